@@ -1,0 +1,61 @@
+"""What every config starts from: all fields, with the recipe of He et al. 2015 on CIFAR-10 (section 4.2).
+
+`jax_resnet/training/fields.py` says what each field means. Marked (inferred): the paper leaves it open.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def get_config() -> ConfigDict:
+    """64,000 steps of 128, learning rate 0.1, divided by 10 at 32,000 and 48,000, weight decay 0.0001."""
+    return ConfigDict(
+        {
+            'seed': 0,
+            'batch_size': 128,
+            'train_for': '64000 steps',
+            'evaluate_every': '1 epoch',
+            'checkpoint_every': '1 epoch',
+            'keep_every': placeholder(str),
+            'log_every': '100 steps',
+            'dataset': {
+                'name': 'cifar10',
+                'data_dir': placeholder(str),
+                'train': 'train',
+                'validation': placeholder(str),
+                'test': 'test',
+                'normalization': 'pixel_mean',
+                'channel_mean': (0.4914, 0.4824, 0.4467),
+                'channel_std': (0.2471, 0.2435, 0.2616),
+                'pad': 4,
+                'pad_with': 'zero',  # (inferred)
+                'crop': 0,
+                'flip': True,
+                'test_crop': 0,
+            },
+            'model': {
+                'name': 'cifar_resnet',
+                'depth': 20,
+                'shortcut': 'A',
+                'num_classes': 10,
+                'initialization': 'fan_out',  # (inferred)
+            },
+            'optimizer': {
+                'name': 'sgd',
+                'momentum': 0.9,
+                'nesterov': False,
+                'weight_decay': 1e-4,
+                'decay': 'kernels',  # (inferred)
+            },
+            'schedule': {
+                'learning_rate': 0.1,
+                'drop_at': ('32000 steps', '48000 steps'),
+                'factor': 0.1,
+                'warmup_for': placeholder(str),
+                'warmup_learning_rate': placeholder(float),
+            },
+            'batch_norm': {'group_size': 64, 'momentum': 0.9, 'epsilon': 1e-5},  # momentum, epsilon: (inferred)
+            'precision': {'compute': 'float32'},
+            'parallel': {'devices': placeholder(int)},
+        }
+    )

@@ -1,0 +1,32 @@
+"""Residual networks as Flax (Linen) modules: parts in `units` and `shortcuts`, whole networks by name.
+
+    from jax_resnet import models
+    net = models.cifar_resnet(20)
+    variables = net.init(jax.random.key(0), images)
+    logits = net.apply(variables, images)
+    logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
+"""
+
+from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
+from jax_resnet.models.forms import stack, unstack
+from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config
+from jax_resnet.models.resnet import ResNet
+from jax_resnet.models.shortcuts import PaddedIdentity, Projection
+from jax_resnet.models.units import BasicUnit
+
+__all__ = [
+    'BasicUnit',
+    'BatchNorm',
+    'PaddedIdentity',
+    'Projection',
+    'ResNet',
+    'cifar_plain',
+    'cifar_resnet',
+    'count_multiply_adds',
+    'count_parameters',
+    'describe',
+    'from_config',
+    'stack',
+    'unstack',
+]

@@ -1,0 +1,57 @@
+"""How large a network is: its parameters and its multiply-adds."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+def count_parameters(params: Mapping[str, Any]) -> int:
+    """Trainable numbers: convolutions, BatchNorm's scales and biases, the head."""
+    return sum(prod(x.shape) for x in jax.tree.leaves(params))
+
+
+def count_multiply_adds(model: nn.Module, image_shape: Sequence[int]) -> int:
+    """Multiply-adds of one image's forward pass through convolutions and the head (He et al. 2015, Table 1).
+
+    Args:
+        model: a network.
+        image_shape: [height, width, channels].
+    """
+    return sum(_multiply_adds_by_part(model, image_shape).values())
+
+
+def describe(model: nn.Module, image_shape: Sequence[int]) -> str:
+    """A table for a person: parameters and multiply-adds of the stem, each stage and the head."""
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    params = jax.eval_shape(model.init, jax.random.key(0), images)['params']
+    multiply_adds = _multiply_adds_by_part(model, image_shape)
+    rows = [(part, count_parameters(params[part]), n) for part, n in multiply_adds.items() if part in params]
+    rows.append(('total', count_parameters(params), sum(multiply_adds.values())))
+    return '\n'.join([f'{"":8}{"parameters":>14}{"multiply-adds":>18}', *(f'{p:8}{n:>14,}{m:>18,}' for p, n, m in rows)])
+
+
+def _multiply_adds_by_part(model: nn.Module, image_shape: Sequence[int]) -> dict[str, int]:
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    parts: dict[str, int] = {}
+    for eqn in jax.make_jaxpr(model.apply)(variables, images).jaxpr.eqns:
+        _, _, path = str(eqn.source_info.name_stack).partition('/')  # such as ResNet/stage1/unit1/conv1
+        part = path.split('/')[0]
+        parts[part] = parts.get(part, 0) + _count(eqn)
+    return parts
+
+
+def _count(eqn: Any) -> int:
+    """Multiply-adds of an operation, with those of the functions that it calls."""
+    if eqn.primitive.name == 'conv_general_dilated':
+        kernel, out_dim = eqn.invars[1].aval.shape, eqn.params['dimension_numbers'].rhs_spec[0]
+        return prod(eqn.outvars[0].aval.shape) * prod(kernel) // kernel[out_dim]
+    if eqn.primitive.name == 'dot_general':
+        (contracted, _), _ = eqn.params['dimension_numbers']
+        return prod(eqn.outvars[0].aval.shape) * prod(eqn.invars[0].aval.shape[i] for i in contracted)
+    turns = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
+    return turns * sum(_count(inner) for jaxpr in jax.core.jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)

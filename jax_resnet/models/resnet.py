@@ -1,0 +1,107 @@
+"""ResNet: a stem, stages of units, global average pooling and a head. All named networks are one of these."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.shortcuts import ModuleDef
+
+he_normal = partial(nn.initializers.variance_scaling, 2.0, distribution='normal')
+"""He's initialization (2015, arXiv 1502.01852), untruncated: `he_normal('fan_out')` or `he_normal('fan_in')`."""
+
+uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+"""Uniform within 1/sqrt(fan_in), the head's initialization in the authors' code."""
+
+
+class CifarStem(nn.Module):
+    """A 3x3 convolution, BatchNorm and ReLU (He et al. 2015, section 4.2)."""
+
+    channels: int
+    conv: ModuleDef
+    norm: ModuleDef
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.conv(self.channels, (3, 3), padding=((1, 1), (1, 1)), name='conv')(x)
+        return nn.relu(self.norm(name='norm')(x))
+
+
+class Stage(nn.Module):
+    """Units of one width. The first may change the shape; the others are identical and, stacked, run under a scan."""
+
+    size: int
+    unit: ModuleDef
+    stride: int
+    stacked: bool
+    unroll: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.unit(stride=self.stride, name='unit1')(x)
+        if not self.stacked:
+            for i in range(2, self.size + 1):
+                x = self.unit(stride=1, name=f'unit{i}')(x)
+        elif self.size > 1:
+            rest = nn.scan(
+                lambda unit, x, _: (unit(x), None),
+                variable_axes={'params': 0, 'batch_stats': 0, 'intermediates': 0},
+                split_rngs={'params': True, 'dropout': True},
+                length=self.size - 1,
+                unroll=self.unroll,
+            )
+            x, _ = rest(self.unit(stride=1, name='rest'), x, None)
+        return x
+
+
+class ResNet(nn.Module):
+    """A residual network, or a plain one where the unit has no shortcut.
+
+    Attributes:
+        stage_sizes: units in each stage.
+        widths: output channels of each stage.
+        unit: makes a unit from `channels`, `stride`, `conv`, `norm`, such as `partial(BasicUnit, shortcut=Projection)`.
+        stem: makes the stem from `conv` and `norm`.
+        num_classes: outputs of the head; 0 leaves it out and returns the pooled features.
+        kernel_init, head_init: initializers of the convolutions and of the head's kernel.
+        conv, norm: the convolution and normalization that every part is built with.
+        dtype: of the computation (bfloat16, say); parameters, statistics and outputs stay float32.
+        stacked: hold the identical units of a stage in one stack, `stage2/rest/...`, and run them by a
+            scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
+        unroll: units per turn of that scan.
+
+    Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
+    """
+
+    stage_sizes: Sequence[int]
+    widths: Sequence[int]
+    unit: ModuleDef
+    stem: ModuleDef
+    num_classes: int = 10
+    kernel_init: Callable = he_normal('fan_out')
+    head_init: Callable = uniform_fan_in
+    conv: ModuleDef = nn.Conv
+    norm: ModuleDef = BatchNorm
+    dtype: jnp.dtype | None = None
+    stacked: bool = False
+    unroll: int = 1
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        """Logits [batch, num_classes] (or features [batch, channels]), float32, of images [batch, height, width, 3].
+
+        With `train=True` BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`.
+        """
+        conv = partial(self.conv, use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype)
+        norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
+        x = self.stem(conv=conv, norm=norm, name='stem')(images)
+        for i, (size, width) in enumerate(zip(self.stage_sizes, self.widths, strict=True), start=1):
+            unit = partial(self.unit, channels=width, conv=conv, norm=norm)
+            x = Stage(size, unit, 1 if i == 1 else 2, self.stacked, self.unroll, name=f'stage{i}')(x)
+        x = x.mean((1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
+        if self.num_classes:
+            x = nn.Dense(self.num_classes, kernel_init=self.head_init, dtype=self.dtype, name='head')(x)
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -1,0 +1,63 @@
+"""Durations with their unit, '64000 steps', '164 epochs', '8192000 examples', and the steps at which they fall due."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+UNITS = ('steps', 'epochs', 'examples')
+
+
+@dataclass(frozen=True)
+class Duration:
+    """An amount of training, in steps, epochs or examples."""
+
+    amount: Fraction
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> 'Duration':
+        """From '2 epochs', '1 epoch', '0.5 epochs', '64000 steps'. Raises ValueError for anything else."""
+        number, _, unit = text.strip().partition(' ')
+        unit = unit.strip() + ('' if unit.endswith('s') else 's')
+        try:
+            amount = Fraction(number.replace('_', ''))
+        except (ValueError, ZeroDivisionError):
+            amount = Fraction(0)
+        if unit not in UNITS or amount <= 0:
+            raise ValueError(f"a duration is a positive number and a unit, as '64000 steps' or '2 epochs'; got {text!r}")
+        return cls(amount, unit)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Converts durations to steps: N epochs of E examples in batches of B end at step ceil(N x E / B).
+
+    Attributes:
+        epoch_size: examples in an epoch.
+        batch_size: examples in a step.
+    """
+
+    epoch_size: int
+    batch_size: int
+
+    def steps(self, duration: Duration | str, times: int = 1) -> int:
+        """The step at which `duration` has passed for the `times`-th time."""
+        return ceil(times * self._exact(duration))
+
+    def next_due(self, duration: Duration | str, step: int) -> int:
+        """The first step after `step` at which something done every `duration` is due."""
+        return self.steps(duration, step // self._exact(duration) + 1)
+
+    def is_due(self, duration: Duration | str, step: int) -> bool:
+        """Whether something done every `duration` is due at `step`; never at step 0."""
+        return step > 0 and self.next_due(duration, step - 1) == step
+
+    def epochs(self, step: int) -> float:
+        """Epochs that have passed at `step`."""
+        return step * self.batch_size / self.epoch_size
+
+    def _exact(self, duration: Duration | str) -> Fraction:
+        if isinstance(duration, str):
+            duration = Duration.parse(duration)
+        examples = {'steps': self.batch_size, 'epochs': self.epoch_size, 'examples': 1}[duration.unit]
+        return duration.amount * Fraction(examples, self.batch_size)

@@ -1,0 +1,104 @@
+"""Exact evaluation: every example of a split once, whatever the batch and the number of devices."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.data import Examples, Normalization, centre_view
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network made of a split: `logits` float32 [n, classes], beside the `labels` int32 [n]."""
+
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
+    @property
+    def correct(self) -> int:
+        return int(self._is_correct.sum())
+
+    @property
+    def loss_sum(self) -> float:
+        """Sum of the examples' cross-entropies."""
+        z = self.logits.astype(np.float64)
+        z -= z.max(1, keepdims=True)
+        return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return self.loss_sum / self.count
+
+    @property
+    def error(self) -> float:
+        """Top-1 error in percent."""
+        return 100 * (self.count - self.correct) / self.count
+
+    def class_errors(self) -> list[float | None]:
+        """Top-1 error in percent by class; None for a class without examples."""
+        per_class = [self._is_correct[self.labels == c] for c in range(self.logits.shape[1])]
+        return [100 * float(1 - correct.mean()) if len(correct) else None for correct in per_class]
+
+    @property
+    def _is_correct(self) -> np.ndarray:
+        return self.logits.argmax(1) == self.labels
+
+
+@dataclass
+class Evaluator:
+    """Evaluates a network on one split, which it keeps on the devices.
+
+    Attributes:
+        model, normalize: the network, and what it needs of pixels.
+        examples: the split.
+        batch_size: examples at a time; rounded up to a multiple of the devices.
+        mesh: the devices, one axis `data`.
+        test_crop: height and width of the central crop; 0 is the whole image.
+        compiler_options: for `jax.jit`.
+    """
+
+    model: nn.Module
+    normalize: Normalization
+    examples: Examples
+    batch_size: int
+    mesh: Mesh
+    test_crop: int = 0
+    compiler_options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._batch = -(-min(self.batch_size, len(self.examples)) // self.mesh.size) * self.mesh.size
+        missing = -len(self.examples) % self._batch
+        padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        everywhere = NamedSharding(self.mesh, PartitionSpec())
+        self._images = jax.device_put(padded, everywhere)
+        self._logits = jax.jit(partial(self._predict), out_shardings=everywhere, compiler_options=self.compiler_options)
+
+    def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
+        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
+        batch = jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec('data')))
+        return self.model.apply(variables, centre_view(batch, self.normalize, self.test_crop))
+
+    def batches(self, variables: Any) -> Iterator[np.ndarray]:
+        """The logits, batch by batch, so that a caller can stop in between."""
+        for start in range(0, len(self._images), self._batch):
+            yield np.asarray(self._logits(variables, self._images, jnp.int32(start)))
+
+    def __call__(self, variables: Any) -> Scores:
+        """The scores of all examples; those that fill the last batch are cut off."""
+        return self.collect(self.batches(variables))
+
+    def collect(self, batches: Iterator[np.ndarray]) -> Scores:
+        logits = np.concatenate(list(batches))[: len(self.examples)]
+        return Scores(logits, self.examples.labels)

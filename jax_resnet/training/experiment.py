@@ -1,0 +1,205 @@
+"""From a config to the parts that training and evaluation are made of, and the checks that need them together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet import models
+from jax_resnet.data import Augmentation, Examples, Normalization, Source, open_source, preprocessing
+from jax_resnet.training import optimizer, schedule, state, xla_cpu
+from jax_resnet.training.durations import Clock
+from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.fields import ConfigError, check
+from jax_resnet.training.step import Steps
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a config describes: data, network, optimizer, and the devices they run on.
+
+    Made by `Experiment.of(config)`; nothing is decoded or computed until it is asked for.
+    """
+
+    config: Mapping[str, Any]
+    source: Source
+    clock: Clock
+    mesh: Mesh
+    model: nn.Module
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> 'Experiment':
+        """Checks the config, and opens its data set.
+
+        Raises:
+            ConfigError: a field, or a combination of fields, that cannot be.
+            DataError: data that is missing.
+        """
+        check(config)
+        dataset, batch_size = config['dataset'], config['batch_size']
+        source = open_source(dataset['name'], dataset['data_dir'])
+        clock = Clock(source.count(dataset['train']), batch_size)
+        for split in (dataset['validation'], dataset['test']):
+            if split is not None:
+                source.count(split)
+        mesh = _mesh(config['parallel']['devices'], batch_size)
+        experiment = cls(config, source, clock, mesh, _model(config, mesh))
+        experiment._check_together()
+        return experiment
+
+    @property
+    def end(self) -> int:
+        """The last step."""
+        return self.clock.steps(self.config['train_for'])
+
+    @cached_property
+    def pieces(self) -> list[tuple[int, float]]:
+        """(first step, learning rate) of each piece of the schedule."""
+        return schedule.pieces(self.config['schedule'], self.clock)
+
+    def learning_rate(self, step: int) -> float:
+        """The rate of the update that leads to `step`."""
+        return [rate for start, rate in self.pieces if start < max(step, 1)][-1]
+
+    @cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        return optimizer.create(self.config['optimizer'], schedule.learning_rate(self.config['schedule'], self.clock))
+
+    @property
+    def everywhere(self) -> NamedSharding:
+        """A copy on each device."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    @property
+    def compiler_options(self) -> dict[str, Any]:
+        """What `jax.jit` should hand to the compiler of this platform."""
+        return dict(xla_cpu.compiler_options()) if _is_cpu(self.mesh) else {}
+
+    @cached_property
+    def train_examples(self) -> Examples:
+        return self.source.read(self.config['dataset']['train'])
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        dataset = self.config['dataset']
+        if dataset['normalization'] == 'pixel_mean':
+            return preprocessing.pixel_mean(self.train_examples.images)
+        if dataset['normalization'] == 'channel':
+            return preprocessing.channel(dataset['channel_mean'], dataset['channel_std'])
+        return preprocessing.half()
+
+    def steps(self) -> Steps:
+        """The training steps, to be compiled."""
+        dataset = self.config['dataset']
+        return Steps(
+            model=self.model,
+            optimizer=self.optimizer,
+            augment=Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip']),
+            normalize=self.normalization,
+            batch_size=self.config['batch_size'],
+            seed=self.config['seed'],
+            by_example=NamedSharding(self.mesh, PartitionSpec('data')),
+        )
+
+    def evaluator(self, split: str) -> Evaluator:
+        """Of a split string, such as 'test'."""
+        return Evaluator(
+            self.model,
+            self.normalization,
+            self.source.read(split),
+            self.config['batch_size'],
+            self.mesh,
+            self.config['dataset']['test_crop'],
+            self.compiler_options,
+        )
+
+    def initial_state(self) -> state.TrainState:
+        """The state before the first step, on the devices."""
+        options = xla_cpu.ONE_CALL_OPTIONS if _is_cpu(self.mesh) else {}
+        return jax.jit(self._create, out_shardings=self.everywhere, compiler_options=options)()
+
+    def abstract_state(self) -> state.TrainState:
+        """The shapes of the state."""
+        return jax.eval_shape(self._create)
+
+    def _create(self) -> state.TrainState:
+        images = jnp.zeros((1, *self.source.image_shape))
+        return state.create(self.model, self.optimizer, images, self.config['seed'])
+
+    def _check_together(self) -> None:
+        config, size = self.config, self.clock.epoch_size
+        dataset, batch_size = config['dataset'], config['batch_size']
+        height, width, channels = self.source.image_shape
+        if batch_size > size:
+            raise ConfigError(f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}')
+        if self.end * batch_size >= 2**31:
+            raise ConfigError(f'config.train_for={config["train_for"]!r}: must be under {2**31:,} examples')
+        try:
+            models.batch_norm.count_groups(batch_size, config['batch_norm']['group_size'])
+            self.pieces  # noqa: B018
+        except ValueError as e:
+            raise ConfigError(str(e)) from None
+        if (config['schedule']['warmup_for'] is None) != (config['schedule']['warmup_learning_rate'] is None):
+            raise ConfigError('config.schedule.warmup_for and warmup_learning_rate: must be given both, or neither')
+        most = min(height, width) + 2 * dataset['pad']
+        if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
+            raise ConfigError(
+                f'config.dataset.crop={dataset["crop"]}, test_crop={dataset["test_crop"]}: must be at most '
+                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset["pad"]}'
+            )
+        if dataset['pad_with'] == 'black' and dataset['normalization'] == 'pixel_mean':
+            raise ConfigError(
+                "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
+                "with normalization='pixel_mean' it must be 'zero'"
+            )
+        for name in ('channel_mean', 'channel_std'):
+            if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
+                raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
+        classes = len(self.source.class_names)
+        if config['model']['num_classes'] != classes:
+            raise ConfigError(
+                f'config.model.num_classes={config["model"]["num_classes"]}: must be {classes}, the classes of {dataset["name"]}'
+            )
+
+
+def _is_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == 'cpu'
+
+
+def _mesh(wanted: int | None, batch_size: int) -> Mesh:
+    if jax.process_count() > 1:
+        raise ConfigError('jax_resnet runs in one process; several are not supported')
+    devices = jax.local_devices()
+    count = len(devices) if wanted is None else wanted
+    if count > len(devices):
+        raise ConfigError(f'config.parallel.devices={count}: must be at most the {len(devices)} local devices')
+    if batch_size % count:
+        raise ConfigError(f'config.batch_size={batch_size}: must be a multiple of the {count} devices (config.parallel.devices)')
+    return Mesh(np.array(devices[:count]), ('data',))
+
+
+def _model(config: Mapping[str, Any], mesh: Mesh) -> nn.Module:
+    batch_norm = config['batch_norm']
+    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated) if _is_cpu(mesh) else nn.Conv
+    try:
+        return models.from_config(
+            config['model'],
+            conv=conv,
+            norm=partial(
+                models.BatchNorm,
+                group_size=batch_norm['group_size'],
+                momentum=batch_norm['momentum'],
+                epsilon=batch_norm['epsilon'],
+            ),
+            dtype=jnp.dtype(config['precision']['compute']),
+            stacked=True,
+        )
+    except ValueError as e:
+        raise ConfigError(f'config.model: {e}') from None

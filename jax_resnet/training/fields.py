@@ -1,0 +1,143 @@
+"""The fields of a config: what each means, and which values it may have. `configs/base.py` gives the defaults."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jax_resnet.data import SOURCES
+from jax_resnet.training.durations import Duration
+from jax_resnet.training.optimizer import DECAYED, OPTIMIZERS
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; its message is one line that names the field, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field: its meaning, what is allowed, in words and as a test, and whether it may be empty (None)."""
+
+    meaning: str
+    allowed: str
+    accepts: Callable[[Any], bool]
+    optional: bool = False
+
+
+def _whole(least: int, meaning: str, optional: bool = False) -> Field:
+    return Field(meaning, f'a whole number, at least {least}', lambda v: type(v) is int and v >= least, optional)
+
+
+def _number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
+    words = f'a finite number {"above" if open_low else "from"} {least:g}' + (f' to {most:g}' if most < math.inf else '')
+    return Field(
+        meaning,
+        words,
+        lambda v: type(v) in (int, float) and math.isfinite(v) and least <= v <= most and not (open_low and v == least),
+        optional,
+    )
+
+
+def _text(meaning: str, optional: bool = False) -> Field:
+    return Field(meaning, 'a text', lambda v: isinstance(v, str), optional)
+
+
+def _choice(names: Iterable[str], meaning: str) -> Field:
+    names = list(names)
+    return Field(meaning, 'one of ' + ', '.join(names), lambda v: v in names)
+
+
+def _flag(meaning: str) -> Field:
+    return Field(meaning, 'True or False', lambda v: isinstance(v, bool))
+
+
+def _is_duration(value: Any) -> bool:
+    try:
+        return bool(Duration.parse(value))
+    except (ValueError, AttributeError):
+        return False
+
+
+_A_DURATION = "a positive number and a unit, as '64000 steps', '2 epochs' or '8192000 examples'"
+
+
+def _duration(meaning: str, optional: bool = False) -> Field:
+    return Field(meaning, _A_DURATION, _is_duration, optional)
+
+
+def _sequence(meaning: str, allowed: str, accepts: Callable[[Any], bool]) -> Field:
+    return Field(meaning, f'a tuple of {allowed}', lambda v: isinstance(v, tuple) and all(map(accepts, v)))
+
+
+def _is_positive(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
+FIELDS: dict[str, Field] = {
+    'seed': _whole(0, 'of every random draw'),
+    'batch_size': _whole(1, 'examples in a step'),
+    'train_for': _duration('length of training'),
+    'evaluate_every': _duration('between evaluations, each a line of metrics.jsonl'),
+    'checkpoint_every': _duration('between checkpoints, of which the last two are kept'),
+    'keep_every': _duration('between checkpoints that are kept for good', optional=True),
+    'log_every': _duration('between lines of progress where the output is no terminal'),
+    'dataset.name': _choice(SOURCES, 'the data set'),
+    'dataset.data_dir': _text('folder of prepared TFDS data; else TFDS_DATA_DIR, else ~/tensorflow_datasets', True),
+    'dataset.train': _text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
+    'dataset.validation': _text("split to evaluate on beside the test split: 'train[45000:]'", optional=True),
+    'dataset.test': _text('split to test on'),
+    'dataset.normalization': _choice(['pixel_mean', 'channel', 'half'], "per-pixel mean subtracted (the papers'); "
+                                     'channel_mean and channel_std; or 0.5 and 0.5'),
+    'dataset.channel_mean': _sequence("each channel's mean, for normalization 'channel'", 'numbers above 0', _is_positive),
+    'dataset.channel_std': _sequence("each channel's standard deviation", 'numbers above 0', _is_positive),
+    'dataset.pad': _whole(0, 'pixels added on each side before the random crop'),
+    'dataset.pad_with': _choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),
+    'dataset.crop': _whole(0, "height and width of the random crop; 0 is the image's own"),
+    'dataset.flip': _flag('mirror half of the images'),
+    'dataset.test_crop': _whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image'),
+    'optimizer.name': _choice(OPTIMIZERS, 'the optimizer'),
+    'optimizer.momentum': _number(0, 1, 'kept of the last update'),
+    'optimizer.nesterov': _flag("Nesterov's momentum"),
+    'optimizer.weight_decay': _number(0, math.inf, 'coupled L2: added to the gradient, times the parameter'),
+    'optimizer.decay': _choice(DECAYED, 'what decays: kernels, or every parameter'),
+    'schedule.learning_rate': _number(0, math.inf, 'after warm-up and before the first drop', open_low=True),
+    'schedule.drop_at': _sequence('when the rate is multiplied by factor', 'durations', _is_duration),
+    'schedule.factor': _number(0, 1, 'of each drop', open_low=True),
+    'schedule.warmup_for': _duration('length of the warm-up', optional=True),
+    'schedule.warmup_learning_rate': _number(0, math.inf, 'during the warm-up', optional=True, open_low=True),
+    'batch_norm.group_size': _whole(0, 'examples whose statistics are taken together; 0 is the whole batch'),
+    'batch_norm.momentum': _number(0, 1, 'what the running statistics keep at each step'),
+    'batch_norm.epsilon': _number(0, 1, 'added to the variance', open_low=True),
+    'precision.compute': _choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
+    'parallel.devices': _whole(1, 'local devices that share each batch; all of them where empty', optional=True),
+}  # fmt: skip
+"""Every field but those of `model`, which are the arguments of the network's function in `models`."""
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Checks each field by itself; no data is touched.
+
+    Raises:
+        ConfigError: an unknown or missing field, or a value that it cannot have.
+    """
+    values = flatten(config)
+    others = {name for name in values if name.startswith('model.')}
+    for name in values.keys() - FIELDS.keys() - others:
+        nearest = difflib.get_close_matches(name, FIELDS, 1)
+        hint = f'; did you mean config.{nearest[0]}?' if nearest else f'; there are {", ".join(FIELDS)}, model.*'
+        raise ConfigError(f'config.{name}: unknown field{hint}')
+    for name, field in FIELDS.items():
+        if name not in values:
+            raise ConfigError(f'config.{name}: missing; {field.meaning}; {field.allowed}')
+        value = values[name]
+        if not (field.optional and value is None) and not field.accepts(value):
+            raise ConfigError(f'config.{name}={value!r}: must be {field.allowed}')
+
+
+def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """{'dataset.name': 'cifar10', ...} of nested groups."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        flat |= flatten(value, f'{prefix}{name}.') if isinstance(value, Mapping) else {prefix + name: value}
+    return flat

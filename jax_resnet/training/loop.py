@@ -1,0 +1,322 @@
+"""The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
+
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from clu import parameter_overview
+from tensorboardX import SummaryWriter
+
+from jax_resnet import models
+from jax_resnet.data import stream
+from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.evaluation import Evaluator, Scores
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.optimizer import describe_decay
+from jax_resnet.training.progress import Progress
+from jax_resnet.training.run_folder import RunFolder, describe_devices
+from jax_resnet.training.state import Totals, TrainState
+
+SECONDS_PER_DISPATCH = 1.0
+"""How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
+
+
+class Diverged(Exception):
+    """The loss became infinite or not a number; the message names the step and what to try."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop, and has saved its state; `signal` is the signal's number."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = number
+
+
+def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False) -> dict[str, Any]:
+    """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
+
+    Args:
+        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts).
+        workdir: the run folder, made if it is not there.
+        profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
+
+    Returns:
+        The summary, as in `summary.json`; errors are percentages.
+
+    Raises:
+        ConfigError, DataError: what is asked for cannot be; nothing was trained.
+        Diverged: the loss became infinite or not a number; the last checkpoint is from before.
+        Stopped: by SIGINT or SIGTERM, after saving.
+    """
+    config = config.to_dict() if hasattr(config, 'to_dict') else dict(config)
+    experiment = Experiment.of(config)
+    folder = RunFolder(workdir)
+    folder.open(config)
+    finished = folder.summary()
+    if finished is not None:
+        print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
+        return finished
+    with _StopSignals() as stop_signals:
+        return _Run(experiment, folder, stop_signals).go(profile)
+
+
+class _Run:
+    """One start of a run: its state, and what happens to it when."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder, stop_signals: '_StopSignals') -> None:
+        self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
+        self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
+        self.progress = Progress(self.clock, self.end, self.config['log_every'])
+        splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
+        self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
+        self.scores: dict[str, Scores] = {}
+        self.checkpoints = Checkpoints(folder.path / 'checkpoints', keep=lambda step: self._is_due('keep_every', step))
+        self.state, self.seconds_before = self._restore_or_create()
+        self.began = time.monotonic()
+        self.step = int(self.state.step)
+        self.totals = jax.device_get(self.state.totals)
+        self.turns = 1
+        self.trained = (0, 0.0)  # steps, and seconds that they took, since the last line of metrics
+
+    def go(self, profile: bool) -> dict[str, Any]:
+        """Trains to the end. Returns the summary; raises Stopped or Diverged."""
+        self.folder.record_start(self.step)
+        self._introduce()
+        self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
+        try:
+            self._compile()
+            if profile:
+                self._profile()
+            while True:
+                if self._is_evaluation_due():
+                    self._evaluate()
+                if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
+                    self._save()
+                if self.step == self.end:
+                    return self._finish()
+                self._advance()
+                self._heed_stop()
+        finally:
+            self.progress.close()
+            self.events.close()
+            self.checkpoints.close()
+
+    @property
+    def seconds(self) -> float:
+        """Of the run so far, over all its starts."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def _restore_or_create(self) -> tuple[TrainState, float]:
+        steps = self.checkpoints.steps()
+        if not steps:
+            self.folder.cut_metrics(0)
+            return self.experiment.initial_state(), 0.0
+        like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
+        state, seconds = self.checkpoints.restore(steps[-1], like, sharding)
+        # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
+        self.folder.cut_metrics(steps[-1] - bool(state.totals.steps))
+        return state, seconds
+
+    def _introduce(self) -> None:
+        params, say = self.state.params, self.progress.say
+        image_shape, mesh = self.experiment.source.image_shape, self.experiment.mesh
+        (self.folder.path / 'parameters.txt').write_text(
+            parameter_overview.get_parameter_overview(params, include_stats=False) + '\n'
+        )
+        say(f'{self.folder.path} on {describe_devices(list(mesh.devices.flat))}')
+        say(models.describe(self.experiment.model, image_shape))
+        say(describe_decay(self.config['optimizer'], params))
+        say(f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs')
+        rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
+        say('learning rate ' + ', '.join(rates))
+        for start, rate in self.experiment.pieces:
+            if start >= self.end:
+                say(f'the drop to {rate:g} at step {start:,} is past the end and never reached')
+        if self.step:
+            say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
+
+    def _compile(self) -> None:
+        experiment, began = self.experiment, time.monotonic()
+        examples = experiment.train_examples
+        self.images, self.labels = jax.device_put((examples.images, examples.labels), experiment.everywhere)
+        run = jax.jit(
+            experiment.steps().run,
+            donate_argnums=0,
+            out_shardings=experiment.everywhere,
+            compiler_options=experiment.compiler_options,
+        )
+        self.run = run.lower(self.state, jnp.int32(0), self.images, self.labels).compile()
+        self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
+
+    def _advance(self) -> None:
+        """One dispatch: about a second's worth of steps, never past the next thing due."""
+        due = [
+            self.clock.next_due(self.config[every], self.step)
+            for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
+            if self.config[every] is not None
+        ]
+        window_end = stream.window_end(self.step, self.clock.batch_size, self.clock.epoch_size)
+        first, before, began = self.step, self.totals, time.monotonic()
+        stop = min(first + self.turns, self.end, window_end, *due)
+        self.state = self.run(self.state, jnp.int32(stop), self.images, self.labels)
+        step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
+        self.step = int(step)
+        if not finite:
+            raise Diverged(self._explain_divergence())
+        steps, seconds = self.step - first, time.monotonic() - began
+        self.turns = max(1, min(4 * self.turns, round(SECONDS_PER_DISPATCH * steps / seconds)))
+        self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
+        new = jax.tree.map(np.subtract, self.totals, before)
+        self.progress.update(self.step, steps, float(new.loss), int(new.errors), seconds)
+
+    def _is_due(self, every: str, step: int | None = None) -> bool:
+        duration = self.config[every]
+        return duration is not None and self.clock.is_due(duration, self.step if step is None else step)
+
+    def _is_evaluation_due(self) -> bool:
+        return (self._is_due('evaluate_every') or self.step == self.end) and self.totals.steps > 0
+
+    def _evaluate(self) -> None:
+        """Evaluates, writes a line of metrics, and begins new totals."""
+        totals, examples = self.totals, int(self.totals.steps) * self.clock.batch_size
+        line: dict[str, Any] = {
+            'step': self.step,
+            'epoch': self.clock.epochs(self.step),
+            'train_loss': float(totals.loss) / int(totals.steps),
+            'train_error': 100 * int(totals.errors) / examples,
+        }
+        for name in self.evaluators:
+            scores = self.scores[name] = self._score(name)
+            line |= {f'{name}_loss': scores.loss, f'{name}_error': scores.error}
+        steps, seconds = self.trained
+        line['learning_rate'] = self.experiment.learning_rate(self.step)
+        line['images_per_second'] = steps * self.clock.batch_size / seconds if steps else None
+        line['seconds'] = self.seconds
+        self.folder.add_metrics(line)
+        for name, value in line.items():
+            if name != 'step' and value is not None:
+                self.events.add_scalar(name, value, self.step)
+        errors = [f'{name} {line[f"{name}_error"]:.2f} %' for name in ('train', *self.evaluators)]
+        self.progress.say(
+            f'epoch {line["epoch"]:.2f}: error {", ".join(errors)}; train loss {line["train_loss"]:.4f}, '
+            f'test loss {line["test_loss"]:.4f}'
+        )
+        self.trained = (0, 0.0)
+        self.totals = jax.device_get(Totals.zero())
+        self.state = self.state.replace(totals=jax.device_put(self.totals, self.experiment.everywhere))
+
+    def _score(self, name: str) -> Scores:
+        evaluator = self.evaluators[name]
+        batches = []
+        for logits in evaluator.batches(self.state.variables):
+            batches.append(logits)
+            self._heed_stop()
+        return evaluator.collect(batches)
+
+    def _save(self) -> None:
+        self.checkpoints.save(self.state, self.seconds)
+
+    def _heed_stop(self) -> None:
+        """Where a signal has asked for it, saves and raises Stopped."""
+        number = self.stop_signals.received
+        if number is not None:
+            self._save()
+            self.checkpoints.close()
+            name = signal.Signals(number).name
+            raise Stopped(number, f'stopped by {name} at step {self.step:,}, saved; the same command continues')
+
+    def _finish(self) -> dict[str, Any]:
+        for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
+            self.scores[name] = self._score(name)
+        lines = self.folder.metrics()
+        best = min(lines, key=lambda line: line['test_error'])
+        test, names = self.scores['test'], self.experiment.source.class_names
+        last = lines[-1]
+        summary = {
+            'final_test_error': test.error,
+            'final_test_loss': test.loss,
+            'best_test_error': best['test_error'],
+            'best_epoch': best['epoch'],
+            'final_train_error': last['train_error'],
+            **({'final_validation_error': last['validation_error']} if 'validation_error' in last else {}),
+            'test_correct': test.correct,
+            'test_count': test.count,
+            'class_errors': dict(zip(names, test.class_errors(), strict=True)),
+            'parameters': models.count_parameters(self.state.params),
+            'multiply_adds': models.count_multiply_adds(self.experiment.model, self.experiment.source.image_shape),
+            'steps': self.step,
+            'epochs': self.clock.epochs(self.step),
+            'seconds': self.seconds,
+            'device': describe_devices(list(self.experiment.mesh.devices.flat)),
+        }
+        self.checkpoints.close()
+        self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)
+        self.folder.write_summary(summary)
+        self.progress.close()
+        self.progress.say(describe_summary(summary))
+        return summary
+
+    def _explain_divergence(self) -> str:
+        saved = self.checkpoints.steps()
+        rate = self.experiment.learning_rate(self.step)
+        return (
+            f'the loss of step {self.step:,} (epoch {self.clock.epochs(self.step):.2f}) is not finite; try a '
+            f'config.schedule.learning_rate below {rate:g}, or a warm-up '
+            f"(config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g}); "
+            f'the last checkpoint, {f"of step {saved[-1]:,}" if saved else "none yet"}, is from before'
+        )
+
+    def _profile(self) -> None:
+        """Traces a few steps, by the way: they count as training."""
+        with jax.profiler.trace(str(self.folder.path / 'profile')):
+            for _ in range(3):
+                if self.step < self.end and not self._is_evaluation_due():
+                    self.turns = 1
+                    self._advance()
+        self.progress.say(f'trace written to {self.folder.path / "profile"}')
+
+
+class _StopSignals:
+    """While entered, SIGINT and SIGTERM are noted instead of obeyed; a second one is obeyed at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> '_StopSignals':
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.received = number
+        self.__exit__()
+
+
+def describe_summary(summary: Mapping[str, Any]) -> str:
+    """The summary, for a person."""
+    percent = {name: error for name, error in summary['class_errors'].items() if error is not None}
+    worst = sorted(percent, key=lambda name: -percent[name])[:3]
+    accuracy = 100 - summary['final_test_error']
+    return '\n'.join(
+        [
+            f'final test error   {summary["final_test_error"]:.2f} % (accuracy {accuracy:.2f} %: '
+            f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
+            f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
+            f'final train error  {summary["final_train_error"]:.2f} %',
+            'hardest classes    ' + ', '.join(f'{name} {percent[name]:.1f} %' for name in worst),
+            f'{summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds, {summary["steps"]:,} steps '
+            f'({summary["epochs"]:.2f} epochs), {summary["seconds"]:.0f} s on {summary["device"]}',
+        ]
+    )

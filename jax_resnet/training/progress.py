@@ -1,0 +1,70 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from datetime import timedelta
+
+from tqdm import tqdm
+
+from jax_resnet.training.durations import Clock
+
+
+class Progress:
+    """Shows step, epoch, losses, errors, speed and time left.
+
+    Args:
+        clock: of the run.
+        end: its last step.
+        log_every: between plain lines; the bar moves with every dispatch.
+    """
+
+    def __init__(self, clock: Clock, end: int, log_every: str) -> None:
+        self._clock, self._end, self._log_every = clock, end, log_every
+        self._is_terminal = sys.stdout.isatty()
+        self._bar: tqdm | None = None
+        self._began: tuple[int, float] | None = None
+        self._new = (0, 0.0, 0)  # steps, loss and errors since the last line shown
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stdout)
+        else:
+            print(text, flush=True)
+
+    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float) -> None:
+        """After a dispatch that led to `step`: its number of steps, sums over them, and how long it took."""
+        if self._began is None:
+            self._began = (step, time.monotonic())
+        self._new = (self._new[0] + steps, self._new[1] + loss, self._new[2] + errors)
+        if self._is_terminal and self._bar is None:
+            form = '{l_bar}{bar}| {postfix}'
+            self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=form)
+        if self._bar is None and not self._clock.is_due(self._log_every, step):
+            return
+        all_steps, all_loss, all_errors = self._new
+        self._new = (0, 0.0, 0)
+        text = (
+            f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.3f}, '
+            f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
+            f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
+        )
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(step - self._bar.n)
+            self._bar.refresh()
+        else:
+            print(f'step {step:,} of {self._end:,}, {text}', flush=True)
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _left(self, step: int) -> str:
+        assert self._began is not None
+        first, began = self._began
+        if step == first:
+            return '?'
+        return str(timedelta(seconds=round((time.monotonic() - began) / (step - first) * (self._end - step))))

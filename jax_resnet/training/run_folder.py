@@ -1,0 +1,162 @@
+"""The run folder: everything a run leaves behind, and what it needs to go on."""
+
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jax_resnet.training.fields import ConfigError, flatten
+
+NOT_COMPARED = ('dataset.data_dir', 'parallel.', 'checkpoint_every', 'keep_every', 'log_every')
+"""Fields, or groups, that may differ when a run is continued: no result depends on them."""
+
+
+def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
+    """Where a run goes by default: `runs/<config name>[-<argument>][/<overrides>]/seed<seed>`.
+
+    Args:
+        config_file: the config file, as on the command line: `configs/lab_cifar10.py:resnet56`.
+        overrides: the fields that the command line changes, by dotted name.
+        seed: of the run.
+    """
+    file, _, argument = config_file.partition(':')
+    name = Path(file).stem + (f'-{argument}' if argument else '')
+    changed = [f'{k}={v}'.replace('/', '_') for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
+    return Path('runs', name, *([','.join(changed)] if changed else []), f'seed{seed}')
+
+
+class RunFolder:
+    """The files of a run. Each is whole or absent: a write goes to another name first."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def open(self, config: Mapping[str, Any]) -> None:
+        """Makes the folder, or checks that it holds a run of the same config.
+
+        Raises:
+            ConfigError: it holds a run of another config (the message shows the difference), or is a file.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ConfigError(f'{self.path}: must be a folder, or free for one') from None
+        new = _jsonable(config)
+        if self._has('config.json'):
+            differences = [
+                f'config.{name} is {there!r} there, {here!r} here'
+                for name, there, here in _compare(self.config(), new)
+                if _is_compared(name)
+            ]
+            if differences:
+                raise ConfigError(f'{self.path} holds a run of another config: {"; ".join(differences)}')
+        else:
+            self._write_json('config.json', new)
+
+    def config(self) -> dict[str, Any]:
+        """The config of the run, as nested dicts; sequences are lists."""
+        return self._read_json('config.json')
+
+    def record_start(self, step: int) -> None:
+        """Adds this start's versions, devices and git commit to environment.json."""
+        starts = self._read_json('environment.json') if self._has('environment.json') else []
+        self._write_json('environment.json', [*starts, {'step': step, **environment()}])
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; a last line cut short by a kill is not one."""
+        if not self._has('metrics.jsonl'):
+            return []
+        lines = (self.path / 'metrics.jsonl').read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith('\n')]
+
+    def add_metrics(self, line: Mapping[str, Any]) -> None:
+        """Appends a line to metrics.jsonl, on disk when this returns."""
+        with (self.path / 'metrics.jsonl').open('a') as file:
+            file.write(json.dumps(line) + '\n')
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut_metrics(self, step: int) -> None:
+        """Drops the lines after `step`, which the run is about to write again."""
+        kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
+        self._write('metrics.jsonl', ''.join(kept).encode())
+
+    def summary(self) -> dict[str, Any] | None:
+        """The summary of a finished run, else None."""
+        return self._read_json('summary.json') if self._has('summary.json') else None
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Marks the run as finished."""
+        self._write_json('summary.json', summary)
+
+    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+        """Writes a compressed .npz file."""
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        self._write(name, content.getvalue())
+
+    def _has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def _read_json(self, name: str) -> Any:
+        return json.loads((self.path / name).read_text())
+
+    def _write_json(self, name: str, value: Any) -> None:
+        self._write(name, (json.dumps(value, indent=2) + '\n').encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        draft = self.path / f'{name}.draft'
+        with draft.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / name)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and, where the package lies in a checkout, the git commit ('+' where it has changes)."""
+    packages = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
+    versions = {'python': platform.python_version()}
+    for name in packages:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = 'not installed'
+    return {'versions': versions, 'device': describe_devices(jax.local_devices()), 'git_commit': _git_commit()}
+
+
+def describe_devices(devices: list[jax.Device]) -> str:
+    """Such as '1 x NVIDIA H200' or '1 x cpu (2 cores)'."""
+    kind = devices[0].device_kind
+    return f'{len(devices)} x {kind}' + (f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else '')
+
+
+def _git_commit() -> str | None:
+    def git(*words: str) -> str:
+        return subprocess.check_output(('git', *words), cwd=Path(__file__).parent, stderr=subprocess.DEVNULL, text=True)
+
+    try:
+        return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _is_compared(field: str) -> bool:
+    return not field.startswith(NOT_COMPARED)
+
+
+def _jsonable(config: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(config))
+
+
+def _compare(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    a, b = flatten(there), flatten(here)
+    return [(name, a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)]

@@ -1,0 +1,75 @@
+"""The training step, and the compiled program that runs many of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import NamedSharding
+
+from jax_resnet.data import Augmentation, Normalization, stream
+from jax_resnet.training.state import Purpose, TrainState
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Runs training steps on the device.
+
+    Attributes:
+        model, optimizer: what is trained, and how.
+        augment, normalize: from stored pixels to the network's input.
+        batch_size: examples in a step.
+        seed: of the order of the examples and of the augmentation.
+        by_example: how a batch is laid out over the devices.
+    """
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    augment: Augmentation
+    normalize: Normalization
+    batch_size: int
+    seed: int
+    by_example: NamedSharding
+
+    def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
+        """The state at step `stop`, or at the first step whose loss is not finite.
+
+        One loop whose number of turns is an argument: any number of steps is one program, with one result.
+
+        Args:
+            state: where to begin.
+            stop: the step to end at, within the window of the stream that `state.step` begins.
+            images: all training images, uint8 [size, height, width, channels].
+            labels: int32 [size].
+        """
+        orders = stream.window(Purpose.ORDER.key(self.seed), state.step, self.batch_size, len(labels))
+
+        def step(state: TrainState) -> TrainState:
+            chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
+            return self.step(state, images[chosen], labels[chosen])
+
+        return jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, state)
+
+    def step(self, state: TrainState, images: jax.Array, labels: jax.Array) -> TrainState:
+        """One update, by a batch of uint8 images [batch, height, width, channels] and labels [batch]."""
+        key = jax.random.fold_in(Purpose.AUGMENTATION.key(self.seed), state.step)
+        views = self.augment(key, images, self.normalize)
+
+        def loss_of(params: nn.FrozenDict) -> tuple:
+            variables = {'params': params, 'batch_stats': state.batch_stats}
+            logits, updates = self.model.apply(variables, views, train=True, mutable=['batch_stats'])
+            loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+            return loss, (logits, updates['batch_stats'])
+
+        (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
+        return TrainState(
+            step=state.step + 1,
+            finite=jnp.isfinite(loss),
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            totals=state.totals.add(loss, jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)),
+        )
