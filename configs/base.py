@@ -3,6 +3,9 @@
 `jax_resnet/training/fields.py` says what each field means. Marked (inferred): the paper leaves it open.
 """
 
+import re
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
@@ -59,3 +62,14 @@ def get_config() -> ConfigDict:
             'parallel': {'devices': placeholder(int)},
         }
     )
+
+
+def set_network(config: ConfigDict, network: str, known: Sequence[str] | None = None) -> None:
+    """Sets `config.model` to a network such as 'resnet56' or 'plain20'. Raises ValueError where it is not `known`."""
+    match = re.fullmatch(r'(resnet|plain)(\d+)', network)
+    if match is None or (known is not None and network not in known):
+        raise ValueError(f'unknown network {network!r}; known are {", ".join(known or ["resnet20", "plain20"])}')
+    config.model.name = f'cifar_{match[1]}'
+    config.model.depth = int(match[2])
+    if match[1] == 'plain':
+        del config.model.shortcut

@@ -24,7 +24,7 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
     """
     path = folder() / f'{key}.npz'
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
         pass

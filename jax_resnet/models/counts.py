@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.extend.core import jaxprs_in_params
 
 
 def count_parameters(params: Mapping[str, Any]) -> int:
@@ -54,4 +55,4 @@ def _count(eqn: Any) -> int:
         (contracted, _), _ = eqn.params['dimension_numbers']
         return prod(eqn.outvars[0].aval.shape) * prod(eqn.invars[0].aval.shape[i] for i in contracted)
     turns = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
-    return turns * sum(_count(inner) for jaxpr in jax.core.jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)
+    return turns * sum(_count(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)

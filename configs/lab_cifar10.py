@@ -1,0 +1,32 @@
+"""The Lab's networks on CIFAR-10, by its recipe; the argument names the network.
+
+    python main.py --config=configs/lab_cifar10.py:resnet56
+
+| argument | published accuracy | parameters |
+|---|---|---|
+| resnet20, resnet56, resnet110 | 92.37 %, 93.53 %, 93.95 % | 269,722, 853,018, 1,727,962 |
+| plain20, plain56, plain110 | none | the same |
+
+SGD for 164 epochs, the learning rate 0.1 divided by 10 at epochs 81 and 122, weight decay on every
+parameter, channel mean and standard deviation, black padding, Kaiming normal by fan-in, one GPU (so
+BatchNorm over the whole batch). Its epochs are 391 batches, the last of 80; ours straddle epochs.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+NETWORKS = ('resnet20', 'resnet56', 'resnet110', 'plain20', 'plain56', 'plain110')
+
+
+def get_config(network: str = 'resnet20') -> ConfigDict:
+    config = base.get_config()
+    base.set_network(config, network, NETWORKS)
+    config.model.initialization = 'fan_in'
+    config.train_for = '164 epochs'
+    config.schedule.drop_at = ('81 epochs', '122 epochs')
+    config.optimizer.decay = 'all'
+    config.dataset.normalization = 'channel'
+    config.dataset.pad_with = 'black'
+    config.batch_norm.group_size = 0
+    return config

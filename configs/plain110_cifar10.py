@@ -1,0 +1,16 @@
+"""plain-110 on CIFAR-10: He et al. 2015, Figure 6 (left).
+
+Published "the error of plain-110 is higher than 60% and not displayed" (its caption); 1,727,962 parameters, as ResNet-110.
+
+    python main.py --config=configs/plain110_cifar10.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    base.set_network(config, 'plain110')
+    return config

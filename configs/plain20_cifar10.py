@@ -1,0 +1,16 @@
+"""plain-20 on CIFAR-10: He et al. 2015, Figure 6 (left).
+
+Published as a curve, without a number; 269,722 parameters, as ResNet-20.
+
+    python main.py --config=configs/plain20_cifar10.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    base.set_network(config, 'plain20')
+    return config

@@ -1,0 +1,20 @@
+"""ResNet-1202 on CIFAR-10: He et al. 2015, Table 6, row "ResNet 1202".
+
+Published test error 7.93 %; 19,421,274 parameters (19.4 M in the paper).
+
+"Trained as described above": with ResNet-110's warm-up.
+
+    python main.py --config=configs/resnet1202_cifar10.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.model.depth = 1202
+    config.schedule.warmup_for = '400 steps'
+    config.schedule.warmup_learning_rate = 0.01
+    return config

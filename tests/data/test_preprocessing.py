@@ -1,0 +1,85 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_resnet.data import Augmentation, centre_view, preprocessing
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+IDENTITY = preprocessing.channel((0, 0, 0), (1, 1, 1))
+
+
+def test_normalizations() -> None:
+    mean = preprocessing.pixel_mean(IMAGES)
+    assert mean.mean.shape == (32, 32, 3)
+    np.testing.assert_allclose(mean(jnp.asarray(IMAGES)).mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(mean(jnp.asarray(IMAGES)), IMAGES / 255 - (IMAGES / 255).mean(0), atol=1e-6)
+    channel = preprocessing.channel((0.5, 0.4, 0.3), (0.2, 0.1, 0.3))
+    expected = (IMAGES / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.1, 0.3]
+    np.testing.assert_allclose(channel(jnp.asarray(IMAGES)), expected, atol=1e-5)
+    extremes = preprocessing.half()(jnp.array([[[[0, 255, 51]]]], jnp.uint8))
+    np.testing.assert_allclose(extremes, [[[[-1, 1, -0.6]]]], atol=1e-6)
+
+
+def views(n: int, **options) -> np.ndarray:
+    """Crops of an image whose pixel at (i, j) says so: channel 0 is i + 1, channel 1 is j + 1 (0 is padding)."""
+    rows, columns = np.meshgrid(np.arange(1, 33), np.arange(1, 33), indexing='ij')
+    image = np.stack([rows, columns, rows * 0 + 1], -1).astype(np.uint8)
+    x = Augmentation(**options)(jax.random.key(0), jnp.asarray(np.repeat(image[None], n, 0)), IDENTITY)
+    return np.round(np.asarray(x) * 255).astype(int)
+
+
+def test_offsets_0_to_8_are_all_seen_uniformly() -> None:
+    n = 20_000
+    x = views(n, pad=4, flip=False)
+    assert x.shape == (n, 32, 32, 3)
+    for axis in (0, 1):
+        centre = x[:, 16, 16, axis]  # 17 + offset - 4
+        offsets, counts = np.unique(centre - 13, return_counts=True)
+        assert offsets.tolist() == list(range(9))
+        chi_squared = ((counts - n / 9) ** 2 / (n / 9)).sum()
+        assert chi_squared < 26.1  # 99.9 % of uniform draws are below, with 8 degrees of freedom
+    corner = x[:, 0, 0, 2] == 0  # padding is seen unless both offsets are 4 or more
+    assert corner.mean() == pytest.approx(1 - (5 / 9) ** 2, abs=0.02)
+    both = np.unique(x[:, 16, 16, :2], axis=0)
+    assert len(both) == 81  # rows and columns are drawn apart
+
+
+def test_half_are_flipped_left_to_right() -> None:
+    x = views(4000, pad=0)
+    flipped = x[:, 0, 0, 1] == 32
+    assert flipped.mean() == pytest.approx(0.5, abs=0.03)
+    np.testing.assert_array_equal(x[flipped][:, :, ::-1], np.broadcast_to(x[~flipped][0], x[flipped].shape))
+    assert (x[:, 0, 0, 0] == 1).all()
+
+
+def test_zero_padding_is_the_mean_and_black_padding_is_black() -> None:
+    normalize = preprocessing.channel((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    white = jnp.full((500, 8, 8, 3), 255, jnp.uint8)
+    for pad_with, border in [('zero', 0), ('black', -2)]:
+        x = Augmentation(pad=4, pad_with=pad_with)(jax.random.key(0), white, normalize)
+        assert set(np.unique(x).tolist()) == {float(border), 2.0}
+
+
+def test_pixel_mean_is_subtracted_before_the_crop() -> None:
+    normalize = preprocessing.pixel_mean(IMAGES[:1])
+    x = Augmentation(pad=4)(jax.random.key(0), jnp.asarray(np.repeat(IMAGES[:1], 50, 0)), normalize)
+    np.testing.assert_allclose(x, 0, atol=1e-6)
+
+
+def test_crop_to_28_and_the_views_for_evaluation() -> None:
+    x = views(500, pad=0, crop=28, flip=False)
+    assert x.shape == (500, 28, 28, 3)
+    assert set(x[:, 0, 0, 0].tolist()) == {1, 2, 3, 4, 5}
+    whole = centre_view(jnp.asarray(IMAGES), IDENTITY)
+    np.testing.assert_allclose(whole, IMAGES / 255, atol=1e-6)
+    np.testing.assert_allclose(centre_view(jnp.asarray(IMAGES), IDENTITY, 28), whole[:, 2:30, 2:30])
+
+
+def test_images_are_augmented_independently_and_by_key() -> None:
+    x = views(50, pad=4)
+    assert len(np.unique(x.reshape(50, -1), axis=0)) > 30
+    images = jnp.asarray(IMAGES)
+    a, b = (Augmentation()(jax.random.key(seed), images, IDENTITY) for seed in (0, 1))
+    assert (a != b).any()

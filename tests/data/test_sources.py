@@ -1,0 +1,84 @@
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jax_resnet import data
+
+
+def test_digits() -> None:
+    source = data.open_source('digits')
+    train, test = source.read('train'), source.read('test')
+    assert (source.count('train'), source.count('test')) == (len(train), len(test)) == (1437, 360)
+    assert train.images.shape == (1437, 16, 16, 1) and train.images.dtype == np.uint8 and train.images.max() == 255
+    assert (np.bincount(test.labels) >= 34).all() and (np.bincount(test.labels) <= 38).all()  # stratified
+    together = np.concatenate([train.images, test.images])[:, ::2, ::2].reshape(1797, -1)
+    from sklearn.datasets import load_digits
+
+    original = np.round(load_digits().data * 255 / 16)
+    assert sorted(map(bytes, together)) == sorted(map(bytes, original.astype(np.uint8)))
+
+
+def test_splits_in_the_syntax_of_tfds() -> None:
+    source = data.open_source('digits')
+    whole = source.read('train')
+    np.testing.assert_array_equal(source.read('train[100:200]').images, whole.images[100:200])
+    np.testing.assert_array_equal(source.read('train[-10:]').labels, whole.labels[-10:])
+    both = source.read('train[:10%]+test')
+    assert len(both) == source.count('train[:10%]+test') == 144 + 360
+    np.testing.assert_array_equal(both.labels[:144], whole.labels[:144])
+
+
+@pytest.mark.parametrize('spec', ['trian', 'train[:2000]', 'train[5', 'train[7:7]', 'train[9:3]', ''])
+def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
+    with pytest.raises(data.DataError, match='of digits') as error:
+        data.open_source('digits').count(spec)
+    assert repr(spec) in str(error.value) and '\n' not in str(error.value)
+
+
+def test_an_unknown_data_set_lists_the_known() -> None:
+    with pytest.raises(data.DataError, match="one of cifar10, cifar100, digits; got 'svhn'"):
+        data.open_source('svhn')
+
+
+def test_missing_data_is_told_at_once(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(data.DataError, match=f'no prepared cifar10 in {tmp_path}: .*data_dir.*resnet20_digits'):
+        data.open_source('cifar10', str(tmp_path))
+    assert time.monotonic() - began < 5  # TFDS itself would try the network for minutes
+
+
+def test_real_cifar10(data_dir: str, caplog: pytest.LogCaptureFixture) -> None:
+    source = data.open_source('cifar10', data_dir)
+    assert source.image_shape == (32, 32, 3)
+    assert source.class_names[:3] == ('airplane', 'automobile', 'bird')
+    test = source.read('test')
+    assert test.images.shape == (10_000, 32, 32, 3)
+    assert (np.bincount(test.labels) == 1000).all()
+    assert test.images.mean((0, 1, 2)) / 255 == pytest.approx([0.4942, 0.4851, 0.4504], abs=2e-4)
+    with caplog.at_level(logging.INFO):
+        again = data.open_source('cifar10', data_dir).read('test[:100]')
+    assert 'decoding' not in caplog.text  # read from the cache
+    np.testing.assert_array_equal(again.images, test.images[:100])
+
+
+def test_real_cifar100(data_dir: str) -> None:
+    source = data.open_source('cifar100', data_dir)
+    assert len(source.class_names) == 100 and source.count('train') == 50_000
+    assert (np.bincount(source.read('test').labels) == 100).all()
+
+
+def test_a_damaged_shard_is_named(data_dir: str, tmp_path: Path) -> None:
+    there = sorted(Path(data_dir, 'cifar10').iterdir())[-1]
+    here = tmp_path / 'cifar10' / there.name
+    here.mkdir(parents=True)
+    for file in there.iterdir():
+        damaged = file.name.startswith('cifar10-test') and '00003-of' in file.name
+        content = bytearray(file.read_bytes())
+        if damaged:
+            content[100_000:105_000] = bytes(5000)
+        (here / file.name).write_bytes(content)
+    with pytest.raises(data.DataError, match="split 'test', cannot be decoded"):
+        data.open_source('cifar10', str(tmp_path)).read('test')

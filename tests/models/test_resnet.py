@@ -1,0 +1,98 @@
+"""Whole networks against what PyTorch computed (tests/references), in float64, in both forms."""
+
+from functools import partial
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import numpy as np
+import optax
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jax_resnet import models
+from jax_resnet.models.resnet import CifarStem, Stage
+from jax_resnet.models.shortcuts import SHORTCUTS
+from jax_resnet.training import optimizer, xla_cpu
+
+REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
+CONVOLUTIONS = {
+    'plain gradients': nn.Conv,
+    'gradients for CPUs': partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated),
+}
+
+
+def network(shortcut: str, **parts) -> models.ResNet:
+    return models.ResNet(
+        stage_sizes=(2, 2, 2),
+        widths=(4, 8, 16),
+        unit=partial(models.BasicUnit, shortcut=SHORTCUTS[shortcut]),
+        stem=partial(CifarStem, channels=4),
+        **parts,
+    )
+
+
+def reference(prefix: str) -> dict:
+    """The arrays below `prefix`, as a tree, in float64."""
+    names = [name for name in REFERENCES.files if name.startswith(prefix)]
+    return unflatten_dict({name.removeprefix(prefix): np.float64(REFERENCES[name]) for name in names}, sep='/')
+
+
+def assert_close(ours: dict, theirs: dict, tolerance: float = 1e-5) -> None:
+    """Within `tolerance` of each tensor's largest value."""
+    ours, theirs = (flatten_dict(tree, sep='/') for tree in (ours, theirs))
+    assert ours.keys() == theirs.keys()
+    for name, expected in theirs.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=0, atol=tolerance * abs(expected).max(), err_msg=name)
+
+
+@pytest.mark.parametrize('shortcut', ['A', 'B', 'none'])
+@pytest.mark.parametrize('stacked', [False, True])
+def test_evaluation(shortcut: str, stacked: bool) -> None:
+    with jax.enable_x64(True):
+        variables = reference(f'{shortcut}/before/')
+        net = network(shortcut, stacked=stacked)
+        logits, captured = net.apply(
+            models.stack(variables) if stacked else variables,
+            np.float64(REFERENCES['images']),
+            capture_intermediates=lambda module, _: isinstance(module, Stage),
+        )
+        assert_close({'logits': logits}, {'logits': reference(f'{shortcut}/')['logits']})
+        for stage in ('stage1', 'stage2', 'stage3'):
+            ours = captured['intermediates'][stage]['__call__'][0]
+            assert_close({stage: ours}, {stage: reference(f'{shortcut}/')[stage]})
+
+
+@pytest.mark.parametrize('shortcut', ['A', 'B', 'none'])
+@pytest.mark.parametrize('stacked', [False, True])
+@pytest.mark.parametrize('conv', CONVOLUTIONS)
+def test_training(shortcut: str, stacked: bool, conv: str) -> None:
+    """Loss and gradients of the first step, then parameters and running means after three."""
+    with jax.enable_x64(True):
+        net = network(shortcut, stacked=stacked, conv=CONVOLUTIONS[conv])
+        variables = reference(f'{shortcut}/before/')
+        variables = models.stack(variables) if stacked else variables
+        params, batch_stats = variables['params'], variables['batch_stats']
+        images, labels = np.float64(REFERENCES['images']), np.int32(REFERENCES['labels'])
+        sgd = {'name': 'sgd', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 1e-4, 'decay': 'all'}
+        tx = optimizer.create(sgd, optax.join_schedules([lambda _: 0.1, lambda _: 0.01], [2]))
+        opt_state = tx.init(params)
+
+        @partial(jax.jit, compiler_options=xla_cpu.ONE_CALL_OPTIONS)
+        @partial(jax.value_and_grad, has_aux=True)
+        def loss_of(params: dict, batch_stats: dict) -> tuple:
+            variables = {'params': params, 'batch_stats': batch_stats}
+            logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), updates['batch_stats']
+
+        for step in range(3):
+            (loss, batch_stats), gradient = loss_of(params, batch_stats)
+            if step == 0:
+                assert loss == pytest.approx(float(REFERENCES[f'{shortcut}/loss']), rel=1e-6)
+                assert_close({'params': models.unstack(gradient)}, reference(f'{shortcut}/gradient/'))
+            updates, opt_state = tx.update(gradient, opt_state, params)
+            params = optax.apply_updates(params, updates)
+
+        means = {n: x for n, x in flatten_dict(models.unstack(batch_stats), sep='/').items() if n.endswith('/mean')}
+        after = {'params': models.unstack(params), 'batch_stats': unflatten_dict(means, sep='/')}
+        assert_close(after, reference(f'{shortcut}/after/'))

@@ -1,0 +1,55 @@
+from fractions import Fraction
+
+import pytest
+
+from jax_resnet.training.durations import Clock, Duration
+
+CIFAR = Clock(epoch_size=50_000, batch_size=128)
+
+
+@pytest.mark.parametrize(
+    ('text', 'amount', 'unit'),
+    [
+        ('64000 steps', 64000, 'steps'),
+        ('1 epoch', 1, 'epochs'),
+        ('0.5 epochs', Fraction(1, 2), 'epochs'),
+        ('8_192_000 examples', 8192000, 'examples'),
+        (' 1 step ', 1, 'steps'),
+    ],
+)
+def test_parse(text: str, amount: Fraction, unit: str) -> None:
+    assert Duration.parse(text) == Duration(Fraction(amount), unit)
+
+
+@pytest.mark.parametrize('text', ['', '5', 'epochs', '5 hours', '0 steps', '-1 epochs', 'nan steps', 'inf epochs', '5epochs'])
+def test_anything_else_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match='positive number and a unit'):
+        Duration.parse(text)
+
+
+def test_epochs_end_at_the_step_that_completes_them() -> None:
+    assert CIFAR.steps('1 epoch') == 391  # 390.625
+    assert CIFAR.steps('2 epochs') == 782  # 781.25, not 2 x 391 by rule but by ceil(2 x E / B)
+    assert CIFAR.steps('8 epochs') == 3125  # exactly
+    assert CIFAR.steps('164 epochs') == 64_063
+    assert CIFAR.steps('64000 steps') == 64_000
+    assert CIFAR.steps('8192000 examples') == 64_000
+    assert CIFAR.epochs(64_000) == pytest.approx(163.84)
+
+
+def test_the_kth_time_is_due_at_ceil_k_n_e_over_b() -> None:
+    expected = [391, 782, 1172, 1563, 1954, 2344, 2735, 3125, 3516]
+    assert [CIFAR.steps('1 epoch', k) for k in range(1, 10)] == expected
+    due = [step for step in range(3517) if CIFAR.is_due('1 epoch', step)]
+    assert due == expected
+    step, following = 0, []
+    while len(following) < 9:
+        step = CIFAR.next_due('1 epoch', step)
+        following.append(step)
+    assert following == expected
+
+
+def test_more_often_than_every_step_is_every_step() -> None:
+    clock = Clock(epoch_size=10, batch_size=10)
+    assert [clock.next_due('3 examples', step) for step in range(4)] == [1, 2, 3, 4]
+    assert not clock.is_due('3 examples', 0)
