@@ -4,8 +4,10 @@ Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. A 
 the same command.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
@@ -27,22 +29,20 @@ def main(argv: Sequence[str]) -> int:
         if '--debug' in argv:
             raise
         return _fail(e)
-    if _CONFIG.value is None:
-        return _fail('--config is needed, such as --config=configs/resnet20_digits.py')
 
     from jax_resnet import training
     from jax_resnet.data import DataError
     from jax_resnet.training.run_folder import default_name
 
-    flag = flags.FLAGS['config']
-    workdir = _WORKDIR.value
     try:
-        if workdir is None:
-            workdir = default_name(flag.config_filename, flag.override_values, _CONFIG.value.seed)
-        training.train(_CONFIG.value, workdir, profile=_PROFILE.value)
+        overrides = config_flags.get_override_values(flags.FLAGS['config'])
+        name = default_name(config_flags.get_config_filename(flags.FLAGS['config']), overrides, _CONFIG.value.seed)
+        training.train(_CONFIG.value, _WORKDIR.value or name, profile=_PROFILE.value)
     except training.Stopped as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.signal
+    except KeyboardInterrupt:  # before training began to listen, or a second time
+        return 128 + signal.SIGINT
     except (training.ConfigError, DataError, training.Diverged) as e:
         if _DEBUG.value:
             raise
@@ -53,11 +53,19 @@ def main(argv: Sequence[str]) -> int:
 def _parse(argv: Sequence[str]) -> None:
     rest = flags.FLAGS(argv)
     if len(rest) > 1:
-        raise flags.UnparsedFlagAccessError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
+        raise ValueError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
+    if _CONFIG.value is None:
+        raise ValueError('--config is needed, such as --config=configs/resnet20_digits.py')
+    file = config_flags.get_config_filename(flags.FLAGS['config']).partition(':')[0]
+    if not Path(file).is_file():
+        raise ValueError(f'--config={file}: no such file; the configs lie in {Path(__file__).parent / "configs"}')
 
 
-def _fail(message: object) -> int:
-    print('error: ' + ' '.join(str(message).split()), file=sys.stderr)
+def _fail(error: Exception) -> int:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.startswith('Traceback') for line in lines):  # ml_collections tells the whole of an error in a config
+        lines = lines[-1:]
+    print('error: ' + ' '.join(lines), file=sys.stderr)
     return 2
 
 

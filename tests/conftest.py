@@ -1,13 +1,14 @@
 """Eight CPU devices for all tests, real data where it is, and small configs."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+
+from configs import base
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -31,36 +32,28 @@ def data_dir() -> str:
     return folder
 
 
-@pytest.fixture
-def digits_config() -> Callable[..., dict[str, Any]]:
-    """Makes the config of a ResNet-8 on part of the digits, with fields changed by dotted name."""
-    from configs import base
-
-    def make(**changes: Any) -> dict[str, Any]:
-        config = base.get_config()
-        with config.unlocked():
-            config.update_from_flattened_dict(
-                {
-                    'batch_size': 32,
-                    'train_for': '12 steps',
-                    'evaluate_every': '5 steps',
-                    'checkpoint_every': '4 steps',
-                    'dataset.name': 'digits',
-                    'dataset.train': 'train[:200]',
-                    'dataset.test': 'test[:100]',
-                    'dataset.pad': 1,
-                    'dataset.flip': False,
-                    'model.depth': 8,
-                    'batch_norm.group_size': 16,
-                    'schedule.drop_at': ('6 steps',),
-                    'parallel.devices': 1,
-                }
-            )
-            for name, value in changes.items():
-                config.update_from_flattened_dict({name: value})
-        return config.to_dict()
-
-    return make
+def small_config(**changes: Any) -> dict[str, Any]:
+    """The config of a ResNet-8 on part of the digits, with fields changed by dotted name."""
+    config = base.get_config()
+    config.update_from_flattened_dict(
+        {
+            'batch_size': 32,
+            'train_for': '12 steps',
+            'evaluate_every': '5 steps',
+            'checkpoint_every': '4 steps',
+            'dataset.name': 'digits',
+            'dataset.train': 'train[:200]',
+            'dataset.test': 'test[:100]',
+            'dataset.pad': 1,
+            'dataset.flip': False,
+            'model.depth': 8,
+            'batch_norm.group_size': 16,
+            'schedule.drop_at': ('6 steps',),
+            'parallel.devices': 1,
+        }
+    )
+    config.update_from_flattened_dict(changes)
+    return config.to_dict()
 
 
 def assert_equal_trees(a: Any, b: Any) -> None:

@@ -44,7 +44,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     handle, draft = tempfile.mkstemp(dir=path.parent, suffix='.draft')
     try:
         with os.fdopen(handle, 'wb') as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(draft, path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)

@@ -3,12 +3,12 @@
 Everything here is a pure function of arrays and keys, and runs inside the compiled step.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Normalization(NamedTuple):
@@ -25,17 +25,17 @@ class Normalization(NamedTuple):
 def pixel_mean(images: np.ndarray) -> Normalization:
     """Subtracts the mean image of `images`, the training split (He et al. 2015, section 4.2)."""
     mean = images.mean(0, dtype=np.float64) / 255
-    return Normalization(mean.astype(np.float32), np.float32(1))
+    return Normalization(mean.astype(np.float32), np.ones((), np.float32))
 
 
-def channel(mean: Sequence[float], std: Sequence[float]) -> Normalization:
+def channel(mean: ArrayLike, std: ArrayLike) -> Normalization:
     """Subtracts each channel's mean and divides by its standard deviation, given for pixels in [0, 1]."""
-    return Normalization(np.float32(mean), np.float32(std))
+    return Normalization(np.asarray(mean, np.float32), np.asarray(std, np.float32))
 
 
 def half() -> Normalization:
     """Maps pixels to [-1, 1]: mean 0.5, standard deviation 0.5."""
-    return Normalization(np.float32(0.5), np.float32(0.5))
+    return channel(0.5, 0.5)
 
 
 class Augmentation(NamedTuple):

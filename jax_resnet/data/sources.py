@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,7 +67,8 @@ class Source:
         """
         parts = []
         for split, start, stop in self._ranges(spec):
-            arrays = cache.load(f'{self.name.replace("/", "-")}-{split}-{self.fingerprint}', lambda s=split: self._decode(s))
+            key = f'{self.name.replace("/", "-")}-{split}-{self.fingerprint}'
+            arrays = cache.load(key, partial(self._decode, split))
             parts.append((arrays['images'][start:stop], arrays['labels'][start:stop]))
         images, labels = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True))
         return Examples(images, labels)

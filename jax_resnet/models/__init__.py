@@ -1,10 +1,10 @@
 """Residual networks as Flax (Linen) modules: parts in `units` and `shortcuts`, whole networks by name.
 
-    from jax_resnet import models
-    net = models.cifar_resnet(20)
-    variables = net.init(jax.random.key(0), images)
-    logits = net.apply(variables, images)
-    logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
+from jax_resnet import models
+net = models.cifar_resnet(20)
+variables = net.init(jax.random.key(0), images)
+logits = net.apply(variables, images)
+logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
 """
 
 from jax_resnet.models.batch_norm import BatchNorm

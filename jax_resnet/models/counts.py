@@ -32,7 +32,9 @@ def describe(model: nn.Module, image_shape: Sequence[int]) -> str:
     multiply_adds = _multiply_adds_by_part(model, image_shape)
     rows = [(part, count_parameters(params[part]), n) for part, n in multiply_adds.items() if part in params]
     rows.append(('total', count_parameters(params), sum(multiply_adds.values())))
-    return '\n'.join([f'{"":8}{"parameters":>14}{"multiply-adds":>18}', *(f'{p:8}{n:>14,}{m:>18,}' for p, n, m in rows)])
+    return '\n'.join(
+        [f'{"":8}{"parameters":>14}{"multiply-adds":>18}', *(f'{p:8}{n:>14,}{m:>18,}' for p, n, m in rows)]
+    )
 
 
 def _multiply_adds_by_part(model: nn.Module, image_shape: Sequence[int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from jax_resnet.models.resnet import CifarStem, ResNet, he_normal, uniform_fan_in
+from jax_resnet.models.resnet import INITIALIZATIONS, CifarStem, ResNet
 from jax_resnet.models.shortcuts import SHORTCUTS
 from jax_resnet.models.units import BasicUnit
 
@@ -28,15 +28,15 @@ def cifar_resnet(
     """
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f'depth must be 6n+2, such as 20, 32, 44, 56, 110; got {depth}')
-    inits = {'fan_out': uniform_fan_in, 'fan_in': he_normal('fan_in')}
+    kernel_init, head_init = _choose('initialization', initialization, INITIALIZATIONS)
     return ResNet(
         stage_sizes=((depth - 2) // 6,) * 3,
         widths=(16, 32, 64),
         unit=partial(BasicUnit, shortcut=_choose('shortcut', shortcut, SHORTCUTS)),
         stem=partial(CifarStem, channels=16),
         num_classes=num_classes,
-        head_init=_choose('initialization', initialization, inits),
-        kernel_init=he_normal(initialization),
+        kernel_init=kernel_init,
+        head_init=head_init,
         **parts,
     )
 
@@ -76,6 +76,6 @@ def from_config(config: Mapping[str, Any], **parts: Any) -> ResNet:
 
 
 def _choose(field: str, name: str | None, table: Mapping[str, Any]) -> Any:
-    if name not in table:
+    if name is None or name not in table:
         raise ValueError(f'{field} must be one of {", ".join(table)}; got {name!r}')
     return table[name]

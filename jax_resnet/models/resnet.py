@@ -10,11 +10,13 @@ import jax.numpy as jnp
 from jax_resnet.models.batch_norm import BatchNorm
 from jax_resnet.models.shortcuts import ModuleDef
 
-he_normal = partial(nn.initializers.variance_scaling, 2.0, distribution='normal')
-"""He's initialization (2015, arXiv 1502.01852), untruncated: `he_normal('fan_out')` or `he_normal('fan_in')`."""
+_fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
+_fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
+_head = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
-uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
-"""Uniform within 1/sqrt(fan_in), the head's initialization in the authors' code."""
+INITIALIZATIONS = {'fan_out': (_fan_out, _head), 'fan_in': (_fan_in, _fan_in)}
+"""By name, of the convolutions' and of the head's kernels: He's (arXiv 1502.01852), untruncated, with the head
+uniform within 1/sqrt(fan_in), as in the authors' code; or He's with fan-in on both, as in the Lab."""
 
 
 class CifarStem(nn.Module):
@@ -81,8 +83,8 @@ class ResNet(nn.Module):
     unit: ModuleDef
     stem: ModuleDef
     num_classes: int = 10
-    kernel_init: Callable = he_normal('fan_out')
-    head_init: Callable = uniform_fan_in
+    kernel_init: Callable = _fan_out
+    head_init: Callable = _head
     conv: ModuleDef = nn.Conv
     norm: ModuleDef = BatchNorm
     dtype: jnp.dtype | None = None

@@ -24,7 +24,9 @@ class Duration:
         except (ValueError, ZeroDivisionError):
             amount = Fraction(0)
         if unit not in UNITS or amount <= 0:
-            raise ValueError(f"a duration is a positive number and a unit, as '64000 steps' or '2 epochs'; got {text!r}")
+            raise ValueError(
+                f"a duration is a positive number and a unit, as '64000 steps' or '2 epochs'; got {text!r}"
+            )
         return cls(amount, unit)
 
 

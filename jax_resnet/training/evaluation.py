@@ -1,8 +1,7 @@
 """Exact evaluation: every example of a split once, whatever the batch and the number of devices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -20,6 +19,7 @@ class Scores:
 
     logits: np.ndarray
     labels: np.ndarray
+    class_names: Sequence[str]
 
     @property
     def count(self) -> int:
@@ -46,10 +46,14 @@ class Scores:
         """Top-1 error in percent."""
         return 100 * (self.count - self.correct) / self.count
 
-    def class_errors(self) -> list[float | None]:
+    @property
+    def class_errors(self) -> dict[str, float | None]:
         """Top-1 error in percent by class; None for a class without examples."""
-        per_class = [self._is_correct[self.labels == c] for c in range(self.logits.shape[1])]
-        return [100 * float(1 - correct.mean()) if len(correct) else None for correct in per_class]
+        errors = {}
+        for label, name in enumerate(self.class_names):
+            correct = self._is_correct[self.labels == label]
+            errors[name] = 100 * float(1 - correct.mean()) if len(correct) else None
+        return errors
 
     @property
     def _is_correct(self) -> np.ndarray:
@@ -63,6 +67,7 @@ class Evaluator:
     Attributes:
         model, normalize: the network, and what it needs of pixels.
         examples: the split.
+        class_names: one per label.
         batch_size: examples at a time; rounded up to a multiple of the devices.
         mesh: the devices, one axis `data`.
         test_crop: height and width of the central crop; 0 is the whole image.
@@ -72,6 +77,7 @@ class Evaluator:
     model: nn.Module
     normalize: Normalization
     examples: Examples
+    class_names: Sequence[str]
     batch_size: int
     mesh: Mesh
     test_crop: int = 0
@@ -83,12 +89,14 @@ class Evaluator:
         padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._images = jax.device_put(padded, everywhere)
-        self._logits = jax.jit(partial(self._predict), out_shardings=everywhere, compiler_options=self.compiler_options)
+        self._logits = jax.jit(self._predict, out_shardings=everywhere, compiler_options=self.compiler_options)
 
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
         batch = jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec('data')))
-        return self.model.apply(variables, centre_view(batch, self.normalize, self.test_crop))
+        logits = self.model.apply(variables, centre_view(batch, self.normalize, self.test_crop))
+        assert isinstance(logits, jax.Array)
+        return logits
 
     def batches(self, variables: Any) -> Iterator[np.ndarray]:
         """The logits, batch by batch, so that a caller can stop in between."""
@@ -99,6 +107,7 @@ class Evaluator:
         """The scores of all examples; those that fill the last batch are cut off."""
         return self.collect(self.batches(variables))
 
-    def collect(self, batches: Iterator[np.ndarray]) -> Scores:
+    def collect(self, batches: Iterable[np.ndarray]) -> Scores:
+        """The scores, from the logits of `batches`."""
         logits = np.concatenate(list(batches))[: len(self.examples)]
-        return Scores(logits, self.examples.labels)
+        return Scores(logits, self.examples.labels, self.class_names)

@@ -35,8 +35,12 @@ class Experiment:
     model: nn.Module
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> 'Experiment':
+    def of(cls, config: Mapping[str, Any], source: Source | None = None) -> 'Experiment':
         """Checks the config, and opens its data set.
+
+        Args:
+            config: the fields of `configs/base.py`, as nested dicts.
+            source: a data set to use in place of the one that the config names.
 
         Raises:
             ConfigError: a field, or a combination of fields, that cannot be.
@@ -44,7 +48,7 @@ class Experiment:
         """
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
-        source = open_source(dataset['name'], dataset['data_dir'])
+        source = source or open_source(dataset['name'], dataset['data_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
             if split is not None:
@@ -114,6 +118,7 @@ class Experiment:
             self.model,
             self.normalization,
             self.source.read(split),
+            self.source.class_names,
             self.config['batch_size'],
             self.mesh,
             self.config['dataset']['test_crop'],
@@ -138,7 +143,9 @@ class Experiment:
         dataset, batch_size = config['dataset'], config['batch_size']
         height, width, channels = self.source.image_shape
         if batch_size > size:
-            raise ConfigError(f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}')
+            raise ConfigError(
+                f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}'
+            )
         if self.end * batch_size >= 2**31:
             raise ConfigError(f'config.train_for={config["train_for"]!r}: must be under {2**31:,} examples')
         try:
@@ -146,8 +153,6 @@ class Experiment:
             self.pieces  # noqa: B018
         except ValueError as e:
             raise ConfigError(str(e)) from None
-        if (config['schedule']['warmup_for'] is None) != (config['schedule']['warmup_learning_rate'] is None):
-            raise ConfigError('config.schedule.warmup_for and warmup_learning_rate: must be given both, or neither')
         most = min(height, width) + 2 * dataset['pad']
         if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
             raise ConfigError(
@@ -181,7 +186,9 @@ def _mesh(wanted: int | None, batch_size: int) -> Mesh:
     if count > len(devices):
         raise ConfigError(f'config.parallel.devices={count}: must be at most the {len(devices)} local devices')
     if batch_size % count:
-        raise ConfigError(f'config.batch_size={batch_size}: must be a multiple of the {count} devices (config.parallel.devices)')
+        raise ConfigError(
+            f'config.batch_size={batch_size}: must be a multiple of the {count} devices (config.parallel.devices)'
+        )
     return Mesh(np.array(devices[:count]), ('data',))
 
 

@@ -30,7 +30,9 @@ def _whole(least: int, meaning: str, optional: bool = False) -> Field:
 
 
 def _number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
-    words = f'a finite number {"above" if open_low else "from"} {least:g}' + (f' to {most:g}' if most < math.inf else '')
+    words = f'a finite number {"above" if open_low else "from"} {least:g}' + (
+        f' to {most:g}' if most < math.inf else ''
+    )
     return Field(
         meaning,
         words,

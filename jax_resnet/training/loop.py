@@ -16,8 +16,9 @@ from tensorboardX import SummaryWriter
 from jax_resnet import models
 from jax_resnet.data import stream
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.evaluation import Evaluator, Scores
+from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.fields import ConfigError
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.run_folder import RunFolder, describe_devices
@@ -65,6 +66,35 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
         return finished
     with _StopSignals() as stop_signals:
         return _Run(experiment, folder, stop_signals).go(profile)
+
+
+def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
+    """Evaluates a run's last checkpoint, on one device.
+
+    Args:
+        run_folder: of a run, finished or not.
+        split: a split string such as 'train[:10%]'; by default the run's test split.
+        data_dir: where the data lies, if not where the run found it.
+
+    Returns:
+        Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
+
+    Raises:
+        ConfigError, DataError: no run folder, no checkpoint yet, no such split or data.
+    """
+    folder = RunFolder(run_folder)
+    config = folder.config()
+    config['parallel']['devices'] = 1
+    config['dataset']['data_dir'] = data_dir or config['dataset']['data_dir']
+    experiment = Experiment.of(config)
+    evaluator = experiment.evaluator(config['dataset']['test'] if split is None else split)
+    checkpoints = Checkpoints(folder.path / 'checkpoints')
+    steps = checkpoints.steps()
+    if not steps:
+        raise ConfigError(f'{folder.path}: has no checkpoint yet')
+    state, _ = checkpoints.restore(steps[-1], experiment.abstract_state(), experiment.everywhere)
+    checkpoints.close()
+    return evaluator(state.variables)
 
 
 class _Run:
@@ -133,7 +163,9 @@ class _Run:
         say(f'{self.folder.path} on {describe_devices(list(mesh.devices.flat))}')
         say(models.describe(self.experiment.model, image_shape))
         say(describe_decay(self.config['optimizer'], params))
-        say(f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs')
+        say(
+            f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs'
+        )
         rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
         say('learning rate ' + ', '.join(rates))
         for start, rate in self.experiment.pieces:
@@ -171,7 +203,7 @@ class _Run:
         if not finite:
             raise Diverged(self._explain_divergence())
         steps, seconds = self.step - first, time.monotonic() - began
-        self.turns = max(1, min(4 * self.turns, round(SECONDS_PER_DISPATCH * steps / seconds)))
+        self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
         new = jax.tree.map(np.subtract, self.totals, before)
         self.progress.update(self.step, steps, float(new.loss), int(new.errors), seconds)
@@ -237,8 +269,7 @@ class _Run:
             self.scores[name] = self._score(name)
         lines = self.folder.metrics()
         best = min(lines, key=lambda line: line['test_error'])
-        test, names = self.scores['test'], self.experiment.source.class_names
-        last = lines[-1]
+        last, test = lines[-1], self.scores['test']
         summary = {
             'final_test_error': test.error,
             'final_test_loss': test.loss,
@@ -248,7 +279,7 @@ class _Run:
             **({'final_validation_error': last['validation_error']} if 'validation_error' in last else {}),
             'test_correct': test.correct,
             'test_count': test.count,
-            'class_errors': dict(zip(names, test.class_errors(), strict=True)),
+            'class_errors': test.class_errors,
             'parameters': models.count_parameters(self.state.params),
             'multiply_adds': models.count_multiply_adds(self.experiment.model, self.experiment.source.image_shape),
             'steps': self.step,
@@ -304,19 +335,24 @@ class _StopSignals:
         self.__exit__()
 
 
+def dispatch_size(last: int, seconds_per_step: float) -> int:
+    """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
+    return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
+
+
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """The summary, for a person."""
     percent = {name: error for name, error in summary['class_errors'].items() if error is not None}
-    worst = sorted(percent, key=lambda name: -percent[name])[:3]
-    accuracy = 100 - summary['final_test_error']
+    hardest = sorted(percent, key=lambda name: -percent[name])[:3]
     return '\n'.join(
         [
-            f'final test error   {summary["final_test_error"]:.2f} % (accuracy {accuracy:.2f} %: '
+            f'final test error   {summary["final_test_error"]:.2f} % (accuracy {100 - summary["final_test_error"]:.2f} %: '
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
             f'final train error  {summary["final_train_error"]:.2f} %',
-            'hardest classes    ' + ', '.join(f'{name} {percent[name]:.1f} %' for name in worst),
-            f'{summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds, {summary["steps"]:,} steps '
-            f'({summary["epochs"]:.2f} epochs), {summary["seconds"]:.0f} s on {summary["device"]}',
+            'hardest classes    ' + ', '.join(f'{name} {percent[name]:.1f} %' for name in hardest),
+            f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
+            f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
+            f'{summary["seconds"]:.0f} s on {summary["device"]}',
         ]
     )

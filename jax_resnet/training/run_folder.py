@@ -49,21 +49,26 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise ConfigError(f'{self.path}: must be a folder, or free for one') from None
-        new = _jsonable(config)
-        if self._has('config.json'):
-            differences = [
-                f'config.{name} is {there!r} there, {here!r} here'
-                for name, there, here in _compare(self.config(), new)
-                if _is_compared(name)
-            ]
-            if differences:
-                raise ConfigError(f'{self.path} holds a run of another config: {"; ".join(differences)}')
-        else:
-            self._write_json('config.json', new)
+        if not self._has('config.json'):
+            self._write_json('config.json', config)
+        there, here = flatten(self.config()), flatten(config)
+        differences = [
+            f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
+            for name in sorted({*there, *here})
+            if there.get(name) != here.get(name) and _is_compared(name)
+        ]
+        if differences:
+            raise ConfigError(f'{self.path} holds a run of another config: {"; ".join(differences)}')
 
     def config(self) -> dict[str, Any]:
-        """The config of the run, as nested dicts; sequences are lists."""
-        return self._read_json('config.json')
+        """The config of the run, as nested dicts.
+
+        Raises:
+            ConfigError: there is none here, so that this is no run folder.
+        """
+        if not self._has('config.json'):
+            raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
+        return _with_tuples(self._read_json('config.json'))
 
     def record_start(self, step: int) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
@@ -100,7 +105,7 @@ class RunFolder:
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
         """Writes a compressed .npz file."""
         content = io.BytesIO()
-        np.savez_compressed(content, **arrays)
+        np.savez_compressed(content, allow_pickle=False, **arrays)
         self._write(name, content.getvalue())
 
     def _has(self, name: str) -> bool:
@@ -153,10 +158,8 @@ def _is_compared(field: str) -> bool:
     return not field.startswith(NOT_COMPARED)
 
 
-def _jsonable(config: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(config))
-
-
-def _compare(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    a, b = flatten(there), flatten(here)
-    return [(name, a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+def _with_tuples(value: Any) -> Any:
+    """JSON has lists alone; the sequences of a config are tuples."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(v) for name, v in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

@@ -17,8 +17,10 @@ def pieces(config: Mapping[str, Any], clock: Clock) -> list[tuple[int, float]]:
         clock: of the run.
 
     Raises:
-        ValueError: drops that are not in order, or before the warm-up's end.
+        ValueError: half of a warm-up; drops that are not in order, or before the warm-up's end.
     """
+    if (config['warmup_for'] is None) != (config['warmup_learning_rate'] is None):
+        raise ValueError('config.schedule.warmup_for and warmup_learning_rate: must be given both, or neither')
     result = [(0, float(config['learning_rate']))]
     if config['warmup_for'] is not None:
         result = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), result[0][1])]
@@ -26,7 +28,9 @@ def pieces(config: Mapping[str, Any], clock: Clock) -> list[tuple[int, float]]:
         result.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
     starts = [start for start, _ in result]
     if starts != sorted(set(starts)):
-        raise ValueError(f'config.schedule: warm-up and drops must come one after another; they begin at steps {starts}')
+        raise ValueError(
+            f'config.schedule: warm-up and drops must come one after another; they begin at steps {starts}'
+        )
     return result
 
 

@@ -1,6 +1,5 @@
 """The training step, and the compiled program that runs many of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import flax.linen as nn

@@ -80,9 +80,7 @@ _conv.defvjp(_forward, _backward)
 
 
 def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding, **dilation: Any) -> jax.Array:
-    return lax.conv_general_dilated(
-        x, kernel, strides, padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'), **dilation
-    )
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'), **dilation)
 
 
 def _transpose(x: jax.Array, axes: Sequence[int]) -> jax.Array:

@@ -18,7 +18,8 @@ def test_there_and_back_is_exact() -> None:
     assert_equal_trees(models.unstack(stacked), variables)
     assert_equal_trees(models.stack(models.unstack(stacked)), stacked)
     np.testing.assert_array_equal(
-        stacked['params']['stage3']['rest']['conv2']['kernel'][1], variables['params']['stage3']['unit3']['conv2']['kernel']
+        stacked['params']['stage3']['rest']['conv2']['kernel'][1],
+        variables['params']['stage3']['unit3']['conv2']['kernel'],
     )
 
 

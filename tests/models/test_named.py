@@ -50,7 +50,12 @@ def test_names_can_be_guessed() -> None:
 
 
 def test_outputs_are_float32_logits_or_features() -> None:
-    for options, width in [({}, 10), ({'num_classes': 100}, 100), ({'num_classes': 0}, 64), ({'dtype': jnp.bfloat16}, 10)]:
+    for options, width in [
+        ({}, 10),
+        ({'num_classes': 100}, 100),
+        ({'num_classes': 0}, 64),
+        ({'dtype': jnp.bfloat16}, 10),
+    ]:
         net = models.cifar_resnet(8, **options)
         out = jax.eval_shape(net.apply, shapes(net), IMAGES)
         assert (out.shape, out.dtype) == ((2, width), jnp.float32)
@@ -99,7 +104,10 @@ def test_from_config() -> None:
         ({'name': 'cifar_resnet', 'depth': 21}, r'depth must be 6n\+2'),
         ({'name': 'cifar_resnet', 'depth': '20'}, "depth must be of type int; got '20'"),
         ({'name': 'cifar_resnet'}, 'depth: missing'),
-        ({'name': 'cifar_plain', 'depth': 20, 'shortcut': 'A'}, 'shortcut: unknown; cifar_plain takes depth, num_classes'),
+        (
+            {'name': 'cifar_plain', 'depth': 20, 'shortcut': 'A'},
+            'shortcut: unknown; cifar_plain takes depth, num_classes',
+        ),
         ({'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'D'}, "shortcut must be one of A, B, none; got 'D'"),
         ({'name': 'cifar_resnet', 'depth': 20, 'initialization': 'x'}, 'initialization must be one of fan_out, fan_in'),
     ],

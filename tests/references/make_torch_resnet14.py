@@ -28,7 +28,9 @@ class Unit(nn.Module):
         self.norm2 = nn.BatchNorm2d(new)
         self.kind, self.stride, self.pad = shortcut, stride, new - old
         if shortcut == 'B' and (stride != 1 or old != new):
-            self.shortcut = nn.ModuleDict({'conv': nn.Conv2d(old, new, 1, stride, bias=False), 'norm': nn.BatchNorm2d(new)})
+            self.shortcut = nn.ModuleDict(
+                {'conv': nn.Conv2d(old, new, 1, stride, bias=False), 'norm': nn.BatchNorm2d(new)}
+            )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
@@ -113,7 +115,9 @@ def main() -> None:
             optimizer.step()
         found |= {f'after/{name}': a for name, a in all_ours(net.state_dict()).items() if not name.endswith('/var')}
         results |= {f'{shortcut}/{name}': array for name, array in found.items()}
-    np.savez_compressed(Path(__file__).with_name('torch_resnet14.npz'), **{n: a.astype(np.float32) for n, a in results.items()})
+    np.savez_compressed(
+        Path(__file__).with_name('torch_resnet14.npz'), **{n: a.astype(np.float32) for n, a in results.items()}
+    )
 
 
 if __name__ == '__main__':

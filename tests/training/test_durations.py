@@ -21,7 +21,9 @@ def test_parse(text: str, amount: Fraction, unit: str) -> None:
     assert Duration.parse(text) == Duration(Fraction(amount), unit)
 
 
-@pytest.mark.parametrize('text', ['', '5', 'epochs', '5 hours', '0 steps', '-1 epochs', 'nan steps', 'inf epochs', '5epochs'])
+@pytest.mark.parametrize(
+    'text', ['', '5', 'epochs', '5 hours', '0 steps', '-1 epochs', 'nan steps', 'inf epochs', '5epochs']
+)
 def test_anything_else_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match='positive number and a unit'):
         Duration.parse(text)

@@ -1,11 +1,11 @@
 import re
-from collections.abc import Callable
 
 import jax
 import pytest
 
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.fields import ConfigError
+from tests.conftest import small_config
 
 
 @pytest.mark.parametrize(
@@ -26,26 +26,26 @@ from jax_resnet.training.fields import ConfigError
         ({'model.depth': 21}, 'config.model: depth must be 6n'),
     ],
 )
-def test_what_cannot_be_together_is_one_line(digits_config: Callable, changes: dict, message: str) -> None:
+def test_what_cannot_be_together_is_one_line(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        Experiment.of(digits_config(**changes))
+        Experiment.of(small_config(**changes))
     assert '\n' not in str(error.value)
 
 
-def test_learning_rate_of_the_update_that_leads_to_a_step(digits_config: Callable) -> None:
-    experiment = Experiment.of(digits_config())
+def test_learning_rate_of_the_update_that_leads_to_a_step() -> None:
+    experiment = Experiment.of(small_config())
     assert [experiment.learning_rate(step) for step in (0, 1, 6, 7)] == [0.1, 0.1, 0.1, pytest.approx(0.01)]
 
 
-def test_paper_options_reach_the_network(digits_config: Callable) -> None:
-    experiment = Experiment.of(digits_config(**{'precision.compute': 'bfloat16', 'batch_norm.momentum': 0.8}))
+def test_paper_options_reach_the_network() -> None:
+    experiment = Experiment.of(small_config(**{'precision.compute': 'bfloat16', 'batch_norm.momentum': 0.8}))
     assert experiment.model.dtype == 'bfloat16' and experiment.model.stacked
     assert experiment.model.norm.keywords == {'group_size': 16, 'momentum': 0.8, 'epsilon': 1e-5}
     on_cpu = jax.local_devices()[0].platform == 'cpu'
     assert hasattr(experiment.model.conv, 'keywords') == on_cpu  # hand-written gradients on a CPU alone
 
 
-def test_several_processes_are_refused(digits_config: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jax, 'process_count', lambda: 2)
     with pytest.raises(ConfigError, match=re.escape('one process')):
-        Experiment.of(digits_config())
+        Experiment.of(small_config())

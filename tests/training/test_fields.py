@@ -1,13 +1,13 @@
 import re
-from collections.abc import Callable
 
 import pytest
 
 from jax_resnet.training.fields import FIELDS, ConfigError, check, flatten
+from tests.conftest import small_config
 
 
-def test_the_base_config_passes_and_has_every_field(digits_config: Callable) -> None:
-    config = digits_config()
+def test_the_base_config_passes_and_has_every_field() -> None:
+    config = small_config()
     check(config)
     assert {name for name in flatten(config) if not name.startswith('model.')} == set(FIELDS)
 
@@ -39,10 +39,8 @@ def test_the_base_config_passes_and_has_every_field(digits_config: Callable) -> 
         ('parallel.devices', 0, 'a whole number, at least 1'),
     ],
 )
-def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
-    digits_config: Callable, name: str, value: object, allowed: str
-) -> None:
-    config = digits_config()
+def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: str, value: object, allowed: str) -> None:
+    config = small_config()
     group, _, leaf = name.rpartition('.')
     (config[group] if group else config)[leaf] = value
     with pytest.raises(ConfigError, match=re.escape(f'config.{name}={value!r}: must be {allowed}')) as error:
@@ -50,15 +48,17 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(
     assert '\n' not in str(error.value)
 
 
-def test_an_unknown_field_names_the_nearest(digits_config: Callable) -> None:
-    config = digits_config()
+def test_an_unknown_field_names_the_nearest() -> None:
+    config = small_config()
     config['schedule']['learnin_rate'] = 0.1
-    with pytest.raises(ConfigError, match=r'learnin_rate: unknown field; did you mean config\.schedule\.learning_rate\?'):
+    with pytest.raises(
+        ConfigError, match=r'learnin_rate: unknown field; did you mean config\.schedule\.learning_rate\?'
+    ):
         check(config)
 
 
-def test_a_missing_field_says_what_it_means(digits_config: Callable) -> None:
-    config = digits_config()
+def test_a_missing_field_says_what_it_means() -> None:
+    config = small_config()
     del config['batch_size']
     with pytest.raises(ConfigError, match='config.batch_size: missing; examples in a step; a whole number, at least 1'):
         check(config)

@@ -1,0 +1,24 @@
+# `make train` and `make test` make the environment in .venv first; PYTHON names another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test lint clean
+
+train: .venv/made
+	$(BIN)/python main.py --config=configs/resnet20_digits.py
+
+test: .venv/made
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/made
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.venv/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,89 @@
+"""Every config: it passes the checks, its network has its exact count, and its docstring says so."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import base
+from jax_resnet import models
+from jax_resnet.training import schedule
+from jax_resnet.training.durations import Clock
+from jax_resnet.training.fields import check
+
+CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
+CIFAR100 = {depth: CIFAR10[depth] + 90 * 65 for depth in (20, 56, 110)}
+PARAMETERS = {
+    ('resnet20_digits', None): 269_434,
+    **{(f'resnet{depth}_cifar10', None): count for depth, count in CIFAR10.items()},
+    **{(f'plain{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 32, 44, 56, 110)},
+    **{(f'resnet{depth}_cifar100', None): count for depth, count in CIFAR100.items()},
+    **{('lab_cifar10', f'{kind}{depth}'): CIFAR10[depth] for kind in ('resnet', 'plain') for depth in (20, 56, 110)},
+    **{('report_cifar10', f'resnet{depth}'): CIFAR10[depth] for depth in (20, 56, 110)},
+    **{('report_cifar100', f'resnet{depth}'): count for depth, count in CIFAR100.items()},
+}
+FOLDER = Path(__file__).parents[1] / 'configs'
+
+
+def get_config(name: str, argument: str | None = None) -> dict:
+    get = importlib.import_module(f'configs.{name}').get_config
+    return (get() if argument is None else get(argument)).to_dict()
+
+
+def test_every_config_is_in_the_table() -> None:
+    assert {path.stem for path in FOLDER.glob('*.py')} - {'base'} == {name for name, _ in PARAMETERS}
+    for family in ('lab_cifar10', 'report_cifar10', 'report_cifar100'):
+        module = importlib.import_module(f'configs.{family}'.replace('report_cifar100', 'report_cifar10'))
+        assert set(module.NETWORKS) == {argument for name, argument in PARAMETERS if name == family}
+
+
+@pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
+def test_exact_parameter_count(name: str, argument: str | None) -> None:
+    config = get_config(name, argument)
+    check(config)
+    net = models.from_config(config['model'], stacked=True)
+    images = jnp.zeros((1, 16, 16, 1) if name == 'resnet20_digits' else (1, 32, 32, 3))
+    variables = jax.eval_shape(net.init, jax.random.key(0), images)
+    count = PARAMETERS[name, argument]
+    assert models.count_parameters(variables['params']) == count
+    text = (FOLDER / f'{name}.py').read_text()
+    assert f'{count:,}' in text or 'the same' in text
+    assert f'python main.py --config=configs/{name}.py' in text
+
+
+def test_the_recipe_of_the_2015_paper() -> None:
+    config = get_config('resnet110_cifar10')
+    clock = Clock(50_000, config['batch_size'])
+    rates = [(start, pytest.approx(rate)) for start, rate in schedule.pieces(config['schedule'], clock)]
+    assert rates == [(0, 0.01), (400, 0.1), (32_000, 0.01), (48_000, 0.001)]
+    assert clock.steps(config['train_for']) == 64_000
+    assert config['optimizer'] == {
+        'name': 'sgd', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 1e-4, 'decay': 'kernels',
+    }  # fmt: skip
+    assert config['batch_norm']['group_size'] == 64 and config['dataset']['normalization'] == 'pixel_mean'
+    for name in ('resnet20_cifar10', 'plain110_cifar10', 'resnet56_cifar100'):
+        assert schedule.pieces(get_config(name)['schedule'], clock)[0] == (0, 0.1)
+
+
+def test_the_recipes_of_the_lab_and_the_report() -> None:
+    clock = Clock(50_000, 128)
+    lab, report = get_config('lab_cifar10', 'plain56'), get_config('report_cifar100', 'resnet56')
+    assert [start for start, _ in schedule.pieces(lab['schedule'], clock)] == [0, 31_641, 47_657]
+    assert clock.steps(lab['train_for']) == 64_063 and clock.steps(report['train_for']) == 136_719
+    assert (lab['optimizer']['decay'], lab['model']['initialization']) == ('all', 'fan_in')
+    assert (lab['dataset']['normalization'], lab['dataset']['pad_with']) == ('channel', 'black')
+    assert lab['batch_norm']['group_size'] == report['batch_norm']['group_size'] == 0
+    assert lab['model']['name'] == 'cifar_plain' and report['model']['num_classes'] == 100
+
+
+@pytest.mark.parametrize('family', ['lab_cifar10', 'report_cifar10', 'report_cifar100'])
+def test_an_unknown_argument_lists_the_known(family: str) -> None:
+    with pytest.raises(ValueError, match="unknown network 'resnet57'; known are resnet20, resnet56, resnet110"):
+        get_config(family, 'resnet57')
+
+
+def test_set_network_wants_a_name() -> None:
+    with pytest.raises(ValueError, match='unknown network'):
+        base.set_network(base.get_config(), 'vgg')

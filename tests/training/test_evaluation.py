@@ -1,0 +1,58 @@
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from jax_resnet import data, models
+from jax_resnet.data import preprocessing
+from jax_resnet.training.evaluation import Evaluator, Scores
+
+NET = models.cifar_resnet(8)
+
+
+def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
+    mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
+    return Evaluator(NET, preprocessing.half(), examples, tuple('0123456789'), batch_size, mesh, test_crop)
+
+
+def random_examples(n: int) -> data.Examples:
+    rng = np.random.default_rng(0)
+    return data.Examples(rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8), rng.integers(0, 10, n, dtype=np.int32))
+
+
+@pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
+def test_10000_by_96_on_8_devices_are_10000_at_once_on_one() -> None:
+    examples = random_examples(10_000)
+    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
+    many, one = evaluator(examples, 96, 8)(variables), evaluator(examples, 10_000, 1)(variables)
+    assert many.count == one.count == 10_000
+    assert many.correct == one.correct and many.class_errors == one.class_errors
+    assert many.loss_sum == pytest.approx(one.loss_sum, rel=1e-6)
+    np.testing.assert_allclose(many.logits, one.logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(('n', 'batch_size'), [(10, 4), (10, 100), (1, 4), (8, 4)])
+def test_every_example_once_whatever_the_batch(n: int, batch_size: int) -> None:
+    examples = random_examples(n)
+    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
+    scores = evaluator(examples, batch_size, 1)(variables)
+    direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images)))
+    assert scores.count == n and (scores.labels == examples.labels).all()
+    np.testing.assert_allclose(scores.logits, direct, atol=1e-5)
+
+
+def test_central_crop() -> None:
+    examples = random_examples(4)
+    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
+    direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images[:, 1:7, 1:7])))
+    np.testing.assert_allclose(evaluator(examples, 4, 1, test_crop=6)(variables).logits, direct, atol=1e-5)
+
+
+def test_scores_by_hand() -> None:
+    logits = np.float32([[2, 0, 0], [0, 2, 0], [0, 2, 0], [1e4, 0, 0]])
+    scores = Scores(logits, np.int32([0, 1, 0, 0]), ('a', 'b', 'c'))
+    likely = np.log(1 + 2 * np.exp(-2))
+    assert (scores.correct, scores.count, scores.error) == (3, 4, 25.0)
+    assert scores.loss_sum == pytest.approx(2 * likely + (likely + 2))
+    assert scores.loss == scores.loss_sum / 4
+    assert scores.class_errors == {'a': pytest.approx(100 / 3), 'b': 0.0, 'c': None}

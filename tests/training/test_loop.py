@@ -1,0 +1,222 @@
+"""Whole runs of a small net: what they leave, and that stopping and continuing changes nothing."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jax_resnet import training
+from jax_resnet.training import loop
+from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.progress import Progress
+from jax_resnet.training.state import TrainState
+from tests.conftest import assert_equal_trees, small_config
+
+CLOCKS = ('seconds', 'images_per_second')
+
+
+def last_state(config: dict, folder: Path, step: int) -> TrainState:
+    experiment = Experiment.of(config)
+    checkpoints = Checkpoints(folder / 'checkpoints')
+    state, _ = checkpoints.restore(step, experiment.abstract_state(), experiment.everywhere)
+    checkpoints.close()
+    return jax.device_get(state)
+
+
+def metrics(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in CLOCKS} for line in lines]
+
+
+@pytest.fixture(scope='module')
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path, dict]:
+    """A run of 12 steps that nothing disturbed: its config, folder and summary."""
+    config = make_config()
+    folder = tmp_path_factory.mktemp('whole') / 'run'
+    return config, folder, training.train(config, folder)
+
+
+def make_config(**changes: Any) -> dict:
+    return small_config(**{'dataset.validation': 'train[200:260]', **changes})
+
+
+def test_a_finished_run_folder(whole_run: tuple) -> None:
+    config, folder, summary = whole_run
+    lines = metrics(folder)
+    assert [line['step'] for line in lines] == [5, 10, 12]
+    assert [line['epoch'] for line in lines] == [0.8, 1.6, 1.92]
+    assert [line['learning_rate'] for line in lines] == [0.1, pytest.approx(0.01), pytest.approx(0.01)]
+    for line in lines:
+        assert line['train_error'] * 32 * {5: 5, 10: 5, 12: 2}[line['step']] / 100 % 1 == pytest.approx(0, abs=1e-6)
+        assert float(line['test_error']).is_integer() and line['validation_error'] * 0.6 % 1 == pytest.approx(
+            0, abs=1e-9
+        )
+        assert np.isfinite([line['train_loss'], line['test_loss'], line['validation_loss']]).all()
+
+    assert summary == json.loads((folder / 'summary.json').read_text())
+    assert summary['final_test_error'] == lines[-1]['test_error'] == 100 - summary['test_correct']
+    best = min(lines, key=lambda line: line['test_error'])
+    assert (summary['best_test_error'], summary['best_epoch']) == (best['test_error'], best['epoch'])
+    assert summary['final_train_error'] == lines[-1]['train_error']
+    assert summary['final_validation_error'] == lines[-1]['validation_error']
+    assert (summary['steps'], summary['test_count']) == (12, 100)
+    assert len(summary['class_errors']) == 10 and summary['parameters'] == 75_002
+
+    predictions = np.load(folder / 'predictions.npz')
+    assert predictions['logits'].shape == (100, 10)
+    assert (predictions['logits'].argmax(1) == predictions['labels']).sum() == summary['test_correct']
+    there = {path.name for path in folder.iterdir()}
+    assert there == {
+        'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
+        'predictions.npz', 'checkpoints', 'tensorboard',
+    }  # fmt: skip
+    assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
+    assert 'stage3/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
+    assert list((folder / 'tensorboard').glob('events.*'))
+
+
+def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
+    config, folder, summary = whole_run
+    assert training.train(config, folder) == summary
+    assert 'final test error' in capsys.readouterr().out
+
+
+def test_evaluate_gives_the_summarys_numbers(whole_run: tuple) -> None:
+    _, folder, summary = whole_run
+    scores = training.evaluate(folder)
+    assert (scores.correct, scores.count) == (summary['test_correct'], 100)
+    assert scores.class_errors == summary['class_errors']
+    part = training.evaluate(folder, 'train[:30]')
+    assert part.count == 30
+
+
+@pytest.mark.parametrize('steps_per_dispatch', [1, 3, 7])
+def test_no_result_depends_on_the_steps_per_dispatch(
+    whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps_per_dispatch: int
+) -> None:
+    config, folder, _ = whole_run
+    monkeypatch.setattr(loop, 'dispatch_size', lambda *_: steps_per_dispatch)
+    training.train(config, tmp_path)
+    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert metrics(tmp_path) == metrics(folder)
+
+
+@pytest.mark.parametrize(('number', 'stop_at'), [(signal.SIGINT, 4), (signal.SIGTERM, 7)])
+def test_stopped_and_continued_is_never_stopped(
+    whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, stop_at: int
+) -> None:
+    config, folder, _ = whole_run
+    update = Progress.update
+
+    def stop(self: Progress, step: int, *others: Any) -> None:
+        update(self, step, *others)
+        if step == stop_at:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(loop, 'dispatch_size', lambda *_: 1)
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, 'update', stop)
+        with pytest.raises(training.Stopped, match=f'at step {stop_at}, saved; the same command continues') as stopped:
+            training.train(config, tmp_path)
+    assert stopped.value.signal == number
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert Checkpoints(tmp_path / 'checkpoints').steps()[-1] == stop_at
+    training.train(config, tmp_path)
+    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert metrics(tmp_path) == metrics(folder)
+
+
+def test_a_stop_during_evaluation_loses_nothing(
+    whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder, _ = whole_run
+    batches = loop.Evaluator.batches
+
+    def stop(self: loop.Evaluator, variables: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        yield from batches(self, variables)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Evaluator, 'batches', stop)
+        with pytest.raises(training.Stopped, match='at step 5'):
+            training.train(config, tmp_path)
+    assert metrics(tmp_path) == []
+    training.train(config, tmp_path)
+    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert metrics(tmp_path) == metrics(folder)
+
+
+def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
+    whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `kill -9` leaves it: the line of step 10 is there, the last checkpoint is of step 8."""
+    config, folder, _ = whole_run
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, '_finish', kill)
+        patch.setattr(loop._Run, '_save', lambda self: self.step < 12 and self.checkpoints.save(self.state, 0.0))
+        with pytest.raises(Killed):
+            training.train(config, tmp_path)
+    assert [line['step'] for line in metrics(tmp_path)] == [5, 10, 12]
+    training.train(config, tmp_path)
+    assert metrics(tmp_path) == metrics(folder)
+    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
+    config = make_config(**{'schedule.learning_rate': 1e30})
+    with pytest.raises(training.Diverged, match=r'loss of step \d+ .* is not finite; try .*learning_rate below 1e\+30'):
+        training.train(config, tmp_path)
+    assert not (tmp_path / 'summary.json').exists()
+
+
+def test_keep_every_keeps_checkpoints_for_good(tmp_path: Path) -> None:
+    config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
+    training.train(config, tmp_path)
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
+
+
+@pytest.mark.skipif(len(jax.local_devices()) < 4, reason='needs 4 devices')
+def test_four_devices_agree_with_one_and_continue_its_run(whole_run: tuple, tmp_path: Path) -> None:
+    config, folder, _ = whole_run
+    four = make_config(**{'parallel.devices': 4})
+    training.train(four, tmp_path)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=2e-3),
+        last_state(four, tmp_path, 12).params,
+        last_state(config, folder, 12).params,
+    )
+    assert [line['train_error'] for line in metrics(tmp_path)] == pytest.approx(
+        [line['train_error'] for line in metrics(folder)], abs=2
+    )
+
+
+def test_other_seeds_other_runs(whole_run: tuple, tmp_path: Path) -> None:
+    config, folder, _ = whole_run
+    training.train(make_config(seed=1), tmp_path)
+    assert metrics(tmp_path)[0]['train_loss'] != metrics(folder)[0]['train_loss']
+
+
+def test_options_train(tmp_path: Path) -> None:
+    """The options that the other tests leave at their defaults, together."""
+    changes = {
+        'precision.compute': 'bfloat16', 'optimizer.nesterov': True, 'optimizer.decay': 'all', 'dataset.flip': True,
+        'dataset.normalization': 'half', 'dataset.pad_with': 'black', 'dataset.crop': 14, 'dataset.test_crop': 14,
+        'model.shortcut': 'B', 'model.initialization': 'fan_in', 'batch_norm.group_size': 0,
+        'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01,
+    }  # fmt: skip
+    summary = training.train(make_config(**changes), tmp_path, profile=True)
+    assert summary['steps'] == 12 and metrics(tmp_path)[0]['train_loss'] < 5
+    assert list((tmp_path / 'profile').rglob('*.xplane.pb'))

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.training.fields import ConfigError
+from jax_resnet.training.run_folder import RunFolder, default_name
+from tests.conftest import small_config
+
+
+@pytest.mark.parametrize(
+    ('config_file', 'overrides', 'expected'),
+    [
+        ('configs/resnet20_cifar10.py', {}, 'runs/resnet20_cifar10/seed2'),
+        ('configs/resnet20_cifar10.py', {'batch_size': 256, 'seed': 2}, 'runs/resnet20_cifar10/batch_size=256/seed2'),
+        ('configs/lab_cifar10.py:resnet56', {}, 'runs/lab_cifar10-resnet56/seed2'),
+        ('x.py', {'dataset.data_dir': '/d', 'parallel.devices': 4, 'log_every': '1 step'}, 'runs/x/seed2'),
+        ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train[:50%]_x,b=1/seed2'),
+    ],
+)
+def test_default_name(config_file: str, overrides: dict, expected: str) -> None:
+    assert default_name(config_file, overrides, 2) == Path(expected)
+
+
+def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / 'new' / 'run')
+    folder.open(small_config())
+    assert folder.config() == small_config()
+    folder.open(small_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))
+    with pytest.raises(ConfigError, match=r'config.batch_size is 32 there, 64 here; config.seed is 0 there, 1 here'):
+        folder.open(small_config(**{'batch_size': 64, 'seed': 1}))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(ConfigError, match='must be a folder'):
+        RunFolder(tmp_path / 'file').open(small_config())
+    with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
+        RunFolder(tmp_path).config()
+
+
+def test_metrics_survive_a_line_cut_short(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.metrics() == []
+    for step in (5, 10, 15):
+        folder.add_metrics({'step': step, 'test_error': 1.5})
+    with (tmp_path / 'metrics.jsonl').open('a') as file:
+        file.write('{"step": 20, "test_')
+    assert [line['step'] for line in folder.metrics()] == [5, 10, 15]
+    folder.cut_metrics(10)
+    folder.add_metrics({'step': 15, 'test_error': 2.5})
+    lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
+    assert [json.loads(line)['step'] for line in lines] == [5, 10, 15]
+
+
+def test_starts_are_recorded(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (0, 40):
+        folder.record_start(step)
+    starts = json.loads((tmp_path / 'environment.json').read_text())
+    assert [start['step'] for start in starts] == [0, 40]
+    assert {'python', 'jax', 'jaxlib', 'flax', 'optax'} <= starts[0]['versions'].keys() and starts[0]['device']
