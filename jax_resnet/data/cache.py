@@ -45,7 +45,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     try:
         with os.fdopen(handle, 'wb') as file:
             np.savez(file, allow_pickle=False, **arrays)
-        os.replace(draft, path)
+        Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise

@@ -168,9 +168,10 @@ class Experiment:
             if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
                 raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
         classes = len(self.source.class_names)
-        if config['model']['num_classes'] != classes:
+        outputs = config['model'].get('num_classes', 10)
+        if outputs != classes:
             raise ConfigError(
-                f'config.model.num_classes={config["model"]["num_classes"]}: must be {classes}, the classes of {dataset["name"]}'
+                f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
             )
 
 

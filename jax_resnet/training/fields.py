@@ -26,7 +26,8 @@ class Field:
 
 
 def _whole(least: int, meaning: str, optional: bool = False) -> Field:
-    return Field(meaning, f'a whole number, at least {least}', lambda v: type(v) is int and v >= least, optional)
+    words = f'a whole number, at least {least} and below 2**32'  # what a seed can be; nothing else needs more
+    return Field(meaning, words, lambda v: type(v) is int and least <= v < 2**32, optional)
 
 
 def _number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
@@ -91,7 +92,7 @@ FIELDS: dict[str, Field] = {
     'dataset.test': _text('split to test on'),
     'dataset.normalization': _choice(['pixel_mean', 'channel', 'half'], "per-pixel mean subtracted (the papers'); "
                                      'channel_mean and channel_std; or 0.5 and 0.5'),
-    'dataset.channel_mean': _sequence("each channel's mean, for normalization 'channel'", 'numbers above 0', _is_positive),
+    'dataset.channel_mean': _sequence("each channel's mean, in [0, 1]", 'numbers above 0', _is_positive),
     'dataset.channel_std': _sequence("each channel's standard deviation", 'numbers above 0', _is_positive),
     'dataset.pad': _whole(0, 'pixels added on each side before the random crop'),
     'dataset.pad_with': _choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),

@@ -342,15 +342,16 @@ def dispatch_size(last: int, seconds_per_step: float) -> int:
 
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """The summary, for a person."""
-    percent = {name: error for name, error in summary['class_errors'].items() if error is not None}
+    error = summary['final_test_error']
+    percent = {name: error for name, error in summary['class_errors'].items() if error}
     hardest = sorted(percent, key=lambda name: -percent[name])[:3]
     return '\n'.join(
         [
-            f'final test error   {summary["final_test_error"]:.2f} % (accuracy {100 - summary["final_test_error"]:.2f} %: '
+            f'final test error   {error:.2f} % (accuracy {100 - error:.2f} %: '
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
             f'final train error  {summary["final_train_error"]:.2f} %',
-            'hardest classes    ' + ', '.join(f'{name} {percent[name]:.1f} %' for name in hardest),
+            'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
             f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
             f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
             f'{summary["seconds"]:.0f} s on {summary["device"]}',

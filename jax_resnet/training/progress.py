@@ -38,7 +38,7 @@ class Progress:
             self._began = (step, time.monotonic())
         self._new = (self._new[0] + steps, self._new[1] + loss, self._new[2] + errors)
         if self._is_terminal and self._bar is None:
-            form = '{l_bar}{bar}| {postfix}'
+            form = '{percentage:3.0f}%|{bar}| {desc}'
             self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=form)
         if self._bar is None and not self._clock.is_due(self._log_every, step):
             return
@@ -50,7 +50,7 @@ class Progress:
             f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
         )
         if self._bar is not None:
-            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.set_description_str(text, refresh=False)
             self._bar.update(step - self._bar.n)
             self._bar.refresh()
         else:

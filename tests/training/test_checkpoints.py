@@ -54,3 +54,16 @@ def test_a_step_is_saved_once(tmp_path: Path, state: states.TrainState) -> None:
         checkpoints.save(state.replace(step=jnp.int32(1)), seconds)
     checkpoints.close()
     assert Checkpoints(tmp_path).restore(1, state, everywhere(1))[1] == 1.0
+
+
+def test_what_is_being_saved_can_be_donated(tmp_path: Path, state: states.TrainState) -> None:
+    """Training goes on in the same memory while the background writes."""
+    update = jax.jit(lambda s: s.replace(params=jax.tree.map(lambda x: x + 1, s.params)), donate_argnums=0)
+    training = update(jax.tree.map(jnp.copy, state).replace(step=jnp.int32(5)))
+    before = jax.tree.map(lambda x: np.array(x, copy=True), training)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(training, seconds=0)
+    for _ in range(100):
+        training = update(training)
+    checkpoints.close()
+    assert_equal_trees(Checkpoints(tmp_path).restore(5, jax.eval_shape(lambda: state), everywhere(1))[0], before)

@@ -16,6 +16,7 @@ def test_the_base_config_passes_and_has_every_field() -> None:
     ('name', 'value', 'allowed'),
     [
         ('seed', -1, 'a whole number, at least 0'),
+        ('seed', 2**32, 'a whole number, at least 0 and below 2**32'),
         ('batch_size', 0, 'a whole number, at least 1'),
         ('batch_size', 1.5, 'a whole number'),
         ('batch_size', True, 'a whole number'),

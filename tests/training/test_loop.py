@@ -12,6 +12,7 @@ import pytest
 from jax_resnet import training
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.evaluation import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import TrainState
@@ -136,14 +137,14 @@ def test_a_stop_during_evaluation_loses_nothing(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, folder, _ = whole_run
-    batches = loop.Evaluator.batches
+    batches = Evaluator.batches
 
-    def stop(self: loop.Evaluator, variables: Any) -> Any:
+    def stop(self: Evaluator, variables: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         yield from batches(self, variables)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Evaluator, 'batches', stop)
+        patch.setattr(Evaluator, 'batches', stop)
         with pytest.raises(training.Stopped, match='at step 5'):
             training.train(config, tmp_path)
     assert metrics(tmp_path) == []
