@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
             'dataset': {
                 'name': 'cifar10',
                 'data_dir': placeholder(str),
+                'manual_dir': placeholder(str),
                 'train': 'train',
                 'validation': placeholder(str),
                 'test': 'test',

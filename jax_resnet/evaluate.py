@@ -2,29 +2,28 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+
+from jax_resnet import command_line
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Runs the command line; returns its exit code."""
     parser = argparse.ArgumentParser(prog='python -m jax_resnet.evaluate', description='Evaluates a run on any split.')
     parser.add_argument('run', help='the run folder')
     parser.add_argument('--split', help="in TFDS's syntax, such as train[:10%%]; by default the run's test split")
     parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
 
+    return command_line.run(lambda: _evaluate(options))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
     from jax_resnet import training
-    from jax_resnet.data import DataError
 
-    try:
-        scores = training.evaluate(options.run, options.split, options.data_dir)
-    except (training.ConfigError, DataError) as e:
-        print(f'error: {e}', file=sys.stderr)
-        return 2
+    scores = training.evaluate(options.run, options.split, options.data_dir)
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     for name, error in scores.class_errors.items():
         print(f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %'))
-    return 0
 
 
 if __name__ == '__main__':

@@ -67,8 +67,12 @@ def test_help() -> None:
         (['--config=configs/resnet20_digits.py', 'batch_size=3'], "unknown argument 'batch_size=3'"),
         (['--config=configs/lab_cifar10.py:resnet57'], "error: ValueError: unknown network 'resnet57'; known are"),
         (
-            ['--config=configs/resnet20_cifar10.py', '--config.dataset.data_dir=/nowhere'],
-            'no prepared cifar10 in /nowhere',
+            [
+                '--config=configs/resnet20_cifar10.py',
+                '--config.dataset.data_dir=/tmp/x/y',
+                '--config.dataset.manual_dir=/none',
+            ],
+            '/none has neither cifar-10-binary.tar.gz nor its folder cifar-10-batches-bin',
         ),
     ],
 )

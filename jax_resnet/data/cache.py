@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+_log = logging.getLogger(__name__)
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -29,12 +31,12 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
     except FileNotFoundError:
         pass
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        logging.warning('%s is damaged and made anew: %s', path, e)
+        _log.warning('%s is damaged and made anew: %s', path, e)
     arrays = make()
     try:
         _write(path, arrays)
     except OSError as e:
-        logging.warning('the decoded data cannot be cached in %s, so the next start decodes again: %s', path.parent, e)
+        _log.warning('the decoded data cannot be cached in %s, so the next start decodes again: %s', path.parent, e)
     return arrays
 
 

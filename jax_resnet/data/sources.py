@@ -1,8 +1,8 @@
-"""Where examples come from: prepared TFDS data (CIFAR-10, CIFAR-100) and the embedded `digits`.
+"""Where examples come from: CIFAR-10 and CIFAR-100 as TFDS prepares them, and the embedded `digits`.
 
 A source knows its splits, image shape and class names before anything is decoded; `read` decodes a
-split once, keeps the arrays in a cache on disk, and slices them. A new data set that TFDS prepares
-needs a line in SOURCES; any other is a new function that returns a `Source`.
+split once, keeps the arrays in a cache on disk, and slices them. A new data set is
+a new function that returns a `Source`, and a line in SOURCES.
 """
 
 import logging
@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from jax_resnet.data import cache
+from jax_resnet.data import cache, cifar
+from jax_resnet.errors import DataError
 
-
-class DataError(Exception):
-    """Data that is missing, unreadable or not what was asked for; its message is one line for the user."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,22 +97,24 @@ class Source:
         return ranges
 
 
-def open_source(name: str, data_dir: str | None = None) -> Source:
-    """The data set of that name.
+def open_source(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> Source:
+    """The data set of that name; CIFAR is prepared first where it is not yet.
 
     Args:
         name: one of SOURCES.
         data_dir: the folder of prepared TFDS data; else what TFDS_DATA_DIR names, else ~/tensorflow_datasets.
+        manual_dir: a folder with the data set's original archive, to prepare it from; else it is downloaded.
 
     Raises:
-        DataError: an unknown name, or no prepared data there.
+        DataError: an unknown name, or data that is neither there nor to be had.
     """
     if name not in SOURCES:
         raise DataError(f'dataset.name must be one of {", ".join(SOURCES)}; got {name!r}')
-    return SOURCES[name](name, data_dir)
+    folder = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
+    return SOURCES[name](name, folder, None if manual_dir is None else Path(manual_dir).expanduser())
 
 
-def _open_digits(name: str, data_dir: str | None) -> Source:
+def _open_digits(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     sizes = {'train': 1437, 'test': 360}
     return Source(
         name=name,
@@ -137,19 +138,14 @@ def _decode_digits(split: str) -> Examples:
     return Examples(images[chosen, ..., None], digits.target[chosen].astype(np.int32))
 
 
-def _open_tfds(name: str, data_dir: str | None) -> Source:
+def _open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.utils.version import list_all_versions
 
-    root = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
     # TFDS itself would look for what is missing on the network, and hang without one.
-    versions = list_all_versions(root / name)
-    if not versions:
-        raise DataError(
-            f'no prepared {name} in {root}: give the folder of prepared TFDS data by --config.dataset.data_dir '
-            'or TFDS_DATA_DIR, or try --config=configs/resnet20_digits.py, which needs none'
-        )
-    folder = root / name / str(versions[-1])
+    if not list_all_versions(data_dir / name):
+        cifar.prepare(name, data_dir, manual_dir)
+    folder = data_dir / name / str(list_all_versions(data_dir / name)[-1])
     builder = tfds.builder_from_directory(folder)
     features = builder.info.features
     files = sorted(p for p in folder.iterdir() if p.is_file())
@@ -165,7 +161,7 @@ def _open_tfds(name: str, data_dir: str | None) -> Source:
 
 
 def _decode_tfds(builder: Any, split: str) -> Examples:
-    logging.info('decoding %s, split %s: once, the arrays are cached', builder.data_path, split)
+    _log.info('decoding %s, split %s, once', builder.data_path, split)
     records = builder.as_data_source(split)
     images = np.empty((len(records), *builder.info.features['image'].shape), np.uint8)
     labels = np.empty(len(records), np.int32)
@@ -177,9 +173,9 @@ def _decode_tfds(builder: Any, split: str) -> Examples:
     return Examples(images, labels)
 
 
-SOURCES: dict[str, Callable[[str, str | None], Source]] = {
-    'cifar10': _open_tfds,
-    'cifar100': _open_tfds,
+SOURCES: dict[str, Callable[[str, Path, Path | None], Source]] = {
+    'cifar10': _open_cifar,
+    'cifar100': _open_cifar,
     'digits': _open_digits,
 }
 """What `config.dataset.name` may be."""

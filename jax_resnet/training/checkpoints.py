@@ -1,6 +1,5 @@
 """Checkpoints of the training state, by orbax: written beside training, complete or not there at all."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +35,6 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False) -> None:
-        for name in ('absl', 'orbax'):  # orbax tells every save at length, by either logger
-            logging.getLogger(name).setLevel(logging.ERROR)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(preservation_policy=_Keep(keep), cleanup_tmp_directories=True),

@@ -14,10 +14,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
 from jax_resnet.data import Augmentation, Examples, Normalization, Source, open_source, preprocessing
+from jax_resnet.errors import ConfigError
 from jax_resnet.training import optimizer, schedule, state, xla_cpu
 from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Evaluator
-from jax_resnet.training.fields import ConfigError, check
+from jax_resnet.training.fields import check
 from jax_resnet.training.step import Steps
 
 
@@ -48,7 +49,7 @@ class Experiment:
         """
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
-        source = source or open_source(dataset['name'], dataset['data_dir'])
+        source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
             if split is not None:

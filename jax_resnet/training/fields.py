@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jax_resnet.data import SOURCES
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.durations import Duration
 from jax_resnet.training.optimizer import DECAYED, OPTIMIZERS
-
-
-class ConfigError(ValueError):
-    """A config that cannot be run; its message is one line that names the field, the value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,7 @@ FIELDS: dict[str, Field] = {
     'log_every': _duration('between lines of progress where the output is no terminal'),
     'dataset.name': _choice(SOURCES, 'the data set'),
     'dataset.data_dir': _text('folder of prepared TFDS data; else TFDS_DATA_DIR, else ~/tensorflow_datasets', True),
+    'dataset.manual_dir': _text('folder with the original archive, to prepare the data from', optional=True),
     'dataset.train': _text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
     'dataset.validation': _text("split to evaluate on beside the test split: 'train[45000:]'", optional=True),
     'dataset.test': _text('split to test on'),

@@ -1,7 +1,6 @@
 """The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
 
 import signal
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,29 +14,19 @@ from tensorboardX import SummaryWriter
 
 from jax_resnet import models
 from jax_resnet.data import stream
+from jax_resnet.errors import ConfigError, Diverged, Stopped
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.fields import ConfigError
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.run_folder import RunFolder, describe_devices
+from jax_resnet.training.signals import StopSignals
 from jax_resnet.training.state import Totals, TrainState
+from jax_resnet.training.summary import describe_summary, summarize
 
 SECONDS_PER_DISPATCH = 1.0
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
-
-
-class Diverged(Exception):
-    """The loss became infinite or not a number; the message names the step and what to try."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop, and has saved its state; `signal` is the signal's number."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.signal = number
 
 
 def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False) -> dict[str, Any]:
@@ -64,7 +53,7 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
     if finished is not None:
         print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
         return finished
-    with _StopSignals() as stop_signals:
+    with StopSignals() as stop_signals:
         return _Run(experiment, folder, stop_signals).go(profile)
 
 
@@ -100,7 +89,7 @@ def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | N
 class _Run:
     """One start of a run: its state, and what happens to it when."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, stop_signals: '_StopSignals') -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, stop_signals: StopSignals) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
         self.progress = Progress(self.clock, self.end, self.config['log_every'])
@@ -122,7 +111,7 @@ class _Run:
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
-            if profile:
+            if profile and self.step < self.end:
                 self._profile()
             while True:
                 if self._is_evaluation_due():
@@ -267,26 +256,8 @@ class _Run:
     def _finish(self) -> dict[str, Any]:
         for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
             self.scores[name] = self._score(name)
-        lines = self.folder.metrics()
-        best = min(lines, key=lambda line: line['test_error'])
-        last, test = lines[-1], self.scores['test']
-        summary = {
-            'final_test_error': test.error,
-            'final_test_loss': test.loss,
-            'best_test_error': best['test_error'],
-            'best_epoch': best['epoch'],
-            'final_train_error': last['train_error'],
-            **({'final_validation_error': last['validation_error']} if 'validation_error' in last else {}),
-            'test_correct': test.correct,
-            'test_count': test.count,
-            'class_errors': test.class_errors,
-            'parameters': models.count_parameters(self.state.params),
-            'multiply_adds': models.count_multiply_adds(self.experiment.model, self.experiment.source.image_shape),
-            'steps': self.step,
-            'epochs': self.clock.epochs(self.step),
-            'seconds': self.seconds,
-            'device': describe_devices(list(self.experiment.mesh.devices.flat)),
-        }
+        test = self.scores['test']
+        summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
         self.checkpoints.close()
         self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)
         self.folder.write_summary(summary)
@@ -307,53 +278,11 @@ class _Run:
     def _profile(self) -> None:
         """Traces a few steps, by the way: they count as training."""
         with jax.profiler.trace(str(self.folder.path / 'profile')):
-            for _ in range(3):
-                if self.step < self.end and not self._is_evaluation_due():
-                    self.turns = 1
-                    self._advance()
+            self.turns = 3
+            self._advance()
         self.progress.say(f'trace written to {self.folder.path / "profile"}')
-
-
-class _StopSignals:
-    """While entered, SIGINT and SIGTERM are noted instead of obeyed; a second one is obeyed at once."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> '_StopSignals':
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: object) -> None:
-        self.received = number
-        self.__exit__()
 
 
 def dispatch_size(last: int, seconds_per_step: float) -> int:
     """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
     return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
-
-
-def describe_summary(summary: Mapping[str, Any]) -> str:
-    """The summary, for a person."""
-    error = summary['final_test_error']
-    percent = {name: error for name, error in summary['class_errors'].items() if error}
-    hardest = sorted(percent, key=lambda name: -percent[name])[:3]
-    return '\n'.join(
-        [
-            f'final test error   {error:.2f} % (accuracy {100 - error:.2f} %: '
-            f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
-            f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
-            f'final train error  {summary["final_train_error"]:.2f} %',
-            'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
-            f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
-            f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
-            f'{summary["seconds"]:.0f} s on {summary["device"]}',
-        ]
-    )

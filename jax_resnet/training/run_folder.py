@@ -13,9 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jax_resnet.training.fields import ConfigError, flatten
+from jax_resnet.errors import ConfigError
+from jax_resnet.training.fields import flatten
 
-NOT_COMPARED = ('dataset.data_dir', 'parallel.', 'checkpoint_every', 'keep_every', 'log_every')
+NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'keep_every', 'log_every')
 """Fields, or groups, that may differ when a run is continued: no result depends on them."""
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import data
+from jax_resnet.data import cifar
+from jax_resnet.errors import DataError
 
 
 def test_digits() -> None:
@@ -33,20 +35,23 @@ def test_splits_in_the_syntax_of_tfds() -> None:
 
 @pytest.mark.parametrize('spec', ['trian', 'train[:2000]', 'train[5', 'train[7:7]', 'train[9:3]', ''])
 def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
-    with pytest.raises(data.DataError, match='of digits') as error:
+    with pytest.raises(DataError, match='of digits') as error:
         data.open_source('digits').count(spec)
     assert repr(spec) in str(error.value) and '\n' not in str(error.value)
 
 
 def test_an_unknown_data_set_lists_the_known() -> None:
-    with pytest.raises(data.DataError, match="one of cifar10, cifar100, digits; got 'svhn'"):
+    with pytest.raises(DataError, match="one of cifar10, cifar100, digits; got 'svhn'"):
         data.open_source('svhn')
 
 
-def test_missing_data_is_told_at_once(tmp_path: Path) -> None:
+def test_missing_data_without_a_network_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')
     began = time.monotonic()
-    with pytest.raises(data.DataError, match=f'no prepared cifar10 in {tmp_path}: .*data_dir.*resnet20_digits'):
+    ways = '--config.dataset.manual_dir.*--config.dataset.data_dir.*resnet20_digits'
+    with pytest.raises(DataError, match=f'no prepared cifar10 in {tmp_path}, and http://127.*tar.gz cannot .*{ways}'):
         data.open_source('cifar10', str(tmp_path))
+    assert not list(tmp_path.iterdir())
     assert time.monotonic() - began < 5  # TFDS itself would try the network for minutes
 
 
@@ -80,5 +85,5 @@ def test_a_damaged_shard_is_named(data_dir: str, tmp_path: Path) -> None:
         if damaged:
             content[100_000:105_000] = bytes(5000)
         (here / file.name).write_bytes(content)
-    with pytest.raises(data.DataError, match="split 'test', cannot be decoded"):
+    with pytest.raises(DataError, match="split 'test', cannot be decoded"):
         data.open_source('cifar10', str(tmp_path)).read('test')

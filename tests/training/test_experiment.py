@@ -3,8 +3,8 @@ import re
 import jax
 import pytest
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.fields import ConfigError
 from tests.conftest import small_config
 
 

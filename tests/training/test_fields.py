@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from jax_resnet.training.fields import FIELDS, ConfigError, check, flatten
+from jax_resnet.errors import ConfigError
+from jax_resnet.training.fields import FIELDS, check, flatten
 from tests.conftest import small_config
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
+from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator
@@ -123,7 +124,7 @@ def test_stopped_and_continued_is_never_stopped(
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
         patch.setattr(Progress, 'update', stop)
-        with pytest.raises(training.Stopped, match=f'at step {stop_at}, saved; the same command continues') as stopped:
+        with pytest.raises(Stopped, match=f'at step {stop_at}, saved; the same command continues') as stopped:
             training.train(config, tmp_path)
     assert stopped.value.signal == number
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -145,7 +146,7 @@ def test_a_stop_during_evaluation_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Evaluator, 'batches', stop)
-        with pytest.raises(training.Stopped, match='at step 5'):
+        with pytest.raises(Stopped, match='at step 5'):
             training.train(config, tmp_path)
     assert metrics(tmp_path) == []
     training.train(config, tmp_path)
@@ -178,7 +179,7 @@ def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
     config = make_config(**{'schedule.learning_rate': 1e30})
-    with pytest.raises(training.Diverged, match=r'loss of step \d+ .* is not finite; try .*learning_rate below 1e\+30'):
+    with pytest.raises(Diverged, match=r'loss of step \d+ .* is not finite; try .*learning_rate below 1e\+30'):
         training.train(config, tmp_path)
     assert not (tmp_path / 'summary.json').exists()
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.training.fields import ConfigError
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.run_folder import RunFolder, default_name
 from tests.conftest import small_config
 

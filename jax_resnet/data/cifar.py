@@ -1,0 +1,201 @@
+"""CIFAR from its original binary archives to prepared TFDS data, without TensorFlow.
+
+Stock TFDS encodes images with TensorFlow; here its own builder is given encoded ones, so that the
+folder it writes equals its own in pixels, labels, ids and order, and any TFDS program reads it.
+"""
+
+import contextlib
+import hashlib
+import io
+import logging
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from jax_resnet.errors import DataError
+
+_log = logging.getLogger(__name__)
+
+HOST = 'https://www.cs.toronto.edu/~kriz/'
+CONNECT_SECONDS = 4
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive as published: members of records, each its labels and then 32x32 pixels channel by channel.
+
+    Attributes:
+        file, sha256: the archive at HOST, and its checksum.
+        folder: of the members in it.
+        label_files: by label, in the order in which a record holds them, the member with the classes' names.
+        splits: by split, its members in order, and the checksum of each.
+    """
+
+    file: str
+    sha256: str
+    folder: str
+    label_files: Mapping[str, str]
+    splits: Mapping[str, Mapping[str, str]]
+
+
+ARCHIVES = {
+    'cifar10': Archive(
+        file='cifar-10-binary.tar.gz',
+        sha256='c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
+        folder='cifar-10-batches-bin',
+        label_files={'label': 'batches.meta.txt'},
+        splits={
+            'train': {
+                'data_batch_1.bin': 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5',
+                'data_batch_2.bin': 'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed',
+                'data_batch_3.bin': 'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67',
+                'data_batch_4.bin': '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48',
+                'data_batch_5.bin': '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add',
+            },
+            'test': {'test_batch.bin': '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b'},
+        },
+    ),
+    'cifar100': Archive(
+        file='cifar-100-binary.tar.gz',
+        sha256='58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec',
+        folder='cifar-100-binary',
+        label_files={'coarse_label': 'coarse_label_names.txt', 'label': 'fine_label_names.txt'},
+        splits={
+            'train': {'train.bin': 'f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29'},
+            'test': {'test.bin': 'd8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a'},
+        },
+    ),
+}
+
+
+def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
+    """Prepares 'cifar10' or 'cifar100' in `data_dir`, in the layout of TFDS; whole, or not at all.
+
+    Args:
+        name: one of ARCHIVES.
+        data_dir: where prepared data lies; `<name>/<version>` is made in it.
+        manual_dir: a folder with the archive, packed or unpacked; without one it is downloaded.
+
+    Raises:
+        DataError: no archive and no network, a damaged archive, a folder that cannot be written.
+    """
+    archive = ARCHIVES[name]
+    found = None if manual_dir is None else _find(archive, manual_dir)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f'.preparing-{name}-', dir=data_dir))
+    except OSError as e:
+        raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror}') from None
+    try:
+        members = _read(archive, found or _download(name, archive, data_dir, draft))
+        _log.info('preparing %s in %s, once', name, data_dir)
+        folder = _build(name, archive, members, draft)
+        target = data_dir / folder.relative_to(draft)
+        target.parent.mkdir(exist_ok=True)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was first, with the same result
+                raise
+    except OSError as e:
+        raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror or e}') from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _find(archive: Archive, manual_dir: Path) -> Path:
+    first = next(iter(archive.splits['train']))
+    for path in (manual_dir / archive.file, manual_dir / archive.folder / first, manual_dir / first):
+        if path.is_file():
+            return path if path.name == archive.file else path.parent
+    raise DataError(f'{manual_dir} has neither {archive.file} nor its folder {archive.folder} (dataset.manual_dir)')
+
+
+def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
+    url, path = HOST + archive.file, draft / archive.file
+    try:
+        digest = hashlib.sha256()
+        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response, path.open('wb') as file:
+            size = int(response.headers.get('Content-Length', 0))
+            with tqdm(total=size or None, unit='B', unit_scale=True, desc=archive.file) as bar:
+                while chunk := response.read(1 << 20):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    bar.update(len(chunk))
+    except OSError as e:  # urllib's errors are of this kind
+        raise DataError(
+            f'no prepared {name} in {data_dir}, and {url} cannot be reached ({getattr(e, "reason", e)}): give a folder '
+            f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR, or try --config=configs/resnet20_digits.py, which needs none'
+        ) from None
+    if digest.hexdigest() != archive.sha256:
+        raise DataError(f'{url}: the download is damaged, its SHA-256 is {digest.hexdigest()}; try again')
+    return path
+
+
+def _read(archive: Archive, source: Path) -> dict[str, bytes]:
+    """The members by name, those of records checked. `source` is the packed archive or the unpacked folder."""
+    sums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
+    wanted = {*sums, *archive.label_files.values()}
+    members: dict[str, bytes] = {}
+    try:
+        if source.is_dir():
+            members = {name: (source / name).read_bytes() for name in wanted if (source / name).is_file()}
+        else:
+            with tarfile.open(source, 'r:gz') as tar:
+                for info in tar:
+                    path = Path(info.name)
+                    file = tar.extractfile(info) if path.name in wanted and path.parent.name == archive.folder else None
+                    if file is not None:
+                        members[path.name] = file.read()
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
+        raise DataError(f'{source} is damaged: {" ".join(str(e).split())}') from None
+    for name in sorted(wanted):
+        if name not in members:
+            raise DataError(f'{source} is damaged: it has no {name}')
+        if name in sums and hashlib.sha256(members[name]).hexdigest() != sums[name]:
+            raise DataError(f'{source} is damaged: {name} has a wrong checksum')
+    return members
+
+
+def _build(name: str, archive: Archive, members: Mapping[str, bytes], data_dir: Path) -> Path:
+    """Has TFDS write the data set below `data_dir`. Returns its folder."""
+    import tensorflow_datasets as tfds
+
+    stock: Any = tfds.builder_cls(name)
+    terminal = sys.stderr
+    with tfds.core.registered.skip_registration():
+
+        class Builder(stock):
+            def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
+                for label, file in archive.label_files.items():
+                    self.info.features[label].names = members[file].decode().split()
+                return {split: self._generate_examples(split, list(files)) for split, files in archive.splits.items()}
+
+            def _generate_examples(self, split: str, files: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+                labels = list(archive.label_files)
+                records = np.frombuffer(b''.join(members[f] for f in files), np.uint8).reshape(-1, len(labels) + 3072)
+                bar = tqdm(records, f'preparing {name}, {split}', file=terminal, disable=None)
+                for i, record in enumerate(bar):
+                    png = io.BytesIO()
+                    pixels = record[len(labels) :].reshape(3, 32, 32).transpose(1, 2, 0)
+                    Image.fromarray(np.ascontiguousarray(pixels)).save(png, 'PNG')
+                    png.seek(0)
+                    yield i, {**dict(zip(labels, record, strict=False)), 'id': f'{split}_{i:05d}', 'image': png}
+
+        Builder.name = name
+        builder = Builder(data_dir=data_dir, file_format='array_record')
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # TFDS's own bars
+            builder.download_and_prepare(download_dir=data_dir / 'downloads')
+    return Path(builder.data_path)

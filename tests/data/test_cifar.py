@@ -1,0 +1,164 @@
+"""CIFAR from archives: whole and equal to TFDS's own, or one line and nothing left behind."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from jax_resnet import data
+from jax_resnet.data import cifar
+from jax_resnet.errors import DataError
+
+ROOT = Path(__file__).parents[2]
+CIFAR10 = cifar.ARCHIVES['cifar10']
+
+
+def pack(path: Path, folder: str, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, 'w:gz', compresslevel=0) as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f'{folder}/{name}')
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def rebuild(name: str, data_dir: str) -> dict[str, bytes]:
+    """The members of the original archive, from the prepared data: labels, then pixels by channel, by id."""
+    archive, members = cifar.ARCHIVES[name], {}
+    for split, files in archive.splits.items():
+        source = tfds.data_source(name, split=split, data_dir=data_dir)
+        records: list[bytes] = [b''] * len(source)
+        for example in source:
+            labels = bytes(int(example[label]) for label in archive.label_files)
+            records[int(example['id'].split(b'_')[1])] = labels + example['image'].transpose(2, 0, 1).tobytes()
+        share = len(records) // len(files)
+        members |= {file: b''.join(records[i * share : (i + 1) * share]) for i, file in enumerate(files)}
+    info = tfds.builder_from_directory(next(Path(data_dir, name).iterdir())).info
+    names = {file: '\n'.join(info.features[label].names) + '\n\n' for label, file in archive.label_files.items()}
+    return members | {file: text.encode() for file, text in names.items()}
+
+
+def same_examples(name: str, split: str, ours: Path, theirs: str, every: int) -> bool:
+    a, b = (tfds.data_source(name, split=split, data_dir=str(folder)) for folder in (ours, theirs))
+    assert len(a) == len(b)
+    return all(np.array_equal(a[i][key], b[i][key]) for i in range(0, len(a), every) for key in b[i])
+
+
+def test_the_original_archive_becomes_what_tfds_prepares(data_dir: str, tmp_path: Path) -> None:
+    members = rebuild('cifar10', data_dir)
+    sums = {file: checksum for split in CIFAR10.splits.values() for file, checksum in split.items()}
+    assert {file: hashlib.sha256(members[file]).hexdigest() for file in sums} == sums
+    pack(tmp_path / CIFAR10.file, CIFAR10.folder, members)
+    command = [
+        *(sys.executable, 'main.py', '--config=configs/resnet20_cifar10.py', f'--workdir={tmp_path / "run"}'),
+        *(f'--config.dataset.manual_dir={tmp_path}', f'--config.dataset.data_dir={tmp_path / "new"}'),
+        *('--config.train_for=2 steps', '--config.batch_size=8', '--config.dataset.test=test[:100]'),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert (tmp_path / 'run' / 'summary.json').exists()
+    source = data.open_source('cifar10', str(tmp_path / 'new'))
+    assert (source.count('train'), source.count('test')) == (50_000, 10_000)
+    assert source.class_names == data.open_source('cifar10', data_dir).class_names
+    assert same_examples('cifar10', 'train', tmp_path / 'new', data_dir, every=97)  # in pixels, labels, ids, order
+    assert same_examples('cifar10', 'test', tmp_path / 'new', data_dir, every=41)
+    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['cifar10']
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with an unpacked archive of 24 records a member, whose checksums are taken for the true ones."""
+    folder = tmp_path / 'manual' / CIFAR10.folder
+    folder.mkdir(parents=True)
+    rng, splits = np.random.default_rng(0), {}
+    for split, files in CIFAR10.splits.items():
+        splits[split] = {}
+        for file in files:
+            records = rng.integers(0, 256, (24, 3073), dtype=np.uint8)
+            records[:, 0] %= 10
+            (folder / file).write_bytes(records.tobytes())
+            splits[split][file] = hashlib.sha256(records.tobytes()).hexdigest()
+    (folder / 'batches.meta.txt').write_text('airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n')
+    archive = cifar.Archive(CIFAR10.file, CIFAR10.sha256, CIFAR10.folder, CIFAR10.label_files, splits)
+    monkeypatch.setitem(cifar.ARCHIVES, 'cifar10', archive)
+    return tmp_path / 'manual'
+
+
+def packed(manual_dir: Path) -> Path:
+    """The same, packed."""
+    folder = manual_dir / CIFAR10.folder
+    pack(manual_dir / CIFAR10.file, CIFAR10.folder, {path.name: path.read_bytes() for path in folder.iterdir()})
+    return manual_dir / CIFAR10.file
+
+
+def test_packed_or_unpacked(small: Path, tmp_path: Path) -> None:
+    first = data.open_source('cifar10', str(tmp_path / 'a'), str(small)).read('train+test')
+    inside = data.open_source('cifar10', str(tmp_path / 'b'), str(small / CIFAR10.folder)).read('train+test')
+    packed(small)
+    third = data.open_source('cifar10', str(tmp_path / 'c'), str(small)).read('train+test')
+    record = np.frombuffer((small / CIFAR10.folder / 'test_batch.bin').read_bytes(), np.uint8).reshape(24, 3073)
+    for examples in (first, inside, third):
+        assert len(examples) == 6 * 24
+        assert sorted(examples.labels[120:]) == sorted(record[:, 0])
+        images = {image.transpose(2, 0, 1).tobytes() for image in examples.images[120:]}
+        assert images == {pixels.tobytes() for pixels in record[:, 1:]}
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (lambda manual: packed(manual).write_bytes(packed(manual).read_bytes()[:-200_000]), 'is damaged'),
+        (lambda manual: packed(manual).write_bytes(b'not a tar file'), 'is damaged'),
+        (lambda manual: (manual / CIFAR10.folder / 'data_batch_3.bin').write_bytes(bytes(24 * 3073)), 'batch_3.bin has a wrong'),
+        (lambda manual: (manual / CIFAR10.folder / 'test_batch.bin').unlink(), 'it has no test_batch.bin'),
+        (lambda manual: (manual / CIFAR10.folder).rename(manual / 'elsewhere'), 'has neither cifar-10-binary.tar.gz nor'),
+    ],
+)  # fmt: skip
+def test_damage_is_one_line_and_leaves_nothing(small: Path, tmp_path: Path, damage, message: str) -> None:
+    damage(small)
+    (tmp_path / 'data').mkdir()
+    with pytest.raises(DataError, match=message) as error:
+        data.open_source('cifar10', str(tmp_path / 'data'), str(small))
+    assert '\n' not in str(error.value) and not list((tmp_path / 'data').iterdir())
+
+
+def test_a_folder_that_cannot_be_written(small: Path, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(DataError, match='cifar10 cannot be prepared in'):
+        data.open_source('cifar10', str(tmp_path / 'file'), str(small))
+
+
+def test_two_processes_at_once_end_with_one_good_copy(small: Path, tmp_path: Path) -> None:
+    program = (
+        'import sys\n'
+        'from pathlib import Path\n'
+        'from jax_resnet.data import cifar\n'
+        f'cifar.ARCHIVES["cifar10"] = cifar.{cifar.ARCHIVES["cifar10"]!r}\n'
+        'cifar.prepare("cifar10", Path(sys.argv[1]), Path(sys.argv[2]))\n'
+    )
+    command = [sys.executable, '-c', program, tmp_path / 'data', small]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    assert [path.name for path in (tmp_path / 'data').iterdir()] == ['cifar10']
+    assert len(data.open_source('cifar10', str(tmp_path / 'data')).read('train')) == 120
+
+
+def test_a_download_is_checked(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = packed(small)
+    monkeypatch.setattr(cifar, 'HOST', f'{small.as_uri()}/')
+    with pytest.raises(DataError, match='the download is damaged, its SHA-256 is'):
+        data.open_source('cifar10', str(tmp_path / 'data'))
+    small_archive = cifar.ARCHIVES['cifar10']
+    right = hashlib.sha256(archive.read_bytes()).hexdigest()
+    monkeypatch.setitem(
+        cifar.ARCHIVES, 'cifar10',
+        cifar.Archive(archive.name, right, small_archive.folder, small_archive.label_files, small_archive.splits),
+    )  # fmt: skip
+    assert data.open_source('cifar10', str(tmp_path / 'data')).count('train') == 120
+    assert [path.name for path in (tmp_path / 'data').iterdir()] == ['cifar10']
