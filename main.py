@@ -4,6 +4,7 @@ Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. A 
 the same command.
 """
 
+import ast
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +23,36 @@ flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command line; returns its exit code: 0, 2 for an error, 128 + the signal for a stop."""
-    if {'-h', '-help', '--help'} & set(argv):
-        print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
-        return 0
-    return command_line.run(lambda: _train(argv), debug='--debug' in argv)
+    wanted = {'-h', '-help', '--help'} & set(argv)
+    return command_line.run(lambda: _help(argv, wanted) if wanted else _train(argv), debug='--debug' in argv)
+
+
+def _help(argv: Sequence[str], flag: set[str]) -> None:
+    print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
+    argv = [argument for argument in argv if argument not in flag]
+    if any(argument.startswith(('--config=', '-config=')) for argument in argv):
+        from jax_resnet.training import fields
+
+        print(f'\nFields of {_parse(argv)}, changed by --config.field=value:\n')
+        print(fields.describe(_CONFIG.value.to_dict()))
+
+
+def _list_configs(folder: Path) -> str:
+    """A line for each config in a folder: its name, and the first line of its docstring."""
+    lines = []
+    for path in sorted(folder.glob('*.py')):
+        tree = ast.parse(path.read_text())
+        if any(isinstance(node, ast.FunctionDef) and node.name == 'get_config' for node in tree.body):
+            lines.append(f'  {path}: {(ast.get_docstring(tree) or "").partition(chr(10))[0]}')
+    return '\n'.join(lines)
 
 
 def _train(argv: Sequence[str]) -> None:
+    for argument in argv[1:]:
+        folder = Path(argument.removeprefix('--config='))
+        if argument.startswith('--config=') and folder.is_dir():
+            print(_list_configs(folder))
+            return
     config_file = _parse(argv)
     from jax_resnet import training
     from jax_resnet.training.run_folder import default_name
@@ -53,7 +77,7 @@ def _parse(argv: Sequence[str]) -> str:
         raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
     if _CONFIG.value is None:
         raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
-    name = config_flags.get_config_filename(flags.FLAGS['config'])
+    name: str = config_flags.get_config_filename(flags.FLAGS['config'])
     file = name.partition(':')[0]
     if not Path(file).is_file():
         raise ConfigError(f'--config={file}: no such file; the configs lie in {Path(__file__).parent / "configs"}')

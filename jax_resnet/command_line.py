@@ -1,6 +1,7 @@
 """What the commands share: which messages are shown, and how errors end."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +26,8 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
             raise
         print(f'error: {e}' if e.exit_code == 2 else e, file=sys.stderr)
         return e.exit_code
+    except BrokenPipeError:  # the reader of our output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0

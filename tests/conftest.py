@@ -17,8 +17,9 @@ if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' 
 
 @pytest.fixture(scope='session', autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of decoded data of the tests' own."""
-    folder = tmp_path_factory.mktemp('cache')
+    """A cache of decoded data of the tests' own, shared by pytest-xdist's workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'cache'
     os.environ['XDG_CACHE_HOME'] = str(folder)
     return folder
 

@@ -73,8 +73,16 @@ class Augmentation(NamedTuple):
         return x
 
 
-def centre_view(images: jax.Array, normalize: Normalization, crop: int = 0) -> jax.Array:
-    """The one view for evaluation: normalized, and cut to the central crop x crop pixels (0: whole)."""
-    x = normalize(images)
-    top, left = ((size - crop) // 2 if crop else 0 for size in x.shape[1:3])
-    return x[:, top : top + crop, left : left + crop] if crop else x
+class CentreView(NamedTuple):
+    """The one view for evaluation: normalized, and cut to the central `crop` x `crop` pixels (0: whole)."""
+
+    normalize: Normalization
+    crop: int = 0
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """float32 views of uint8 images [batch, height, width, channels]."""
+        x = self.normalize(images)
+        if self.crop:
+            top, left = ((size - self.crop) // 2 for size in x.shape[1:3])
+            x = x[:, top : top + self.crop, left : left + self.crop]
+        return x

@@ -11,7 +11,7 @@ from jax_resnet.models.batch_norm import BatchNorm
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
 from jax_resnet.models.forms import stack, unstack
 from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config
-from jax_resnet.models.resnet import ResNet
+from jax_resnet.models.resnet import ResNet, Stage
 from jax_resnet.models.shortcuts import PaddedIdentity, Projection
 from jax_resnet.models.units import BasicUnit
 
@@ -21,6 +21,7 @@ __all__ = [
     'PaddedIdentity',
     'Projection',
     'ResNet',
+    'Stage',
     'cifar_plain',
     'cifar_resnet',
     'count_multiply_adds',

@@ -1,5 +1,6 @@
-"""Training and evaluation: from a config to a run folder."""
+"""Training and evaluation: from a config to a run folder, and from a run folder to a network."""
 
-from jax_resnet.training.loop import evaluate, train
+from jax_resnet.training.loop import train
+from jax_resnet.training.trained import Trained, evaluate, load
 
-__all__ = ['evaluate', 'train']
+__all__ = ['Trained', 'evaluate', 'load', 'train']

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from jax.sharding import NamedSharding
+from jax.sharding import Sharding
 
 from jax_resnet.training.state import TrainState
 
@@ -32,12 +32,15 @@ class Checkpoints:
     Args:
         folder: where they lie, one folder a step.
         keep: whether the checkpoint of a step is kept for good; of the others, the last two are.
+        read_only: nothing is saved or cleaned up, so that a run that goes on is not disturbed.
     """
 
-    def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False) -> None:
+    def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
-            options=ocp.CheckpointManagerOptions(preservation_policy=_Keep(keep), cleanup_tmp_directories=True),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=_Keep(keep), cleanup_tmp_directories=not read_only, create=not read_only
+            ),
         )
 
     def steps(self) -> list[int]:
@@ -58,7 +61,7 @@ class Checkpoints:
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about))
         self._manager.save(step, args=args, force=True)
 
-    def restore(self, step: int, like: TrainState, sharding: NamedSharding) -> tuple[TrainState, float]:
+    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         """The state saved at `step`, laid out by `sharding`, and its seconds.
 
         Args:

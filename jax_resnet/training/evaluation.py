@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.data import Examples, Normalization, centre_view
+from jax_resnet.data import CentreView, Examples
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,20 @@ class Evaluator:
     """Evaluates a network on one split, which it keeps on the devices.
 
     Attributes:
-        model, normalize: the network, and what it needs of pixels.
+        model, view: the network, and what it sees of an image.
         examples: the split.
         class_names: one per label.
         batch_size: examples at a time; rounded up to a multiple of the devices.
         mesh: the devices, one axis `data`.
-        test_crop: height and width of the central crop; 0 is the whole image.
         compiler_options: for `jax.jit`.
     """
 
     model: nn.Module
-    normalize: Normalization
+    view: CentreView
     examples: Examples
     class_names: Sequence[str]
     batch_size: int
     mesh: Mesh
-    test_crop: int = 0
     compiler_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,7 +92,7 @@ class Evaluator:
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
         batch = jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec('data')))
-        logits = self.model.apply(variables, centre_view(batch, self.normalize, self.test_crop))
+        logits = self.model.apply(variables, self.view(batch))
         assert isinstance(logits, jax.Array)
         return logits
 
@@ -110,4 +108,5 @@ class Evaluator:
     def collect(self, batches: Iterable[np.ndarray]) -> Scores:
         """The scores, from the logits of `batches`."""
         logits = np.concatenate(list(batches))[: len(self.examples)]
+        assert len(logits) == len(self.examples)
         return Scores(logits, self.examples.labels, self.class_names)

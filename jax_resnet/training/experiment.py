@@ -13,7 +13,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
-from jax_resnet.data import Augmentation, Examples, Normalization, Source, open_source, preprocessing
+from jax_resnet.data import Augmentation, CentreView, Examples, Normalization, Source, open_source, preprocessing
 from jax_resnet.errors import ConfigError
 from jax_resnet.training import optimizer, schedule, state, xla_cpu
 from jax_resnet.training.durations import Clock
@@ -55,7 +55,8 @@ class Experiment:
             if split is not None:
                 source.count(split)
         mesh = _mesh(config['parallel']['devices'], batch_size)
-        experiment = cls(config, source, clock, mesh, _model(config, mesh))
+        model = network(config, **parts_for(mesh.devices.flat[0].platform))
+        experiment = cls(config, source, clock, mesh, model)
         experiment._check_together()
         return experiment
 
@@ -85,7 +86,7 @@ class Experiment:
     @property
     def compiler_options(self) -> dict[str, Any]:
         """What `jax.jit` should hand to the compiler of this platform."""
-        return dict(xla_cpu.compiler_options()) if _is_cpu(self.mesh) else {}
+        return compiler_options_for(self._platform)
 
     @cached_property
     def train_examples(self) -> Examples:
@@ -99,6 +100,11 @@ class Experiment:
         if dataset['normalization'] == 'channel':
             return preprocessing.channel(dataset['channel_mean'], dataset['channel_std'])
         return preprocessing.half()
+
+    @property
+    def view(self) -> CentreView:
+        """What the network sees of an image in evaluation."""
+        return CentreView(self.normalization, self.config['dataset']['test_crop'])
 
     def steps(self) -> Steps:
         """The training steps, to be compiled."""
@@ -117,23 +123,26 @@ class Experiment:
         """Of a split string, such as 'test'."""
         return Evaluator(
             self.model,
-            self.normalization,
+            self.view,
             self.source.read(split),
             self.source.class_names,
             self.config['batch_size'],
             self.mesh,
-            self.config['dataset']['test_crop'],
             self.compiler_options,
         )
 
     def initial_state(self) -> state.TrainState:
         """The state before the first step, on the devices."""
-        options = xla_cpu.ONE_CALL_OPTIONS if _is_cpu(self.mesh) else {}
+        options = xla_cpu.ONE_CALL_OPTIONS if self._platform == 'cpu' else {}
         return jax.jit(self._create, out_shardings=self.everywhere, compiler_options=options)()
 
     def abstract_state(self) -> state.TrainState:
         """The shapes of the state."""
         return jax.eval_shape(self._create)
+
+    @property
+    def _platform(self) -> str:
+        return self.mesh.devices.flat[0].platform
 
     def _create(self) -> state.TrainState:
         images = jnp.zeros((1, *self.source.image_shape))
@@ -176,10 +185,6 @@ class Experiment:
             )
 
 
-def _is_cpu(mesh: Mesh) -> bool:
-    return mesh.devices.flat[0].platform == 'cpu'
-
-
 def _mesh(wanted: int | None, batch_size: int) -> Mesh:
     if jax.process_count() > 1:
         raise ConfigError('jax_resnet runs in one process; several are not supported')
@@ -194,21 +199,36 @@ def _mesh(wanted: int | None, batch_size: int) -> Mesh:
     return Mesh(np.array(devices[:count]), ('data',))
 
 
-def _model(config: Mapping[str, Any], mesh: Mesh) -> nn.Module:
+def parts_for(platform: str) -> dict[str, Any]:
+    """Attributes of `models.ResNet` with which training runs a network on a platform, 'cpu' or another."""
+    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated) if platform == 'cpu' else nn.Conv
+    return {'conv': conv, 'stacked': True}
+
+
+def compiler_options_for(platform: str) -> dict[str, Any]:
+    """What `jax.jit` should hand to the compiler of a platform."""
+    return dict(xla_cpu.compiler_options()) if platform == 'cpu' else {}
+
+
+def network(config: Mapping[str, Any], **parts: Any) -> nn.Module:
+    """The network of a config, with its BatchNorm and precision.
+
+    Args:
+        config: of which `model`, `batch_norm` and `precision` are read.
+        **parts: further attributes of `models.ResNet`: conv, stacked.
+
+    Raises:
+        ConfigError: a network that cannot be.
+    """
     batch_norm = config['batch_norm']
-    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated) if _is_cpu(mesh) else nn.Conv
+    norm = partial(
+        models.BatchNorm,
+        group_size=batch_norm['group_size'],
+        momentum=batch_norm['momentum'],
+        epsilon=batch_norm['epsilon'],
+    )
+    dtype = jnp.dtype(config['precision']['compute'])
     try:
-        return models.from_config(
-            config['model'],
-            conv=conv,
-            norm=partial(
-                models.BatchNorm,
-                group_size=batch_norm['group_size'],
-                momentum=batch_norm['momentum'],
-                epsilon=batch_norm['epsilon'],
-            ),
-            dtype=jnp.dtype(config['precision']['compute']),
-            stacked=True,
-        )
+        return models.from_config(config['model'], norm=norm, dtype=dtype, **parts)
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None

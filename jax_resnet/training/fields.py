@@ -136,6 +136,16 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(f'config.{name}={value!r}: must be {field.allowed}')
 
 
+def describe(config: Mapping[str, Any]) -> str:
+    """A line for each field of a config: its name and value, what it means, and what is allowed."""
+    lines = []
+    for name, value in flatten(config).items():
+        field = FIELDS.get(name)
+        about = f'{field.meaning} ({field.allowed})' if field else "an argument of the network's function in models"
+        lines.append(f'  {name}={"" if value is None else value}\n      {about}')
+    return '\n'.join(lines)
+
+
 def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
     """{'dataset.name': 'cifar10', ...} of nested groups."""
     flat: dict[str, Any] = {}

@@ -14,13 +14,13 @@ from tensorboardX import SummaryWriter
 
 from jax_resnet import models
 from jax_resnet.data import stream
-from jax_resnet.errors import ConfigError, Diverged, Stopped
+from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.run_folder import RunFolder, describe_devices
+from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_devices
 from jax_resnet.training.signals import StopSignals
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
@@ -55,35 +55,6 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
         return finished
     with StopSignals() as stop_signals:
         return _Run(experiment, folder, stop_signals).go(profile)
-
-
-def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
-    """Evaluates a run's last checkpoint, on one device.
-
-    Args:
-        run_folder: of a run, finished or not.
-        split: a split string such as 'train[:10%]'; by default the run's test split.
-        data_dir: where the data lies, if not where the run found it.
-
-    Returns:
-        Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
-
-    Raises:
-        ConfigError, DataError: no run folder, no checkpoint yet, no such split or data.
-    """
-    folder = RunFolder(run_folder)
-    config = folder.config()
-    config['parallel']['devices'] = 1
-    config['dataset']['data_dir'] = data_dir or config['dataset']['data_dir']
-    experiment = Experiment.of(config)
-    evaluator = experiment.evaluator(config['dataset']['test'] if split is None else split)
-    checkpoints = Checkpoints(folder.path / 'checkpoints')
-    steps = checkpoints.steps()
-    if not steps:
-        raise ConfigError(f'{folder.path}: has no checkpoint yet')
-    state, _ = checkpoints.restore(steps[-1], experiment.abstract_state(), experiment.everywhere)
-    checkpoints.close()
-    return evaluator(state.variables)
 
 
 class _Run:
@@ -146,9 +117,10 @@ class _Run:
     def _introduce(self) -> None:
         params, say = self.state.params, self.progress.say
         image_shape, mesh = self.experiment.source.image_shape, self.experiment.mesh
-        (self.folder.path / 'parameters.txt').write_text(
-            parameter_overview.get_parameter_overview(params, include_stats=False) + '\n'
-        )
+        overview = parameter_overview.get_parameter_overview(params, include_stats=False)
+        self.folder.write_text('parameters.txt', f'{overview}\n')
+        source = self.experiment.source
+        self.folder.write_preprocessing(Preprocessing(self.experiment.view, source.image_shape, source.class_names))
         say(f'{self.folder.path} on {describe_devices(list(mesh.devices.flat))}')
         say(models.describe(self.experiment.model, image_shape))
         say(describe_decay(self.config['optimizer'], params))

@@ -8,11 +8,13 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
+from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.fields import flatten
 
@@ -32,6 +34,14 @@ def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> P
     name = Path(file).stem + (f'-{argument}' if argument else '')
     changed = [f'{k}={v}'.replace('/', '_') for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
     return Path('runs', name, *([','.join(changed)] if changed else []), f'seed{seed}')
+
+
+class Preprocessing(NamedTuple):
+    """What a network's input and output mean: the view, (height, width, channels) of the images, the classes' names."""
+
+    view: CentreView
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
 
 
 class RunFolder:
@@ -71,6 +81,21 @@ class RunFolder:
             raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
         return _with_tuples(self._read_json('config.json'))
 
+    def write_preprocessing(self, preprocessing: 'Preprocessing') -> None:
+        """Keeps what whoever uses the network must know of its input and output."""
+        (normalize, crop), image_shape, class_names = preprocessing
+        shape, names = np.array(image_shape), np.array(class_names)
+        self.write_arrays(
+            'preprocessing.npz', mean=normalize.mean, std=normalize.std, crop=crop, image_shape=shape, class_names=names
+        )
+
+    def preprocessing(self) -> 'Preprocessing':
+        """What `write_preprocessing` kept."""
+        with np.load(self.path / 'preprocessing.npz', allow_pickle=False) as arrays:
+            view = CentreView(Normalization(arrays['mean'], arrays['std']), int(arrays['crop']))
+            height, width, channels = arrays['image_shape'].tolist()
+            return Preprocessing(view, (height, width, channels), tuple(arrays['class_names'].tolist()))
+
     def record_start(self, step: int) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
         starts = self._read_json('environment.json') if self._has('environment.json') else []
@@ -103,11 +128,15 @@ class RunFolder:
         """Marks the run as finished."""
         self._write_json('summary.json', summary)
 
-    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+    def write_arrays(self, name: str, **arrays: ArrayLike) -> None:
         """Writes a compressed .npz file."""
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **arrays)
         self._write(name, content.getvalue())
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a text file."""
+        self._write(name, text.encode())
 
     def _has(self, name: str) -> bool:
         return (self.path / name).exists()

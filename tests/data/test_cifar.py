@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -108,17 +109,40 @@ def test_packed_or_unpacked(small: Path, tmp_path: Path) -> None:
         assert images == {pixels.tobytes() for pixels in record[:, 1:]}
 
 
+def damage_truncate(manual: Path) -> None:
+    archive = packed(manual)
+    archive.write_bytes(archive.read_bytes()[:-200_000])
+
+
+def damage_no_tar(manual: Path) -> None:
+    packed(manual).write_bytes(b'not a tar file')
+
+
+def damage_wrong_bytes(manual: Path) -> None:
+    (manual / CIFAR10.folder / 'data_batch_3.bin').write_bytes(bytes(24 * 3073))
+
+
+def damage_missing_member(manual: Path) -> None:
+    (manual / CIFAR10.folder / 'test_batch.bin').unlink()
+
+
+def damage_no_archive(manual: Path) -> None:
+    (manual / CIFAR10.folder).rename(manual / 'elsewhere')
+
+
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
-        (lambda manual: packed(manual).write_bytes(packed(manual).read_bytes()[:-200_000]), 'is damaged'),
-        (lambda manual: packed(manual).write_bytes(b'not a tar file'), 'is damaged'),
-        (lambda manual: (manual / CIFAR10.folder / 'data_batch_3.bin').write_bytes(bytes(24 * 3073)), 'batch_3.bin has a wrong'),
-        (lambda manual: (manual / CIFAR10.folder / 'test_batch.bin').unlink(), 'it has no test_batch.bin'),
-        (lambda manual: (manual / CIFAR10.folder).rename(manual / 'elsewhere'), 'has neither cifar-10-binary.tar.gz nor'),
+        (damage_truncate, 'is damaged'),
+        (damage_no_tar, 'is damaged'),
+        (damage_wrong_bytes, 'is damaged: data_batch_3.bin has a wrong checksum'),
+        (damage_missing_member, 'is damaged: it has no test_batch.bin'),
+        (damage_no_archive, 'has neither cifar-10-binary.tar.gz nor'),
     ],
-)  # fmt: skip
-def test_damage_is_one_line_and_leaves_nothing(small: Path, tmp_path: Path, damage, message: str) -> None:
+)
+def test_damage_is_one_line_and_leaves_nothing(
+    small: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
     damage(small)
     (tmp_path / 'data').mkdir()
     with pytest.raises(DataError, match=message) as error:

@@ -12,7 +12,8 @@ NET = models.cifar_resnet(8)
 
 def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
-    return Evaluator(NET, preprocessing.half(), examples, tuple('0123456789'), batch_size, mesh, test_crop)
+    view = data.CentreView(preprocessing.half(), test_crop)
+    return Evaluator(NET, view, examples, tuple('0123456789'), batch_size, mesh)
 
 
 def random_examples(n: int) -> data.Examples:

@@ -1,0 +1,115 @@
+"""The documentation does what it says: Python blocks run as they stand, shell lines in a shortened form."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PAGES = ['README.md', *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('docs/*.md')))]
+
+SHORT = [
+    '--config.train_for=2 steps',
+    '--config.model.depth=8',
+    '--config.batch_size=16',
+    '--config.batch_norm.group_size=0',
+]
+REAL = [*SHORT, '--config.dataset.train=train[:64]', '--config.dataset.test=test[:16]']
+SHELL: dict[str, list[str] | None] = {
+    # Each shell line of the documentation, and what is added to it here; None is tried by hand, in a fresh clone.
+    'make train': None,
+    'make test': None,
+    'python -m venv .venv && . .venv/bin/activate': None,
+    "pip install -c constraints.txt -e '.[test]'       # with a GPU: '.[cuda13,test]' or '.[cuda,test]', without -c": None,
+    'python main.py --config=configs/resnet20_digits.py': SHORT,
+    'python main.py --config=configs/resnet110_cifar10.py': REAL,
+    'python main.py --config=configs/resnet110_cifar10.py --config.dataset.manual_dir=DIR': REAL,
+    'python -m jax_resnet.data cifar10': [],
+    "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
+    'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
+    "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "
+    "--config.dataset.validation='train[45000:]'": [*SHORT, '--config.dataset.train=train[:64]',
+                                                    '--config.dataset.validation=train[-16:]',
+                                                    '--config.dataset.test=test[:16]'],
+    'python main.py --config=configs/': [],
+    'python main.py --help --config=configs/resnet20_cifar10.py': [],
+    "python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
+    'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
+    'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
+    'python benchmarks/train_step.py': None,
+}  # fmt: skip
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf'^```{language}\n(.*?)^```$', (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def shell_lines(page: str) -> list[str]:
+    return [line for block in blocks(page, '') for line in block.splitlines() if re.match(r'(python|pip|make) ', line)]
+
+
+def in_checkout(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess:
+    """Runs Python in a folder that has what a checkout has, and a run of its own."""
+    return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a checkout in which `make train` has been run, shortened."""
+    folder = tmp_path_factory.mktemp('checkout')
+    for name in ('main.py', 'configs', 'jax_resnet', 'docs'):
+        (folder / name).symlink_to(ROOT / name)
+    done = in_checkout(
+        folder, ['main.py', '--config=configs/resnet20_digits.py', '--workdir=runs/resnet20_digits/seed0', *SHORT]
+    )
+    assert done.returncode == 0, done.stderr
+    Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save(folder / 'digit.png')
+    done = in_checkout(folder, ['-m', 'jax_resnet.export', 'runs/resnet20_digits/seed0', '--out=net.jaxexport'])
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_shell_line_is_declared() -> None:
+    assert {line for page in PAGES for line in shell_lines(page)} <= set(SHELL)
+
+
+@pytest.mark.parametrize('line', [line for line, added in SHELL.items() if added is not None])
+def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
+    words = shlex.split(line.replace('=DIR', '=.'))
+    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/')):
+        os.environ['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
+    added = SHELL[line]
+    assert words[0] == 'python' and added is not None
+    workdir = [f'--workdir=runs/{abs(hash(line))}'] if words[1] == 'main.py' and added else []
+    done = in_checkout(checkout, [*words[1:], *added, *workdir])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('page', [page for page in PAGES if blocks(page, 'python')])
+def test_python_blocks(checkout: Path, page: str) -> None:
+    program = '\n'.join(blocks(page, 'python'))
+    done = in_checkout(checkout, ['-W', 'ignore::ResourceWarning', '-c', program])
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_notebook(checkout: Path) -> None:
+    notebook = json.loads((ROOT / 'docs' / 'from_a_run_to_a_table.ipynb').read_text())
+    cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']
+    assert cells
+    done = in_checkout(checkout, ['-c', '\n'.join(cells)])
+    assert done.returncode == 0, done.stderr
+    assert '| epoch | train error | test error |' in done.stdout
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    targets = re.findall(r'\]\((?!https?:)([^)#]+)\)', (ROOT / page).read_text())
+    for target in targets:
+        assert ((ROOT / page).parent / target).exists(), target

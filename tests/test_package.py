@@ -1,0 +1,83 @@
+"""What is shipped: the wheel, its metadata, and what an import brings along."""
+
+import email
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(program: str, folder: Path = ROOT, *options: str) -> str:
+    command = [sys.executable, *options, '-c', program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built as pip builds it, from a copy of what it is built from."""
+    source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
+    for name in ('pyproject.toml', 'README.md', 'LICENSE', 'jax_resnet', 'configs', 'tests', 'main.py'):
+        subprocess.run(['cp', '-r', str(ROOT / name), str(source)], check=True)
+    command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--wheel-dir', str(out), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(out.glob('*.whl'))
+
+
+def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
+    assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
+    assert any(name.endswith('licenses/LICENSE') for name in names)
+
+
+def test_its_metadata_is_whole(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith('METADATA'))
+    metadata = email.message_from_bytes(archive.read(name))
+    assert metadata['Name'] == 'jax_resnet' and metadata['License-Expression'] == 'Apache-2.0'
+    assert metadata['Requires-Python'] == '>=3.11' and metadata['Summary'] and metadata.get_payload()
+    assert set(metadata.get_all('Provides-Extra')) == {'cuda', 'cuda13', 'test', 'bench', 'report'}
+    assert len(metadata.get_all('Project-URL')) >= 2
+    assert not any('tensorflow' in line and 'datasets' not in line for line in metadata.get_all('Requires-Dist'))
+
+
+def test_it_imports_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / 'installed')
+    program = (
+        f'import sys; sys.path.insert(0, {str(tmp_path / "installed")!r})\n'
+        'import jax, jax_resnet, jax_resnet.models as models\n'
+        f'assert jax_resnet.__file__.startswith({str(tmp_path)!r})\n'
+        'print(models.cifar_resnet(20).stage_sizes)\n'
+    )
+    assert python(program, tmp_path) == '(3, 3, 3)\n'
+
+
+def test_importing_the_networks_brings_nothing_heavy_and_changes_nothing() -> None:
+    program = (
+        'import os, sys, jax\n'
+        'before = dict(os.environ), {name: getattr(jax.config, name) for name in jax.config.values}\n'
+        'import jax_resnet, jax_resnet.models\n'
+        'assert before == (dict(os.environ), {name: getattr(jax.config, name) for name in jax.config.values})\n'
+        "heavy = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'sklearn', 'clu', 'jax_resnet.training')\n"
+        'print([name for name in heavy if name in sys.modules])\n'
+    )
+    assert python(program) == '[]\n'
+
+
+def test_training_needs_no_tensorflow() -> None:
+    program = (
+        "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training, jax_resnet.evaluate\nprint('fine')"
+    )
+    assert python(program) == 'fine\n'
+
+
+def test_rooms_do_not_know_each_other() -> None:
+    """Models and data never import each other, nor training."""
+    for room, others in {'models': ('data', 'training'), 'data': ('models', 'training')}.items():
+        for path in (ROOT / 'jax_resnet' / room).glob('*.py'):
+            text = path.read_text()
+            assert not any(f'jax_resnet.{other}' in text or f'import {other}' in text for other in others), path

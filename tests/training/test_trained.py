@@ -1,0 +1,136 @@
+"""`load`, and the commands that use it, on a run of a small net."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jax_resnet
+from jax_resnet import export, predict, training
+from jax_resnet.data import open_source
+from jax_resnet.errors import ConfigError, DataError
+from tests.conftest import small_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('trained') / 'run'
+    training.train(small_config(**{'parallel.devices': min(4, len(jax.local_devices()))}), folder)
+    return folder
+
+
+def test_load_gives_the_network_of_the_run(run: Path) -> None:
+    trained = jax_resnet.load(run)
+    test = open_source('digits').read('test[:100]')
+    predictions = np.load(run / 'predictions.npz')
+    np.testing.assert_allclose(trained.logits(test.images), predictions['logits'], atol=1e-4)
+    summary = json.loads((run / 'summary.json').read_text())
+    assert (np.asarray(trained.logits(test.images)).argmax(1) == test.labels).sum() == summary['test_correct']
+    assert trained.class_names == tuple('0123456789') and trained.image_shape == (16, 16, 1)
+    np.testing.assert_allclose(trained.probabilities(test.images[:3]).sum(1), 1, rtol=1e-6)
+    assert 'unit1' in trained.variables['params']['stage1'] and not trained.model.stacked
+    x = trained.preprocess(jnp.asarray(test.images[:2]))
+    jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # plain convolutions: forward mode too
+
+
+def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_path: Path) -> None:
+    """In a new process with one device, without the data set, the checkout's configs, or the way the folder was."""
+    moved = shutil.copytree(run, tmp_path / 'moved')
+    program = (
+        'import sys, jax_resnet, numpy as np\n'
+        'import jax_resnet.data.sources as sources\n'
+        'sources.SOURCES.clear()\n'
+        f'logits = jax_resnet.load({str(moved)!r}).logits(np.zeros((2, 16, 16, 1), np.uint8))\n'
+        "assert logits.shape == (2, 10) and 'configs' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=tmp_path, env={'PYTHONPATH': str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+
+
+def test_load_says_what_is_missing(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
+        jax_resnet.load(tmp_path)
+    shutil.copy(run / 'config.json', tmp_path)
+    with pytest.raises(ConfigError, match='has no checkpoint yet'):
+        jax_resnet.load(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['config.json']
+
+
+def test_evaluate_leaves_a_run_that_goes_on_alone(run: Path, tmp_path: Path) -> None:
+    """A checkpoint that is being written has a temporary name; whoever reads must not clean it up."""
+    going = shutil.copytree(run, tmp_path / 'going')
+    half = going / 'checkpoints' / '16.orbax-checkpoint-tmp'
+    half.mkdir()
+    training.evaluate(going, 'test[:20]')
+    assert half.is_dir()
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA', 'P', '1', 'I;16'])
+@pytest.mark.parametrize('suffix', ['png', 'jpg'])
+def test_images_of_any_size_and_mode(tmp_path: Path, mode: str, suffix: str) -> None:
+    if suffix == 'jpg' and mode not in ('RGB', 'L'):
+        pytest.skip('JPEG has no such mode')
+    path = tmp_path / f'image.{suffix}'
+    Image.new(mode, (50, 37)).save(path)
+    assert predict.read_image(path, (32, 32, 3)).shape == (32, 32, 3)
+    assert predict.read_image(path, (16, 16, 1)).shape == (16, 16, 1)
+
+
+def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'image.png')
+    np.testing.assert_array_equal(predict.read_image(tmp_path / 'image.png', (32, 32, 3)), pixels)
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'text.png').write_text('no image')
+    Image.fromarray(np.zeros((99, 99), np.uint8)).save(tmp_path / 'whole.png')
+    (tmp_path / 'half.png').write_bytes((tmp_path / 'whole.png').read_bytes()[:60])
+    for name in ('text.png', 'half.png', 'none.png'):
+        with pytest.raises(DataError, match=f'{name}: cannot be read as an image'):
+            predict.read_image(tmp_path / name, (32, 32, 3))
+
+
+def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path) -> None:
+    test = open_source('digits').read('test[:2]')
+    for i, image in enumerate(test.images):
+        Image.fromarray(image[..., 0]).save(tmp_path / f'{i}.png')
+    command = [sys.executable, '-m', 'jax_resnet.predict', str(run), str(tmp_path / '0.png'), str(tmp_path / '1.png')]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == 2 * (1 + 5) and lines[0] == str(tmp_path / '0.png')
+    probabilities = np.asarray(jax_resnet.load(run).probabilities(test.images))
+    for i, offset in ((0, 1), (1, 7)):
+        best = np.argsort(-probabilities[i])[:5]
+        assert [line.split()[0] for line in lines[offset : offset + 5]] == [str(label) for label in best]
+        assert float(lines[offset].split()[1]) == pytest.approx(100 * probabilities[i].max(), abs=0.02)
+
+
+def test_an_export_runs_with_jax_and_flatbuffers_alone(run: Path, tmp_path: Path) -> None:
+    trained, path = jax_resnet.load(run), tmp_path / 'net.jaxexport'
+    path.write_bytes(export.serialize(trained))
+    images = open_source('digits').read('test[:5]').images
+    np.save(tmp_path / 'images.npy', images)
+    program = (
+        'import sys\n'
+        "for name in ('flax', 'optax', 'orbax', 'tensorflow_datasets', 'jax_resnet'): sys.modules[name] = None\n"
+        'import jax, jax.export, numpy as np\n'
+        "network = jax.export.deserialize(open('net.jaxexport', 'rb').read())\n"
+        "assert set(network.platforms) == {'cpu', 'cuda'}\n"
+        "images = np.load('images.npy')\n"
+        'assert network.call(images[:1]).shape == (1, 10)\n'
+        "np.save('logits.npy', network.call(images))\n"
+    )
+    done = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / 'logits.npy'), trained.logits(images), atol=1e-5)
