@@ -66,8 +66,17 @@ def _train(argv: Sequence[str]) -> None:
 
 def _parse(argv: Sequence[str]) -> str:
     """Parses the flags; returns the config file, with its argument. Raises ConfigError."""
+    changed = [argument[len('--config.') :].partition('=')[0] for argument in argv if argument.startswith('--config.')]
+    if changed:
+        from jax_resnet.training import fields
+
+        for field in changed:
+            fields.check_name(field)
     try:
         rest = flags.FLAGS(argv)
+    except AttributeError as e:  # of the fields of `model`, which depend on the config
+        reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
+        raise ConfigError(f'config.model has no field {reason}') from e
     except Exception as e:  # absl and ml_collections raise many kinds, and a config file may raise any
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
         if any(line.startswith('Traceback') for line in lines):  # of an error in a config file

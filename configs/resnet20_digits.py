@@ -1,6 +1,6 @@
 """ResNet-20 on scikit-learn's 8x8 digits, enlarged to 16x16: the embedded default, trained in under a minute on a CPU.
 
-No published number; 269,434 parameters; 12 epochs reach 98 to 99 % test accuracy.
+No published number; 269,434 parameters; 12 epochs reach 98 to 99.5 % test accuracy.
 
     python main.py --config=configs/resnet20_digits.py
 """

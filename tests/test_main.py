@@ -55,7 +55,19 @@ def test_help() -> None:
     [
         ([], '--config is needed'),
         (['--config=configs/none.py'], '--config=configs/none.py: no such file'),
-        (['--config=configs/resnet20_digits.py', '--config.batchsize=3'], 'Did you mean "batch_size"'),
+        (['--config=configs/resnet20_digits.py', '--config.batchsize=3'], 'did you mean config.batch_size?'),
+        (
+            ['--config=configs/resnet20_digits.py', '--config.sed=3'],
+            'config.sed: unknown field; did you mean config.seed?',
+        ),
+        (
+            ['--config=configs/resnet20_digits.py', '--config.learning_rate=1'],
+            'did you mean config.schedule.learning_rate?',
+        ),
+        (
+            ['--config=configs/plain20_cifar10.py', '--config.model.shortcut=A'],
+            'config.model has no field shortcut',
+        ),
         (['--config=configs/resnet20_digits.py', '--config.batch_size=x'], '--config.batch_size=x: invalid literal'),
         (
             ['--config=configs/resnet20_digits.py', '--config.batch_size=0'],

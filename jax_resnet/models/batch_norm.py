@@ -64,7 +64,7 @@ def count_groups(batch_size: int, group_size: int) -> int:
         return 1
     if batch_size % group_size:
         raise ValueError(
-            f'batch_norm.group_size={group_size} does not divide the batch of {batch_size}: '
+            f'BatchNorm groups of {group_size} (group_size) do not divide the batch of {batch_size}: '
             'give a divisor of the batch, or 0 for one group'
         )
     return batch_size // group_size

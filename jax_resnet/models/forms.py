@@ -7,21 +7,37 @@ import jax
 import jax.numpy as jnp
 
 
-def stack(variables: Mapping[str, Any]) -> dict[str, Any]:
+def stack(variables: Any) -> Any:
     """The stacked form: `unit2` ... `unit<n>` of each stage become `rest`, arrays with n-1 in front.
 
-    Takes the variables of a network, or any tree of the same names (gradients, an optimizer's momentum).
+    Takes the variables of a network, or any tree that has their names in it (gradients, an optimizer's state).
     """
-    tree = {name: stack(v) if isinstance(v, Mapping) else v for name, v in variables.items()}
+    return jax.tree.map(_stack, variables, is_leaf=_is_mapping)
+
+
+def unstack(variables: Any) -> Any:
+    """The unstacked form: `rest` of each stage becomes `unit2` ... `unit<n>`. The inverse of `stack`."""
+    return jax.tree.map(_unstack, variables, is_leaf=_is_mapping)
+
+
+def _is_mapping(tree: Any) -> bool:
+    return isinstance(tree, Mapping)
+
+
+def _stack(tree: Any) -> Any:
+    if not _is_mapping(tree):
+        return tree
+    tree = {name: stack(branch) for name, branch in tree.items()}
     others = [tree.pop(f'unit{i}') for i in range(2, len(tree) + 1) if f'unit{i}' in tree]
     if others:
         tree['rest'] = jax.tree.map(lambda *xs: jnp.stack(xs), *others)
     return tree
 
 
-def unstack(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The unstacked form: `rest` of each stage becomes `unit2` ... `unit<n>`. The inverse of `stack`."""
-    tree = {name: unstack(v) if isinstance(v, Mapping) else v for name, v in variables.items()}
+def _unstack(tree: Any) -> Any:
+    if not _is_mapping(tree):
+        return tree
+    tree = {name: unstack(branch) for name, branch in tree.items()}
     rest = tree.pop('rest', None)
     if rest is not None:
         for i in range(len(jax.tree.leaves(rest)[0])):

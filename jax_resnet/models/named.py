@@ -26,7 +26,7 @@ def cifar_resnet(
     Raises:
         ValueError: a depth that is not 6n+2, or an unknown shortcut or initialization.
     """
-    if depth < 8 or (depth - 2) % 6:
+    if not isinstance(depth, int) or depth < 8 or (depth - 2) % 6:
         raise ValueError(f'depth must be 6n+2, such as 20, 32, 44, 56, 110; got {depth}')
     kernel_init, head_init = _choose('initialization', initialization, INITIALIZATIONS)
     return ResNet(

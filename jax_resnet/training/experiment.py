@@ -158,11 +158,15 @@ class Experiment:
             )
         if self.end * batch_size >= 2**31:
             raise ConfigError(f'config.train_for={config["train_for"]!r}: must be under {2**31:,} examples')
+        group_size = config['batch_norm']['group_size']
         try:
-            models.batch_norm.count_groups(batch_size, config['batch_norm']['group_size'])
-            self.pieces  # noqa: B018
+            models.batch_norm.count_groups(batch_size, group_size)
         except ValueError as e:
-            raise ConfigError(str(e)) from None
+            raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
+        try:
+            schedule.pieces(config['schedule'], self.clock)
+        except ValueError as e:
+            raise ConfigError(f'config.schedule.{e}') from None
         most = min(height, width) + 2 * dataset['pad']
         if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
             raise ConfigError(

@@ -124,16 +124,35 @@ def check(config: Mapping[str, Any]) -> None:
     """
     values = flatten(config)
     others = {name for name in values if name.startswith('model.')}
-    for name in values.keys() - FIELDS.keys() - others:
-        nearest = difflib.get_close_matches(name, FIELDS, 1)
-        hint = f'; did you mean config.{nearest[0]}?' if nearest else f'; there are {", ".join(FIELDS)}, model.*'
-        raise ConfigError(f'config.{name}: unknown field{hint}')
+    for name in values.keys() - others:
+        check_name(name)
     for name, field in FIELDS.items():
         if name not in values:
             raise ConfigError(f'config.{name}: missing; {field.meaning}; {field.allowed}')
         value = values[name]
         if not (field.optional and value is None) and not field.accepts(value):
             raise ConfigError(f'config.{name}={value!r}: must be {field.allowed}')
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError, with the nearest, where there is no field of that name; those of `model` are not checked."""
+    if name not in FIELDS and not name.startswith('model.'):
+        by_end = [field for field in FIELDS if field.rpartition('.')[2] == name.rpartition('.')[2]]
+        nearest = [*by_end, *difflib.get_close_matches(name, FIELDS, 1)]
+        hint = f'did you mean config.{nearest[0]}?' if nearest else f'there are {", ".join(FIELDS)}, model.*'
+        raise ConfigError(f'config.{name}: unknown field; {hint}')
+
+
+def without_none(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with None where an optional field says 'None', as a command line does to empty it."""
+
+    def empty(name: str, value: Any) -> Any:
+        return None if value == 'None' and name in FIELDS and FIELDS[name].optional else value
+
+    groups = {name: group for name, group in config.items() if isinstance(group, Mapping)}
+    return {name: empty(name, value) for name, value in config.items() if name not in groups} | {
+        name: {leaf: empty(f'{name}.{leaf}', value) for leaf, value in group.items()} for name, group in groups.items()
+    }
 
 
 def describe(config: Mapping[str, Any]) -> str:

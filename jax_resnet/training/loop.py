@@ -18,6 +18,7 @@ from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.fields import without_none
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_devices
@@ -45,7 +46,7 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
         Diverged: the loss became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
-    config = config.to_dict() if hasattr(config, 'to_dict') else dict(config)
+    config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
     folder.open(config)
@@ -53,7 +54,7 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
     if finished is not None:
         print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
         return finished
-    with StopSignals() as stop_signals:
+    with folder.locked(), StopSignals() as stop_signals:
         return _Run(experiment, folder, stop_signals).go(profile)
 
 
@@ -82,6 +83,7 @@ class _Run:
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
+            self._heed_stop()
             if profile and self.step < self.end:
                 self._profile()
             while True:
@@ -129,9 +131,9 @@ class _Run:
         )
         rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
         say('learning rate ' + ', '.join(rates))
-        for start, rate in self.experiment.pieces:
-            if start >= self.end:
-                say(f'the drop to {rate:g} at step {start:,} is past the end and never reached')
+        late = [f'{start:,}' for start, _ in self.experiment.pieces if start >= self.end]
+        if late:
+            say(f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached')
         if self.step:
             say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
@@ -198,8 +200,8 @@ class _Run:
                 self.events.add_scalar(name, value, self.step)
         errors = [f'{name} {line[f"{name}_error"]:.2f} %' for name in ('train', *self.evaluators)]
         self.progress.say(
-            f'epoch {line["epoch"]:.2f}: error {", ".join(errors)}; train loss {line["train_loss"]:.4f}, '
-            f'test loss {line["test_loss"]:.4f}'
+            f'epoch {line["epoch"]:.2f}: error {", ".join(errors)}; train loss {line["train_loss"]:.4g}, '
+            f'test loss {line["test_loss"]:.4g}'
         )
         self.trained = (0, 0.0)
         self.totals = jax.device_get(Totals.zero())

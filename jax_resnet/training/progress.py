@@ -45,7 +45,7 @@ class Progress:
         all_steps, all_loss, all_errors = self._new
         self._new = (0, 0.0, 0)
         text = (
-            f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.3f}, '
+            f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
             f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
         )

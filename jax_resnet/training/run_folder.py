@@ -1,12 +1,16 @@
 """The run folder: everything a run leaves behind, and what it needs to go on."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import io
 import json
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +36,11 @@ def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> P
     """
     file, _, argument = config_file.partition(':')
     name = Path(file).stem + (f'-{argument}' if argument else '')
-    changed = [f'{k}={v}'.replace('/', '_') for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
-    return Path('runs', name, *([','.join(changed)] if changed else []), f'seed{seed}')
+    changes = [f'{k}={v}' for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
+    folder = re.sub(r'[^\w.,=:%+\[\]-]', '', re.sub(r'[/ ]', '_', ','.join(changes)))
+    if len(folder) > 150:  # names of files end at 255 bytes
+        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
+    return Path('runs', name, folder, f'seed{seed}')
 
 
 class Preprocessing(NamedTuple):
@@ -69,7 +76,26 @@ class RunFolder:
             if there.get(name) != here.get(name) and _is_compared(name)
         ]
         if differences:
-            raise ConfigError(f'{self.path} holds a run of another config: {"; ".join(differences)}')
+            difference = '; '.join(differences)
+            raise ConfigError(
+                f'{self.path} holds a run of another config ({difference}): --workdir names another folder'
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other programs out while this one runs; the lock of a program that died is free.
+
+        Raises:
+            ConfigError: another program runs here.
+        """
+        with (self.path / 'lock').open('w') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(
+                    f'{self.path}: another program trains here; wait, or name another --workdir'
+                ) from None
+            yield
 
     def config(self) -> dict[str, Any]:
         """The config of the run, as nested dicts.

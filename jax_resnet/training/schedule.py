@@ -17,20 +17,18 @@ def pieces(config: Mapping[str, Any], clock: Clock) -> list[tuple[int, float]]:
         clock: of the run.
 
     Raises:
-        ValueError: half of a warm-up; drops that are not in order, or before the warm-up's end.
+        ValueError: a warm-up without its rate; drops that are not in order, or before the warm-up's end.
     """
-    if (config['warmup_for'] is None) != (config['warmup_learning_rate'] is None):
-        raise ValueError('config.schedule.warmup_for and warmup_learning_rate: must be given both, or neither')
     result = [(0, float(config['learning_rate']))]
     if config['warmup_for'] is not None:
+        if config['warmup_learning_rate'] is None:
+            raise ValueError('warmup_learning_rate: must be given with warmup_for')
         result = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), result[0][1])]
     for k, duration in enumerate(config['drop_at'], start=1):
         result.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
     starts = [start for start, _ in result]
     if starts != sorted(set(starts)):
-        raise ValueError(
-            f'config.schedule: warm-up and drops must come one after another; they begin at steps {starts}'
-        )
+        raise ValueError(f'drop_at: warm-up and drops must come one after another; they begin at steps {starts}')
     return result
 
 

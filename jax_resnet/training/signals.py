@@ -1,12 +1,13 @@
 """Stopping when asked: Ctrl-C and SIGTERM let the dispatch in flight end, and the state be saved."""
 
 import signal
+import sys
 import threading
 from typing import Any
 
 
 class StopSignals:
-    """While entered, SIGINT and SIGTERM are noted instead of obeyed; a second one is obeyed at once."""
+    """While entered, the first SIGINT or SIGTERM is noted; the next ends the process at once. What is saved stays."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -23,4 +24,6 @@ class StopSignals:
 
     def _note(self, number: int, frame: object) -> None:
         self.received = number
-        self.__exit__()
+        print('\nstopping as soon as the state can be saved; once more to stop at once', file=sys.stderr)
+        for other in self._before:
+            signal.signal(other, signal.SIG_DFL)

@@ -14,13 +14,16 @@ def summarize(
 ) -> dict[str, Any]:
     """The summary of a finished run. The result is the final error; the best is told beside it, never instead.
 
+    The best epoch is that of least validation error, where there is such a split, else of least test error.
+
     Args:
         experiment: what was run.
         metrics: the lines of metrics.jsonl.
         test: the scores of the test split at the end.
         seconds: that the run took, over all its starts.
     """
-    last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
+    by = 'validation_error' if 'validation_error' in metrics[-1] else 'test_error'
+    last, best = metrics[-1], min(metrics, key=lambda line: line[by])
     model, image_shape = experiment.model, experiment.source.image_shape
     return {
         'final_test_error': test.error,
@@ -46,12 +49,14 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     error = summary['final_test_error']
     percent = {name: error for name, error in summary['class_errors'].items() if error}
     hardest = sorted(percent, key=lambda name: -percent[name])[:3]
+    validation = summary.get('final_validation_error')
     return '\n'.join(
         [
             f'final test error   {error:.2f} % (accuracy {100 - error:.2f} %: '
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
-            f'final train error  {summary["final_train_error"]:.2f} %',
+            *([f'final validation   {validation:.2f} % error'] if validation is not None else []),
+            f'final train error  {summary["final_train_error"]:.2f} % (of the augmented batches of the last epoch)',
             'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
             f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
             f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '

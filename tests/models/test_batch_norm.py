@@ -49,5 +49,5 @@ def test_bfloat16_statistics_are_those_of_float32() -> None:
 
 def test_count_groups() -> None:
     assert [count_groups(128, g) for g in (0, 64, 128, 200)] == [1, 2, 1, 1]
-    with pytest.raises(ValueError, match='batch_norm.group_size=48 does not divide the batch of 128'):
+    with pytest.raises(ValueError, match='groups of 48 .group_size. do not divide the batch of 128'):
         count_groups(128, 48)

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jax_resnet import models
 from tests.conftest import assert_equal_trees
@@ -49,3 +50,11 @@ def test_intermediates_of_stacked_units_are_kept() -> None:
     variables = jax.jit(net.init)(jax.random.key(0), IMAGES)
     _, captured = net.apply(variables, IMAGES, capture_intermediates=lambda m, _: isinstance(m, models.BasicUnit))
     assert captured['intermediates']['stage2']['rest']['__call__'][0].shape == (2, 4, 8, 8, 32)
+
+
+def test_an_optimizers_state_converts_too() -> None:
+    variables = jax.jit(NET.init)(jax.random.key(0), IMAGES)
+    tx = optax.chain(optax.add_decayed_weights(1e-4), optax.sgd(0.1, momentum=0.9))
+    state, stacked = tx.init(variables['params']), tx.init(models.stack(variables)['params'])
+    assert jax.tree.structure(models.stack(state)) == jax.tree.structure(stacked)
+    assert_equal_trees(models.unstack(models.stack(state)), state)

@@ -75,7 +75,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     there = {path.name for path in folder.iterdir()}
     assert there == {
         'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
-        'predictions.npz', 'preprocessing.npz', 'checkpoints', 'tensorboard',
+        'predictions.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
     }  # fmt: skip
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
     assert 'stage3/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()

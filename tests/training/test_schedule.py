@@ -47,5 +47,5 @@ def test_constant() -> None:
     ],
 )
 def test_out_of_order(change: dict) -> None:
-    with pytest.raises(ValueError, match='config.schedule: warm-up and drops must come one after another'):
+    with pytest.raises(ValueError, match='drop_at: warm-up and drops must come one after another'):
         schedule.pieces(PAPER | change, CLOCK)
