@@ -24,7 +24,10 @@ flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 def main(argv: Sequence[str]) -> int:
     """Runs the command line; returns its exit code: 0, 2 for an error, 128 + the signal for a stop."""
     wanted = {'-h', '-help', '--help'} & set(argv)
-    return command_line.run(lambda: _help(argv, wanted) if wanted else _train(argv), debug='--debug' in argv)
+    return command_line.run(
+        lambda: _help(argv, wanted) if wanted else _train(argv),
+        debug=bool({'--debug', '--debug=true', '--debug=True'} & set(argv)),
+    )
 
 
 def _help(argv: Sequence[str], flag: set[str]) -> None:
@@ -58,6 +61,8 @@ def _train(argv: Sequence[str]) -> None:
     from jax_resnet.training.run_folder import default_name
 
     workdir: str | Path | None = _WORKDIR.value
+    if workdir == '':
+        raise ConfigError('--workdir: must name a folder; got none')
     if workdir is None:
         overrides = config_flags.get_override_values(flags.FLAGS['config'])
         workdir = default_name(config_file, overrides, _CONFIG.value.get('seed', 0))

@@ -65,12 +65,12 @@ def get_config() -> ConfigDict:
     )
 
 
-def set_network(config: ConfigDict, network: str, known: Sequence[str] | None = None) -> None:
-    """Sets `config.model` to a network such as 'resnet56' or 'plain20'. Raises ValueError where it is not `known`."""
-    match = re.fullmatch(r'(resnet|plain)(\d+)', network)
-    if match is None or (known is not None and network not in known):
-        raise ValueError(f'unknown network {network!r}; known are {", ".join(known or ["resnet20", "plain20"])}')
-    config.model.name = f'cifar_{match[1]}'
-    config.model.depth = int(match[2])
-    if match[1] == 'plain':
+def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
+    """Sets `config.model` to one of the `known` networks, such as 'resnet56' or 'plain20'; else raises ValueError."""
+    if network not in known:
+        raise ValueError(f'unknown network {network!r}; known are {", ".join(known)}')
+    kind, depth = re.fullmatch(r'([a-z]+)(\d+)', network).groups()
+    config.model.name = f'cifar_{kind}'
+    config.model.depth = int(depth)
+    if kind == 'plain':
         del config.model.shortcut

@@ -13,5 +13,5 @@ from configs import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
-    base.set_network(config, 'plain110')
+    base.set_network(config, 'plain110', ['plain110'])
     return config

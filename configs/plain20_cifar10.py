@@ -12,5 +12,5 @@ from configs import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
-    base.set_network(config, 'plain20')
+    base.set_network(config, 'plain20', ['plain20'])
     return config

@@ -12,5 +12,5 @@ from configs import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
-    base.set_network(config, 'plain44')
+    base.set_network(config, 'plain44', ['plain44'])
     return config

@@ -12,5 +12,5 @@ from configs import base
 
 def get_config() -> ConfigDict:
     config = base.get_config()
-    base.set_network(config, 'plain56')
+    base.set_network(config, 'plain56', ['plain56'])
     return config

@@ -9,12 +9,10 @@ Published test error 7.93 %; 19,421,274 parameters (19.4 M in the paper).
 
 from ml_collections import ConfigDict
 
-from configs import base
+from configs import resnet110_cifar10
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
+    config = resnet110_cifar10.get_config()
     config.model.depth = 1202
-    config.schedule.warmup_for = '400 steps'
-    config.schedule.warmup_learning_rate = 0.01
     return config

@@ -32,7 +32,10 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarra
     height, width, channels = image_shape
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert('L' if channels == 1 else 'RGB')
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith('I'):  # 16 bits of grey, which convert() would clip to 8
+                image = Image.fromarray(np.uint8(np.asarray(image) // 257))
+            image = image.convert('L' if channels == 1 else 'RGB')
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:  # what Pillow raises
         raise DataError(f'{path}: cannot be read as an image ({e})') from None
     image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from configs import base
 from jax_resnet import models
 from jax_resnet.training import schedule
 from jax_resnet.training.durations import Clock
@@ -82,8 +81,3 @@ def test_the_recipes_of_the_lab_and_the_report() -> None:
 def test_an_unknown_argument_lists_the_known(family: str) -> None:
     with pytest.raises(ValueError, match="unknown network 'resnet57'; known are resnet20, resnet56, resnet110"):
         get_config(family, 'resnet57')
-
-
-def test_set_network_wants_a_name() -> None:
-    with pytest.raises(ValueError, match='unknown network'):
-        base.set_network(base.get_config(), 'vgg')

@@ -54,6 +54,8 @@ def test_help() -> None:
     ('arguments', 'message'),
     [
         ([], '--config is needed'),
+        (['--config=configs/resnet20_digits.py', '--workdir='], '--workdir: must name a folder'),
+        (['--config=configs/resnet20_digits.py', '--workdir=/proc/x'], '/proc/x: must be a folder, or a place for one'),
         (['--config=configs/none.py'], '--config=configs/none.py: no such file'),
         (['--config=configs/resnet20_digits.py', '--config.batchsize=3'], 'did you mean config.batch_size?'),
         (
@@ -89,11 +91,21 @@ def test_help() -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(*arguments, f'--workdir={tmp_path}')
+    done = run(f'--workdir={tmp_path}', *arguments)
     assert done.returncode == 2, done.stderr
     last = done.stderr.strip().splitlines()
     assert len(last) == 1 and last[0].startswith('error: ') and message in last[0]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+    start = [sys.executable, 'main.py', *DIGITS, '--config.log_every=1 step', f'--workdir={tmp_path}']
+    with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 0, errors
+    assert (tmp_path / 'summary.json').exists()
 
 
 def test_evaluate_says_what_is_wrong(tmp_path: Path) -> None:

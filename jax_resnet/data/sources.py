@@ -91,9 +91,10 @@ class Source:
         ranges = []
         for part in parts:
             size = self.split_infos[part.splitname].num_examples
-            ranges.append((part.splitname, part.from_ or 0, size if part.to is None else part.to))
-        if sum(stop - start for _, start, stop in ranges) <= 0:
-            raise DataError(f'split {spec!r} of {self.name} has no examples')
+            start, stop = part.from_ or 0, size if part.to is None else part.to
+            if start >= stop:
+                raise DataError(f'split {spec!r} of {self.name} has a part without examples, {start} to {stop}')
+            ranges.append((part.splitname, start, stop))
         return ranges
 
 
@@ -146,7 +147,10 @@ def _open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     if not list_all_versions(data_dir / name):
         cifar.prepare(name, data_dir, manual_dir)
     folder = data_dir / name / str(list_all_versions(data_dir / name)[-1])
-    builder = tfds.builder_from_directory(folder)
+    try:
+        builder = tfds.builder_from_directory(folder)
+    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
+        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
     features = builder.info.features
     files = sorted(p for p in folder.iterdir() if p.is_file())
     stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
@@ -162,14 +166,17 @@ def _open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
 
 def _decode_tfds(builder: Any, split: str) -> Examples:
     _log.info('decoding %s, split %s, once', builder.data_path, split)
-    records = builder.as_data_source(split)
-    images = np.empty((len(records), *builder.info.features['image'].shape), np.uint8)
-    labels = np.empty(len(records), np.int32)
     try:
+        records = builder.as_data_source(split)
+        images = np.empty((len(records), *builder.info.features['image'].shape), np.uint8)
+        labels = np.empty(len(records), np.int32)
         for i, record in enumerate(records):
             images[i], labels[i] = record['image'], record['label']
     except Exception as e:  # whatever the record or image decoder raises for a damaged file
-        raise DataError(f'{builder.data_path}, split {split!r}, cannot be decoded: {e!r}') from e
+        raise DataError(
+            f'{builder.data_path}, split {split!r}, cannot be decoded ({" ".join(repr(e).split())}); it must be '
+            "whole, and prepared with file_format='array_record'"
+        ) from e
     return Examples(images, labels)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.state import TrainState
 
 FORMAT = 1
@@ -36,6 +36,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
+        import orbax.checkpoint as ocp  # adds a handler to the root logger
+
+        self._folder, self._args = folder, ocp.args
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -58,7 +61,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         about = {'format': FORMAT, 'seconds': seconds}
-        args = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about))
+        args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
         self._manager.save(step, args=args, force=True)
 
     def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
@@ -68,10 +71,20 @@ class Checkpoints:
             step: one of `steps()`.
             like: a state of the same shapes (or their `jax.eval_shape`).
             sharding: on the devices at hand, whichever it was saved from.
+
+        Raises:
+            ConfigError: the checkpoint is damaged, or of a later version of this package.
         """
+        path = self._folder / str(step)
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(target), about=ocp.args.JsonRestore())
-        saved = self._manager.restore(step, args=args)
+        args = self._args.Composite(state=self._args.StandardRestore(target), about=self._args.JsonRestore())
+        try:
+            saved = self._manager.restore(step, args=args)
+        except Exception as e:  # orbax and tensorstore raise many kinds
+            reason = ' '.join(str(e).split())[:200]
+            raise ConfigError(f'{path} is damaged ({reason}); without that folder the checkpoint before is used') from e
+        if saved.about['format'] > FORMAT:
+            raise ConfigError(f'{path} has format {saved.about["format"]}; this version of jax_resnet reads {FORMAT}')
         return saved.state, saved.about['seconds']
 
     def close(self) -> None:

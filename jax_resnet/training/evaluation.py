@@ -32,9 +32,10 @@ class Scores:
     @property
     def loss_sum(self) -> float:
         """Sum of the examples' cross-entropies."""
-        z = self.logits.astype(np.float64)
-        z -= z.max(1, keepdims=True)
-        return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
+        with np.errstate(invalid='ignore'):  # logits that are infinite have a loss that is not a number
+            z = self.logits.astype(np.float64)
+            z -= z.max(1, keepdims=True)
+            return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
 
     @property
     def loss(self) -> float:

@@ -33,7 +33,7 @@ class Experiment:
     source: Source
     clock: Clock
     mesh: Mesh
-    model: nn.Module
+    model: models.ResNet
 
     @classmethod
     def of(cls, config: Mapping[str, Any], source: Source | None = None) -> 'Experiment':
@@ -49,13 +49,13 @@ class Experiment:
         """
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
+        mesh = _mesh(config['parallel']['devices'], batch_size)
+        model = network(config, **parts_for(mesh.devices.flat[0].platform))
         source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
             if split is not None:
                 source.count(split)
-        mesh = _mesh(config['parallel']['devices'], batch_size)
-        model = network(config, **parts_for(mesh.devices.flat[0].platform))
         experiment = cls(config, source, clock, mesh, model)
         experiment._check_together()
         return experiment
@@ -164,7 +164,7 @@ class Experiment:
         except ValueError as e:
             raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
         try:
-            schedule.pieces(config['schedule'], self.clock)
+            _ = self.pieces
         except ValueError as e:
             raise ConfigError(f'config.schedule.{e}') from None
         most = min(height, width) + 2 * dataset['pad']
@@ -182,7 +182,7 @@ class Experiment:
             if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
                 raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
         classes = len(self.source.class_names)
-        outputs = config['model'].get('num_classes', 10)
+        outputs = self.model.num_classes
         if outputs != classes:
             raise ConfigError(
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
@@ -214,7 +214,7 @@ def compiler_options_for(platform: str) -> dict[str, Any]:
     return dict(xla_cpu.compiler_options()) if platform == 'cpu' else {}
 
 
-def network(config: Mapping[str, Any], **parts: Any) -> nn.Module:
+def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:
     """The network of a config, with its BatchNorm and precision.
 
     Args:

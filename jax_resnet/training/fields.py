@@ -70,8 +70,8 @@ def _sequence(meaning: str, allowed: str, accepts: Callable[[Any], bool]) -> Fie
     return Field(meaning, f'a tuple of {allowed}', lambda v: isinstance(v, tuple) and all(map(accepts, v)))
 
 
-def _is_positive(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < math.inf
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= 1
 
 
 FIELDS: dict[str, Field] = {
@@ -90,8 +90,8 @@ FIELDS: dict[str, Field] = {
     'dataset.test': _text('split to test on'),
     'dataset.normalization': _choice(['pixel_mean', 'channel', 'half'], "per-pixel mean subtracted (the papers'); "
                                      'channel_mean and channel_std; or 0.5 and 0.5'),
-    'dataset.channel_mean': _sequence("each channel's mean, in [0, 1]", 'numbers above 0', _is_positive),
-    'dataset.channel_std': _sequence("each channel's standard deviation", 'numbers above 0', _is_positive),
+    'dataset.channel_mean': _sequence("each channel's mean", 'numbers from 0 to 1', lambda v: v == 0 or _is_share(v)),
+    'dataset.channel_std': _sequence("each channel's standard deviation", 'numbers above 0 to 1', _is_share),
     'dataset.pad': _whole(0, 'pixels added on each side before the random crop'),
     'dataset.pad_with': _choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),
     'dataset.crop': _whole(0, "height and width of the random crop; 0 is the image's own"),
@@ -108,7 +108,7 @@ FIELDS: dict[str, Field] = {
     'schedule.warmup_for': _duration('length of the warm-up', optional=True),
     'schedule.warmup_learning_rate': _number(0, math.inf, 'during the warm-up', optional=True, open_low=True),
     'batch_norm.group_size': _whole(0, 'examples whose statistics are taken together; 0 is the whole batch'),
-    'batch_norm.momentum': _number(0, 1, 'what the running statistics keep at each step'),
+    'batch_norm.momentum': _number(0, 0.9999, 'what the running statistics keep at each step'),
     'batch_norm.epsilon': _number(0, 1, 'added to the variance', open_low=True),
     'precision.compute': _choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
     'parallel.devices': _whole(1, 'local devices that share each batch; all of them where empty', optional=True),
@@ -122,6 +122,8 @@ def check(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an unknown or missing field, or a value that it cannot have.
     """
+    if not isinstance(config.get('model'), Mapping):
+        raise ConfigError('config.model: missing; the name of a network and its arguments')
     values = flatten(config)
     others = {name for name in values if name.startswith('model.')}
     for name in values.keys() - others:

@@ -1,8 +1,9 @@
 """The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
 
+import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from clu import parameter_overview
-from tensorboardX import SummaryWriter
 
 from jax_resnet import models
 from jax_resnet.data import stream
@@ -80,12 +80,12 @@ class _Run:
         """Trains to the end. Returns the summary; raises Stopped or Diverged."""
         self.folder.record_start(self.step)
         self._introduce()
+        from tensorboardX import SummaryWriter  # sets an environment variable
+
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
             self._heed_stop()
-            if profile and self.step < self.end:
-                self._profile()
             while True:
                 if self._is_evaluation_due():
                     self._evaluate()
@@ -93,7 +93,9 @@ class _Run:
                     self._save()
                 if self.step == self.end:
                     return self._finish()
-                self._advance()
+                with self._trace() if profile else contextlib.nullcontext():
+                    self._advance()
+                profile = False
                 self._heed_stop()
         finally:
             self.progress.close()
@@ -164,7 +166,7 @@ class _Run:
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
-            raise Diverged(self._explain_divergence())
+            raise Diverged(f'the loss is not finite: {self._explain_divergence()}')
         steps, seconds = self.step - first, time.monotonic() - began
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
@@ -190,6 +192,8 @@ class _Run:
         for name in self.evaluators:
             scores = self.scores[name] = self._score(name)
             line |= {f'{name}_loss': scores.loss, f'{name}_error': scores.error}
+            if not np.isfinite(scores.loss):
+                raise Diverged(f'the {name} loss is not finite: {self._explain_divergence()}')
         steps, seconds = self.trained
         line['learning_rate'] = self.experiment.learning_rate(self.step)
         line['images_per_second'] = steps * self.clock.batch_size / seconds if steps else None
@@ -216,6 +220,8 @@ class _Run:
         return evaluator.collect(batches)
 
     def _save(self) -> None:
+        if not all(jax.tree.leaves(jax.device_get(_are_finite(self.state.variables)))):
+            raise Diverged(f'parameters are not finite: {self._explain_divergence()}')
         self.checkpoints.save(self.state, self.seconds)
 
     def _heed_stop(self) -> None:
@@ -243,18 +249,24 @@ class _Run:
         saved = self.checkpoints.steps()
         rate = self.experiment.learning_rate(self.step)
         return (
-            f'the loss of step {self.step:,} (epoch {self.clock.epochs(self.step):.2f}) is not finite; try a '
+            f'step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}; try a '
             f'config.schedule.learning_rate below {rate:g}, or a warm-up '
             f"(config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g}); "
             f'the last checkpoint, {f"of step {saved[-1]:,}" if saved else "none yet"}, is from before'
         )
 
-    def _profile(self) -> None:
-        """Traces a few steps, by the way: they count as training."""
+    @contextlib.contextmanager
+    def _trace(self) -> Iterator[None]:
+        """Writes what the device and Python do meanwhile to `profile` in the run folder."""
+        self.turns = 3
         with jax.profiler.trace(str(self.folder.path / 'profile')):
-            self.turns = 3
-            self._advance()
+            yield
         self.progress.say(f'trace written to {self.folder.path / "profile"}')
+
+
+@jax.jit
+def _are_finite(variables: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.isfinite(x).all(), variables)
 
 
 def dispatch_size(last: int, seconds_per_step: float) -> int:

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from datetime import timedelta
@@ -30,7 +31,7 @@ class Progress:
         if self._bar is not None:
             self._bar.write(text, file=sys.stdout)
         else:
-            print(text, flush=True)
+            self._print(text)
 
     def update(self, step: int, steps: int, loss: float, errors: int, seconds: float) -> None:
         """After a dispatch that led to `step`: its number of steps, sums over them, and how long it took."""
@@ -54,13 +55,19 @@ class Progress:
             self._bar.update(step - self._bar.n)
             self._bar.refresh()
         else:
-            print(f'step {step:,} of {self._end:,}, {text}', flush=True)
+            self._print(f'step {step:,} of {self._end:,}, {text}')
 
     def close(self) -> None:
         """Leaves the bar as it is."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _print(self, text: str) -> None:
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # whoever read has gone; the run goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _left(self, step: int) -> str:
         assert self._began is not None

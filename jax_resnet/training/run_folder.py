@@ -22,8 +22,8 @@ from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.fields import flatten
 
-NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'keep_every', 'log_every')
-"""Fields, or groups, that may differ when a run is continued: no result depends on them."""
+NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'log_every')
+"""Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
 
 
 def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
@@ -65,8 +65,8 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise ConfigError(f'{self.path}: must be a folder, or free for one') from None
+        except OSError as e:
+            raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
         if not self._has('config.json'):
             self._write_json('config.json', config)
         there, here = flatten(self.config()), flatten(config)
@@ -137,7 +137,7 @@ class RunFolder:
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl, on disk when this returns."""
         with (self.path / 'metrics.jsonl').open('a') as file:
-            file.write(json.dumps(line) + '\n')
+            file.write(json.dumps(line, allow_nan=False) + '\n')
             file.flush()
             os.fsync(file.fileno())
 
@@ -171,7 +171,7 @@ class RunFolder:
         return json.loads((self.path / name).read_text())
 
     def _write_json(self, name: str, value: Any) -> None:
-        self._write(name, (json.dumps(value, indent=2) + '\n').encode())
+        self._write(name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.path / f'{name}.draft'
@@ -205,6 +205,7 @@ def _git_commit() -> str | None:
         return subprocess.check_output(('git', *words), cwd=Path(__file__).parent, stderr=subprocess.DEVNULL, text=True)
 
     try:
+        git('ls-files', '--error-unmatch', Path(__file__).name)  # the repository is this package's
         return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
     except (OSError, subprocess.CalledProcessError):
         return None

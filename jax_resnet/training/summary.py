@@ -14,16 +14,13 @@ def summarize(
 ) -> dict[str, Any]:
     """The summary of a finished run. The result is the final error; the best is told beside it, never instead.
 
-    The best epoch is that of least validation error, where there is such a split, else of least test error.
-
     Args:
         experiment: what was run.
         metrics: the lines of metrics.jsonl.
         test: the scores of the test split at the end.
         seconds: that the run took, over all its starts.
     """
-    by = 'validation_error' if 'validation_error' in metrics[-1] else 'test_error'
-    last, best = metrics[-1], min(metrics, key=lambda line: line[by])
+    last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
     model, image_shape = experiment.model, experiment.source.image_shape
     return {
         'final_test_error': test.error,
@@ -56,7 +53,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
             *([f'final validation   {validation:.2f} % error'] if validation is not None else []),
-            f'final train error  {summary["final_train_error"]:.2f} % (of the augmented batches of the last epoch)',
+            f'final train error  {summary["final_train_error"]:.2f} % (augmented batches since the last evaluation)',
             'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
             f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
             f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '

@@ -44,8 +44,9 @@ def conv_general_dilated(
     x: jax.Array, kernel: jax.Array, window_strides: Sequence[int], padding: Sequence[tuple[int, int]], **options: Any
 ) -> jax.Array:
     """`lax.conv_general_dilated` for `nn.Conv(conv_general_dilated=...)`, of images [N, H, W, C] in one group."""
-    if options.pop('feature_group_count', 1) != 1 or any(d != 1 for d in options.pop('rhs_dilation', ())):
-        raise NotImplementedError('the convolution for CPUs has neither feature groups nor kernel dilation')
+    dilations = (*(options.get('lhs_dilation') or ()), *(options.get('rhs_dilation') or ()))
+    if options.get('feature_group_count', 1) != 1 or any(d != 1 for d in dilations):
+        raise NotImplementedError('the convolution for CPUs has neither feature groups nor dilation')
     return _conv(x, kernel, tuple(window_strides), tuple(tuple(p) for p in padding))
 
 

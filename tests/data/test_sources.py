@@ -33,7 +33,9 @@ def test_splits_in_the_syntax_of_tfds() -> None:
     np.testing.assert_array_equal(both.labels[:144], whole.labels[:144])
 
 
-@pytest.mark.parametrize('spec', ['trian', 'train[:2000]', 'train[5', 'train[7:7]', 'train[9:3]', ''])
+@pytest.mark.parametrize(
+    'spec', ['trian', 'train[:2000]', 'train[5', 'train[7:7]', 'train[9:3]', 'train[9:3]+test', '']
+)
 def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
     with pytest.raises(DataError, match='of digits') as error:
         data.open_source('digits').count(spec)

@@ -26,7 +26,7 @@ def test_the_base_config_passes_and_has_every_field() -> None:
         ('evaluate_every', None, 'a positive number and a unit'),
         ('dataset.name', 'svhn', 'one of cifar10, cifar100, digits'),
         ('dataset.normalization', 'mean', 'one of pixel_mean, channel, half'),
-        ('dataset.channel_std', (0.2, 0.0, 0.2), 'a tuple of numbers above 0'),
+        ('dataset.channel_std', (0.2, 0.0, 0.2), 'a tuple of numbers above 0 to 1'),
         ('dataset.flip', 1, 'True or False'),
         ('dataset.data_dir', 5, 'a text'),
         ('optimizer.momentum', 1.1, 'a finite number from 0 to 1'),

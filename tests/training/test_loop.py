@@ -1,6 +1,7 @@
 """Whole runs of a small net: what they leave, and that stopping and continuing changes nothing."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
-from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.errors import ConfigError, Diverged, Stopped
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator
@@ -179,7 +180,9 @@ def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
     config = make_config(**{'schedule.learning_rate': 1e30})
-    with pytest.raises(Diverged, match=r'loss of step \d+ .* is not finite; try .*learning_rate below 1e\+30'):
+    with pytest.raises(
+        Diverged, match=r'the loss is not finite: step \d+, .*; try a config.schedule.learning_rate below 1e\+30'
+    ):
         training.train(config, tmp_path)
     assert not (tmp_path / 'summary.json').exists()
 
@@ -222,3 +225,26 @@ def test_options_train(tmp_path: Path) -> None:
     summary = training.train(make_config(**changes), tmp_path, profile=True)
     assert summary['steps'] == 12 and metrics(tmp_path)[0]['train_loss'] < 5
     assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
+
+
+def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path: Path) -> None:
+    """The loss of the last step is finite, the parameters after it are not."""
+    changes = {'schedule.learning_rate': 1e38, 'schedule.drop_at': (), 'train_for': '1 step'}
+    with pytest.raises(Diverged, match='the validation loss is not finite'):
+        training.train(make_config(**changes), tmp_path / 'evaluated')
+    with pytest.raises(Diverged, match='parameters are not finite'):
+        training.train(
+            make_config(**{**changes, 'train_for': '2 steps', 'checkpoint_every': '1 step'}), tmp_path / 'saved'
+        )
+    for folder in ('evaluated', 'saved'):
+        assert not Checkpoints(tmp_path / folder / 'checkpoints').steps() and not metrics(tmp_path / folder)
+
+
+def test_a_damaged_checkpoint_is_named(whole_run: tuple, tmp_path: Path) -> None:
+    config, folder, _ = whole_run
+    shutil.copytree(folder, tmp_path / 'run')
+    for path in (tmp_path / 'run' / 'checkpoints' / '12').rglob('*'):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(ConfigError, match='checkpoints/12 is damaged'):
+        training.evaluate(tmp_path / 'run')

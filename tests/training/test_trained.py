@@ -87,6 +87,12 @@ def test_images_of_any_size_and_mode(tmp_path: Path, mode: str, suffix: str) -> 
     assert predict.read_image(path, (16, 16, 1)).shape == (16, 16, 1)
 
 
+def test_16_bits_of_grey_are_scaled(tmp_path: Path) -> None:
+    Image.fromarray(np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / 'grey.png')
+    pixels = predict.read_image(tmp_path / 'grey.png', (16, 16, 1)).ravel().astype(int)
+    assert np.abs(pixels - np.arange(256)).max() <= 1
+
+
 def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / 'image.png')

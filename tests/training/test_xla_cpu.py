@@ -31,8 +31,9 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, size: tup
 
 def test_what_it_does_not_do_is_refused() -> None:
     x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 2, 4))
-    with pytest.raises(NotImplementedError, match='neither feature groups nor kernel dilation'):
-        xla_cpu.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), feature_group_count=2)
+    for options in ({'feature_group_count': 2}, {'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
+        with pytest.raises(NotImplementedError, match='neither feature groups nor dilation'):
+            xla_cpu.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
 
 
 def test_an_option_that_the_compiler_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
