@@ -10,24 +10,25 @@ logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats
 from jax_resnet.models.batch_norm import BatchNorm
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
 from jax_resnet.models.forms import stack, unstack
-from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config
+from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config, imagenet_plain, imagenet_resnet
 from jax_resnet.models.resnet import ResNet, Stage
-from jax_resnet.models.shortcuts import PaddedIdentity, Projection
-from jax_resnet.models.units import BasicUnit
+from jax_resnet.models.units import LAYERS, ORDERS, Unit
 
 __all__ = [
-    'BasicUnit',
+    'LAYERS',
+    'ORDERS',
     'BatchNorm',
-    'PaddedIdentity',
-    'Projection',
     'ResNet',
     'Stage',
+    'Unit',
     'cifar_plain',
     'cifar_resnet',
     'count_multiply_adds',
     'count_parameters',
     'describe',
     'from_config',
+    'imagenet_plain',
+    'imagenet_resnet',
     'stack',
     'unstack',
 ]

@@ -1,5 +1,7 @@
 """BatchNorm whose statistics are taken over groups of examples, as on the papers' several GPUs."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ class BatchNorm(nn.Module):
         group_size: examples per group; 0 is the whole batch. A batch smaller than the group is one group.
         momentum: what the running statistics keep at each step (Flax's convention; PyTorch's is 1 - momentum).
         epsilon: added to the variance.
+        scale_init: initializer of the scale.
         dtype: of the output; statistics and parameters are float32 at least.
 
     Variables: params `scale`, `bias`, batch_stats `mean`, `var`, each [channels]. The running
@@ -31,13 +34,14 @@ class BatchNorm(nn.Module):
     momentum: float = 0.9
     epsilon: float = 1e-5
     dtype: jnp.dtype | None = None
+    scale_init: Callable = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         channels = x.shape[-1]
         running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels)
         running_var = self.variable('batch_stats', 'var', jnp.ones, channels)
-        scale = self.param('scale', nn.initializers.ones, channels)
+        scale = self.param('scale', self.scale_init, channels)
         bias = self.param('bias', nn.initializers.zeros, channels)
 
         wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet.models.batch_norm import BatchNorm
-from jax_resnet.models.shortcuts import ModuleDef
+from jax_resnet.models.parts import ModuleDef, Parts
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
 _fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
@@ -19,17 +19,48 @@ INITIALIZATIONS = {'fan_out': (_fan_out, _head), 'fan_in': (_fan_in, _fan_in)}
 uniform within 1/sqrt(fan_in), as in the authors' code; or He's with fan-in on both, as in the Lab."""
 
 
-class CifarStem(nn.Module):
-    """A 3x3 convolution, BatchNorm and ReLU (He et al. 2015, section 4.2)."""
+class Stem(nn.Module):
+    """The first convolution, and what follows it before the first unit.
+
+    Attributes:
+        channels, window, stride: of the convolution.
+        steps: what follows: 'norm relu', or nothing where the first unit begins with its own.
+        pool: whether a 3x3 max pooling of stride 2 ends it (ImageNet).
+        parts: what it is built with.
+    """
 
     channels: int
-    conv: ModuleDef
-    norm: ModuleDef
+    window: int
+    stride: int
+    steps: str
+    pool: bool
+    parts: Parts
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = self.conv(self.channels, (3, 3), padding=((1, 1), (1, 1)), name='conv')(x)
-        return nn.relu(self.norm(name='norm')(x))
+        pad = self.window // 2
+        x = self.parts.conv(
+            self.channels, (self.window,) * 2, (self.stride,) * 2, padding=((pad, pad), (pad, pad)), name='conv'
+        )(x)
+        x = _norm_relu(self.steps, self.parts, x)
+        return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1))) if self.pool else x
+
+
+class End(nn.Module):
+    """What follows the last unit before the pooling: nothing, or in pre-activation nets 'norm relu' or 'relu'."""
+
+    steps: str
+    parts: Parts
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return _norm_relu(self.steps, self.parts, x)
+
+
+def _norm_relu(steps: str, parts: Parts, x: jax.Array) -> jax.Array:
+    for step in steps.split():
+        x = nn.relu(x) if step == 'relu' else parts.norm(name='norm')(x)
+    return x
 
 
 class Stage(nn.Module):
@@ -38,12 +69,13 @@ class Stage(nn.Module):
     size: int
     unit: ModuleDef
     stride: int
+    is_first: bool
     stacked: bool
     unroll: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = self.unit(stride=self.stride, name='unit1')(x)
+        x = self.unit(stride=self.stride, is_first=self.is_first, name='unit1')(x)
         if not self.stacked:
             for i in range(2, self.size + 1):
                 x = self.unit(stride=1, name=f'unit{i}')(x)
@@ -65,8 +97,9 @@ class ResNet(nn.Module):
     Attributes:
         stage_sizes: units in each stage.
         widths: output channels of each stage.
-        unit: makes a unit from `channels`, `stride`, `conv`, `norm`, such as `partial(BasicUnit, shortcut=Projection)`.
-        stem: makes the stem from `conv` and `norm`.
+        unit: makes a unit from `channels`, `stride` and `parts`: a `partial` of `Unit`.
+        stem: makes the stem from `parts`.
+        end: what follows the last unit: '', 'relu' or 'norm relu'.
         num_classes: outputs of the head; 0 leaves it out and returns the pooled features.
         kernel_init, head_init: initializers of the convolutions and of the head's kernel.
         conv, norm: the convolution and normalization that every part is built with.
@@ -82,6 +115,7 @@ class ResNet(nn.Module):
     widths: Sequence[int]
     unit: ModuleDef
     stem: ModuleDef
+    end: str = ''
     num_classes: int = 10
     kernel_init: Callable = _fan_out
     head_init: Callable = _head
@@ -95,14 +129,20 @@ class ResNet(nn.Module):
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """Logits [batch, num_classes] (or features [batch, channels]), float32, of images [batch, height, width, 3].
 
-        With `train=True` BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`.
+        With `train=True` BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`; networks
+        with dropout need `rngs={'dropout': key}` too.
         """
-        conv = partial(self.conv, use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype)
-        norm = partial(self.norm, use_running_average=not train, dtype=self.dtype)
-        x = self.stem(conv=conv, norm=norm, name='stem')(images)
+        parts = Parts(
+            conv=partial(self.conv, use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype),
+            norm=partial(self.norm, use_running_average=not train, dtype=self.dtype),
+            dropout=partial(nn.Dropout, deterministic=not train),
+        )
+        x = self.stem(parts=parts, name='stem')(images)
         for i, (size, width) in enumerate(zip(self.stage_sizes, self.widths, strict=True), start=1):
-            unit = partial(self.unit, channels=width, conv=conv, norm=norm)
-            x = Stage(size, unit, 1 if i == 1 else 2, self.stacked, self.unroll, name=f'stage{i}')(x)
+            unit = partial(self.unit, channels=width, parts=parts)
+            stage = Stage(size, unit, 1 if i == 1 else 2, i == 1, self.stacked, self.unroll, name=f'stage{i}')
+            x = stage(x)
+        x = End(self.end, parts, name='end')(x)
         x = x.mean((1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=self.head_init, dtype=self.dtype, name='head')(x)

@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     INITIALIZATION = 0
     ORDER = 1
     AUGMENTATION = 2
+    DROPOUT = 3
 
     def key(self, seed: int) -> jax.Array:
         return jax.random.fold_in(jax.random.key(seed), self)

@@ -55,10 +55,12 @@ class Steps:
         """One update, by a batch of uint8 images [batch, height, width, channels] and labels [batch]."""
         key = jax.random.fold_in(Purpose.AUGMENTATION.key(self.seed), state.step)
         views = self.augment(key, images, self.normalize)
+        dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
 
         def loss_of(params: nn.FrozenDict) -> tuple:
             variables = {'params': params, 'batch_stats': state.batch_stats}
-            logits, updates = self.model.apply(variables, views, train=True, mutable=['batch_stats'])
+            rngs, mutable = {'dropout': dropout}, ['batch_stats']
+            logits, updates = self.model.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
             return loss, (logits, updates['batch_stats'])
 

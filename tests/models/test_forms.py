@@ -48,7 +48,7 @@ def test_unrolled_and_stacked_agree() -> None:
 def test_intermediates_of_stacked_units_are_kept() -> None:
     net = NET.clone(stacked=True)
     variables = jax.jit(net.init)(jax.random.key(0), IMAGES)
-    _, captured = net.apply(variables, IMAGES, capture_intermediates=lambda m, _: isinstance(m, models.BasicUnit))
+    _, captured = net.apply(variables, IMAGES, capture_intermediates=lambda m, _: isinstance(m, models.Unit))
     assert captured['intermediates']['stage2']['rest']['__call__'][0].shape == (2, 4, 8, 8, 32)
 
 

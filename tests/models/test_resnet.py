@@ -11,8 +11,8 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.models.resnet import CifarStem, Stage
-from jax_resnet.models.shortcuts import SHORTCUTS
+from jax_resnet.models.resnet import Stage, Stem
+from jax_resnet.models.shortcuts import shortcut as shortcut_named
 from jax_resnet.training import optimizer, xla_cpu
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
@@ -26,8 +26,13 @@ def network(shortcut: str, **parts) -> models.ResNet:
     return models.ResNet(
         stage_sizes=(2, 2, 2),
         widths=(4, 8, 16),
-        unit=partial(models.BasicUnit, shortcut=SHORTCUTS[shortcut]),
-        stem=partial(CifarStem, channels=4),
+        unit=partial(
+            models.Unit,
+            layers=models.LAYERS['basic'],
+            order=models.ORDERS['original'],
+            shortcut=shortcut_named(shortcut),
+        ),
+        stem=partial(Stem, channels=4, window=3, stride=1, steps='norm relu', pool=False),
         **parts,
     )
 
