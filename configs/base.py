@@ -66,11 +66,13 @@ def get_config() -> ConfigDict:
 
 
 def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
-    """Sets `config.model` to one of the `known` networks, such as 'resnet56' or 'plain20'; else raises ValueError."""
+    """Sets `config.model` to a network such as 'resnet56' or 'plain20'; raises ValueError where it is not `known`."""
     if network not in known:
         raise ValueError(f'unknown network {network!r}; known are {", ".join(known)}')
-    kind, depth = re.fullmatch(r'([a-z]+)(\d+)', network).groups()
+    preact, kind, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
     config.model.name = f'cifar_{kind}'
     config.model.depth = int(depth)
     if kind == 'plain':
         del config.model.shortcut
+    if preact:
+        config.model.order = 'full_preactivation'

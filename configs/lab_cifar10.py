@@ -6,6 +6,7 @@
 |---|---|---|
 | resnet20, resnet56, resnet110 | 92.37 %, 93.53 %, 93.95 % | 269,722, 853,018, 1,727,962 |
 | plain20, plain56, plain110 | none | the same |
+| preact_resnet20, preact_resnet56, preact_resnet110 (the bonus) | none | the same |
 
 SGD for 164 epochs, the learning rate 0.1 divided by 10 at epochs 81 and 122, weight decay on every
 parameter, channel mean and standard deviation, black padding, Kaiming normal by fan-in, one GPU (so
@@ -16,7 +17,8 @@ from ml_collections import ConfigDict
 
 from configs import base
 
-NETWORKS = ('resnet20', 'resnet56', 'resnet110', 'plain20', 'plain56', 'plain110')
+KINDS = ('resnet', 'plain', 'preact_resnet')
+NETWORKS = tuple(f'{kind}{depth}' for kind in KINDS for depth in (20, 56, 110))
 
 
 def get_config(network: str = 'resnet20') -> ConfigDict:

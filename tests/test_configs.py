@@ -14,15 +14,46 @@ from jax_resnet.training.fields import check
 
 CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
 CIFAR100 = {depth: CIFAR10[depth] + 90 * 65 for depth in (20, 56, 110)}
+GATED = [
+    'exclusive_gating_0',
+    'exclusive_gating_-6',
+    'exclusive_gating_-7',
+    'shortcut_only_gating_0',
+    'shortcut_only_gating_-6',
+]
+UNGATED = ['original', 'scaling_0_1', 'scaling_0.5_1', 'scaling_0.5_0.5', 'dropout']
+POSTACTIVATION = ['original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation']
 PARAMETERS = {
     ('resnet20_digits', None): 269_434,
     **{(f'resnet{depth}_cifar10', None): count for depth, count in CIFAR10.items()},
     **{(f'plain{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 32, 44, 56, 110)},
     **{(f'resnet{depth}_cifar100', None): count for depth, count in CIFAR100.items()},
-    **{('lab_cifar10', f'{kind}{depth}'): CIFAR10[depth] for kind in ('resnet', 'plain') for depth in (20, 56, 110)},
+    **{
+        ('lab_cifar10', f'{kind}{depth}'): CIFAR10[depth]
+        for kind in ('resnet', 'plain', 'preact_resnet')
+        for depth in (20, 56, 110)
+    },
     **{('report_cifar10', f'resnet{depth}'): CIFAR10[depth] for depth in (20, 56, 110)},
     **{('report_cifar100', f'resnet{depth}'): count for depth, count in CIFAR100.items()},
+    **{(f'preact_resnet{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 56, 110)},
+    ('preact_resnet164_cifar10', None): 1_703_258,
+    ('preact_resnet164_cifar100', None): 1_726_388,
+    ('preact_resnet1001_cifar10', None): 10_327_706,
+    ('preact_resnet1001_batch64_cifar10', None): 10_327_706,
+    ('preact_resnet1001_cifar100', None): 10_350_836,
+    ('resnet164_cifar10', None): 1_704_154,
+    ('resnet164_cifar100', None): 1_727_284,
+    ('resnet1001_cifar10', None): 10_328_602,
+    ('resnet1001_cifar100', None): 10_351_732,
+    **{('shortcut_resnet110_cifar10', name): 1_727_962 for name in UNGATED},
+    **{('shortcut_resnet110_cifar10', name): 1_824_186 for name in GATED},
+    ('shortcut_resnet110_cifar10', 'conv'): 1_826_202,
+    **{('order_resnet110_cifar10', order): 1_727_962 for order in (*POSTACTIVATION, 'full_preactivation')},
+    **{('order_resnet164_cifar10', order): 1_704_154 for order in POSTACTIVATION},
+    ('order_resnet164_cifar10', 'full_preactivation'): 1_703_258,
+    **{('one_layer_resnet110_cifar10', order): 1_727_962 for order in ('original', 'full_preactivation')},
 }
+BASES = {'base', 'base_2016'}
 FOLDER = Path(__file__).parents[1] / 'configs'
 
 
@@ -32,10 +63,17 @@ def get_config(name: str, argument: str | None = None) -> dict:
 
 
 def test_every_config_is_in_the_table() -> None:
-    assert {path.stem for path in FOLDER.glob('*.py')} - {'base'} == {name for name, _ in PARAMETERS}
-    for family in ('lab_cifar10', 'report_cifar10', 'report_cifar100'):
-        module = importlib.import_module(f'configs.{family}'.replace('report_cifar100', 'report_cifar10'))
-        assert set(module.NETWORKS) == {argument for name, argument in PARAMETERS if name == family}
+    assert {path.stem for path in FOLDER.glob('*.py')} - BASES == {name for name, _ in PARAMETERS}
+    families = {
+        'lab_cifar10': 'NETWORKS',
+        'report_cifar10': 'NETWORKS',
+        'order_resnet110_cifar10': 'ORDERS',
+        'order_resnet164_cifar10': 'ORDERS',
+        'one_layer_resnet110_cifar10': 'ORDERS',
+    }
+    for family, known in families.items():
+        arguments = getattr(importlib.import_module(f'configs.{family}'), known)
+        assert set(arguments) == {argument for name, argument in PARAMETERS if name == family}
 
 
 @pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
@@ -75,6 +113,31 @@ def test_the_recipes_of_the_lab_and_the_report() -> None:
     assert (lab['dataset']['normalization'], lab['dataset']['pad_with']) == ('channel', 'black')
     assert lab['batch_norm']['group_size'] == report['batch_norm']['group_size'] == 0
     assert lab['model']['name'] == 'cifar_plain' and report['model']['num_classes'] == 100
+
+
+def test_the_recipe_of_the_2016_paper() -> None:
+    clock = Clock(50_000, 128)
+    for name, argument in PARAMETERS:
+        if (
+            name.startswith(('preact', 'resnet164', 'resnet1001', 'shortcut', 'order', 'one_layer'))
+            and '64_' not in name
+        ):
+            config = get_config(name, argument)
+            starts = [start for start, _ in schedule.pieces(config['schedule'], clock)]
+            assert (starts, clock.steps(config['train_for'])) == ([0, 400, 32_000, 48_000], 64_000)
+            assert config['optimizer']['decay'] == 'kernels' and not config['optimizer']['nesterov']
+    config = get_config('preact_resnet1001_batch64_cifar10')
+    clock = Clock(50_000, config['batch_size'])
+    assert schedule.pieces(config['schedule'], clock)[0] == (0, 0.1) and clock.steps(config['train_for']) == 156_250
+    assert config['optimizer']['decay'] == 'all' and config['optimizer']['nesterov']
+
+
+@pytest.mark.parametrize(
+    ('family', 'known'), [('shortcut_resnet110', 'original, conv'), ('order_resnet164', 'original, bn')]
+)
+def test_an_unknown_variant_lists_the_known(family: str, known: str) -> None:
+    with pytest.raises(ValueError, match=f"'nonsense'; known are {known}"):
+        get_config(f'{family}_cifar10', 'nonsense')
 
 
 @pytest.mark.parametrize('family', ['lab_cifar10', 'report_cifar10', 'report_cifar100'])

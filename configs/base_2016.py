@@ -1,0 +1,26 @@
+"""The recipe of He et al. 2016 on CIFAR (section 5 and the appendix): as 2015's, with a warm-up in all runs."""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+PREACTIVATION = 'full_preactivation'
+
+
+def recipe(depth: int, classes: int = 10, **model: Any) -> ConfigDict:
+    """64,000 steps of 128, the first 400 at learning rate 0.01, on CIFAR-10 or CIFAR-100.
+
+    Args:
+        depth: of the network.
+        classes: 10 or 100.
+        **model: further arguments of `models.cifar_resnet`: unit, order, shortcut.
+    """
+    config = base.get_config()
+    config.schedule.warmup_for = '400 steps'
+    config.schedule.warmup_learning_rate = 0.01
+    config.dataset.name = f'cifar{classes}'
+    del config.model.shortcut  # each unit has its own default: A, and B for bottlenecks
+    config.model.update({'depth': depth, 'num_classes': classes, **model})
+    return config

@@ -1,0 +1,24 @@
+"""ResNet-110 with other orders of BatchNorm, ReLU and addition on CIFAR-10: He et al. 2016, Table 2.
+
+    python main.py --config=configs/order_resnet110_cifar10.py:bn_after_addition
+
+| argument | published test error | parameters |
+|---|---|---|
+| original | 6.61 % | 1,727,962 |
+| bn_after_addition | 8.17 % | 1,727,962 |
+| relu_before_addition | 7.84 % | 1,727,962 |
+| relu_only_preactivation | 6.71 % | 1,727,962 |
+| full_preactivation | 6.37 % | 1,727,962 |
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base_2016
+
+ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation')
+
+
+def get_config(order: str = 'original') -> ConfigDict:
+    if order not in ORDERS:
+        raise ValueError(f'unknown order {order!r}; known are {", ".join(ORDERS)}')
+    return base_2016.recipe(110, order=order)
