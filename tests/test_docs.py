@@ -43,6 +43,7 @@ SHELL: dict[str, list[str] | None] = {
     "python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
     'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
     'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
+    'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
     'python benchmarks/train_step.py': None,
 }  # fmt: skip
 

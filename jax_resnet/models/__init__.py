@@ -11,6 +11,7 @@ from jax_resnet.models.batch_norm import BatchNorm
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
 from jax_resnet.models.forms import stack, unstack
 from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config, imagenet_plain, imagenet_resnet
+from jax_resnet.models.pytorch import from_pytorch, to_pytorch
 from jax_resnet.models.resnet import ResNet, Stage
 from jax_resnet.models.units import LAYERS, ORDERS, Unit
 
@@ -27,8 +28,10 @@ __all__ = [
     'count_parameters',
     'describe',
     'from_config',
+    'from_pytorch',
     'imagenet_plain',
     'imagenet_resnet',
     'stack',
+    'to_pytorch',
     'unstack',
 ]

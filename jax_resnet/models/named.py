@@ -42,8 +42,9 @@ def cifar_resnet(
         unit: 'basic', two 3x3 convolutions of 16, 32, 64 channels; 'bottleneck', 1x1, 3x3, 1x1, of 64, 128, 256 outside
             and a quarter inside; 'one_layer', one 3x3 convolution (2016, Table 3).
         order: of convolution, BatchNorm and ReLU, one of ORDERS: 'original' (2015), 'full_preactivation' (2016), ...
-        shortcut: 'A' (padded identity), 'B' (projection where shapes change), 'C' (projection everywhere), 'none' (a
-            plain net), or one of 2016's, such as 'exclusive_gating_-6'. By default A, and B for bottlenecks.
+        shortcut: 'A' (padded identity; 'A_centred' as akamaster pads), 'B' (projection where shapes change), 'C'
+            (projection everywhere), 'none' (a plain net), or one of 2016's, such as 'exclusive_gating_-6'. By default
+            A, and B for bottlenecks.
         num_classes: outputs; 0 for pooled features [batch, 64] ([batch, 256] of bottlenecks).
         initialization: of the convolutions, 'fan_out' (the authors' code, head uniform within
             1/sqrt(fan_in)) or 'fan_in' (the head too: He normal, as in the Lab).

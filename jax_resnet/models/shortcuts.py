@@ -27,11 +27,19 @@ class NoShortcut(nn.Module):
 
 
 class PaddedIdentity(NoShortcut):
-    """Option A: the identity; where shapes change, subsampled, with zeros after the old channels. No parameters."""
+    """Option A: the identity; where shapes change, subsampled, with channels of zeros. No parameters.
+
+    Attributes:
+        centred: half of the zeros before the old channels and half after, as in akamaster's networks; else all after.
+    """
+
+    centred: bool = False
 
     def identity(self, x: jax.Array) -> jax.Array:
         x = x[:, :: self.stride, :: self.stride]
-        return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, self.channels - x.shape[-1])))
+        new = self.channels - x.shape[-1]
+        before = new // 2 if self.centred else 0
+        return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (before, new - before)))
 
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         return y + self.identity(x)
@@ -104,12 +112,13 @@ class DropoutShortcut(PaddedIdentity):
 
 SHORTCUTS: dict[str, ModuleDef] = {
     'A': PaddedIdentity,
+    'A_centred': partial(PaddedIdentity, centred=True),
     'B': Projection,
     'C': partial(Projection, everywhere=True),
     'none': NoShortcut,
     'dropout': DropoutShortcut,
 }
-"""By name: the 2015 paper's options, none (a plain net), and dropout on the shortcut at rate 0.5."""
+"""By name: the 2015 paper's options (and A with zeros on both sides), none (a plain net), and dropout at rate 0.5."""
 
 SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, ModuleDef]] = {
     'scaling': (2, lambda shortcut, branch: partial(ConstantScaling, shortcut_factor=shortcut, branch_factor=branch)),

@@ -152,7 +152,7 @@ def test_from_config() -> None:
         ),
         (
             {'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'D'},
-            "shortcut must be one of A, B, C, none, dropout, scaling_.*; got 'D'",
+            "shortcut must be one of A, A_centred, B, C, none, dropout, scaling_.*; got 'D'",
         ),
         ({'name': 'cifar_resnet', 'depth': 20, 'initialization': 'x'}, 'initialization must be one of fan_out, fan_in'),
     ],

@@ -109,7 +109,7 @@ def test_zero_last_scale_begins_as_the_shortcut() -> None:
         (lambda: models.cifar_resnet(20, order='last'), 'order must be one of original, bn_after_addition'),
         (
             lambda: models.cifar_resnet(20, shortcut='scaling_1'),
-            'shortcut must be one of A, B, C, none, dropout, scaling_<',
+            'shortcut must be one of A, A_centred, B, C, none, dropout, scaling_<',
         ),
         (lambda: models.cifar_resnet(20, shortcut='exclusive_gating'), "got 'exclusive_gating'"),
         (lambda: models.imagenet_resnet(20), 'depth must be one of 18, 34, 50, 101, 152, 200; got 20'),

@@ -1,0 +1,61 @@
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from jax_resnet import models
+from jax_resnet.data import open_source, preprocessing
+from tests.conftest import assert_equal_trees
+
+
+@pytest.mark.parametrize(
+    ('net', 'style', 'names'),
+    [
+        (models.cifar_resnet(20, shortcut='B'), 'cifar', {'conv1.weight', 'layer2.0.shortcut.0.weight', 'linear.bias'}),
+        (models.cifar_resnet(8), 'cifar', {'bn1.running_mean', 'layer3.0.bn2.weight', 'linear.weight'}),
+        (
+            models.imagenet_resnet(50, v1_5=True),
+            'torchvision',
+            {'layer1.0.downsample.1.running_var', 'layer4.2.conv3.weight', 'fc.weight'},
+        ),
+    ],
+)
+def test_there_and_back_every_array_equal(net: models.ResNet, style: str, names: set[str]) -> None:
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
+    tensors = models.to_pytorch(variables, style)
+    assert names <= tensors.keys()
+    assert tensors['conv1.weight'].shape[1] == 3 and tensors['conv1.weight'].shape[0] in (16, 64)
+    assert_equal_trees(models.from_pytorch(tensors), variables)
+    prefixed = {f'module.{name}': tensor for name, tensor in tensors.items()} | {
+        'module.bn1.num_batches_tracked': np.int64(3)
+    }
+    assert_equal_trees(models.from_pytorch(prefixed), variables)
+
+
+def test_what_has_no_counterpart_is_named() -> None:
+    with pytest.raises(ValueError, match='layer1.0.se.weight: no such tensor'):
+        models.from_pytorch({'layer1.0.se.weight': np.zeros(3)})
+    with pytest.raises(ValueError, match='conv1.scale: no such tensor'):
+        models.from_pytorch({'conv1.scale': np.zeros(3)})
+    with pytest.raises(ValueError, match='params/end/norm/scale: has no counterpart'):
+        models.to_pytorch({'params': {'end': {'norm': {'scale': np.zeros(3)}}}})
+
+
+def test_published_weights_are_wrong_on_exactly_827_test_images(data_dir: str) -> None:
+    """Akamaster's ResNet-20, in float32, as PyTorch has it."""
+    folder = os.environ.get('JAX_RESNET_TEST_WEIGHTS', '')
+    path = Path(folder, 'akamaster', 'resnet20.safetensors')
+    if not path.is_file():
+        pytest.skip('JAX_RESNET_TEST_WEIGHTS names no folder with akamaster/resnet20.safetensors')
+    variables, net = models.from_pytorch(load_file(path)), models.cifar_resnet(20, shortcut='A_centred')
+    normalize = preprocessing.channel((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    predict = jax.jit(lambda images: net.apply(variables, normalize(images)).argmax(-1))
+    test = open_source('cifar10', data_dir).read('test')
+    labels = np.concatenate([predict(test.images[i : i + 1000]) for i in range(0, 10_000, 1000)])
+    assert (labels != test.labels).sum() == 827
