@@ -143,6 +143,9 @@ class ResNet(nn.Module):
             stage = Stage(size, unit, 1 if i == 1 else 2, i == 1, self.stacked, self.unroll, name=f'stage{i}')
             x = stage(x)
         x = End(self.end, parts, name='end')(x)
+        if x.dtype == jnp.bfloat16:
+            # Fused into the mean, what comes before makes it NaN: XLA:CPU of jaxlib 0.11.2.
+            x = jax.lax.optimization_barrier(x)
         x = x.mean((1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=self.head_init, dtype=self.dtype, name='head')(x)

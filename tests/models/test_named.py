@@ -107,6 +107,16 @@ def test_bfloat16_keeps_parameters_and_statistics_in_float32() -> None:
     assert {x.dtype for x in jax.tree.leaves((variables, updates))} == {jnp.dtype('float32')}
 
 
+def test_bfloat16_is_float32_but_for_rounding() -> None:
+    """Jitted, and large enough for what comes before the mean to be fused into it."""
+    net = models.cifar_resnet(8)
+    images = jax.random.normal(jax.random.key(1), (8, 32, 32, 3))
+    variables = jax.jit(net.init)(jax.random.key(0), images)
+    exact, rounded = (jax.jit(n.apply)(variables, images) for n in (net, net.clone(dtype=jnp.bfloat16)))
+    assert abs(rounded - exact).max() < 0.05 * abs(exact).max()
+    jax.jvp(lambda x: net.clone(dtype=jnp.bfloat16).apply(variables, x), (images,), (images,))
+
+
 def test_initialization() -> None:
     params = models.cifar_resnet(20, stacked=True).init(jax.random.key(0), IMAGES)['params']
     kernel = params['stage3']['rest']['conv1']['kernel']
