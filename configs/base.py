@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
@@ -67,8 +67,7 @@ def get_config() -> ConfigDict:
 
 def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
     """Sets `config.model` to a network such as 'resnet56' or 'plain20'; raises ValueError where it is not `known`."""
-    if network not in known:
-        raise ValueError(f'unknown network {network!r}; known are {", ".join(known)}')
+    check_known('network', network, known)
     preact, kind, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
     config.model.name = f'cifar_{kind}'
     config.model.depth = int(depth)
@@ -76,3 +75,10 @@ def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
         del config.model.shortcut
     if preact:
         config.model.order = 'full_preactivation'
+
+
+def check_known(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raises ValueError, with the known ones, where a family's argument is not one of them."""
+    known = list(known)
+    if name not in known:
+        raise ValueError(f'unknown {kind} {name!r}; known are {", ".join(known)}')

@@ -8,6 +8,9 @@ from configs import base
 
 PREACTIVATION = 'full_preactivation'
 
+ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', PREACTIVATION)
+"""The rows of Table 2."""
+
 
 def recipe(depth: int, classes: int = 10, **model: Any) -> ConfigDict:
     """64,000 steps of 128, the first 400 at learning rate 0.01, on CIFAR-10 or CIFAR-100.

@@ -10,12 +10,11 @@
 
 from ml_collections import ConfigDict
 
-from configs import base_2016
+from configs import base, base_2016
 
 ORDERS = ('original', 'full_preactivation')
 
 
 def get_config(order: str = 'original') -> ConfigDict:
-    if order not in ORDERS:
-        raise ValueError(f'unknown order {order!r}; known are {", ".join(ORDERS)}')
+    base.check_known('order', order, ORDERS)
     return base_2016.recipe(110, unit='one_layer', order=order)

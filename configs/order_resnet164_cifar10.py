@@ -13,12 +13,11 @@
 
 from ml_collections import ConfigDict
 
-from configs import base_2016
+from configs import base, base_2016
 
-ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation')
+ORDERS = base_2016.ORDERS
 
 
 def get_config(order: str = 'original') -> ConfigDict:
-    if order not in ORDERS:
-        raise ValueError(f'unknown order {order!r}; known are {", ".join(ORDERS)}')
+    base.check_known('order', order, ORDERS)
     return base_2016.recipe(164, order=order, unit='bottleneck')

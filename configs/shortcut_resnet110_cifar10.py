@@ -16,7 +16,7 @@
 
 from ml_collections import ConfigDict
 
-from configs import base_2016
+from configs import base, base_2016
 
 SHORTCUTS = {
     'original': 'A',
@@ -33,6 +33,5 @@ SHORTCUTS = {
 
 
 def get_config(shortcut: str = 'original') -> ConfigDict:
-    if shortcut not in SHORTCUTS:
-        raise ValueError(f'unknown shortcut {shortcut!r}; known are {", ".join(SHORTCUTS)}')
+    base.check_known('shortcut', shortcut, SHORTCUTS)
     return base_2016.recipe(110, shortcut=SHORTCUTS[shortcut])
