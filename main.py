@@ -79,10 +79,11 @@ def _parse(argv: Sequence[str]) -> str:
             fields.check_name(field)
     try:
         rest = flags.FLAGS(argv)
-    except AttributeError as e:  # of the fields of `model`, which depend on the config
-        reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
-        raise ConfigError(f'config.model has no field {reason}') from e
     except Exception as e:  # absl and ml_collections raise many kinds, and a config file may raise any
+        if isinstance(e, AttributeError) and any(field.startswith('model.') for field in changed):
+            # The fields of `model` depend on the config, so that only the config itself could check them.
+            reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
+            raise ConfigError(f'config.model has no field {reason}') from e
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
         if any(line.startswith('Traceback') for line in lines):  # of an error in a config file
             lines = lines[-1:]
