@@ -17,8 +17,9 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
         debug: raise it, with its traceback, instead of printing its line.
     """
     logging.basicConfig(format='%(message)s')
-    for name, level in {'jax_resnet': logging.INFO, 'absl': logging.ERROR, 'orbax': logging.ERROR}.items():
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger('jax_resnet').setLevel(logging.INFO)
+    for name in ('absl', 'asyncio', 'orbax'):  # what they report, we raise
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         command()
     except UserError as e:

@@ -15,6 +15,10 @@ if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' 
     jax.config.update('jax_num_cpu_devices', 8)
 
 
+of_damage = pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+"""For tests of damaged checkpoints: of several arrays that cannot be read, orbax raises the first and drops the rest."""
+
+
 @pytest.fixture(scope='session', autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of decoded data of the tests' own, shared by pytest-xdist's workers."""

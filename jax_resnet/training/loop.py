@@ -108,14 +108,13 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.began
 
     def _restore_or_create(self) -> tuple[TrainState, float]:
-        steps = self.checkpoints.steps()
-        if not steps:
+        if not self.checkpoints.steps():
             self.folder.cut_metrics(0)
             return self.experiment.initial_state(), 0.0
         like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
-        state, seconds = self.checkpoints.restore(steps[-1], like, sharding)
+        state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
-        self.folder.cut_metrics(steps[-1] - bool(state.totals.steps))
+        self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
         return state, seconds
 
     def _introduce(self) -> None:
