@@ -2,11 +2,8 @@
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -111,50 +108,3 @@ def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
 def test_evaluate_says_what_is_wrong(tmp_path: Path) -> None:
     done = run(str(tmp_path), module='jax_resnet.evaluate')
     assert done.returncode == 2 and done.stderr == f'error: {tmp_path}: must be a run folder; it has no config.json\n'
-
-
-def parameters(folder: Path) -> dict[str, bytes]:
-    """The last checkpoint's arrays, by name, in a process of its own."""
-    program = (
-        'import sys, jax, numpy as np\n'
-        'from jax_resnet.training import experiment, checkpoints, run_folder\n'
-        'folder = run_folder.RunFolder(sys.argv[1])\n'
-        'e = experiment.Experiment.of(folder.config())\n'
-        "c = checkpoints.Checkpoints(folder.path / 'checkpoints')\n"
-        'state, _ = c.restore(c.steps()[-1], e.abstract_state(), e.everywhere)\n'
-        'for path, x in jax.tree.leaves_with_path(state):\n'
-        '    print(jax.tree_util.keystr(path), np.asarray(x).tobytes().hex())\n'
-    )
-    done = subprocess.run([sys.executable, '-c', program, folder], cwd=ROOT, capture_output=True, text=True, check=True)
-    return dict(line.split() for line in done.stdout.splitlines())
-
-
-def test_killed_at_any_moment_and_started_again_is_never_killed(data_dir: str, tmp_path: Path) -> None:
-    """SIGKILL, SIGTERM and SIGINT, at random moments after the first step, on real CIFAR-10."""
-    command = [
-        *('--config=configs/resnet20_cifar10.py', *SMALL, '--config.batch_norm.group_size=16'),
-        *('--config.train_for=200 steps', '--config.evaluate_every=20 steps', '--config.checkpoint_every=15 steps'),
-        *('--config.dataset.train=train[:1000]', f'--config.dataset.data_dir={data_dir}'),
-    ]
-    folder, moments, codes = tmp_path / 'killed', random.Random(0), []
-    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-        start = [sys.executable, 'main.py', *command, f'--workdir={folder}']
-        with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            assert any('compiled in' in line for line in process.stdout)
-            time.sleep(moments.uniform(0, 1))
-            process.send_signal(number)
-            process.stdout.read()
-        codes.append(process.returncode)
-    assert codes == [-9, 143, 130]
-
-    assert run(*command, f'--workdir={folder}').returncode == 0
-    assert run(*command, f'--workdir={tmp_path / "whole"}').returncode == 0
-    assert parameters(folder) == parameters(tmp_path / 'whole')
-    lines = [
-        [
-            {name: value for name, value in json.loads(line).items() if name not in ('seconds', 'images_per_second')}
-            for line in (path / 'metrics.jsonl').read_text().splitlines()
-        ]
-        for path in (folder, tmp_path / 'whole')
-    ]
-    assert lines[0] == lines[1] and len(lines[0]) == 10
