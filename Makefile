@@ -10,9 +10,9 @@ train: .venv/made
 test: .venv/made
 	$(BIN)/python -m pytest -n 2
 
-# Kills a run 60 times at random moments, and compares it with one that was never killed: about a quarter of an hour.
+# Kills a run 64 times at random moments, and compares it with one that was never killed: about a quarter of an hour.
 soak: .venv/made
-	JAX_RESNET_KILLS=60 $(BIN)/python -m pytest -s tests/faults/test_kills.py
+	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/faults/test_kills.py
 
 lint: .venv/made
 	$(BIN)/ruff format --check .
