@@ -42,11 +42,15 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
         raise DataError(f'{path}: must end in {" or ".join(SUFFIXES)}')
     try:
         if path.suffix == '.safetensors':
-            return dict(load_file(path))
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+            arrays = dict(load_file(path))
+        else:
+            with path.open('rb') as file, np.load(file, allow_pickle=False) as loaded:
+                arrays = dict(loaded)
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, SafetensorError) as e:
         raise DataError(f'{path}: cannot be read as weights ({" ".join(str(e).split())})') from None
+    if not arrays:
+        raise DataError(f'{path}: must hold weights; it has none')
+    return arrays
 
 
 def write_weights(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -59,8 +63,8 @@ def write_weights(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
         else:
             np.savez(path, allow_pickle=False, **arrays)
-    except OSError as e:
-        raise DataError(f'{path}: cannot be written ({e.strerror})') from None
+    except (OSError, SafetensorError) as e:
+        raise DataError(f'{path}: cannot be written ({e})') from None
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -71,7 +75,7 @@ def _convert(options: argparse.Namespace) -> None:
         try:
             is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
             variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
-        except ValueError as e:
+        except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
             raise DataError(f'{options.source}: {e}') from None
     try:
         arrays = flatten_dict(variables, sep='/') if options.to == 'ours' else models.to_pytorch(variables, options.to)

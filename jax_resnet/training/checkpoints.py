@@ -97,22 +97,20 @@ class Checkpoints:
             Damaged: all of them are, so that going on would start over.
             ConfigError: the newest is of a later version of this package.
         """
-        damaged: list[int] = []
+        damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
                 restored = self.restore(step, like, sharding)
             except Damaged as e:
-                _log.warning('%s', e)
-                damaged.append(step)
+                damaged[step] = str(e)
                 continue
-            for bad in damaged:
+            for bad, reason in damaged.items():
+                _log.warning('%s; the checkpoint of step %s is used', reason, f'{step:,}')
                 self._set_aside(bad)
-            if damaged:
-                _log.warning('the checkpoint before, of step %s, is used', f'{step:,}')
             return restored
         raise Damaged(
-            f'{self._folder}: every checkpoint is damaged ({", ".join(f"step {step}" for step in damaged)}); '
-            'bring one back from a copy, or name another --workdir to start over'
+            f'no checkpoint can be used ({"; ".join(damaged.values())}): bring one back from a copy, or name another '
+            '--workdir to start over'
         )
 
     def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,9 +114,8 @@ def test_the_one_before_a_damaged_one_is_used(
     for reader in (Checkpoints(tmp_path / 'checkpoints', read_only=True), checkpoints):
         caplog.clear()
         restored, seconds = reader.restore_latest(like, everywhere(1))
-        first, second = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
-        assert 'checkpoints/6 is damaged: ' in first and '\n' not in first
-        assert second == 'the checkpoint before, of step 3, is used'
+        (said,) = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
+        assert re.fullmatch(r'.*checkpoints/6 is damaged: .*; the checkpoint of step 3 is used', said)
         assert seconds == 3
         assert_equal_trees(restored, state.replace(step=jnp.int32(3)))
     # Set aside, not deleted; its step can be saved again.
@@ -151,7 +151,9 @@ def test_if_all_are_damaged_nothing_is_used_and_nothing_moved(tmp_path: Path, st
     checkpoints = two_saved(tmp_path, state)
     for step in (3, 6):
         largest_file(tmp_path / str(step)).write_bytes(b'')
-    with pytest.raises(Damaged, match=r'every checkpoint is damaged \(step 6, step 3\); bring one back') as error:
+    with pytest.raises(
+        Damaged, match=r'no checkpoint can be used \(.*/6 is damaged: .*/3 is damaged: .*\): bring one'
+    ) as error:
         checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
     assert '\n' not in str(error.value) and checkpoints.steps() == [3, 6]
 
