@@ -15,7 +15,7 @@ from clu import parameter_overview
 
 from jax_resnet import models
 from jax_resnet.data import stream
-from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.errors import DataError, Diverged, Stopped
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
@@ -43,14 +43,25 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
         The summary, as in `summary.json`; errors are percentages.
 
     Raises:
-        ConfigError, DataError: what is asked for cannot be; nothing was trained.
+        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written.
         Diverged: the loss became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
-    folder.open(config)
+    try:
+        return _train(experiment, folder, profile)
+    except BrokenPipeError:
+        raise  # of the output
+    except OSError as e:
+        raise DataError(
+            f'{folder.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
+        ) from e
+
+
+def _train(experiment: Experiment, folder: RunFolder, profile: bool) -> dict[str, Any]:
+    folder.open(experiment.config)
     finished = folder.summary()
     if finished is not None:
         print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')

@@ -193,21 +193,6 @@ def test_keep_every_keeps_checkpoints_for_good(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
 
 
-@pytest.mark.skipif(len(jax.local_devices()) < 4, reason='needs 4 devices')
-def test_four_devices_agree_with_one_and_continue_its_run(whole_run: tuple, tmp_path: Path) -> None:
-    config, folder, _ = whole_run
-    four = make_config(**{'parallel.devices': 4})
-    training.train(four, tmp_path)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=2e-3),
-        last_state(four, tmp_path, 12).params,
-        last_state(config, folder, 12).params,
-    )
-    assert [line['train_error'] for line in metrics(tmp_path)] == pytest.approx(
-        [line['train_error'] for line in metrics(folder)], abs=2
-    )
-
-
 def test_other_seeds_other_runs(whole_run: tuple, tmp_path: Path) -> None:
     config, folder, _ = whole_run
     training.train(make_config(seed=1), tmp_path)
