@@ -44,7 +44,7 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
 
     Raises:
         ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written.
-        Diverged: the loss became infinite or not a number; the last checkpoint is from before.
+        Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
@@ -178,7 +178,7 @@ class _Run:
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
-            raise Diverged(f'the loss is not finite: {self._explain_divergence()}')
+            raise Diverged(f'the loss or its gradient is not finite: {self._explain_divergence()}')
         steps, seconds = self.step - first, time.monotonic() - began
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)

@@ -1,6 +1,7 @@
 """The training step, and the compiled program that runs many of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -33,7 +34,7 @@ class Steps:
     by_example: NamedSharding
 
     def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
-        """The state at step `stop`, or at the first step whose loss is not finite.
+        """The state at step `stop`, or at the first step whose loss or gradient is not finite.
 
         One loop whose number of turns is an argument: any number of steps is one program, with one result.
 
@@ -68,9 +69,13 @@ class Steps:
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
-            finite=jnp.isfinite(loss),
+            finite=_all_finite((loss, gradient)),
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
             totals=state.totals.add(loss, jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)),
         )
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
