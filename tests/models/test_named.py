@@ -150,7 +150,7 @@ def test_from_config() -> None:
     [
         (
             {'name': 'resnext', 'depth': 20},
-            "name must be one of cifar_resnet, cifar_plain, imagenet_resnet, imagenet_plain; got 'resnext'",
+            "name must be one of cifar_resnet, cifar_plain, imagenet_resnet, imagenet_plain, scaled_resnet, identity4; got 'resnext'",
         ),
         ({'depth': 20}, 'name must be one of cifar_resnet, .*; got None'),
         ({'name': 'cifar_resnet', 'depth': 21}, r'depth must be 6n\+2'),
