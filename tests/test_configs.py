@@ -93,7 +93,7 @@ def test_exact_parameter_count(name: str, argument: str | None) -> None:
 def test_the_recipe_of_the_2015_paper() -> None:
     config = get_config('resnet110_cifar10')
     clock = Clock(50_000, config['batch_size'])
-    rates = [(start, pytest.approx(rate)) for start, rate in schedule.pieces(config['schedule'], clock)]
+    rates = [(start, pytest.approx(rate)) for start, rate in schedule.create(config['schedule'], clock, 64_000).pieces]
     assert rates == [(0, 0.01), (400, 0.1), (32_000, 0.01), (48_000, 0.001)]
     assert clock.steps(config['train_for']) == 64_000
     assert config['optimizer'] == {
@@ -101,13 +101,13 @@ def test_the_recipe_of_the_2015_paper() -> None:
     }  # fmt: skip
     assert config['batch_norm']['group_size'] == 64 and config['dataset']['normalization'] == 'pixel_mean'
     for name in ('resnet20_cifar10', 'plain110_cifar10', 'resnet56_cifar100'):
-        assert schedule.pieces(get_config(name)['schedule'], clock)[0] == (0, 0.1)
+        assert schedule.create(get_config(name)['schedule'], clock, 64_000).pieces[0] == (0, 0.1)
 
 
 def test_the_recipes_of_the_lab_and_the_report() -> None:
     clock = Clock(50_000, 128)
     lab, report = get_config('lab_cifar10', 'plain56'), get_config('report_cifar100', 'resnet56')
-    assert [start for start, _ in schedule.pieces(lab['schedule'], clock)] == [0, 31_641, 47_657]
+    assert [start for start, _ in schedule.create(lab['schedule'], clock, 64_000).pieces] == [0, 31_641, 47_657]
     assert clock.steps(lab['train_for']) == 64_063 and clock.steps(report['train_for']) == 136_719
     assert (lab['optimizer']['decay'], lab['model']['initialization']) == ('all', 'fan_in')
     assert (lab['dataset']['normalization'], lab['dataset']['pad_with']) == ('channel', 'black')
@@ -123,12 +123,15 @@ def test_the_recipe_of_the_2016_paper() -> None:
             and '64_' not in name
         ):
             config = get_config(name, argument)
-            starts = [start for start, _ in schedule.pieces(config['schedule'], clock)]
+            starts = [start for start, _ in schedule.create(config['schedule'], clock, 64_000).pieces]
             assert (starts, clock.steps(config['train_for'])) == ([0, 400, 32_000, 48_000], 64_000)
             assert config['optimizer']['decay'] == 'kernels' and not config['optimizer']['nesterov']
     config = get_config('preact_resnet1001_batch64_cifar10')
     clock = Clock(50_000, config['batch_size'])
-    assert schedule.pieces(config['schedule'], clock)[0] == (0, 0.1) and clock.steps(config['train_for']) == 156_250
+    assert (
+        schedule.create(config['schedule'], clock, 64_000).pieces[0] == (0, 0.1)
+        and clock.steps(config['train_for']) == 156_250
+    )
     assert config['optimizer']['decay'] == 'all' and config['optimizer']['nesterov']
 
 

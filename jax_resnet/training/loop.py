@@ -25,6 +25,7 @@ from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_de
 from jax_resnet.training.signals import StopSignals
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
+from jax_resnet.training.transfer import begin_from
 
 SECONDS_PER_DISPATCH = 1.0
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
@@ -111,7 +112,11 @@ class _Run:
         steps = self.checkpoints.steps()
         if not steps:
             self.folder.cut_metrics(0)
-            return self.experiment.initial_state(), 0.0
+            state = self.experiment.initial_state()
+            if self.config['init_from'] is not None:
+                state, line = begin_from(self.config['init_from'], state)
+                self.progress.say(line)
+            return state, 0.0
         like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
         state, seconds = self.checkpoints.restore(steps[-1], like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
@@ -131,11 +136,8 @@ class _Run:
         say(
             f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs'
         )
-        rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
-        say('learning rate ' + ', '.join(rates))
-        late = [f'{start:,}' for start, _ in self.experiment.pieces if start >= self.end]
-        if late:
-            say(f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached')
+        for line in self.experiment.schedule.describe(self.end):
+            say(line)
         if self.step:
             say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 

@@ -22,7 +22,14 @@ from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.fields import flatten
 
-NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'log_every')
+NOT_COMPARED = (
+    'dataset.data_dir',
+    'dataset.manual_dir',
+    'parallel.',
+    'memory.rematerialize',
+    'checkpoint_every',
+    'log_every',
+)
 """Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
 
 

@@ -23,6 +23,15 @@ from tests.conftest import small_config
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
         ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),
+        (
+            {'memory.microbatches': 4},
+            'config.memory.microbatches=4: each must hold a multiple of 16 of 32 examples',
+        ),
+        ({'memory.microbatches': 2, 'parallel.devices': 4, 'batch_norm.group_size': 0}, 'a multiple of 32 of 32 examples'),
+        (
+            {'schedule.name': 'cosine'},
+            "config.schedule.drop_at=.*: must be () with name='cosine'".replace('()', r'\(\)'),
+        ),
         ({'model.depth': 21}, 'config.model: depth must be 6n'),
     ],
 )
