@@ -27,7 +27,10 @@ from tests.conftest import small_config
             {'memory.microbatches': 4},
             'config.memory.microbatches=4: each must hold a multiple of 16 of 32 examples',
         ),
-        ({'memory.microbatches': 2, 'parallel.devices': 4, 'batch_norm.group_size': 0}, 'a multiple of 32 of 32 examples'),
+        (
+            {'memory.microbatches': 2, 'parallel.devices': 4, 'batch_norm.group_size': 0},
+            'a multiple of 32 of 32 examples',
+        ),
         (
             {'schedule.name': 'cosine'},
             "config.schedule.drop_at=.*: must be () with name='cosine'".replace('()', r'\(\)'),
