@@ -61,5 +61,5 @@ def test_the_gradient_is_that_of_the_mean_loss() -> None:
         logits = jax.nn.relu(y).mean((1, 2)) @ head['kernel'] + head['bias']
         return -jax.nn.log_softmax(logits)[jnp.arange(4), LABELS[0]].mean()
 
-    assert found.gradient_norm[-1] == pytest.approx(jnp.linalg.norm(jax.grad(loss)(y)), rel=1e-4)
+    assert found.gradient_norm[-1] == pytest.approx(float(jnp.linalg.norm(jax.grad(loss)(y))), rel=1e-4)
     assert (found.gradient_norm > 0).all()
