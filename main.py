@@ -5,12 +5,13 @@ the same command.
 """
 
 import ast
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from jax_resnet import command_line
 from jax_resnet.errors import ConfigError
@@ -41,12 +42,14 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
 
 
 def _list_configs(folder: Path) -> str:
-    """A line for each config in a folder: its name, and the first line of its docstring."""
+    """A line for each config in a folder: its name, and the first line of its docstring. ConfigError if none."""
     lines = []
     for path in sorted(folder.glob('*.py')):
         tree = ast.parse(path.read_text())
         if any(isinstance(node, ast.FunctionDef) and node.name == 'get_config' for node in tree.body):
             lines.append(f'  {path}: {(ast.get_docstring(tree) or "").partition(chr(10))[0]}')
+    if not lines:
+        raise ConfigError(f'--config={folder}: must be a config, or a folder of them; it has none')
     return '\n'.join(lines)
 
 
@@ -71,7 +74,7 @@ def _train(argv: Sequence[str]) -> None:
 
 def _parse(argv: Sequence[str]) -> str:
     """Parses the flags; returns the config file, with its argument. Raises ConfigError."""
-    changed = [argument[len('--config.') :].partition('=')[0] for argument in argv if argument.startswith('--config.')]
+    changed = [match[1] for argument in argv if (match := re.match(r'--?config\.([^=]*)', argument))]
     if changed:
         from jax_resnet.training import fields
 
@@ -79,24 +82,37 @@ def _parse(argv: Sequence[str]) -> str:
             fields.check_name(field)
     try:
         rest = flags.FLAGS(argv)
-    except Exception as e:  # absl and ml_collections raise many kinds, and a config file may raise any
+    except (Exception, SystemExit) as e:  # absl and ml_collections raise many kinds, and a config file may raise any
         if isinstance(e, AttributeError) and any(field.startswith('model.') for field in changed):
             # The fields of `model` depend on the config, so that only the config itself could check them.
             reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
             raise ConfigError(f'config.model has no field {reason}') from e
-        lines = [line.strip() for line in str(e).splitlines() if line.strip()]
+        lines, where = [line.strip() for line in str(e).splitlines() if line.strip()], ''
+        flag = re.match(r'flag --config\.([\w.]+)=(.*?): ', str(e))
+        if flag and flag[1] in fields.FIELDS:
+            raise ConfigError(f'config.{flag[1]}={flag[2]!r}: must be {fields.FIELDS[flag[1]].allowed}') from e
         if any(line.startswith('Traceback') for line in lines):  # of an error in a config file
-            lines = lines[-1:]
-        raise ConfigError(' '.join(lines)) from e
+            lines, where = lines[-1:], f'{_config_flag(argv)}: '
+        elif not isinstance(e, flags.Error):
+            where = f'{_config_flag(argv)}: {type(e).__name__}: '
+        raise ConfigError(where + ' '.join(lines)) from e
     if len(rest) > 1:
         raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
-    if _CONFIG.value is None:
+    if _CONFIG.value is None and not _config_flag(argv):
         raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
     name: str = config_flags.get_config_filename(flags.FLAGS['config'])
     file = name.partition(':')[0]
     if not Path(file).is_file():
         raise ConfigError(f'--config={file}: no such file; the configs lie in {Path(__file__).parent / "configs"}')
+    if not isinstance(_CONFIG.value, Mapping | ConfigDict):
+        kind = type(_CONFIG.value).__name__
+        raise ConfigError(f'{_config_flag(argv)}: its get_config must return a ConfigDict; it returns {kind}')
     return name
+
+
+def _config_flag(argv: Sequence[str]) -> str:
+    match = re.search(r'(?:^|\n)--?config[=\n](.*)', '\n'.join(argv))
+    return f'--config={match[1]}' if match else ''
 
 
 if __name__ == '__main__':

@@ -21,11 +21,15 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     path = _with_known_suffix(path)
     try:
         if path.suffix == '.safetensors':
-            return dict(load_file(path))
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+            arrays = dict(load_file(path))
+        else:
+            with path.open('rb') as file, np.load(file, allow_pickle=False) as loaded:
+                arrays = dict(loaded)
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, SafetensorError) as e:
         raise DataError(f'{path}: cannot be read as weights ({" ".join(str(e).split())})') from None
+    if not arrays:
+        raise DataError(f'{path}: must hold weights; it has none')
+    return arrays
 
 
 def read_variables(path: str | Path) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def read_variables(path: str | Path) -> dict[str, Any]:
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
         return unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
-    except ValueError as e:
+    except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
         raise DataError(f'{path}: {e}') from None
 
 
@@ -46,8 +50,8 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
         else:
             np.savez(path, allow_pickle=False, **arrays)
-    except OSError as e:
-        raise DataError(f'{path}: cannot be written ({e.strerror})') from None
+    except (OSError, SafetensorError) as e:
+        raise DataError(f'{path}: cannot be written ({e})') from None
 
 
 def _with_known_suffix(path: str | Path) -> Path:
