@@ -33,6 +33,9 @@ NOT_COMPARED = (
 )
 """Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
 
+LATER_FIELDS = {'init_from': None, 'loss.label_smoothing': 0.0, 'schedule.name': 'piecewise', 'memory.microbatches': 1}
+"""What a run meant whose config is older than these fields."""
+
 
 def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
     """Where a run goes by default: `runs/<config name>[-<argument>][/<overrides>]/seed<seed>`.
@@ -77,7 +80,7 @@ class RunFolder:
             raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
         if not self._has('config.json'):
             self._write_json('config.json', config)
-        there, here = flatten(self.config()), flatten(config)
+        there, here = LATER_FIELDS | flatten(self.config()), flatten(config)
         differences = [
             f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
             for name in sorted({*there, *here})
