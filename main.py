@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from jax_resnet import command_line
+from jax_resnet import command_line, config_file
 from jax_resnet.errors import ConfigError
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'The config: a file, or file.py:argument.')
@@ -36,7 +36,7 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
     if any(argument.startswith(('--config=', '-config=')) for argument in argv):
         from jax_resnet.training import fields
 
-        print(f'\nFields of {_parse(argv)}, changed by --config.field=value:\n')
+        print(f'\nFields of {config_file.parse(argv, flags.FLAGS)}, changed by --config.field=value:\n')
         print(fields.describe(_CONFIG.value.to_dict()))
 
 
@@ -56,7 +56,7 @@ def _train(argv: Sequence[str]) -> None:
         if argument.startswith('--config=') and folder.is_dir():
             print(_list_configs(folder))
             return
-    config_file = _parse(argv)
+    file = config_file.parse(argv, flags.FLAGS)
     from jax_resnet import training
     from jax_resnet.training.run_folder import default_name
 
@@ -65,38 +65,8 @@ def _train(argv: Sequence[str]) -> None:
         raise ConfigError('--workdir: must name a folder; got none')
     if workdir is None:
         overrides = config_flags.get_override_values(flags.FLAGS['config'])
-        workdir = default_name(config_file, overrides, _CONFIG.value.get('seed', 0))
+        workdir = default_name(file, overrides, _CONFIG.value.get('seed', 0))
     training.train(_CONFIG.value, workdir, profile=_PROFILE.value)
-
-
-def _parse(argv: Sequence[str]) -> str:
-    """Parses the flags; returns the config file, with its argument. Raises ConfigError."""
-    changed = [argument[len('--config.') :].partition('=')[0] for argument in argv if argument.startswith('--config.')]
-    if changed:
-        from jax_resnet.training import fields
-
-        for field in changed:
-            fields.check_name(field)
-    try:
-        rest = flags.FLAGS(argv)
-    except Exception as e:  # absl and ml_collections raise many kinds, and a config file may raise any
-        if isinstance(e, AttributeError) and any(field.startswith('model.') for field in changed):
-            # The fields of `model` depend on the config, so that only the config itself could check them.
-            reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
-            raise ConfigError(f'config.model has no field {reason}') from e
-        lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-        if any(line.startswith('Traceback') for line in lines):  # of an error in a config file
-            lines = lines[-1:]
-        raise ConfigError(' '.join(lines)) from e
-    if len(rest) > 1:
-        raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
-    if _CONFIG.value is None:
-        raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
-    name: str = config_flags.get_config_filename(flags.FLAGS['config'])
-    file = name.partition(':')[0]
-    if not Path(file).is_file():
-        raise ConfigError(f'--config={file}: no such file; the configs lie in {Path(__file__).parent / "configs"}')
-    return name
 
 
 if __name__ == '__main__':
