@@ -38,9 +38,7 @@ def _data(dataset: str) -> list[dict[str, Any]]:
             changes['dataset.train'] = f'train[:{100 * share}%]'
         group = f'Part of the data, ResNet-56 on CIFAR-{dataset.removeprefix("cifar")}'
         published = PUBLISHED.get((dataset, name))
-        rows.append(
-            base.row(f'{name} of the data', f'report_{dataset}.py:resnet56', changes, published, group=group)
-        )
+        rows.append(base.row(f'{name} of the data', f'report_{dataset}.py:resnet56', changes, published, group=group))
     return rows
 
 

@@ -15,7 +15,12 @@ from typing import Any
 from configs import report_cifar10
 from configs.studies import base
 
-PUBLISHED = {('cifar10', 20, '1'): 8.45, ('cifar10', 20, '2'): 7.8, ('cifar10', 56, '1'): 7.3, ('cifar10', 56, '2'): 6.1}
+PUBLISHED = {
+    ('cifar10', 20, '1'): 8.45,
+    ('cifar10', 20, '2'): 7.8,
+    ('cifar10', 56, '1'): 7.3,
+    ('cifar10', 56, '2'): 6.1,
+}
 
 
 def get_study(factors: str = '1/2,1,2') -> dict[str, Any]:

@@ -124,10 +124,11 @@ class Section:
 
     @cached_property
     def groups(self) -> dict[str, list[Row]]:
-        """The rows by the picture that they are drawn in."""
+        """The rows by the picture that they are drawn in; those of a rehearsal say so."""
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
-            groups.setdefault(row.group, []).append(row)
+            name = ', '.join(part for part in (row.group, 'a rehearsal on the digits' * self.is_rehearsal) if part)
+            groups.setdefault(name, []).append(row)
         return groups
 
     @property
@@ -135,7 +136,7 @@ class Section:
         """By dotted name, the fields of the configs that differ between rows, with the value of each row."""
         configs = [row.config for row in self.rows]
         there = [config for config in configs if config]
-        names = [name for name in dict.fromkeys(name for config in there for name in config)]
+        names = list(dict.fromkeys(name for config in there for name in config))
         return {
             name: [config.get(name, '') if config else '' for config in configs]
             for name in names

@@ -187,7 +187,8 @@ def read(
     """
     study = _load(file)
     given = dict(changes or {})
-    rows, notes = [], []
+    rows: list[Row] = []
+    notes: list[str] = []
     for described in study['rows']:
         row = _row(described, seeds, given, is_rehearsal)
         if row.parameters > limit:
@@ -289,5 +290,3 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
         return replace(row, runs=tuple(runs))
 
     return replace(plan, rows=tuple(map(widened, plan.rows)))
-
-
