@@ -1,5 +1,6 @@
 """A config file with fields changed as a command line changes them: what `main.py` and the studies share."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,5 +65,7 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[ConfigDict, dict[str, A
     argv = ['', f'--config={file}', *(f'--config.{name}={value}' for name, value in changes.items())]
     values = flags.FlagValues()
     config_flags.DEFINE_config_file('config', flag_values=values, sys_argv=argv)
-    parse(argv, values)
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', r'the load_module\(\) method', DeprecationWarning)  # ml_collections calls it
+        parse(argv, values)
     return values['config'].value, config_flags.get_override_values(values['config'])

@@ -66,7 +66,8 @@ def choose(argument: str, known: Sequence[str]) -> list[str]:
 def times(duration: str, factor: Fraction | int) -> str:
     """A duration, longer or shorter: '122 epochs' times 1/2 is '61 epochs'. Epochs are whole: 40.5 become 41."""
     number, unit = duration.split()
-    return f'{math.floor(Fraction(number) * factor + Fraction(1, 2))} {unit}'
+    whole = math.floor(Fraction(number) * factor + Fraction(1, 2))
+    return f'{whole} {unit.removesuffix("s")}' + ('s' if whole > 1 else '')
 
 
 def lengthened(config: ConfigDict, factor: Fraction | int, **changes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
         best, second, worst = ranked[0], ranked[1], ranked[-1]
         gap = _error(second) - _error(best)
         if gap < 0.005:
-            sentences.append(f'{best.label} and {second.label} have the same final test error, {_percent(best)}.')
+            sentences.append(f'{best.label} and {second.label} have the same final test error, {_error(best):.2f} %.')
         else:
             sentences.append(
                 f'{best.label} has the least final test error, {_percent(best)}, {gap:.2f} points below {second.label}'
@@ -43,7 +43,8 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
             f'Against {len(differences)} published number{"s" if len(differences) > 1 else ""}, the largest '
             f'difference is {largest:+.2f} points ({row.label}).'
         )
-    return (f'{group}: ' if group and sentences else '') + ' '.join(sentences)
+    text = (f'{group}: ' if group and sentences else '') + ' '.join(sentences)
+    return text[:1].upper() + text[1:]
 
 
 def _beyond(better: Row, worse: Row) -> str:

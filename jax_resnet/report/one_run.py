@@ -26,7 +26,7 @@ class Mistake:
 
     @property
     def caption(self) -> str:
-        return f'{self.label}, named {self.named} ({100 * self.probability:.1f} %)'
+        return f'{self.label}, named {self.named}\n{100 * self.probability:.1f} %'
 
     def png(self) -> bytes:
         """The image, enlarged to about 96 pixels."""
@@ -113,7 +113,12 @@ def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
     few = len(names) <= 20
     domain, plain = alt.Scale(domain=list(names)), {'labels': few, 'ticks': False, 'grid': False, 'domain': False}
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X('named:N', title='named', scale=domain, axis=alt.Axis(labelAngle=-45, **plain)),
+        x=alt.X(
+            'named:N',
+            title='named',
+            scale=domain,
+            axis=alt.Axis(labelAngle=-45 if max(map(len, names)) > 3 else 0, **plain),
+        ),
         y=alt.Y('class:N', title='class', scale=domain, axis=alt.Axis(**plain)),
         tooltip=['class:N', 'named:N', 'count:Q', alt.Tooltip('share:Q', title='% of the class')],
     )

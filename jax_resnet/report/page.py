@@ -32,15 +32,17 @@ th { text-align: right; font-weight: 600; color: var(--soft); vertical-align: bo
 td { text-align: right; vertical-align: top; }
 th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-td:first-child { font-weight: 600; }
-td[data-name='test error'] span, td[data-name='time'] span { white-space: nowrap; }
+td:first-child { font-weight: 600; overflow-wrap: anywhere; }
+td[data-name='test error'] span, td[data-name='time'] span, td[data-name='device'] span { white-space: nowrap; }
+td[data-name='runs'] { min-width: 96px; }
 .charts { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 16px 24px; align-items: start; }
 .charts > :first-child { grid-column: 1 / -1; }
 .charts.pair > :first-child { grid-column: auto; }
 .chart { min-width: 0; }
 .vega-embed.has-actions { padding-right: 0; }
 .mistakes { display: flex; flex-wrap: wrap; gap: 16px; }
-figure { margin: 0; width: 112px; } figcaption { font-size: 12px; line-height: 1.3; color: var(--soft); }
+figure { margin: 0; width: 112px; }
+figcaption { font-size: 12px; line-height: 1.3; color: var(--soft); white-space: pre-line; }
 figure img { width: 96px; image-rendering: pixelated; border: 1px solid var(--line); }
 img.wide { max-width: 100%; }
 details { margin: 16px 0; } summary { cursor: pointer; color: var(--soft); }

@@ -26,6 +26,7 @@ class Run:
         metrics: a mapping an evaluation, in order.
         summary: of a finished run, else empty.
         failure: why it failed, or ''.
+        is_rehearsal: whether a study trained it as one.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Run:
     metrics: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     failure: str
+    is_rehearsal: bool
 
     @property
     def state(self) -> str:
@@ -70,7 +72,8 @@ def read(folder: Path, seed: int | None = None) -> Run:
         raise ConfigError(f'{folder / "metrics.jsonl"} is damaged ({e})') from None
     failure = (folder / 'failure.txt').read_text().strip() if (folder / 'failure.txt').exists() else ''
     seed = config.get('seed', 0) if seed is None else seed
-    return Run(folder, seed, config, metrics, _json(folder / 'summary.json') or {}, failure)
+    is_rehearsal = (folder / 'rehearsal.txt').exists()
+    return Run(folder, seed, config, metrics, _json(folder / 'summary.json') or {}, failure, is_rehearsal)
 
 
 def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:

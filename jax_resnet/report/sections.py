@@ -127,7 +127,7 @@ class Section:
         """The rows by the picture that they are drawn in; those of a rehearsal say so."""
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
-            name = ', '.join(part for part in (row.group, 'a rehearsal on the digits' * self.is_rehearsal) if part)
+            name = ', '.join(part for part in (row.group, 'rehearsal on the digits' * self.is_rehearsal) if part)
             groups.setdefault(name, []).append(row)
         return groups
 
@@ -198,16 +198,30 @@ def _of_study(path: Path) -> Section:
 
 
 def _of_runs(runs: Sequence[Run]) -> Section:
-    rows: dict[str, list[Run]] = {}
-    for run in runs:
-        rows.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
-    made = []
-    for same in rows.values():
-        same.sort(key=lambda run: run.seed)
-        label = same[0].folder.parent if same[0].folder.name.startswith('seed') else same[0].folder
-        name = '/'.join(part for part in label.parts if part not in ('/', '..', 'runs')) or str(same[0].folder)
-        made.append(Row(name, f'on {same[0].config.get("dataset.name")}', same))
-    return Section('runs', 'Runs', '', '', made, {}, False, ())
+    """Runs of no study: a row for those that differ in the seed alone, called by its folder and what is special."""
+    by_recipe: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
+    rows = []
+    for same in by_recipe.values():
+        name, data = _config_name(same[0]), same[0].config.get('dataset.name')
+        alike = [other[0] for other in by_recipe.values() if _config_name(other[0]) == name]
+        special = [
+            f'{field.rpartition(".")[2]}={value}'
+            for field, value in same[0].recipe.items()
+            if any(other.recipe.get(field) != value for other in alike)
+        ]
+        label = ', '.join([name, *special[:3], *(['rehearsal'] if same[0].is_rehearsal else [])])
+        used = sum(row.label.partition(' (')[0] == label for row in rows)
+        rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
+    is_rehearsal = all(run.is_rehearsal for run in runs)
+    return Section('runs', 'Runs', '', '', rows, {}, is_rehearsal, ())
+
+
+def _config_name(run: Run) -> str:
+    """The folder beneath `runs` that a run lies in, which names its config; else the last of its path."""
+    parts = run.folder.resolve().parts
+    return parts[parts.index('runs') + 1] if 'runs' in parts[:-2] else parts[-2 if parts[-1].startswith('seed') else -1]
 
 
 def _join(folder: Path, relative: str) -> Path:

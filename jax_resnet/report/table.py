@@ -76,7 +76,8 @@ def states(section: Section) -> list[str]:
         for run in row.runs
         if run.state != FINISHED
     ]
-    return [f'{sum(len(row.runs) for row in section.rows)} runs: {", ".join(counted)}', *lines]
+    total = sum(len(row.runs) for row in section.rows)
+    return [f'{total} run{"s" if total > 1 else ""}: {", ".join(counted)}', *lines]
 
 
 def network(row: Row) -> str:

@@ -33,6 +33,7 @@ class Run:
         overrides: the fields that are changed, by dotted name.
         seed: of the run.
         config: the whole config, the changes and the seed in it.
+        is_rehearsal: whether reports are to mark it as one.
     """
 
     label: str
@@ -40,6 +41,7 @@ class Run:
     overrides: Mapping[str, Any]
     seed: int
     config: Mapping[str, Any] = field(repr=False)
+    is_rehearsal: bool = False
 
     @property
     def name(self) -> str:
@@ -191,7 +193,7 @@ def read(
     notes: list[str] = []
     for described in study['rows']:
         row = _row(described, seeds, given, is_rehearsal)
-        if row.parameters > limit:
+        if limit < inf and row.parameters > limit:
             notes.append(f'{row.label} is left out: {row.parameters:,} parameters, the limit is {limit:,.0f}')
             continue
         same = next((other for other in rows if _compared(other) == _compared(row)), None)
@@ -248,11 +250,12 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
 
     def run(seed: int) -> Run:
         whole = without_none(config.to_dict() | {'seed': seed})
-        return Run(described['label'], file, overrides, seed, whole)
+        return Run(described['label'], file, overrides, seed, whole, is_rehearsal)
 
     runs = tuple(run(seed) for seed in seeds)
     for each in runs:
         check(each.config)
+        network(each.config)  # whether there is such a one
     published, text = described['published'], described['published_text']
     return Row(described['label'], described['group'], runs, published, text, window)
 

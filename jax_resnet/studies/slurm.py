@@ -8,8 +8,7 @@ from typing import Any
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import one_run
 from jax_resnet.studies.plan import Run
-from jax_resnet.studies.state import FINISHED, state_of
-from jax_resnet.training.run_folder import RunFolder
+from jax_resnet.studies.state import FINISHED, prepare, state_of
 
 SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -34,7 +33,7 @@ def submit(runs: Sequence[Run], logs: Path, options: Mapping[str, Any], cluster:
     except ImportError:
         raise ConfigError("--launcher=slurm needs submitit: pip install 'jax_resnet[slurm]'") from None
     for run in runs:
-        RunFolder(run.folder).open(run.config)
+        prepare(run)
     try:
         executor = submitit.AutoExecutor(logs, cluster=cluster)
         executor.update_parameters(**{'name': 'jax_resnet', 'timeout_min': 24 * 60, **options})

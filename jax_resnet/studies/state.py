@@ -40,6 +40,18 @@ def state_of(run: Run) -> State:
     return State(STOPPED, _progress(folder)) if reason is None else State(FAILED, reason)
 
 
+def prepare(run: Run) -> None:
+    """Makes the folder of a run that is about to be trained.
+
+    Raises:
+        ConfigError: the folder holds a run of another config.
+    """
+    folder = RunFolder(run.folder)
+    folder.open(run.config)
+    if run.is_rehearsal:
+        folder.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
+
+
 def _progress(folder: RunFolder) -> str:
     lines = folder.metrics()
     if not lines:

@@ -13,9 +13,12 @@ from typing import Any
 from jax_resnet.errors import Stopped
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Run
-from jax_resnet.studies.state import FINISHED, state_of
+from jax_resnet.studies.state import FINISHED, prepare, state_of
 from jax_resnet.training.run_folder import RunFolder
 from jax_resnet.training.signals import StopSignals
+
+COMMAND = (sys.executable, '-m', 'jax_resnet.studies.one_run')
+"""Trains the run of a folder."""
 
 
 def find_gpus() -> list[str]:
@@ -83,10 +86,10 @@ class _Workers:
 
     def _start(self, run: Run, device: str | None) -> None:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
-        RunFolder(run.folder).open(run.config)
+        prepare(run)
         with (run.folder / 'log.txt').open('a') as log:
             process = subprocess.Popen(
-                [sys.executable, '-m', 'jax_resnet.studies.one_run', str(run.folder)],
+                [*COMMAND, str(run.folder)],
                 stdin=subprocess.PIPE,  # it ends when this process does, whichever way
                 stdout=subprocess.PIPE,
                 stderr=log,
