@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.fields import without_none
@@ -32,13 +33,19 @@ SECONDS_PER_DISPATCH = 1.0
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
 
 
-def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False) -> dict[str, Any]:
+def train(
+    config: Mapping[str, Any],
+    workdir: str | Path,
+    profile: bool = False,
+    progress: Callable[[Clock, int, str], Progress] = Progress,
+) -> dict[str, Any]:
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
     Args:
         config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts).
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
+        progress: makes what shows the run's progress.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages.
@@ -57,16 +64,22 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
         print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
         return finished
     with folder.locked(), StopSignals() as stop_signals:
-        return _Run(experiment, folder, stop_signals).go(profile)
+        return _Run(experiment, folder, stop_signals, progress).go(profile)
 
 
 class _Run:
     """One start of a run: its state, and what happens to it when."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, stop_signals: StopSignals) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        stop_signals: StopSignals,
+        progress: Callable[[Clock, int, str], Progress],
+    ) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
-        self.progress = Progress(self.clock, self.end, self.config['log_every'])
+        self.progress = progress(self.clock, self.end, self.config['log_every'])
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
@@ -245,6 +258,7 @@ class _Run:
         summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
         self.checkpoints.close()
         self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)
+        self.folder.write_arrays('mistakes.npz', **self.evaluators['test'].mistakes(test))
         self.folder.write_summary(summary)
         self.progress.close()
         self.progress.say(describe_summary(summary))

@@ -80,6 +80,10 @@ class RunFolder:
             raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
         if not self._has('config.json'):
             self._write_json('config.json', config)
+        self.check_same(config)
+
+    def check_same(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
         there, here = LATER_FIELDS | flatten(self.config()), flatten(config)
         differences = [
             f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
@@ -175,6 +179,17 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
         self._write_json('summary.json', summary)
+
+    def failure(self) -> str | None:
+        """Why the last start of the run failed, where a study started it; else None."""
+        return (self.path / 'failure.txt').read_text().strip() if self._has('failure.txt') else None
+
+    def write_failure(self, reason: str | None) -> None:
+        """Keeps why the run failed; None, at the next start, forgets it."""
+        if reason is None:
+            (self.path / 'failure.txt').unlink(missing_ok=True)
+        else:
+            self.write_text('failure.txt', reason + '\n')
 
     def write_arrays(self, name: str, **arrays: ArrayLike) -> None:
         """Writes a compressed .npz file."""
