@@ -5,15 +5,14 @@ the same command.
 """
 
 import ast
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
-from jax_resnet import command_line
+from jax_resnet import command_line, config_file
 from jax_resnet.errors import ConfigError
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'The config: a file, or file.py:argument.')
@@ -37,7 +36,7 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
     if any(argument.startswith(('--config=', '-config=')) for argument in argv):
         from jax_resnet.training import fields
 
-        print(f'\nFields of {_parse(argv)}, changed by --config.field=value:\n')
+        print(f'\nFields of {config_file.parse(argv, flags.FLAGS)}, changed by --config.field=value:\n')
         print(fields.describe(_CONFIG.value.to_dict()))
 
 
@@ -59,7 +58,7 @@ def _train(argv: Sequence[str]) -> None:
         if argument.startswith('--config=') and folder.is_dir():
             print(_list_configs(folder))
             return
-    config_file = _parse(argv)
+    file = config_file.parse(argv, flags.FLAGS)
     from jax_resnet import training
     from jax_resnet.training.run_folder import default_name
 
@@ -68,51 +67,8 @@ def _train(argv: Sequence[str]) -> None:
         raise ConfigError('--workdir: must name a folder; got none')
     if workdir is None:
         overrides = config_flags.get_override_values(flags.FLAGS['config'])
-        workdir = default_name(config_file, overrides, _CONFIG.value.get('seed', 0))
+        workdir = default_name(file, overrides, _CONFIG.value.get('seed', 0))
     training.train(_CONFIG.value, workdir, profile=_PROFILE.value)
-
-
-def _parse(argv: Sequence[str]) -> str:
-    """Parses the flags; returns the config file, with its argument. Raises ConfigError."""
-    changed = [match[1] for argument in argv if (match := re.match(r'--?config\.([^=]*)', argument))]
-    if changed:
-        from jax_resnet.training import fields
-
-        for field in changed:
-            fields.check_name(field)
-    try:
-        rest = flags.FLAGS(argv)
-    except (Exception, SystemExit) as e:  # absl and ml_collections raise many kinds, and a config file may raise any
-        if isinstance(e, AttributeError) and any(field.startswith('model.') for field in changed):
-            # The fields of `model` depend on the config, so that only the config itself could check them.
-            reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
-            raise ConfigError(f'config.model has no field {reason}') from e
-        lines, where = [line.strip() for line in str(e).splitlines() if line.strip()], ''
-        flag = re.match(r'flag --config\.([\w.]+)=(.*?): ', str(e))
-        if flag and flag[1] in fields.FIELDS:
-            raise ConfigError(f'config.{flag[1]}={flag[2]!r}: must be {fields.FIELDS[flag[1]].allowed}') from e
-        if any(line.startswith('Traceback') for line in lines):  # of an error in a config file
-            lines, where = lines[-1:], f'{_config_flag(argv)}: '
-        elif not isinstance(e, flags.Error):
-            where = f'{_config_flag(argv)}: {type(e).__name__}: '
-        raise ConfigError(where + ' '.join(lines)) from e
-    if len(rest) > 1:
-        raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
-    if _CONFIG.value is None and not _config_flag(argv):
-        raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
-    name: str = config_flags.get_config_filename(flags.FLAGS['config'])
-    file = name.partition(':')[0]
-    if not Path(file).is_file():
-        raise ConfigError(f'--config={file}: no such file; the configs lie in {Path(__file__).parent / "configs"}')
-    if not isinstance(_CONFIG.value, Mapping | ConfigDict):
-        kind = type(_CONFIG.value).__name__
-        raise ConfigError(f'{_config_flag(argv)}: its get_config must return a ConfigDict; it returns {kind}')
-    return name
-
-
-def _config_flag(argv: Sequence[str]) -> str:
-    match = re.search(r'(?:^|\n)--?config[=\n](.*)', '\n'.join(argv))
-    return f'--config={match[1]}' if match else ''
 
 
 if __name__ == '__main__':

@@ -44,6 +44,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
     'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
     'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
+    'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
+    'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
     'python benchmarks/train_step.py': None,
 }  # fmt: skip
 

@@ -186,3 +186,10 @@ SOURCES: dict[str, Callable[[str, Path, Path | None], Source]] = {
     'digits': _open_digits,
 }
 """What `config.dataset.name` may be."""
+
+SHAPES: dict[str, tuple[tuple[int, int, int], int]] = {
+    'cifar10': ((32, 32, 3), 10),
+    'cifar100': ((32, 32, 3), 100),
+    'digits': ((16, 16, 1), 10),
+}
+"""(image shape, number of classes) of each data set, known before its data is there."""

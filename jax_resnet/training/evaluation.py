@@ -56,6 +56,13 @@ class Scores:
             errors[name] = 100 * float(1 - correct.mean()) if len(correct) else None
         return errors
 
+    def mistakes(self, most: int) -> np.ndarray:
+        """Indices of the wrong examples, at most `most`, the surest of their wrong class first."""
+        z = self.logits.astype(np.float64)
+        sureness = 1 / np.exp(z - z.max(1, keepdims=True)).sum(1)  # the softmax of the class that was named
+        wrong = np.flatnonzero(~self._is_correct)
+        return wrong[np.argsort(-sureness[wrong], kind='stable')][:most]
+
     @property
     def _is_correct(self) -> np.ndarray:
         return self.logits.argmax(1) == self.labels
@@ -111,3 +118,8 @@ class Evaluator:
         logits = np.concatenate(list(batches))[: len(self.examples)]
         assert len(logits) == len(self.examples)
         return Scores(logits, self.examples.labels, self.class_names)
+
+    def mistakes(self, scores: Scores, most: int = 36) -> dict[str, np.ndarray]:
+        """The most confident mistakes: `index` into the split, and `images`, uint8, as in the data set."""
+        index = scores.mistakes(most)
+        return {'index': index, 'images': self.examples.images[index]}

@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from clu import parameter_overview
 
 from jax_resnet import models
 from jax_resnet.data import stream
-from jax_resnet.errors import DataError, Diverged, Stopped
+from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.fields import without_none
@@ -26,18 +27,25 @@ from jax_resnet.training.progress import Progress
 from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_devices
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
+from jax_resnet.training.transfer import begin_from
 
 SECONDS_PER_DISPATCH = 1.0
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
 
 
-def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False) -> dict[str, Any]:
+def train(
+    config: Mapping[str, Any],
+    workdir: str | Path,
+    profile: bool = False,
+    progress: Callable[[Clock, int, str], Progress] = Progress,
+) -> dict[str, Any]:
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
     Args:
         config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts).
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
+        progress: makes what shows the run's progress.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages.
@@ -50,33 +58,29 @@ def train(config: Mapping[str, Any], workdir: str | Path, profile: bool = False)
     config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
-    try:
-        return _train(experiment, folder, profile)
-    except BrokenPipeError:
-        raise  # of the output
-    except OSError as e:
-        raise DataError(
-            f'{folder.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
-        ) from e
-
-
-def _train(experiment: Experiment, folder: RunFolder, profile: bool) -> dict[str, Any]:
-    folder.open(experiment.config)
-    finished = folder.summary()
-    if finished is not None:
-        print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
-        return finished
-    with folder.locked(), StopSignals() as stop_signals:
-        return _Run(experiment, folder, stop_signals).go(profile)
+    with folder.errors_told():
+        folder.open(config)
+        finished = folder.summary()
+        if finished is not None:
+            print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
+            return finished
+        with folder.locked(), StopSignals() as stop_signals:
+            return _Run(experiment, folder, stop_signals, progress).go(profile)
 
 
 class _Run:
     """One start of a run: its state, and what happens to it when."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, stop_signals: StopSignals) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        stop_signals: StopSignals,
+        progress: Callable[[Clock, int, str], Progress],
+    ) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
-        self.progress = Progress(self.clock, self.end, self.config['log_every'])
+        self.progress = progress(self.clock, self.end, self.config['log_every'])
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
@@ -123,7 +127,11 @@ class _Run:
     def _restore_or_create(self) -> tuple[TrainState, float]:
         if not self.checkpoints.steps():
             self.folder.cut_metrics(0)
-            return self.experiment.initial_state(), 0.0
+            state = self.experiment.initial_state()
+            if self.config['init_from'] is not None:
+                state, line = begin_from(self.config['init_from'], state)
+                self.progress.say(line)
+            return state, 0.0
         like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
         state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
@@ -143,11 +151,8 @@ class _Run:
         say(
             f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs'
         )
-        rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
-        say('learning rate ' + ', '.join(rates))
-        late = [f'{start:,}' for start, _ in self.experiment.pieces if start >= self.end]
-        if late:
-            say(f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached')
+        for line in self.experiment.schedule.describe(self.end):
+            say(line)
         if self.step:
             say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
@@ -254,6 +259,7 @@ class _Run:
         summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
         self.checkpoints.close()
         self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)
+        self.folder.write_arrays('mistakes.npz', **self.evaluators['test'].mistakes(test))
         self.folder.write_summary(summary)
         self.progress.close()
         self.progress.say(describe_summary(summary))

@@ -20,11 +20,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.data import CentreView, Normalization
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.fields import flatten
 
-NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'log_every')
+NOT_COMPARED = (
+    'dataset.data_dir',
+    'dataset.manual_dir',
+    'parallel.',
+    'memory.rematerialize',
+    'checkpoint_every',
+    'log_every',
+)
 """Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
+
+LATER_FIELDS = {'init_from': None, 'loss.label_smoothing': 0.0, 'schedule.name': 'piecewise', 'memory.microbatches': 1}
+"""What a run meant whose config is older than these fields."""
 
 
 def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
@@ -70,7 +80,11 @@ class RunFolder:
             raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
         if not self._has('config.json'):
             self._write_json('config.json', config)
-        there, here = flatten(self.config()), flatten(config)
+        self.check_same(config)
+
+    def check_same(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
+        there, here = LATER_FIELDS | flatten(self.config()), flatten(config)
         differences = [
             f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
             for name in sorted({*there, *here})
@@ -81,6 +95,18 @@ class RunFolder:
             raise ConfigError(
                 f'{self.path} holds a run of another config ({difference}): --workdir names another folder'
             )
+
+    @contextlib.contextmanager
+    def errors_told(self) -> Iterator[None]:
+        """Meanwhile an OSError, of a full disk or a folder that cannot be written, is raised as a DataError."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # of the output
+        except OSError as e:
+            raise DataError(
+                f'{self.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
+            ) from e
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -165,6 +191,17 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
         self._write_json('summary.json', summary)
+
+    def failure(self) -> str | None:
+        """Why the last start of the run failed, where a study started it; else None."""
+        return (self.path / 'failure.txt').read_text().strip() if self._has('failure.txt') else None
+
+    def write_failure(self, reason: str | None) -> None:
+        """Keeps why the run failed; None, at the next start, forgets it."""
+        if reason is None:
+            (self.path / 'failure.txt').unlink(missing_ok=True)
+        else:
+            self.write_text('failure.txt', reason + '\n')
 
     def write_arrays(self, name: str, **arrays: ArrayLike) -> None:
         """Writes a compressed .npz file."""

@@ -73,10 +73,13 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     predictions = np.load(folder / 'predictions.npz')
     assert predictions['logits'].shape == (100, 10)
     assert (predictions['logits'].argmax(1) == predictions['labels']).sum() == summary['test_correct']
+    mistakes = np.load(folder / 'mistakes.npz')
+    assert mistakes['images'].shape == (36, 16, 16, 1)
+    assert (predictions['logits'].argmax(1) != predictions['labels'])[mistakes['index']].all()
     there = {path.name for path in folder.iterdir()}
     assert there == {
         'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
-        'predictions.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
+        'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
     }  # fmt: skip
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
     assert 'stage3/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()

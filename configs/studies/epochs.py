@@ -1,0 +1,42 @@
+"""Do half or twice the epochs change the error of ResNet-20 and ResNet-56 on CIFAR-10 and CIFAR-100?
+
+The Report's recipe at 82, 164 and 328 epochs; the learning rate's drops move along: (41, 61), (81, 122) and
+(162, 244). The Report's errors on CIFAR-10, training / test: 20 layers 0.64 / 8.45 % at 164 epochs, 0.25 / 7.8 % at
+328; 56 layers 0.09 / 7.3 % and 0.01 / 6.1 %.
+
+The argument is the factors of the 164 epochs.
+
+    python -m jax_resnet.study --study=configs/studies/epochs.py --seeds=0,1,2
+"""
+
+from fractions import Fraction
+from typing import Any
+
+from configs import report_cifar10
+from configs.studies import base
+
+PUBLISHED = {
+    ('cifar10', 20, '1'): 8.45,
+    ('cifar10', 20, '2'): 7.8,
+    ('cifar10', 56, '1'): 7.3,
+    ('cifar10', 56, '2'): 6.1,
+}
+
+
+def get_study(factors: str = '1/2,1,2') -> dict[str, Any]:
+    rows = []
+    for dataset in ('cifar10', 'cifar100'):
+        for depth in (20, 56):
+            for factor in factors.split(','):
+                config = report_cifar10.get_config(f'resnet{depth}')
+                changes = base.lengthened(config, Fraction(factor), **base.REPORT_STUDIES)
+                rows.append(
+                    base.row(
+                        f'ResNet-{depth}, {changes["train_for"]}',
+                        f'report_{dataset}.py:resnet{depth}',
+                        changes,
+                        published=PUBLISHED.get((dataset, depth, factor)),
+                        group=f'ResNet-{depth} on CIFAR-{dataset.removeprefix("cifar")}',
+                    )
+                )
+    return base.study(rows, 'the Report, at the end of training')

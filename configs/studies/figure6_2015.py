@@ -1,0 +1,33 @@
+"""Figure 6 of He et al. 2015: do deeper nets train better on CIFAR-10, plain and residual?
+
+Published as curves: the error of plain nets rises with their depth, above 60 % at 110 layers; that of ResNets falls,
+to the numbers of Table 6.
+
+The argument is the kinds of net: plain, resnet.
+
+    python -m jax_resnet.study --study=configs/studies/figure6_2015.py --seeds=0,1,2
+"""
+
+from typing import Any
+
+from configs.studies import base, table6_2015
+
+DEPTHS = {'plain': ('20', '32', '44', '56', '110'), 'resnet': ('20', '32', '44', '56', '110')}
+TITLES = {'plain': ('plain', 'Plain nets'), 'resnet': ('ResNet', 'ResNets')}
+
+
+def get_study(kinds: str = 'plain,resnet') -> dict[str, Any]:
+    rows = []
+    for kind in base.choose(kinds, tuple(DEPTHS)):
+        label, group = TITLES[kind]
+        for depth in DEPTHS[kind]:
+            rows.append(
+                base.row(
+                    f'{label}-{depth}',
+                    f'{kind}{depth}_cifar10.py',
+                    published=table6_2015.PUBLISHED[depth] if kind == 'resnet' else None,
+                    published_text='above 60' if (kind, depth) == ('plain', '110') else '',
+                    group=group,
+                )
+            )
+    return base.study(rows, 'He et al. 2015, Figure 6 and Table 6')

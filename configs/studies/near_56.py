@@ -1,0 +1,28 @@
+"""Does a unit a stage more or less make a difference: 50 and 62 layers against 56?
+
+ResNets of 6n+2 layers, n = 8, 9 and 10, by the Report's recipe of 164 epochs on CIFAR-10. The Report's 56 layers have
+a final error of 7.3 %.
+
+The argument is the depths.
+
+    python -m jax_resnet.study --study=configs/studies/near_56.py --seeds=0,1,2
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+DEPTHS = ('50', '56', '62')
+
+
+def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
+    rows = [
+        base.row(
+            f'ResNet-{depth}',
+            f'report_cifar10.py:resnet{depth}',
+            base.REPORT_STUDIES,
+            published=7.3 if depth == '56' else None,
+        )
+        for depth in base.choose(depths, DEPTHS)
+    ]
+    return base.study(rows, 'the Report, at the end of training')

@@ -1,0 +1,24 @@
+"""What if there are no shortcuts, or one after each single or each third convolution instead of each second?
+
+ResNet-56 on CIFAR-10 by the Report's recipe of 164 epochs, the number of convolutions unchanged. No published numbers.
+
+The argument is how many convolutions each shortcut spans.
+
+    python -m jax_resnet.study --study=configs/studies/skips.py --seeds=0,1,2
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+LABELS = {
+    'none': 'no shortcuts',
+    '1': 'a shortcut each convolution',
+    '2': 'a shortcut each 2 convolutions',
+    '3': 'a shortcut each 3 convolutions',
+}
+
+
+def get_study(spans: str = ','.join(LABELS)) -> dict[str, Any]:
+    names = base.choose(spans, tuple(LABELS))
+    return base.study([base.row(LABELS[name], f'skips_resnet56_cifar10.py:{name}') for name in names], 'none')

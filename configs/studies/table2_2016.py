@@ -1,0 +1,44 @@
+"""Table 2 of He et al. 2016: in which order should BatchNorm, ReLU and addition come?
+
+ResNet-110 and ResNet-164 on CIFAR-10. Published, medians of five runs: original 6.61 and 5.93 %, BatchNorm after
+addition 8.17 and 6.50, ReLU before addition 7.84 and 6.14, ReLU-only pre-activation 6.71 and 5.91, full
+pre-activation 6.37 and 5.46.
+
+The argument is the depths.
+
+    python -m jax_resnet.study --study=configs/studies/table2_2016.py --seeds=0,1,2,3,4
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+PUBLISHED = {
+    'original': (6.61, 5.93),
+    'bn_after_addition': (8.17, 6.50),
+    'relu_before_addition': (7.84, 6.14),
+    'relu_only_preactivation': (6.71, 5.91),
+    'full_preactivation': (6.37, 5.46),
+}
+TITLES = {
+    'original': 'original',
+    'bn_after_addition': 'BN after addition',
+    'relu_before_addition': 'ReLU before addition',
+    'relu_only_preactivation': 'ReLU-only pre-activation',
+    'full_preactivation': 'full pre-activation',
+}
+DEPTHS = ('110', '164')
+
+
+def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
+    rows = [
+        base.row(
+            f'{TITLES[order]}, {depth}',
+            f'order_resnet{depth}_cifar10.py:{order}',
+            published=published[DEPTHS.index(depth)],
+            group=f'ResNet-{depth}',
+        )
+        for depth in base.choose(depths, DEPTHS)
+        for order, published in PUBLISHED.items()
+    ]
+    return base.study(rows, 'He et al. 2016, Table 2, medians of 5 runs', 'median')

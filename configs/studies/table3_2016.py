@@ -1,0 +1,42 @@
+"""Table 3 of He et al. 2016: is full pre-activation better than the original unit, at every depth?
+
+Published, original and pre-activation: on CIFAR-10 ResNet-110 of one-layer units 9.90 and 8.91 %, ResNet-110 6.61 and
+6.37, ResNet-164 5.93 and 5.46, ResNet-1001 7.61 and 4.92; on CIFAR-100 ResNet-164 25.16 and 24.33, ResNet-1001 27.82
+and 22.71.
+
+The argument is the networks.
+
+    python -m jax_resnet.study --study=configs/studies/table3_2016.py:110,164 --seeds=0,1,2,3,4
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+NETWORKS = {
+    '110_one_layer': ('ResNet-110 of one-layer units', 'CIFAR-10', (9.90, 8.91)),
+    '110': ('ResNet-110', 'CIFAR-10', (6.61, 6.37)),
+    '164': ('ResNet-164', 'CIFAR-10', (5.93, 5.46)),
+    '1001': ('ResNet-1001', 'CIFAR-10', (7.61, 4.92)),
+    '164_cifar100': ('ResNet-164', 'CIFAR-100', (25.16, 24.33)),
+    '1001_cifar100': ('ResNet-1001', 'CIFAR-100', (27.82, 22.71)),
+}
+
+
+def get_study(networks: str = ','.join(NETWORKS)) -> dict[str, Any]:
+    rows = []
+    for name in base.choose(networks, tuple(NETWORKS)):
+        title, data, published = NETWORKS[name]
+        for order, error in zip(('original', 'full_preactivation'), published, strict=True):
+            kind = 'original' if order == 'original' else 'pre-activation'
+            rows.append(base.row(f'{title}, {kind}', _config(name, order), published=error, group=f'{title} on {data}'))
+    return base.study(rows, 'He et al. 2016, Table 3, medians of 5 runs', 'median')
+
+
+def _config(name: str, order: str) -> str:
+    depth, _, kind = name.partition('_')
+    if kind == 'one_layer':
+        return f'one_layer_resnet110_cifar10.py:{order}'
+    if depth == '110':
+        return f'order_resnet110_cifar10.py:{order}'
+    return f'{"" if order == "original" else "preact_"}resnet{depth}_{kind or "cifar10"}.py'

@@ -1,0 +1,35 @@
+"""Table 4 of He et al. 2016: what is the error of the pre-activation ResNet-164 and ResNet-1001?
+
+Published: on CIFAR-10 ResNet-164 5.46 %, ResNet-1001 4.92 % (4.89 ± 0.14) and, with batches of 64, 4.62 %
+(4.69 ± 0.20); on CIFAR-100 ResNet-164 24.33 % and ResNet-1001 22.71 % (22.68 ± 0.22). Medians of five runs; in
+brackets their mean and standard deviation.
+
+The argument is the data sets.
+
+    python -m jax_resnet.study --study=configs/studies/table4_2016.py:cifar10 --seeds=0,1,2,3,4
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+ROWS = {
+    'cifar10': (
+        ('pre-activation ResNet-164', 'preact_resnet164_cifar10.py', 5.46, ''),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar10.py', 4.92, '4.92 (4.89 ± 0.14)'),
+        ('pre-activation ResNet-1001, batch 64', 'preact_resnet1001_batch64_cifar10.py', 4.62, '4.62 (4.69 ± 0.20)'),
+    ),
+    'cifar100': (
+        ('pre-activation ResNet-164', 'preact_resnet164_cifar100.py', 24.33, ''),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar100.py', 22.71, '22.71 (22.68 ± 0.22)'),
+    ),
+}
+
+
+def get_study(datasets: str = ','.join(ROWS)) -> dict[str, Any]:
+    rows = [
+        base.row(label, config, published=error, published_text=text, group=f'CIFAR-{dataset.removeprefix("cifar")}')
+        for dataset in base.choose(datasets, tuple(ROWS))
+        for label, config, error, text in ROWS[dataset]
+    ]
+    return base.study(rows, 'He et al. 2016, Table 4, medians of 5 runs', 'median')

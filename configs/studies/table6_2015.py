@@ -1,0 +1,28 @@
+"""Table 6 of He et al. 2015: what is the error of ResNets of 20 to 1202 layers on CIFAR-10?
+
+Published: 8.75, 7.51, 7.17, 6.97 and, for 110 layers, 6.61 ± 0.16 % (five runs; the best, 6.43 %, is the table's);
+1202 layers 7.93 %.
+
+The argument is the depths.
+
+    python -m jax_resnet.study --study=configs/studies/table6_2015.py:20,32,44,56,110 --seeds=0,1,2,3,4
+"""
+
+from typing import Any
+
+from configs.studies import base
+
+PUBLISHED = {'20': 8.75, '32': 7.51, '44': 7.17, '56': 6.97, '110': 6.61, '1202': 7.93}
+
+
+def get_study(depths: str = ','.join(PUBLISHED)) -> dict[str, Any]:
+    rows = [
+        base.row(
+            f'ResNet-{depth}',
+            f'resnet{depth}_cifar10.py',
+            published=PUBLISHED[depth],
+            published_text='6.61 ± 0.16' if depth == '110' else '',
+        )
+        for depth in base.choose(depths, tuple(PUBLISHED))
+    ]
+    return base.study(rows, 'He et al. 2015, Table 6')

@@ -1,0 +1,42 @@
+"""Reports on runs and studies: `python -m jax_resnet.report runs/studies/depth --out=report.html`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from jax_resnet import command_line
+from jax_resnet.report import one_run, sections, table
+from jax_resnet.report.answer import answers
+from jax_resnet.report.pictures import only_run
+
+
+def main() -> int:
+    """Runs the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m jax_resnet.report',
+        description='Prints the tables of studies and runs; with --out, writes a page, Markdown, CSV and pictures too.',
+    )
+    parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that hold some')
+    parser.add_argument('--out', help='the page, such as report.html')
+    options = parser.parse_args()
+    return command_line.run(lambda: _report(options))
+
+
+def _report(options: argparse.Namespace) -> None:
+    made = sections.read(options.folders)
+    for section in made:
+        print(section.question + (' (rehearsal)' if section.is_rehearsal else ''))
+        print('\n'.join(answers(section)))
+        print('\n' + table.aligned(*table.rows(section)) + '\n')
+        print('\n'.join((*table.states(section), *table.explain(section))) + '\n')
+        run = only_run(section)
+        if run is not None:
+            print(one_run.curve(run) + '\n')
+    if options.out:
+        from jax_resnet.report import files
+
+        print('written: ' + ', '.join(map(str, files.write(made, Path(options.out)))))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

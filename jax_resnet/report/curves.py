@@ -1,0 +1,225 @@
+"""The curves of a group of runs, in the papers' manner: training dashed, test solid, error in %."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+from jax_resnet.report.charts import GREY, PALETTE, altair, legend_columns, styled
+from jax_resnet.report.sections import Row, Section
+
+SPLITS = {'test': [], 'training': [6, 4]}
+"""And how their lines are dashed."""
+
+HINT = (
+    'Click a name below a chart to switch its curves off or on. Drag to move, Ctrl + wheel or pinch to zoom, double '
+    'click to go back.'
+)
+
+
+def errors(rows: Sequence[Row], title: str) -> Any:
+    """Training and test error: a thin line a run, mean and band over seeds."""
+    return _curves(rows, title, 'error', 'error (%)', '.2f', 320)
+
+
+def losses(rows: Sequence[Row], title: str) -> Any:
+    """Training and test loss, as `errors`."""
+    return _curves(rows, title, 'loss', 'loss', '.3f', 240)
+
+
+def learning_rates(rows: Sequence[Row], title: str) -> Any:
+    """The learning rate of every row."""
+    alt = altair()
+    values = []
+    for row in rows:
+        run = next((run for run in row.runs if run.metrics), None)
+        values += [
+            {'row': row.label, 'epoch': round(line['epoch'], 4), 'rate': line['learning_rate']}
+            for line in (run.metrics if run else ())
+        ]
+    shown, click = _switch(alt, 'row', [row.label for row in rows])
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True)
+        .encode(
+            x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
+            y=alt.Y(
+                'rate:Q',
+                title='learning rate',
+                scale=alt.Scale(type='log', padding=8, nice=False),
+                axis=alt.Axis(format='~g', values=[10.0**k for k in range(-9, 3)]),
+            ),
+            color=_colour(alt, rows),
+            opacity=click,
+            tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
+        )
+        .add_params(shown, _zoom(alt))
+    )
+    return styled(chart.properties(title=title), height=180)
+
+
+def against_parameters(section: Section) -> Any:
+    """Final test error against the number of parameters: a point a row, with its spread over seeds."""
+    alt = altair()
+    values = [
+        {
+            'row': row.label,
+            'parameters': row.mean('parameters'),
+            'error': _round(error),
+            'low': _round(error - (row.std or 0)),
+            'high': _round(error + (row.std or 0)),
+        }
+        for row in section.rows
+        if (error := row.mean('final_test_error')) is not None
+    ]
+    labels = [str(value['row']) for value in values]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X('parameters:Q', title='parameters', scale=alt.Scale(type='log', padding=20),
+                axis=alt.Axis(format='~s', tickCount=5)),
+        color=_scale(alt, labels) if len(labels) <= len(PALETTE) else alt.value(PALETTE[0]),
+        tooltip=['row:N', alt.Tooltip('parameters:Q', format=','), alt.Tooltip('error:Q', format='.2f')],
+    )  # fmt: skip
+    y = alt.Y('low:Q', title='final test error (%)', scale=alt.Scale(zero=False, padding=12))
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=y, y2='high:Q')
+    points = base.mark_point(filled=True, size=70, opacity=0.9).encode(y='error:Q')
+    return styled((bars + points).properties(title='Final test error against parameters'), height=300)
+
+
+def drops(row: Row) -> list[dict[str, Any]]:
+    """Where a row's learning rate drops: epoch, and the rates before and after."""
+    config, lines = row.config, max((run.metrics for run in row.runs), key=len, default=())
+    if not lines or config.get('schedule.name', 'piecewise') != 'piecewise':
+        return []
+    step = lines[-1]['epoch'] / lines[-1]['step']  # in epochs
+    units = {'epoch': 1, 'step': step, 'example': step / config['batch_size']}
+    marks, rate, factor = [], config['schedule.learning_rate'], config['schedule.factor']
+    for k, duration in enumerate(config['schedule.drop_at']):
+        number, unit = duration.split()
+        epoch = float(number) * units[unit.removesuffix('s')]
+        if epoch < lines[-1]['epoch']:
+            marks.append(
+                {'epoch': round(epoch, 4), 'change': f'{rate * factor**k:.3g} to {rate * factor ** (k + 1):.3g}'}
+            )
+    return marks
+
+
+def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(a point an evaluation of every run; the mean and extremes of the runs, where all have been evaluated)."""
+    single: list[dict[str, Any]] = []
+    together: list[dict[str, Any]] = []
+    runs = [run for run in row.runs if run.metrics]
+    for split in SPLITS:
+        field = f'{"train" if split == "training" else split}_{quantity}'
+        by_step: dict[int, list[Mapping[str, Any]]] = {}
+        for run in runs:
+            for line in run.metrics:
+                by_step.setdefault(line['step'], []).append(line)
+                about = {'row': row.label, 'split': split, 'run': f'seed {run.seed}'}
+                single.append({**about, 'epoch': round(line['epoch'], 4), 'value': _round(line[field])})
+        for lines in by_step.values():
+            values = [line[field] for line in lines]
+            if len(values) == len(runs):
+                together.append({
+                    'row': row.label, 'split': split, 'epoch': round(lines[0]['epoch'], 4),
+                    'value': _round(fmean(values)), 'low': _round(min(values)), 'high': _round(max(values)),
+                    'runs': len(values),
+                })  # fmt: skip
+    return single, sorted(together, key=lambda point: (point['split'], point['epoch']))
+
+
+def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str, height: int) -> Any:
+    alt = altair()
+    single: list[dict[str, Any]] = []
+    together: list[dict[str, Any]] = []
+    for row in rows:
+        one, mean = points(row, quantity)
+        single += one if len([run for run in row.runs if run.metrics]) > 1 else []
+        together += mean
+    top = _top([point['value'] for point in together], 100 if quantity == 'error' else None)
+    shown, by_row = _switch(alt, 'row', [row.label for row in rows])
+    x = alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False))
+    y = alt.Y('value:Q', title=axis, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6))
+    dash = alt.StrokeDash(
+        'split:N',
+        scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),
+        legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
+    )
+    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=_colour(alt, rows), opacity=by_row)
+    lines = mean.mark_line(clip=True, strokeWidth=1.9).encode(y=y, strokeDash=dash).add_params(shown, _zoom(alt))
+    band = mean.mark_area(clip=True).encode(
+        y=alt.Y('low:Q', title=axis), y2='high:Q', detail='split:N',
+        opacity=alt.condition(shown, alt.value(0.14), alt.value(0), empty=False),
+    )  # fmt: skip
+    each = (
+        alt.Chart(alt.Data(values=single))
+        .mark_line(clip=True, strokeWidth=0.8)
+        .encode(
+            x=x, y=y, strokeDash=dash, detail='run:N', color=_colour(alt, rows),
+            opacity=alt.condition(shown, alt.value(0.35), alt.value(0), empty=False),
+        )
+    )  # fmt: skip
+    spots = mean.mark_point(filled=True, clip=True, size=90).encode(
+        y=y,
+        opacity=alt.value(0),
+        tooltip=[
+            'row:N', 'split:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('value:Q', format=form, title=axis),
+            alt.Tooltip('low:Q', format=form, title='least'), alt.Tooltip('high:Q', format=form, title='greatest'),
+            'runs:Q',
+        ],
+    )  # fmt: skip
+    dropped = {(drop['epoch'], drop['change']): drop for row in rows for drop in drops(row)}
+    marks = (
+        alt.Chart(alt.Data(values=list(dropped.values())))
+        .mark_rule(strokeDash=[2, 3], color=GREY, opacity=0.7, clip=True)
+        .encode(
+            x='epoch:Q', tooltip=[alt.Tooltip('change:N', title='learning rate'), alt.Tooltip('epoch:Q', format='.1f')]
+        )
+    )
+    layers = [*([marks] if dropped else []), *([band, each] if single else []), lines, spots]
+    return styled(alt.layer(*layers).properties(title=title), height=height)
+
+
+def _switch(alt: Any, field: str, names: Sequence[str]) -> tuple[Any, Any]:
+    """A parameter that a click in the legend toggles, all on at first, and the opacity that goes with it."""
+    shown = alt.selection_point(
+        name='shown', fields=[field], bind='legend', toggle='true', value=[{field: name} for name in names], empty=False
+    )
+    return shown, alt.condition(shown, alt.value(1), alt.value(0), empty=False)
+
+
+def _zoom(alt: Any) -> Any:
+    wheel = 'wheel![event.ctrlKey || event.metaKey]'
+    return alt.selection_interval(name='zoom', bind='scales', zoom=wheel)
+
+
+def _colour(alt: Any, rows: Sequence[Row]) -> Any:
+    return _scale(alt, [row.label for row in rows])
+
+
+def _scale(alt: Any, labels: Sequence[str]) -> Any:
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
+    legend = alt.Legend(
+        title=None,
+        orient='bottom',
+        columns=legend_columns(labels, 640),
+        symbolType='stroke',
+        symbolSize=300,
+        symbolOpacity=1,
+        offset=14,
+    )
+    return alt.Color('row:N', scale=alt.Scale(domain=list(labels), range=colours), sort=None, legend=legend)
+
+
+def _top(values: Sequence[float], most: float | None) -> float:
+    """Where the axis ends: the first epochs, which are far above the rest, are cut, as in the papers' figures."""
+    if not values:
+        return 1.0
+    usual = sorted(values)[min(len(values) - 1, int(0.85 * len(values)))]
+    top = min(1.3 * usual or 1.0, max(values) or 1.0)
+    size = 10.0 ** (len(str(int(top))) - 1) if top >= 1 else 0.1
+    nice = ceil(top / size * 2) * size / 2
+    return nice if most is None else min(most, nice)
+
+
+def _round(value: float) -> float:
+    return float(f'{value:.5g}')

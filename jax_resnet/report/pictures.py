@@ -1,0 +1,39 @@
+"""The charts of a report, by name: drawn once, and shown in the page and in Markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jax_resnet.report import curves, one_run
+from jax_resnet.report.sections import Row, Section
+
+Charts = dict[str, Any]
+
+
+def of_group(group: str, rows: Sequence[Row]) -> Charts:
+    """Errors, losses and learning rates of rows; nothing where no run has been evaluated."""
+    if not any(run.metrics for row in rows for run in row.runs):
+        return {}
+    where = f', {group}' if group else ''
+    return {
+        'errors': curves.errors(rows, f'Error{where}'),
+        'losses': curves.losses(rows, f'Loss{where}'),
+        'learning_rates': curves.learning_rates(rows, f'Learning rate{where}'),
+    }
+
+
+def of_section(section: Section) -> dict[str, Charts]:
+    """By title: the charts of each group, and of the whole."""
+    by_title = {group: of_group(group, rows) for group, rows in section.groups.items()}
+    sizes = {row.mean('parameters') for row in section.rows if row.finished}
+    if len(sizes) > 2:
+        by_title['size'] = {'parameters': curves.against_parameters(section)}
+    run = only_run(section)
+    if run is not None:
+        by_title['answers'] = one_run.charts(run)
+    return {title: charts for title, charts in by_title.items() if charts}
+
+
+def only_run(section: Section) -> Any:
+    """The run of a section that has one alone, else None."""
+    runs = [run for row in section.rows for run in row.runs]
+    return runs[0] if len(runs) == 1 else None

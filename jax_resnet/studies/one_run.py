@@ -1,0 +1,68 @@
+"""One run of a study, in a process of its own: `python -m jax_resnet.studies.one_run RUN_FOLDER`.
+
+The run folder has the config already. On standard output goes a line of JSON a dispatch, for the study to show; what
+a person would read goes to standard error. When standard input ends, the study is gone: the run saves, and stops.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from jax_resnet import command_line
+from jax_resnet.errors import ConfigError, Stopped
+
+
+def train(folder: str | Path) -> None:
+    """Trains the run of a folder that has a config; what made it fail is left there.
+
+    Raises:
+        UserError: as `training.train`.
+    """
+    from jax_resnet import training
+    from jax_resnet.training.run_folder import RunFolder
+
+    run_folder = RunFolder(folder)
+    try:
+        training.train(run_folder.config(), folder, progress=_progress())
+        run_folder.write_failure(None)
+    except (Stopped, ConfigError):  # neither says anything of the run itself: such a folder is in use, or wrong
+        raise
+    except Exception as e:
+        run_folder.write_failure(' '.join(str(e).split()) or type(e).__name__)
+        raise
+
+
+def _progress() -> type:
+    from jax_resnet.training.progress import Progress
+
+    class Told(Progress):
+        """Tells the study how far the run is."""
+
+        def say(self, text: str) -> None:
+            print(text, file=sys.stderr)
+
+        def update(self, step: int, steps: int, loss: float, errors: int, seconds: float) -> None:
+            line = {
+                'step': step,
+                'end': self._end,
+                'epoch': self._clock.epochs(step),
+                'train_loss': loss / steps,
+                'train_error': 100 * errors / (steps * self._clock.batch_size),
+            }
+            print(json.dumps(line), flush=True)
+
+    return Told
+
+
+def _stop_with_the_study() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == '__main__':
+    threading.Thread(target=_stop_with_the_study, daemon=True).start()
+    sys.exit(command_line.run(lambda: train(sys.argv[1])))

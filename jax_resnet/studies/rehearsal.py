@@ -1,0 +1,41 @@
+"""A rehearsal of a run: the same recipe on the digits, a twentieth as long."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from jax_resnet.training.durations import Duration
+
+SHARE = Fraction(1, 20)
+"""Of a run's epochs, so that the 164 of a CIFAR recipe become 8.2."""
+
+CIFAR_EXAMPLES = 50_000
+
+
+def changes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields to change, by dotted name: the digits, and every duration of the recipe at a twentieth of its epochs.
+
+    Args:
+        config: of the run, on CIFAR.
+    """
+    schedule = config['schedule']
+    wanted = {
+        'dataset.name': 'digits',
+        'dataset.normalization': 'pixel_mean',
+        'dataset.pad_with': 'zero',
+        'dataset.pad': 1,
+        'dataset.crop': 0,
+        'dataset.test_crop': 0,
+        'dataset.flip': False,
+        'train_for': _shorten(config['train_for'], config),
+        'schedule.drop_at': tuple(_shorten(duration, config) for duration in schedule['drop_at']),
+    }
+    if schedule['warmup_for'] not in (None, 'None'):
+        wanted['schedule.warmup_for'] = _shorten(schedule['warmup_for'], config)
+    return wanted
+
+
+def _shorten(text: str, config: Mapping[str, Any]) -> str:
+    duration = Duration.parse(text)
+    examples = {'epochs': CIFAR_EXAMPLES, 'steps': config['batch_size'], 'examples': 1}[duration.unit]
+    return f'{float(round(duration.amount * Fraction(examples, CIFAR_EXAMPLES) * SHARE, 4)):g} epochs'

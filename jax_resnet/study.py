@@ -1,0 +1,168 @@
+"""Runs a study: `python -m jax_resnet.study --study=configs/studies/learning_rate.py --seeds=0,1,2`.
+
+What is finished is left alone, what was stopped goes on, what is missing is trained; a run that fails is named, and
+the others go on. The same command continues a study that was stopped. `python -m jax_resnet.report` reports on it.
+"""
+
+import argparse
+import ast
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jax_resnet import command_line
+from jax_resnet.errors import ConfigError, Stopped, UserError
+
+
+class SomeFailed(UserError):
+    """Runs of the study failed; the others are finished."""
+
+    exit_code = 1
+
+
+def main() -> int:
+    """Runs the command line; returns its exit code: 0, 1 where runs failed, 2, or 128 + the signal for a stop."""
+    description, _, more = (__doc__ or '').partition('\n\n')
+    parser = argparse.ArgumentParser(prog='python -m jax_resnet.study', description=description, epilog=more)
+    parser.add_argument(
+        '--study',
+        help='the study: a file, or file.py:argument where it varies what the argument says; '
+        'a folder of studies lists them',
+        default='configs/studies',
+    )
+    parser.add_argument('--seeds', default='0', help='of every row, such as 0,1,2 (default: 0)')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='FIELD=VALUE', help='change a field in every run; may be repeated'
+    )
+    parser.add_argument(
+        '--rehearse',
+        action='store_true',
+        help='a twentieth of the epochs on the digits; reports mark the runs as rehearsals',
+    )
+    parser.add_argument('--limit', type=float, default=float('inf'), help='of parameters; larger networks are left out')
+    parser.add_argument('--list', action='store_true', help='only show the runs, their folders and states')
+    parser.add_argument('--dry-run', action='store_true', help='only show the commands of the runs that are to do')
+    parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each trains one run at a time')
+    parser.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='where the runs go')
+    parser.add_argument(
+        '--slurm',
+        action='append',
+        default=[],
+        metavar='OPTION=VALUE',
+        help="a parameter of submitit's, such as slurm_partition=gpu or timeout_min=600; may be repeated",
+    )
+    options = parser.parse_args()
+    return command_line.run(lambda: _study(options))
+
+
+def _study(options: argparse.Namespace) -> None:
+    if Path(options.study).is_dir():
+        print(_list_studies(Path(options.study)))
+        return
+    import jax
+
+    jax.config.update('jax_platforms', 'cpu')  # here: the GPUs are for the runs, which are processes of their own
+    from jax_resnet import studies
+    from jax_resnet.studies import plan as planning
+
+    changes = dict(_pair('--set', text) for text in options.set)
+    plan = studies.read(options.study, _seeds(options.seeds), changes, options.rehearse, options.limit)
+    description = plan.folder / 'study.json'
+    if description.exists():
+        plan = planning.with_seeds_of(plan, json.loads(description.read_text()))
+    for note in plan.notes:
+        print(note)
+    if options.list or options.dry_run:
+        _show(plan, commands=options.dry_run)
+    else:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        description.write_text(json.dumps(plan.describe(), indent=2, ensure_ascii=False) + '\n')
+        _train(plan, options)
+
+
+def _train(plan: Any, options: argparse.Namespace) -> None:
+    from jax_resnet.studies import slurm, workers
+    from jax_resnet.studies.display import Display
+    from jax_resnet.studies.state import FINISHED, RUNNING, state_of
+
+    states = {run: state_of(run) for run in plan.runs}
+    to_do = [run for run, state in states.items() if state.name not in (FINISHED, RUNNING)]
+    elsewhere = [run for run, state in states.items() if state.name == RUNNING]
+    finished = len(states) - len(to_do) - len(elsewhere)
+    print(f'{plan.question}\n{len(states)} runs: {finished} finished, {len(to_do)} to do', flush=True)
+    for run in elsewhere:
+        print(f'{run.name}: another program trains it, {states[run].detail}')
+    failed: dict[Any, str] = {}
+    if options.launcher == 'slurm' and to_do:
+        parameters = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
+        jobs = slurm.submit(to_do, plan.folder / 'slurm', {'gpus_per_node': 1, **parameters})
+        print(f'submitted as job array {jobs[0].job_id.partition("_")[0]}; Ctrl-C leaves it running', flush=True)
+        failed = slurm.wait(to_do, jobs)
+    elif to_do:
+        display = Display({run: plan.row_of(run).cost for run in to_do})
+        devices = workers.find_gpus() if options.devices is None else options.devices.split(',')
+        try:
+            failed = workers.train_all(to_do, devices, display)
+        except Stopped:
+            display.close()
+            raise
+        display.close()
+    if failed:
+        names = '; '.join(f'{run.name} ({run.folder}): {reason}' for run, reason in failed.items())
+        raise SomeFailed(f'{len(failed)} of {len(states)} runs failed: {names}')
+    print(f'python -m jax_resnet.report {plan.folder} --out=report.html')
+
+
+def _show(plan: Any, commands: bool) -> None:
+    from jax_resnet.studies.state import FINISHED, state_of
+
+    print(plan.question)
+    for row in plan.rows:
+        group = f' ({row.group})' if row.group else ''
+        print(f'{row.label}{group}: {row.parameters:,} parameters')
+        for run in row.runs:
+            state = state_of(run)
+            if not commands:
+                print(f'  seed {run.seed}: {state.name}{f", {state.detail}" if state.detail else ""}; {run.folder}')
+            elif state.name != FINISHED:
+                print(f'  {run.command}')
+
+
+def _list_studies(folder: Path) -> str:
+    """A line for each study in a folder: its name, and the question of its docstring."""
+    lines = []
+    for path in sorted(folder.glob('*.py')):
+        tree = ast.parse(path.read_text())
+        if any(isinstance(node, ast.FunctionDef) and node.name == 'get_study' for node in tree.body):
+            question = (ast.get_docstring(tree) or '').partition('\n\n')[0]
+            lines.append(f'  {path}: {" ".join(question.split())}')
+    if not lines:
+        raise ConfigError(f'--study={folder}: has no studies')
+    return '\n'.join(lines)
+
+
+def _seeds(text: str) -> Sequence[int]:
+    try:
+        seeds = sorted({int(seed) for seed in text.split(',')})
+    except ValueError:
+        seeds = []
+    if not seeds or seeds[0] < 0:
+        raise ConfigError(f'--seeds={text}: must be whole numbers from 0, such as 0,1,2')
+    return seeds
+
+
+def _pair(flag: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition('=')
+    if not equals or not name:
+        raise ConfigError(f"{flag}={text}: must be a name and a value, such as {flag}=train_for='1 epoch'")
+    return name, value
+
+
+def _literal(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""From a study's file to its runs: what is asked for, computed and merged, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.studies import plan as planning
+from jax_resnet.studies import read
+from jax_resnet.training.durations import Clock
+from tests.studies.conftest import ROOT
+
+STUDIES = sorted(path.stem for path in (ROOT / 'configs' / 'studies').glob('*.py') if path.stem != 'base')
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def examples_seen(config: dict) -> int:
+    shares = {'train': 50_000, 'train[:50%]': 25_000, 'train[:20%]': 10_000}
+    return (
+        Clock(shares[config['dataset']['train']], config['batch_size']).steps(config['train_for'])
+        * config['batch_size']
+    )
+
+
+def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
+    questions = {
+        'depth', 'learning_rate', 'epochs', 'data_and_batch', 'stages', 'near_56', 'skips', 'preactivation', 'scaled',
+        'identity4',
+    }  # fmt: skip
+    tables = {'table6_2015', 'figure6_2015', 'table1_2016', 'table2_2016', 'table3_2016', 'table4_2016'}
+    assert set(STUDIES) == questions | tables
+
+
+@pytest.mark.parametrize('name', STUDIES)
+def test_every_study_can_be_planned(name: str) -> None:
+    if not Path('configs/scaled_cifar10.py').exists() and name in (
+        'depth', 'near_56', 'skips', 'stages', 'identity4', 'scaled',
+    ):  # fmt: skip
+        pytest.skip('its configs are not there yet')
+    plan = read(f'configs/studies/{name}.py', [0, 1])
+    assert plan.question.endswith('?') and plan.about
+    assert len(plan.runs) == 2 * len(plan.rows) and len({run.folder for run in plan.runs}) == len(plan.runs)
+    assert {run.seed for run in plan.runs[: len(plan.rows)]} == {0}
+    assert f'configs/studies/{name}.py' in Path(f'configs/studies/{name}.py').read_text()
+    json.dumps(plan.describe())
+
+
+def test_a_run_is_that_of_the_command_line() -> None:
+    plan = read('configs/studies/learning_rate.py:1/2', [3])
+    run = plan.runs[0]
+    assert run.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
+    assert run.command == (
+        "python main.py --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
+        '--config.schedule.learning_rate=0.05 --config.seed=3'
+    )
+    assert run.config['seed'] == 3 and run.config['schedule']['learning_rate'] == 0.05
+    assert plan.folder == Path('runs/studies/learning_rate-1_2')
+    assert plan.rows[0].parameters == 269_722 and plan.rows[1].parameters == 275_572
+
+
+def test_studies_share_runs() -> None:
+    def folders(study: str) -> set[Path]:
+        return {run.folder for run in read(f'configs/studies/{study}', [0]).runs}
+
+    base = Path('runs/report_cifar10-resnet20/train_for=164_epochs/seed0')  # whichever study asks for it
+    assert base in folders('learning_rate.py') & folders('epochs.py') & folders('data_and_batch.py')
+    assert len(folders('table6_2015.py:20,56') & folders('figure6_2015.py:resnet')) == 2
+
+
+def test_drops_move_with_the_epochs() -> None:
+    lengths = {
+        run.config['train_for']: run.config['schedule']['drop_at']
+        for run in read('configs/studies/epochs.py', [0]).runs
+    }
+    assert lengths == {
+        '82 epochs': ('41 epochs', '61 epochs'),
+        '164 epochs': ('81 epochs', '122 epochs'),
+        '328 epochs': ('162 epochs', '244 epochs'),
+    }  # the Report's
+
+
+def test_the_number_of_samples_stays() -> None:
+    plan = read('configs/studies/data_and_batch.py', [0])
+    assert {len(plan.rows)} == {12}
+    for run in plan.runs:
+        assert abs(examples_seen(dict(run.config)) - 164 * 50_000) < run.config['batch_size']
+    half = next(run for run in plan.runs if run.label == 'half of the data')
+    assert half.config['schedule']['drop_at'] == ('162 epochs', '244 epochs')
+    assert half.config['evaluate_every'] == '2 epochs'
+
+
+def test_set_changes_every_run_and_classes_follow_the_data() -> None:
+    changes = {'train_for': '1 epoch', 'dataset.name': 'digits'}
+    plan = read('configs/studies/learning_rate.py:1,1/10', [0, 1], changes)
+    assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
+    assert {run.config['train_for'] for run in plan.runs} == {'1 epoch'}
+    assert {run.config['model']['num_classes'] for run in plan.runs} == {10}
+    assert [row.label for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
+    assert plan.notes[0] == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (CIFAR-10): merged'
+    assert plan.describe()['changes'] == changes and not plan.is_rehearsal
+
+
+@pytest.mark.parametrize(
+    ('study', 'train_for', 'drop_at'),
+    [
+        ('table6_2015.py:20', '8.192 epochs', ('4.096 epochs', '6.144 epochs')),
+        ('preactivation.py:20', '8.2 epochs', ('4.05 epochs', '6.1 epochs')),
+    ],
+)
+def test_a_rehearsal_is_a_twentieth_on_digits(study: str, train_for: str, drop_at: tuple[str, str]) -> None:
+    plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
+    config = plan.runs[0].config
+    assert (config['train_for'], config['schedule']['drop_at']) == (train_for, drop_at)
+    assert (config['dataset']['name'], config['dataset']['flip'], config['model']['depth']) == ('digits', False, 8)
+    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.runs[0].is_rehearsal
+
+
+def test_a_rehearsals_window_is_a_twentieth_too() -> None:
+    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
+    assert [row.window for row in rows] == [(4.5, 8.0)]
+
+
+def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
+    plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
+    assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
+    assert plan.notes[0] == 'ResNet-44 is left out: 658,586 parameters, the limit is 500,000'
+    with pytest.raises(ConfigError, match='has no runs'):
+        read('configs/studies/table6_2015.py', [0], limit=1)
+
+
+def test_draws_from_scaleds_space_are_those_of_their_seed() -> None:
+    import runpy
+
+    get_study: Callable = runpy.run_path('configs/studies/scaled.py')['get_study']
+    labels = [[row['label'] for row in get_study(draw)['rows']] for draw in ('5,seed=1', '5,seed=1', '5,seed=2')]
+    assert labels[0] == labels[1] != labels[2] and 5 <= len(labels[0]) <= 6
+    grid = get_study('grid')['rows']
+    assert len({row['label'] for row in grid}) == len(grid) == 4 * 3 * 3 * 2 * 2 * 2 * 2
+    best = [row for row in grid if row['published'] is not None]
+    assert len(best) == 1 and best[0]['changes']['model.stage_sizes'] == (3, 3)
+
+
+def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
+    first = read('small.py', [0, 1])
+    for folder in (first.folder, first.runs[0].folder):
+        folder.mkdir(parents=True)
+    wider = planning.with_seeds_of(read('small.py', [2]), first.describe())
+    assert [run.seed for run in wider.rows[0].runs] == [0, 2]
+    assert wider.rows[0].runs[0].folder == first.rows[0].runs[0].folder
+    assert wider.rows[0].runs[0].config == first.rows[0].runs[0].config
+
+
+@pytest.mark.parametrize(
+    ('study', 'changes', 'message'),
+    [
+        ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
+        ('configs/base.py', {}, "must be a study; it has no 'get_study'"),
+        ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
+        ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
+        ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; did you mean'),
+        ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
+        ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace('(', r'\(').replace('[', r'\[')) as error:
+        read(study, [0], changes)
+    assert '\n' not in str(error.value)

@@ -1,0 +1,92 @@
+"""The command, in processes of its own: a study stopped half way, continued, and finished."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jax_resnet import training
+from jax_resnet.report import sections, table
+from jax_resnet.studies import read
+from tests.studies.conftest import ROOT
+
+CLOCKS = ('seconds', 'images_per_second')
+
+
+def study(*arguments: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-m', 'jax_resnet.study', *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def numbers(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in CLOCKS} for line in lines]
+
+
+def flat(line: dict) -> list[float]:
+    return [value for _, value in sorted(line.items())]
+
+
+def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
+    """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
+    environment = os.environ | {'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py']
+    first, second = (run.folder for run in read('small.py', [0]).runs)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any('started' in line for line in process.stdout)
+        while not (first / 'lock').exists():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    with (first / 'lock').open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the run has stopped
+    assert not (first / 'summary.json').exists() and not second.exists()
+
+    done = study('--study=small.py')
+    assert done.returncode == 0, done.stderr
+    assert '2 runs: 0 finished, 2 to do' in done.stdout
+    assert 'python -m jax_resnet.report runs/studies/small --out=report.html' in done.stdout
+
+    config, whole = dict(read('small.py', [0]).runs[0].config), checkout / 'whole'
+    summary = training.train(config, whole)  # in this process, which has other devices: equal but for rounding
+    assert [flat(line) for line in numbers(first)] == [pytest.approx(flat(line), rel=1e-5) for line in numbers(whole)]
+    (section,) = sections.read(['runs/studies/small'])
+    assert section.rows[0].mean('final_test_error') == summary['final_test_error']
+    assert table.states(section) == ['2 runs: 2 finished']
+
+    again = study('--study=small.py')
+    assert again.returncode == 0 and '2 runs: 2 finished, 0 to do' in again.stdout
+
+
+def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
+    listed = study('--study=small.py', '--seeds=0,1', '--list')
+    run = read('small.py', [0]).runs[0]
+    assert f'  seed 0: missing; {run.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
+    dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
+    assert run.command in dry.stdout and not Path('runs').exists()
+    questions = study()
+    assert 'configs/studies/depth.py: What does depth do' in questions.stdout
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--study=none.py'], '--study=none.py: no such file'),
+        (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
+        (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
+        (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
+        (['--study=small.py', '--limit=10'], 'has no runs (rate 0.1 is left out: 75,002 parameters, the limit is 10'),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_2(checkout: Path, arguments: list[str], message: str) -> None:
+    done = study(*arguments)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith('error: ') and message in done.stderr
+    assert not Path('runs').exists()

@@ -1,0 +1,111 @@
+"""Which run goes where, and what becomes of the others when one fails or the study is stopped; the runs are pretended."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from jax_resnet.errors import Stopped
+from jax_resnet.studies import read, workers
+from jax_resnet.studies.display import Display
+
+PROGRAM = """\
+import json, os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+print(json.dumps({'step': 1, 'end': 2, 'epoch': 0.5, 'train_loss': 2.0, 'train_error': 80.0}), flush=True)
+began = time.time()
+mode = os.environ.get('MODE', '')
+if mode == 'wait':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    (folder / 'began').touch()
+    sys.stdin.read()
+if mode == 'fail' and json.loads((folder / 'config.json').read_text())['schedule']['learning_rate'] == 0.01:
+    print('error: it cannot be', file=sys.stderr)
+    sys.exit(2)
+time.sleep(0.2)
+(folder / 'where.json').write_text(json.dumps([os.environ.get('CUDA_VISIBLE_DEVICES'), began, time.time()]))
+(folder / 'summary.json').write_text(json.dumps({'final_test_error': 5.0, 'seconds': 1.0}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _pretended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (checkout / 'pretend.py').write_text(PROGRAM)
+    monkeypatch.setattr(workers, 'COMMAND', (sys.executable, str(checkout / 'pretend.py')))
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+
+
+def whereabouts(plan: object) -> list[tuple[str | None, float, float]]:
+    import json
+
+    return [tuple(json.loads((run.folder / 'where.json').read_text())) for run in plan.runs]  # type: ignore[attr-defined]
+
+
+def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
+    plan = read('small.py', [0, 1])
+    assert workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0))) == {}
+    places = whereabouts(plan)
+    assert [device for device, _, _ in places] == [None] * 4
+    assert all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(places))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'rate 0.1, seed 0: started' and len(lines) == 8
+    assert lines[-1].startswith('[4/4] rate 0.01, seed 1: 5.00 % test error, 1 s; 0:00:00 left')
+
+
+def test_one_on_each_gpu() -> None:
+    plan = read('small.py', [0, 1])
+    workers.train_all(plan.runs, ['0', '2'], Display(dict.fromkeys(plan.runs, 1.0)))
+    places = whereabouts(plan)
+    assert {device for device, _, _ in places} == {'0', '2'}
+    for device in ('0', '2'):
+        own = sorted((p for p in places if p[0] == device), key=lambda p: p[1])
+        assert all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(own))
+    first, second = sorted(places, key=lambda p: p[1])[:2]
+    assert second[1] < first[2]  # side by side
+
+
+def test_a_run_that_fails_is_named_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MODE', 'fail')
+    plan = read('small.py', [0])
+    failed = workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0)))
+    assert {run.name: reason for run, reason in failed.items()} == {'rate 0.01, seed 0': 'it cannot be'}
+    assert (plan.runs[0].folder / 'summary.json').exists()
+
+
+def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MODE', 'wait')
+    plan = read('small.py', [0, 1])
+
+    def interrupt() -> None:
+        while not all((run.folder / 'began').exists() for run in plan.runs[:2]):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(Stopped, match='stopped by SIGINT, every run in progress saved') as stopped:
+        workers.train_all(plan.runs, ['0', '1'], Display(dict.fromkeys(plan.runs, 1.0)))
+    assert stopped.value.exit_code == 130
+    assert not plan.runs[2].folder.exists()
+
+
+def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.subprocess, 'run', lambda *_, **__: SimpleNamespace(stdout='0\n1\n'))
+    assert workers.find_gpus() == ['0', '1']
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
+    assert workers.find_gpus() == ['3', '5']
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    assert workers.find_gpus() == []
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
+
+    def missing(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(9, 'nvidia-smi')
+
+    monkeypatch.setattr(workers.subprocess, 'run', missing)
+    assert workers.find_gpus() == []
