@@ -202,7 +202,7 @@ def _of_runs(runs: Sequence[Run]) -> Section:
     by_recipe: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
-    rows = []
+    rows: list[Row] = []
     for same in by_recipe.values():
         name, data = _config_name(same[0]), same[0].config.get('dataset.name')
         alike = [other[0] for other in by_recipe.values() if _config_name(other[0]) == name]

@@ -87,7 +87,7 @@ class _Workers:
     def _start(self, run: Run, device: str | None) -> None:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         prepare(run)
-        with (run.folder / 'log.txt').open('a') as log:
+        with (run.folder / 'log.txt').open('w') as log:
             process = subprocess.Popen(
                 [*COMMAND, str(run.folder)],
                 stdin=subprocess.PIPE,  # it ends when this process does, whichever way
