@@ -41,12 +41,14 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
 
 
 def _list_configs(folder: Path) -> str:
-    """A line for each config in a folder: its name, and the first line of its docstring."""
+    """A line for each config in a folder: its name, and the first line of its docstring. ConfigError if none."""
     lines = []
     for path in sorted(folder.glob('*.py')):
         tree = ast.parse(path.read_text())
         if any(isinstance(node, ast.FunctionDef) and node.name == 'get_config' for node in tree.body):
             lines.append(f'  {path}: {(ast.get_docstring(tree) or "").partition(chr(10))[0]}')
+    if not lines:
+        raise ConfigError(f'--config={folder}: must be a config, or a folder of them; it has none')
     return '\n'.join(lines)
 
 

@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
             'seed': 0,
             'batch_size': 128,
             'train_for': '64000 steps',
+            'init_from': placeholder(str),
             'evaluate_every': '1 epoch',
             'checkpoint_every': '1 epoch',
             'keep_every': placeholder(str),
@@ -51,7 +52,9 @@ def get_config() -> ConfigDict:
                 'weight_decay': 1e-4,
                 'decay': 'kernels',  # (inferred)
             },
+            'loss': {'label_smoothing': 0.0},
             'schedule': {
+                'name': 'piecewise',
                 'learning_rate': 0.1,
                 'drop_at': ('32000 steps', '48000 steps'),
                 'factor': 0.1,
@@ -59,6 +62,7 @@ def get_config() -> ConfigDict:
                 'warmup_learning_rate': placeholder(float),
             },
             'batch_norm': {'group_size': 64, 'momentum': 0.9, 'epsilon': 1e-5},  # momentum, epsilon: (inferred)
+            'memory': {'rematerialize': False, 'microbatches': 1},
             'precision': {'compute': 'float32'},
             'parallel': {'devices': placeholder(int)},
         }

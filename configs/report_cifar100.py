@@ -7,6 +7,8 @@
 | resnet20 | 33.06 % (32.53 to 33.88) | 275,572 |
 | resnet56 | 29.88 % (29.28 to 30.41) | 858,868 |
 | resnet110 | 28.49 % (28.31 to 29.04) | 1,733,812 |
+| resnet50, resnet62 | none | 761,652, 956,084 |
+| plain20, plain56, plain110 | none | 275,572, 858,868, 1,733,812 |
 """
 
 from ml_collections import ConfigDict

@@ -1,26 +1,31 @@
 """What the commands share: which messages are shown, and how errors end."""
 
+import contextlib
 import logging
 import os
-import signal
 import sys
+import threading
 from collections.abc import Callable
 
+from jax_resnet import signals
 from jax_resnet.errors import UserError
 
 
 def run(command: Callable[[], None], debug: bool = False) -> int:
-    """Runs a command; returns its exit code: 0, an error's, or 130 after Ctrl-C.
+    """Runs a command; returns its exit code, 0 or an error's. Ctrl-C and SIGTERM end the process: see `signals`.
 
     Args:
         command: prints what it has to say, and raises UserError for what the user can mend.
         debug: raise it, with its traceback, instead of printing its line.
     """
     logging.basicConfig(format='%(message)s')
-    for name, level in {'jax_resnet': logging.INFO, 'absl': logging.ERROR, 'orbax': logging.ERROR}.items():
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger('jax_resnet').setLevel(logging.INFO)
+    for name in ('absl', 'asyncio', 'orbax'):  # what they report, we raise
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    is_main = threading.current_thread() is threading.main_thread()
     try:
-        command()
+        with signals.leaving() if is_main else contextlib.nullcontext():
+            command()
     except UserError as e:
         if debug:
             raise
@@ -28,6 +33,4 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
         return e.exit_code
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     return 0

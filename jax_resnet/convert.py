@@ -6,21 +6,16 @@ save its state_dict as safetensors, where PyTorch is installed.
 
 import argparse
 import sys
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import command_line, models
 from jax_resnet.errors import DataError
 from jax_resnet.models.pytorch import STYLES
-
-SUFFIXES = ('.safetensors', '.npz')
+from jax_resnet.training import weights
 
 
 def main() -> int:
@@ -35,49 +30,16 @@ def main() -> int:
     return command_line.run(lambda: _convert(options))
 
 
-def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .safetensors or .npz file by name. Raises DataError for anything else; nothing is unpickled."""
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise DataError(f'{path}: must end in {" or ".join(SUFFIXES)}')
-    try:
-        if path.suffix == '.safetensors':
-            return dict(load_file(path))
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, SafetensorError) as e:
-        raise DataError(f'{path}: cannot be read as weights ({" ".join(str(e).split())})') from None
-
-
-def write_weights(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays by name as .safetensors or .npz. Raises DataError where that cannot be."""
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise DataError(f'{path}: must end in {" or ".join(SUFFIXES)}')
-    try:
-        if path.suffix == '.safetensors':
-            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
-        else:
-            np.savez(path, allow_pickle=False, **arrays)
-    except OSError as e:
-        raise DataError(f'{path}: cannot be written ({e.strerror})') from None
-
-
 def _convert(options: argparse.Namespace) -> None:
     if Path(options.source).is_dir():
         variables = dict(jax_resnet.load(options.source).variables)
     else:
-        tensors = read_weights(options.source)
-        try:
-            is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
-            variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
-        except ValueError as e:
-            raise DataError(f'{options.source}: {e}') from None
+        variables = weights.read_variables(options.source)
     try:
         arrays = flatten_dict(variables, sep='/') if options.to == 'ours' else models.to_pytorch(variables, options.to)
     except ValueError as e:
         raise DataError(f'{options.source}: {e}') from None
-    write_weights(options.target, {name: np.asarray(array) for name, array in arrays.items()})
+    weights.write(options.target, {name: np.asarray(array) for name, array in arrays.items()})
     print(f'{options.target}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
 
 

@@ -1,5 +1,6 @@
 """Eight CPU devices for all tests, real data where it is, and small configs."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from configs import base
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
     jax.config.update('jax_num_cpu_devices', 8)
+
+
+for name in ('absl', 'asyncio'):  # as command_line does; what they log of a damaged file would keep its readers alive
+    logging.getLogger(name).setLevel(logging.CRITICAL)
+
+of_damage = pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+"""For tests of damaged checkpoints: of several arrays that cannot be read, orbax raises the first and drops the rest."""
 
 
 @pytest.fixture(scope='session', autouse=True)

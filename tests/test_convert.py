@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jax_resnet import convert, models
+from jax_resnet import models
 from jax_resnet.errors import DataError
+from jax_resnet.training import weights
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,13 +25,13 @@ def tensors() -> dict[str, np.ndarray]:
 
 
 def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
-    convert.write_weights(tmp_path / 'theirs.safetensors', tensors())
+    weights.write(tmp_path / 'theirs.safetensors', tensors())
     done = run(tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
     assert done.returncode == 0 and done.stdout.endswith('ours.npz: 4 arrays, 1,104 numbers\n'), done.stderr
-    ours = convert.read_weights(tmp_path / 'ours.npz')
+    ours = weights.read(tmp_path / 'ours.npz')
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
     assert run(tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar').returncode == 0
-    back = convert.read_weights(tmp_path / 'back.safetensors')
+    back = weights.read(tmp_path / 'back.safetensors')
     assert back.keys() == tensors().keys()
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(back[name], tensor)
@@ -48,16 +49,16 @@ def test_what_is_no_weights_file_is_one_line_and_runs_no_code(tmp_path: Path) ->
     (tmp_path / 'pickle.npz').write_bytes(pickle.dumps(Harm()))
     np.savez(tmp_path / 'object.npz', x=np.array([Harm()], dtype=object))
     (tmp_path / 'text.safetensors').write_text('no weights')
-    convert.write_weights(tmp_path / 'whole.safetensors', tensors())
+    weights.write(tmp_path / 'whole.safetensors', tensors())
     (tmp_path / 'half.safetensors').write_bytes((tmp_path / 'whole.safetensors').read_bytes()[:500])
     for name in ('pickle.npz', 'object.npz', 'text.safetensors', 'half.safetensors', 'none.npz'):
         with pytest.raises(DataError, match=f'{name}: cannot be read as weights'):
-            convert.read_weights(tmp_path / name)
+            weights.read(tmp_path / name)
     for name in ('weights.pth', 'weights'):
         with pytest.raises(DataError, match='must end in .safetensors or .npz'):
-            convert.read_weights(tmp_path / name)
+            weights.read(tmp_path / name)
     assert not Path('harmed').exists()
-    convert.write_weights(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
+    weights.write(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
     done = run(tmp_path / 'foreign.npz', tmp_path / 'out.npz')
     assert done.returncode == 2 and 'foreign.npz: encoder.weight: no such tensor' in done.stderr
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / 'out.npz').exists()

@@ -2,14 +2,9 @@
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -50,54 +45,6 @@ def test_help() -> None:
         assert done.returncode == 0 and flag in done.stdout
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        ([], '--config is needed'),
-        (['--config=configs/resnet20_digits.py', '--workdir='], '--workdir: must name a folder'),
-        (['--config=configs/resnet20_digits.py', '--workdir=/proc/x'], '/proc/x: must be a folder, or a place for one'),
-        (['--config=configs/none.py'], '--config=configs/none.py: no such file'),
-        (['--config=configs/resnet20_digits.py', '--config.batchsize=3'], 'did you mean config.batch_size?'),
-        (
-            ['--config=configs/resnet20_digits.py', '--config.sed=3'],
-            'config.sed: unknown field; did you mean config.seed?',
-        ),
-        (
-            ['--config=configs/resnet20_digits.py', '--config.learning_rate=1'],
-            'did you mean config.schedule.learning_rate?',
-        ),
-        (
-            ['--config=configs/plain20_cifar10.py', '--config.model.shortcut=A'],
-            'config.model has no field shortcut',
-        ),
-        (['--config=configs/resnet20_digits.py', '--config.batch_size=x'], '--config.batch_size=x: invalid literal'),
-        (
-            ['--config=configs/resnet20_digits.py', '--config.batch_size=0'],
-            'config.batch_size=0: must be a whole number',
-        ),
-        (['--config=configs/resnet20_digits.py', '--config.train_for=5'], "config.train_for='5': must be a positive"),
-        (['--config=configs/resnet20_digits.py', '--config.schedule.learning_rate=nan'], 'learning_rate=nan: must be'),
-        (['--config=configs/resnet20_digits.py', '--confg=3'], "Unknown command line flag 'confg'"),
-        (['--config=configs/resnet20_digits.py', 'batch_size=3'], "unknown argument 'batch_size=3'"),
-        (['--config=configs/lab_cifar10.py:resnet57'], "error: ValueError: unknown network 'resnet57'; known are"),
-        (
-            [
-                '--config=configs/resnet20_cifar10.py',
-                '--config.dataset.data_dir=/tmp/x/y',
-                '--config.dataset.manual_dir=/none',
-            ],
-            '/none has neither cifar-10-binary.tar.gz nor its folder cifar-10-batches-bin',
-        ),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(f'--workdir={tmp_path}', *arguments)
-    assert done.returncode == 2, done.stderr
-    last = done.stderr.strip().splitlines()
-    assert len(last) == 1 and last[0].startswith('error: ') and message in last[0]
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
     start = [sys.executable, 'main.py', *DIGITS, '--config.log_every=1 step', f'--workdir={tmp_path}']
     with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -106,55 +53,3 @@ def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
         errors = process.stderr.read()
     assert process.returncode == 0, errors
     assert (tmp_path / 'summary.json').exists()
-
-
-def test_evaluate_says_what_is_wrong(tmp_path: Path) -> None:
-    done = run(str(tmp_path), module='jax_resnet.evaluate')
-    assert done.returncode == 2 and done.stderr == f'error: {tmp_path}: must be a run folder; it has no config.json\n'
-
-
-def parameters(folder: Path) -> dict[str, bytes]:
-    """The last checkpoint's arrays, by name, in a process of its own."""
-    program = (
-        'import sys, jax, numpy as np\n'
-        'from jax_resnet.training import experiment, checkpoints, run_folder\n'
-        'folder = run_folder.RunFolder(sys.argv[1])\n'
-        'e = experiment.Experiment.of(folder.config())\n'
-        "c = checkpoints.Checkpoints(folder.path / 'checkpoints')\n"
-        'state, _ = c.restore(c.steps()[-1], e.abstract_state(), e.everywhere)\n'
-        'for path, x in jax.tree.leaves_with_path(state):\n'
-        '    print(jax.tree_util.keystr(path), np.asarray(x).tobytes().hex())\n'
-    )
-    done = subprocess.run([sys.executable, '-c', program, folder], cwd=ROOT, capture_output=True, text=True, check=True)
-    return dict(line.split() for line in done.stdout.splitlines())
-
-
-def test_killed_at_any_moment_and_started_again_is_never_killed(data_dir: str, tmp_path: Path) -> None:
-    """SIGKILL, SIGTERM and SIGINT, at random moments after the first step, on real CIFAR-10."""
-    command = [
-        *('--config=configs/resnet20_cifar10.py', *SMALL, '--config.batch_norm.group_size=16'),
-        *('--config.train_for=200 steps', '--config.evaluate_every=20 steps', '--config.checkpoint_every=15 steps'),
-        *('--config.dataset.train=train[:1000]', f'--config.dataset.data_dir={data_dir}'),
-    ]
-    folder, moments, codes = tmp_path / 'killed', random.Random(0), []
-    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-        start = [sys.executable, 'main.py', *command, f'--workdir={folder}']
-        with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            assert any('compiled in' in line for line in process.stdout)
-            time.sleep(moments.uniform(0, 1))
-            process.send_signal(number)
-            process.stdout.read()
-        codes.append(process.returncode)
-    assert codes == [-9, 143, 130]
-
-    assert run(*command, f'--workdir={folder}').returncode == 0
-    assert run(*command, f'--workdir={tmp_path / "whole"}').returncode == 0
-    assert parameters(folder) == parameters(tmp_path / 'whole')
-    lines = [
-        [
-            {name: value for name, value in json.loads(line).items() if name not in ('seconds', 'images_per_second')}
-            for line in (path / 'metrics.jsonl').read_text().splitlines()
-        ]
-        for path in (folder, tmp_path / 'whole')
-    ]
-    assert lines[0] == lines[1] and len(lines[0]) == 10

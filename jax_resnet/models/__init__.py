@@ -7,10 +7,13 @@ logits = net.apply(variables, images)
 logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
 """
 
+from jax_resnet.models.assignments import identity4, scaled_resnet
 from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.config import from_config
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
+from jax_resnet.models.drop_block import DropBlock
 from jax_resnet.models.forms import stack, unstack
-from jax_resnet.models.named import cifar_plain, cifar_resnet, from_config, imagenet_plain, imagenet_resnet
+from jax_resnet.models.named import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
 from jax_resnet.models.resnet import ResNet, Stage
 from jax_resnet.models.units import LAYERS, ORDERS, Unit
@@ -19,6 +22,7 @@ __all__ = [
     'LAYERS',
     'ORDERS',
     'BatchNorm',
+    'DropBlock',
     'ResNet',
     'Stage',
     'Unit',
@@ -29,8 +33,10 @@ __all__ = [
     'describe',
     'from_config',
     'from_pytorch',
+    'identity4',
     'imagenet_plain',
     'imagenet_resnet',
+    'scaled_resnet',
     'stack',
     'to_pytorch',
     'unstack',

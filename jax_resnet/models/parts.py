@@ -13,8 +13,10 @@ class Parts(NamedTuple):
         conv: makes a convolution from its channels and window.
         norm: makes a normalization.
         dropout: makes a dropout from its rate.
+        drop_block: makes a `DropBlock` from its rate and the size of its squares.
     """
 
     conv: ModuleDef
     norm: ModuleDef
     dropout: ModuleDef
+    drop_block: ModuleDef

@@ -43,7 +43,7 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
         place = re.sub(r'norm(\d+)$', r'bn\1', place)
         place = re.sub(r'shortcut/conv$', f'{shortcut}.0', place)
         place = re.sub(r'shortcut/norm$', f'{shortcut}.1', place)
-        if '/' in place:
+        if '/' in place or leaf not in _CONV_OR_HEAD | _NORM:
             raise ValueError(f'{name}: has no counterpart in PyTorch networks of style {style}')
         tensors[f'{place}.{(_CONV_OR_HEAD | _NORM)[leaf]}'] = _to_layout(np.asarray(array), leaf)
     return tensors
@@ -53,7 +53,7 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Our variables, unstacked, from PyTorch's tensors of either style.
 
     Raises:
-        ValueError: a name that neither style has.
+        ValueError: a name that neither style has, or a shape with another number of dimensions.
     """
     variables = {}
     for full_name, tensor in tensors.items():
@@ -72,6 +72,9 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         ours = {pytorchs: ours for ours, pytorchs in leaves.items()}.get(leaf)
         if ours is None or not _PLACE.fullmatch(place):
             raise ValueError(f'{full_name}: no such tensor in the ResNets known, {", ".join(STYLES)}')
+        dimensions = 1 if ours != 'kernel' else 2 if place == 'head' else 4
+        if np.ndim(tensor) != dimensions:
+            raise ValueError(f'{full_name}: has shape {list(np.shape(tensor))}; must have {dimensions} dimensions')
         collection = 'batch_stats' if ours in ('mean', 'var') else 'params'
         variables[f'{collection}/{place}/{ours}'] = _from_layout(np.asarray(tensor), ours)
     return unflatten_dict(variables, sep='/')

@@ -1,4 +1,4 @@
-"""ResNet: a stem, stages of units, global average pooling and a head. All named networks are one of these."""
+"""ResNet: a stem, stages of units, average pooling and a head. All named networks are one of these."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.drop_block import DropBlock
 from jax_resnet.models.parts import ModuleDef, Parts
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
@@ -47,14 +48,36 @@ class Stem(nn.Module):
 
 
 class End(nn.Module):
-    """What follows the last unit before the pooling: nothing, or in pre-activation nets 'norm relu' or 'relu'."""
+    """From the last unit's output to the features: average pooling, global in both papers.
+
+    Attributes:
+        steps: what comes before it: nothing, or in pre-activation nets 'norm relu' or 'relu'.
+        parts: what it is built with.
+        pooled_size: height and width after the pooling.
+        drop_block: rate of a DropBlock before the pooling; its squares are 3x3.
+        dropout: rate of a dropout of the features.
+    """
 
     steps: str
     parts: Parts
+    pooled_size: int = 1
+    drop_block: float = 0.0
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        return _norm_relu(self.steps, self.parts, x)
+        """Features [batch, pooled_size^2 x channels], float32 at least. Raises ValueError where sizes do not divide."""
+        x = _norm_relu(self.steps, self.parts, x)
+        if x.dtype == jnp.bfloat16:
+            # Fused into the mean, what comes before makes it NaN: XLA:CPU of jaxlib 0.11.2.
+            x = jax.lax.optimization_barrier(x)
+        x = self.parts.drop_block(self.drop_block)(x)
+        size, (batch, height, width, channels) = self.pooled_size, x.shape
+        if height % size or width % size:
+            raise ValueError(f'pooled_size must divide the size of the last map, {height} x {width}; got {size}')
+        x = x.reshape(batch, size, height // size, size, width // size, channels)
+        x = x.mean((2, 4), dtype=jnp.promote_types(x.dtype, jnp.float32)).reshape(batch, -1)
+        return self.parts.dropout(self.dropout)(x)
 
 
 def _norm_relu(steps: str, parts: Parts, x: jax.Array) -> jax.Array:
@@ -72,16 +95,18 @@ class Stage(nn.Module):
     is_first: bool
     stacked: bool
     unroll: int
+    rematerialize: bool
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = self.unit(stride=self.stride, is_first=self.is_first, name='unit1')(x)
+        run = nn.remat(_run) if self.rematerialize else _run
+        x = run(self.unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
         if not self.stacked:
             for i in range(2, self.size + 1):
-                x = self.unit(stride=1, name=f'unit{i}')(x)
+                x = run(self.unit(stride=1, name=f'unit{i}'), x)
         elif self.size > 1:
             rest = nn.scan(
-                lambda unit, x, _: (unit(x), None),
+                lambda unit, x, _: (run(unit, x), None),
                 variable_axes={'params': 0, 'batch_stats': 0, 'intermediates': 0},
                 split_rngs={'params': True, 'dropout': True},
                 length=self.size - 1,
@@ -91,15 +116,21 @@ class Stage(nn.Module):
         return x
 
 
+def _run(unit: nn.Module, x: jax.Array) -> jax.Array:
+    y = unit(x)
+    assert isinstance(y, jax.Array)
+    return y
+
+
 class ResNet(nn.Module):
     """A residual network, or a plain one where the unit has no shortcut.
 
     Attributes:
         stage_sizes: units in each stage.
         widths: output channels of each stage.
-        unit: makes a unit from `channels`, `stride` and `parts`: a `partial` of `Unit`.
+        units: for each stage, what makes its units from `channels`, `stride` and `parts`: a `partial` of `Unit`.
         stem: makes the stem from `parts`.
-        end: what follows the last unit: '', 'relu' or 'norm relu'.
+        end: makes the end, pooling included, from `parts`.
         num_classes: outputs of the head; 0 leaves it out and returns the pooled features.
         kernel_init, head_init: initializers of the convolutions and of the head's kernel.
         conv, norm: the convolution and normalization that every part is built with.
@@ -107,15 +138,16 @@ class ResNet(nn.Module):
         stacked: hold the identical units of a stage in one stack, `stage2/rest/...`, and run them by a
             scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
         unroll: units per turn of that scan.
+        rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time.
 
     Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
     """
 
     stage_sizes: Sequence[int]
     widths: Sequence[int]
-    unit: ModuleDef
+    units: Sequence[ModuleDef]
     stem: ModuleDef
-    end: str = ''
+    end: ModuleDef = partial(End, steps='')
     num_classes: int = 10
     kernel_init: Callable = _fan_out
     head_init: Callable = _head
@@ -124,6 +156,7 @@ class ResNet(nn.Module):
     dtype: jnp.dtype | None = None
     stacked: bool = False
     unroll: int = 1
+    rematerialize: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
@@ -136,17 +169,15 @@ class ResNet(nn.Module):
             conv=partial(self.conv, use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype),
             norm=partial(self.norm, use_running_average=not train, dtype=self.dtype),
             dropout=partial(nn.Dropout, deterministic=not train),
+            drop_block=partial(DropBlock, deterministic=not train),
         )
         x = self.stem(parts=parts, name='stem')(images)
-        for i, (size, width) in enumerate(zip(self.stage_sizes, self.widths, strict=True), start=1):
-            unit = partial(self.unit, channels=width, parts=parts)
-            stage = Stage(size, unit, 1 if i == 1 else 2, i == 1, self.stacked, self.unroll, name=f'stage{i}')
-            x = stage(x)
-        x = End(self.end, parts, name='end')(x)
-        if x.dtype == jnp.bfloat16:
-            # Fused into the mean, what comes before makes it NaN: XLA:CPU of jaxlib 0.11.2.
-            x = jax.lax.optimization_barrier(x)
-        x = x.mean((1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
+        stages = zip(self.stage_sizes, self.widths, self.units, strict=True)
+        make = partial(Stage, stacked=self.stacked, unroll=self.unroll, rematerialize=self.rematerialize)
+        for i, (size, width, unit) in enumerate(stages, start=1):
+            unit = partial(unit, channels=width, parts=parts)
+            x = make(size, unit, stride=1 if i == 1 else 2, is_first=i == 1, name=f'stage{i}')(x)
+        x = self.end(parts=parts, name='end')(x)
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=self.head_init, dtype=self.dtype, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -49,10 +49,12 @@ class Projection(NoShortcut):
     """Options B and C: a 1x1 convolution of the unit's stride, with BatchNorm; for B the identity where shapes agree.
 
     Attributes:
+        window: of the convolution; another than 1 in Scaled's design space alone.
         everywhere: project in every unit (C; the "1x1 conv shortcut" of 2016, Table 1), not only where shapes change.
         with_norm: BatchNorm after the convolution, which pre-activation nets do without (the 2016 authors' code).
     """
 
+    window: int = 1
     everywhere: bool = False
     with_norm: bool = True
 
@@ -60,7 +62,8 @@ class Projection(NoShortcut):
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         if not self.everywhere and self.stride == 1 and self.channels == x.shape[-1]:
             return y + x
-        x = self.parts.conv(self.channels, (1, 1), (self.stride,) * 2, padding=((0, 0), (0, 0)), name='conv')(x)
+        window, pad = (self.window,) * 2, self.window // 2
+        x = self.parts.conv(self.channels, window, (self.stride,) * 2, padding=((pad, pad),) * 2, name='conv')(x)
         return y + (self.parts.norm(name='norm')(x) if self.with_norm else x)
 
 
@@ -119,6 +122,9 @@ SHORTCUTS: dict[str, ModuleDef] = {
     'dropout': DropoutShortcut,
 }
 """By name: the 2015 paper's options (and A with zeros on both sides), none (a plain net), and dropout at rate 0.5."""
+
+PROJECTIONS = ('B', 'C')
+"""Those that are a `Projection`."""
 
 SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, ModuleDef]] = {
     'scaling': (2, lambda shortcut, branch: partial(ConstantScaling, shortcut_factor=shortcut, branch_factor=branch)),

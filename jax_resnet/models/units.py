@@ -24,11 +24,12 @@ class Layer(NamedTuple):
 LAYERS: dict[str, tuple[Layer, ...]] = {
     'one_layer': (Layer(3, strided=True),),
     'basic': (Layer(3, strided=True), Layer(3)),
+    'three_layer': (Layer(3, strided=True), Layer(3), Layer(3)),
     'bottleneck': (Layer(1, 4, strided=True), Layer(3, 4), Layer(1)),
     'bottleneck_v1.5': (Layer(1, 4), Layer(3, 4, strided=True), Layer(1)),
 }
-"""By name (He et al. 2015, Figure 5; 2016, Table 3). R15 has a bottleneck's stride in its first 1x1 convolution;
-torchvision ("v1.5") in the 3x3."""
+"""By name (He et al. 2015, Figure 5; one layer: 2016, Table 3; three: an assignment's question). R15 has a bottleneck's
+stride in its first 1x1 convolution; torchvision ("v1.5") in the 3x3."""
 
 
 class Order(NamedTuple):

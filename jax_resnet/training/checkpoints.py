@@ -1,18 +1,37 @@
-"""Checkpoints of the training state, by orbax: written beside training, complete or not there at all."""
+"""Checkpoints of the training state, by orbax: written beside training, complete or not there at all.
 
-from collections.abc import Callable, Sequence
+Each carries a digest of all that it holds, saved with it, so that damage is found out whatever the files' layout.
+"""
+
+import contextlib
+import gc
+import hashlib
+import io
+import json
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Sharding
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.state import TrainState
 
-FORMAT = 1
-"""Number of the layout below; a later version that changes it must still read this one."""
+FORMAT = 2
+"""Number of the layout below; a later version that changes it must still read this one. Format 1 had no digest."""
+
+_log = logging.getLogger(__name__)
+
+
+class Damaged(DataError):
+    """A checkpoint that cannot be read, or is not what was saved."""
 
 
 @dataclass
@@ -38,7 +57,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
         import orbax.checkpoint as ocp  # adds a handler to the root logger
 
-        self._folder, self._args = folder, ocp.args
+        self._folder, self._read_only, self._args = folder, read_only, ocp.args
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -60,33 +79,83 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        about = {'format': FORMAT, 'seconds': seconds}
+        about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
+        about['sha256'] = _digest(about, state)
         args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
         self._manager.save(step, args=args, force=True)
 
-    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
-        """The state saved at `step`, laid out by `sharding`, and its seconds.
+    def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
+        """The newest state that is whole, laid out by `sharding`, and its seconds of training.
+
+        A damaged one is said and passed over; unless `read_only` its folder is set aside, to be saved again.
 
         Args:
-            step: one of `steps()`.
             like: a state of the same shapes (or their `jax.eval_shape`).
             sharding: on the devices at hand, whichever it was saved from.
 
         Raises:
-            ConfigError: the checkpoint is damaged, or of a later version of this package.
+            Damaged: all of them are, so that going on would start over.
+            ConfigError: the newest is of a later version of this package.
         """
-        path = self._folder / str(step)
-        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
-        args = self._args.Composite(state=self._args.StandardRestore(target), about=self._args.JsonRestore())
-        try:
-            saved = self._manager.restore(step, args=args)
-        except Exception as e:  # orbax and tensorstore raise many kinds
-            reason = ' '.join(str(e).split())[:200]
-            raise ConfigError(f'{path} is damaged ({reason}); without that folder the checkpoint before is used') from e
-        if saved.about['format'] > FORMAT:
-            raise ConfigError(f'{path} has format {saved.about["format"]}; this version of jax_resnet reads {FORMAT}')
-        return saved.state, saved.about['seconds']
+        damaged: dict[int, str] = {}
+        for step in reversed(self.steps()):
+            try:
+                restored = self.restore(step, like, sharding)
+            except Damaged as e:
+                damaged[step] = str(e)
+                continue
+            for bad, reason in damaged.items():
+                _log.warning('%s; the checkpoint of step %s is used', reason, f'{step:,}')
+                self._set_aside(bad)
+            return restored
+        raise Damaged(
+            f'no checkpoint can be used ({"; ".join(damaged.values())}): bring one back from a copy, or name another '
+            '--workdir to start over'
+        )
+
+    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
+        """The state saved at `step`, one of `steps()`; else as `restore_latest`."""
+        path, reason = self._folder / str(step), ''
+        with contextlib.redirect_stderr(io.StringIO()):
+            try:
+                return self._restore(step, like, sharding)
+            except ConfigError:
+                raise
+            except Exception as e:  # orbax and tensorstore raise many kinds
+                reason = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(e))[0].split())[:200]
+            # Each array that was still being read prints a traceback of its own, in a thread, or when it is collected.
+            time.sleep(0.5)
+            gc.collect()
+        raise Damaged(f'{path} is damaged: {reason}')
 
     def close(self) -> None:
         """Waits until what was begun is on disk."""
         self._manager.close()
+
+    def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
+        about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
+        if about['format'] > FORMAT:
+            path = self._folder / str(step)
+            raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads {FORMAT}')
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+        args = self._args.Composite(state=self._args.StandardRestore(target))
+        state, digest = self._manager.restore(step, args=args).state, about.pop('sha256', None)
+        if (digest or about['format'] > 1) and digest != _digest(about, state):
+            raise ValueError('its content is not what was saved: wrong SHA-256')
+        return state, about['seconds']
+
+    def _set_aside(self, step: int) -> None:
+        if not self._read_only:
+            aside = self._folder.parent / f'damaged-checkpoint-{step}'
+            shutil.rmtree(aside, ignore_errors=True)  # of an earlier time
+            (self._folder / str(step)).replace(aside)
+            self._manager.reload()
+
+
+def _digest(about: Mapping[str, Any], state: TrainState) -> str:
+    """SHA-256 of a checkpoint's content: `about`, and each array's name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for path, array in jax.tree.leaves_with_path(jax.device_get(state)):
+        digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

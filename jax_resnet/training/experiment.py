@@ -1,5 +1,6 @@
 """From a config to the parts that training and evaluation are made of, and the checks that need them together."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -50,7 +51,8 @@ class Experiment:
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
         mesh = _mesh(config['parallel']['devices'], batch_size)
-        model = network(config, **parts_for(mesh.devices.flat[0].platform))
+        parts = parts_for(mesh.devices.flat[0].platform)
+        model = network(config, rematerialize=config['memory']['rematerialize'], **parts)
         source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
@@ -66,17 +68,17 @@ class Experiment:
         return self.clock.steps(self.config['train_for'])
 
     @cached_property
-    def pieces(self) -> list[tuple[int, float]]:
-        """(first step, learning rate) of each piece of the schedule."""
-        return schedule.pieces(self.config['schedule'], self.clock)
+    def schedule(self) -> schedule.Schedule:
+        """The learning rate."""
+        return schedule.create(self.config['schedule'], self.clock, self.end)
 
     def learning_rate(self, step: int) -> float:
         """The rate of the update that leads to `step`."""
-        return [rate for start, rate in self.pieces if start < max(step, 1)][-1]
+        return self.schedule.rate(max(step - 1, 0))
 
     @cached_property
     def optimizer(self) -> optax.GradientTransformation:
-        return optimizer.create(self.config['optimizer'], schedule.learning_rate(self.config['schedule'], self.clock))
+        return optimizer.create(self.config['optimizer'], self.schedule)
 
     @property
     def everywhere(self) -> NamedSharding:
@@ -117,6 +119,8 @@ class Experiment:
             batch_size=self.config['batch_size'],
             seed=self.config['seed'],
             by_example=NamedSharding(self.mesh, PartitionSpec('data')),
+            microbatches=self.config['memory']['microbatches'],
+            label_smoothing=self.config['loss']['label_smoothing'],
         )
 
     def evaluator(self, split: str) -> Evaluator:
@@ -163,8 +167,9 @@ class Experiment:
             models.batch_norm.count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
+        self._check_microbatches(config['memory']['microbatches'], batch_size, group_size)
         try:
-            _ = self.pieces
+            _ = self.schedule
         except ValueError as e:
             raise ConfigError(f'config.schedule.{e}') from None
         most = min(height, width) + 2 * dataset['pad']
@@ -186,6 +191,19 @@ class Experiment:
         if outputs != classes:
             raise ConfigError(
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
+            )
+        try:
+            self.abstract_state()
+        except ValueError as e:
+            raise ConfigError(f'config.model: {e}') from None
+
+    def _check_microbatches(self, count: int, batch_size: int, group_size: int) -> None:
+        """BatchNorm's groups must lie in one microbatch, and each device needs its share of it."""
+        unit = math.lcm(group_size or batch_size, self.mesh.size)
+        if count > 1 and (batch_size % count or (batch_size // count) % unit):
+            raise ConfigError(
+                f'config.memory.microbatches={count}: each must hold a multiple of {unit} of {batch_size} examples: '
+                f'whole groups of BatchNorm (config.batch_norm.group_size={group_size}), on {self.mesh.size} device(s)'
             )
 
 

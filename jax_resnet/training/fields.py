@@ -10,6 +10,7 @@ from jax_resnet.data import SOURCES
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.durations import Duration
 from jax_resnet.training.optimizer import DECAYED, OPTIMIZERS
+from jax_resnet.training.schedule import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ FIELDS: dict[str, Field] = {
     'seed': _whole(0, 'of every random draw'),
     'batch_size': _whole(1, 'examples in a step'),
     'train_for': _duration('length of training'),
+    'init_from': _text('run folder or weights file to begin with; a head of another width begins anew', optional=True),
     'evaluate_every': _duration('between evaluations, each a line of metrics.jsonl'),
     'checkpoint_every': _duration('between checkpoints, of which the last two are kept'),
     'keep_every': _duration('between checkpoints that are kept for good', optional=True),
@@ -98,10 +100,12 @@ FIELDS: dict[str, Field] = {
     'dataset.flip': _flag('mirror half of the images'),
     'dataset.test_crop': _whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image'),
     'optimizer.name': _choice(OPTIMIZERS, 'the optimizer'),
-    'optimizer.momentum': _number(0, 1, 'kept of the last update'),
+    'optimizer.momentum': _number(0, 1, "kept of the last update; Adam's b1"),
     'optimizer.nesterov': _flag("Nesterov's momentum"),
     'optimizer.weight_decay': _number(0, math.inf, 'coupled L2: added to the gradient, times the parameter'),
     'optimizer.decay': _choice(DECAYED, 'what decays: kernels, or every parameter'),
+    'loss.label_smoothing': _number(0, 0.9999, 'share of each label that is spread over all classes'),
+    'schedule.name': _choice(SCHEDULES, 'constant pieces, or half a cosine down to zero at the end'),
     'schedule.learning_rate': _number(0, math.inf, 'after warm-up and before the first drop', open_low=True),
     'schedule.drop_at': _sequence('when the rate is multiplied by factor', 'durations', _is_duration),
     'schedule.factor': _number(0, 1, 'of each drop', open_low=True),
@@ -110,6 +114,8 @@ FIELDS: dict[str, Field] = {
     'batch_norm.group_size': _whole(0, 'examples whose statistics are taken together; 0 is the whole batch'),
     'batch_norm.momentum': _number(0, 0.9999, 'what the running statistics keep at each step'),
     'batch_norm.epsilon': _number(0, 1, 'added to the variance', open_low=True),
+    'memory.rematerialize': _flag('compute each unit again in the backward pass, and keep its input alone'),
+    'memory.microbatches': _whole(1, 'parts that a batch is taken in, one after another, with one update'),
     'precision.compute': _choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
     'parallel.devices': _whole(1, 'local devices that share each batch; all of them where empty', optional=True),
 }  # fmt: skip

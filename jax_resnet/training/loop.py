@@ -1,6 +1,7 @@
 """The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from clu import parameter_overview
 from jax_resnet import models
 from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Scores
@@ -23,9 +25,9 @@ from jax_resnet.training.fields import without_none
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_devices
-from jax_resnet.training.signals import StopSignals
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
+from jax_resnet.training.transfer import begin_from
 
 SECONDS_PER_DISPATCH = 1.0
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
@@ -98,6 +100,7 @@ class _Run:
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
+            self.stop_signals.patience = math.inf  # from here on, a stop saves the state
             self._heed_stop()
             while True:
                 if self._is_evaluation_due():
@@ -121,14 +124,17 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.began
 
     def _restore_or_create(self) -> tuple[TrainState, float]:
-        steps = self.checkpoints.steps()
-        if not steps:
+        if not self.checkpoints.steps():
             self.folder.cut_metrics(0)
-            return self.experiment.initial_state(), 0.0
+            state = self.experiment.initial_state()
+            if self.config['init_from'] is not None:
+                state, line = begin_from(self.config['init_from'], state)
+                self.progress.say(line)
+            return state, 0.0
         like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
-        state, seconds = self.checkpoints.restore(steps[-1], like, sharding)
+        state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
-        self.folder.cut_metrics(steps[-1] - bool(state.totals.steps))
+        self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
         return state, seconds
 
     def _introduce(self) -> None:
@@ -144,11 +150,8 @@ class _Run:
         say(
             f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs'
         )
-        rates = [f'{rate:g} from step {start:,}' for start, rate in self.experiment.pieces if start < self.end]
-        say('learning rate ' + ', '.join(rates))
-        late = [f'{start:,}' for start, _ in self.experiment.pieces if start >= self.end]
-        if late:
-            say(f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached')
+        for line in self.experiment.schedule.describe(self.end):
+            say(line)
         if self.step:
             say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
@@ -227,9 +230,10 @@ class _Run:
     def _score(self, name: str) -> Scores:
         evaluator = self.evaluators[name]
         batches = []
-        for logits in evaluator.batches(self.state.variables):
-            batches.append(logits)
-            self._heed_stop()
+        with self.stop_signals.waiting(SECONDS_PER_DISPATCH):  # for the next batch; the first must be compiled
+            for logits in evaluator.batches(self.state.variables):
+                batches.append(logits)
+                self._heed_stop()
         return evaluator.collect(batches)
 
     def _save(self) -> None:
@@ -241,6 +245,7 @@ class _Run:
         """Where a signal has asked for it, saves and raises Stopped."""
         number = self.stop_signals.received
         if number is not None:
+            self.stop_signals.heeded.set()
             self._save()
             self.checkpoints.close()
             name = signal.Signals(number).name

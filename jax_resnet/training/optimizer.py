@@ -18,7 +18,12 @@ def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTr
     return optax.sgd(schedule, config['momentum'], nesterov=config['nesterov'])
 
 
-OPTIMIZERS = {'sgd': sgd}
+def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
+    """Adam (Kingma, Ba, 2014, arXiv 1412.6980) with b2 = 0.999."""
+    return optax.adam(schedule, config['momentum'], nesterov=config['nesterov'])
+
+
+OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 """What `config.optimizer.name` may be. A new optimizer is a function here and a line in this table."""
 
 

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +24,18 @@ from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.fields import flatten
 
-NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'log_every')
+NOT_COMPARED = (
+    'dataset.data_dir',
+    'dataset.manual_dir',
+    'parallel.',
+    'memory.rematerialize',
+    'checkpoint_every',
+    'log_every',
+)
 """Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
+
+LATER_FIELDS = {'init_from': None, 'loss.label_smoothing': 0.0, 'schedule.name': 'piecewise', 'memory.microbatches': 1}
+"""What a run meant whose config is older than these fields."""
 
 
 def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
@@ -77,7 +88,7 @@ class RunFolder:
 
     def check_same(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
-        there, here = flatten(self.config()), flatten(config)
+        there, here = LATER_FIELDS | flatten(self.config()), flatten(config)
         differences = [
             f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
             for name in sorted({*there, *here})
@@ -109,11 +120,15 @@ class RunFolder:
         """The config of the run, as nested dicts.
 
         Raises:
-            ConfigError: there is none here, so that this is no run folder.
+            ConfigError: there is none here, so that this is no run folder; or it is damaged.
         """
         if not self._has('config.json'):
             raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
-        return _with_tuples(self._read_json('config.json'))
+        config = _with_tuples(self._read_json('config.json'))
+        for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
+            if not isinstance(config, dict) or not isinstance(config.get(group), dict):
+                raise ConfigError(f'{self.path / "config.json"} is damaged: it has no {group}')
+        return config
 
     def write_preprocessing(self, preprocessing: 'Preprocessing') -> None:
         """Keeps what whoever uses the network must know of its input and output."""
@@ -124,11 +139,15 @@ class RunFolder:
         )
 
     def preprocessing(self) -> 'Preprocessing':
-        """What `write_preprocessing` kept."""
-        with np.load(self.path / 'preprocessing.npz', allow_pickle=False) as arrays:
-            view = CentreView(Normalization(arrays['mean'], arrays['std']), int(arrays['crop']))
-            height, width, channels = arrays['image_shape'].tolist()
-            return Preprocessing(view, (height, width, channels), tuple(arrays['class_names'].tolist()))
+        """What `write_preprocessing` kept. Raises ConfigError where it is missing or damaged."""
+        path = self.path / 'preprocessing.npz'
+        try:
+            with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
+                view = CentreView(Normalization(arrays['mean'], arrays['std']), int(arrays['crop']))
+                height, width, channels = arrays['image_shape'].tolist()
+                return Preprocessing(view, (height, width, channels), tuple(arrays['class_names'].tolist()))
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as e:
+            raise ConfigError(f'{path} cannot be read ({" ".join(str(e).split())})') from None
 
     def record_start(self, step: int) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
@@ -139,8 +158,11 @@ class RunFolder:
         """The lines of metrics.jsonl; a last line cut short by a kill is not one."""
         if not self._has('metrics.jsonl'):
             return []
-        lines = (self.path / 'metrics.jsonl').read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith('\n')]
+        lines = (self.path / 'metrics.jsonl').read_bytes().splitlines(keepends=True)
+        try:
+            return [json.loads(line) for line in lines if line.endswith(b'\n')]
+        except ValueError as e:
+            raise ConfigError(f'{self.path / "metrics.jsonl"} is damaged ({e})') from None
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl, on disk when this returns."""
@@ -187,7 +209,10 @@ class RunFolder:
         return (self.path / name).exists()
 
     def _read_json(self, name: str) -> Any:
-        return json.loads((self.path / name).read_text())
+        try:
+            return json.loads((self.path / name).read_text())
+        except (OSError, ValueError) as e:
+            raise ConfigError(f'{self.path / name} is damaged ({e})') from None
 
     def _write_json(self, name: str, value: Any) -> None:
         self._write(name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())

@@ -1,38 +1,87 @@
-"""The learning rate by step: constant pieces, with the papers' warm-up in front."""
+"""The learning rate by step: constant pieces, with the papers' warm-up in front, or a cosine behind it."""
 
 from collections.abc import Mapping
-from typing import Any
+from math import cos, pi
+from typing import Any, NamedTuple
 
+import jax
 import optax
+from jax.typing import ArrayLike
 
 from jax_resnet.training.durations import Clock
 
+SCHEDULES = ('piecewise', 'cosine')
+"""What `config.schedule.name` may be."""
 
-def pieces(config: Mapping[str, Any], clock: Clock) -> list[tuple[int, float]]:
-    """(first step, learning rate) of each constant piece.
+
+class Schedule(NamedTuple):
+    """A learning rate.
+
+    Attributes:
+        pieces: (first step, learning rate) of each constant piece.
+        zero_at: the step at which the last piece, bent to half a cosine, has come down to zero; None: it is constant.
+    """
+
+    pieces: list[tuple[int, float]]
+    zero_at: int | None = None
+
+    def __call__(self, count: ArrayLike) -> jax.Array:
+        """The rate of the update that follows step `count` (the first is 0), as optax asks for it."""
+        starts, rates = zip(*self.pieces, strict=True)
+        parts = [optax.constant_schedule(rate) for rate in rates]
+        if self.zero_at is not None:
+            parts[-1] = optax.cosine_decay_schedule(rates[-1], self.zero_at - starts[-1])
+        rate: jax.Array = optax.join_schedules(parts, starts[1:])(count)
+        return rate
+
+    def rate(self, count: int) -> float:
+        """The same, as a number."""
+        start, rate = next(piece for piece in reversed(self.pieces) if piece[0] <= count)
+        if self.zero_at is not None and start == self.pieces[-1][0]:
+            rate *= (1 + cos(pi * min(1, (count - start) / (self.zero_at - start)))) / 2
+        return rate
+
+    def describe(self, end: int) -> list[str]:
+        """Lines for a person: the pieces up to the step `end`, and those that are never reached."""
+        rates = [f'{rate:g} from step {start:,}' for start, rate in self.pieces if start < end]
+        down = '' if self.zero_at is None else f', by half a cosine to zero at step {self.zero_at:,}'
+        lines = [f'learning rate {", ".join(rates)}{down}']
+        late = [f'{start:,}' for start, _ in self.pieces if start >= end]
+        if late:
+            lines.append(
+                f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached'
+            )
+        return lines
+
+
+def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
+    """The schedule of `config.schedule`.
 
     Args:
-        config: `learning_rate`; `drop_at`, durations after each of which it is multiplied by `factor`;
-            `warmup_for` and `warmup_learning_rate`, or None (ResNet-110's warm-up: He et al. 2015, section 4.2).
+        config: `name`, one of SCHEDULES; `learning_rate`; `drop_at`, durations after each of which it is multiplied by
+            `factor`; `warmup_for` and `warmup_learning_rate`, or None (ResNet-110's warm-up: He et al. 2015, section
+            4.2). A cosine (Loshchilov and Hutter, 2016, arXiv 1608.03983, without restarts) has no drops.
         clock: of the run.
+        end: its last step.
 
     Raises:
-        ValueError: a warm-up without its rate; drops that are not in order, or before the warm-up's end.
+        ValueError: a warm-up without its rate; drops that are not in order, or before the warm-up's end; a cosine with
+            drops, or with a warm-up that lasts to the end.
     """
-    result = [(0, float(config['learning_rate']))]
+    pieces = [(0, float(config['learning_rate']))]
     if config['warmup_for'] is not None:
         if config['warmup_learning_rate'] is None:
             raise ValueError('warmup_learning_rate: must be given with warmup_for')
-        result = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), result[0][1])]
+        pieces = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), pieces[0][1])]
+    if config['name'] == 'cosine':
+        if config['drop_at']:
+            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine'")
+        if pieces[-1][0] >= end:
+            raise ValueError(f'warmup_for={config["warmup_for"]!r}: must end before the end, step {end:,}')
+        return Schedule(pieces, end)
     for k, duration in enumerate(config['drop_at'], start=1):
-        result.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
-    starts = [start for start, _ in result]
+        pieces.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
+    starts = [start for start, _ in pieces]
     if starts != sorted(set(starts)):
         raise ValueError(f'drop_at: warm-up and drops must come one after another; they begin at steps {starts}')
-    return result
-
-
-def learning_rate(config: Mapping[str, Any], clock: Clock) -> optax.Schedule:
-    """The rate of the update that follows step t (the first is 0), for optax. Arguments as for `pieces`."""
-    starts, rates = zip(*pieces(config, clock), strict=True)
-    return optax.join_schedules([optax.constant_schedule(rate) for rate in rates], starts[1:])
+    return Schedule(pieces)

@@ -1,14 +1,16 @@
 """The training step, and the compiled program that runs many of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.data import Augmentation, Normalization, stream
+from jax_resnet.training.loss import cross_entropy
 from jax_resnet.training.state import Purpose, TrainState
 
 
@@ -22,6 +24,9 @@ class Steps:
         batch_size: examples in a step.
         seed: of the order of the examples and of the augmentation.
         by_example: how a batch is laid out over the devices.
+        microbatches: consecutive parts that a batch is taken in; the sums over them are the batch's, as long as they
+            hold whole groups of BatchNorm.
+        label_smoothing: as for `cross_entropy`.
     """
 
     model: nn.Module
@@ -31,6 +36,8 @@ class Steps:
     batch_size: int
     seed: int
     by_example: NamedSharding
+    microbatches: int = 1
+    label_smoothing: float = 0.0
 
     def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
         """The state at step `stop`, or at the first step whose loss is not finite.
@@ -56,15 +63,7 @@ class Steps:
         key = jax.random.fold_in(Purpose.AUGMENTATION.key(self.seed), state.step)
         views = self.augment(key, images, self.normalize)
         dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
-
-        def loss_of(params: nn.FrozenDict) -> tuple:
-            variables = {'params': params, 'batch_stats': state.batch_stats}
-            rngs, mutable = {'dropout': dropout}, ['batch_stats']
-            logits, updates = self.model.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-            return loss, (logits, updates['batch_stats'])
-
-        (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
@@ -72,5 +71,31 @@ class Steps:
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
-            totals=state.totals.add(loss, jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)),
+            totals=state.totals.add(loss, errors),
         )
+
+    def _differentiate(self, state: TrainState, dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
+        """(errors, (loss, batch_stats, gradient)) of a batch, by its microbatches."""
+
+        def of(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
+            def loss_of(params: nn.FrozenDict) -> tuple:
+                variables = {'params': params, 'batch_stats': state.batch_stats}
+                rngs, mutable = {'dropout': dropout}, ['batch_stats']
+                logits, updates = self.model.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
+                return cross_entropy(logits, labels, self.label_smoothing), (logits, updates['batch_stats'])
+
+            (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+            return jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32), (loss, batch_stats, gradient)
+
+        if self.microbatches == 1:
+            return of(dropout, views, labels)
+        sharding = NamedSharding(self.by_example.mesh, PartitionSpec(None, *self.by_example.spec))
+        parts = [x.reshape(self.microbatches, -1, *x.shape[1:]) for x in (views, labels)]
+        turns = jax.random.split(dropout, self.microbatches), *jax.lax.with_sharding_constraint(parts, sharding)
+        zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(of, *jax.tree.map(lambda x: x[0], turns)))
+
+        def add(sums: Any, turn: tuple) -> tuple:
+            return jax.tree.map(jnp.add, sums, of(*turn)), None
+
+        (errors, sums), _ = jax.lax.scan(add, zeros, turns)
+        return errors, jax.tree.map(lambda x: x / self.microbatches, sums)

@@ -110,8 +110,7 @@ def _load_stacked(folder: RunFolder) -> Trained:
     """As training runs it."""
     config = folder.config()
     checkpoints = Checkpoints(folder.path / 'checkpoints', read_only=True)
-    steps = checkpoints.steps()
-    if not steps:
+    if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
     device = jax.local_devices()[0]
     about = folder.preprocessing()
@@ -122,6 +121,6 @@ def _load_stacked(folder: RunFolder) -> Trained:
             model, optimizer.create(config['optimizer'], lambda step: 0.0), jnp.zeros((1, *about.image_shape)), seed=0
         )
     )
-    restored, _ = checkpoints.restore(steps[-1], like, SingleDeviceSharding(device))
+    restored, _ = checkpoints.restore_latest(like, SingleDeviceSharding(device))
     checkpoints.close()
     return Trained(model, restored.variables, about.view, about.image_shape, about.class_names)

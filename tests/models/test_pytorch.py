@@ -10,6 +10,9 @@ from safetensors.numpy import load_file
 from jax_resnet import models
 from jax_resnet.data import open_source, preprocessing
 from tests.conftest import assert_equal_trees
+from tests.references.draw import draw_pytorch, real_images
+
+REFERENCES = Path(__file__).parents[1] / 'references' / 'torch_converted.npz'
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,24 @@ def test_there_and_back_every_array_equal(net: models.ResNet, style: str, names:
         'module.bn1.num_batches_tracked': np.int64(3)
     }
     assert_equal_trees(models.from_pytorch(prefixed), variables)
+
+
+@pytest.mark.parametrize(
+    ('name', 'net', 'style', 'size'),
+    [
+        ('resnet56', models.cifar_resnet(56, shortcut='A_centred'), 'cifar', 32),
+        ('resnet50', models.imagenet_resnet(50, v1_5=True), 'torchvision', 64),
+    ],
+)
+def test_converted_networks_have_pytorchs_logits(name: str, net: models.ResNet, style: str, size: int) -> None:
+    """Within 1e-4 on 16 real images, in float32 (tests/references/make_torch_converted.py)."""
+    expected, images = np.load(REFERENCES)[name], real_images(size)
+    zeros = jax.tree.map(lambda x: np.zeros(x.shape), jax.eval_shape(net.init, jax.random.key(0), images))
+    tensors = {key: draw_pytorch(key, x.shape) for key, x in models.to_pytorch(zeros, style).items()}
+    variables = models.stack(models.from_pytorch(tensors))
+    logits = jax.jit(net.clone(stacked=True).apply)(variables, images)
+    assert expected.std(0).mean() > 0.02
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
 
 
 def test_what_has_no_counterpart_is_named() -> None:

@@ -11,8 +11,8 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
+from jax_resnet.models.compose import compose
 from jax_resnet.models.resnet import Stage, Stem
-from jax_resnet.models.shortcuts import shortcut as shortcut_named
 from jax_resnet.training import optimizer, xla_cpu
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
@@ -23,16 +23,14 @@ CONVOLUTIONS = {
 
 
 def network(shortcut: str, **parts) -> models.ResNet:
-    return models.ResNet(
+    return compose(
         stage_sizes=(2, 2, 2),
         widths=(4, 8, 16),
-        unit=partial(
-            models.Unit,
-            layers=models.LAYERS['basic'],
-            order=models.ORDERS['original'],
-            shortcut=shortcut_named(shortcut),
-        ),
-        stem=partial(Stem, channels=4, window=3, stride=1, steps='norm relu', pool=False),
+        layers=[models.LAYERS['basic']] * 3,
+        order='original',
+        shortcut=shortcut,
+        stem=partial(Stem, channels=4, window=3, stride=1, pool=False),
+        initialization='fan_out',
         **parts,
     )
 

@@ -14,6 +14,7 @@ PARTS = Parts(
     conv=partial(nn.Conv, use_bias=False),
     norm=partial(models.BatchNorm, use_running_average=True),
     dropout=partial(nn.Dropout, deterministic=True),
+    drop_block=partial(models.DropBlock, deterministic=True),
 )
 
 

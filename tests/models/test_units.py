@@ -9,8 +9,9 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.models import named
-from jax_resnet.models.resnet import Stem
+from jax_resnet.models.compose import compose
+from jax_resnet.models.resnet import End, Stem
+from jax_resnet.models.units import Layer
 from jax_resnet.training.xla_cpu import ONE_CALL_OPTIONS
 from tests.references.draw import draw
 
@@ -18,21 +19,34 @@ REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz
 CASES = sorted({name.rpartition('/')[0] for name in REFERENCES.files})
 
 
-def network(case: str, **parts) -> models.ResNet:
+def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **parts) -> models.ResNet:
     family, unit, order, shortcut = case.split(':')
     stem = (
         {'window': 7, 'stride': 2, 'pool': True} if family == 'imagenet' else {'window': 3, 'stride': 1, 'pool': False}
     )
-    return named._resnet(
-        stage_sizes=(2, 2, 2),
-        widths=(8, 16, 32),
-        unit=unit,
+    n = len(stage_sizes)
+    layers = [models.LAYERS[unit]] * n
+    if family == 'scaled':  # the windows of make_torch_units.py
+        layers = [(Layer(window, strided=True), Layer(window)) for window in (3, 5, 1)[:n]]
+        parts |= {'shortcut_windows': (1, 3, 5)[:n], 'end': partial(End, pooled_size=2)}
+    return compose(
+        stage_sizes=stage_sizes,
+        widths=(8, 16, 32)[:n],
+        layers=layers,
         order=order,
         shortcut=shortcut,
         stem=partial(Stem, channels=8, **stem),
         initialization='fan_out',
         **parts,
     )
+
+
+def drawn(case: str, net: models.ResNet) -> tuple[np.ndarray, dict]:
+    """Images and unstacked variables, as in make_torch_units.py."""
+    size = {'cifar': 12, 'scaled': 16, 'imagenet': 32}[case.partition(':')[0]]
+    images = draw('images', (2, size, size, 3))
+    shapes = flatten_dict(jax.eval_shape(net.init, jax.random.key(0), images), sep='/')
+    return images, unflatten_dict({name: draw(name, x.shape) for name, x in shapes.items()}, sep='/')
 
 
 def assert_close(ours: jax.Array, theirs: np.ndarray) -> None:
@@ -44,11 +58,8 @@ def assert_close(ours: jax.Array, theirs: np.ndarray) -> None:
 @pytest.mark.parametrize('case', CASES)
 def test_activations(case: str, stacked: bool) -> None:
     with jax.enable_x64(True):
-        size = 32 if case.startswith('imagenet') else 12
-        images = draw('images', (2, size, size, 3))
         net = network(case)
-        shapes = flatten_dict(jax.eval_shape(net.init, jax.random.key(0), images), sep='/')
-        variables = unflatten_dict({name: draw(name, x.shape) for name, x in shapes.items()}, sep='/')
+        images, variables = drawn(case, net)
         if stacked:
             net, variables = network(case, stacked=True), models.stack(variables)
 
@@ -65,6 +76,33 @@ def test_activations(case: str, stacked: bool) -> None:
         assert_close(logits, REFERENCES[f'{case}/logits'])
         if 'dropout' not in case:
             assert_close(train_logits, REFERENCES[f'{case}/train_logits'])
+
+
+@pytest.mark.parametrize('case', [case for case in CASES if 'dropout' not in case])
+def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
+    with jax.enable_x64(True):
+        images, variables = drawn(case, network(case, (1, 3)))
+
+        def of(net: models.ResNet, variables: dict) -> tuple:
+            @partial(jax.jit, compiler_options=ONE_CALL_OPTIONS)
+            def run(variables: dict) -> tuple:
+                def loss(params: dict) -> tuple:
+                    full = {**variables, 'params': params}
+                    logits, updates = net.apply(full, images, train=True, mutable=['batch_stats'])
+                    return (logits**2).sum(), (logits, updates['batch_stats'])
+
+                return jax.grad(loss, has_aux=True)(variables['params'])
+
+            gradient, (logits, batch_stats) = run(variables)
+            return logits, {'params': gradient, 'batch_stats': batch_stats}
+
+        # The stacked one rematerializes too, which changes nothing either.
+        logits, unstacked = of(network(case, (1, 3)), variables)
+        net = network(case, (1, 3), stacked=True, rematerialize=True)
+        same_logits, stacked = of(net, models.stack(variables))
+        assert_close(same_logits, logits)
+        largest = max(abs(x).max() for x in jax.tree.leaves(unstacked))
+        jax.tree.map(partial(np.testing.assert_allclose, atol=1e-9 * largest), models.unstack(stacked), unstacked)
 
 
 def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
@@ -90,10 +128,9 @@ def test_the_gates_bias_begins_as_it_says() -> None:
 def test_zero_last_scale_begins_as_the_shortcut() -> None:
     net = models.imagenet_resnet(50, zero_last_scale=True, stacked=True)
     params = jax.eval_shape(net.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))['params']
-    small = models.ResNet(
-        stage_sizes=(2,), widths=(8,), stem=partial(Stem, channels=8, window=3, stride=1, steps='', pool=False),
-        unit=partial(models.Unit, layers=models.LAYERS['basic'], order=models.ORDERS['original'],
-                     shortcut=named.shortcut_named('A'), zero_last_scale=True),
+    small = compose(
+        stage_sizes=(2,), widths=(8,), stem=partial(Stem, channels=8, window=3, stride=1, pool=False),
+        layers=[models.LAYERS['basic']], order='original', shortcut='A', initialization='fan_out', zero_last_scale=True,
     )  # fmt: skip
     scales = jax.jit(small.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))['params']['stage1']['unit1']
     assert not scales['norm2']['scale'].any() and (scales['norm1']['scale'] == 1).all()
@@ -105,7 +142,7 @@ def test_zero_last_scale_begins_as_the_shortcut() -> None:
     [
         (lambda: models.cifar_resnet(32, unit='bottleneck'), r'depth must be 9n\+2, such as 164, 1001; got 32'),
         (lambda: models.cifar_resnet(21, unit='one_layer'), r'depth must be 3n\+2'),
-        (lambda: models.cifar_resnet(20, unit='wide'), 'unit must be one of basic, bottleneck, one_layer'),
+        (lambda: models.cifar_resnet(20, unit='wide'), 'unit must be one of basic, bottleneck, one_layer, three_layer'),
         (lambda: models.cifar_resnet(20, order='last'), 'order must be one of original, bn_after_addition'),
         (
             lambda: models.cifar_resnet(20, shortcut='scaling_1'),

@@ -18,6 +18,8 @@ WIDTHS = (8, 16, 32)
 ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation')
 CASES = [
     *[('cifar', unit, order, shortcut) for order in ORDERS for unit, shortcut in (('basic', 'A'), ('bottleneck', 'B'))],
+    ('cifar', 'three_layer', 'original', 'A'),
+    ('scaled', 'basic', 'original', 'B'),
     *[('cifar', 'one_layer', order, 'A') for order in ('original', 'full_preactivation')],
     *[('cifar', 'basic', 'full_preactivation', shortcut) for shortcut in ('B', 'none')],
     *[('cifar', 'basic', 'original', s) for s in ('C', 'scaling_0.5_0.25', 'exclusive_gating_-6', 'shortcut_only_gating_0.5', 'dropout')],
@@ -26,6 +28,9 @@ CASES = [
     ('imagenet', 'bottleneck_v1.5', 'original', 'B'),
     ('imagenet', 'bottleneck', 'full_preactivation', 'B'),
 ]  # fmt: skip
+WINDOWS, SHORTCUT_WINDOWS, POOLED_SIZE = (3, 5, 1), (1, 3, 5), 2
+"""Of the family `scaled`, in each stage, and after its pooling."""
+SIZES = {'cifar': 12, 'scaled': 16, 'imagenet': 32}
 Tensor = torch.Tensor
 
 
@@ -48,9 +53,11 @@ class Network:
 
     def layers(self, name: str, width: int, stride: int) -> list[Callable[[Tensor], Tensor]]:
         inner = width // 4
+        window = WINDOWS[WIDTHS.index(width)] if self.family == 'scaled' else 3
         windows = {
             'one_layer': [(width, 3, stride)],
-            'basic': [(width, 3, stride), (width, 3, 1)],
+            'basic': [(width, window, stride), (width, window, 1)],
+            'three_layer': [(width, 3, stride), (width, 3, 1), (width, 3, 1)],
             'bottleneck': [(inner, 1, stride), (inner, 3, 1), (width, 1, 1)],
             'bottleneck_v1.5': [(inner, 1, 1), (inner, 3, stride), (width, 1, 1)],
         }[self.unit_kind]
@@ -66,7 +73,8 @@ class Network:
         if kind in ('B', 'C'):
             if kind == 'B' and same:
                 return y + x
-            x = self.conv(f'{name}/shortcut/conv', x, width, 1, stride)
+            window = SHORTCUT_WINDOWS[WIDTHS.index(width)] if self.family == 'scaled' else 1
+            x = self.conv(f'{name}/shortcut/conv', x, width, window, stride)
             return y + (x if self.order == 'full_preactivation' else self.norm(f'{name}/shortcut/norm', x))
         gate = (
             torch.sigmoid(self.conv(f'{name}/shortcut/gate', x, width, 1, stride, bias=True)) if 'gating' in kind else 0
@@ -121,15 +129,17 @@ class Network:
             x = F.relu(self.norm('end/norm', x))
         elif self.order == 'relu_only_preactivation':
             x = F.relu(x)
-        features = x.mean((2, 3))
-        kernel, bias = (torch.tensor(draw(f'params/head/{n}', s)) for n, s in (('kernel', (32, 10)), ('bias', (10,))))
+        pooled = F.adaptive_avg_pool2d(x, POOLED_SIZE if self.family == 'scaled' else 1)
+        features = pooled.permute(0, 2, 3, 1).flatten(1)  # our order of the numbers
+        shapes = (('kernel', (features.shape[1], 10)), ('bias', (10,)))
+        kernel, bias = (torch.tensor(draw(f'params/head/{n}', s)) for n, s in shapes)
         return features @ kernel + bias, outputs
 
 
 def main() -> None:
     results = {}
     for case in CASES:
-        size = 32 if case[0] == 'imagenet' else 12
+        size = SIZES[case[0]]
         images = torch.tensor(draw('images', (2, size, size, 3))).permute(0, 3, 1, 2)
         logits, outputs = Network(*case, train=False)(images)
         found = {f'stage{i}': x.permute(0, 2, 3, 1) for i, x in enumerate(outputs, start=1)}

@@ -1,3 +1,7 @@
+import json
+import random
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -8,9 +12,10 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
+from jax_resnet.errors import ConfigError
 from jax_resnet.training import state as states
-from jax_resnet.training.checkpoints import Checkpoints
-from tests.conftest import assert_equal_trees
+from jax_resnet.training.checkpoints import FORMAT, Checkpoints, Damaged
+from tests.conftest import assert_equal_trees, of_damage
 
 
 def everywhere(devices: int) -> NamedSharding:
@@ -67,3 +72,95 @@ def test_what_is_being_saved_can_be_donated(tmp_path: Path, state: states.TrainS
         training = update(training)
     checkpoints.close()
     assert_equal_trees(Checkpoints(tmp_path).restore(5, jax.eval_shape(lambda: state), everywhere(1))[0], before)
+
+
+def truncate(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    at = random.Random(0).randrange(len(content))
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+def empty(content: bytes) -> bytes:
+    return b''
+
+
+def two_saved(folder: Path, state: states.TrainState) -> Checkpoints:
+    checkpoints = Checkpoints(folder)
+    for step in (3, 6):
+        checkpoints.save(state.replace(step=jnp.int32(step)), seconds=step)
+    checkpoints.close()
+    return Checkpoints(folder)
+
+
+def largest_file(folder: Path) -> Path:
+    """That with the arrays."""
+    return max((path for path in folder.rglob('*') if path.is_file()), key=lambda path: path.stat().st_size)
+
+
+@of_damage
+@pytest.mark.parametrize('damage', [truncate, flip_a_bit, empty])
+@pytest.mark.parametrize('file', ['state', 'about/metadata'])
+def test_the_one_before_a_damaged_one_is_used(
+    tmp_path: Path, state: states.TrainState, caplog: pytest.LogCaptureFixture, damage: Callable, file: str
+) -> None:
+    checkpoints = two_saved(tmp_path / 'checkpoints', state)
+    path = tmp_path / 'checkpoints' / '6' / file
+    path = largest_file(path) if path.is_dir() else path
+    path.write_bytes(damage(path.read_bytes()))
+    like = jax.eval_shape(lambda: state)
+    for reader in (Checkpoints(tmp_path / 'checkpoints', read_only=True), checkpoints):
+        caplog.clear()
+        restored, seconds = reader.restore_latest(like, everywhere(1))
+        (said,) = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
+        assert re.fullmatch(r'.*checkpoints/6 is damaged: .*; the checkpoint of step 3 is used', said)
+        assert seconds == 3
+        assert_equal_trees(restored, state.replace(step=jnp.int32(3)))
+    # Set aside, not deleted; its step can be saved again.
+    assert checkpoints.steps() == [3] and (tmp_path / 'damaged-checkpoint-6').is_dir()
+    checkpoints.save(state.replace(step=jnp.int32(6)), seconds=7)
+    checkpoints.close()
+    assert Checkpoints(tmp_path / 'checkpoints').restore_latest(like, everywhere(1))[1] == 7
+
+
+@of_damage
+def test_no_bit_of_the_arrays_can_change_unseen(tmp_path: Path, state: states.TrainState) -> None:
+    """Whatever is flipped, wherever: the state is the one saved, or the checkpoint before it is used."""
+    draw, like = random.Random(1), jax.eval_shape(lambda: state)
+    two_saved(tmp_path, state).close()
+    files = sorted(path for path in (tmp_path / '6').rglob('*') if path.stat().st_size and path.is_file())
+    for path in draw.choices(files, k=8):
+        whole, at = path.read_bytes(), draw.randrange(path.stat().st_size)
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << draw.randrange(8))]) + whole[at + 1 :])
+        restored, _ = Checkpoints(tmp_path, read_only=True).restore_latest(like, everywhere(1))
+        assert_equal_trees(restored, state.replace(step=restored.step))
+        assert int(restored.step) in (3, 6)
+        path.write_bytes(whole)
+
+
+def test_one_never_committed_does_not_exist(tmp_path: Path, state: states.TrainState) -> None:
+    two_saved(tmp_path, state).close()
+    (tmp_path / '6').rename(tmp_path / '9.orbax-checkpoint-tmp')
+    assert Checkpoints(tmp_path).steps() == [3]
+
+
+@of_damage
+def test_if_all_are_damaged_nothing_is_used_and_nothing_moved(tmp_path: Path, state: states.TrainState) -> None:
+    checkpoints = two_saved(tmp_path, state)
+    for step in (3, 6):
+        largest_file(tmp_path / str(step)).write_bytes(b'')
+    with pytest.raises(
+        Damaged, match=r'no checkpoint can be used \(.*/6 is damaged: .*/3 is damaged: .*\): bring one'
+    ) as error:
+        checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
+    assert '\n' not in str(error.value) and checkpoints.steps() == [3, 6]
+
+
+def test_one_of_a_later_version_is_refused_not_passed_over(tmp_path: Path, state: states.TrainState) -> None:
+    checkpoints = two_saved(tmp_path, state)
+    about = tmp_path / '6' / 'about' / 'metadata'
+    about.write_text(json.dumps(json.loads(about.read_text()) | {'format': FORMAT + 1}))
+    with pytest.raises(ConfigError, match=f'/6 has format {FORMAT + 1}; this version of jax_resnet reads {FORMAT}'):
+        checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))

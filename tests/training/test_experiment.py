@@ -8,30 +8,6 @@ from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'batch_size': 201, 'batch_norm.group_size': 0}, 'config.batch_size=201: must be at most the 200 examples'),
-        ({'batch_norm.group_size': 24}, 'config.batch_norm.group_size=24: .* do not divide the batch of 32'),
-        ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 local devices'),
-        ({'parallel.devices': 3}, 'config.batch_size=32: must be a multiple of the 3 devices'),
-        ({'train_for': '1e12 epochs'}, 'config.train_for'),
-        ({'schedule.drop_at': ('6 steps', '5 steps')}, 'one after another'),
-        ({'schedule.warmup_for': '3 steps'}, 'config.schedule.warmup_learning_rate: must be given with warmup_for'),
-        ({'dataset.crop': 19}, 'config.dataset.crop=19'),
-        ({'dataset.test_crop': 17}, 'test_crop=17: must be at most 18 and 16'),
-        ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
-        ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
-        ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),
-        ({'model.depth': 21}, 'config.model: depth must be 6n'),
-    ],
-)
-def test_what_cannot_be_together_is_one_line(changes: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as error:
-        Experiment.of(small_config(**changes))
-    assert '\n' not in str(error.value)
-
-
 def test_learning_rate_of_the_update_that_leads_to_a_step() -> None:
     experiment = Experiment.of(small_config())
     assert [experiment.learning_rate(step) for step in (0, 1, 6, 7)] == [0.1, 0.1, 0.1, pytest.approx(0.01)]

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
-from jax_resnet.errors import ConfigError, Diverged, Stopped
+from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import TrainState
-from tests.conftest import assert_equal_trees, small_config
+from tests.conftest import assert_equal_trees, of_damage, small_config
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -242,11 +242,19 @@ def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path:
         assert not Checkpoints(tmp_path / folder / 'checkpoints').steps() and not metrics(tmp_path / folder)
 
 
-def test_a_damaged_checkpoint_is_named(whole_run: tuple, tmp_path: Path) -> None:
-    config, folder, _ = whole_run
+@of_damage
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
+    whole_run: tuple, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, folder, summary = whole_run
     shutil.copytree(folder, tmp_path / 'run')
     for path in (tmp_path / 'run' / 'checkpoints' / '12').rglob('*'):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ConfigError, match='checkpoints/12 is damaged'):
-        training.evaluate(tmp_path / 'run')
+    assert training.evaluate(tmp_path / 'run').count == 100  # of step 8
+    (tmp_path / 'run' / 'summary.json').unlink()
+    again = training.train(config, tmp_path / 'run')
+    assert caplog.text.count('checkpoints/12 is damaged') == 2
+    assert again['final_test_error'] == summary['final_test_error']
+    assert_equal_trees(last_state(config, tmp_path / 'run', 12), last_state(config, folder, 12))
+    assert metrics(tmp_path / 'run') == metrics(folder)

@@ -37,6 +37,16 @@ def test_nesterov() -> None:
     assert float(params['conv']['kernel'][0]) == pytest.approx(2 - 0.5 * 1.9)
 
 
+def test_adam() -> None:
+    """The first step has the size of the rate, whatever the gradient's; `momentum` is b1."""
+    config = CONFIG | {'name': 'adam', 'weight_decay': 0.0}
+    params = after(config, 1)
+    assert float(params['conv']['kernel'][0]) == pytest.approx(2 - 0.5, rel=1e-5)
+    state = optimizer.create(config | {'momentum': 0.8}, optax.constant_schedule(0.5)).init(PARAMS)
+    _, state = optimizer.create(config | {'momentum': 0.8}, optax.constant_schedule(0.5)).update(PARAMS, state, PARAMS)
+    assert float(optax.tree.get(state, 'mu')['conv']['kernel'][0]) == pytest.approx(0.2 * 2)
+
+
 def test_one_line_says_what_decays() -> None:
     assert optimizer.describe_decay(CONFIG, PARAMS) == 'weight decay 0.1 on kernels: 1 of 3 parameters'
     assert optimizer.describe_decay(CONFIG | {'decay': 'all'}, PARAMS) == 'weight decay 0.1 on all: 3 of 3 parameters'

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from jax_resnet.training import schedule
@@ -5,6 +6,7 @@ from jax_resnet.training.durations import Clock
 
 CLOCK = Clock(epoch_size=50_000, batch_size=128)
 PAPER = {
+    'name': 'piecewise',
     'learning_rate': 0.1,
     'drop_at': ('32000 steps', '48000 steps'),
     'factor': 0.1,
@@ -14,8 +16,12 @@ PAPER = {
 
 
 def rates(config: dict, steps: list[int]) -> list[float]:
-    rate = schedule.learning_rate(config, CLOCK)
-    return [round(float(rate(step)), 6) for step in steps]
+    """Of the updates that follow `steps`, as a number and as optax gets it."""
+    rate = schedule.create(config, CLOCK, 64_000)
+    np.testing.assert_allclose(
+        [rate(step) for step in steps], [rate.rate(step) for step in steps], rtol=1e-5, atol=1e-9
+    )
+    return [round(rate.rate(step), 6) for step in steps]
 
 
 def test_paper() -> None:
@@ -25,12 +31,12 @@ def test_paper() -> None:
 def test_warm_up() -> None:
     config = PAPER | {'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
     assert rates(config, [0, 399, 400, 31_999, 32_000, 48_000]) == [0.01, 0.01, 0.1, 0.1, 0.01, 0.001]
-    assert schedule.pieces(config, CLOCK)[:2] == [(0, 0.01), (400, 0.1)]
+    assert schedule.create(config, CLOCK, 64_000).pieces[:2] == [(0, 0.01), (400, 0.1)]
 
 
 def test_epochs() -> None:
     config = PAPER | {'drop_at': ('81 epochs', '122 epochs')}
-    assert [start for start, _ in schedule.pieces(config, CLOCK)] == [0, 31_641, 47_657]
+    assert [start for start, _ in schedule.create(config, CLOCK, 64_000).pieces] == [0, 31_641, 47_657]
     assert rates(config, [31_640, 31_641, 47_656, 47_657]) == [0.1, 0.01, 0.01, 0.001]
 
 
@@ -48,4 +54,34 @@ def test_constant() -> None:
 )
 def test_out_of_order(change: dict) -> None:
     with pytest.raises(ValueError, match='drop_at: warm-up and drops must come one after another'):
-        schedule.pieces(PAPER | change, CLOCK)
+        schedule.create(PAPER | change, CLOCK, 64_000)
+
+
+def test_cosine_after_a_warm_up() -> None:
+    config = PAPER | {'name': 'cosine', 'drop_at': (), 'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
+    assert rates(config, [0, 399, 400, 32_200, 63_999, 64_000]) == [0.01, 0.01, 0.1, 0.05, 0.0, 0.0]
+    assert schedule.create(config, CLOCK, 64_000).describe(64_000) == [
+        'learning rate 0.01 from step 0, 0.1 from step 400, by half a cosine to zero at step 64,000'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'drop_at': ('1 epoch',)}, r"drop_at=\('1 epoch',\): must be \(\) with name='cosine'"),
+        (
+            {'drop_at': (), 'warmup_for': '64000 steps', 'warmup_learning_rate': 0.01},
+            "warmup_for='64000 steps': must end before the end, step 64,000",
+        ),
+    ],
+)
+def test_cosines_that_cannot_be(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        schedule.create(PAPER | {'name': 'cosine'} | change, CLOCK, 64_000)
+
+
+def test_what_is_past_the_end_is_said() -> None:
+    assert schedule.create(PAPER, CLOCK, 40_000).describe(40_000) == [
+        'learning rate 0.1 from step 0, 0.01 from step 32,000',
+        'the changes of the learning rate at steps 48,000 are past the end and never reached',
+    ]

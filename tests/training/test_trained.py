@@ -58,6 +58,16 @@ def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_pa
     assert done.returncode == 0 and done.stderr == '', done.stderr
 
 
+@pytest.mark.parametrize('version', [1])
+def test_load_reads_the_formats_of_earlier_versions(version: int) -> None:
+    folder = ROOT / 'tests' / 'references' / f'run_format{version}'
+    trained = jax_resnet.load(folder)
+    test, predictions = open_source('digits').read('test'), np.load(folder / 'predictions.npz')
+    np.testing.assert_allclose(trained.logits(test.images), predictions['logits'], atol=1e-4)
+    correct = (predictions['logits'].argmax(1) == predictions['labels']).sum()
+    assert correct == json.loads((folder / 'summary.json').read_text())['test_correct'] == 316
+
+
 def test_load_says_what_is_missing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
         jax_resnet.load(tmp_path)

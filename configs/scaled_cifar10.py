@@ -1,0 +1,40 @@
+"""The best network of Scaled, a project that rescales ResNet within 5 M parameters, on CIFAR-10.
+
+Published test error 9.30 % (accuracy 90.70 %); 4,435,082 parameters. Two stages of three units, 128 and 256 channels.
+
+    python main.py --config=configs/scaled_cifar10.py
+
+Adam at learning rate 0.001, batches of 64, 60 epochs. The rates of DropBlock and of the dropout of features are not
+told: 0.1 and 0.2 are our choice. What it does not tell, input and initialization, is taken from He et al. 2015.
+Its design space: `config.model.stage_sizes`, `width`, `windows`, `shortcut_windows`, `pooled_size`; a network above
+5 M parameters is an error that names their number.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.batch_size = 64
+    config.train_for = '60 epochs'
+    config.model = {
+        'name': 'scaled_resnet',
+        'stage_sizes': (3, 3),
+        'width': 128,
+        'windows': (3, 3),
+        'shortcut_windows': (3, 3),
+        'pooled_size': 1,
+        'drop_block': 0.1,
+        'dropout': 0.2,
+        'parameter_limit': 5_000_000,
+        'num_classes': 10,
+        'initialization': 'fan_out',
+    }
+    config.optimizer.name = 'adam'
+    config.optimizer.weight_decay = 0.0
+    config.schedule.learning_rate = 0.001
+    config.schedule.drop_at = ()
+    config.batch_norm.group_size = 0
+    return config

@@ -1,0 +1,108 @@
+"""What happens inside a network: the size of each layer's response, and of the loss's gradient there."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax_resnet import models
+from jax_resnet.training.loss import cross_entropy
+
+
+class LayerResponses(NamedTuple):
+    """By layer, in order: its name, its response's standard deviation, and the norm of the loss's gradient there.
+
+    A layer is a 3x3 convolution. Its response is its output after BatchNorm, before ReLU and addition (He et al. 2015,
+    section 4.2 and Figure 7); where no BatchNorm follows, as in pre-activation units, the convolution's own.
+    """
+
+    names: list[str]
+    std: np.ndarray
+    gradient_norm: np.ndarray
+
+
+class _Layer(NamedTuple):
+    response_of: str
+    shape: tuple[int, ...]
+
+
+def measure(
+    model: nn.Module, variables: Any, batches: Iterable[tuple[Any, Any]], compiler_options: dict[str, Any]
+) -> LayerResponses:
+    """The layers' responses to a few batches, with BatchNorm by the batch, as in training.
+
+    Args:
+        model: unstacked.
+        variables: its parameters and statistics.
+        batches: inputs [batch, height, width, channels] and labels [batch], of one size. The standard deviation is over
+            all of their responses' numbers; the norm, of the gradient of a batch's mean loss, is the mean over batches.
+        compiler_options: for `jax.jit`.
+    """
+    batches = list(batches)
+    layers = _find(model, variables, batches[0][0])
+    of_batch = jax.jit(lambda *batch: _measure(model, variables, layers, *batch), compiler_options=compiler_options)
+    means, squares, norms = np.stack([of_batch(*batch) for batch in batches]).mean(0, dtype=np.float64)
+    return LayerResponses(list(layers), np.sqrt(squares - means**2), norms)
+
+
+def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
+    """The 3x3 convolutions by name, and the module whose output is their response."""
+    layers: dict[str, _Layer] = {}
+    output_of: dict[str, Any] = {}
+
+    def record(path: str, module: nn.Module, x: Any, y: Any) -> Any:
+        if isinstance(module, nn.Conv):
+            if module.kernel_size == (3, 3) and 'shortcut' not in path:
+                layers[path], output_of[path] = _Layer(path, y.shape), y
+        else:
+            for name in [name for name, output in output_of.items() if output is x]:
+                layers[name] = _Layer(path, y.shape)
+        return y
+
+    jax.eval_shape(lambda inputs: _apply(model, variables, inputs, record), inputs)
+    return layers
+
+
+def _measure(model: nn.Module, variables: Any, layers: dict[str, _Layer], inputs: Any, labels: Any) -> jax.Array:
+    """float32 [3, layers]: mean and mean square of the responses, norm of the gradient at them."""
+
+    def loss(shifts: dict[str, jax.Array]) -> tuple:
+        responses = {}
+
+        def shift(path: str, module: nn.Module, x: Any, y: Any) -> Any:
+            if path in shifts:
+                responses[path] = y
+                y = y + shifts[path]
+            return y
+
+        return cross_entropy(_apply(model, variables, inputs, shift), labels), responses
+
+    zeros = {layer.response_of: jnp.zeros(layer.shape) for layer in layers.values()}
+    gradients, responses = jax.grad(loss, has_aux=True)(zeros)
+    of = [layer.response_of for layer in layers.values()]
+    return jnp.array(
+        [
+            [responses[name].mean() for name in of],
+            [jnp.square(responses[name]).mean() for name in of],
+            [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in of],
+        ]
+    )
+
+
+def _apply(model: nn.Module, variables: Any, inputs: Any, see: Callable[[str, nn.Module, Any, Any], Any]) -> Any:
+    """Logits, where `see` is given each convolution and BatchNorm, its input and output, and returns its output."""
+
+    def intercept(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
+        y = call(*args, **kwargs)
+        if isinstance(context.module, nn.Conv | models.BatchNorm) and context.method_name == '__call__':
+            y = see('/'.join(context.module.path), context.module, args[0], y)
+        return y
+
+    with nn.intercept_methods(intercept):
+        logits, _ = model.apply(
+            variables, inputs, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)}
+        )
+    return logits

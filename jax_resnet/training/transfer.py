@@ -1,0 +1,49 @@
+"""Beginning a run with weights that another run, or other code, has trained."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jax_resnet import models
+from jax_resnet.errors import ConfigError
+from jax_resnet.training import weights
+from jax_resnet.training.state import TrainState
+from jax_resnet.training.trained import load
+
+
+def begin_from(path: str, state: TrainState) -> tuple[TrainState, str]:
+    """The state with the parameters and statistics of a trained network, and a line that says which.
+
+    A head with another number of classes stays as it is, newly drawn.
+
+    Args:
+        path: a run folder, or a file of weights with our names or PyTorch's.
+        state: before the first step, stacked.
+
+    Raises:
+        ConfigError: the network there is another one; the message names the first array that differs.
+        DataError: a file that cannot be read.
+    """
+    variables = load(path).variables if Path(path).is_dir() else weights.read_variables(path)
+    there, here = (flatten_dict(models.stack(tree), sep='/') for tree in (variables, state.variables))
+    heads = {name for name in {*there, *here} if name.startswith('params/head/')}
+    new_head = any(_shape(there.get(name)) != _shape(here.get(name)) for name in heads)
+    taken = {*there, *here} - (heads if new_head else set())
+    for name in sorted(taken):
+        if _shape(there.get(name)) != _shape(here.get(name)):
+            raise ConfigError(
+                f'config.init_from={path!r}: holds another network; {name} is {_shape(there.get(name))} there, '
+                f'{_shape(here.get(name))} here'
+            )
+    arrays = {name: jax.device_put(np.asarray(there[name], here[name].dtype), here[name].sharding) for name in taken}
+    merged = unflatten_dict({**here, **arrays}, sep='/')
+    new = state.replace(params=merged['params'], batch_stats=merged['batch_stats'])
+    head = ', with a new head' if new_head else ''
+    return new, f'begun from {path}{head}'
+
+
+def _shape(array: Any) -> str:
+    return 'not' if array is None else str(list(np.shape(array)))

@@ -1,0 +1,127 @@
+"""A run that is killed again and again, and continued by the same command, ends as the run that nothing disturbed.
+
+The suite kills it a few times; `make soak` sets JAX_RESNET_KILLS to 64.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.run_folder import RunFolder
+from tests.conftest import assert_equal_trees
+
+ROOT = Path(__file__).parents[2]
+CLOCKS = ('seconds', 'images_per_second')
+
+
+def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path) -> None:
+    kills = int(os.environ.get('JAX_RESNET_KILLS', 5))
+    command = [
+        *(sys.executable, 'main.py', '--config=configs/resnet20_digits.py', '--config.model.depth=8'),
+        *('--config.batch_size=32', '--config.batch_norm.group_size=16', f'--config.train_for={60 * kills} steps'),
+        *('--config.evaluate_every=20 steps', '--config.checkpoint_every=15 steps', '--config.log_every=5 steps'),
+        '--config.dataset.validation=train[-200:]',
+    ]
+    draw, folder = random.Random(kills), tmp_path / 'killed'
+    for kill in range(kills):
+        name, moment = list(MOMENTS.items())[kill % len(MOMENTS)]
+        number = draw.choice([signal.SIGTERM, signal.SIGINT]) if 'asked' in name else signal.SIGKILL
+        start = [*command, f'--workdir={folder}']
+        with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            moment(process, folder, draw)
+            process.send_signal(number)
+            _, errors = process.communicate()
+        print(f'kill {kill + 1}, {name}: code {process.returncode}, {position(folder)} {errors[-200:]!r}', flush=True)
+        if 'asked' in name:
+            assert process.returncode == 128 + number, errors
+            assert errors.splitlines()[-1].endswith('; the same command continues')
+        else:
+            assert (process.returncode, errors) == (-signal.SIGKILL, '')
+
+    for path in (folder, tmp_path / 'whole'):
+        done = subprocess.run([*command, f'--workdir={path}'], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert_equal_trees(last_state(folder), last_state(tmp_path / 'whole'))
+    lines = metrics(folder)
+    assert lines == metrics(tmp_path / 'whole')
+    assert [line['step'] for line in lines] == list(range(20, 60 * kills + 1, 20))
+    killed, whole = (np.load(path / 'predictions.npz') for path in (folder, tmp_path / 'whole'))
+    np.testing.assert_array_equal(killed['logits'], whole['logits'])
+
+
+def while_starting(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    """Importing, reading, restoring."""
+    time.sleep(draw.uniform(0, 4))
+
+
+def while_compiling(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    wait_for_line(process, lambda line: line.startswith('learning rate '))
+    time.sleep(draw.uniform(0, 1))
+
+
+def while_training(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    wait_for_line(process, lambda line: line.startswith('step '))
+    time.sleep(draw.uniform(0, 0.5))
+
+
+def while_evaluating(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    wait_for_line(process, lambda line: line.startswith('step ') and int(line.split()[1].replace(',', '')) % 20 == 0)
+    time.sleep(draw.uniform(0, 0.05))
+
+
+def while_writing_a_checkpoint(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    while not any((folder / 'checkpoints').glob('*tmp*')):
+        assert process.poll() is None
+    time.sleep(draw.uniform(0, 0.05))
+
+
+def while_writing_metrics(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
+    wait_for_line(process, lambda line: line.startswith('compiled '))
+    before = (folder / 'metrics.jsonl').stat().st_size
+    while (folder / 'metrics.jsonl').stat().st_size == before:
+        assert process.poll() is None
+
+
+MOMENTS: dict[str, Callable[[subprocess.Popen, Path, random.Random], None]] = {
+    'writing a checkpoint': while_writing_a_checkpoint,
+    'evaluating': while_evaluating,
+    'asked, training': while_training,  # asked: by SIGTERM or Ctrl-C; else by SIGKILL
+    'writing metrics': while_writing_metrics,
+    'asked, compiling': while_compiling,
+    'training': while_training,
+    'starting': while_starting,
+    'asked, evaluating': while_evaluating,
+}
+
+
+def wait_for_line(process: subprocess.Popen, is_it: Callable[[str], bool]) -> None:
+    assert process.stdout is not None
+    assert any(is_it(line) for line in process.stdout)
+
+
+def position(folder: Path) -> str:
+    checkpoints = sorted(path.name for path in (folder / 'checkpoints').glob('*'))
+    return f'checkpoints {checkpoints}, {len(metrics(folder))} lines of metrics'
+
+
+def metrics(folder: Path) -> list[dict]:
+    lines = [line for line in (folder / 'metrics.jsonl').read_bytes().splitlines(keepends=True) if line.endswith(b'\n')]
+    return [{name: v for name, v in json.loads(line).items() if name not in CLOCKS} for line in lines]
+
+
+def last_state(folder: Path) -> object:
+    experiment, checkpoints = Experiment.of(RunFolder(folder).config()), Checkpoints(folder / 'checkpoints')
+    state, _ = checkpoints.restore(checkpoints.steps()[-1], experiment.abstract_state(), experiment.everywhere)
+    checkpoints.close()
+    return jax.device_get(state)

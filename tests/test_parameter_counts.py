@@ -1,0 +1,156 @@
+"""Exact parameter counts: every named network and every config is in this table."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jax_resnet import models
+from jax_resnet.models.config import NETWORKS
+from jax_resnet.training.fields import check
+
+CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
+REPORT = {**{f'resnet{depth}': CIFAR10[depth] for depth in (20, 56, 110)}, 'resnet50': 755_802, 'resnet62': 950_234,
+          **{f'plain{depth}': count for depth, count in CIFAR10.items() if depth in (20, 56, 110)}}  # fmt: skip
+CIFAR100 = {depth: CIFAR10[depth] + 90 * 65 for depth in (20, 56, 110)}
+GATED = [
+    'exclusive_gating_0',
+    'exclusive_gating_-6',
+    'exclusive_gating_-7',
+    'shortcut_only_gating_0',
+    'shortcut_only_gating_-6',
+]
+UNGATED = ['original', 'scaling_0_1', 'scaling_0.5_1', 'scaling_0.5_0.5', 'dropout']
+POSTACTIVATION = ['original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation']
+PARAMETERS = {
+    ('resnet20_digits', None): 269_434,
+    **{(f'resnet{depth}_cifar10', None): count for depth, count in CIFAR10.items()},
+    **{(f'plain{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 32, 44, 56, 110)},
+    **{(f'resnet{depth}_cifar100', None): count for depth, count in CIFAR100.items()},
+    **{
+        ('lab_cifar10', f'{kind}{depth}'): CIFAR10[depth]
+        for kind in ('resnet', 'plain', 'preact_resnet')
+        for depth in (20, 56, 110)
+    },
+    **{('report_cifar10', network): count for network, count in REPORT.items()},
+    **{('report_cifar100', network): count + 90 * 65 for network, count in REPORT.items()},
+    ('stages_resnet56_cifar10', '9,9,9'): 853_018,
+    ('stages_resnet56_cifar10', '5,9,13'): 1_130_266,
+    ('stages_resnet56_cifar10', '13,9,5'): 575_770,
+    ('stages_resnet56_cifar10', '7,13,7'): 769_946,
+    **{('skips_resnet56_cifar10', skips): 853_018 for skips in ('none', '1', '2', '3')},
+    ('scaled_cifar10', None): 4_435_082,
+    ('identity4_cifar10', '2,2,2,2'): 11_172_170,
+    ('identity4_cifar10', '4,5,6,3'): 21_649_738,
+    **{(f'preact_resnet{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 56, 110)},
+    ('preact_resnet164_cifar10', None): 1_703_258,
+    ('preact_resnet164_cifar100', None): 1_726_388,
+    ('preact_resnet1001_cifar10', None): 10_327_706,
+    ('preact_resnet1001_batch64_cifar10', None): 10_327_706,
+    ('preact_resnet1001_cifar100', None): 10_350_836,
+    ('resnet164_cifar10', None): 1_704_154,
+    ('resnet164_cifar100', None): 1_727_284,
+    ('resnet1001_cifar10', None): 10_328_602,
+    ('resnet1001_cifar100', None): 10_351_732,
+    **{('shortcut_resnet110_cifar10', name): 1_727_962 for name in UNGATED},
+    **{('shortcut_resnet110_cifar10', name): 1_824_186 for name in GATED},
+    ('shortcut_resnet110_cifar10', 'conv'): 1_826_202,
+    **{('order_resnet110_cifar10', order): 1_727_962 for order in (*POSTACTIVATION, 'full_preactivation')},
+    **{('order_resnet164_cifar10', order): 1_704_154 for order in POSTACTIVATION},
+    ('order_resnet164_cifar10', 'full_preactivation'): 1_703_258,
+    **{('one_layer_resnet110_cifar10', order): 1_727_962 for order in ('original', 'full_preactivation')},
+}
+FULL = 'full_preactivation'
+CIFAR, IMAGENET, SCALED = models.cifar_resnet, models.imagenet_resnet, models.scaled_resnet
+OPTION_B = {20: 272_474, 32: 466_906, 44: 661_338, 56: 855_770, 110: 1_730_714, 1202: 19_424_026}
+NAMED = [
+    *[(CIFAR, (depth,), {}, count) for depth, count in CIFAR10.items()],
+    *[(CIFAR, (depth,), {'shortcut': 'B'}, count) for depth, count in OPTION_B.items()],
+    *[(models.cifar_plain, (depth,), {}, count) for depth, count in CIFAR10.items()],
+    (CIFAR, (110,), {'order': FULL}, 1_727_962),
+    (CIFAR, (110,), {'order': FULL, 'shortcut': 'B'}, 1_730_522),
+    (CIFAR, (164,), {'unit': 'bottleneck', 'order': FULL}, 1_703_258),
+    (CIFAR, (164,), {'unit': 'bottleneck', 'order': FULL, 'num_classes': 100}, 1_726_388),
+    (CIFAR, (1001,), {'unit': 'bottleneck', 'order': FULL}, 10_327_706),
+    (CIFAR, (1001,), {'unit': 'bottleneck', 'order': FULL, 'num_classes': 100}, 10_350_836),
+    (CIFAR, (164,), {'unit': 'bottleneck'}, 1_704_154),
+    (CIFAR, (1001,), {'unit': 'bottleneck'}, 10_328_602),
+    (CIFAR, (110,), {'shortcut': 'exclusive_gating_-6'}, 1_824_186),
+    (CIFAR, (110,), {'shortcut': 'shortcut_only_gating_0'}, 1_824_186),
+    (CIFAR, (110,), {'shortcut': 'C'}, 1_826_202),
+    (CIFAR, (110,), {'shortcut': 'scaling_0.5_0.5'}, 1_727_962),
+    (CIFAR, (110,), {'shortcut': 'dropout'}, 1_727_962),
+    (CIFAR, (56,), {'unit': 'one_layer'}, 853_018),
+    (CIFAR, (56,), {'unit': 'three_layer'}, 853_018),
+    (CIFAR, (56,), {'stage_sizes': (5, 9, 13)}, 1_130_266),
+    (IMAGENET, (18,), {}, 11_515_688),
+    (IMAGENET, (18,), {'shortcut': 'B'}, 11_689_512),
+    (models.imagenet_plain, (18,), {}, 11_515_688),
+    (IMAGENET, (34,), {}, 21_623_848),
+    (IMAGENET, (34,), {'shortcut': 'B'}, 21_797_672),
+    (IMAGENET, (34,), {'shortcut': 'C'}, 22_716_840),
+    (models.imagenet_plain, (34,), {}, 21_623_848),
+    (IMAGENET, (50,), {}, 25_557_032),
+    (IMAGENET, (50,), {'v1_5': True}, 25_557_032),
+    (IMAGENET, (101,), {}, 44_549_160),
+    (IMAGENET, (152,), {}, 60_192_808),
+    (IMAGENET, (152,), {'order': FULL}, 60_185_128),
+    (IMAGENET, (200,), {'order': FULL}, 64_666_152),
+    (SCALED, (), {}, 4_435_082),
+    (SCALED, (), {'shortcut_windows': (1, 1)}, 4_172_938),
+    (models.identity4, (), {}, 11_172_170),
+]
+"""Functions, their arguments, and the counts."""
+
+FOLDER = Path(__file__).parents[1] / 'configs'
+OTHERS = {'base', 'base_2016', 'index'}
+
+
+def get_config(name: str, argument: str | None = None) -> dict:
+    get = importlib.import_module(f'configs.{name}').get_config
+    return (get() if argument is None else get(argument)).to_dict()
+
+
+def count(net: models.ResNet, image_shape: tuple[int, ...] = (32, 32, 3)) -> int:
+    variables = jax.eval_shape(net.clone(stacked=True).init, jax.random.key(0), jnp.zeros((1, *image_shape)))
+    return models.count_parameters(variables['params'])
+
+
+def test_every_network_is_in_the_table() -> None:
+    assert {make.__name__ for make, *_ in NAMED} == set(NETWORKS)
+
+
+@pytest.mark.parametrize(('make', 'arguments', 'options', 'expected'), NAMED)
+def test_networks(make, arguments: tuple, options: dict, expected: int) -> None:
+    assert count(make(*arguments, **options)) == expected
+
+
+def test_every_config_is_in_the_table() -> None:
+    assert {path.stem for path in FOLDER.glob('*.py')} - OTHERS == {name for name, _ in PARAMETERS}
+    families = {
+        'lab_cifar10': 'NETWORKS',
+        'report_cifar10': 'NETWORKS',
+        'stages_resnet56_cifar10': 'STAGES',
+        'skips_resnet56_cifar10': 'SKIPS',
+        'identity4_cifar10': 'UNITS',
+        'order_resnet110_cifar10': 'ORDERS',
+        'order_resnet164_cifar10': 'ORDERS',
+        'one_layer_resnet110_cifar10': 'ORDERS',
+    }
+    for family, known in families.items():
+        arguments = getattr(importlib.import_module(f'configs.{family}'), known)
+        assert set(arguments) == {argument for name, argument in PARAMETERS if name == family}
+
+
+@pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
+def test_configs(name: str, argument: str | None) -> None:
+    config = get_config(name, argument)
+    check(config)
+    expected = PARAMETERS[name, argument]
+    image_shape = (16, 16, 1) if name == 'resnet20_digits' else (32, 32, 3)
+    assert count(models.from_config(config['model']), image_shape) == expected
+    text = (FOLDER / f'{name}.py').read_text()
+    assert f'{expected:,}' in text or 'the same' in text
+    assert f'python main.py --config=configs/{name}.py' in text
