@@ -40,7 +40,9 @@ class Row:
         for run in there[1:]:
             first, other = there[0].recipe, run.recipe
             for name in sorted({*first, *other}):
-                if first.get(name) != other.get(name):
+                # A field that one lacks is of a later version; a network's is an argument that was not given.
+                is_shared = name in first.keys() & other.keys() or name.startswith('model.')
+                if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
                         f'{self.label}: its runs have different recipes, and cannot share a row: config.{name} is '
                         f'{first.get(name)!r} in {there[0].folder}, {other.get(name)!r} in {run.folder}'
