@@ -52,7 +52,7 @@ def _progress() -> type:
                 'train_loss': loss / steps,
                 'train_error': 100 * errors / (steps * self._clock.batch_size),
             }
-            print(json.dumps(line), flush=True)
+            self._print(json.dumps(line))  # where the study has gone, to nowhere
 
     return Told
 
