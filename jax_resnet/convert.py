@@ -1,7 +1,7 @@
 """Converts weights between our names and PyTorch's: `python -m jax_resnet.convert resnet20.safetensors ours.npz`.
 
 Reads and writes .safetensors and .npz, which hold arrays alone; a PyTorch pickle (.pth) can run code and is not read:
-save its state_dict as safetensors, where PyTorch is installed.
+`scripts/pth_to_safetensors.py` turns it into safetensors, where PyTorch is installed.
 """
 
 import argparse

@@ -60,6 +60,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
     '--slurm=slurm_partition=gpu': None,
     'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
+    'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
+    'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
     'python benchmarks/train_step.py': None,
 }  # fmt: skip
 

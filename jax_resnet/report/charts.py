@@ -41,12 +41,18 @@ def styled(chart: Any, width: int = 640, height: int = 320) -> Any:
     }  # fmt: skip
     title = {'font': FONT, 'fontSize': 14, 'fontWeight': 600, 'anchor': 'start', 'color': '#1d2939', 'offset': 10}
     return (
-        chart.properties(width=width, height=height, padding=8, background='white')
+        (chart if hasattr(chart, 'vconcat') else chart.properties(width=width, height=height))
+        .properties(padding=8, background='white')
         .configure_axis(**axis)
         .configure_legend(**legend)
         .configure_title(**title)
         .configure_view(stroke=None)
     )
+
+
+def styled_column(panels: Sequence[Any], width: int = 640, height: int = 200) -> Any:
+    """Charts below each other, in the same style."""
+    return styled(altair().vconcat(*(panel.properties(width=width, height=height) for panel in panels)))
 
 
 def legend_columns(labels: Sequence[str], width: int) -> int:

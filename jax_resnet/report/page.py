@@ -44,7 +44,7 @@ td[data-name='runs'] { min-width: 96px; }
 figure { margin: 0; width: 112px; }
 figcaption { font-size: 12px; line-height: 1.3; color: var(--soft); white-space: pre-line; }
 figure img { width: 96px; image-rendering: pixelated; border: 1px solid var(--line); }
-img.wide { max-width: 100%; }
+.drawn svg { max-width: 100%; height: auto; }
 details { margin: 16px 0; } summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 860px) {
   body { padding: 16px 16px 48px; }
@@ -171,6 +171,9 @@ def _look(run: Run) -> str:
         f'<figure><img src="{mistake.data_uri()}" alt=""><figcaption>{escape(mistake.caption)}</figcaption></figure>'
         for mistake in one_run.mistakes(run)
     )
-    drawn = ''.join(f'<h3>{escape(path.stem)}</h3>{path.read_text()}' for path in sorted(run.folder.glob('*.svg')))
+    drawn = ''.join(
+        f'<h3>{escape(path.stem.replace("_", " "))}</h3><div class="drawn">{path.read_text()}</div>'
+        for path in one_run.drawings(run)
+    )
     title = '<h3>Most confident mistakes on the test data</h3>'
     return (f'{title}<div class="mistakes">{figures}</div>' if figures else '') + drawn

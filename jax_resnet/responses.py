@@ -1,0 +1,135 @@
+"""What happens inside networks: `python -m jax_resnet.responses runs/resnet20_digits/seed0`.
+
+For every 3x3 layer, in order and sorted by size, the standard deviation of its response (He et al. 2015, Figure 7), and
+the norm of the loss's gradient there: as data, OUT.json, and as pictures, OUT.svg and OUT.png. Each network is a run
+folder; or a config file, whose network is taken with its first weights.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jax_resnet import command_line, config_file, models
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.report import charts
+from jax_resnet.training import layer_responses
+from jax_resnet.training.experiment import Experiment, compiler_options_for, network, parts_for
+from jax_resnet.training.run_folder import RunFolder
+from jax_resnet.training.trained import load
+
+
+def main() -> int:
+    """Runs the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m jax_resnet.responses', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('networks', nargs='+', metavar='RUN', help='run folders, or config files')
+    parser.add_argument('--initial', action='store_true', help="take a run's first weights, instead of its last")
+    parser.add_argument('--examples', type=int, default=512, help='how many of the training images (512)')
+    parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
+    parser.add_argument('--out', default='responses', help='name of the files to write, without its end (responses)')
+    options = parser.parse_args()
+    return command_line.run(lambda: _responses(options))
+
+
+def _responses(options: argparse.Namespace) -> None:
+    charts.altair()  # before the work, whether there is what draws
+    measured = [
+        {'network': name, **_measure(name, options.initial, options.examples, options.data_dir)}
+        for name in options.networks
+    ]
+    pictures = chart(measured)
+    try:
+        Path(f'{options.out}.json').write_text(json.dumps(measured, indent=1) + '\n')
+        for suffix in ('svg', 'png'):
+            charts.save(pictures, f'{options.out}.{suffix}')
+    except OSError as e:
+        raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
+    for one in measured:
+        std, norms = one['std'], one['gradient_norm']
+        print(
+            f'{one["network"]}: {len(std)} layers of 3x3, mean standard deviation {sum(std) / len(std):.3g}, '
+            f"norm of the loss's gradient {norms[0]:.3g} at the first and {norms[-1]:.3g} at the last"
+        )
+    print(f'{options.out}.json, {options.out}.svg, {options.out}.png')
+
+
+def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict[str, Any]:
+    """The responses of a run's network, or of a config's, to the first `count` examples of its training split."""
+    is_run = Path(name).is_dir()
+    config = RunFolder(name).config() if is_run else config_file.load(name, {})[0].to_dict()
+    changed = {'dataset': {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}}
+    experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
+    images, labels = experiment.train_examples.images, experiment.train_examples.labels
+    batch_size = config['batch_size']
+    if not batch_size <= count <= len(labels):
+        raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {len(labels):,}')
+    trained = is_run and not initial
+    variables = load(name).variables if trained else models.unstack(experiment.initial_state().variables)
+    platform = jax.local_devices()[0].platform
+    found = layer_responses.measure(
+        network(config, **parts_for(platform) | {'stacked': False}),
+        variables,
+        [
+            (experiment.normalization(jnp.asarray(images[i : i + batch_size])), labels[i : i + batch_size])
+            for i in range(0, count - batch_size + 1, batch_size)
+        ],
+        compiler_options_for(platform),
+    )
+    return {'layers': found.names, 'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
+
+
+def chart(measured: Sequence[dict[str, Any]]) -> Any:
+    """The two panels of Figure 7, and one of the gradients below them."""
+    alt = charts.altair()
+    rows = [
+        {'network': one['network'], 'layer': i, 'rank': rank, 'name': name, 'std': std, 'gradient': norm}
+        for one in measured
+        for i, (name, std, norm, rank) in enumerate(
+            zip(one['layers'], one['std'], one['gradient_norm'], _ranks(one['std']), strict=True), start=1
+        )
+    ]
+    names = [one['network'] for one in measured]
+    colour = alt.Color(
+        'network:N',
+        title=None,
+        scale=alt.Scale(domain=names, range=list(charts.PALETTE[: len(names)])),
+        legend=alt.Legend(orient='top', columns=1),
+    )
+
+    def panel(x: str, x_title: str, y: str, y_title: str, scale: str) -> Any:
+        return (
+            alt.Chart(alt.Data(values=rows))
+            .mark_line(point={'size': 12}, strokeWidth=1.5)
+            .encode(
+                x=alt.X(f'{x}:Q', title=x_title, axis=alt.Axis(tickMinStep=1)),
+                y=alt.Y(f'{y}:Q', title=y_title, scale=alt.Scale(type=scale)),
+                color=colour,
+                tooltip=['network:N', 'name:N', alt.Tooltip(f'{y}:Q', format='.4g')],
+            )
+        )
+
+    std = 'standard deviation of the response'
+    return charts.styled_column(
+        [
+            panel('layer', 'layer, in order', 'std', std, 'linear'),
+            panel('rank', 'layer, sorted by size', 'std', std, 'linear'),
+            panel('layer', 'layer, in order', 'gradient', "norm of the loss's gradient", 'log'),
+        ]
+    )
+
+
+def _ranks(values: Sequence[float]) -> list[int]:
+    """1 for the largest value, 2 for the next, ..."""
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    return [order.index(i) + 1 for i in range(len(values))]
+
+
+if __name__ == '__main__':
+    sys.exit(main())

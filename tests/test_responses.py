@@ -1,0 +1,59 @@
+"""`python -m jax_resnet.responses`, of a run and of a config's first weights."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from jax_resnet import responses
+from jax_resnet.training import train
+from tests.conftest import small_config
+
+DIGITS = str(Path(__file__).parents[1] / 'configs' / 'resnet20_digits.py')
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('run')
+    train(small_config(train_for='3 steps'), folder)
+    return folder
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, 'argv', ['responses', *map(str, arguments)])
+    return responses.main()
+
+
+def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('altair', reason="needs the extra 'report'")
+    out = tmp_path / 'inside'
+    assert call(monkeypatch, run, DIGITS, '--examples=64', f'--out={out}') == 0
+    trained, first = json.loads(out.with_suffix('.json').read_text())
+    assert trained['network'] == str(run) and len(trained['layers']) == 7 and len(first['layers']) == 19
+    assert first['std'] == pytest.approx([1] * 19, rel=0.02)  # as BatchNorm begins
+    assert all(norm > 0 for norm in trained['gradient_norm'])
+    svg = out.with_suffix('.svg').read_text()
+    assert 'sorted by size' in svg and str(run) in svg
+    assert out.with_suffix('.png').read_bytes().startswith(b'\x89PNG')
+    assert call(monkeypatch, run, '--initial', '--examples=32', f'--out={out}') == 0
+    (initial,) = json.loads(out.with_suffix('.json').read_text())
+    assert initial['std'] == pytest.approx([1] * 7, rel=0.02) and initial['std'] != trained['std']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nowhere'], 'nowhere: no such file'),
+        ([DIGITS, '--examples=3'], '--examples=3: must be from 64, a batch of'),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    assert message in (error := capsys.readouterr().err) and len(error.splitlines()) == 1
+
+
+def test_ranks() -> None:
+    assert responses._ranks([0.5, 2.0, 1.0]) == [3, 1, 2]
