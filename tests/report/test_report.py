@@ -141,14 +141,18 @@ def test_in_a_browser_nothing_is_wrong_or_cut(page: Path, tmp_path: Path, width:
 
 def test_a_look_at_one_run(tmp_path: Path) -> None:
     folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
-    (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"><title>responses</title></svg>')
+    (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     done = report(folder)
     assert done.returncode == 0 and 'error: o test, . training' in done.stdout and '75,002' in done.stdout
     pytest.importorskip('altair')
     out = tmp_path / 'run.html'
     assert report(folder, f'--out={out}').returncode == 0
     html = out.read_text()
-    assert 'Confusion matrix' in html and 'cat, named dog' in html and '<title>responses</title>' in html
+    assert (
+        'Confusion matrix' in html
+        and 'cat, named dog' in html
+        and '<h3>responses</h3><img class="drawn" src="data:image/svg+xml;base64,' in html
+    )
     assert (tmp_path / 'run_pictures' / 'mistake01.png').exists()
 
 
