@@ -1,5 +1,6 @@
 """The page: one file with everything in it, tables, charts and what draws them."""
 
+import base64
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -44,7 +45,7 @@ td[data-name='runs'] { min-width: 96px; }
 figure { margin: 0; width: 112px; }
 figcaption { font-size: 12px; line-height: 1.3; color: var(--soft); white-space: pre-line; }
 figure img { width: 96px; image-rendering: pixelated; border: 1px solid var(--line); }
-img.wide { max-width: 100%; }
+.drawn { max-width: 100%; }
 details { margin: 16px 0; } summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 860px) {
   body { padding: 16px 16px 48px; }
@@ -171,6 +172,14 @@ def _look(run: Run) -> str:
         f'<figure><img src="{mistake.data_uri()}" alt=""><figcaption>{escape(mistake.caption)}</figcaption></figure>'
         for mistake in one_run.mistakes(run)
     )
-    drawn = ''.join(f'<h3>{escape(path.stem)}</h3>{path.read_text()}' for path in sorted(run.folder.glob('*.svg')))
+    drawn = ''.join(
+        f'<h3>{escape(path.stem.replace("_", " "))}</h3><img class="drawn" src="{_data_uri(path)}" alt="">'
+        for path in one_run.drawings(run)
+    )
     title = '<h3>Most confident mistakes on the test data</h3>'
     return (f'{title}<div class="mistakes">{figures}</div>' if figures else '') + drawn
+
+
+def _data_uri(path: Path) -> str:
+    """A drawing as the source of an image, in which no script runs."""
+    return 'data:image/svg+xml;base64,' + base64.b64encode(path.read_bytes()).decode()

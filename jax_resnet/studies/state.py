@@ -19,16 +19,15 @@ class State:
 
 
 def state_of(run: Run) -> State:
-    """The state of a run, from its folder.
-
-    Raises:
-        ConfigError: the folder holds a run of another config.
-    """
+    """The state of a run, from its folder; one that holds a run of another config is a failure."""
     folder = RunFolder(run.folder)
     if not (folder.path / 'config.json').exists():
         return State(MISSING)
-    folder.check_same(run.config)
-    summary = folder.summary()
+    try:
+        folder.check_same(run.config)
+        summary = folder.summary()
+    except ConfigError as e:
+        return State(FAILED, str(e))
     if summary is not None:
         return State(FINISHED, f'{summary["final_test_error"]:.2f} % test error, {summary["seconds"]:,.0f} s')
     try:
