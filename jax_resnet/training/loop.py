@@ -29,7 +29,7 @@ from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
 from jax_resnet.training.transfer import begin_from
 
-SECONDS_PER_DISPATCH = 1.0
+SECONDS_PER_DISPATCH = 0.5
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
 
 
@@ -170,7 +170,7 @@ class _Run:
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
-        """One dispatch: about a second's worth of steps, never past the next thing due."""
+        """One dispatch: about SECONDS_PER_DISPATCH's worth of steps, never past the next thing due."""
         due = [
             self.clock.next_due(self.config[every], self.step)
             for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
