@@ -1,9 +1,11 @@
 """The same training step here and in PyTorch, timed in turn; and the rates of the chip that bound it."""
 
+import contextlib
+import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -64,8 +66,39 @@ def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
     """Median seconds of each: a first call to warm up, then in every round one after the other."""
     for run in runs.values():
         run()
-    seconds = [{name: run() for name, run in runs.items()} for _ in range(rounds)]
+    seconds = []
+    for _ in range(rounds):
+        seconds.append({})
+        for name, run in runs.items():
+            time.sleep(0.5)  # OpenMP's threads spin for a while after their work is done
+            seconds[-1][name] = run()
     return {name: statistics.median(one[name] for one in seconds) for name in runs}
+
+
+@contextlib.contextmanager
+def in_a_process(make: Callable[..., Run], *arguments: Any, **options: Any) -> Iterator[Run]:
+    """What `make` makes, in a process of its own, so that peers share neither threads nor memory."""
+    context = multiprocessing.get_context('spawn')
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, make, arguments, options), daemon=True)
+    process.start()
+
+    def run() -> float:
+        here.send(True)
+        seconds: float = here.recv()
+        return seconds
+
+    try:
+        yield run
+    finally:
+        here.send(False)
+        process.join()
+
+
+def _serve(pipe: Any, make: Callable[..., Run], arguments: tuple, options: dict[str, Any]) -> None:
+    run = make(*arguments, **options)
+    while pipe.recv():
+        pipe.send(run())
 
 
 def matrix_rate(dtype: str) -> float:

@@ -6,11 +6,12 @@ bytes that must move over the rate of a copy, both measured on the spot. Prints 
 """
 
 import argparse
+import contextlib
 import json
 from math import prod
 from typing import Any
 
-from peers import NETWORKS, copy_rate, experiment, in_turn, matrix_rate, ours, versions
+from peers import NETWORKS, Run, copy_rate, experiment, in_a_process, in_turn, matrix_rate, ours, versions
 
 from jax_resnet import huge_pages
 
@@ -70,13 +71,19 @@ def main() -> None:
         rate = matrix_rate(dtype)
         for network in options.networks:
             batch, steps = options.batch_size, options.steps
-            runs = {
-                'jax_resnet': ours(network, batch, steps, **{'precision.compute': dtype}),
-                'torch': torchs(network, batch, steps, dtype),
-            }
-            if options.compiled:
-                runs['torch.compile'] = torchs(network, batch, steps, dtype, compiled=True)
-            seconds = in_turn(runs, options.rounds)
+            with contextlib.ExitStack() as stack:
+                case = (network, batch, steps)
+
+                def peer(*args: Any, stack: contextlib.ExitStack = stack, **options: Any) -> Run:
+                    return stack.enter_context(in_a_process(*args, **options))
+
+                runs = {
+                    'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
+                    'torch': peer(torchs, *case, dtype),
+                }
+                if options.compiled:
+                    runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
+                seconds = in_turn(runs, options.rounds)
             our_time = seconds['jax_resnet']
             peers = [name for name in runs if name != 'jax_resnet']
             compute = multiply_adds(network, batch) / rate / our_time

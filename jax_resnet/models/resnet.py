@@ -95,12 +95,16 @@ class Stage(nn.Module):
     is_first: bool
     stacked: bool
     unroll: int
-    rematerialize: bool
+    rematerialize: bool | Callable
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        run = nn.remat(_run) if self.rematerialize else _run
-        x = run(self.unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
+        run = first = _run
+        if self.rematerialize:
+            policy = None if self.rematerialize is True else self.rematerialize
+            run = nn.remat(_run, policy=policy, prevent_cse=not self.stacked)  # a scan prevents it by itself
+            first = nn.remat(_run, policy=policy, prevent_cse=self.rematerialize is True)
+        x = first(self.unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
         if not self.stacked:
             for i in range(2, self.size + 1):
                 x = run(self.unit(stride=1, name=f'unit{i}'), x)
@@ -138,7 +142,8 @@ class ResNet(nn.Module):
         stacked: hold the identical units of a stage in one stack, `stage2/rest/...`, and run them by a
             scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
         unroll: units per turn of that scan.
-        rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time.
+        rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time;
+            or keep what a policy of `jax.checkpoint` says.
 
     Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
     """
@@ -156,7 +161,7 @@ class ResNet(nn.Module):
     dtype: jnp.dtype | None = None
     stacked: bool = False
     unroll: int = 1
-    rematerialize: bool = False
+    rematerialize: bool | Callable = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:

@@ -52,7 +52,7 @@ class Experiment:
         dataset, batch_size = config['dataset'], config['batch_size']
         mesh = _mesh(config['parallel']['devices'], batch_size)
         parts = parts_for(mesh.devices.flat[0].platform)
-        model = network(config, rematerialize=config['memory']['rematerialize'], **parts)
+        model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
         source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
@@ -240,8 +240,10 @@ def _mesh(wanted: int | None, batch_size: int) -> Mesh:
 
 def parts_for(platform: str) -> dict[str, Any]:
     """Attributes of `models.ResNet` with which training runs a network on a platform, 'cpu' or another."""
-    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated) if platform == 'cpu' else nn.Conv
-    return {'conv': conv, 'stacked': True}
+    if platform != 'cpu':
+        return {'stacked': True}
+    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated)
+    return {'stacked': True, 'conv': conv, 'rematerialize': xla_cpu.keep_convolutions}
 
 
 def compiler_options_for(platform: str) -> dict[str, Any]:

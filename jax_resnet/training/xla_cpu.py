@@ -1,4 +1,4 @@
-"""What XLA's CPU compiler needs to be fast: a convolution with a hand-written gradient, and compiler options.
+"""What XLA's CPU compiler needs to be fast: a hand-written gradient of convolutions, what to keep for it, and options.
 
 In jaxlib 0.10 a convolution inside a loop (`scan`, `while`) takes its fast form only with dimension
 numbers NHWC, HWIO, NHWC; the gradients that JAX derives have others, and run 20 to 80 times slower.
@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 from jax import lax
 
@@ -25,6 +26,14 @@ COMPILER_OPTIONS: dict[str, str] = {
 
 ONE_CALL_OPTIONS: dict[str, int] = {'xla_backend_optimization_level': 1}
 """For what runs once, such as initialization: less time in the compiler."""
+
+
+def keep_convolutions(primitive: jax.extend.core.Primitive, *_: Any, **__: Any) -> bool:
+    """A policy of `jax.checkpoint`: for the backward pass, keep the convolutions' outputs and BatchNorm's statistics.
+
+    What lies between is computed again where it is used, which costs less than to write, stack and read it.
+    """
+    return primitive.name in ('conv_general_dilated', 'reduce_sum', 'rsqrt')
 
 
 @cache
