@@ -34,6 +34,7 @@ td { text-align: right; vertical-align: top; }
 th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 td:first-child { font-weight: 600; min-width: 100px; }
+td[data-name='device'] { min-width: 88px; }
 tr.group td { color: var(--soft); font-weight: 600; padding-top: 16px; }
 td[data-name='test error'] span, td[data-name='time'] span, td[data-name='network'] span { white-space: nowrap; }
 td[data-name='runs'] { min-width: 96px; }
@@ -140,7 +141,7 @@ def _table(section: Section, folder: Path) -> str:
 
 def _links(row: Row, folder: Path) -> str:
     """The seeds of a row, each a link to its run folder."""
-    return 'seeds ' + ', '.join(
+    return ('seeds ' if len(row.runs) > 1 else 'seed ') + ', '.join(
         f'<a href="{link(run, folder)}" title="{escape(str(run.folder))}">{run.seed}</a>'
         + ('' if run.state == FINISHED else f' <span class="state">({run.state})</span>')
         for run in row.runs
