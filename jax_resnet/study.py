@@ -112,7 +112,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     if failed:
         names = '; '.join(f'{run.name} ({run.folder}): {reason}' for run, reason in failed.items())
         raise SomeFailed(f'{len(failed)} of {len(states)} runs failed: {names}')
-    print(f'python -m jax_resnet.report {plan.folder} --out=report.html')
+    print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
 
 
 def _show(plan: Any, commands: bool) -> None:

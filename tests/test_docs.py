@@ -51,7 +51,7 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
     "pip install -c constraints.txt -e '.[report]'": None,
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
-    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=report.html': [],
+    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=runs/report.html': [],
     'python -m jax_resnet.study': [],
     'python -m jax_resnet.study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
     "python -m jax_resnet.study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
