@@ -22,6 +22,11 @@ SHORT = [
     '--config.batch_norm.group_size=0',
 ]
 REAL = [*SHORT, '--config.dataset.train=train[:64]', '--config.dataset.test=test[:16]']
+STUDY = [
+    '--seeds=0',
+    '--set=dataset.name=digits',
+    *(option.replace('--config.', '--set=') for option in SHORT),
+]
 SHELL: dict[str, list[str] | None] = {
     # Each shell line of the documentation, and what is added to it here; None is tried by hand, in a fresh clone.
     'make train': None,
@@ -46,6 +51,17 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
     'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
+    "pip install -c constraints.txt -e '.[report]'": None,
+    'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
+    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=report.html': [],
+    'python -m jax_resnet.study': [],
+    'python -m jax_resnet.study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
+    "python -m jax_resnet.study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
+    'python -m jax_resnet.study --study=configs/studies/learning_rate.py:1,1/10 --rehearse --set=model.depth=8': [
+        '--list'],
+    'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
+    '--slurm=slurm_partition=gpu': None,
+    'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
     'python benchmarks/train_step.py': None,
 }  # fmt: skip
 
@@ -86,7 +102,7 @@ def test_every_shell_line_is_declared() -> None:
 @pytest.mark.parametrize('line', [line for line, added in SHELL.items() if added is not None])
 def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
     words = shlex.split(line.replace('=DIR', '=.'))
-    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/')):
+    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'jax_resnet.study')):
         os.environ['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
     added = SHELL[line]
     assert words[0] == 'python' and added is not None

@@ -10,8 +10,13 @@ from ml_collections import ConfigDict
 REPORT_STUDIES = {'train_for': '164 epochs'}
 """The Report trained its networks for 350 epochs, and those of its studies for 164."""
 
+DATASETS = {'cifar10': 'CIFAR-10', 'cifar100': 'CIFAR-100'}
+"""And how they are called."""
 
-def study(rows: Sequence[Mapping[str, Any]], source: str, measure: str = 'final') -> dict[str, Any]:
+
+def study(
+    rows: Sequence[Mapping[str, Any]], source: str, measure: str = 'final', most: int | None = None
+) -> dict[str, Any]:
     """A study.
 
     Args:
@@ -19,8 +24,9 @@ def study(rows: Sequence[Mapping[str, Any]], source: str, measure: str = 'final'
         source: who published the numbers.
         measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several
             runs' final errors), or 'window' (the mean over each row's window of epochs).
+        most: the number of rows, of those that the limit on parameters leaves.
     """
-    return {'rows': list(rows), 'source': source, 'measure': measure}
+    return {'rows': list(rows), 'source': source, 'measure': measure, 'most': most}
 
 
 def row(
@@ -61,6 +67,13 @@ def choose(argument: str, known: Sequence[str]) -> list[str]:
         if name not in known:
             raise ValueError(f'unknown {name!r}; known are {", ".join(known)}')
     return names
+
+
+def choose_data(argument: str) -> tuple[list[str], list[str]]:
+    """(the data sets that an argument such as 'cifar10,1,1/2' names, both where it names none; its other names)."""
+    names = [name for name in argument.split(',') if name]
+    datasets = [name for name in DATASETS if name in names] or list(DATASETS)
+    return datasets, [name for name in names if name not in DATASETS]
 
 
 def times(duration: str, factor: Fraction | int) -> str:

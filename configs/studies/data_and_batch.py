@@ -5,7 +5,7 @@ ResNet-56 by the Report's recipe, on all, half and a fifth of the training data,
 for all and 9 % for half of CIFAR-10, and 30 % for all and 51 % for a fifth of CIFAR-100; and that batches of 64, 128
 and 256 are nearly the same (its curves are CIFAR-100's).
 
-The argument is the parts of the study: data, batch.
+The argument is the parts of the study, data and batch, and cifar10 or cifar100 for one data set alone: cifar10,data.
 
     python -m jax_resnet.study --study=configs/studies/data_and_batch.py --seeds=0,1,2
 """
@@ -20,10 +20,11 @@ SHARES = {'all': Fraction(1), 'half': Fraction(1, 2), 'a fifth': Fraction(1, 5)}
 PUBLISHED = {('cifar10', 'all'): 7.1, ('cifar10', 'half'): 9, ('cifar100', 'all'): 30, ('cifar100', 'a fifth'): 51}
 
 
-def get_study(parts: str = 'data,batch') -> dict[str, Any]:
+def get_study(argument: str = 'data,batch') -> dict[str, Any]:
+    datasets, parts = base.choose_data(argument)
     rows = []
-    for part in base.choose(parts, ('data', 'batch')):
-        for dataset in ('cifar10', 'cifar100'):
+    for part in base.choose(','.join(parts) or 'data,batch', ('data', 'batch')):
+        for dataset in datasets:
             rows += _data(dataset) if part == 'data' else _batch(dataset)
     return base.study(rows, 'the Report, at the end of training')
 
@@ -36,14 +37,14 @@ def _data(dataset: str) -> list[dict[str, Any]]:
         changes['evaluate_every'] = base.times(config.evaluate_every, 1 / share)
         if share < 1:
             changes['dataset.train'] = f'train[:{100 * share}%]'
-        group = f'Part of the data, ResNet-56 on CIFAR-{dataset.removeprefix("cifar")}'
+        group = f'Part of the data, ResNet-56 on {base.DATASETS[dataset]}'
         published = PUBLISHED.get((dataset, name))
         rows.append(base.row(f'{name} of the data', f'report_{dataset}.py:resnet56', changes, published, group=group))
     return rows
 
 
 def _batch(dataset: str) -> list[dict[str, Any]]:
-    group = f'Batch size, ResNet-20 on CIFAR-{dataset.removeprefix("cifar")}'
+    group = f'Batch size, ResNet-20 on {base.DATASETS[dataset]}'
     return [
         base.row(
             f'batch {size}', f'report_{dataset}.py:resnet20', base.REPORT_STUDIES | {'batch_size': size}, group=group

@@ -4,7 +4,7 @@ The Report's recipe at 82, 164 and 328 epochs; the learning rate's drops move al
 (162, 244). The Report's errors on CIFAR-10, training / test: 20 layers 0.64 / 8.45 % at 164 epochs, 0.25 / 7.8 % at
 328; 56 layers 0.09 / 7.3 % and 0.01 / 6.1 %.
 
-The argument is the factors of the 164 epochs.
+The argument is the factors of the 164 epochs, and cifar10 or cifar100 for one data set alone: cifar10,1,2.
 
     python -m jax_resnet.study --study=configs/studies/epochs.py --seeds=0,1,2
 """
@@ -23,11 +23,12 @@ PUBLISHED = {
 }
 
 
-def get_study(factors: str = '1/2,1,2') -> dict[str, Any]:
+def get_study(argument: str = '1/2,1,2') -> dict[str, Any]:
+    datasets, factors = base.choose_data(argument)
     rows = []
-    for dataset in ('cifar10', 'cifar100'):
+    for dataset in datasets:
         for depth in (20, 56):
-            for factor in factors.split(','):
+            for factor in factors or ('1/2', '1', '2'):
                 config = report_cifar10.get_config(f'resnet{depth}')
                 changes = base.lengthened(config, Fraction(factor), **base.REPORT_STUDIES)
                 rows.append(
@@ -36,7 +37,7 @@ def get_study(factors: str = '1/2,1,2') -> dict[str, Any]:
                         f'report_{dataset}.py:resnet{depth}',
                         changes,
                         published=PUBLISHED.get((dataset, depth, factor)),
-                        group=f'ResNet-{depth} on CIFAR-{dataset.removeprefix("cifar")}',
+                        group=f'ResNet-{depth} on {base.DATASETS[dataset]}',
                     )
                 )
     return base.study(rows, 'the Report, at the end of training')

@@ -4,7 +4,7 @@ The Report's recipe, 164 epochs, with its learning rate of 0.1 times 10, 5, 2, 1
 mean errors over epochs 90 to 160, from the largest rate to the smallest: on CIFAR-10 17.64, 9.31, 8.20, then (0.1 is
 not given) 8.96, 9.40, 10.98 %; on CIFAR-100 36.44, 33.62, 32.91, then 33.94, 35.59, 36.61 %.
 
-The argument is the factors.
+The argument is the factors, and cifar10 or cifar100 for one data set alone: cifar10,1,1/10.
 
     python -m jax_resnet.study --study=configs/studies/learning_rate.py --seeds=0,1,2
 """
@@ -14,24 +14,26 @@ from typing import Any
 
 from configs.studies import base
 
+FACTORS = ('10', '5', '2', '1', '1/2', '1/5', '1/10')
 PUBLISHED = {
     'cifar10': {'10': 17.64, '5': 9.31, '2': 8.20, '1/2': 8.96, '1/5': 9.40, '1/10': 10.98},
     'cifar100': {'10': 36.44, '5': 33.62, '2': 32.91, '1/2': 33.94, '1/5': 35.59, '1/10': 36.61},
 }
 
 
-def get_study(factors: str = '10,5,2,1,1/2,1/5,1/10') -> dict[str, Any]:
+def get_study(argument: str = ','.join(FACTORS)) -> dict[str, Any]:
+    datasets, factors = base.choose_data(argument)
     rows = []
-    for dataset, published in PUBLISHED.items():
-        for factor in factors.split(','):
+    for dataset in datasets:
+        for factor in factors or FACTORS:
             rate = float(Fraction(factor) / 10)
             rows.append(
                 base.row(
                     f'learning rate {rate:g}',
                     f'report_{dataset}.py:resnet20',
                     base.REPORT_STUDIES | {'schedule.learning_rate': rate},
-                    published=published.get(factor),
-                    group='CIFAR-' + dataset.removeprefix('cifar'),
+                    published=PUBLISHED[dataset].get(factor),
+                    group=base.DATASETS[dataset],
                     window=(90, 160),
                 )
             )

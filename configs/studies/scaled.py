@@ -1,10 +1,12 @@
 """Which network of less than 5 million parameters is best, in Scaled's design space?
 
-N residual stages of B units, C channels in the first (each later stage has twice as many), windows of F x F in the
+N residual stages of B units each, C channels in the first and twice as many in each later one, windows of F x F in the
 units and of K x K in the shortcuts, and P x P outputs of the pooling. Scaled published that N = 2, C = 128, B = 3,
 F = 3, P = 1 is best, with an error of 9.30 %. Rates of DropBlock and dropout are not told; these here are our choice.
 
-The argument is `grid` (all of the space), or how many random draws, and the seed of the draws: 20 or 20,seed=1.
+The argument is `grid`, compound scaling: B, F and K alike in all stages; or how many random draws of the whole space,
+in which each stage has its own, and the seed of the draws: 20 or 20,seed=1. The best network comes first. Networks
+above the limit are not counted.
 
     python -m jax_resnet.study --study=configs/studies/scaled.py:20 --limit=5e6
 """
@@ -15,43 +17,65 @@ from typing import Any
 
 from configs.studies import base
 
-SPACE: dict[str, tuple[Any, ...]] = {
-    'stages': (2, 3, 4, 5),
-    'units': (1, 2, 3),
-    'width': (32, 64, 128),
-    'window': (3, 5),
-    'shortcut_window': (1, 3),
-    'pooled_size': (1, 2),
-    'drop': (0.0, 0.1),
-}
-BEST = {
-    'stages': 2, 'units': 3, 'width': 128, 'window': 3, 'shortcut_window': 3, 'pooled_size': 1, 'drop': 0.0,
-}  # fmt: skip
+STAGES = (1, 2, 3, 4, 5)
+WIDTHS = (32, 64, 128)
+UNITS = (1, 2, 3)
+WINDOWS = (3, 5)
+SHORTCUT_WINDOWS = (1, 3, 5)
+POOLED_SIZES = (1, 2)
+DROPS = ((0.0, 0.0), (0.1, 0.2))
+"""Rates of DropBlock and of dropout."""
+
+Point = dict[str, Any]
 
 
 def get_study(argument: str = '20') -> dict[str, Any]:
-    grid = [dict(zip(SPACE, values, strict=True)) for values in itertools.product(*SPACE.values())]
-    if argument != 'grid':
-        count, _, seed = argument.partition(',seed=')
-        # The whole space in a random order: those that the limit on parameters leaves out are cut by whoever runs it.
-        grid = random.Random(int(seed or 0)).sample(grid, min(int(count), len(grid)))
-    points = [BEST, *(point for point in grid if point != BEST)]
-    return base.study([_row(point) for point in points], 'Scaled, at the end of training')
+    if argument == 'grid':
+        return _study(_grid(), None)
+    count, _, seed = argument.partition(',seed=')
+    draws = random.Random(int(seed or 0))
+    # Most draws are too large, and are left out by the limit: hence many more than are wanted.
+    return _study([_draw(draws) for _ in range(100 * int(count))], int(count) + 1)
 
 
-def _row(point: dict[str, Any]) -> dict[str, Any]:
-    stages, drop = point['stages'], point['drop']
-    changes = {
-        'model.stage_sizes': (point['units'],) * stages,
-        'model.width': point['width'],
-        'model.windows': (point['window'],) * stages,
-        'model.shortcut_windows': (point['shortcut_window'],) * stages,
-        'model.pooled_size': point['pooled_size'],
-        'model.drop_block': drop,
-        'model.dropout': drop,
+def _study(points: list[Point], most: int | None) -> dict[str, Any]:
+    rows = {row['label']: row for row in map(_row, [_point(2, 128, (3, 3), (3, 3), (3, 3), 1, DROPS[1]), *points])}
+    best = next(iter(rows.values()))
+    best['published'] = 9.30
+    return base.study(list(rows.values()), 'Scaled, at the end of training', most=most)
+
+
+def _grid() -> list[Point]:
+    axes = itertools.product(STAGES, WIDTHS, UNITS, WINDOWS, SHORTCUT_WINDOWS, POOLED_SIZES, DROPS)
+    return [_point(n, c, (b,) * n, (f,) * n, (k,) * n, p, drop) for n, c, b, f, k, p, drop in axes]
+
+
+def _draw(draws: random.Random) -> Point:
+    n = draws.choice(STAGES)
+    b, f, k = (tuple(draws.choices(values, k=n)) for values in (UNITS, WINDOWS, SHORTCUT_WINDOWS))
+    return _point(n, draws.choice(WIDTHS), b, f, k, draws.choice(POOLED_SIZES), draws.choice(DROPS))
+
+
+def _point(
+    n: int, c: int, b: tuple[int, ...], f: tuple[int, ...], k: tuple[int, ...], p: int, drop: tuple[float, float]
+) -> Point:
+    return {
+        'model.stage_sizes': b,
+        'model.width': c,
+        'model.windows': f,
+        'model.shortcut_windows': (3, *k[1:]),  # the shapes of the first stage agree: it has no such convolution
+        'model.pooled_size': p,
+        'model.drop_block': drop[0],
+        'model.dropout': drop[1],
     }
+
+
+def _row(point: Point) -> dict[str, Any]:
+    def joined(name: str) -> str:
+        return '-'.join(map(str, point[f'model.{name}']))
+
     label = (
-        f'N={stages} B={point["units"]} C={point["width"]} F={point["window"]} '
-        f'K={point["shortcut_window"]} P={point["pooled_size"]} drop={drop:g}'
+        f'B {joined("stage_sizes")}, C {point["model.width"]}, F {joined("windows")}, K {joined("shortcut_windows")}, '
+        f'P {point["model.pooled_size"]}' + (', drop' if point['model.dropout'] else '')
     )
-    return base.row(label, 'scaled_cifar10.py', changes, published=9.30 if point == BEST else None)
+    return base.row(label, 'scaled_cifar10.py', point)

@@ -11,7 +11,15 @@ from jax_resnet.errors import ConfigError
 
 FINISHED, FAILED, UNFINISHED, MISSING = 'finished', 'failed', 'unfinished', 'missing'
 
-NOT_COMPARED = ('dataset.data_dir', 'dataset.manual_dir', 'parallel.', 'checkpoint_every', 'keep_every', 'log_every')
+NOT_COMPARED = (
+    'dataset.data_dir',
+    'dataset.manual_dir',
+    'parallel.',
+    'memory.rematerialize',
+    'checkpoint_every',
+    'keep_every',
+    'log_every',
+)
 """Fields, or groups, that say nothing of the recipe."""
 
 

@@ -40,7 +40,9 @@ class Row:
         for run in there[1:]:
             first, other = there[0].recipe, run.recipe
             for name in sorted({*first, *other}):
-                if first.get(name) != other.get(name):
+                # A field that one lacks is of a later version; a network's is an argument that was not given.
+                is_shared = name in first.keys() & other.keys() or name.startswith('model.')
+                if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
                         f'{self.label}: its runs have different recipes, and cannot share a row: config.{name} is '
                         f'{first.get(name)!r} in {there[0].folder}, {other.get(name)!r} in {run.folder}'
@@ -202,7 +204,7 @@ def _of_runs(runs: Sequence[Run]) -> Section:
     by_recipe: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
-    rows = []
+    rows: list[Row] = []
     for same in by_recipe.values():
         name, data = _config_name(same[0]), same[0].config.get('dataset.name')
         alike = [other[0] for other in by_recipe.values() if _config_name(other[0]) == name]

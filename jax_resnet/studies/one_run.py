@@ -58,7 +58,7 @@ def _progress() -> type:
 
 
 def _stop_with_the_study() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -80,10 +80,15 @@ class Row:
     published_text: str
     window: tuple[float, float] | None
 
+    @property
+    def limit(self) -> float:
+        """On the parameters, of the network itself."""
+        return self.runs[0].config['model'].get('parameter_limit') or inf
+
     @cached_property
     def parameters(self) -> int:
-        """Trainable numbers of the network."""
-        config = self.runs[0].config
+        """Trainable numbers of the network, be it above its limit."""
+        config = _without_limit(self.runs[0].config)
         model, (image_shape, _) = network(config, stacked=True), SHAPES[config['dataset']['name']]
         variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *image_shape))))
         return models.count_parameters(variables['params'])
@@ -182,7 +187,7 @@ def read(
         seeds: of every row.
         changes: fields to change in every run, by dotted name, as text.
         is_rehearsal: a twentieth of the epochs, on the digits.
-        limit: rows whose network has more parameters are left out.
+        limit: rows whose network has more parameters, or more than its config allows, are left out.
 
     Raises:
         ConfigError: no such study, field or config; no runs.
@@ -191,16 +196,23 @@ def read(
     given = dict(changes or {})
     rows: list[Row] = []
     notes: list[str] = []
+    too_large: list[str] = []
     for described in study['rows']:
+        if study['most'] is not None and len(rows) == study['most']:
+            break
         row = _row(described, seeds, given, is_rehearsal)
-        if limit < inf and row.parameters > limit:
-            notes.append(f'{row.label} is left out: {row.parameters:,} parameters, the limit is {limit:,.0f}')
+        most = min(limit, row.limit)
+        if most < inf and row.parameters > most:
+            too_large.append(f'{row.label} ({row.parameters:,})')
             continue
         same = next((other for other in rows if _compared(other) == _compared(row)), None)
         if same is None:
             rows.append(row)
         else:
             notes.append(f'{_title(row)} becomes the same as {_title(same)}: merged')
+    if too_large:
+        more = f' and {len(too_large) - 5} more' if len(too_large) > 5 else ''
+        notes.append(f'left out, with more parameters than the limit: {"; ".join(too_large[:5])}{more}')
     labels = [(row.label, row.group) for row in rows]
     if len(set(labels)) < len(labels):
         raise ConfigError(f'--study={file}: two rows have the same label and group; each needs its own')
@@ -255,9 +267,15 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
     runs = tuple(run(seed) for seed in seeds)
     for each in runs:
         check(each.config)
-        network(each.config)  # whether there is such a one
+    network(_without_limit(runs[0].config))  # whether there is such a one
     published, text = described['published'], described['published_text']
     return Row(described['label'], described['group'], runs, published, text, window)
+
+
+def _without_limit(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config, its network of any size."""
+    model = config['model']
+    return {**config, 'model': model | {'parameter_limit': 0} if 'parameter_limit' in model else model}
 
 
 def _compared(row: Row) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs of a study on this machine: each a process of its own, one at a time, or one on each GPU."""
 
 import json
+import math
 import os
 import queue
 import signal
@@ -11,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax_resnet.errors import Stopped
+from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Run
 from jax_resnet.studies.state import FINISHED, prepare, state_of
 from jax_resnet.training.run_folder import RunFolder
-from jax_resnet.training.signals import StopSignals
 
 COMMAND = (sys.executable, '-m', 'jax_resnet.studies.one_run')
 """Trains the run of a folder."""
@@ -47,7 +48,7 @@ def train_all(runs: Sequence[Run], devices: Sequence[str], display: Display) -> 
     Raises:
         Stopped: by SIGINT or SIGTERM, after every run in progress has saved its state.
     """
-    with StopSignals() as stop_signals:
+    with StopSignals() as stop_signals, stop_signals.waiting(math.inf):
         return _Workers(runs, devices, display, stop_signals).go()
 
 
@@ -76,6 +77,7 @@ class _Workers:
                 pass
             if self.stop_signals.received is not None and not stopping:
                 stopping = True
+                self.stop_signals.heeded.set()
                 for process, _ in self.active.values():
                     process.send_signal(signal.SIGTERM)
         number = self.stop_signals.received
@@ -87,7 +89,7 @@ class _Workers:
     def _start(self, run: Run, device: str | None) -> None:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         prepare(run)
-        with (run.folder / 'log.txt').open('a') as log:
+        with (run.folder / 'log.txt').open('w') as log:
             process = subprocess.Popen(
                 [*COMMAND, str(run.folder)],
                 stdin=subprocess.PIPE,  # it ends when this process does, whichever way

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import importlib.metadata
 import io
 import json
@@ -48,7 +49,7 @@ def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> P
     file, _, argument = config_file.partition(':')
     name = Path(file).stem + (f'-{argument}' if argument else '')
     changes = [f'{k}={v}' for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
-    folder = re.sub(r'[^\w.,=:%+\[\]-]', '', re.sub(r'[/ ]', '_', ','.join(changes)))
+    folder = re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', ','.join(changes)))
     if len(folder) > 150:  # names of files end at 255 bytes
         folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
     return Path('runs', name, folder, f'seed{seed}')
@@ -72,8 +73,11 @@ class RunFolder:
         """Makes the folder, or checks that it holds a run of the same config.
 
         Raises:
-            ConfigError: it holds a run of another config (the message shows the difference), or is a file.
+            ConfigError: it holds a run of another config (the message shows the difference), is a file, or has a
+                name under which checkpoints would not be whole.
         """
+        if glob.has_magic(str(self.path.absolute())):  # orbax looks for a checkpoint's parts by a pattern
+            raise ConfigError(f'{self.path.absolute()}: the path of a run must have none of * ? [ ]')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:

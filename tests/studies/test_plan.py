@@ -1,7 +1,7 @@
 """From a study's file to its runs: what is asked for, computed and merged, and what is refused."""
 
 import json
-from collections.abc import Callable
+import runpy
 from pathlib import Path
 
 import pytest
@@ -39,10 +39,6 @@ def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
 
 @pytest.mark.parametrize('name', STUDIES)
 def test_every_study_can_be_planned(name: str) -> None:
-    if not Path('configs/scaled_cifar10.py').exists() and name in (
-        'depth', 'near_56', 'skips', 'stages', 'identity4', 'scaled',
-    ):  # fmt: skip
-        pytest.skip('its configs are not there yet')
     plan = read(f'configs/studies/{name}.py', [0, 1])
     assert plan.question.endswith('?') and plan.about
     assert len(plan.runs) == 2 * len(plan.rows) and len({run.folder for run in plan.runs}) == len(plan.runs)
@@ -129,21 +125,26 @@ def test_a_rehearsals_window_is_a_twentieth_too() -> None:
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
     plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
     assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
-    assert plan.notes[0] == 'ResNet-44 is left out: 658,586 parameters, the limit is 500,000'
+    assert plan.notes[0].startswith('left out, with more parameters than the limit: ResNet-44 (658,586); ResNet-56 (')
     with pytest.raises(ConfigError, match='has no runs'):
         read('configs/studies/table6_2015.py', [0], limit=1)
 
 
-def test_draws_from_scaleds_space_are_those_of_their_seed() -> None:
-    import runpy
+def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> None:
+    plans = [read(f'configs/studies/scaled.py:{draw}', [0], limit=1e6) for draw in ('2,seed=1', '2,seed=1', '2,seed=2')]
+    labels = [[row.label for row in plan.rows] for plan in plans]
+    assert labels[0] == labels[1] != labels[2] and len(labels[0]) == 3
+    assert all(row.parameters <= 1e6 for plan in plans for row in plan.rows)
+    best = read('configs/studies/scaled.py:0', [0]).rows
+    assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].published == 9.3
+    assert best[0].runs[0].folder == Path('runs/scaled_cifar10/seed0')
+    assert 'B 3-3, C 128, F 3-3, K 3-3, P 1, drop (4,435,082)' in plans[0].notes[0]
 
-    get_study: Callable = runpy.run_path('configs/studies/scaled.py')['get_study']
-    labels = [[row['label'] for row in get_study(draw)['rows']] for draw in ('5,seed=1', '5,seed=1', '5,seed=2')]
-    assert labels[0] == labels[1] != labels[2] and 5 <= len(labels[0]) <= 6
-    grid = get_study('grid')['rows']
-    assert len({row['label'] for row in grid}) == len(grid) == 4 * 3 * 3 * 2 * 2 * 2 * 2
-    best = [row for row in grid if row['published'] is not None]
-    assert len(best) == 1 and best[0]['changes']['model.stage_sizes'] == (3, 3)
+
+def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
+    rows = runpy.run_path('configs/studies/scaled.py')['get_study']('grid')['rows']
+    assert len({row['label'] for row in rows}) == len(rows) == 3 * 3 * 2 * 2 * 2 * (1 + 4 * 3)
+    assert all(len(set(row['changes']['model.windows'])) == 1 for row in rows)
 
 
 def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:

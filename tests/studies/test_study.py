@@ -82,7 +82,7 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
         (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
         (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
-        (['--study=small.py', '--limit=10'], 'has no runs (rate 0.1 is left out: 75,002 parameters, the limit is 10'),
+        (['--study=small.py', '--limit=10'], 'has no runs (left out, with more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_exit_2(checkout: Path, arguments: list[str], message: str) -> None:

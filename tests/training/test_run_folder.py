@@ -15,7 +15,7 @@ from tests.conftest import small_config
         ('configs/resnet20_cifar10.py', {'batch_size': 256, 'seed': 2}, 'runs/resnet20_cifar10/batch_size=256/seed2'),
         ('configs/lab_cifar10.py:resnet56', {}, 'runs/lab_cifar10-resnet56/seed2'),
         ('x.py', {'dataset.data_dir': '/d', 'parallel.devices': 4, 'log_every': '1 step'}, 'runs/x/seed2'),
-        ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train[:50%]_x,b=1/seed2'),
+        ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train:50%_x,b=1/seed2'),
         ('x.py', {'train_for': '2 epochs', 'a': ("it's",)}, 'runs/x/a=its,,train_for=2_epochs/seed2'),
     ],
 )
@@ -43,6 +43,13 @@ def test_two_programs_in_one_folder(tmp_path: Path) -> None:
         pass
     with second.locked():
         assert (tmp_path / 'lock').exists()
+
+
+def test_a_path_that_orbax_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    """With brackets in it, a checkpoint lacked its root, and could not be read."""
+    with pytest.raises(ConfigError, match=r'train\[:50\]: the path of a run must have none of \* \? \[ \]'):
+        RunFolder(tmp_path / 'train[:50]').open(small_config())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

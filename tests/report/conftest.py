@@ -1,0 +1,95 @@
+"""Run folders and studies as they lie on disk, with numbers that can be checked by hand."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+EPOCH = 10  # steps
+
+
+def write_run(
+    folder: Path,
+    seed: int = 0,
+    errors: Sequence[float] = (90.0, 40.0, 20.0, 10.0),
+    state: str = 'finished',
+    **changes: Any,
+) -> Path:
+    """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split."""
+    config = {
+        'seed': seed,
+        'batch_size': 100,
+        'train_for': '4 epochs',
+        'dataset': {'name': 'digits', 'data_dir': None},
+        'model': {'name': 'cifar_resnet', 'depth': 8, 'num_classes': 3},
+        'schedule': {'learning_rate': 0.1, 'drop_at': ['2 epochs'], 'factor': 0.1},
+    }
+    for name, value in changes.items():
+        group, _, leaf = name.rpartition('.')
+        (config[group] if group else config)[leaf] = value
+    folder.mkdir(parents=True)
+    (folder / 'config.json').write_text(json.dumps(config))
+    lines = [
+        {
+            'step': EPOCH * k, 'epoch': float(k), 'train_loss': error / 30, 'train_error': error - 5,
+            'test_loss': error / 25, 'test_error': error, 'learning_rate': config['schedule']['learning_rate'] * (0.1 if k > 2 else 1),
+            'images_per_second': 100.0, 'seconds': 3.0 * k,
+        }
+        for k, error in enumerate(errors, start=1)
+    ]  # fmt: skip
+    lines = lines if state == 'finished' else lines[:2]
+    (folder / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    if state == 'failed':
+        (folder / 'failure.txt').write_text('the loss is not finite\n')
+    if state == 'finished':
+        summary = {
+            'final_test_error': errors[-1], 'best_test_error': min(errors), 'best_epoch': 1.0 + list(errors).index(min(errors)),
+            'final_train_error': errors[-1] - 5, 'class_errors': {'cat': 50.0, 'dog': 0.0, 'owl': None},
+            'parameters': 75_002, 'multiply_adds': 2_986_624, 'seconds': 12.0 + seed, 'device': '1 x cpu (2 cores)',
+        }  # fmt: skip
+        (folder / 'summary.json').write_text(json.dumps(summary))
+        logits = np.float32([[2, 0, 0], [0, 3, 0], [0, 1, 0], [0, 4, 0]])
+        np.savez(folder / 'predictions.npz', logits=logits, labels=np.int32([0, 0, 1, 1]))
+        np.savez(folder / 'mistakes.npz', index=[1], images=np.full((1, 8, 8, 1), 128, np.uint8))
+        np.savez(folder / 'preprocessing.npz', class_names=['cat', 'dog', 'owl'])
+    return folder
+
+
+def write_study(folder: Path, rows: Sequence[dict[str, Any]], **changes: Any) -> Path:
+    """A study's description; a row is given as label, runs (folders), and what else it has."""
+    described = [
+        {'group': '', 'published': None, 'published_text': '', 'window': None}
+        | row
+        | {'runs': [{'seed': i, 'folder': f'../../{name}'} for i, name in enumerate(row['runs'])]}
+        for row in rows
+    ]
+    study = {
+        'study': folder.name, 'file': 'configs/studies/rates.py', 'question': 'Which <rate> is better?', 'about': 'More.',
+        'source': 'the Paper', 'measure': 'final', 'changes': {}, 'is_rehearsal': False, 'notes': [], 'rows': described,
+    } | changes  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / 'study.json').write_text(json.dumps(study))
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """`make_study` in a folder of the test's own."""
+    return make_study(tmp_path / 'runs')
+
+
+def make_study(runs: Path) -> Path:
+    """A study of two rows of two seeds: errors 10 and 12, 20 and 22; published 9 and 'fail'."""
+    for seed in (0, 1):
+        write_run(runs / 'a' / f'seed{seed}', seed, (90.0, 40.0, 20.0, 10.0 + 2 * seed))
+        write_run(
+            runs / 'b' / f'seed{seed}', seed, (95.0, 50.0, 16.0 + 2 * seed, 20.0 + 2 * seed), **{'schedule.learning_rate': 1.0}
+        )  # fmt: skip
+    rows = [
+        {'label': 'rate 0.1', 'runs': ['a/seed0', 'a/seed1'], 'published': 9.0, 'window': [3, 4]},
+        {'label': 'rate 1', 'runs': ['b/seed0', 'b/seed1'], 'published_text': 'fail', 'window': [3, 4]},
+    ]
+    return write_study(runs / 'studies' / 'rates', rows)

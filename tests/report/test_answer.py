@@ -1,0 +1,59 @@
+"""The sentences say what the numbers do, and no more."""
+
+from pathlib import Path
+
+from jax_resnet.report import sections
+from jax_resnet.report.answer import answers
+from tests.report.conftest import write_run, write_study
+
+
+def answer(tmp_path: Path, rows: dict[str, list[float]], **more: object) -> str:
+    for name, errors in rows.items():
+        for seed, error in enumerate(errors):
+            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), **{'train_for': name})
+    described = [
+        {'label': name, 'runs': [f'{name}/seed{i}' for i in range(max(1, len(errors)))], **more}
+        for name, errors in rows.items()
+    ]
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', described)])
+    return ' '.join(answers(section))
+
+
+def test_beyond_the_spread(study: Path) -> None:
+    (section,) = sections.read([study])
+    assert answers(section) == [
+        "Rate 0.1 has the least final test error, 11.00 ± 1.41 %, 10.00 points below rate 1's 21.00 %; beyond the spread "
+        'of seeds (the standard error of the difference is 1.41 points, 2 and 2 runs). Against 1 published number, the '
+        'largest difference is +2.00 points (rate 0.1).'
+    ]
+
+
+def test_within_the_spread(tmp_path: Path) -> None:
+    text = answer(tmp_path, {'a': [8.0, 12.0], 'b': [9.0, 13.0], 'c': [30.0, 31.0]})
+    assert "A has the least final test error, 10.00 ± 2.83 %, 1.00 points below b's 11.00 %; within the spread" in text
+    assert 'The greatest is that of c, 30.50 ± 0.71 %, 20.50 points above the least; beyond the spread' in text
+
+
+def test_one_run_each_tells_nothing_of_the_spread(tmp_path: Path) -> None:
+    text = answer(tmp_path, {'a': [8.0], 'b': [9.0]})
+    assert 'with one run of a row, the spread of seeds is not known, and the difference may be chance' in text
+    assert 'beyond' not in text
+
+
+def test_equal_rows_are_equal(tmp_path: Path) -> None:
+    assert answer(tmp_path, {'a': [8.0], 'b': [8.0]}) == 'A and b have the same final test error, 8.00 %.'
+
+
+def test_rows_without_a_finished_run_are_not_compared(tmp_path: Path) -> None:
+    text = answer(tmp_path, {'a': [8.0, 9.0], 'b': []})
+    assert text == (
+        'Only a is finished, with a final test error of 8.50 ± 0.71 %. Not compared, as no run of theirs is finished: b.'
+    )
+
+
+def test_nothing_finished_no_answer(tmp_path: Path) -> None:
+    assert answer(tmp_path, {'a': [], 'b': []}) == ''
+
+
+def test_a_single_row(tmp_path: Path) -> None:
+    assert answer(tmp_path, {'a': [8.0, 9.0]}) == 'The final test error of a is 8.50 ± 0.71 %.'

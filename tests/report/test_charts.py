@@ -1,0 +1,34 @@
+"""One description of a chart: a page, a picture, a drawing; and what is said without the library."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.report import charts
+
+
+def test_a_chart_is_saved_as_its_name_says(tmp_path: Path) -> None:
+    alt = pytest.importorskip('altair')
+    chart = charts.styled(alt.Chart(alt.Data(values=[{'x': 1, 'y': 2}])).mark_point().encode(x='x:Q', y='y:Q'), 100, 80)
+    for suffix in ('png', 'svg', 'html'):
+        charts.save(chart, tmp_path / f'chart.{suffix}')
+    assert (tmp_path / 'chart.png').read_bytes().startswith(b'\x89PNG')
+    assert '<svg' in (tmp_path / 'chart.svg').read_text()
+    page = (tmp_path / 'chart.html').read_text()
+    assert 'src="http' not in page and 'href="http' not in page and len(page) > 500_000
+    with pytest.raises(ConfigError, match=r'chart.gif: a chart is written as .svg, .png or .html'):
+        charts.save(chart, tmp_path / 'chart.gif')
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'altair', None)
+    with pytest.raises(ConfigError, match=r"pip install 'jax_resnet\[report\]'"):
+        charts.altair()
+
+
+def test_a_legend_has_as_many_columns_as_there_is_room_for() -> None:
+    assert charts.legend_columns(['a', 'b'], 640) == 2
+    assert charts.legend_columns(['a name of thirty-two characters,'] * 5, 640) == 2
+    assert charts.legend_columns(['a' * 100], 300) == 1

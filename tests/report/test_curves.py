@@ -1,0 +1,68 @@
+"""What the charts show is what the run folders hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.report import curves, sections
+from tests.report.conftest import write_run
+
+
+def test_mean_and_extremes_over_seeds(study: Path) -> None:
+    (section,) = sections.read([study])
+    single, together = curves.points(section.rows[0], 'error')
+    assert len(single) == 2 * 2 * 4 and len(together) == 2 * 4
+    last = [point for point in together if point['epoch'] == 4]
+    assert last == [
+        {'row': 'rate 0.1', 'split': 'test', 'epoch': 4.0, 'value': 11.0, 'low': 10.0, 'high': 12.0, 'runs': 2},
+        {'row': 'rate 0.1', 'split': 'training', 'epoch': 4.0, 'value': 6.0, 'low': 5.0, 'high': 7.0, 'runs': 2},
+    ]
+
+
+def test_a_mean_ends_where_a_run_does(tmp_path: Path) -> None:
+    write_run(tmp_path / 'a' / 'seed0')
+    write_run(tmp_path / 'a' / 'seed1', 1, state='unfinished')
+    (section,) = sections.read([tmp_path])
+    single, together = curves.points(section.rows[0], 'loss')
+    assert max(point['epoch'] for point in together) == 2 and max(point['epoch'] for point in single) == 4
+
+
+def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
+    units = {'epochs': ['2 epochs', '9 epochs'], 'steps': ['15 steps'], 'examples': ['3500 examples']}
+    for name, drop_at in units.items():
+        write_run(tmp_path / name / 'seed0', **{'schedule.drop_at': drop_at})
+    made = {}
+    for name in units:
+        (section,) = sections.read([tmp_path / name])
+        made[name] = [(mark['epoch'], mark['change']) for mark in curves.drops(section.rows[0])]
+    assert made == {
+        'epochs': [(2.0, '0.1 to 0.01')],  # the other is past the end
+        'steps': [(1.5, '0.1 to 0.01')],
+        'examples': [(3.5, '0.1 to 0.01')],
+    }
+
+
+def test_the_papers_manner(study: Path) -> None:
+    pytest.importorskip('altair')
+    (section,) = sections.read([study])
+    spec = json.loads(curves.errors(section.rows, 'Error').to_json())
+    text = json.dumps(spec)
+    assert '"title": "error (%)"' in text and '"domain": ["test", "training"], "range": [[], [6, 4]]' in text
+    kinds = [layer['mark']['type'] for layer in spec['layer']]
+    assert kinds == ['rule', 'area', 'line', 'line', 'point']
+    rates = json.loads(curves.learning_rates(section.rows, 'Rate').to_json())
+    assert rates['encoding']['y']['scale']['type'] == 'log'
+    assert [value['rate'] for value in rates['data']['values'][:4]] == [
+        0.1,
+        0.1,
+        pytest.approx(0.01),
+        pytest.approx(0.01),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('values', 'most', 'top'), [([90, 50, 9, 8, 8, 8, 8], 100, 65), ([2.3, 0.4, 0.2], None, 2.5), ([], 100, 1)]
+)
+def test_the_first_epochs_do_not_flatten_the_rest(values: list[float], most: float | None, top: float) -> None:
+    assert curves._top(values, most) == pytest.approx(top)

@@ -1,0 +1,161 @@
+"""The command and its files; the page in a browser."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from jax_resnet.report import sections, table
+from tests.report.conftest import make_study, write_run
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which('chromium')
+
+
+def report(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-m', 'jax_resnet.report', *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study and a run that failed, in a folder `out` beside `runs`."""
+    pytest.importorskip('altair')
+    pytest.importorskip('vl_convert')
+    runs = tmp_path_factory.mktemp('page') / 'runs'
+    make_study(runs)
+    write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
+    out = runs.parent / 'out' / 'report.html'
+    done = report(runs, f'--out={out}')
+    assert done.returncode == 0, done.stderr
+    assert 'Rate 0.1 has the least final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
+    return out
+
+
+def cells(html: str) -> list[list[str]]:
+    """The texts of the first table."""
+    body = re.search(r'<table class="results">.*?<tbody>(.*?)</tbody>', html, re.DOTALL)
+    assert body
+    return [
+        [unescape(re.sub('<br>.*', '', cell)) for cell in re.findall(r'<td[^>]*><span>(.*?)</span></td>', row)]
+        for row in re.findall('<tr>(.*?)</tr>', body[1])
+    ]
+
+
+def test_the_pages_numbers_are_those_of_the_run_folders(page: Path) -> None:
+    runs = page.parents[1] / 'runs'
+    html = page.read_text()
+    found = cells(html)
+    summaries = {
+        name: [json.loads((runs / name / f'seed{i}' / 'summary.json').read_text()) for i in (0, 1)] for name in 'ab'
+    }
+    for name, row in zip('ab', found, strict=True):
+        mean = sum(summary['final_test_error'] for summary in summaries[name]) / 2
+        assert row[5].startswith(f'{mean:.2f} ± ') and row[2] == f'{summaries[name][0]["parameters"]:,}'
+    (section, _) = sections.read([runs / 'studies', runs / 'only'])
+    assert found == table.rows(section)[1]
+    lines = list(csv.DictReader(page.with_suffix('.csv').read_text().splitlines()))
+    assert [float(line['test_error_mean']) for line in lines[:2]] == [11.0, 21.0]
+    assert lines[2]['states'] == 'failed' and lines[2]['test_error_mean'] == ''
+    assert '| rate 0.1 | ResNet-8 | 75,002 | 3.0 M | 2 of 2: [0](' in page.with_suffix('.md').read_text()
+
+
+def test_every_link_leads_to_a_run_folder_or_picture(page: Path) -> None:
+    for text in (page.read_text(), page.with_suffix('.md').read_text()):
+        links = re.findall(r'href="([^"#]+/)"', text) or re.findall(r'\]\(([^)]+)\)', text)
+        assert len(links) >= 5
+        for link in links:
+            assert (page.parent / unquote(link)).exists(), link
+    folders = next(csv.DictReader(page.with_suffix('.csv').read_text().splitlines()))['run_folders'].split('; ')
+    assert len(folders) == 2 and all((ROOT / folder / 'config.json').exists() for folder in folders)
+
+
+def test_the_page_needs_no_network(page: Path) -> None:
+    html = re.sub('<script>.*?</script>', '', page.read_text(), flags=re.DOTALL)
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="(?!data:)', html)
+    assert 'Which &lt;rate&gt; is better?' in html and '<rate>' not in html
+    pictures = {path.suffix for path in (page.parent / 'report_pictures').iterdir()}
+    assert pictures == {'.png', '.svg'}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='needs chromium')
+@pytest.mark.parametrize('width', [1280, 480])
+def test_in_a_browser_nothing_is_wrong_or_cut(page: Path, tmp_path: Path, width: int) -> None:
+    """The charts are drawn, nothing is wider than the window, and the console has no error."""
+    # A window of Chromium's is at least 500 wide without a screen: a frame of the width is put in it.
+    probe = page.with_name(f'probe{width}.html')
+    probe.write_text(f"""<!doctype html><iframe src="report.html" width="{width}" height="900" style="border: 0"></iframe>
+<script>onload = () => setTimeout(() => {{
+  const inside = document.querySelector('iframe').contentDocument;
+  document.title = JSON.stringify({{
+    charts: inside.querySelectorAll('.chart').length,
+    drawn: inside.querySelectorAll('.chart svg.marks').length,
+    width: inside.documentElement.scrollWidth,
+    cut: [...inside.querySelectorAll('.chart svg.marks')].filter(
+      (svg) => [...svg.querySelectorAll('text')].some((text) => {{
+        const [a, b] = [text.getBoundingClientRect(), svg.getBoundingClientRect()];
+        return a.width > 0 && (a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1);
+      }})).length,
+  }});
+  document.body.innerHTML = '';
+}}, 3000)</script>""")
+    done = subprocess.run(
+        [
+            str(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+            '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            '--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}', '--enable-logging=stderr',
+            '--window-size=1400,1000', '--virtual-time-budget=20000', '--dump-dom', probe.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    title = re.search('<title>(.*?)</title>', done.stdout)
+    assert title, done.stderr
+    found = json.loads(unescape(title[1]))
+    assert found['charts'] == found['drawn'] >= 6 and found['cut'] == 0
+    assert found['width'] <= width
+    assert not [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+
+
+def test_a_look_at_one_run(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
+    (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"><title>responses</title></svg>')
+    done = report(folder)
+    assert done.returncode == 0 and 'error: o test, . training' in done.stdout and '75,002' in done.stdout
+    pytest.importorskip('altair')
+    out = tmp_path / 'run.html'
+    assert report(folder, f'--out={out}').returncode == 0
+    html = out.read_text()
+    assert 'Confusion matrix' in html and 'cat, named dog' in html and '<title>responses</title>' in html
+    assert (tmp_path / 'run_pictures' / 'mistake01.png').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none'], 'none: no such folder'),
+        (['tests/report'], 'tests/report: has neither runs nor studies'),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments: list[str], message: str) -> None:
+    done = report(*arguments)
+    assert (done.returncode, done.stdout) == (2, '') and done.stderr.startswith(f'error: {message}')
+
+
+def test_a_report_is_a_page(study: Path, tmp_path: Path) -> None:
+    done = report(study, f'--out={tmp_path / "report.pdf"}')
+    assert done.returncode == 2 and 'must be a page, such as report.html' in done.stderr
+
+
+def test_reading_reports_imports_neither_jax_nor_altair() -> None:
+    program = (
+        'import sys, jax_resnet.report.__main__\n'
+        "print([name for name in ('jax', 'altair', 'vl_convert', 'jax_resnet.training') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True).stdout == '[]\n'
