@@ -17,6 +17,7 @@ from jax_resnet import config_file, models
 from jax_resnet.data import SHAPES
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import rehearsal
+from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Clock
 from jax_resnet.training.experiment import network
 from jax_resnet.training.fields import check, flatten, without_none
@@ -143,10 +144,14 @@ class Plan:
         return next(row for row in self.rows if run in row.runs)
 
     def describe(self) -> dict[str, Any]:
-        """What a report needs to know beside the run folders, whose paths are relative to the study's folder."""
+        """What a report needs to know beside runs and results, whose paths are relative to the study's folder."""
 
-        def path(run: Run) -> str:
-            return Path(os.path.relpath(run.folder, self.folder)).as_posix()
+        def path(to: Path) -> str:
+            return Path(os.path.relpath(to, self.folder)).as_posix()
+
+        def result(run: Run) -> dict[str, str]:
+            found = results_folder.find(run.config)
+            return {} if found is None else {'result': path(found)}
 
         rows = [
             {
@@ -155,7 +160,7 @@ class Plan:
                 'published': row.published,
                 'published_text': row.published_text,
                 'window': row.window,
-                'runs': [{'seed': run.seed, 'folder': path(run)} for run in row.runs],
+                'runs': [{'seed': run.seed, 'folder': path(run.folder), **result(run)} for run in row.runs],
             }
             for row in self.rows
         ]
@@ -297,10 +302,10 @@ def _without_slashes(file: str) -> str:
 def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     """The plan with the seeds whose runs are already there from earlier, by the former description of the study."""
     there = {
-        seed
+        run['seed']
         for row in former['rows']
-        for seed, folder in ((run['seed'], run['folder']) for run in row['runs'])
-        if (plan.folder / folder).is_dir()
+        for run in row['runs']
+        if (plan.folder / run.get('result', run['folder'])).exists()
     }
     seeds = sorted({run.seed for run in plan.runs} | there)
 

@@ -1,9 +1,12 @@
 """What has become of a run: this module alone decides what counts as finished."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies.plan import Run
+from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Duration
 from jax_resnet.training.run_folder import RunFolder
 
@@ -19,18 +22,23 @@ class State:
 
 
 def state_of(run: Run) -> State:
-    """The state of a run, from its folder.
+    """The state of a run, from its folder, or from the results: one of equal config and seed is as good.
 
     Raises:
         ConfigError: the folder holds a run of another config.
     """
     folder = RunFolder(run.folder)
-    if not (folder.path / 'config.json').exists():
-        return State(MISSING)
-    folder.check_same(run.config)
+    is_there = (folder.path / 'config.json').exists()
+    if is_there:
+        folder.check_same(run.config)
     summary = folder.summary()
     if summary is not None:
-        return State(FINISHED, f'{summary["final_test_error"]:.2f} % test error, {summary["seconds"]:,.0f} s')
+        return State(FINISHED, _score(summary))
+    result = results_folder.find(run.config)
+    if result is not None:
+        return State(FINISHED, f'{_score(results_folder.read(result)["summary"])}, in {result}')
+    if not is_there:
+        return State(MISSING)
     try:
         with folder.locked():
             pass
@@ -50,6 +58,10 @@ def prepare(run: Run) -> None:
     folder.open(run.config)
     if run.is_rehearsal:
         folder.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
+
+
+def _score(summary: Mapping[str, Any]) -> str:
+    return f'{summary["final_test_error"]:.2f} % test error, {summary["seconds"]:,.0f} s'
 
 
 def _progress(folder: RunFolder) -> str:
