@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import command_line
+from jax_resnet import command_line, config_file
 from jax_resnet.errors import ConfigError
 
 STUDY = 'configs/studies/figure6_2015.py'
 """The rows of the README's first table, be they measured or not."""
+
+
+CURVES = Path('results', 'curves')
 
 
 def main() -> int:
@@ -85,19 +88,20 @@ def _weights(options: argparse.Namespace) -> None:
 def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
-    sections, page = _sections(), Path('README.md')
-    pictures = readme.draw(sections, Path('results', 'curves'))
-    page.write_text(readme.insert(page.read_text(), readme.part(sections, pictures, _cards())))
+    sections, page = made(), Path('README.md')
+    pictures = readme.draw(sections, CURVES)
+    page.write_text(readme.insert(page.read_text(), readme.part(sections, pictures, cards())))
     print(f'README.md: {sum(len(row.finished) for section in sections for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)
 
 
-def _cards() -> list[Path]:
+def cards() -> list[Path]:
+    """Of the published weights."""
     return sorted(Path('results', 'weights').glob('**/*.json'))
 
 
-def _sections() -> list[Any]:
+def made() -> list[Any]:
     """What README.md tells: the paper's table, other configs as they stand, and configs with changed fields."""
     if not Path(STUDY).is_file():
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
@@ -146,12 +150,12 @@ def _sections() -> list[Any]:
     ]
 
 
-def _result(run: str, config_file: str | None) -> dict[str, Any]:
+def _result(run: str, given: str | None) -> dict[str, Any]:
     from jax_resnet.training import results_folder
     from jax_resnet.training.run_folder import RunFolder
 
     config = RunFolder(run).config()
-    file = config_file or _config_file(Path(run))
+    file = given or _config_file(Path(run))
     return results_folder.of_run(run, file, _changes(file, config))
 
 
@@ -165,11 +169,9 @@ def _config_file(run: Path) -> str:
     return f'{file}:{argument}' if argument else str(file)
 
 
-def _changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
-    from jax_resnet import config_file as files
-
-    as_it_stands, here = _recipe(files.load(config_file, {})[0].to_dict()), _recipe(config)
+    as_it_stands, here = _recipe(config_file.load(file, {})[0].to_dict()), _recipe(config)
     names = [*here, *(name for name in as_it_stands if name not in here)]
     return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
 
