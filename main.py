@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from jax_resnet import command_line, config_file
+from jax_resnet import command_line, config_file, huge_pages
 from jax_resnet.errors import ConfigError
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'The config: a file, or file.py:argument.')
@@ -60,8 +60,10 @@ def _train(argv: Sequence[str]) -> None:
             return
     file = config_file.parse(argv, flags.FLAGS)
     from jax_resnet import training
+    from jax_resnet.training import compilation_cache
     from jax_resnet.training.run_folder import default_name
 
+    compilation_cache.enable()
     workdir: str | Path | None = _WORKDIR.value
     if workdir == '':
         raise ConfigError('--workdir: must name a folder; got none')
@@ -72,4 +74,5 @@ def _train(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
+    huge_pages.restart()
     sys.exit(main(sys.argv))

@@ -1,164 +1,98 @@
-"""Times a training step of ResNet-20 against PyTorch's, in turn, in one run: `python benchmarks/train_step.py`.
+"""Times a whole training step against PyTorch's, in turn, in one run: `python benchmarks/train_step.py`. Needs PyTorch.
 
-The same network and update on random images: forward, backward, SGD with momentum and weight decay.
-PyTorch is eager and channels-last, on the same device and precision; ours runs several steps a dispatch, as
-training does, with its augmentation (PyTorch's has none). Medians over rounds; each round times one after the other.
-Then the start: from building to the end of the first update, each in a process of its own.
+The same network and update on random images: augmentation (ours alone), forward, backward, SGD with momentum and weight
+decay. Beside it, the share of the chip's limits: the step's multiply-adds over the rate of a matrix product, and the
+bytes that must move over the rate of a copy, both measured on the spot. Prints a table and, last, a line of JSON.
 """
 
 import argparse
 import json
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
+from math import prod
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from peers import NETWORKS, copy_rate, experiment, in_turn, matrix_rate, ours, versions
+
+from jax_resnet import huge_pages
 
 
-def ours(depth: int, batch_size: int, steps: int) -> Callable[[], float]:
-    """Returns a function that trains for `steps` and returns the seconds per step."""
+def multiply_adds(network: str, batch_size: int) -> float:
+    """Of a step: the forward pass, and twice that for the gradients of inputs and of kernels."""
+    from jax_resnet import models
+
+    return 3.0 * batch_size * models.count_multiply_adds(experiment(network, 128).model, (32, 32, 3))
+
+
+def least_bytes(network: str, batch_size: int, dtype: str) -> float:
+    """What a step must move, if BatchNorm, ReLU and addition were fused into the convolutions.
+
+    Each convolution's output is written and read in the forward pass, read again in the backward pass, and its
+    gradient written and read twice (for the input's gradient and the kernel's).
+    """
     import jax
-    import jax.numpy as jnp
-    import numpy as np
+    from jax.extend.core import jaxprs_in_params
 
-    from configs import base
-    from jax_resnet.data import Examples, Source
-    from jax_resnet.training.experiment import Experiment
+    net = experiment(network, 128).model
+    images = jax.ShapeDtypeStruct((batch_size, 32, 32, 3), 'float32')
+    variables = jax.eval_shape(net.init, jax.random.key(0), images)
 
-    size = max(512, batch_size)
-    rng = np.random.default_rng(0)
-    examples = Examples(
-        rng.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8), rng.integers(0, 10, size, dtype=np.int32)
-    )
-    splits = dict.fromkeys(('train', 'test'), SimpleNamespace(num_examples=size, shard_lengths=[size]))
-    source = Source('random', (32, 32, 3), tuple('0123456789'), splits, lambda split: examples, f'{size}')
-    config = base.get_config()
-    config.update_from_flattened_dict({'batch_size': batch_size, 'model.depth': depth, 'parallel.devices': 1})
-    experiment = Experiment.of(config.to_dict(), source)
-    state = experiment.initial_state()
-    on_device = jax.device_put((examples.images, examples.labels), experiment.everywhere)
-    program = jax.jit(
-        experiment.steps().run,
-        donate_argnums=0,
-        out_shardings=experiment.everywhere,
-        compiler_options=experiment.compiler_options,
-    )
+    def outputs(eqn: Any) -> int:
+        if eqn.primitive.name == 'conv_general_dilated':
+            return prod(eqn.outvars[0].aval.shape)
+        turns = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
+        return turns * sum(outputs(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)
 
-    def run() -> float:
-        nonlocal state
-        first, began = int(state.step), time.perf_counter()
-        state = program(state, jnp.int32(first + steps), *on_device)
-        jax.block_until_ready(state)
-        return (time.perf_counter() - began) / steps
-
-    return run
-
-
-def torchs(depth: int, batch_size: int, steps: int) -> Callable[[], float]:
-    """The same in PyTorch."""
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-
-    class Unit(nn.Module):
-        def __init__(self, old: int, new: int, stride: int) -> None:
-            super().__init__()
-            self.conv1, self.norm1 = nn.Conv2d(old, new, 3, stride, 1, bias=False), nn.BatchNorm2d(new)
-            self.conv2, self.norm2 = nn.Conv2d(new, new, 3, 1, 1, bias=False), nn.BatchNorm2d(new)
-            self.stride, self.new_channels = stride, new - old
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-            if self.stride != 1:
-                x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.new_channels))
-            return F.relu(x + y)
-
-    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
-    old = 16
-    for new, stride in ((16, 1), (32, 2), (64, 2)):
-        for i in range((depth - 2) // 6):
-            layers.append(Unit(old, new, stride if i == 0 else 1))
-            old = new
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    net = net.to(device, memory_format=torch.channels_last)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
-    optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
-    x = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
-    y = torch.arange(batch_size, device=device) % 10
-
-    def run() -> float:
-        began = time.perf_counter()
-        for _ in range(steps):
-            optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(net(x), y)
-            loss.backward()
-            optimizer.step()
-        loss.item()
-        return (time.perf_counter() - began) / steps
-
-    return run
-
-
-def first_step(depth: int, batch_size: int) -> float:
-    """Seconds from building the network to the end of the first update, in a new process, imports apart."""
-    program = (
-        'import sys, time, jax, flax, optax, orbax.checkpoint, tensorflow_datasets\n'
-        f'sys.path.insert(0, {str(Path(__file__).parent)!r})\n'
-        'import train_step\n'
-        'jax.devices()\n'
-        'began = time.perf_counter()\n'
-        f'train_step.ours({depth}, {batch_size}, 1)()\n'
-        'print(time.perf_counter() - began)\n'
-    )
-    return float(subprocess.check_output([sys.executable, '-c', program], text=True).split()[-1])
+    numbers = sum(map(outputs, jax.make_jaxpr(net.apply)(variables, images).jaxpr.eqns))
+    return 6.0 * numbers * (2 if dtype == 'bfloat16' else 4)
 
 
 def main() -> None:
-    """Runs the command line; prints a table and, last, a line of JSON."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--depths', default='20', help='such as 20,110')
-    parser.add_argument('--batch_size', type=int, default=128)
-    parser.add_argument('--steps', type=int, default=5, help='in a round')
-    parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument(
-        '--first_steps', default='110,1202', help='depths whose start at batch 8 is timed; may be empty'
+        '--networks',
+        nargs='+',
+        default=['ResNet-20', 'ResNet-56', 'ResNet-110', 'pre-act ResNet-164'],
+        choices=NETWORKS,
     )
+    parser.add_argument('--batch_size', type=int, default=128)
+    parser.add_argument('--dtypes', nargs='+', default=['float32'], choices=['float32', 'bfloat16'])
+    parser.add_argument('--compiled', action='store_true', help='time torch.compile with CUDA graphs too')
+    parser.add_argument('--steps', type=int, default=3, help='in a round')
+    parser.add_argument('--rounds', type=int, default=7)
     options = parser.parse_args()
-    import jax
-    import torch
+    from pytorch_peer import torchs
 
-    versions = {'jax': jax.__version__, 'torch': torch.__version__, 'device': jax.local_devices()[0].device_kind}
-    print(', '.join(f'{name} {value}' for name, value in versions.items()))
-    results: dict[str, dict[str, float]] = {}
-    for depth in map(int, options.depths.split(',')):
-        runs = {
-            name: make(depth, options.batch_size, options.steps)
-            for name, make in [('jax_resnet', ours), ('torch', torchs)]
-        }
-        for run in runs.values():
-            run()  # compiles, warms up
-        seconds = {name: [] for name in runs}
-        for _ in range(options.rounds):
-            for name, run in runs.items():
-                seconds[name].append(run())
-        medians = {name: statistics.median(values) for name, values in seconds.items()}
-        ratio = medians['jax_resnet'] / medians['torch']
-        results[f'ResNet-{depth}, batch {options.batch_size}'] = medians | {'ratio': ratio}
-        print(
-            f'ResNet-{depth}, batch {options.batch_size}: jax_resnet {1e3 * medians["jax_resnet"]:.1f} ms a step, '
-            f'torch {1e3 * medians["torch"]:.1f} ms, ratio {ratio:.2f}'
-        )
-    for depth in filter(None, options.first_steps.split(',')):
-        seconds_taken = first_step(int(depth), 8)
-        results[f'first step of ResNet-{depth}, batch 8'] = {'jax_resnet': seconds_taken}
-        print(f'ResNet-{depth}, batch 8: {seconds_taken:.1f} s from building to the end of the first update')
-    print(json.dumps({**versions, 'results': results}))
+    print(', '.join(f'{name} {value}' for name, value in versions().items()), flush=True)
+    print('| network | precision | jax_resnet, images/s | PyTorch | ratio of times | of matrix rate | of copy rate |')
+    print('|---|---|---:|---:|---:|---:|---:|', flush=True)
+    results, bytes_a_second = [], copy_rate()
+    for dtype in options.dtypes:
+        rate = matrix_rate(dtype)
+        for network in options.networks:
+            batch, steps = options.batch_size, options.steps
+            runs = {
+                'jax_resnet': ours(network, batch, steps, **{'precision.compute': dtype}),
+                'torch': torchs(network, batch, steps, dtype),
+            }
+            if options.compiled:
+                runs['torch.compile'] = torchs(network, batch, steps, dtype, compiled=True)
+            seconds = in_turn(runs, options.rounds)
+            our_time = seconds['jax_resnet']
+            peers = [name for name in runs if name != 'jax_resnet']
+            compute = multiply_adds(network, batch) / rate / our_time
+            memory = least_bytes(network, batch, dtype) / bytes_a_second / our_time
+            results.append(
+                {'network': network, 'dtype': dtype, 'batch_size': batch, 'seconds': seconds}
+                | {'ratios': {name: our_time / seconds[name] for name in peers}}
+                | {'of_matrix_rate': compute, 'of_copy_rate': memory}
+            )
+            speeds = ', '.join(f'{batch / seconds[name]:,.0f}' for name in peers)
+            ratios = ', '.join(f'{our_time / seconds[name]:.2f}' for name in peers)
+            cells = (network, dtype, f'{batch / our_time:,.0f}', speeds, ratios, f'{compute:.0%}', f'{memory:.0%}')
+            print(f'| {" | ".join(cells)} |', flush=True)
+    print(json.dumps({**versions(), 'results': results}))
 
 
 if __name__ == '__main__':
+    huge_pages.restart()
     main()

@@ -16,7 +16,7 @@ class DataError(UserError):
 
 
 class Diverged(UserError):
-    """The loss became infinite or not a number."""
+    """The loss, or its gradient, became infinite or not a number."""
 
 
 class Stopped(UserError):

@@ -21,7 +21,9 @@ def main() -> int:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from jax_resnet import training
+    from jax_resnet.training import compilation_cache
 
+    compilation_cache.enable()
     scores = training.evaluate(options.run, options.split, options.data_dir)
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     for name, error in scores.class_errors.items():

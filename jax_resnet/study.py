@@ -65,13 +65,13 @@ def _study(options: argparse.Namespace) -> None:
 
     jax.config.update('jax_platforms', 'cpu')  # here: the GPUs are for the runs, which are processes of their own
     from jax_resnet import studies
-    from jax_resnet.studies import plan as planning
+    from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text) for text in options.set)
     plan = studies.read(options.study, _seeds(options.seeds), changes, options.rehearse, options.limit)
     description = plan.folder / 'study.json'
     if description.exists():
-        plan = planning.with_seeds_of(plan, json.loads(description.read_text()))
+        plan = reading.with_seeds_of(plan, json.loads(description.read_text()))
     for note in plan.notes:
         print(note)
     if options.list or options.dry_run:
@@ -112,7 +112,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     if failed:
         names = '; '.join(f'{run.name} ({run.folder}): {reason}' for run, reason in failed.items())
         raise SomeFailed(f'{len(failed)} of {len(states)} runs failed: {names}')
-    print(f'python -m jax_resnet.report {plan.folder} --out=report.html')
+    print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
 
 
 def _show(plan: Any, commands: bool) -> None:

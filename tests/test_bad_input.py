@@ -228,6 +228,10 @@ CASES = [
         "config.dataset.name='cifar11': must be one of cifar10, cifar100, digits",
     ),
     # data
+    (
+        f'{SMALL} --config.dataset.data_dir={{here}}/gone',
+        '/gone, and http://127.0.0.1:9/cifar-10-binary.tar.gz cannot be',
+    ),
     (f'{SMALL} --config.dataset.data_dir={{here}}/data-cut', "cifar10/3.0.2, split 'test', cannot be decoded"),
     (f'{SMALL} --config.dataset.data_dir={{here}}/data-foreign', "cifar10/3.0.2, split 'test', cannot be decoded"),
     (f'{SMALL} --config.dataset.data_dir={{here}}/data-shardless', "cifar10/3.0.2, split 'test', cannot be decoded"),
@@ -308,6 +312,7 @@ def test_a_command_says_what_is_wrong_in_one_line(
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(loop._Run, '_advance', None)  # nothing is trained
+    monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # nor downloaded
     shutil.rmtree(here / 'new', ignore_errors=True)
     code, errors = outcome(command, here, capsys, monkeypatch)
     assert code == 2

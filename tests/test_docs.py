@@ -50,11 +50,9 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
     'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
     'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
-    'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
-    'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
     "pip install -c constraints.txt -e '.[report]'": None,
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
-    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=report.html': [],
+    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=runs/report.html': [],
     'python -m jax_resnet.study': [],
     'python -m jax_resnet.study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
     "python -m jax_resnet.study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
@@ -67,6 +65,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results table': [],
     'python -m jax_resnet.evaluate results/weights/resnet20_digits.safetensors': [],
+    'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
+    'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
     'python benchmarks/train_step.py': None,
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ folder it writes equals its own in pixels, labels, ids and order, and any TFDS p
 
 import contextlib
 import hashlib
+import http.client
 import io
 import logging
 import shutil
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
 CONNECT_SECONDS = 4
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -123,25 +125,44 @@ def _find(archive: Archive, manual_dir: Path) -> Path:
 
 
 def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
+    """Downloads an archive into `draft`; one that breaks off goes on from there, a few times."""
     url, path = HOST + archive.file, draft / archive.file
-    try:
-        digest = hashlib.sha256()
-        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response, path.open('wb') as file:
-            size = int(response.headers.get('Content-Length', 0))
-            with tqdm(total=size or None, unit='B', unit_scale=True, desc=archive.file) as bar:
-                while chunk := response.read(1 << 20):
-                    file.write(chunk)
-                    digest.update(chunk)
-                    bar.update(len(chunk))
-    except OSError as e:  # urllib's errors are of this kind
-        raise DataError(
-            f'no prepared {name} in {data_dir}, and {url} cannot be reached ({getattr(e, "reason", e)}): give a folder '
-            f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR, or try --config=configs/resnet20_digits.py, which needs none'
-        ) from None
-    if digest.hexdigest() != archive.sha256:
-        raise DataError(f'{url}: the download is damaged, its SHA-256 is {digest.hexdigest()}; try again')
+    for attempt in range(ATTEMPTS):
+        try:
+            if _fetch(url, path):
+                break
+            reason = 'it broke off'
+        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
+            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
+        if attempt == ATTEMPTS - 1 or not path.exists():
+            raise DataError(
+                f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({reason}): give a folder '
+                f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
+                '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py: it needs none'
+            )
+    with path.open('rb') as file:
+        checksum = hashlib.file_digest(file, 'sha256').hexdigest()
+    if checksum != archive.sha256:
+        raise DataError(f'{url}: the download is damaged, its SHA-256 is {checksum}; try again')
     return path
+
+
+def _fetch(url: str, path: Path) -> bool:
+    """Downloads the rest of a file; whether it is whole. What came before an error stays."""
+    begun = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={begun}-'} if begun else {})
+    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
+        begun = begun if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        length = response.headers.get('Content-Length')
+        size = begun + int(length) if length else None
+        with (
+            path.open('ab' if begun else 'wb') as file,
+            tqdm(total=size, initial=begun, unit='B', unit_scale=True, desc=path.name) as bar,
+        ):
+            while chunk := response.read1(1 << 20):
+                file.write(chunk)
+                bar.update(len(chunk))
+            return size is None or file.tell() >= size
 
 
 def _read(archive: Archive, source: Path) -> dict[str, bytes]:
@@ -156,9 +177,8 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
             with tarfile.open(source, 'r:gz') as tar:
                 for info in tar:
                     path = Path(info.name)
-                    file = tar.extractfile(info) if path.name in wanted and path.parent.name == archive.folder else None
-                    if file is not None:
-                        members[path.name] = file.read()
+                    if info.isfile() and path.name in wanted and path.parent.name == archive.folder:  # no link
+                        members[path.name] = cast(IO[bytes], tar.extractfile(info)).read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
         raise DataError(f'{source} is damaged: {" ".join(str(e).split())}') from None
     for name in sorted(wanted):

@@ -1,4 +1,4 @@
-"""Reports on runs and studies: `python -m jax_resnet.report runs/studies/depth --out=report.html`."""
+"""Reports on runs and studies: `python -m jax_resnet.report runs/studies/depth --out=runs/report.html`."""
 
 import argparse
 import sys

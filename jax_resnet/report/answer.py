@@ -48,12 +48,16 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
 
 
 def _beyond(better: Row, worse: Row) -> str:
-    """Whether the difference of two rows is beyond the spread of seeds: twice the standard error of the difference."""
+    """Whether the difference of two rows is beyond the spread of seeds.
+
+    It is if it is above twice its standard error, and every run of the one is better than every run of the other.
+    """
     if better.std is None or worse.std is None:
         return 'with one run of a row, the spread of seeds is not known, and the difference may be chance'
     error = sqrt(better.std**2 / len(better.finished) + worse.std**2 / len(worse.finished))
     runs = f'{len(better.finished)} and {len(worse.finished)} runs'
-    if _error(worse) - _error(better) > 2 * error:
+    apart = max(better.values('final_test_error')) < min(worse.values('final_test_error'))
+    if apart and _error(worse) - _error(better) > 2 * error:
         return f'beyond the spread of seeds (the standard error of the difference is {error:.2f} points, {runs})'
     return f'within the spread of seeds (the standard error of the difference is {error:.2f} points, {runs})'
 

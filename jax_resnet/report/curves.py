@@ -74,7 +74,7 @@ def against_parameters(section: Section) -> Any:
     ]
     labels = [str(value['row']) for value in values]
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X('parameters:Q', title='parameters', scale=alt.Scale(type='log', padding=20),
+        x=alt.X('parameters:Q', title='parameters', scale=alt.Scale(type='log', padding=20, nice=False),
                 axis=alt.Axis(format='~s', tickCount=5)),
         color=_scale(alt, labels) if len(labels) <= len(PALETTE) else alt.value(PALETTE[0]),
         tooltip=['row:N', alt.Tooltip('parameters:Q', format=','), alt.Tooltip('error:Q', format='.2f')],

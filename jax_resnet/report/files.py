@@ -43,7 +43,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
 def _draw(
     sections: Sequence[Section], drawn: Mapping[str, Mapping[str, Charts]], folder: Path
 ) -> dict[str, list[Path]]:
-    """Draws all charts as PNG and SVG; returns the PNGs of each section."""
+    """Draws all charts as PNG and SVG; returns the pictures of each section that Markdown shows."""
     paths: dict[str, list[Path]] = {}
     for section in sections:
         made = paths.setdefault(section.name, [])
@@ -54,6 +54,7 @@ def _draw(
                     charts.save(chart, folder / f'{name}{suffix}')
                 made.append(folder / f'{name}.png')
         run = pictures.only_run(section)
+        made += one_run.drawings(run) if run else []
         for i, mistake in enumerate(one_run.mistakes(run) if run else []):
             (folder / f'mistake{i + 1:02}.png').write_bytes(mistake.png())
     return paths

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,11 @@ def confusion(run: Run) -> np.ndarray | None:
     counts = np.zeros((logits.shape[1],) * 2, int)
     np.add.at(counts, (labels, logits.argmax(1)), 1)
     return counts
+
+
+def drawings(run: Run) -> list[Path]:
+    """Drawings that other commands have left in the run folder, such as `python -m jax_resnet.responses` can."""
+    return sorted(run.folder.glob('*.svg'))
 
 
 def charts(run: Run) -> dict[str, Any]:

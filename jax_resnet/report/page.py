@@ -1,5 +1,6 @@
 """The page: one file with everything in it, tables, charts and what draws them."""
 
+import base64
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -32,8 +33,10 @@ th { text-align: right; font-weight: 600; color: var(--soft); vertical-align: bo
 td { text-align: right; vertical-align: top; }
 th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-td:first-child { font-weight: 600; overflow-wrap: anywhere; }
-td[data-name='test error'] span, td[data-name='time'] span, td[data-name='device'] span { white-space: nowrap; }
+td:first-child { font-weight: 600; min-width: 100px; }
+td[data-name='device'] { min-width: 88px; }
+tr.group td { color: var(--soft); font-weight: 600; padding-top: 16px; }
+td[data-name='test error'] span, td[data-name='time'] span, td[data-name='network'] span { white-space: nowrap; }
 td[data-name='runs'] { min-width: 96px; }
 .charts { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 16px 24px; align-items: start; }
 .charts > :first-child { grid-column: 1 / -1; }
@@ -44,7 +47,7 @@ td[data-name='runs'] { min-width: 96px; }
 figure { margin: 0; width: 112px; }
 figcaption { font-size: 12px; line-height: 1.3; color: var(--soft); white-space: pre-line; }
 figure img { width: 96px; image-rendering: pixelated; border: 1px solid var(--line); }
-img.wide { max-width: 100%; }
+.drawn { max-width: 100%; }
 details { margin: 16px 0; } summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 860px) {
   body { padding: 16px 16px 48px; }
@@ -56,6 +59,7 @@ details { margin: 16px 0; } summary { cursor: pointer; color: var(--soft); }
                         padding: 3px 12px; }
   td::before { content: attr(data-name); color: var(--soft); text-align: left; }
   td:first-child { font-size: 15px; } td:first-child::before { content: none; }
+  tr.group { border: 0; background: none; margin: 16px 0 4px; } tr.group td { padding: 0; }
 }
 """
 
@@ -118,20 +122,26 @@ def _states(section: Section) -> str:
 
 def _table(section: Section, folder: Path) -> str:
     heads, cells = table.rows(section)
-    lines = []
+    shown = [i for i, head in enumerate(heads) if head != 'group']  # groups have a line of their own
+    lines: list[str] = []
+    group = None
     for row, texts in zip(section.rows, cells, strict=True):
+        if len(shown) < len(heads) and row.group != group:
+            group = row.group
+            title = next(name for name, rows in section.groups.items() if row in rows)
+            lines.append(f'<tr class="group"><td colspan="{len(shown)}">{escape(title)}</td></tr>')
         made = []
-        for head, text in zip(heads, texts, strict=True):
-            inside = escape(text) + (f'<br>{_links(row, folder)}' if head == 'runs' else '')
-            made.append(f'<td data-name="{escape(head)}"><span>{inside}</span></td>')
+        for i in shown:
+            inside = escape(texts[i]) + (f'<br>{_links(row, folder)}' if heads[i] == 'runs' else '')
+            made.append(f'<td data-name="{escape(heads[i])}"><span>{inside}</span></td>')
         lines.append(f'<tr>{"".join(made)}</tr>')
-    head = ''.join(f'<th>{escape(text)}</th>' for text in heads)
+    head = ''.join(f'<th>{escape(heads[i])}</th>' for i in shown)
     return f'<table class="results"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def _links(row: Row, folder: Path) -> str:
     """The seeds of a row, each a link to its run folder."""
-    return 'seeds ' + ', '.join(
+    return ('seeds ' if len(row.runs) > 1 else 'seed ') + ', '.join(
         f'<a href="{link(run, folder)}" title="{escape(str(run.folder))}">{run.seed}</a>'
         + ('' if run.state == FINISHED else f' <span class="state">({run.state})</span>')
         for run in row.runs
@@ -171,6 +181,14 @@ def _look(run: Run) -> str:
         f'<figure><img src="{mistake.data_uri()}" alt=""><figcaption>{escape(mistake.caption)}</figcaption></figure>'
         for mistake in one_run.mistakes(run)
     )
-    drawn = ''.join(f'<h3>{escape(path.stem)}</h3>{path.read_text()}' for path in sorted(run.folder.glob('*.svg')))
+    drawn = ''.join(
+        f'<h3>{escape(path.stem.replace("_", " "))}</h3><img class="drawn" src="{_data_uri(path)}" alt="">'
+        for path in one_run.drawings(run)
+    )
     title = '<h3>Most confident mistakes on the test data</h3>'
     return (f'{title}<div class="mistakes">{figures}</div>' if figures else '') + drawn
+
+
+def _data_uri(path: Path) -> str:
+    """A drawing as the source of an image, in which no script runs."""
+    return 'data:image/svg+xml;base64,' + base64.b64encode(path.read_bytes()).decode()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -106,7 +106,7 @@ class Section:
     """A study, or runs that belong to none.
 
     Attributes:
-        name: a short name, for files.
+        name: a short name, for files; each section of a report has its own.
         question: its title; `about` is the rest of what the study says of itself.
         source: who published the numbers.
         rows: of its table.
@@ -162,7 +162,11 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
         ConfigError: nothing there, damaged files, or a row of a study whose runs have different recipes.
     """
     studies, folders = run_folders.find(paths)
-    sections = [_of_study(path) for path in studies]
+    sections: list[Section] = []
+    for path in studies:
+        section = _of_study(path)
+        same = sum(other.name.partition('-')[0] == section.name for other in sections)
+        sections.append(replace(section, name=f'{section.name}-{same + 1}') if same else section)
     taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
     others = [run_folders.read(folder) for folder in folders if folder.resolve() not in taken]
     return sections + ([_of_runs(others)] if others else [])

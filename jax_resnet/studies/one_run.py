@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from jax_resnet import command_line
+from jax_resnet import command_line, huge_pages
 from jax_resnet.errors import ConfigError, Stopped
 
 
@@ -22,8 +22,10 @@ def train(folder: str | Path) -> None:
         UserError: as `training.train`.
     """
     from jax_resnet import training
+    from jax_resnet.training import compilation_cache
     from jax_resnet.training.run_folder import RunFolder
 
+    compilation_cache.enable()
     run_folder = RunFolder(folder)
     try:
         training.train(run_folder.config(), folder, progress=_progress())
@@ -52,7 +54,7 @@ def _progress() -> type:
                 'train_loss': loss / steps,
                 'train_error': 100 * errors / (steps * self._clock.batch_size),
             }
-            print(json.dumps(line), flush=True)
+            self._print(json.dumps(line))  # where the study has gone, to nowhere
 
     return Told
 
@@ -64,5 +66,6 @@ def _stop_with_the_study() -> None:
 
 
 if __name__ == '__main__':
+    huge_pages.restart()
     threading.Thread(target=_stop_with_the_study, daemon=True).start()
     sys.exit(command_line.run(lambda: train(sys.argv[1])))

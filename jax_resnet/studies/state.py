@@ -25,20 +25,29 @@ def state_of(run: Run) -> State:
     """The state of a run, from its folder, or from the results: one of equal config and seed is as good.
 
     Raises:
-        ConfigError: the folder holds a run of another config.
+        ConfigError: a damaged file among the results.
     """
+    state = _of_folder(run)
+    if state.name in (FINISHED, RUNNING):
+        return state
+    result = results_folder.find(run.config)
+    return (
+        state if result is None else State(FINISHED, f'{_score(results_folder.read(result)["summary"])}, in {result}')
+    )
+
+
+def _of_folder(run: Run) -> State:
+    """One that holds a run of another config is a failure."""
     folder = RunFolder(run.folder)
-    is_there = (folder.path / 'config.json').exists()
-    if is_there:
+    if not (folder.path / 'config.json').exists():
+        return State(MISSING)
+    try:
         folder.check_same(run.config)
-    summary = folder.summary()
+        summary = folder.summary()
+    except ConfigError as e:
+        return State(FAILED, str(e))
     if summary is not None:
         return State(FINISHED, _score(summary))
-    result = results_folder.find(run.config)
-    if result is not None:
-        return State(FINISHED, f'{_score(results_folder.read(result)["summary"])}, in {result}')
-    if not is_there:
-        return State(MISSING)
     try:
         with folder.locked():
             pass

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet.errors import Stopped
+from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Run
@@ -88,7 +88,13 @@ class _Workers:
 
     def _start(self, run: Run, device: str | None) -> None:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
-        prepare(run)
+        try:
+            prepare(run)
+        except ConfigError as e:  # another run lies there
+            self.failed[run] = str(e)
+            self.free.append(device)
+            self.display.ended(run, str(e), is_finished=False)
+            return
         with (run.folder / 'log.txt').open('w') as log:
             process = subprocess.Popen(
                 [*COMMAND, str(run.folder)],

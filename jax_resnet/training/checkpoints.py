@@ -27,6 +27,9 @@ from jax_resnet.training.state import TrainState
 FORMAT = 2
 """Number of the layout below; a later version that changes it must still read this one. Format 1 had no digest."""
 
+SPARE_BYTES = 500_000
+"""What a checkpoint takes beside its arrays, at most: metadata, and a later line of metrics."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
         import orbax.checkpoint as ocp  # adds a handler to the root logger
 
-        self._folder, self._read_only, self._args = folder, read_only, ocp.args
+        self._folder, self._read_only, self._args, self._failed = folder, read_only, ocp.args, False
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -75,14 +78,23 @@ class Checkpoints:
         Args:
             state: at a step later than any saved; at the last saved step nothing is done.
             seconds: of training so far, over all starts of the run.
+
+        Raises:
+            DataError: this one, or the one before, cannot be written; what is saved stays.
         """
         step = int(state.step)
         if step in self._manager.all_steps():
             return
+        size, free = sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self._folder).free
+        if free < size + SPARE_BYTES:
+            raise DataError(
+                f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
+                f'{(size + SPARE_BYTES) / 1e6:.1f}; the checkpoints before stay, and are continued'
+            )
         about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
         about['sha256'] = _digest(about, state)
         args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
-        self._manager.save(step, args=args, force=True)
+        self._write(lambda: self._manager.save(step, args=args, force=True))
 
     def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         """The newest state that is whole, laid out by `sharding`, and its seconds of training.
@@ -122,15 +134,24 @@ class Checkpoints:
             except ConfigError:
                 raise
             except Exception as e:  # orbax and tensorstore raise many kinds
-                reason = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(e))[0].split())[:200]
-            # Each array that was still being read prints a traceback of its own, in a thread, or when it is collected.
-            time.sleep(0.5)
-            gc.collect()
+                reason = _reason(e)
+            _let_threads_end()
         raise Damaged(f'{path} is damaged: {reason}')
 
     def close(self) -> None:
-        """Waits until what was begun is on disk."""
-        self._manager.close()
+        """Waits until what was begun is on disk. Raises DataError where that cannot be."""
+        if not self._failed:
+            self._write(self._manager.close)
+
+    def _write(self, action: Callable[[], object]) -> None:
+        with contextlib.redirect_stderr(io.StringIO()):
+            try:
+                action()
+                return
+            except Exception as e:  # as in `restore`
+                self._failed, reason = True, _reason(e)
+            _let_threads_end()
+        raise DataError(f'{self._folder}: cannot be written ({reason}); the checkpoints before stay, and are continued')
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
@@ -150,6 +171,16 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)  # of an earlier time
             (self._folder / str(step)).replace(aside)
             self._manager.reload()
+
+
+def _reason(error: Exception) -> str:
+    return ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())[:200]
+
+
+def _let_threads_end() -> None:
+    """Of the arrays that orbax still reads or writes when one fails, each prints a traceback, at the latest at exit."""
+    time.sleep(0.5)
+    gc.collect()
 
 
 def _digest(about: Mapping[str, Any], state: TrainState) -> str:

@@ -29,7 +29,7 @@ from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
 from jax_resnet.training.transfer import begin_from
 
-SECONDS_PER_DISPATCH = 1.0
+SECONDS_PER_DISPATCH = 0.5
 """How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
 
 
@@ -51,20 +51,21 @@ def train(
         The summary, as in `summary.json`; errors are percentages.
 
     Raises:
-        ConfigError, DataError: what is asked for cannot be; nothing was trained.
-        Diverged: the loss became infinite or not a number; the last checkpoint is from before.
+        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written.
+        Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
-    folder.open(config)
-    finished = folder.summary()
-    if finished is not None:
-        print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
-        return finished
-    with folder.locked(), StopSignals() as stop_signals:
-        return _Run(experiment, folder, stop_signals, progress).go(profile)
+    with folder.errors_told():
+        folder.open(config)
+        finished = folder.summary()
+        if finished is not None:
+            print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
+            return finished
+        with folder.locked(), StopSignals() as stop_signals:
+            return _Run(experiment, folder, stop_signals, progress).go(profile)
 
 
 class _Run:
@@ -169,7 +170,7 @@ class _Run:
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
-        """One dispatch: about a second's worth of steps, never past the next thing due."""
+        """One dispatch: about SECONDS_PER_DISPATCH's worth of steps, never past the next thing due."""
         due = [
             self.clock.next_due(self.config[every], self.step)
             for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
@@ -182,7 +183,7 @@ class _Run:
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
-            raise Diverged(f'the loss is not finite: {self._explain_divergence()}')
+            raise Diverged(f'the loss or its gradient is not finite: {self._explain_divergence()}')
         steps, seconds = self.step - first, time.monotonic() - began
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)

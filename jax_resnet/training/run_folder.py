@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.data import CentreView, Normalization
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.fields import flatten
 
 NOT_COMPARED = (
@@ -99,6 +99,18 @@ class RunFolder:
             raise ConfigError(
                 f'{self.path} holds a run of another config ({difference}): --workdir names another folder'
             )
+
+    @contextlib.contextmanager
+    def errors_told(self) -> Iterator[None]:
+        """Meanwhile an OSError, of a full disk or a folder that cannot be written, is raised as a DataError."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # of the output
+        except OSError as e:
+            raise DataError(
+                f'{self.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
+            ) from e
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

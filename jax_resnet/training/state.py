@@ -38,7 +38,7 @@ class Totals(flax.struct.PyTreeNode):
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """The state after `step` updates. `finite` is False from the first loss that is infinite or not a number."""
+    """The state after `step` updates. `finite` is False from the first loss or gradient with infinity or NaN."""
 
     step: jax.Array
     finite: jax.Array

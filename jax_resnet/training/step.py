@@ -40,7 +40,7 @@ class Steps:
     label_smoothing: float = 0.0
 
     def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
-        """The state at step `stop`, or at the first step whose loss is not finite.
+        """The state at step `stop`, or at the first step whose loss or gradient is not finite.
 
         One loop whose number of turns is an argument: any number of steps is one program, with one result.
 
@@ -67,7 +67,7 @@ class Steps:
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
-            finite=jnp.isfinite(loss),
+            finite=_all_finite((loss, gradient)),
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
@@ -99,3 +99,7 @@ class Steps:
 
         (errors, sums), _ = jax.lax.scan(add, zeros, turns)
         return errors, jax.tree.map(lambda x: x / self.microbatches, sums)
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()

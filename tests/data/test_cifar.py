@@ -1,11 +1,16 @@
 """CIFAR from archives: whole and equal to TFDS's own, or one line and nothing left behind."""
 
+import contextlib
+import dataclasses
 import hashlib
+import http.server
 import io
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +176,116 @@ def test_two_processes_at_once_end_with_one_good_copy(small: Path, tmp_path: Pat
         assert process.returncode == 0, errors
     assert [path.name for path in (tmp_path / 'data').iterdir()] == ['cifar10']
     assert len(data.open_source('cifar10', str(tmp_path / 'data')).read('train')) == 120
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves `content`, in the way that `fault` names; `ranges` are those asked for."""
+
+    content: bytes
+    fault: str
+    ranges: list[str | None]
+
+    def do_GET(self) -> None:
+        self.ranges.append(self.headers['Range'])
+        begin = int(self.headers['Range'][6:-1]) if self.headers['Range'] and self.fault != 'no ranges' else 0
+        content, fault = self.content[begin:], self.fault
+        length = len(content)
+        if fault == 'garbage':
+            self.wfile.write(b'what?\r\n')
+            return
+        if (fault in ('breaks off', 'no ranges') and len(self.ranges) < 3) or fault == 'always breaks off':
+            content = content[: length // 3]
+        elif fault == 'claims more':
+            length += 1000
+        elif fault == 'claims less':
+            length -= 1000
+        elif fault == 'wrong file':
+            content, length = b'<html>Not here</html>', 21
+        self.send_response(206 if begin else 404 if fault == 'missing' else 200)
+        self.send_header('Content-Length', str(length))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content[: length // 2] if fault == 'stalls' else content)
+            if fault == 'stalls':
+                self.wfile.flush()
+                time.sleep(0.5)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serve(content: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+    ranges: list[str | None] = []
+    handler = type('Faulty', (Server,), {'content': content, 'fault': fault, 'ranges': ranges})
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
+        thread.start()
+        monkeypatch.setattr(cifar, 'HOST', f'http://127.0.0.1:{server.server_port}/')
+        try:
+            yield ranges
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ('fault', 'message', 'requests'),
+    [
+        ('none', '', 1),
+        ('breaks off', '', 3),  # and goes on from there
+        ('no ranges', '', 3),  # and starts over
+        ('always breaks off', 'cannot be downloaded .it broke off.: give a folder', 3),
+        ('stalls', 'cannot be downloaded .timed out.: give a folder', 3),
+        ('claims more', 'cannot be downloaded', 3),
+        ('claims less', 'the download is damaged, its SHA-256 is .*; try again', 1),
+        ('wrong file', 'the download is damaged, its SHA-256 is .*; try again', 1),
+        ('missing', 'cannot be downloaded .Not Found.: give a folder', 1),
+        ('garbage', 'cannot be downloaded .*: give a folder', 1),
+    ],
+)
+def test_downloads_from_a_faulty_server(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str, requests: int
+) -> None:
+    content, archive = packed(small).read_bytes(), cifar.ARCHIVES['cifar10']
+    whole = dataclasses.replace(archive, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(cifar.ARCHIVES, 'cifar10', whole)
+    monkeypatch.setattr(cifar, 'CONNECT_SECONDS', 0.2)
+    expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
+    with serve(content, fault, monkeypatch) as ranges, expected as error:
+        assert data.open_source('cifar10', str(tmp_path / 'data')).count('train') == 120
+    assert len(ranges) == requests and ranges[0] is None
+    if fault == 'breaks off':
+        third = len(content) // 3
+        assert ranges[1:] == [f'bytes={third}-', f'bytes={third + (len(content) - third) // 3}-']
+    assert [path.name for path in (tmp_path / 'data').iterdir()] == ([] if message else ['cifar10'])
+    assert error is None or '\n' not in str(error.value)
+
+
+def test_members_that_lead_out_of_the_folder_are_not_followed(small: Path, tmp_path: Path) -> None:
+    """Nothing is unpacked to disk: members are read by name, and one that is a link is none."""
+    folder, secret = small / CIFAR10.folder, tmp_path / 'secret'
+    secret.write_bytes((folder / 'test_batch.bin').read_bytes())
+    with tarfile.open(small / CIFAR10.file, 'w:gz') as tar:
+        for path in folder.iterdir():
+            if path.name != 'test_batch.bin':
+                tar.add(path, f'{CIFAR10.folder}/{path.name}')
+        for name, kind, target in [
+            (f'{CIFAR10.folder}/test_batch.bin', tarfile.SYMTYPE, str(secret)),
+            (f'{CIFAR10.folder}/../../test_batch.bin', tarfile.REGTYPE, ''),
+            ('/test_batch.bin', tarfile.REGTYPE, ''),
+        ]:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+    (tmp_path / 'data').mkdir()
+    with pytest.raises(DataError, match='is damaged'):
+        data.open_source('cifar10', str(tmp_path / 'data'), str(small))
+    assert not list((tmp_path / 'data').iterdir()) and {p.name for p in tmp_path.iterdir()} == {
+        'manual',
+        'data',
+        'secret',
+    }
 
 
 def test_a_download_is_checked(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

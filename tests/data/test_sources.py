@@ -51,7 +51,9 @@ def test_missing_data_without_a_network_is_told_at_once(tmp_path: Path, monkeypa
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')
     began = time.monotonic()
     ways = '--config.dataset.manual_dir.*--config.dataset.data_dir.*resnet20_digits'
-    with pytest.raises(DataError, match=f'no prepared cifar10 in {tmp_path}, and http://127.*tar.gz cannot .*{ways}'):
+    with pytest.raises(
+        DataError, match=f'no prepared cifar10 in {tmp_path}, and http://127.*tar.gz cannot be .*{ways}'
+    ):
         data.open_source('cifar10', str(tmp_path))
     assert not list(tmp_path.iterdir())
     assert time.monotonic() - began < 5  # TFDS itself would try the network for minutes

@@ -18,8 +18,37 @@ from tests.report.conftest import make_study, write_run
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which('chromium')
 
+# A window of Chromium's is at least 500 wide without a screen: a frame of the width is put in it.
+PROBE = """<!doctype html><iframe src="report.html" width="WIDTH" height="900" style="border: 0"></iframe>
+<script>onload = () => setTimeout(() => {
+  const inside = document.querySelector('iframe').contentDocument;
+  const charts = [...inside.querySelectorAll('.chart svg.marks')];
+  const isCut = (svg) => [...svg.querySelectorAll('text')].some((text) => {
+    const [a, b] = [text.getBoundingClientRect(), svg.getBoundingClientRect()];
+    return a.width > 0 && (a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1);
+  });
+  const opacities = () => [...charts[0].querySelectorAll('.mark-line path')].map((line) => line.getAttribute('opacity'));
+  const found = {
+    charts: inside.querySelectorAll('.chart').length,
+    drawn: charts.length,
+    width: inside.documentElement.scrollWidth,
+    cut: charts.filter(isCut).length,
+    before: opacities(),
+  };
+  const label = [...charts[0].querySelectorAll('.role-legend-label text')].find((text) => text.textContent === 'rate 1');
+  const { left, top } = label.getBoundingClientRect();
+  const view = document.querySelector('iframe').contentWindow;
+  for (const kind of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click'])
+    label.dispatchEvent(new (kind.startsWith('p') ? PointerEvent : MouseEvent)(
+      kind, { bubbles: true, cancelable: true, clientX: left + 3, clientY: top + 3, view }));
+  setTimeout(() => {
+    document.title = JSON.stringify({ ...found, after: opacities() });
+    document.body.innerHTML = '';
+  }, 1000);
+}, 3000)</script>"""
 
-def report(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess:
+
+def report(*arguments: str | Path) -> subprocess.CompletedProcess:
     command = [sys.executable, '-m', 'jax_resnet.report', *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
@@ -88,24 +117,9 @@ def test_the_page_needs_no_network(page: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason='needs chromium')
 @pytest.mark.parametrize('width', [1280, 480])
 def test_in_a_browser_nothing_is_wrong_or_cut(page: Path, tmp_path: Path, width: int) -> None:
-    """The charts are drawn, nothing is wider than the window, and the console has no error."""
-    # A window of Chromium's is at least 500 wide without a screen: a frame of the width is put in it.
+    """The charts are drawn, none is wider than the window, a click in a legend switches curves off, no error is told."""
     probe = page.with_name(f'probe{width}.html')
-    probe.write_text(f"""<!doctype html><iframe src="report.html" width="{width}" height="900" style="border: 0"></iframe>
-<script>onload = () => setTimeout(() => {{
-  const inside = document.querySelector('iframe').contentDocument;
-  document.title = JSON.stringify({{
-    charts: inside.querySelectorAll('.chart').length,
-    drawn: inside.querySelectorAll('.chart svg.marks').length,
-    width: inside.documentElement.scrollWidth,
-    cut: [...inside.querySelectorAll('.chart svg.marks')].filter(
-      (svg) => [...svg.querySelectorAll('text')].some((text) => {{
-        const [a, b] = [text.getBoundingClientRect(), svg.getBoundingClientRect()];
-        return a.width > 0 && (a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1);
-      }})).length,
-  }});
-  document.body.innerHTML = '';
-}}, 3000)</script>""")
+    probe.write_text(PROBE.replace('WIDTH', str(width)))
     done = subprocess.run(
         [
             str(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -120,19 +134,25 @@ def test_in_a_browser_nothing_is_wrong_or_cut(page: Path, tmp_path: Path, width:
     found = json.loads(unescape(title[1]))
     assert found['charts'] == found['drawn'] >= 6 and found['cut'] == 0
     assert found['width'] <= width
+    assert set(found['before']) == {'0.35', '1'}  # of each run, and of the means
+    assert found['after'].count('0') == len(found['before']) / 2  # one row of two is off
     assert not [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
 
 
 def test_a_look_at_one_run(tmp_path: Path) -> None:
     folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
-    (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"><title>responses</title></svg>')
+    (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     done = report(folder)
     assert done.returncode == 0 and 'error: o test, . training' in done.stdout and '75,002' in done.stdout
     pytest.importorskip('altair')
     out = tmp_path / 'run.html'
     assert report(folder, f'--out={out}').returncode == 0
     html = out.read_text()
-    assert 'Confusion matrix' in html and 'cat, named dog' in html and '<title>responses</title>' in html
+    assert (
+        'Confusion matrix' in html
+        and 'cat, named dog' in html
+        and '<h3>responses</h3><img class="drawn" src="data:image/svg+xml;base64,' in html
+    )
     assert (tmp_path / 'run_pictures' / 'mistake01.png').exists()
 
 

@@ -88,6 +88,13 @@ def test_runs_of_a_study_are_told_once(study: Path) -> None:
     assert [row.label for row in made[1].rows] == ['c']
 
 
+def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
+    write_run(tmp_path / 'a' / 'seed0')
+    for folder in ('s', 't', 'u'):
+        write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study='depth')
+    assert [section.name for section in sections.read([tmp_path / 'studies'])] == ['depth', 'depth-2', 'depth-3']
+
+
 def test_states(tmp_path: Path) -> None:
     for state in ('finished', 'unfinished', 'failed'):
         write_run(tmp_path / state, state=state)

@@ -52,7 +52,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     done = study('--study=small.py')
     assert done.returncode == 0, done.stderr
     assert '2 runs: 0 finished, 2 to do' in done.stdout
-    assert 'python -m jax_resnet.report runs/studies/small --out=report.html' in done.stdout
+    assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
 
     config, whole = dict(read('small.py', [0]).runs[0].config), checkout / 'whole'
     summary = training.train(config, whole)  # in this process, which has other devices: equal but for rounding

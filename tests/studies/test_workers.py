@@ -1,6 +1,7 @@
 """Which run goes where, and what becomes of the others when one fails or the study is stopped; the runs are pretended."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -43,8 +44,6 @@ def _pretended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def whereabouts(plan: object) -> list[tuple[str | None, float, float]]:
-    import json
-
     return [tuple(json.loads((run.folder / 'where.json').read_text())) for run in plan.runs]  # type: ignore[attr-defined]
 
 
@@ -77,6 +76,16 @@ def test_a_run_that_fails_is_named_and_the_rest_goes_on(monkeypatch: pytest.Monk
     failed = workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0)))
     assert {run.name: reason for run, reason in failed.items()} == {'rate 0.01, seed 0': 'it cannot be'}
     assert (plan.runs[0].folder / 'summary.json').exists()
+
+
+def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
+    plan = read('small.py', [0])
+    other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).runs[0]
+    plan.runs[0].folder.mkdir(parents=True)
+    (plan.runs[0].folder / 'config.json').write_text(json.dumps(other.config))
+    failed = workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0)))
+    assert list(failed) == [plan.runs[0]] and 'config.batch_size is 33 there, 32 here' in failed[plan.runs[0]]
+    assert (plan.runs[1].folder / 'summary.json').exists()
 
 
 def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_pa
     assert done.returncode == 0 and done.stderr == '', done.stderr
 
 
-@pytest.mark.parametrize('version', [1])
+@pytest.mark.parametrize('version', [1, 2])
 def test_load_reads_the_formats_of_earlier_versions(version: int) -> None:
     folder = ROOT / 'tests' / 'references' / f'run_format{version}'
     trained = jax_resnet.load(folder)

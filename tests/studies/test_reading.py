@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.studies import plan as planning
-from jax_resnet.studies import read
+from jax_resnet.studies import read, reading
 from jax_resnet.training.durations import Clock
 from tests.studies.conftest import ROOT
 
@@ -151,7 +150,7 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
     for folder in (first.folder, first.runs[0].folder):
         folder.mkdir(parents=True)
-    wider = planning.with_seeds_of(read('small.py', [2]), first.describe())
+    wider = reading.with_seeds_of(read('small.py', [2]), first.describe())
     assert [run.seed for run in wider.rows[0].runs] == [0, 2]
     assert wider.rows[0].runs[0].folder == first.rows[0].runs[0].folder
     assert wider.rows[0].runs[0].config == first.rows[0].runs[0].config

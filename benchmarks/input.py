@@ -1,0 +1,71 @@
+"""Times what input costs inside the step: choosing the batch, and augmenting it. `python benchmarks/input.py`.
+
+The data set lies on the device; a step gathers its batch, crops, flips and normalizes. Prints the seconds of each, in
+turn, beside the whole step of ResNet-20.
+"""
+
+import argparse
+import json
+import time
+
+from peers import Run, experiment, in_turn, ours, versions
+
+from jax_resnet import huge_pages
+
+
+def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
+    """Of the batches alone; the sum keeps the compiler from leaving them out."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_resnet.data import stream
+
+    exp = experiment('ResNet-20', batch_size)
+    examples, steps_of = exp.train_examples, exp.steps()
+    images = jax.device_put(examples.images)
+
+    @jax.jit
+    def program(images: jax.Array) -> jax.Array:
+        window = stream.window(jax.random.key(0), jnp.int32(0), batch_size, len(images))
+
+        def step(i: jax.Array, total: jax.Array) -> jax.Array:
+            chosen = images[window.batch(i % 2, batch_size)]
+            if augmented:
+                return total + steps_of.augment(jax.random.key(i), chosen, steps_of.normalize).sum()
+            return total + chosen.sum(dtype=jnp.float32)
+
+        return jax.lax.fori_loop(0, steps, step, jnp.float32(0))
+
+    def run() -> float:
+        began = time.perf_counter()
+        jax.block_until_ready(program(images))
+        return (time.perf_counter() - began) / steps
+
+    return run
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--batch_size', type=int, default=128)
+    parser.add_argument('--steps', type=int, default=10, help='in a round')
+    parser.add_argument('--rounds', type=int, default=7)
+    options = parser.parse_args()
+    batch_size, steps = options.batch_size, options.steps
+    seconds = in_turn(
+        {
+            'gathering': gathering(batch_size, steps, augmented=False),
+            'gathering and augmentation': gathering(batch_size, steps, augmented=True),
+            'the whole step of ResNet-20': ours('ResNet-20', batch_size, steps),
+        },
+        options.rounds,
+    )
+    whole = seconds['the whole step of ResNet-20']
+    for name, value in seconds.items():
+        print(f'{name}: {1e3 * value:.2f} ms, {value / whole:.1%} of the step')
+    print(json.dumps({**versions(), 'batch_size': batch_size, 'seconds': seconds}))
+
+
+if __name__ == '__main__':
+    huge_pages.restart()
+    main()

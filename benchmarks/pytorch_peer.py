@@ -1,0 +1,78 @@
+"""A straightforward, well-tuned PyTorch for the same training step: channels-last, TF32, eager or compiled."""
+
+import time
+
+import torch
+import torch.nn.functional as F
+from peers import NETWORKS, Run
+from torch import nn
+
+
+class Unit(nn.Module):
+    """A basic unit (He et al. 2015) or a pre-activation bottleneck (2016)."""
+
+    def __init__(self, old: int, new: int, stride: int, is_first: bool, preactivation: bool) -> None:
+        super().__init__()
+        self.stride, self.extra, self.preactivation = stride, new - old, preactivation
+        inner = new // 4
+        shapes = [(old, inner, 1, stride), (inner, inner, 3, 1), (inner, new, 1, 1)] if preactivation else [
+            (old, new, 3, stride), (new, new, 3, 1)]  # fmt: skip
+        self.convs = nn.ModuleList(nn.Conv2d(i, o, k, s, k // 2, bias=False) for i, o, k, s in shapes)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(i if preactivation else o) for i, o, _, _ in shapes)
+        self.shares = preactivation and (is_first or stride != 1 or old != new)
+        self.project = nn.Conv2d(old, new, 1, stride, bias=False) if preactivation and old != new else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.preactivation:
+            y = F.relu(self.norms[0](x))
+            x = y if self.shares else x
+            for i, conv in enumerate(self.convs):
+                y = conv(F.relu(self.norms[i](y)) if i else y)
+            return y + (x if self.project is None else self.project(x))
+        y = self.norms[1](self.convs[1](F.relu(self.norms[0](self.convs[0](x)))))
+        if self.stride != 1:
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.extra))
+        return F.relu(x + y)
+
+
+def network(name: str) -> nn.Module:
+    """One of NETWORKS for CIFAR, of basic units, or pre-activation bottlenecks."""
+    described = NETWORKS[name]
+    depth, preactivation = described['depth'], 'order' in described
+    factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
+    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
+    if not preactivation:
+        layers += [nn.BatchNorm2d(16), nn.ReLU()]
+    old = 16
+    for width, stride in ((16, 1), (32, 2), (64, 2)):
+        for i in range((depth - 2) // layers_a_unit):
+            layers.append(Unit(old, width * factor, stride if i == 0 else 1, len(layers) == 1, preactivation))
+            old = width * factor
+    if preactivation:
+        layers += [nn.BatchNorm2d(old), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(old, 10))
+
+
+def torchs(name: str, batch_size: int, steps: int, dtype: str = 'float32', compiled: bool = False) -> Run:
+    """Forward, backward and SGD on one batch that lies on the device; no augmentation."""
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    net: nn.Module = network(name).to(device, memory_format=torch.channels_last)
+    if compiled:  # with CUDA graphs
+        net.compile(mode='reduce-overhead')
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
+    x = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.arange(batch_size, device=device) % 10
+
+    def run() -> float:
+        began = time.perf_counter()
+        for _ in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(device, torch.bfloat16, enabled=dtype == 'bfloat16'):
+                loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+        loss.item()
+        return (time.perf_counter() - began) / steps
+
+    return run

@@ -1,0 +1,97 @@
+"""Times the start: imports, building, compiling, the first step; with an empty and with a full compilation cache.
+
+    python benchmarks/startup.py
+
+Each network starts in a process of its own, at batch 8, as training would; then the commands themselves do. Prints a
+table and, last, a line of JSON.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from peers import NETWORKS, versions
+
+from jax_resnet import huge_pages
+
+ROOT = Path(__file__).parents[1]
+
+
+def one(network: str, size: int) -> None:
+    """In a process of its own: prints the seconds of each part."""
+    began = time.perf_counter()
+    import flax  # noqa: F401
+    import jax
+    import optax  # noqa: F401
+    import orbax.checkpoint  # noqa: F401
+    import tensorflow_datasets  # noqa: F401
+
+    jax.devices()
+    imported = time.perf_counter()
+    from peers import ours
+
+    run = ours(network, 8, 1, size=size)
+    built = time.perf_counter()
+    run()
+    first = time.perf_counter()
+    seconds = {'imports': imported - began, 'building': built - imported, 'compiling and first step': first - built}
+    print(json.dumps(seconds | {'from building to the first update': first - imported, 'another step': run()}))
+
+
+def seconds_of(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
+    """Of a command, with its output."""
+    began = time.perf_counter()
+    output = subprocess.check_output(command, cwd=ROOT, env={**os.environ, **environment}, text=True)
+    return time.perf_counter() - began, output
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--networks', nargs='+', choices=NETWORKS, default=[
+        'ResNet-20', 'ResNet-110', 'ResNet-1202', 'pre-act ResNet-1001', 'ImageNet ResNet-152'])  # fmt: skip
+    parser.add_argument('--one', nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(options.one[0], int(options.one[1]))
+        return
+    print(', '.join(f'{name} {value}' for name, value in versions().items()), flush=True)
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    print(
+        '| network, batch 8 | cache | imports | building | compiling, first step | building to first update | a step |'
+    )
+    print('|---|---|---:|---:|---:|---:|---:|', flush=True)
+    for network in options.networks:
+        size = 64 if 'ImageNet' in network else 32
+        with tempfile.TemporaryDirectory() as folder:
+            cached = {'JAX_COMPILATION_CACHE_DIR': folder, 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.3'}
+            for cache, environment in {'none': {}, 'empty': cached, 'full': cached}.items():
+                command = [sys.executable, __file__, '--one', network, str(size)]
+                seconds = json.loads(seconds_of(command, environment)[1].splitlines()[-1])
+                results.setdefault(network, {})[cache] = seconds
+                print(
+                    f'| {network} ({size}x{size}) | {cache} | {" | ".join(f"{s:.1f}" for s in seconds.values())} |',
+                    flush=True,
+                )
+    with tempfile.TemporaryDirectory() as folder:
+        train = [sys.executable, 'main.py', '--config=configs/resnet20_digits.py', '--config.train_for=1 step']
+        commands = {
+            'python main.py --help': [sys.executable, 'main.py', '--help'],
+            'quick start, one step, empty cache': [*train, f'--workdir={folder}/1'],
+            'quick start, one step, full cache': [*train, f'--workdir={folder}/2'],
+        }
+        for name, command in commands.items():
+            seconds = seconds_of(command, {'XDG_CACHE_HOME': folder})[0]
+            results[name] = {'none': {'seconds': seconds}}
+            print(f'{name}: {seconds:.1f} s')
+    print(json.dumps({**versions(), 'results': results}))
+
+
+if __name__ == '__main__':
+    huge_pages.restart()
+    main()

@@ -1,0 +1,145 @@
+"""From a study's file, `configs/studies/depth.py:20,56`, and the command line's changes to its plan."""
+
+import runpy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from jax_resnet import config_file
+from jax_resnet.data import SHAPES
+from jax_resnet.errors import ConfigError
+from jax_resnet.studies import rehearsal
+from jax_resnet.studies.plan import Plan, Row, Run, without_limit
+from jax_resnet.training.experiment import network
+from jax_resnet.training.fields import check, flatten, without_none
+from jax_resnet.training.run_folder import NOT_COMPARED
+
+
+def read(
+    file: str,
+    seeds: Sequence[int],
+    changes: Mapping[str, str] | None = None,
+    is_rehearsal: bool = False,
+    limit: float = inf,
+) -> Plan:
+    """The plan of a study. No data is needed, and nothing is written.
+
+    Args:
+        file: of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
+        seeds: of every row.
+        changes: fields to change in every run, by dotted name, as text.
+        is_rehearsal: a twentieth of the epochs, on the digits.
+        limit: rows whose network has more parameters, or more than its config allows, are left out.
+
+    Raises:
+        ConfigError: no such study, field or config; no runs.
+    """
+    study = _load(file)
+    given = dict(changes or {})
+    rows: list[Row] = []
+    notes: list[str] = []
+    too_large: list[str] = []
+    for described in study['rows']:
+        if study['most'] is not None and len(rows) == study['most']:
+            break
+        row = _row(described, seeds, given, is_rehearsal)
+        most = min(limit, row.limit)
+        if most < inf and row.parameters > most:
+            too_large.append(f'{row.label} ({row.parameters:,})')
+            continue
+        same = next((other for other in rows if _compared(other) == _compared(row)), None)
+        if same is None:
+            rows.append(row)
+        else:
+            notes.append(f'{_title(row)} becomes the same as {_title(same)}: merged')
+    if too_large:
+        more = f' and {len(too_large) - 5} more' if len(too_large) > 5 else ''
+        notes.append(f'left out, with more parameters than the limit: {"; ".join(too_large[:5])}{more}')
+    labels = [(row.label, row.group) for row in rows]
+    if len(set(labels)) < len(labels):
+        raise ConfigError(f'--study={file}: two rows have the same label and group; each needs its own')
+    if not rows:
+        raise ConfigError(f'--study={file}: has no runs' + (f' ({"; ".join(notes)})' if notes else ''))
+    return Plan(
+        file=file,
+        question=study['question'],
+        about=study['about'],
+        source=study['source'],
+        measure=study['measure'],
+        rows=tuple(rows),
+        changes=given,
+        is_rehearsal=is_rehearsal,
+        notes=tuple(notes),
+    )
+
+
+def _load(file: str) -> dict[str, Any]:
+    path, _, argument = file.partition(':')
+    if not Path(path).is_file():
+        raise ConfigError(f'--study={path}: no such file; the studies lie in the folder configs/studies')
+    try:
+        module = runpy.run_path(path)
+        study = module['get_study'](*([argument] if argument else []))
+    except KeyError as e:
+        raise ConfigError(f'--study={path}: must be a study; it has no {e}') from e
+    except Exception as e:  # a study's file may raise any
+        raise ConfigError(f'--study={file}: {" ".join(str(e).split()) or type(e).__name__}') from e
+    question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
+    return {**study, 'question': ' '.join(question.split()), 'about': about}
+
+
+def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
+    file, changes, window = described['config'], dict(described['changes']), described['window']
+    if is_rehearsal:
+        config, _ = config_file.load(file, changes)
+        changes |= rehearsal.changes(config)
+        window = window and tuple(float(epoch * rehearsal.SHARE) for epoch in window)
+    changes |= given
+    config, overrides = config_file.load(file, changes)
+    classes = SHAPES[config.dataset.name][1] if config.dataset.name in SHAPES else None
+    if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
+        config, overrides = config_file.load(file, changes | {'model.num_classes': classes})
+    unchanged = flatten(config_file.load(file, {})[0].to_dict())
+    overrides = {name: value for name, value in overrides.items() if unchanged.get(name) != value}
+
+    def run(seed: int) -> Run:
+        whole = without_none(config.to_dict() | {'seed': seed})
+        return Run(described['label'], file, overrides, seed, whole, is_rehearsal)
+
+    runs = tuple(run(seed) for seed in seeds)
+    for each in runs:
+        check(each.config)
+    network(without_limit(runs[0].config))  # whether there is such a one
+    published, text = described['published'], described['published_text']
+    return Row(described['label'], described['group'], runs, published, text, window)
+
+
+def _compared(row: Row) -> dict[str, Any]:
+    """What makes a row's runs what they are."""
+    flat = flatten(row.runs[0].config)
+    return {name: value for name, value in flat.items() if not name.startswith(('seed', *NOT_COMPARED))}
+
+
+def _title(row: Row) -> str:
+    return f'{row.label} ({row.group})' if row.group else row.label
+
+
+def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
+    """The plan with the seeds whose runs are already there from earlier, by the former description of the study."""
+    there = {
+        run['seed']
+        for row in former['rows']
+        for run in row['runs']
+        if (plan.folder / run.get('result', run['folder'])).exists()
+    }
+    seeds = sorted({run.seed for run in plan.runs} | there)
+
+    def widened(row: Row) -> Row:
+        by_seed = {run.seed: run for run in row.runs}
+        first = row.runs[0]
+        runs = [by_seed.get(s) or replace(first, seed=s, config={**first.config, 'seed': s}) for s in seeds]
+        return replace(row, runs=tuple(runs))
+
+    return replace(plan, rows=tuple(map(widened, plan.rows)))

@@ -1,0 +1,52 @@
+"""One run of a study: what it tells the study, and what becomes of it when the study is gone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.errors import ConfigError, Diverged
+from jax_resnet.studies import one_run, read
+from jax_resnet.studies.plan import Run
+from jax_resnet.studies.state import FAILED, STOPPED, prepare, state_of
+from jax_resnet.training.run_folder import RunFolder
+from tests.studies.conftest import ROOT
+
+
+@pytest.fixture
+def run(checkout: Path) -> Run:
+    run = read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).runs[0]
+    prepare(run)
+    return run
+
+
+def test_why_it_failed_is_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(Diverged):
+        one_run.train(run.folder)
+    assert state_of(run).name == FAILED and 'the loss is not finite' in state_of(run).detail
+    with RunFolder(run.folder).locked(), pytest.raises(ConfigError, match='another program trains here'):
+        one_run.train(run.folder)
+    assert 'the loss is not finite' in state_of(run).detail
+
+
+def test_when_the_study_is_gone_it_saves_and_stops(checkout: Path) -> None:
+    """As after a SIGKILL of the study: both pipes are closed at their other end."""
+    run = read('small.py:0.1', [0], {'train_for': '100000 steps', 'evaluate_every': '50000 steps'}).runs[0]
+    prepare(run)
+    with subprocess.Popen(
+        [sys.executable, '-m', 'jax_resnet.studies.one_run', str(run.folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout and process.stderr
+        line = json.loads(process.stdout.readline())
+        assert line['end'] == 100_000 and 0 < line['step'] < line['end'] and 0 < line['train_error'] <= 100
+        process.stdout.close()
+        process.stdin.close()
+        errors = process.stderr.read()
+    assert process.returncode == 143 and 'saved; the same command continues' in errors, errors
+    assert state_of(run).name == STOPPED
+    assert list((run.folder / 'checkpoints').iterdir())

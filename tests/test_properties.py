@@ -1,0 +1,161 @@
+"""What must hold for any size, step, seed and network, tried on examples that hypothesis draws."""
+
+import tempfile
+from fractions import Fraction
+from math import ceil
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.sharding import Mesh
+
+from jax_resnet import models
+from jax_resnet.data import Augmentation, CentreView, Examples, preprocessing, stream
+from jax_resnet.training import schedule
+from jax_resnet.training.durations import Clock
+from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.run_folder import RunFolder
+from tests.conftest import assert_equal_trees, small_config
+
+# The same examples in each run, without a limit on their time.
+settings.register_profile('tests', deadline=None, derandomize=True, database=None, max_examples=25)
+settings.load_profile('tests')
+
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (max(pair), min(pair)))
+"""(examples, batch), at most all examples in a batch."""
+
+
+@settings(max_examples=12)
+@given(SIZES, st.integers(0, 2**32 - 1), st.integers(0, 1000))
+def test_every_epoch_of_the_stream_is_a_permutation_wherever_it_begins(
+    sizes: tuple[int, int], seed: int, epoch: int
+) -> None:
+    size, batch_size = sizes
+    first = epoch * size // batch_size
+    last = ceil((epoch + 1) * size / batch_size)
+    order: list[int] = []
+    begin = first
+    while begin < last:
+        window = stream.window(jax.random.key(seed), jnp.int32(begin), batch_size, size)
+        end = min(last, stream.window_end(begin, batch_size, size))
+        for step in range(begin, end):
+            order += window.batch(jnp.int32(step), batch_size).tolist()
+        begin = end
+    before = epoch * size - first * batch_size
+    assert sorted(order[before : before + size]) == list(range(size))
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 6), st.integers(0, 3), st.integers(0, 100), st.booleans(), st.data())
+def test_a_crop_is_a_window_of_the_padded_image(
+    size: int, pad: int, seed: int, flip: bool, draw: st.DataObject
+) -> None:
+    crop = draw.draw(st.integers(1, size + 2 * pad))
+    images = np.random.default_rng(seed).integers(1, 256, (3, size, size, 1), dtype=np.uint8)
+    views = Augmentation(pad, 'black', crop, flip)(
+        jax.random.key(seed), images, preprocessing.channel((0,), (1 / 255,))
+    )
+    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    places = range(size + 2 * pad - crop + 1)
+    for image, view in zip(padded, np.round(views).astype(int), strict=True):
+        windows = [image[top : top + crop, left : left + crop] for top in places for left in places]
+        mirrored = [window[:, ::-1] for window in windows] if flip else []
+        assert any((window == view).all() for window in windows + mirrored)
+
+
+@given(SIZES, st.integers(1, 100), st.sampled_from(['steps', 'epochs', 'examples']), st.integers(0, 300))
+def test_what_falls_due_does_so_once_each_time(sizes: tuple[int, int], amount: int, unit: str, step: int) -> None:
+    size, batch_size = sizes
+    clock, duration = Clock(size, batch_size), f'{amount} {unit}'
+    examples = amount * {'steps': batch_size, 'epochs': size, 'examples': 1}[unit]
+    due = {ceil(Fraction(k * examples, batch_size)) for k in range(1, 301 * batch_size // examples + 2)}
+    assert clock.is_due(duration, step) == (step in due)
+    assert clock.next_due(duration, step) == min(s for s in due | {clock.next_due(duration, step)} if s > step)
+
+
+@given(
+    st.lists(st.integers(1, 500), max_size=4, unique=True).map(sorted),
+    st.floats(1e-4, 10),
+    st.floats(0.01, 1),
+    st.integers(0, 600),
+)
+def test_the_learning_rate_is_the_first_times_the_factor_of_each_drop_passed(
+    drops: list[int], rate: float, factor: float, step: int
+) -> None:
+    config = {'learning_rate': rate, 'drop_at': tuple(f'{drop} steps' for drop in drops), 'factor': factor}
+    config |= {'warmup_for': None, 'warmup_learning_rate': None, 'name': 'piecewise'}
+    expected = rate * factor ** sum(drop <= step for drop in drops)
+    np.testing.assert_allclose(schedule.create(config, Clock(100, 10), 600)(step), expected, rtol=1e-5)
+
+
+class FirstPixel(nn.Module):
+    """The logits are the pixels of the first row."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        return x[:, 0, :, 0]
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 60), st.integers(1, 70), st.sampled_from([1, 2, 4, 8]), st.integers(0, 100))
+def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: int, seed: int) -> None:
+    devices = min(devices, len(jax.local_devices()))
+    rng = np.random.default_rng(seed)
+    examples = Examples(rng.integers(0, 256, (n, 2, 5, 1), dtype=np.uint8), rng.integers(0, 5, n, dtype=np.int32))
+    mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
+    view = CentreView(preprocessing.channel((0,), (1 / 255,)))
+    scores = Evaluator(FirstPixel(), view, examples, tuple('abcde'), batch_size, mesh)({})
+    np.testing.assert_allclose(scores.logits, examples.images[:, 0, :, 0], atol=1e-3)
+    expected = int((examples.images[:, 0, :, 0].argmax(1) == examples.labels).sum())
+    assert (scores.count, scores.correct, scores.error) == (n, expected, 100 * (n - expected) / n)
+    counts = np.bincount(examples.labels, minlength=5)
+    by_class = sum(
+        count * (error or 0) / 100 for count, error in zip(counts, scores.class_errors.values(), strict=True)
+    )
+    assert round(by_class, 6) == n - expected
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(1e-9, 1e9),
+    st.lists(st.integers(1, 10**6).map('{} steps'.format), max_size=3).map(tuple),
+    st.text(max_size=20),
+)
+def test_a_config_comes_back_from_its_run_folder_as_it_was(seed: int, rate: float, drops: tuple, text: str) -> None:
+    changes = {'seed': seed, 'schedule.learning_rate': rate, 'schedule.drop_at': drops, 'dataset.data_dir': text}
+    config = small_config(**changes)
+    with tempfile.TemporaryDirectory() as folder:
+        RunFolder(folder).open(config)
+        assert RunFolder(folder).config() == config
+        RunFolder(folder).open(config)
+
+
+NETWORKS = st.one_of(
+    st.builds(
+        lambda n, shortcut: models.cifar_resnet(6 * n + 2, shortcut=shortcut),
+        st.integers(1, 4),
+        st.sampled_from(['A', 'A_centred', 'B', 'C', 'none']),
+    ),
+    st.builds(lambda n: models.cifar_resnet(9 * n + 2, unit='bottleneck'), st.integers(1, 3)),
+    st.sampled_from([18, 34, 50]).map(models.imagenet_resnet),
+)
+
+
+def random_variables(net: models.ResNet) -> dict:
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    return jax.tree.map(lambda x: rng.integers(0, 9, x.shape).astype(np.float32), shapes)
+
+
+@settings(max_examples=8)
+@given(NETWORKS)
+def test_stacking_and_pytorchs_names_lead_there_and_back(net: models.ResNet) -> None:
+    variables = random_variables(net)
+    assert_equal_trees(models.unstack(models.stack(variables)), variables)
+    for style in ('cifar', 'torchvision'):
+        tensors = models.to_pytorch(variables, style)
+        assert len(tensors) == len(jax.tree.leaves(variables))
+        assert_equal_trees(models.from_pytorch(tensors), variables)

@@ -1,0 +1,47 @@
+"""In processes of its own, as the cache is one for the process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import logging, sys
+import jax, jax.numpy as jnp
+from jax_resnet.training import compilation_cache
+compilation_cache.LEAST_SECONDS = 0.0
+compilation_cache.enable()
+found = []
+jax.monitoring.register_event_listener(lambda name, **_: found.append(name.rpartition('/')[2]))
+jax.jit(lambda x: jnp.tanh(x) @ x)(jnp.ones((8, 8)))
+print(found.count('cache_hits') > 0, jax.config.jax_compilation_cache_dir)
+"""
+
+
+def run(folder: Path, **environment: str) -> list[str]:
+    variables = {**os.environ, 'XDG_CACHE_HOME': str(folder), **environment}
+    command = [sys.executable, '-W', 'error', '-c', PROGRAM]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_second_start_finds_the_program_and_one_cut_short_is_made_anew(tmp_path: Path) -> None:
+    hit, where = run(tmp_path)
+    assert hit == 'False' and Path(where).is_relative_to(tmp_path / 'jax_resnet' / 'compiled')
+    assert run(tmp_path)[0] == 'True'
+    entries = list(Path(where).glob('*-cache'))
+    for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):
+        entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
+    assert run(tmp_path)[0] == 'False'
+    assert run(tmp_path)[0] == 'True'
+
+
+def test_a_folder_that_is_given_is_left_alone(tmp_path: Path) -> None:
+    given = tmp_path / 'given'
+    assert run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(given))[1] == str(given)
+    assert not (tmp_path / 'jax_resnet').exists()
+
+
+def test_a_folder_that_cannot_be_costs_time_alone(tmp_path: Path) -> None:
+    (tmp_path / 'jax_resnet').write_text('in the way')
+    assert run(tmp_path) == ['False', 'None']
