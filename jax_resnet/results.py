@@ -79,7 +79,6 @@ def _weights(options: argparse.Namespace) -> None:
     path = (
         Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     weights.write_with_card(path, jax_resnet.load(median).variables, RunFolder(median).preprocessing(), card)
     which = f', the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else ''
     print(f'{path}: {card["test_error"]:.2f} % test error, seed {card["seed"]}{which}')

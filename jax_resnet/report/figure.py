@@ -12,6 +12,8 @@ def figure(rows: Sequence[Row], title: str) -> Any:
     """Training and test error of rows, the mean over their runs; small as SVG, as nothing in it answers a mouse."""
     alt = altair()
     values = [point for row in rows for point in points(row, 'error')[1]]
+    colour = colour_of(alt, rows)
+    colour['legend']['labelLimit'] = 640  # the whole width: nobody can ask for a label that was cut
     top = top_of([point['value'] for point in values], 100)
     chart = (
         alt.Chart(alt.Data(values=values))
@@ -19,7 +21,7 @@ def figure(rows: Sequence[Row], title: str) -> Any:
         .encode(
             x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
             y=alt.Y('value:Q', title='error (%)', scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6)),
-            color=colour_of(alt, rows),
+            color=colour,
             strokeDash=alt.StrokeDash(
                 'split:N',
                 scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),

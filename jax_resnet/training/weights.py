@@ -72,18 +72,26 @@ def write_with_card(
 
     Returns:
         The path of the card.
+
+    Raises:
+        DataError: a file that cannot be written.
     """
     (normalize, crop), image_shape, class_names = preprocessing
+    path = Path(path)
     arrays = {name: np.asarray(array, np.float32) for name, array in flatten_dict(variables, sep='/').items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise DataError(f'{path}: cannot be written ({e})') from None
     write(path, {**arrays, f'{NORMALIZATION}mean': normalize.mean, f'{NORMALIZATION}std': normalize.std})
     card = {
         **about,
         'image_shape': image_shape,
         'test_crop': crop,
         'class_names': class_names,
-        'sha256': hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
     }
-    card_path = Path(path).with_suffix('.json')
+    card_path = path.with_suffix('.json')
     card_path.write_text(as_text(card))
     return card_path
 
