@@ -17,7 +17,6 @@ from jax_resnet.errors import ConfigError
 STUDY = 'configs/studies/figure6_2015.py'
 """The rows of the README's first table, be they measured or not."""
 
-
 CURVES = Path('results', 'curves')
 
 
@@ -106,7 +105,7 @@ def made() -> list[Any]:
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index
     from jax_resnet import studies
-    from jax_resnet.report import runs, sections
+    from jax_resnet.report import readme, runs, sections
     from jax_resnet.training import results_folder
 
     left = results_folder.paths()
@@ -122,9 +121,8 @@ def made() -> list[Any]:
         result = results_folder.read(path)
         file, config = result['config_file'], result['config']
         changes = _changes(file, config)
-        name = file.removeprefix('configs/').replace('.py', '', 1)
-        label = ', '.join([name, *(f'{field} = {_text(value)}' for field, value in changes.items())])
-        by_label.setdefault((label, config['dataset']['name'], not changes), []).append(path)
+        key = readme.label(file, changes), config['dataset']['name'], not changes
+        by_label.setdefault(key, []).append(path)
 
     def rows(unchanged: bool) -> list[sections.Row]:
         return [
@@ -179,10 +177,6 @@ def _recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     from jax_resnet.training.run_folder import compared
 
     return {name: value for name, value in compared(config).items() if name != 'seed'}
-
-
-def _text(value: Any) -> str:
-    return ' and '.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 if __name__ == '__main__':

@@ -121,7 +121,7 @@ def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypa
     (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
     assert ', model.depth = 8' in row and 'train_for = 4 steps' in row and 'published' not in changed.split('|', 1)[1]
     assert f' | {np.median(errors):.2f} | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 3 | ' in row
-    assert f'test error {np.median(errors):.2f} %' in kept and kept.count('- [results/weights/resnet20_digits/') == 1
+    assert f'test error {np.median(errors):.2f} %' in kept and kept.count('](results/weights/resnet20_digits/') == 1
     pictures = {path.name for path in Path('results/curves').iterdir()}
     assert pictures == {'figure_6_resnets.svg', 'other_configs_digits.svg', 'changed_configs_digits.svg'}
     assert all(f'](results/curves/{name})' in text for name in pictures)
@@ -205,6 +205,8 @@ def test_weights_of_several_configs_have_no_median(
     path.write_text(path.read_text().replace('"batch_size": 32', '"batch_size": 64'))
     assert command(monkeypatch, 'weights', *RUNS) == 2
     assert f'{RUNS[2]}: must be of the same config as {RUNS[0]}' in capsys.readouterr().err
+    assert command(monkeypatch, 'weights', RUNS[0], '--out=README.md/net.safetensors') == 2
+    assert 'README.md/net.safetensors: cannot be written' in capsys.readouterr().err
     assert not Path('results').exists()
 
 

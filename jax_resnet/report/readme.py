@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, table
@@ -23,6 +24,13 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     'minutes a run': lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else table.NONE,
     'device': lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or table.NONE,
 }
+
+
+def label(config_file: str, changes: Mapping[str, Any]) -> str:
+    """What a config is called, with what is changed in it: 'lab_cifar10:resnet56, train_for = 8 epochs'."""
+    texts = {name: ' and '.join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in changes.items()}
+    name = config_file.removeprefix('configs/').replace('.py', '', 1)
+    return ', '.join([name, *(f'{field} = {text}' for field, text in texts.items())])
 
 
 def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
@@ -97,10 +105,8 @@ def _title(section: Section, group: str) -> str:
 def _weights(path: Path) -> str:
     try:
         card = json.loads(path.read_text())
-        seeds = ', '.join(map(str, card['median_of_seeds']))
-        link = path.with_suffix('.safetensors').as_posix()
-        return (
-            f'- [{link}]({link}): test error {card["test_error"]:.2f} %, seed {card["seed"]}, median of seeds {seeds}'
-        )
-    except (ValueError, KeyError, TypeError) as e:
+        name, error = label(card['config_file'], card['overrides']), card['test_error']
+        which = f'seed {card["seed"]}, the median of seeds {", ".join(map(str, card["median_of_seeds"]))}'
+        return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): test error {error:.2f} %, {which}'
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
