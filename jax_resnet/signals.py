@@ -38,6 +38,7 @@ class StopSignals:
     def __exit__(self, *exception: object) -> None:
         global _run
         _run = None
+        self.heeded.set()  # a run that has ended leaves nothing to wait for
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
