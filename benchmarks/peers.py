@@ -46,19 +46,15 @@ def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, 
 def ours(network: str, batch_size: int, steps: int, **changes: Any) -> Run:
     """As training does it: with augmentation, several steps a dispatch. `changes` as for `experiment`."""
     import jax
-    import jax.numpy as jnp
 
     exp = experiment(network, batch_size, **changes)
-    examples, state = exp.train_examples, exp.initial_state()
-    on_device = jax.device_put((examples.images, examples.labels), exp.everywhere)
-    program = jax.jit(
-        exp.steps().run, donate_argnums=0, out_shardings=exp.everywhere, compiler_options=exp.compiler_options
-    )
+    state = exp.initial_state()
+    program = exp.compile(state)
 
     def run() -> float:
         nonlocal state
         first, began = int(state.step), time.perf_counter()
-        state = jax.block_until_ready(program(state, jnp.int32(first + steps), *on_device))
+        state = jax.block_until_ready(program(state, first + steps))
         return (time.perf_counter() - began) / steps
 
     return run

@@ -1,11 +1,15 @@
 """Huge pages for arrays on a CPU, which make every pass over memory faster (some 20 % of a training step)."""
 
+import contextlib
+import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _TUNABLE = 'glibc.malloc.hugetlb'
+_PR_SET_THP_DISABLE = 41
 _PAGES = Path('/sys/kernel/mm/transparent_hugepage/enabled')
 
 
@@ -18,6 +22,19 @@ def restart() -> None:
         wishes = [os.environ.get('GLIBC_TUNABLES'), f'{_TUNABLE}=1']
         os.environ['GLIBC_TUNABLES'] = ':'.join(filter(None, wishes))
         os.execv(sys.executable, sys.orig_argv)
+
+
+@contextlib.contextmanager
+def suspended() -> Iterator[None]:
+    """Meanwhile, memory comes in small pages: a compiler, with its many small objects, is slower on huge ones."""
+    in_use = f'{_TUNABLE}=1' in os.environ.get('GLIBC_TUNABLES', '') and sys.platform == 'linux'
+    if in_use:
+        ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        if in_use:
+            ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 0, 0, 0, 0)
 
 
 def _would_help() -> bool:

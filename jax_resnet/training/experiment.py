@@ -1,7 +1,7 @@
 """From a config to the parts that training and evaluation are made of, and the checks that need them together."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet import models
+from jax_resnet import huge_pages, models
 from jax_resnet.data import Augmentation, CentreView, Examples, Normalization, Source, open_source, preprocessing
 from jax_resnet.errors import ConfigError
 from jax_resnet.training import optimizer, schedule, state, xla_cpu
@@ -123,6 +123,22 @@ class Experiment:
             label_smoothing=self.config['loss']['label_smoothing'],
         )
 
+    def compile(self, state: state.TrainState) -> Callable[[state.TrainState, int], state.TrainState]:
+        """The program that trains: from a state like `state`, which it uses up, to the state at a step.
+
+        The step must be within the window of the stream (`data.stream`) that begins at the state's.
+        """
+        examples = jax.device_put((self.train_examples.images, self.train_examples.labels), self.everywhere)
+        program = jax.jit(
+            self.steps().run,
+            donate_argnums=0,
+            out_shardings=self.everywhere,
+            compiler_options=self.compiler_options,
+        )
+        with huge_pages.suspended():
+            compiled = program.lower(state, jnp.int32(0), *examples).compile()
+        return lambda state, stop: compiled(state, jnp.int32(stop), *examples)
+
     def evaluator(self, split: str) -> Evaluator:
         """Of a split string, such as 'test'."""
         return Evaluator(
@@ -138,7 +154,8 @@ class Experiment:
     def initial_state(self) -> state.TrainState:
         """The state before the first step, on the devices."""
         options = xla_cpu.ONE_CALL_OPTIONS if self._platform == 'cpu' else {}
-        return jax.jit(self._create, out_shardings=self.everywhere, compiler_options=options)()
+        with huge_pages.suspended():
+            return jax.jit(self._create, out_shardings=self.everywhere, compiler_options=options)()
 
     def abstract_state(self) -> state.TrainState:
         """The shapes of the state."""

@@ -157,16 +157,8 @@ class _Run:
             say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
     def _compile(self) -> None:
-        experiment, began = self.experiment, time.monotonic()
-        examples = experiment.train_examples
-        self.images, self.labels = jax.device_put((examples.images, examples.labels), experiment.everywhere)
-        run = jax.jit(
-            experiment.steps().run,
-            donate_argnums=0,
-            out_shardings=experiment.everywhere,
-            compiler_options=experiment.compiler_options,
-        )
-        self.run = run.lower(self.state, jnp.int32(0), self.images, self.labels).compile()
+        began = time.monotonic()
+        self.run = self.experiment.compile(self.state)
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
@@ -179,7 +171,7 @@ class _Run:
         window_end = stream.window_end(self.step, self.clock.batch_size, self.clock.epoch_size)
         first, before, began = self.step, self.totals, time.monotonic()
         stop = min(first + self.turns, self.end, window_end, *due)
-        self.state = self.run(self.state, jnp.int32(stop), self.images, self.labels)
+        self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
