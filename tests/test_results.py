@@ -228,6 +228,7 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
         (content, with_(image_shape=[16, 16]), 'net.json: is damaged'),
         (content, with_(sha256=None), 'net.safetensors: is damaged, or not'),
         (content, with_(config={}), 'net.json is damaged: it has no batch_norm'),
+        (content, with_(config=about['config'] | {'batch_norm': {}}), 'net.safetensors: its card describes no network'),
         (content, with_(config=model), r'net.safetensors: does not hold the network of its card; see batch_stats'),
     ]
     for bytes_, json_, message in cases:

@@ -125,7 +125,10 @@ def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
 
 def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
     config, unstacked, about = weights.read_with_card(path)
-    model, like = _model_and_state(config, about)
+    try:
+        model, like = _model_and_state(config, about)
+    except (KeyError, TypeError, ValueError) as e:
+        raise DataError(f'{path}: its card describes no network ({type(e).__name__}: {e})') from None
     variables = models.stack(unstacked)
     there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
     for name in sorted({*there, *here}):
