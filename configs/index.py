@@ -19,7 +19,8 @@ of rows chosen by an argument.
 
 def read() -> tuple[dict[str, str], dict[str, str]]:
     """The docstrings of the single configs, and those of the families, which have a table, by name."""
-    single, families = {}, {}
+    single: dict[str, str] = {}
+    families: dict[str, str] = {}
     for path in sorted(FOLDER.glob('*.py'), key=_natural):
         tree = ast.parse(path.read_text())
         if path.stem.startswith('base') or not any(getattr(node, 'name', '') == 'get_config' for node in tree.body):
@@ -34,6 +35,12 @@ def page() -> str:
     single, families = read()
     rows = ''.join(f'| `{name}` | {" | ".join(_cells(text))} |\n' for name, text in single.items())
     return HEAD + rows + ''.join(f'\n## {name}\n\n{_blocks(text)}\n' for name, text in families.items())
+
+
+def published(name: str) -> str:
+    """The published error of a single config, as its docstring has it; '' of a family's, which has a table."""
+    single, _ = read()
+    return _cells(single[name])[1] if name in single else ''
 
 
 def _natural(path: Path) -> list[int | str]:

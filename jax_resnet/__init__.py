@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from jax_resnet.training.trained import Trained
 
 
-def load(run_folder: str | Path) -> 'Trained':
-    """A trained network: its model, variables, preprocessing and class names. See `training.trained.load`."""
+def load(path: str | Path) -> 'Trained':
+    """A trained network, of a run folder or a file of weights, ready to use. See `training.trained.load`."""
     from jax_resnet.training import trained  # heavy: importing jax_resnet.models needs none of it
 
-    return trained.load(run_folder)
+    return trained.load(path)

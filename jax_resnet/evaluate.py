@@ -1,4 +1,4 @@
-"""Evaluates a run on any split: `python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'`."""
+"""Evaluates a network on a split: `python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'`."""
 
 import argparse
 import sys
@@ -8,8 +8,10 @@ from jax_resnet import command_line
 
 def main() -> int:
     """Runs the command line; returns its exit code."""
-    parser = argparse.ArgumentParser(prog='python -m jax_resnet.evaluate', description='Evaluates a run on any split.')
-    parser.add_argument('run', help='the run folder')
+    parser = argparse.ArgumentParser(
+        prog='python -m jax_resnet.evaluate', description='Evaluates a network on any split.'
+    )
+    parser.add_argument('run', help='the run folder, or a file of weights with its card')
     parser.add_argument('--split', help="in TFDS's syntax, such as train[:10%%]; by default the run's test split")
     parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
     options = parser.parse_args()

@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.export', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('run', help='the run folder of the network')
+    parser.add_argument('run', help='the run folder of the network, or its file of weights')
     parser.add_argument('--out', required=True, help='the file to write')
     options = parser.parse_args()
     return command_line.run(lambda: _export(options))

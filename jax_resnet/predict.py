@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.predict', description='Prints the five most likely classes of images, of any size.'
     )
-    parser.add_argument('run', help='the run folder of the network')
+    parser.add_argument('run', help='the run folder of the network, or its file of weights')
     parser.add_argument('images', nargs='+', help='PNG or JPEG files')
     options = parser.parse_args()
     return command_line.run(lambda: _predict(options))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,10 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
     '--slurm=slurm_partition=gpu': None,
     'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
+    'python -m jax_resnet.results add runs/resnet20_cifar10/seed*': None,
+    'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,
+    'python -m jax_resnet.results table': [],
+    'python -m jax_resnet.evaluate results/weights/resnet20_digits.safetensors': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
     'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
     'python benchmarks/train_step.py': None,
@@ -85,6 +90,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('checkout')
     for name in ('main.py', 'configs', 'jax_resnet', 'docs'):
         (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / 'README.md', folder)
+    shutil.copytree(ROOT / 'results', folder / 'results')
     done = in_checkout(
         folder, ['main.py', '--config=configs/resnet20_digits.py', '--workdir=runs/resnet20_digits/seed0', *SHORT]
     )

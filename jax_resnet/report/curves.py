@@ -49,7 +49,7 @@ def learning_rates(rows: Sequence[Row], title: str) -> Any:
                 scale=alt.Scale(type='log', padding=8, nice=False),
                 axis=alt.Axis(format='~g', values=[10.0**k for k in range(-9, 3)]),
             ),
-            color=_colour(alt, rows),
+            color=colour_of(alt, rows),
             opacity=click,
             tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
         )
@@ -135,7 +135,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         one, mean = points(row, quantity)
         single += one if len([run for run in row.runs if run.metrics]) > 1 else []
         together += mean
-    top = _top([point['value'] for point in together], 100 if quantity == 'error' else None)
+    top = top_of([point['value'] for point in together], 100 if quantity == 'error' else None)
     shown, by_row = _switch(alt, 'row', [row.label for row in rows])
     x = alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False))
     y = alt.Y('value:Q', title=axis, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6))
@@ -144,7 +144,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),
         legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
     )
-    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=_colour(alt, rows), opacity=by_row)
+    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=colour_of(alt, rows), opacity=by_row)
     lines = mean.mark_line(clip=True, strokeWidth=1.9).encode(y=y, strokeDash=dash).add_params(shown, _zoom(alt))
     band = mean.mark_area(clip=True).encode(
         y=alt.Y('low:Q', title=axis), y2='high:Q', detail='split:N',
@@ -154,7 +154,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         alt.Chart(alt.Data(values=single))
         .mark_line(clip=True, strokeWidth=0.8)
         .encode(
-            x=x, y=y, strokeDash=dash, detail='run:N', color=_colour(alt, rows),
+            x=x, y=y, strokeDash=dash, detail='run:N', color=colour_of(alt, rows),
             opacity=alt.condition(shown, alt.value(0.35), alt.value(0), empty=False),
         )
     )  # fmt: skip
@@ -192,7 +192,7 @@ def _zoom(alt: Any) -> Any:
     return alt.selection_interval(name='zoom', bind='scales', zoom=wheel)
 
 
-def _colour(alt: Any, rows: Sequence[Row]) -> Any:
+def colour_of(alt: Any, rows: Sequence[Row]) -> Any:
     return _scale(alt, [row.label for row in rows])
 
 
@@ -210,7 +210,7 @@ def _scale(alt: Any, labels: Sequence[str]) -> Any:
     return alt.Color('row:N', scale=alt.Scale(domain=list(labels), range=colours), sort=None, legend=legend)
 
 
-def _top(values: Sequence[float], most: float | None) -> float:
+def top_of(values: Sequence[float], most: float | None) -> float:
     """Where the axis ends: the first epochs, which are far above the rest, are cut, as in the papers' figures."""
     if not values:
         return 1.0

@@ -150,7 +150,7 @@ def _links(row: Row, folder: Path) -> str:
 
 def link(run: Run, folder: Path) -> str:
     """From a folder to a run, as a relative address."""
-    return quote(Path(os.path.relpath(run.folder, folder)).as_posix()) + '/'
+    return quote(Path(os.path.relpath(run.folder, folder)).as_posix()) + '/' * (run.folder.suffix != '.json')
 
 
 def _varied(section: Section) -> str:

@@ -1,7 +1,8 @@
-"""Runs, as their folders tell them: this module alone knows what lies in a run folder, and what is finished."""
+"""Runs, as their folders tell them, or files of the results folder: this module alone knows what lies in either."""
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class Run:
     """A run.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies; or the file of a result.
         seed: of the run.
         config: by dotted name; empty where the folder is missing.
         metrics: a mapping an evaluation, in order.
@@ -67,11 +68,13 @@ class Run:
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
-    """The run of a folder, which may be missing.
+    """The run of a folder, which may be missing, or of a result, a file.
 
     Raises:
-        ConfigError: a file in it that cannot be read.
+        ConfigError: a file that cannot be read.
     """
+    if folder.suffix == '.json':
+        return _of_result(folder)
     config = _flatten(_json(folder / 'config.json') or {})
     lines = (folder / 'metrics.jsonl').read_text().splitlines(True) if (folder / 'metrics.jsonl').exists() else []
     try:
@@ -85,7 +88,7 @@ def read(folder: Path, seed: int | None = None) -> Run:
 
 
 def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
-    """(descriptions of studies, run folders) at or beneath the paths, each once, in order.
+    """(descriptions of studies, run folders and files of results) at or beneath the paths, each once, in order.
 
     Raises:
         ConfigError: a path that does not exist, or with neither at or beneath it.
@@ -103,9 +106,21 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             if 'config.json' in files:
                 runs[Path(folder)] = None
                 inner.clear()
+            runs |= {Path(folder, name): None for name in sorted(files) if re.fullmatch(r'seed\d+\.json', name)}
         if len(studies) + len(runs) == before:
             raise ConfigError(f'{path}: has neither runs nor studies')
     return list(studies), list(runs)
+
+
+def _of_result(path: Path) -> Run:
+    result = _json(path)
+    try:
+        columns = result['metrics']
+        metrics = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
+        config = _flatten(result['config'])
+        return Run(path, config['seed'], config, metrics, result['summary'], '', False)
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
+        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
 
 
 def _json(path: Path) -> Any:

@@ -179,7 +179,7 @@ def _of_study(path: Path) -> Section:
             Row(
                 label=row['label'],
                 group=row['group'],
-                runs=[run_folders.read(_join(path.parent, run['folder']), run['seed']) for run in row['runs']],
+                runs=[_of_study_row(path.parent, run) for run in row['runs']],
                 published=row['published'],
                 published_text=row['published_text'],
                 window=row['window'] and tuple(row['window']),
@@ -201,6 +201,13 @@ def _of_study(path: Path) -> Section:
         if isinstance(e, ConfigError):
             raise
         raise ConfigError(f'{path} is no description of a study ({type(e).__name__}: {e})') from None
+
+
+def _of_study_row(folder: Path, described: Mapping[str, Any]) -> Run:
+    """A run of a study: of its folder, or where that is not finished, of its result, if there is one."""
+    run = run_folders.read(_join(folder, described['folder']), described['seed'])
+    result = described.get('result')
+    return run if run.state == FINISHED or not result else run_folders.read(_join(folder, result))
 
 
 def _of_runs(runs: Sequence[Run]) -> Section:
@@ -225,9 +232,10 @@ def _of_runs(runs: Sequence[Run]) -> Section:
 
 
 def _config_name(run: Run) -> str:
-    """The folder beneath `runs` that a run lies in, which names its config; else the last of its path."""
+    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
     parts = run.folder.resolve().parts
-    return parts[parts.index('runs') + 1] if 'runs' in parts[:-2] else parts[-2 if parts[-1].startswith('seed') else -1]
+    root = 'results' if run.folder.suffix == '.json' else 'runs'
+    return parts[parts.index(root) + 1] if root in parts[:-2] else parts[-2 if parts[-1].startswith('seed') else -1]
 
 
 def _join(folder: Path, relative: str) -> Path:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.data import SHAPES
+from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Clock
 from jax_resnet.training.experiment import network
 from jax_resnet.training.run_folder import default_name
@@ -139,10 +140,14 @@ class Plan:
         return next(row for row in self.rows if run in row.runs)
 
     def describe(self) -> dict[str, Any]:
-        """What a report needs to know beside the run folders, whose paths are relative to the study's folder."""
+        """What a report needs to know beside runs and results, whose paths are relative to the study's folder."""
 
-        def path(run: Run) -> str:
-            return Path(os.path.relpath(run.folder, self.folder)).as_posix()
+        def path(to: Path) -> str:
+            return Path(os.path.relpath(to, self.folder)).as_posix()
+
+        def result(run: Run) -> dict[str, str]:
+            found = results_folder.find(run.config)
+            return {} if found is None else {'result': path(found)}
 
         rows = [
             {
@@ -151,7 +156,7 @@ class Plan:
                 'published': row.published,
                 'published_text': row.published_text,
                 'window': row.window,
-                'runs': [{'seed': run.seed, 'folder': path(run)} for run in row.runs],
+                'runs': [{'seed': run.seed, 'folder': path(run.folder), **result(run)} for run in row.runs],
             }
             for row in self.rows
         ]

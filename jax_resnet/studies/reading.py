@@ -129,10 +129,10 @@ def _title(row: Row) -> str:
 def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     """The plan with the seeds whose runs are already there from earlier, by the former description of the study."""
     there = {
-        seed
+        run['seed']
         for row in former['rows']
-        for seed, folder in ((run['seed'], run['folder']) for run in row['runs'])
-        if (plan.folder / folder).is_dir()
+        for run in row['runs']
+        if (plan.folder / run.get('result', run['folder'])).exists()
     }
     seeds = sorted({run.seed for run in plan.runs} | there)
 

@@ -1,9 +1,12 @@
 """What has become of a run: this module alone decides what counts as finished."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies.plan import Run
+from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Duration
 from jax_resnet.training.run_folder import RunFolder
 
@@ -19,7 +22,22 @@ class State:
 
 
 def state_of(run: Run) -> State:
-    """The state of a run, from its folder; one that holds a run of another config is a failure."""
+    """The state of a run, from its folder, or from the results: one of equal config and seed is as good.
+
+    Raises:
+        ConfigError: a damaged file among the results.
+    """
+    state = _of_folder(run)
+    if state.name in (FINISHED, RUNNING):
+        return state
+    result = results_folder.find(run.config)
+    return (
+        state if result is None else State(FINISHED, f'{_score(results_folder.read(result)["summary"])}, in {result}')
+    )
+
+
+def _of_folder(run: Run) -> State:
+    """One that holds a run of another config is a failure."""
     folder = RunFolder(run.folder)
     if not (folder.path / 'config.json').exists():
         return State(MISSING)
@@ -29,7 +47,7 @@ def state_of(run: Run) -> State:
     except ConfigError as e:
         return State(FAILED, str(e))
     if summary is not None:
-        return State(FINISHED, f'{summary["final_test_error"]:.2f} % test error, {summary["seconds"]:,.0f} s')
+        return State(FINISHED, _score(summary))
     try:
         with folder.locked():
             pass
@@ -49,6 +67,10 @@ def prepare(run: Run) -> None:
     folder.open(run.config)
     if run.is_rehearsal:
         folder.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
+
+
+def _score(summary: Mapping[str, Any]) -> str:
+    return f'{summary["final_test_error"]:.2f} % test error, {summary["seconds"]:,.0f} s'
 
 
 def _progress(folder: RunFolder) -> str:

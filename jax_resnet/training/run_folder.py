@@ -88,11 +88,11 @@ class RunFolder:
 
     def check_same(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
-        there, here = LATER_FIELDS | flatten(self.config()), flatten(config)
+        there, here = compared(self.config()), compared(config)
         differences = [
             f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
             for name in sorted({*there, *here})
-            if there.get(name) != here.get(name) and _is_compared(name)
+            if there.get(name) != here.get(name)
         ]
         if differences:
             difference = '; '.join(differences)
@@ -136,11 +136,7 @@ class RunFolder:
         """
         if not self._has('config.json'):
             raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
-        config = _with_tuples(self._read_json('config.json'))
-        for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
-            if not isinstance(config, dict) or not isinstance(config.get(group), dict):
-                raise ConfigError(f'{self.path / "config.json"} is damaged: it has no {group}')
-        return config
+        return checked_config(self._read_json('config.json'), self.path / 'config.json')
 
     def write_preprocessing(self, preprocessing: 'Preprocessing') -> None:
         """Keeps what whoever uses the network must know of its input and output."""
@@ -163,8 +159,12 @@ class RunFolder:
 
     def record_start(self, step: int) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        starts = self._read_json('environment.json') if self._has('environment.json') else []
-        self._write_json('environment.json', [*starts, {'step': step, **environment()}])
+        self._write_json('environment.json', [*self.starts(), {'step': step, **environment()}])
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What `record_start` kept."""
+        starts: list[dict[str, Any]] = self._read_json('environment.json') if self._has('environment.json') else []
+        return starts
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a last line cut short by a kill is not one."""
@@ -236,6 +236,21 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path / name)
+
+
+def checked_config(config: Any, path: Path) -> dict[str, Any]:
+    """A config that was read from a file, its sequences as tuples. Raises ConfigError where it lacks a group."""
+    for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
+        if not isinstance(config, dict) or not isinstance(config.get(group), dict):
+            raise ConfigError(f'{path} is damaged: it has no {group}')
+    with_tuples: dict[str, Any] = _with_tuples(config)
+    return with_tuples
+
+
+def compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """By dotted name, the fields of a config that make a run what it is: with its seed, without NOT_COMPARED."""
+    fields = LATER_FIELDS | flatten(_with_tuples(config))
+    return {name: value for name, value in fields.items() if _is_compared(name)}
 
 
 def environment() -> dict[str, Any]:

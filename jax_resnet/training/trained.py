@@ -1,4 +1,4 @@
-"""A trained network, back from its run folder: to use, and to evaluate."""
+"""A trained network, back from its run folder or a file of weights: to use, and to evaluate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh, SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import models
 from jax_resnet.data import CentreView, open_source
-from jax_resnet.errors import ConfigError
-from jax_resnet.training import optimizer, state
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.training import optimizer, state, weights
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
 from jax_resnet.training.experiment import compiler_options_for, network, parts_for
-from jax_resnet.training.run_folder import RunFolder
+from jax_resnet.training.run_folder import Preprocessing, RunFolder
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,19 @@ class Trained:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
 
 
-def load(run_folder: str | Path) -> Trained:
-    """The network of a run's last checkpoint. Needs neither the run's devices, nor its data or config file.
+def load(path: str | Path) -> Trained:
+    """A trained network. Needs neither the run's devices, nor its data or config file.
 
     Args:
-        run_folder: of a run, finished or not.
+        path: the folder of a run, finished or not, whose last checkpoint is taken; or a file of weights, with its
+            card beside it.
 
     Raises:
-        ConfigError: no run folder, or no checkpoint in it yet.
+        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged.
     """
-    folder = RunFolder(run_folder)
-    trained = _load_stacked(folder)
+    trained, config = _load_stacked(path)
     return Trained(
-        network(folder.config()),
+        network(config),
         models.unstack(trained.variables),
         trained.preprocess,
         trained.image_shape,
@@ -74,11 +75,11 @@ def load(run_folder: str | Path) -> Trained:
     )
 
 
-def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
-    """Evaluates a run's last checkpoint, on one device.
+def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
+    """Evaluates a trained network, on one device.
 
     Args:
-        run_folder: of a run, finished or not.
+        path: of a run folder, or a file of weights, as `load` takes it.
         split: a split string such as 'train[:10%]'; by default the run's test split.
         data_dir: where the data lies, if not where the run found it.
 
@@ -86,10 +87,9 @@ def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | N
         Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
 
     Raises:
-        ConfigError, DataError: no run folder, no checkpoint yet, no such split or data.
+        ConfigError, DataError: as `load`; no such split or data.
     """
-    folder = RunFolder(run_folder)
-    trained, config = _load_stacked(folder), folder.config()
+    trained, config = _load_stacked(path)
     dataset = config['dataset']
     source = open_source(dataset['name'], data_dir or dataset['data_dir'], dataset['manual_dir'])
     device = jax.local_devices()[0]
@@ -106,21 +106,45 @@ def evaluate(run_folder: str | Path, split: str | None = None, data_dir: str | N
     return evaluator(trained.variables)
 
 
-def _load_stacked(folder: RunFolder) -> Trained:
-    """As training runs it."""
+def _load_stacked(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+    """As training runs it, and the config."""
+    return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
+
+
+def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
     config = folder.config()
     checkpoints = Checkpoints(folder.path / 'checkpoints', read_only=True)
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
-    device = jax.local_devices()[0]
     about = folder.preprocessing()
-    model = network(config, **parts_for(device.platform))
+    model, like = _model_and_state(config, about)
+    restored, _ = checkpoints.restore_latest(like, SingleDeviceSharding(jax.local_devices()[0]))
+    checkpoints.close()
+    return Trained(model, restored.variables, about.view, about.image_shape, about.class_names), config
+
+
+def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+    config, unstacked, about = weights.read_with_card(path)
+    try:
+        model, like = _model_and_state(config, about)
+    except (KeyError, TypeError, ValueError) as e:
+        raise DataError(f'{path}: its card describes no network ({type(e).__name__}: {e})') from None
+    variables = models.stack(unstacked)
+    there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
+    for name in sorted({*there, *here}):
+        if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
+            raise DataError(f'{path}: does not hold the network of its card; see {name}')
+    variables = jax.device_put(variables, SingleDeviceSharding(jax.local_devices()[0]))
+    return Trained(model, variables, about.view, about.image_shape, about.class_names), config
+
+
+def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
+    """The network as training runs it, and the shapes of its state."""
+    model = network(config, **parts_for(jax.local_devices()[0].platform))
     like = jax.eval_shape(
         # The learning rate is no part of the state: any schedule gives the same shapes.
         lambda: state.create(
             model, optimizer.create(config['optimizer'], lambda step: 0.0), jnp.zeros((1, *about.image_shape)), seed=0
         )
     )
-    restored, _ = checkpoints.restore_latest(like, SingleDeviceSharding(device))
-    checkpoints.close()
-    return Trained(model, restored.variables, about.view, about.image_shape, about.class_names)
+    return model, like

@@ -65,4 +65,4 @@ def test_the_papers_manner(study: Path) -> None:
     ('values', 'most', 'top'), [([90, 50, 9, 8, 8, 8, 8], 100, 65), ([2.3, 0.4, 0.2], None, 2.5), ([], 100, 1)]
 )
 def test_the_first_epochs_do_not_flatten_the_rest(values: list[float], most: float | None, top: float) -> None:
-    assert curves._top(values, most) == pytest.approx(top)
+    assert curves.top_of(values, most) == pytest.approx(top)

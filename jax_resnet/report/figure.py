@@ -1,0 +1,33 @@
+"""A picture of curves for print, in the manner of Figure 6 of He et al. 2015: training dashed, test solid and bold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jax_resnet.report.charts import altair, styled
+from jax_resnet.report.curves import SPLITS, colour_of, points, top_of
+from jax_resnet.report.sections import Row
+
+
+def figure(rows: Sequence[Row], title: str) -> Any:
+    """Training and test error of rows, the mean over their runs; small as SVG, as nothing in it answers a mouse."""
+    alt = altair()
+    values = [point for row in rows for point in points(row, 'error')[1]]
+    colour = colour_of(alt, rows)
+    colour['legend']['labelLimit'] = 640  # the whole width: nobody can ask for a label that was cut
+    top = top_of([point['value'] for point in values], 100)
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(clip=True)
+        .encode(
+            x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
+            y=alt.Y('value:Q', title='error (%)', scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6)),
+            color=colour,
+            strokeDash=alt.StrokeDash(
+                'split:N',
+                scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),
+                legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
+            ),
+            strokeWidth=alt.condition("datum.split === 'test'", alt.value(2.2), alt.value(1.1)),
+        )
+    )
+    return styled(chart.properties(title=title), height=280)

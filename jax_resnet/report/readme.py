@@ -1,0 +1,112 @@
+"""The results part of README.md: a table for each section, of measured runs alone, and their curves as SVG."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.report import charts, table
+from jax_resnet.report.figure import figure
+from jax_resnet.report.sections import Row, Section
+
+BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
+
+COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
+    'mean ± std': lambda row: (
+        table.NONE if row.std is None else table.with_spread(row.mean('final_test_error'), row.std)
+    ),
+    'runs': lambda row: f'{len(row.finished)}',
+    'published': lambda row: row.published_text or (table.NONE if row.published is None else f'{row.published:.2f}'),
+    'minutes a run': lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else table.NONE,
+    'device': lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or table.NONE,
+}
+
+
+def label(config_file: str, changes: Mapping[str, Any]) -> str:
+    """What a config is called, with what is changed in it: 'lab_cifar10:resnet56, train_for = 8 epochs'."""
+    texts = {name: ' and '.join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in changes.items()}
+    name = config_file.removeprefix('configs/').replace('.py', '', 1)
+    return ', '.join([name, *(f'{field} = {text}' for field, text in texts.items())])
+
+
+def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
+    """The part, as Markdown.
+
+    Args:
+        sections: of one table each; one without rows says that there is nothing.
+        pictures: by title.
+        cards: of weights, files that lie beside them; all paths are relative to the folder of README.md.
+    """
+    blocks = []
+    for section in sections:
+        blocks.append(f'### {section.question}')
+        blocks.append(section.about)
+        blocks.append(_table(section) if section.rows else 'Not measured.')
+        for group in section.groups:
+            title = _title(section, group)
+            if title in pictures:
+                blocks.append(f'![{title}]({pictures[title].as_posix()})')
+    lines = [_weights(card) for card in cards]
+    blocks.append('### Weights')
+    blocks.append('\n'.join(lines) if lines else 'None yet.')
+    return '\n\n'.join(blocks)
+
+
+def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
+    """Draws the curves of each group of rows that has a finished run, as SVG; returns the files by title."""
+    drawn = drawings(sections, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in {*folder.glob('*.svg')} - {*drawn.values()}:
+        stale.unlink()
+    for section in sections:
+        for group, rows in section.groups.items():
+            title = _title(section, group)
+            if title in drawn:
+                charts.save(figure([row for row in rows if row.finished], title), drawn[title])
+    return drawn
+
+
+def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
+    """What `draw` returns, and draws nothing."""
+    titles = [
+        _title(section, group)
+        for section in sections
+        for group, rows in section.groups.items()
+        if any(row.finished for row in rows)
+    ]
+    return {title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in titles}
+
+
+def insert(readme: str, text: str) -> str:
+    """README.md with the part between its two comments replaced. Raises ConfigError where these are missing."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f'README.md: must have the lines {BEGIN} and {END}')
+    return f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'
+
+
+def _table(section: Section) -> str:
+    has_published = any(row.published is not None or row.published_text for row in section.rows)
+    columns = {name: cell for name, cell in COLUMNS.items() if has_published or name != 'published'}
+    lines = [['network', *columns], ['---', *['---:'] * len(columns)]]
+    lines += [[row.label, *(cell(row) for cell in columns.values())] for row in section.rows]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def _title(section: Section, group: str) -> str:
+    return f'{section.name}: {group}' if group else section.name
+
+
+def _weights(path: Path) -> str:
+    try:
+        card = json.loads(path.read_text())
+        name, error = label(card['config_file'], card['overrides']), card['test_error']
+        which = f'seed {card["seed"]}, the median of seeds {", ".join(map(str, card["median_of_seeds"]))}'
+        return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): test error {error:.2f} %, {which}'
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None

@@ -1,0 +1,183 @@
+"""The measured results, in the folder `results`: `python -m jax_resnet.results add runs/resnet20_cifar10/seed*`.
+
+add RUN ...      keeps finished runs, a small JSON file each
+weights RUN ...  keeps the weights of the median of some seeds' runs, with their card
+table            rewrites the tables and curves of README.md from the folder
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jax_resnet import command_line, config_file
+from jax_resnet.errors import ConfigError
+
+STUDY = 'configs/studies/figure6_2015.py'
+"""The rows of the README's first table, be they measured or not."""
+
+CURVES = Path('results', 'curves')
+
+
+def main() -> int:
+    """Runs the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog='python -m jax_resnet.results', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar='add | weights | table')
+    add, publish = commands.add_parser('add'), commands.add_parser('weights')
+    for command in (add, publish):
+        command.add_argument('runs', nargs='+', help='run folders')
+        command.add_argument(
+            '--config', help="the runs' config, if their folders do not lie beneath runs/<config name>"
+        )
+    add.set_defaults(command=_add)
+    publish.add_argument('--out', help='the file to write, .safetensors (results/weights/<config name>.safetensors)')
+    publish.set_defaults(command=_weights)
+    commands.add_parser('table').set_defaults(command=_table)
+    options = parser.parse_args()
+    return command_line.run(lambda: options.command(options))
+
+
+def _add(options: argparse.Namespace) -> None:
+    from jax_resnet.training import results_folder
+
+    results = [_result(run, options.config) for run in options.runs]
+    for result in results:
+        print(f'{results_folder.write(result)}: {result["summary"]["final_test_error"]:.2f} % test error')
+
+
+def _weights(options: argparse.Namespace) -> None:
+    import jax_resnet
+    from jax_resnet.training import results_folder, weights
+    from jax_resnet.training.run_folder import RunFolder
+
+    results = {run: _result(run, options.config) for run in options.runs}
+    first = results[options.runs[0]]
+    for run, result in results.items():
+        if _recipe(result['config']) != _recipe(first['config']):
+            raise ConfigError(f'{run}: must be of the same config as {options.runs[0]}, but for the seed')
+    ranked = sorted(
+        results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['config']['seed'])
+    )
+    median = ranked[(len(ranked) - 1) // 2]
+    result = results[median]
+    seeds = sorted(other['config']['seed'] for other in results.values())
+    card = {
+        'config_file': result['config_file'],
+        'overrides': result['overrides'],
+        'seed': result['config']['seed'],
+        'median_of_seeds': seeds,
+        'test_error': result['summary']['final_test_error'],
+        'test_count': result['summary']['test_count'],
+        'parameters': result['summary']['parameters'],
+        'environment': result['environment'],
+        'config': result['config'],
+    }
+    path = (
+        Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
+    )
+    weights.write_with_card(path, jax_resnet.load(median).variables, RunFolder(median).preprocessing(), card)
+    which = f', the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else ''
+    print(f'{path}: {card["test_error"]:.2f} % test error, seed {card["seed"]}{which}')
+
+
+def _table(options: argparse.Namespace) -> None:
+    from jax_resnet.report import readme
+
+    sections, page = made(), Path('README.md')
+    pictures = readme.draw(sections, CURVES)
+    page.write_text(readme.insert(page.read_text(), readme.part(sections, pictures, cards())))
+    print(f'README.md: {sum(len(row.finished) for section in sections for row in section.rows)} runs')
+    for picture in pictures.values():
+        print(picture)
+
+
+def cards() -> list[Path]:
+    """Of the published weights."""
+    return sorted(Path('results', 'weights').glob('**/*.json'))
+
+
+def made() -> list[Any]:
+    """What README.md tells: the paper's table, other configs as they stand, and configs with changed fields."""
+    if not Path(STUDY).is_file():
+        raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
+    from configs import index
+    from jax_resnet import studies
+    from jax_resnet.report import readme, runs, sections
+    from jax_resnet.training import results_folder
+
+    left = results_folder.paths()
+    recipes = {path: _recipe(results_folder.read(path)['config']) for path in left}
+    plan = studies.read(STUDY, seeds=[0])
+    paper = []
+    for row in plan.rows:
+        mine = [path for path in left if recipes[path] == _recipe(row.runs[0].config)]
+        left = [path for path in left if path not in mine]
+        paper.append(sections.Row(row.label, row.group, [*map(runs.read, mine)], row.published, row.published_text))
+    by_label: dict[tuple[str, str, bool], list[Path]] = {}
+    for path in left:
+        result = results_folder.read(path)
+        file, config = result['config_file'], result['config']
+        changes = _changes(file, config)
+        key = readme.label(file, changes), config['dataset']['name'], not changes
+        by_label.setdefault(key, []).append(path)
+
+    def rows(unchanged: bool) -> list[sections.Row]:
+        return [
+            sections.Row(label, data, [*map(runs.read, mine)], None, index.published(label) * unchanged)
+            for (label, data, is_unchanged), mine in by_label.items()
+            if is_unchanged == unchanged
+        ]
+
+    def section(name: str, title: str, about: str, of: list[sections.Row]) -> sections.Section:
+        return sections.Section(name, title, about, plan.source, of, {}, False, ())
+
+    errors = 'Test errors in % at the end of training, the standard deviation over seeds.'
+    return [
+        section('Figure 6', 'CIFAR-10, by the 2015 paper', f'{errors} Published: {plan.source}.', paper),
+        section('Other configs', 'Other configs, as they stand', errors, rows(True)),
+        section(
+            'Changed configs',
+            'Shortened and otherwise changed',
+            'What is changed is said; published numbers are of the unchanged configs, and are no yardstick here.',
+            rows(False),
+        ),
+    ]
+
+
+def _result(run: str, given: str | None) -> dict[str, Any]:
+    from jax_resnet.training import results_folder
+    from jax_resnet.training.run_folder import RunFolder
+
+    config = RunFolder(run).config()
+    file = given or _config_file(Path(run))
+    return results_folder.of_run(run, file, _changes(file, config))
+
+
+def _config_file(run: Path) -> str:
+    """The config file of a run, by its folder: runs/<config name>[-<argument>]/..."""
+    parts = run.resolve().parts
+    name, _, argument = (parts[parts.index('runs') + 1] if 'runs' in parts[:-1] else '').partition('-')
+    file = Path('configs', f'{name}.py')
+    if not file.is_file():
+        raise ConfigError(f'{run}: must lie beneath runs/<config name>, as {file} is no config; --config names it')
+    return f'{file}:{argument}' if argument else str(file)
+
+
+def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
+    as_it_stands, here = _recipe(config_file.load(file, {})[0].to_dict()), _recipe(config)
+    names = [*here, *(name for name in as_it_stands if name not in here)]
+    return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
+
+
+def _recipe(config: Mapping[str, Any]) -> dict[str, Any]:
+    from jax_resnet.training.run_folder import compared
+
+    return {name: value for name, value in compared(config).items() if name != 'seed'}
+
+
+if __name__ == '__main__':
+    sys.exit(main())

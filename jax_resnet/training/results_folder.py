@@ -1,0 +1,127 @@
+"""The results folder: a small JSON file for each finished run, from which tables are made and studies go on."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.training.run_folder import RunFolder, compared, default_name
+
+RESULTS = Path('results')
+"""Of the repository, as `runs` is where runs go."""
+
+
+def path_of(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
+    """Where the result of a run goes: `results/<config name>[-<argument>][/<overrides>]/seed<seed>.json`."""
+    folder = default_name(config_file, overrides, seed)
+    return Path(RESULTS, *folder.parts[1:-1], f'{folder.name}.json')
+
+
+def weights_path_of(config_file: str, overrides: Mapping[str, Any]) -> Path:
+    """Where weights are published: `results/weights/<config name>[-<argument>][/<overrides>].safetensors`."""
+    *parts, name = default_name(config_file, overrides, 0).parts[1:-1]
+    return Path(RESULTS, 'weights', *parts, f'{name}.safetensors')
+
+
+def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a finished run, as its file has it: what the run folder says, but for what it is called there.
+
+    Args:
+        run_folder: of the run.
+        config_file: of the run, as on the command line of `main.py`.
+        overrides: the fields that were changed in it, by dotted name.
+
+    Returns:
+        `config_file`, `overrides`, `config`, `summary`; `environment`, a mapping for each start; and `metrics`, a list
+        for each field of metrics.jsonl, an element for each evaluation. Numbers have six digits.
+
+    Raises:
+        ConfigError: no run folder, a run that is not finished, or a rehearsal.
+    """
+    folder = RunFolder(run_folder)
+    config, summary, metrics = folder.config(), folder.summary(), folder.metrics()
+    if summary is None:
+        epoch = metrics[-1]['epoch'] if metrics else 0.0
+        raise ConfigError(
+            f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config["train_for"]!r})'
+        )
+    if (folder.path / 'rehearsal.txt').exists():
+        raise ConfigError(f'{folder.path}: must be a run; it is a rehearsal, whose numbers say nothing')
+    curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
+    return {
+        'config_file': config_file,
+        'overrides': dict(overrides),
+        'config': portable(config),
+        'summary': _round(summary),
+        'environment': folder.starts(),
+        'metrics': curves,
+    }
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without this machine's folders of data."""
+    return {**config, 'dataset': {**config['dataset'], 'data_dir': None, 'manual_dir': None}}
+
+
+def write(result: Mapping[str, Any]) -> Path:
+    """Writes the file of a result, and returns its path; the same result again changes nothing.
+
+    Raises:
+        ConfigError: the file there is of another run of this config and seed.
+    """
+    path = path_of(result['config_file'], result['overrides'], result['config']['seed'])
+    text = as_text(result)
+    if path.exists() and path.read_text() != text:
+        raise ConfigError(f'{path}: is the result of another run of this config and seed; remove it first')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix('.draft')
+    draft.write_text(text)
+    draft.replace(path)
+    return path
+
+
+def as_text(value: Any) -> str:
+    """JSON with a line for each list."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    return re.sub(r'\[([^\[\]{}]*)\]', lambda match: f'[{" ".join(match[1].split())}]', text) + '\n'
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A result. Raises ConfigError where its file is damaged."""
+    return _read(path, path.stat().st_mtime_ns)
+
+
+def paths(folder: Path = RESULTS) -> list[Path]:
+    """The files of all results, in the order of their names."""
+    return sorted(folder.glob('**/seed*.json'))
+
+
+def find(config: Mapping[str, Any]) -> Path | None:
+    """The file of a result of an equal config and seed, if there is one.
+
+    Raises:
+        ConfigError: a damaged file among the results.
+    """
+    wanted = compared(config)
+    return next((path for path in paths() if compared(read(path)['config']) == wanted), None)
+
+
+@cache
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text())
+        if not all(isinstance(result[name], dict) for name in ('config', 'summary', 'metrics')):
+            raise ValueError('no config, summary and metrics')
+        float(result['summary']['final_test_error'])
+        return {**result, 'config': {**result['config'], 'seed': int(result['config']['seed'])}}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _round(v) for name, v in value.items()}
+    return float(f'{value:.6g}') if isinstance(value, float) else value

@@ -1,0 +1,244 @@
+"""The results folder, README's part that is made from it, and published weights, on runs of a small net."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jax_resnet
+from configs import index
+from jax_resnet import results, training
+from jax_resnet.data import open_source
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.report import readme, sections
+from jax_resnet.studies import read as read_study
+from jax_resnet.studies.state import FINISHED, MISSING, state_of
+from jax_resnet.training import results_folder, weights
+from jax_resnet.training.transfer import begin_from
+from tests.conftest import small_config
+
+ROOT = Path(__file__).parents[1]
+RUNS = [f'runs/resnet20_digits/small/seed{seed}' for seed in range(3)]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a checkout with three finished runs."""
+    folder = tmp_path_factory.mktemp('results')
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    (folder / 'README.md').write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
+    for seed, run in enumerate(RUNS):
+        data_dir = str(folder / 'data')  # no result is to say where the data lay
+        config = small_config(
+            seed=seed, **{'dataset.data_dir': data_dir, 'train_for': '4 steps', 'dataset.test': 'test'}
+        )
+        training.train(config, folder / run)
+    return folder
+
+
+@pytest.fixture
+def checkout(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `trained`, made the working directory."""
+    folder = shutil.copytree(trained, tmp_path / 'checkout', symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, 'argv', ['results', *arguments])
+    return results.main()
+
+
+def error_of(run: str) -> float:
+    return float(json.loads(Path(run, 'summary.json').read_text())['final_test_error'])
+
+
+def test_add_keeps_what_the_run_folder_says(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'add', *RUNS) == 0
+    files = results_folder.paths()
+    assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
+    assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
+    result, run = results_folder.read(files[0]), Path(RUNS[0])
+    assert result['config_file'] == 'configs/resnet20_digits.py'
+    assert result['overrides']['model.depth'] == 8 and 'dataset.data_dir' not in result['overrides']
+    assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
+    assert result['environment'] == json.loads((run / 'environment.json').read_text())
+    summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
+    assert result['summary'].keys() == summary.keys()
+    assert result['summary']['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
+    for name, column in result['metrics'].items():
+        assert column == [pytest.approx(json.loads(line)[name], rel=1e-5) for line in lines]
+    assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
+    assert command(monkeypatch, 'add', *RUNS) == 0  # once more, it changes nothing
+
+
+def test_what_is_no_result_is_refused(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copytree(RUNS[0], 'elsewhere')
+    Path(RUNS[1], 'summary.json').unlink()
+    Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
+    cases = {
+        RUNS[1]: f"error: {RUNS[1]}: must be finished; it is at epoch 0.6 (train_for='4 steps')",
+        RUNS[2]: f'error: {RUNS[2]}: must be a run; it is a rehearsal, whose numbers say nothing',
+        'configs': 'error: configs: must be a run folder; it has no config.json',
+        'elsewhere': 'error: elsewhere: must lie beneath runs/<config name>, as configs/.py is no config; --config names it',
+    }
+    for run, message in cases.items():
+        assert command(monkeypatch, 'add', RUNS[0], run) == 2
+        assert capsys.readouterr().err == message + '\n' and not Path('results').exists()
+    assert command(monkeypatch, 'add', 'elsewhere', '--config=configs/resnet20_digits.py') == 0
+    (path,) = results_folder.paths()
+    path.write_text(path.read_text().replace('"seconds"', '"minutes"'))
+    assert command(monkeypatch, 'add', RUNS[0]) == 2
+    assert 'is the result of another run of this config and seed; remove it first' in capsys.readouterr().err
+
+
+def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results of the small runs, and one that is made to look like a run of the 2015 paper's, and of another config."""
+    pytest.importorskip('altair')
+    assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
+    for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
+        config = results.config_file.load(f'configs/{name}.py', {})[0].to_dict()
+        result = results_folder.read(results_folder.paths()[-1])
+        summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
+        results_folder.write(
+            result | {'config_file': f'configs/{name}.py', 'overrides': {}, 'config': config, 'summary': summary}
+        )
+    assert command(monkeypatch, 'table') == 0
+    text = Path('README.md').read_text()
+    assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
+    assert '| ResNet-20 | not measured | – | 0 | 8.75 | – | – |' in text  # noqa: RUF001
+    assert '| ResNet-56 | 6.50 | – | 1 | 6.97 | 1.5 | 1 x abacus |' in text  # noqa: RUF001
+    _, stand, changed, kept = text.split('### ')[1:]
+    assert f'| resnet20_digits | 1.25 | – | 1 | {index.published("resnet20_digits")} | 1.5 | 1 x abacus |' in stand  # noqa: RUF001
+    errors = [error_of(run) for run in RUNS]
+    (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
+    assert ', model.depth = 8' in row and 'train_for = 4 steps' in row and 'published' not in changed.split('|', 1)[1]
+    assert f' | {np.median(errors):.2f} | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 3 | ' in row
+    assert f'test error {np.median(errors):.2f} %' in kept and kept.count('](results/weights/resnet20_digits/') == 1
+    pictures = {path.name for path in Path('results/curves').iterdir()}
+    assert pictures == {'figure_6_resnets.svg', 'other_configs_digits.svg', 'changed_configs_digits.svg'}
+    assert all(f'](results/curves/{name})' in text for name in pictures)
+    assert command(monkeypatch, 'table') == 0 and Path('README.md').read_text() == text
+    Path('README.md').write_text('# Net\n')
+    assert command(monkeypatch, 'table') == 2 and Path('README.md').read_text() == '# Net\n'
+
+
+def test_the_readme_is_what_the_command_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made = results.made()
+    drawn = readme.drawings(made, results.CURVES)
+    text = Path('README.md').read_text()
+    assert readme.insert(text, readme.part(made, drawn, results.cards())) == text, (
+        'run: python -m jax_resnet.results table'
+    )
+    assert {*results.CURVES.glob('*.svg')} == {*drawn.values()}
+    for card in results.cards():  # none is damaged
+        weights.read_with_card(card.with_suffix('.safetensors'))
+
+
+def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, 'add', RUNS[1]) == 0
+    (path,) = results_folder.paths()
+    changes = ', '.join(f'{name!r}: {value!r}' for name, value in results_folder.read(path)['overrides'].items())
+    Path('small.py').write_text(
+        '"""How good is it?"""\nfrom configs.studies import base\ndef get_study():\n'
+        f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
+    )
+    plan = read_study('small.py', seeds=[0, 1])
+    error = error_of(RUNS[1])
+    states = [state_of(run) for run in plan.runs]
+    assert [state.name for state in states] == [MISSING, FINISHED]
+    assert states[1].detail.startswith(f'{error:.2f} % test error') and states[1].detail.endswith(f', in {path}')
+    plan.folder.mkdir(parents=True)
+    (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
+    (section,) = sections.read([plan.folder])
+    assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
+    assert section.rows[0].median == pytest.approx(error, rel=1e-5)
+    (of_results,) = sections.read(['results'])
+    assert of_results.rows[0].label == 'resnet20_digits'
+    path.write_text('{')
+    with pytest.raises(ConfigError, match='seed1.json is damaged'):
+        state_of(plan.runs[0])
+
+
+def test_weights_are_those_of_the_median_run(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', *RUNS, '--out=published/net.safetensors') == 0
+    median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
+    said = capsys.readouterr().out
+    assert f'{error_of(median):.2f} % test error, seed {median[-1]}, the median of seeds 0, 1, 2' in said
+    card = json.loads(Path('published/net.json').read_text())
+    assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
+    shutil.rmtree('runs')
+    shutil.move('published', 'moved')
+    file = 'moved/net.safetensors'
+    assert training.evaluate(file).error == pytest.approx(card['test_error'], rel=1e-5)
+    assert training.evaluate(file, 'test[:20]').count == 20
+    net, arrays = jax_resnet.load(file), weights.read(file)
+    assert net.class_names == tuple('0123456789') and net.image_shape == (16, 16, 1)
+    assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
+
+
+def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
+    images = open_source('digits').read('test[:10]').images
+    ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
+    np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
+    np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
+    experiment = training.experiment.Experiment.of(small_config())
+    begun, _ = begin_from('net.safetensors', experiment.initial_state())
+    np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
+
+
+def test_weights_of_several_configs_have_no_median(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    path = Path(RUNS[2], 'config.json')
+    path.write_text(path.read_text().replace('"batch_size": 32', '"batch_size": 64'))
+    assert command(monkeypatch, 'weights', *RUNS) == 2
+    assert f'{RUNS[2]}: must be of the same config as {RUNS[0]}' in capsys.readouterr().err
+    assert command(monkeypatch, 'weights', RUNS[0], '--out=README.md/net.safetensors') == 2
+    assert 'README.md/net.safetensors: cannot be written' in capsys.readouterr().err
+    assert not Path('results').exists()
+
+
+def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
+    file, card = Path('net.safetensors'), Path('net.json')
+    content, text = file.read_bytes(), card.read_text()
+    about = json.loads(text)
+
+    def with_(**changes: object) -> str:
+        return json.dumps({**about, **changes})
+
+    model = about['config'] | {'model': about['config']['model'] | {'depth': 14}}
+    cases = [
+        (content[:-1], text, 'net.safetensors: cannot be read as weights'),
+        (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or not the file of net.json'),
+        (content, text[:200], 'net.json: is damaged'),
+        (content, '[]', 'net.json: is damaged'),
+        (content, with_(image_shape=[16, 16]), 'net.json: is damaged'),
+        (content, with_(sha256=None), 'net.safetensors: is damaged, or not'),
+        (content, with_(config={}), 'net.json is damaged: it has no batch_norm'),
+        (content, with_(config=about['config'] | {'batch_norm': {}}), 'net.safetensors: its card describes no network'),
+        (content, with_(config=model), r'net.safetensors: does not hold the network of its card; see batch_stats'),
+    ]
+    for bytes_, json_, message in cases:
+        file.write_bytes(bytes_)
+        card.write_text(json_)
+        with pytest.raises((ConfigError, DataError), match=message) as raised:
+            jax_resnet.load(file)
+        assert '\n' not in str(raised.value)
+    card.unlink()
+    with pytest.raises(DataError, match='net.safetensors: needs its card, net.json, beside it'):
+        jax_resnet.load(file)
+    with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
+        jax_resnet.load('none.safetensors')
