@@ -67,7 +67,6 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.evaluate results/weights/resnet20_digits.safetensors': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
     'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
-    'python benchmarks/train_step.py': None,
 }  # fmt: skip
 
 
