@@ -74,7 +74,7 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
     variables = load(name).variables if trained else models.unstack(experiment.initial_state().variables)
     platform = jax.local_devices()[0].platform
     found = layer_responses.measure(
-        network(config, **parts_for(platform) | {'stacked': False}),
+        network(config, **parts_for(platform) | {'stacked': False, 'rematerialize': False}),
         variables,
         [
             (experiment.normalization(jnp.asarray(images[i : i + batch_size])), labels[i : i + batch_size])

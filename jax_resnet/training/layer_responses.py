@@ -35,7 +35,7 @@ def measure(
     """The layers' responses to a few batches, with BatchNorm by the batch, as in training.
 
     Args:
-        model: unstacked.
+        model: unstacked, without rematerialization, so that each layer is there once.
         variables: its parameters and statistics.
         batches: inputs [batch, height, width, channels] and labels [batch], of one size. The standard deviation is over
             all of their responses' numbers; the norm, of the gradient of a batch's mean loss, is the mean over batches.
