@@ -34,7 +34,7 @@ def get_study(argument: str = '20,56,110') -> dict[str, Any]:
                         f'report_{dataset}.py:{kind}{depth if known else 20}',
                         {} if known else {'model.depth': int(depth)},
                         published=published.get(depth) if kind == 'resnet' else None,
-                        group=f'{"ResNets" if kind == "resnet" else "Plain nets"} on {base.DATASETS[dataset]}',
+                        group=base.DATASETS[dataset],
                         window=(90, 350),
                     )
                 )
