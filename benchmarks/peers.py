@@ -63,7 +63,11 @@ def ours(network: str, batch_size: int, steps: int, **changes: Any) -> Run:
 
 
 def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
-    """Median seconds of each: a first call to warm up, then in every round one after the other."""
+    """Median seconds of each: in every round one after the other, twice, of which the second call counts.
+
+    While others have their turn, memory that a process gave back may go back to the machine's owner, and the caches to
+    the others; a training does not pause, and the first call brings back what it would have.
+    """
     for run in runs.values():
         run()
     seconds = []
@@ -71,6 +75,7 @@ def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
         seconds.append({})
         for name, run in runs.items():
             time.sleep(0.5)  # OpenMP's threads spin for a while after their work is done
+            run()
             seconds[-1][name] = run()
     return {name: statistics.median(one[name] for one in seconds) for name in runs}
 

@@ -43,11 +43,17 @@ def one(network: str, size: int) -> None:
     print(json.dumps(seconds | {'from building to the first update': first - imported, 'another step': run()}))
 
 
-def seconds_of(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
-    """Of a command, with its output."""
-    began = time.perf_counter()
-    output = subprocess.check_output(command, cwd=ROOT, env={**os.environ, **environment}, text=True)
-    return time.perf_counter() - began, output
+def seconds_until(line: str, command: list[str], environment: dict[str, str]) -> tuple[float, str]:
+    """From a command to a line that begins so, which is returned too; to its end, with its last line, if ''."""
+    began, seconds, found = time.perf_counter(), 0.0, ''
+    environment = {**os.environ, 'PYTHONUNBUFFERED': '1', **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for printed in process.stdout or ():
+            if printed.startswith(line) and not (line and found):
+                seconds, found = time.perf_counter() - began, printed
+    if process.returncode or not found:
+        raise SystemExit(f'{" ".join(command)}: exit code {process.returncode}')
+    return seconds if line else time.perf_counter() - began, found
 
 
 def main() -> None:
@@ -72,7 +78,7 @@ def main() -> None:
             cached = {'JAX_COMPILATION_CACHE_DIR': folder, 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.3'}
             for cache, environment in {'none': {}, 'empty': cached, 'full': cached}.items():
                 command = [sys.executable, __file__, '--one', network, str(size)]
-                seconds = json.loads(seconds_of(command, environment)[1].splitlines()[-1])
+                seconds = json.loads(seconds_until('', command, environment)[1])
                 results.setdefault(network, {})[cache] = seconds
                 print(
                     f'| {network} ({size}x{size}) | {cache} | {" | ".join(f"{s:.1f}" for s in seconds.values())} |',
@@ -81,12 +87,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         train = [sys.executable, 'main.py', '--config=configs/resnet20_digits.py', '--config.train_for=1 step']
         commands = {
-            'python main.py --help': [sys.executable, 'main.py', '--help'],
-            'quick start, one step, empty cache': [*train, f'--workdir={folder}/1'],
-            'quick start, one step, full cache': [*train, f'--workdir={folder}/2'],
+            'python main.py --help': ('', [sys.executable, 'main.py', '--help']),
+            'quick start, first update and evaluation, empty cache': ('epoch', [*train, f'--workdir={folder}/1']),
+            'quick start, first update and evaluation, full cache': ('epoch', [*train, f'--workdir={folder}/2']),
         }
-        for name, command in commands.items():
-            seconds = seconds_of(command, {'XDG_CACHE_HOME': folder})[0]
+        for name, (line, command) in commands.items():
+            seconds = seconds_until(line, command, {'XDG_CACHE_HOME': folder})[0]
             results[name] = {'none': {'seconds': seconds}}
             print(f'{name}: {seconds:.1f} s')
     print(json.dumps({**versions(), 'results': results}))

@@ -100,10 +100,14 @@ class Stage(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         run = first = _run
+        in_a_loop = self.stacked and self.size - 1 > self.unroll
         if self.rematerialize:
-            policy = None if self.rematerialize is True else self.rematerialize
-            run = nn.remat(_run, policy=policy, prevent_cse=not self.stacked)  # a scan prevents it by itself
-            first = nn.remat(_run, policy=policy, prevent_cse=self.rematerialize is True)
+            whole = self.rematerialize is True
+            remat = partial(nn.remat, _run, policy=None if whole else self.rematerialize)
+            first, run = (
+                remat(prevent_cse=whole),
+                remat(prevent_cse=whole and not in_a_loop),
+            )  # a loop does so by itself
         x = first(self.unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
         if not self.stacked:
             for i in range(2, self.size + 1):
@@ -114,7 +118,7 @@ class Stage(nn.Module):
                 variable_axes={'params': 0, 'batch_stats': 0, 'intermediates': 0},
                 split_rngs={'params': True, 'dropout': True},
                 length=self.size - 1,
-                unroll=self.unroll,
+                unroll=1 if in_a_loop else self.size - 1,
             )
             x, _ = rest(self.unit(stride=1, name='rest'), x, None)
         return x
@@ -141,7 +145,7 @@ class ResNet(nn.Module):
         dtype: of the computation (bfloat16, say); parameters, statistics and outputs stay float32.
         stacked: hold the identical units of a stage in one stack, `stage2/rest/...`, and run them by a
             scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
-        unroll: units per turn of that scan.
+        unroll: a stack of at most so many units is written out instead: faster, where compiling it takes no longer.
         rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time;
             or keep what a policy of `jax.checkpoint` says.
 

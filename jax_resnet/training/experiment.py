@@ -243,7 +243,7 @@ def parts_for(platform: str) -> dict[str, Any]:
     if platform != 'cpu':
         return {'stacked': True}
     conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated)
-    return {'stacked': True, 'conv': conv, 'rematerialize': xla_cpu.keep_convolutions}
+    return {'stacked': True, 'conv': conv, 'rematerialize': xla_cpu.keep_convolutions, 'unroll': xla_cpu.UNROLL}
 
 
 def compiler_options_for(platform: str) -> dict[str, Any]:

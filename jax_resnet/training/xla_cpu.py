@@ -6,6 +6,7 @@ numbers NHWC, HWIO, NHWC; the gradients that JAX derives have others, and run 20
 and a GPU's compiler recognises the plain gradients, so only training on a CPU uses it.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
@@ -26,6 +27,9 @@ COMPILER_OPTIONS: dict[str, str] = {
 
 ONE_CALL_OPTIONS: dict[str, int] = {'xla_backend_optimization_level': 1}
 """For what runs once, such as initialization: less time in the compiler."""
+
+UNROLL = 6
+"""Units of a stage that run faster without a loop, and still compile in seconds."""
 
 
 def keep_convolutions(primitive: jax.extend.core.Primitive, *_: Any, **__: Any) -> bool:
@@ -70,20 +74,51 @@ def _forward(x: jax.Array, kernel: jax.Array, strides: tuple[int, ...], padding:
 
 def _backward(strides: tuple[int, ...], padding: Padding, saved: tuple, cotangent: jax.Array) -> tuple:
     x, kernel = saved
-    sizes, windows = x.shape[1:3], kernel.shape[:2]
-    reaches = [(n - 1) * s + 1 for n, s in zip(cotangent.shape[1:3], strides, strict=True)]
+    d_x = _input_gradient(x.shape[1:3], kernel, cotangent, strides, padding)
+    return d_x, _kernel_gradient(x, kernel.shape[:2], cotangent, strides, padding)
 
-    # Input: the dilated cotangent, convolved with the kernel flipped, its channels swapped.
-    lows = [k - 1 - low for k, (low, _) in zip(windows, padding, strict=True)]
-    pads = tuple((low, n + k - 1 - r - low) for low, n, k, r in zip(lows, sizes, windows, reaches, strict=True))
-    d_x = _fast_conv(cotangent, kernel[::-1, ::-1].swapaxes(2, 3), (1, 1), pads, lhs_dilation=strides)
 
-    # Kernel: channels as the batch, the batch as channels, and the dilated cotangent as the kernel.
-    pads = tuple((low, k + r - 1 - n - low) for (low, _), n, k, r in zip(padding, sizes, windows, reaches, strict=True))
-    d_kernel = _fast_conv(
+def _input_gradient(
+    sizes: Sequence[int], kernel: jax.Array, cotangent: jax.Array, strides: Sequence[int], padding: Padding
+) -> jax.Array:
+    """The cotangent, convolved with the kernel turned around.
+
+    Of an axis with stride s, pixel `s q + a` takes taps `s m + a` of the kernel, from cotangents `q - m`: one convolution
+    of stride 1 makes the s x s pixels of a block as channels. With `lhs_dilation`, XLA takes several times as long.
+    """
+    spread, pads = [], []
+    for size, taps, cotangents, stride, (low, _) in zip(
+        sizes, kernel.shape[:2], cotangent.shape[1:3], strides, padding, strict=True
+    ):
+        before = -low % stride  # so that a block begins at pixel 0
+        turns = math.ceil((before + taps) / stride)
+        spread.append((before, turns * stride - before - taps))
+        ahead = (low + before) // stride
+        pads.append((turns - 1 - ahead, math.ceil(size / stride) + ahead - cotangents))
+    kernel = jnp.pad(kernel, (*spread, (0, 0), (0, 0)))
+    (height, width, channels, features), (down, right) = kernel.shape, strides
+    kernel = kernel.reshape(height // down, down, width // right, right, channels, features)
+    kernel = kernel[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    blocks = _fast_conv(cotangent, kernel.reshape(*kernel.shape[:3], -1), (1, 1), tuple(pads))
+    batch, rows, columns, _ = blocks.shape
+    blocks = blocks.reshape(batch, rows, columns, down, right, channels).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(batch, rows * down, columns * right, channels)[:, : sizes[0], : sizes[1]]
+
+
+def _kernel_gradient(
+    x: jax.Array, windows: Sequence[int], cotangent: jax.Array, strides: Sequence[int], padding: Padding
+) -> jax.Array:
+    """The input convolved with the dilated cotangent: channels stand as the batch, the batch as channels."""
+    pads = tuple(
+        (low, window + (cotangents - 1) * stride - size - low)
+        for (low, _), window, cotangents, stride, size in zip(
+            padding, windows, cotangent.shape[1:3], strides, x.shape[1:3], strict=True
+        )
+    )
+    kernel = _fast_conv(
         _transpose(x, (3, 1, 2, 0)), _transpose(cotangent, (1, 2, 0, 3)), (1, 1), pads, rhs_dilation=strides
     )
-    return d_x, d_kernel.transpose(1, 2, 0, 3)
+    return kernel.transpose(1, 2, 0, 3)
 
 
 _conv.defvjp(_forward, _backward)
