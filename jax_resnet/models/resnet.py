@@ -102,12 +102,10 @@ class Stage(nn.Module):
         run = first = _run
         in_a_loop = self.stacked and self.size - 1 > self.unroll
         if self.rematerialize:
-            whole = self.rematerialize is True
-            remat = partial(nn.remat, _run, policy=None if whole else self.rematerialize)
-            first, run = (
-                remat(prevent_cse=whole),
-                remat(prevent_cse=whole and not in_a_loop),
-            )  # a loop does so by itself
+            policy = None if self.rematerialize is True else self.rematerialize
+            first = nn.remat(_run, policy=policy, prevent_cse=policy is None)
+            # A loop prevents it by itself.
+            run = nn.remat(_run, policy=policy, prevent_cse=policy is None and not in_a_loop)
         x = first(self.unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
         if not self.stacked:
             for i in range(2, self.size + 1):

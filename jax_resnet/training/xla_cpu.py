@@ -83,8 +83,9 @@ def _input_gradient(
 ) -> jax.Array:
     """The cotangent, convolved with the kernel turned around.
 
-    Of an axis with stride s, pixel `s q + a` takes taps `s m + a` of the kernel, from cotangents `q - m`: one convolution
-    of stride 1 makes the s x s pixels of a block as channels. With `lhs_dilation`, XLA takes several times as long.
+    Of an axis with stride s, pixel `s q + a` takes taps `s m + a` of the kernel, from cotangents `q - m`: one
+    convolution of stride 1 makes the s x s pixels of a block as channels. With `lhs_dilation`, XLA takes several
+    times as long.
     """
     spread, pads = [], []
     for size, taps, cotangents, stride, (low, _) in zip(
