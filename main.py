@@ -60,8 +60,8 @@ def _train(argv: Sequence[str]) -> None:
             return
     file = config_file.parse(argv, flags.FLAGS)
     from jax_resnet import training
+    from jax_resnet.run_config import default_name
     from jax_resnet.training import compilation_cache
-    from jax_resnet.training.run_folder import default_name
 
     compilation_cache.enable()
     workdir: str | Path | None = _WORKDIR.value

@@ -13,6 +13,7 @@ from typing import Any
 
 from jax_resnet import command_line, config_file
 from jax_resnet.errors import ConfigError
+from jax_resnet.run_config import recipe
 
 STUDY = 'configs/studies/figure6_2015.py'
 """The rows of the README's first table, be they measured or not."""
@@ -56,7 +57,7 @@ def _weights(options: argparse.Namespace) -> None:
     results = {run: _result(run, options.config) for run in options.runs}
     first = results[options.runs[0]]
     for run, result in results.items():
-        if _recipe(result['config']) != _recipe(first['config']):
+        if recipe(result['config']) != recipe(first['config']):
             raise ConfigError(f'{run}: must be of the same config as {options.runs[0]}, but for the seed')
     ranked = sorted(
         results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['config']['seed'])
@@ -109,11 +110,11 @@ def made() -> list[Any]:
     from jax_resnet.training import results_folder
 
     left = results_folder.paths()
-    recipes = {path: _recipe(results_folder.read(path)['config']) for path in left}
+    recipes = {path: recipe(results_folder.read(path)['config']) for path in left}
     plan = studies.read(STUDY, seeds=[0])
     paper = []
     for row in plan.rows:
-        mine = [path for path in left if recipes[path] == _recipe(row.runs[0].config)]
+        mine = [path for path in left if recipes[path] == recipe(row.runs[0].config)]
         left = [path for path in left if path not in mine]
         paper.append(sections.Row(row.label, row.group, [*map(runs.read, mine)], row.published, row.published_text))
     by_label: dict[tuple[str, str, bool], list[Path]] = {}
@@ -168,15 +169,9 @@ def _config_file(run: Path) -> str:
 
 def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
-    as_it_stands, here = _recipe(config_file.load(file, {})[0].to_dict()), _recipe(config)
+    as_it_stands, here = recipe(config_file.load(file, {})[0].to_dict()), recipe(config)
     names = [*here, *(name for name in as_it_stands if name not in here)]
     return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
-
-
-def _recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    from jax_resnet.training.run_folder import compared
-
-    return {name: value for name, value in compared(config).items() if name != 'seed'}
 
 
 if __name__ == '__main__':

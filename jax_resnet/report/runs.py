@@ -8,20 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import run_config
 from jax_resnet.errors import ConfigError
 
 FINISHED, FAILED, UNFINISHED, MISSING = 'finished', 'failed', 'unfinished', 'missing'
-
-NOT_COMPARED = (
-    'dataset.data_dir',
-    'dataset.manual_dir',
-    'parallel.',
-    'memory.rematerialize',
-    'checkpoint_every',
-    'keep_every',
-    'log_every',
-)
-"""Fields, or groups, that say nothing of the recipe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +54,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """The config without the seed and what says nothing of the recipe."""
-        return {name: value for name, value in self.config.items() if not name.startswith(('seed', *NOT_COMPARED))}
+        return run_config.recipe(self.config)
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
@@ -75,7 +65,7 @@ def read(folder: Path, seed: int | None = None) -> Run:
     """
     if folder.suffix == '.json':
         return _of_result(folder)
-    config = _flatten(_json(folder / 'config.json') or {})
+    config = run_config.flatten(_json(folder / 'config.json') or {})
     lines = (folder / 'metrics.jsonl').read_text().splitlines(True) if (folder / 'metrics.jsonl').exists() else []
     try:
         metrics = [json.loads(line) for line in lines if line.endswith('\n')]  # a kill cuts the last line short
@@ -117,7 +107,7 @@ def _of_result(path: Path) -> Run:
     try:
         columns = result['metrics']
         metrics = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
-        config = _flatten(result['config'])
+        config = run_config.flatten(result['config'])
         return Run(path, config['seed'], config, metrics, result['summary'], '', False)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
@@ -130,10 +120,3 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text())
     except ValueError as e:
         raise ConfigError(f'{path} is damaged ({e})') from None
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= _flatten(value, f'{prefix}{name}.') if isinstance(value, Mapping) else {prefix + name: value}
-    return flat

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.data import SHAPES
+from jax_resnet.run_config import default_name
 from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Clock
 from jax_resnet.training.experiment import network
-from jax_resnet.training.run_folder import default_name
 
 
 @dataclass(frozen=True, eq=False)

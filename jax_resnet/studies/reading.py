@@ -10,11 +10,11 @@ from typing import Any
 from jax_resnet import config_file
 from jax_resnet.data import SHAPES
 from jax_resnet.errors import ConfigError
+from jax_resnet.run_config import flatten, recipe
 from jax_resnet.studies import rehearsal
 from jax_resnet.studies.plan import Plan, Row, Run, without_limit
 from jax_resnet.training.experiment import network
-from jax_resnet.training.fields import check, flatten, without_none
-from jax_resnet.training.run_folder import NOT_COMPARED
+from jax_resnet.training.fields import check, without_none
 
 
 def read(
@@ -49,7 +49,7 @@ def read(
         if most < inf and row.parameters > most:
             too_large.append(f'{row.label} ({row.parameters:,})')
             continue
-        same = next((other for other in rows if _compared(other) == _compared(row)), None)
+        same = next((other for other in rows if recipe(other.runs[0].config) == recipe(row.runs[0].config)), None)
         if same is None:
             rows.append(row)
         else:
@@ -114,12 +114,6 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
     network(without_limit(runs[0].config))  # whether there is such a one
     published, text = described['published'], described['published_text']
     return Row(described['label'], described['group'], runs, published, text, window)
-
-
-def _compared(row: Row) -> dict[str, Any]:
-    """What makes a row's runs what they are."""
-    flat = flatten(row.runs[0].config)
-    return {name: value for name, value in flat.items() if not name.startswith(('seed', *NOT_COMPARED))}
 
 
 def _title(row: Row) -> str:

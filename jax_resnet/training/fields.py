@@ -8,6 +8,7 @@ from typing import Any
 
 from jax_resnet.data import SOURCES
 from jax_resnet.errors import ConfigError
+from jax_resnet.run_config import flatten
 from jax_resnet.training.durations import Duration
 from jax_resnet.training.optimizer import DECAYED, OPTIMIZERS
 from jax_resnet.training.schedule import SCHEDULES
@@ -171,11 +172,3 @@ def describe(config: Mapping[str, Any]) -> str:
         about = f'{field.meaning} ({field.allowed})' if field else "an argument of the network's function in models"
         lines.append(f'  {name}={"" if value is None else value}\n      {about}')
     return '\n'.join(lines)
-
-
-def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """{'dataset.name': 'cifar10', ...} of nested groups."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= flatten(value, f'{prefix}{name}.') if isinstance(value, Mapping) else {prefix + name: value}
-    return flat

@@ -8,11 +8,9 @@ import io
 import json
 import os
 import platform
-import re
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,37 +20,7 @@ from numpy.typing import ArrayLike
 
 from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.training.fields import flatten
-
-NOT_COMPARED = (
-    'dataset.data_dir',
-    'dataset.manual_dir',
-    'parallel.',
-    'memory.rematerialize',
-    'checkpoint_every',
-    'log_every',
-)
-"""Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
-
-LATER_FIELDS = {'init_from': None, 'loss.label_smoothing': 0.0, 'schedule.name': 'piecewise', 'memory.microbatches': 1}
-"""What a run meant whose config is older than these fields."""
-
-
-def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
-    """Where a run goes by default: `runs/<config name>[-<argument>][/<overrides>]/seed<seed>`.
-
-    Args:
-        config_file: the config file, as on the command line: `configs/lab_cifar10.py:resnet56`.
-        overrides: the fields that the command line changes, by dotted name.
-        seed: of the run.
-    """
-    file, _, argument = config_file.partition(':')
-    name = Path(file).stem + (f'-{argument}' if argument else '')
-    changes = [f'{k}={v}' for k, v in sorted(overrides.items()) if k != 'seed' and _is_compared(k)]
-    folder = re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', ','.join(changes)))
-    if len(folder) > 150:  # names of files end at 255 bytes
-        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
-    return Path('runs', name, folder, f'seed{seed}')
+from jax_resnet.run_config import checked, compared
 
 
 class Preprocessing(NamedTuple):
@@ -136,7 +104,7 @@ class RunFolder:
         """
         if not self._has('config.json'):
             raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
-        return checked_config(self._read_json('config.json'), self.path / 'config.json')
+        return checked(self._read_json('config.json'), self.path / 'config.json')
 
     def write_preprocessing(self, preprocessing: 'Preprocessing') -> None:
         """Keeps what whoever uses the network must know of its input and output."""
@@ -238,21 +206,6 @@ class RunFolder:
         draft.replace(self.path / name)
 
 
-def checked_config(config: Any, path: Path) -> dict[str, Any]:
-    """A config that was read from a file, its sequences as tuples. Raises ConfigError where it lacks a group."""
-    for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
-        if not isinstance(config, dict) or not isinstance(config.get(group), dict):
-            raise ConfigError(f'{path} is damaged: it has no {group}')
-    with_tuples: dict[str, Any] = _with_tuples(config)
-    return with_tuples
-
-
-def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """By dotted name, the fields of a config that make a run what it is: with its seed, without NOT_COMPARED."""
-    fields = LATER_FIELDS | flatten(_with_tuples(config))
-    return {name: value for name, value in fields.items() if _is_compared(name)}
-
-
 def environment() -> dict[str, Any]:
     """Versions, devices and, where the package lies in a checkout, the git commit ('+' where it has changes)."""
     packages = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
@@ -280,14 +233,3 @@ def _git_commit() -> str | None:
         return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _is_compared(field: str) -> bool:
-    return not field.startswith(NOT_COMPARED)
-
-
-def _with_tuples(value: Any) -> Any:
-    """JSON has lists alone; the sequences of a config are tuples."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(v) for name, v in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

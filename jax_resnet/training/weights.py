@@ -19,8 +19,9 @@ from safetensors.numpy import load_file, save_file
 from jax_resnet import models
 from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.run_config import checked
 from jax_resnet.training.results_folder import as_text
-from jax_resnet.training.run_folder import Preprocessing, checked_config
+from jax_resnet.training.run_folder import Preprocessing
 
 SUFFIXES = ('.safetensors', '.npz')
 
@@ -107,7 +108,7 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], Pr
     card_path = Path(path).with_suffix('.json')
     try:
         card = json.loads(card_path.read_text())
-        config = checked_config(card['config'], card_path)
+        config = checked(card['config'], card_path)
         height, width, channels = map(int, card['image_shape'])
         names, crop, digest = tuple(map(str, card['class_names'])), int(card['test_crop']), card['sha256']
     except FileNotFoundError:

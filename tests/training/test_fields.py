@@ -1,7 +1,8 @@
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.training.fields import FIELDS, check, flatten
+from jax_resnet.run_config import flatten
+from jax_resnet.training.fields import FIELDS, check
 from tests.conftest import small_config
 
 

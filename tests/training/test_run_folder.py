@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.training.run_folder import RunFolder, default_name
+from jax_resnet.run_config import default_name
+from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import small_config
 
 
