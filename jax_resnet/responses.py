@@ -19,7 +19,8 @@ from jax_resnet import command_line, config_file, models
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import charts
 from jax_resnet.training import layer_responses
-from jax_resnet.training.experiment import Experiment, compiler_options_for, network, parts_for
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.network import compiler_options_for, network, parts_for
 from jax_resnet.training.run_folder import RunFolder
 from jax_resnet.training.trained import load
 

@@ -17,7 +17,7 @@ from jax_resnet.data import SHAPES
 from jax_resnet.run_config import default_name
 from jax_resnet.training import results_folder
 from jax_resnet.training.durations import Clock
-from jax_resnet.training.experiment import network
+from jax_resnet.training.network import network
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.run_config import flatten, recipe
 from jax_resnet.studies import rehearsal
 from jax_resnet.studies.plan import Plan, Row, Run, without_limit
-from jax_resnet.training.experiment import network
 from jax_resnet.training.fields import check, without_none
+from jax_resnet.training.network import network
 
 
 def read(

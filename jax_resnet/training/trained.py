@@ -20,7 +20,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training import optimizer, state, weights
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
-from jax_resnet.training.experiment import compiler_options_for, network, parts_for
+from jax_resnet.training.network import compiler_options_for, network, parts_for
 from jax_resnet.training.run_folder import Preprocessing, RunFolder
 
 
