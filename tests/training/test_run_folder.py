@@ -4,24 +4,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import default_name
 from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import small_config
-
-
-@pytest.mark.parametrize(
-    ('config_file', 'overrides', 'expected'),
-    [
-        ('configs/resnet20_cifar10.py', {}, 'runs/resnet20_cifar10/seed2'),
-        ('configs/resnet20_cifar10.py', {'batch_size': 256, 'seed': 2}, 'runs/resnet20_cifar10/batch_size=256/seed2'),
-        ('configs/lab_cifar10.py:resnet56', {}, 'runs/lab_cifar10-resnet56/seed2'),
-        ('x.py', {'dataset.data_dir': '/d', 'parallel.devices': 4, 'log_every': '1 step'}, 'runs/x/seed2'),
-        ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train:50%_x,b=1/seed2'),
-        ('x.py', {'train_for': '2 epochs', 'a': ("it's",)}, 'runs/x/a=its,,train_for=2_epochs/seed2'),
-    ],
-)
-def test_default_name(config_file: str, overrides: dict, expected: str) -> None:
-    assert default_name(config_file, overrides, 2) == Path(expected)
 
 
 def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
@@ -31,11 +15,6 @@ def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference
     folder.open(small_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))
     with pytest.raises(ConfigError, match=r'config.batch_size is 32 there, 64 here; config.seed is 0 there, 1 here'):
         folder.open(small_config(**{'batch_size': 64, 'seed': 1}))
-
-
-def test_long_names_are_shortened_and_stay_different() -> None:
-    names = [default_name('x.py', {f'field{i}': 'v' * 20 for i in range(20)} | {'z': z}, 0) for z in (1, 2)]
-    assert names[0] != names[1] and len(names[0].parts[2]) < 160
 
 
 def test_two_programs_in_one_folder(tmp_path: Path) -> None:
