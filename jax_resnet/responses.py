@@ -2,7 +2,7 @@
 
 For every 3x3 layer, in order and sorted by size, the standard deviation of its response (He et al. 2015, Figure 7), and
 the norm of the loss's gradient there: as data, OUT.json, and as pictures, OUT.svg and OUT.png. Each network is a run
-folder; or a config file, whose network is taken with its first weights.
+folder; a file of weights; or a config file, whose network is taken with its first weights.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax_resnet import command_line, config_file, models
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import charts
-from jax_resnet.training import layer_responses
+from jax_resnet.training import layer_responses, weights
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.network import compiler_options_for, network, parts_for
 from jax_resnet.training.run_folder import RunFolder
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.responses', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('networks', nargs='+', metavar='RUN', help='run folders, or config files')
+    parser.add_argument('networks', nargs='+', metavar='RUN', help='run folders, files of weights, or config files')
     parser.add_argument('--initial', action='store_true', help="take a run's first weights, instead of its last")
     parser.add_argument('--examples', type=int, default=512, help='how many of the training images (512)')
     parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
@@ -62,17 +62,22 @@ def _responses(options: argparse.Namespace) -> None:
 
 
 def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict[str, Any]:
-    """The responses of a run's network, or of a config's, to the first `count` examples of its training split."""
-    is_run = Path(name).is_dir()
-    config = RunFolder(name).config() if is_run else config_file.load(name, {})[0].to_dict()
+    """The responses of a trained network, or of a config's, to the first `count` examples of its training split."""
+    is_trained = True
+    if Path(name).is_dir():
+        config = RunFolder(name).config()
+    elif weights.is_file(name):
+        config, *_ = weights.read_with_card(name)
+    else:
+        is_trained, config = False, config_file.load(name, {})[0].to_dict()
     changed = {'dataset': {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}}
     experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
     images, labels = experiment.train_examples.images, experiment.train_examples.labels
     batch_size = config['batch_size']
     if not batch_size <= count <= len(labels):
         raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {len(labels):,}')
-    trained = is_run and not initial
-    variables = load(name).variables if trained else models.unstack(experiment.initial_state().variables)
+    last = is_trained and not initial
+    variables = load(name).variables if last else models.unstack(experiment.initial_state().variables)
     platform = jax.local_devices()[0].platform
     found = layer_responses.measure(
         network(config, **parts_for(platform) | {'stacked': False, 'rematerialize': False}),

@@ -66,7 +66,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet.results table': [],
     'python -m jax_resnet.evaluate results/weights/resnet20_digits.safetensors': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
-    'python -m jax_resnet.responses runs/resnet20_digits/seed0 configs/resnet20_digits.py --examples=128': [],
+    'python -m jax_resnet.responses results/weights/resnet20_digits.safetensors configs/resnet20_digits.py '
+    '--examples=128': [],
 }  # fmt: skip
 
 

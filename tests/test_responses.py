@@ -10,7 +10,9 @@ from jax_resnet import responses
 from jax_resnet.training import train
 from tests.conftest import small_config
 
-DIGITS = str(Path(__file__).parents[1] / 'configs' / 'resnet20_digits.py')
+ROOT = Path(__file__).parents[1]
+DIGITS = str(ROOT / 'configs' / 'resnet20_digits.py')
+WEIGHTS = str(ROOT / 'results' / 'weights' / 'resnet20_digits.safetensors')
 
 
 @pytest.fixture(scope='module')
@@ -28,10 +30,11 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('altair', reason="needs the extra 'report'")
     out = tmp_path / 'inside'
-    assert call(monkeypatch, run, DIGITS, '--examples=64', f'--out={out}') == 0
-    trained, first = json.loads(out.with_suffix('.json').read_text())
+    assert call(monkeypatch, run, DIGITS, WEIGHTS, '--examples=64', f'--out={out}') == 0
+    trained, first, published = json.loads(out.with_suffix('.json').read_text())
     assert trained['network'] == str(run) and len(trained['layers']) == 7 and len(first['layers']) == 19
     assert first['std'] == pytest.approx([1] * 19, rel=0.02)  # as BatchNorm begins
+    assert published['layers'] == first['layers'] and published['std'] != first['std']
     assert all(norm > 0 for norm in trained['gradient_norm'])
     svg = out.with_suffix('.svg').read_text()
     assert 'sorted by size' in svg and str(run) in svg
