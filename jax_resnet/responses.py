@@ -106,7 +106,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
         'network:N',
         title=None,
         scale=alt.Scale(domain=names, range=list(charts.PALETTE[: len(names)])),
-        legend=alt.Legend(orient='top', columns=1),
+        legend=alt.Legend(orient='top', columns=1, labelLimit=0),
     )
 
     def panel(x: str, x_title: str, y: str, y_title: str, scale: str) -> Any:

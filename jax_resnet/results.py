@@ -51,6 +51,7 @@ def _add(options: argparse.Namespace) -> None:
 
 def _weights(options: argparse.Namespace) -> None:
     import jax_resnet
+    from jax_resnet.report import readme
     from jax_resnet.training import results_folder, weights
     from jax_resnet.training.run_folder import RunFolder
 
@@ -80,8 +81,7 @@ def _weights(options: argparse.Namespace) -> None:
         Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
     )
     weights.write_with_card(path, jax_resnet.load(median).variables, RunFolder(median).preprocessing(), card)
-    which = f', the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else ''
-    print(f'{path}: {card["test_error"]:.2f} % test error, seed {card["seed"]}{which}')
+    print(f'{path}: {readme.describe_weights(card)}')
 
 
 def _table(options: argparse.Namespace) -> None:

@@ -174,7 +174,7 @@ def test_weights_are_those_of_the_median_run(
     assert command(monkeypatch, 'weights', *RUNS, '--out=published/net.safetensors') == 0
     median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
     said = capsys.readouterr().out
-    assert f'{error_of(median):.2f} % test error, seed {median[-1]}, the median of seeds 0, 1, 2' in said
+    assert f'test error {error_of(median):.2f} %, seed {median[-1]}, the median of seeds 0, 1, 2' in said
     card = json.loads(Path('published/net.json').read_text())
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
     shutil.rmtree('runs')

@@ -102,11 +102,16 @@ def _title(section: Section, group: str) -> str:
     return f'{section.name}: {group}' if group else section.name
 
 
+def describe_weights(card: Mapping[str, Any]) -> str:
+    """Such as 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
+    told, seeds = f'test error {card["test_error"]:.2f} %, seed {card["seed"]}', card['median_of_seeds']
+    return f'{told}, the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else f'{told}, a single run'
+
+
 def _weights(path: Path) -> str:
     try:
         card = json.loads(path.read_text())
-        name, error = label(card['config_file'], card['overrides']), card['test_error']
-        which = f'seed {card["seed"]}, the median of seeds {", ".join(map(str, card["median_of_seeds"]))}'
-        return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): test error {error:.2f} %, {which}'
+        name = label(card['config_file'], card['overrides'])
+        return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): {describe_weights(card)}'
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
