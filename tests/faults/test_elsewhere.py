@@ -20,7 +20,7 @@ from tests.conftest import small_config
 
 def config(devices: int) -> dict[str, Any]:
     """With a rate at which rounding does not grow: a ReLU that it switches changes a gradient by a thousandth."""
-    return small_config(**{'parallel.devices': devices, 'schedule.learning_rate': 0.002})
+    return small_config(**{'parallel.devices': devices, 'schedule.learning_rate': 0.001})
 
 
 def last_state(folder: Path) -> Any:
