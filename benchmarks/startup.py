@@ -43,17 +43,15 @@ def one(network: str, size: int) -> None:
     print(json.dumps(seconds | {'from building to the first update': first - imported, 'another step': run()}))
 
 
-def seconds_until(line: str, command: list[str], environment: dict[str, str]) -> tuple[float, str]:
-    """From a command to a line that begins so, which is returned too; to its end, with its last line, if ''."""
-    began, seconds, found = time.perf_counter(), 0.0, ''
+def lines_of(command: list[str], environment: dict[str, str]) -> list[tuple[float, str]]:
+    """What a command prints, each line with the seconds since its start; last, '' with those to its end."""
+    began = time.perf_counter()
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1', **environment}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        for printed in process.stdout or ():
-            if printed.startswith(line) and not (line and found):
-                seconds, found = time.perf_counter() - began, printed
-    if process.returncode or not found:
+        lines = [(time.perf_counter() - began, line) for line in process.stdout or ()]
+    if process.returncode:
         raise SystemExit(f'{" ".join(command)}: exit code {process.returncode}')
-    return seconds if line else time.perf_counter() - began, found
+    return [*lines, (time.perf_counter() - began, '')]
 
 
 def main() -> None:
@@ -78,7 +76,7 @@ def main() -> None:
             cached = {'JAX_COMPILATION_CACHE_DIR': folder, 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.3'}
             for cache, environment in {'none': {}, 'empty': cached, 'full': cached}.items():
                 command = [sys.executable, __file__, '--one', network, str(size)]
-                seconds = json.loads(seconds_until('', command, environment)[1])
+                seconds = json.loads(lines_of(command, environment)[-2][1])
                 results.setdefault(network, {})[cache] = seconds
                 print(
                     f'| {network} ({size}x{size}) | {cache} | {" | ".join(f"{s:.1f}" for s in seconds.values())} |',
@@ -91,8 +89,9 @@ def main() -> None:
             'quick start, first update and evaluation, empty cache': ('epoch', [*train, f'--workdir={folder}/1']),
             'quick start, first update and evaluation, full cache': ('epoch', [*train, f'--workdir={folder}/2']),
         }
-        for name, (line, command) in commands.items():
-            seconds = seconds_until(line, command, {'XDG_CACHE_HOME': folder})[0]
+        for name, (start, command) in commands.items():
+            lines = lines_of(command, {'XDG_CACHE_HOME': folder})
+            seconds = next(at for at, line in lines if (line.startswith(start) if start else not line))
             results[name] = {'none': {'seconds': seconds}}
             print(f'{name}: {seconds:.1f} s')
     print(json.dumps({**versions(), 'results': results}))

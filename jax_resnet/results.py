@@ -13,7 +13,7 @@ from typing import Any
 
 from jax_resnet import command_line, config_file
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import recipe
+from jax_resnet.run_config import compared, recipe
 
 STUDY = 'configs/studies/figure6_2015.py'
 """The rows of the README's first table, be they measured or not."""
@@ -169,8 +169,8 @@ def _config_file(run: Path) -> str:
 
 def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
-    as_it_stands, here = recipe(config_file.load(file, {})[0].to_dict()), recipe(config)
-    names = [*here, *(name for name in as_it_stands if name not in here)]
+    as_it_stands, here = compared(config_file.load(file, {})[0].to_dict()), compared(config)
+    names = [name for name in {**here, **as_it_stands} if name != 'seed']
     return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
 
 
