@@ -12,7 +12,9 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from jax_resnet import command_line, config_file, huge_pages
+from jax_resnet import command_line
+from jax_resnet.backend import huge_pages
+from jax_resnet.config import loader
 from jax_resnet.errors import ConfigError
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'The config: a file, or file.py:argument.')
@@ -34,9 +36,9 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
     print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
     argv = [argument for argument in argv if argument not in flag]
     if any(argument.startswith(('--config=', '-config=')) for argument in argv):
-        from jax_resnet.training import fields
+        from jax_resnet.config import fields
 
-        print(f'\nFields of {config_file.parse(argv, flags.FLAGS)}, changed by --config.field=value:\n')
+        print(f'\nFields of {loader.parse(argv, flags.FLAGS)}, changed by --config.field=value:\n')
         print(fields.describe(_CONFIG.value.to_dict()))
 
 
@@ -58,10 +60,10 @@ def _train(argv: Sequence[str]) -> None:
         if argument.startswith('--config=') and folder.is_dir():
             print(_list_configs(folder))
             return
-    file = config_file.parse(argv, flags.FLAGS)
+    file = loader.parse(argv, flags.FLAGS)
     from jax_resnet import training
-    from jax_resnet.run_config import default_name
-    from jax_resnet.training import compilation_cache
+    from jax_resnet.backend import compilation_cache
+    from jax_resnet.config.identity import default_name
 
     compilation_cache.enable()
     workdir: str | Path | None = _WORKDIR.value

@@ -13,7 +13,7 @@ import time
 
 from peers import NETWORKS, in_turn, ours, versions
 
-from jax_resnet import huge_pages
+from jax_resnet.backend import huge_pages
 
 
 def one(network: str, batch_size: int, devices: int, rounds: int) -> None:

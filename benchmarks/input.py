@@ -10,7 +10,7 @@ import time
 
 from peers import Run, experiment, in_turn, ours, versions
 
-from jax_resnet import huge_pages
+from jax_resnet.backend import huge_pages
 
 
 def gathering(batch_size: int, steps: int, augmented: bool) -> Run:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from peers import NETWORKS, versions
 
-from jax_resnet import huge_pages
+from jax_resnet.backend import huge_pages
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from peers import NETWORKS, Run, copy_rate, experiment, in_a_process, in_turn, matrix_rate, ours, versions
 
-from jax_resnet import huge_pages
+from jax_resnet.backend import huge_pages
 
 
 def multiply_adds(network: str, batch_size: int) -> float:

@@ -15,7 +15,7 @@ import jax_resnet
 from jax_resnet import command_line, models
 from jax_resnet.errors import DataError
 from jax_resnet.models.pytorch import STYLES
-from jax_resnet.training import weights
+from jax_resnet.runs import weights
 
 
 def main() -> int:

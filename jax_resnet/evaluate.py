@@ -21,7 +21,7 @@ def main() -> int:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from jax_resnet import training
-    from jax_resnet.training import compilation_cache
+    from jax_resnet.backend import compilation_cache
 
     compilation_cache.enable()
     scores = training.evaluate(options.run, options.split, options.data_dir)

@@ -15,13 +15,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_resnet import command_line, config_file, models
+from jax_resnet import backend, command_line, models
+from jax_resnet.config import loader
+from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.models import layer_responses
 from jax_resnet.report import charts
-from jax_resnet.training import layer_responses, weights
+from jax_resnet.runs import weights
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.network import compiler_options_for, network, parts_for
-from jax_resnet.training.run_folder import RunFolder
 from jax_resnet.training.trained import load
 
 
@@ -69,7 +71,7 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
     elif weights.is_file(name):
         config, *_ = weights.read_with_card(name)
     else:
-        is_trained, config = False, config_file.load(name, {})[0].to_dict()
+        is_trained, config = False, loader.load(name, {})[0].to_dict()
     changed = {'dataset': {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}}
     experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
     images, labels = experiment.train_examples.images, experiment.train_examples.labels
@@ -78,15 +80,15 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
         raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {len(labels):,}')
     last = is_trained and not initial
     variables = load(name).variables if last else models.unstack(experiment.initial_state().variables)
-    platform = jax.local_devices()[0].platform
+    platform = backend.of(jax.local_devices()[0].platform)
     found = layer_responses.measure(
-        network(config, **parts_for(platform) | {'stacked': False, 'rematerialize': False}),
+        network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),
         variables,
         [
             (experiment.normalization(jnp.asarray(images[i : i + batch_size])), labels[i : i + batch_size])
             for i in range(0, count - batch_size + 1, batch_size)
         ],
-        compiler_options_for(platform),
+        dict(platform.compiler_options),
     )
     return {'layers': found.names, 'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import command_line, config_file
+from jax_resnet import command_line
+from jax_resnet.config import loader
+from jax_resnet.config.identity import compared, recipe
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import compared, recipe
 
 STUDY = 'configs/studies/figure6_2015.py'
 """The rows of the README's first table, be they measured or not."""
@@ -42,7 +43,7 @@ def main() -> int:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from jax_resnet.training import results_folder
+    from jax_resnet.runs import results_folder
 
     results = [_result(run, options.config) for run in options.runs]
     for result in results:
@@ -52,8 +53,8 @@ def _add(options: argparse.Namespace) -> None:
 def _weights(options: argparse.Namespace) -> None:
     import jax_resnet
     from jax_resnet.report import readme
-    from jax_resnet.training import results_folder, weights
-    from jax_resnet.training.run_folder import RunFolder
+    from jax_resnet.runs import results_folder, weights
+    from jax_resnet.runs.run_folder import RunFolder
 
     results = {run: _result(run, options.config) for run in options.runs}
     first = results[options.runs[0]]
@@ -106,8 +107,9 @@ def made() -> list[Any]:
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index
     from jax_resnet import studies
-    from jax_resnet.report import readme, runs, sections
-    from jax_resnet.training import results_folder
+    from jax_resnet.report import readme, sections
+    from jax_resnet.runs import results_folder
+    from jax_resnet.runs import run as runs
 
     left = results_folder.paths()
     recipes = {path: recipe(results_folder.read(path)['config']) for path in left}
@@ -149,8 +151,8 @@ def made() -> list[Any]:
 
 
 def _result(run: str, given: str | None) -> dict[str, Any]:
-    from jax_resnet.training import results_folder
-    from jax_resnet.training.run_folder import RunFolder
+    from jax_resnet.runs import results_folder
+    from jax_resnet.runs.run_folder import RunFolder
 
     config = RunFolder(run).config()
     file = given or _config_file(Path(run))
@@ -169,7 +171,7 @@ def _config_file(run: Path) -> str:
 
 def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
-    as_it_stands, here = compared(config_file.load(file, {})[0].to_dict()), compared(config)
+    as_it_stands, here = compared(loader.load(file, {})[0].to_dict()), compared(config)
     names = [name for name in {**here, **as_it_stands} if name != 'seed']
     return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
 

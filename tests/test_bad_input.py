@@ -16,11 +16,11 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import main
+from jax_resnet.config.fields import check
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
 from jax_resnet.training import loop
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.fields import check
 from tests.conftest import of_damage, small_config
 
 pytestmark = pytest.mark.filterwarnings('ignore:the load_module:DeprecationWarning')  # of ml_collections

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from configs import index
+from jax_resnet.config.durations import Clock
 from jax_resnet.training import schedule
-from jax_resnet.training.durations import Clock
 from tests.test_parameter_counts import PARAMETERS, get_config
 
 FOLDER = Path(__file__).parents[1] / 'configs'

@@ -8,7 +8,7 @@ import pytest
 
 from jax_resnet import models
 from jax_resnet.errors import DataError
-from jax_resnet.training import weights
+from jax_resnet.runs import weights
 
 ROOT = Path(__file__).parents[1]
 

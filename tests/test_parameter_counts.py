@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax_resnet import models
-from jax_resnet.models.config import NETWORKS
-from jax_resnet.training.fields import check
+from jax_resnet.config.fields import check
+from jax_resnet.models.by_name import NETWORKS
 
 CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
 REPORT = {**{f'resnet{depth}': CIFAR10[depth] for depth in (20, 56, 110)}, 'resnet50': 755_802, 'resnet62': 950_234,

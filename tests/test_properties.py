@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from jax_resnet import models
+from jax_resnet.config.durations import Clock
 from jax_resnet.data import Augmentation, CentreView, Examples, preprocessing, stream
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import schedule
-from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Evaluator
-from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import assert_equal_trees, small_config
 
 # The same examples in each run, without a limit on their time.

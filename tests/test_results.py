@@ -14,9 +14,9 @@ from jax_resnet import results, training
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import readme, sections
+from jax_resnet.runs import results_folder, weights
 from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import FINISHED, MISSING, state_of
-from jax_resnet.training import results_folder, weights
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import small_config
 
@@ -104,7 +104,7 @@ def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypa
     pytest.importorskip('altair')
     assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
-        config = results.config_file.load(f'configs/{name}.py', {})[0].to_dict()
+        config = results.loader.load(f'configs/{name}.py', {})[0].to_dict()
         result = results_folder.read(results_folder.paths()[-1])
         summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
         results_folder.write(

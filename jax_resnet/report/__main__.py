@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from jax_resnet import command_line
-from jax_resnet.report import one_run, sections, table
+from jax_resnet.report import sections, single_run, table
 from jax_resnet.report.answer import answers
 from jax_resnet.report.pictures import only_run
 
@@ -31,7 +31,7 @@ def _report(options: argparse.Namespace) -> None:
         print('\n'.join((*table.states(section), *table.explain(section))) + '\n')
         run = only_run(section)
         if run is not None:
-            print(one_run.curve(run) + '\n')
+            print(single_run.curve(run) + '\n')
     if options.out:
         from jax_resnet.report import files
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import charts, one_run, page, pictures, table
+from jax_resnet.report import charts, page, pictures, single_run, table
 from jax_resnet.report.answer import answers
 from jax_resnet.report.pictures import Charts
 from jax_resnet.report.sections import Row, Section
@@ -54,8 +54,8 @@ def _draw(
                     charts.save(chart, folder / f'{name}{suffix}')
                 made.append(folder / f'{name}.png')
         run = pictures.only_run(section)
-        made += one_run.drawings(run) if run else []
-        for i, mistake in enumerate(one_run.mistakes(run) if run else []):
+        made += single_run.drawings(run) if run else []
+        for i, mistake in enumerate(single_run.mistakes(run) if run else []):
             (folder / f'mistake{i + 1:02}.png').write_bytes(mistake.png())
     return paths
 

@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from jax_resnet.report import charts, curves, one_run, table
+from jax_resnet.report import charts, curves, single_run, table
 from jax_resnet.report.answer import answers
 from jax_resnet.report.pictures import Charts, only_run
-from jax_resnet.report.runs import FINISHED, Run
 from jax_resnet.report.sections import Row, Section
+from jax_resnet.runs.run import FINISHED, Run
 
 STYLE = """
 :root { --ink: #1d2939; --soft: #667085; --line: #e4e7ec; --wash: #f8f9fb; --accent: #4269a5; }
@@ -179,11 +179,11 @@ def _look(run: Run) -> str:
     """What the run folder has to show of this run alone: mistakes, and pictures that other commands left."""
     figures = ''.join(
         f'<figure><img src="{mistake.data_uri()}" alt=""><figcaption>{escape(mistake.caption)}</figcaption></figure>'
-        for mistake in one_run.mistakes(run)
+        for mistake in single_run.mistakes(run)
     )
     drawn = ''.join(
         f'<h3>{escape(path.stem.replace("_", " "))}</h3><img class="drawn" src="{_data_uri(path)}" alt="">'
-        for path in one_run.drawings(run)
+        for path in single_run.drawings(run)
     )
     title = '<h3>Most confident mistakes on the test data</h3>'
     return (f'{title}<div class="mistakes">{figures}</div>' if figures else '') + drawn

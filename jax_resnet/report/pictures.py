@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet.report import curves, one_run
+from jax_resnet.report import curves, single_run
 from jax_resnet.report.sections import Row, Section
 
 Charts = dict[str, Any]
@@ -29,7 +29,7 @@ def of_section(section: Section) -> dict[str, Charts]:
         by_title['size'] = {'parameters': curves.against_parameters(section)}
     run = only_run(section)
     if run is not None:
-        by_title['answers'] = one_run.charts(run)
+        by_title['answers'] = single_run.charts(run)
     return {title: charts for title, charts in by_title.items() if charts}
 
 

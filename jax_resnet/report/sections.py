@@ -9,8 +9,8 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import runs as run_folders
-from jax_resnet.report.runs import FINISHED, Run
+from jax_resnet.runs import run as run_folders
+from jax_resnet.runs.run import FINISHED, Run
 
 Window = tuple[float, float]
 

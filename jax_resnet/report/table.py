@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from statistics import median
 
-from jax_resnet.report.runs import FINISHED
 from jax_resnet.report.sections import Row, Section
+from jax_resnet.runs.run import FINISHED
 
 NONE = '–'  # noqa: RUF001
 

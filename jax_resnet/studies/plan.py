@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet import models
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.identity import default_name
+from jax_resnet.config.network import network
 from jax_resnet.data import SHAPES
-from jax_resnet.run_config import default_name
-from jax_resnet.training import results_folder
-from jax_resnet.training.durations import Clock
-from jax_resnet.training.network import network
+from jax_resnet.runs import results_folder
 
 
 @dataclass(frozen=True, eq=False)

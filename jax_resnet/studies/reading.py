@@ -7,14 +7,14 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import config_file
+from jax_resnet.config import loader
+from jax_resnet.config.fields import check, without_none
+from jax_resnet.config.identity import flatten, recipe
+from jax_resnet.config.network import network
 from jax_resnet.data import SHAPES
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import flatten, recipe
 from jax_resnet.studies import rehearsal
 from jax_resnet.studies.plan import Plan, Row, Run, without_limit
-from jax_resnet.training.fields import check, without_none
-from jax_resnet.training.network import network
 
 
 def read(
@@ -93,15 +93,15 @@ def _load(file: str) -> dict[str, Any]:
 def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
     file, changes, window = described['config'], dict(described['changes']), described['window']
     if is_rehearsal:
-        config, _ = config_file.load(file, changes)
+        config, _ = loader.load(file, changes)
         changes |= rehearsal.changes(config)
         window = window and tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     changes |= given
-    config, overrides = config_file.load(file, changes)
+    config, overrides = loader.load(file, changes)
     classes = SHAPES[config.dataset.name][1] if config.dataset.name in SHAPES else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
-        config, overrides = config_file.load(file, changes | {'model.num_classes': classes})
-    unchanged = flatten(config_file.load(file, {})[0].to_dict())
+        config, overrides = loader.load(file, changes | {'model.num_classes': classes})
+    unchanged = flatten(loader.load(file, {})[0].to_dict())
     overrides = {name: value for name, value in overrides.items() if unchanged.get(name) != value}
 
     def run(seed: int) -> Run:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from jax_resnet.training.durations import Duration
+from jax_resnet.config.durations import Duration
 
 SHARE = Fraction(1, 20)
 """Of a run's epochs, so that the 164 of a CIFAR recipe become 8.2."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.studies import one_run
+from jax_resnet.studies.job import train
 from jax_resnet.studies.plan import Run
 from jax_resnet.studies.state import FINISHED, prepare, state_of
 
@@ -39,7 +39,7 @@ def submit(runs: Sequence[Run], logs: Path, options: Mapping[str, Any], cluster:
         executor.update_parameters(**{'name': 'jax_resnet', 'timeout_min': 24 * 60, **options})
     except (RuntimeError, NameError, TypeError, ValueError) as e:
         raise ConfigError(f'--launcher={cluster}: {" ".join(str(e).split())}') from None
-    return executor.map_array(one_run.train, [str(run.folder.absolute()) for run in runs])
+    return executor.map_array(train, [str(run.folder.absolute()) for run in runs])
 
 
 def wait(runs: Sequence[Run], jobs: Sequence[Any]) -> dict[Run, str]:

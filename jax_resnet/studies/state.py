@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jax_resnet.config.durations import Duration
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs import results_folder
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Run
-from jax_resnet.training import results_folder
-from jax_resnet.training.durations import Duration
-from jax_resnet.training.run_folder import RunFolder
 
 FINISHED, MISSING, STOPPED, RUNNING, FAILED = 'finished', 'missing', 'stopped', 'running', 'failed'
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Run
 from jax_resnet.studies.state import FINISHED, prepare, state_of
-from jax_resnet.training.run_folder import RunFolder
 
-COMMAND = (sys.executable, '-m', 'jax_resnet.studies.one_run')
+COMMAND = (sys.executable, '-m', 'jax_resnet.studies.job')
 """Trains the run of a folder."""
 
 

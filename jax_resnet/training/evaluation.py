@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import Backend
 from jax_resnet.data import CentreView, Examples
 
 
@@ -78,7 +79,7 @@ class Evaluator:
         class_names: one per label.
         batch_size: examples at a time; rounded up to a multiple of the devices.
         mesh: the devices, one axis `data`.
-        compiler_options: for `jax.jit`.
+        backend: what the devices' platform needs.
     """
 
     model: nn.Module
@@ -87,7 +88,7 @@ class Evaluator:
     class_names: Sequence[str]
     batch_size: int
     mesh: Mesh
-    compiler_options: dict[str, Any] = field(default_factory=dict)
+    backend: Backend = field(default_factory=Backend)
 
     def __post_init__(self) -> None:
         self._batch = -(-min(self.batch_size, len(self.examples)) // self.mesh.size) * self.mesh.size
@@ -95,7 +96,7 @@ class Evaluator:
         padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._images = jax.device_put(padded, everywhere)
-        self._logits = jax.jit(self._predict, out_shardings=everywhere, compiler_options=self.compiler_options)
+        self._logits = self.backend.jit(self._predict, out_shardings=everywhere)
 
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)

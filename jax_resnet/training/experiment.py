@@ -12,14 +12,14 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet import huge_pages, models
+from jax_resnet import backend, models
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import check
+from jax_resnet.config.network import network
 from jax_resnet.data import Augmentation, CentreView, Examples, Normalization, Source, open_source, preprocessing
 from jax_resnet.errors import ConfigError
-from jax_resnet.training import optimizer, schedule, state, xla_cpu
-from jax_resnet.training.durations import Clock
+from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation import Evaluator
-from jax_resnet.training.fields import check
-from jax_resnet.training.network import compiler_options_for, network, parts_for
 from jax_resnet.training.step import Steps
 
 
@@ -51,7 +51,7 @@ class Experiment:
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
         mesh = _mesh(config['parallel']['devices'], batch_size)
-        parts = parts_for(mesh.devices.flat[0].platform)
+        parts = dict(backend.of(mesh.devices.flat[0].platform).network)
         model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
         source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
         clock = Clock(source.count(dataset['train']), batch_size)
@@ -86,9 +86,9 @@ class Experiment:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
-    def compiler_options(self) -> dict[str, Any]:
-        """What `jax.jit` should hand to the compiler of this platform."""
-        return compiler_options_for(self._platform)
+    def backend(self) -> backend.Backend:
+        """What the devices' platform needs."""
+        return backend.of(self.mesh.devices.flat[0].platform)
 
     @cached_property
     def train_examples(self) -> Examples:
@@ -129,13 +129,8 @@ class Experiment:
         The step must be within the window of the stream (`data.stream`) that begins at the state's.
         """
         examples = jax.device_put((self.train_examples.images, self.train_examples.labels), self.everywhere)
-        program = jax.jit(
-            self.steps().run,
-            donate_argnums=0,
-            out_shardings=self.everywhere,
-            compiler_options=self.compiler_options,
-        )
-        with huge_pages.suspended():
+        program = self.backend.jit(self.steps().run, donate_argnums=0, out_shardings=self.everywhere)
+        with self.backend.compiling():
             compiled = program.lower(state, jnp.int32(0), *examples).compile()
         return lambda state, stop: compiled(state, jnp.int32(stop), *examples)
 
@@ -148,22 +143,17 @@ class Experiment:
             self.source.class_names,
             self.config['batch_size'],
             self.mesh,
-            self.compiler_options,
+            self.backend,
         )
 
     def initial_state(self) -> state.TrainState:
         """The state before the first step, on the devices."""
-        options = xla_cpu.ONE_CALL_OPTIONS if self._platform == 'cpu' else {}
-        with huge_pages.suspended():
-            return jax.jit(self._create, out_shardings=self.everywhere, compiler_options=options)()
+        with self.backend.compiling():
+            return self.backend.jit(self._create, runs_once=True, out_shardings=self.everywhere)()  # type: ignore[no-any-return]
 
     def abstract_state(self) -> state.TrainState:
         """The shapes of the state."""
         return jax.eval_shape(self._create)
-
-    @property
-    def _platform(self) -> str:
-        return self.mesh.devices.flat[0].platform
 
     def _create(self) -> state.TrainState:
         images = jnp.zeros((1, *self.source.image_shape))

@@ -14,17 +14,17 @@ import numpy as np
 from clu import parameter_overview
 
 from jax_resnet import models
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import without_none
 from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.runs.run_folder import Preprocessing, RunFolder, describe_devices
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.durations import Clock
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.fields import without_none
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.run_folder import Preprocessing, RunFolder, describe_devices
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.summary import describe_summary, summarize
 from jax_resnet.training.transfer import begin_from

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tqdm import tqdm
 
-from jax_resnet.training.durations import Clock
+from jax_resnet.config.durations import Clock
 
 
 class Progress:

@@ -8,7 +8,7 @@ import jax
 import optax
 from jax.typing import ArrayLike
 
-from jax_resnet.training.durations import Clock
+from jax_resnet.config.durations import Clock
 
 SCHEDULES = ('piecewise', 'cosine')
 """What `config.schedule.name` may be."""

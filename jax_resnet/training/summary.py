@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax_resnet import models
+from jax_resnet.runs.run_folder import describe_devices
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.run_folder import describe_devices
 
 
 def summarize(

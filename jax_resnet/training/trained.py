@@ -14,14 +14,15 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh, SingleDeviceSharding
 from numpy.typing import ArrayLike
 
-from jax_resnet import models
+from jax_resnet import backend, models
+from jax_resnet.config.network import network
 from jax_resnet.data import CentreView, open_source
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.training import optimizer, state, weights
+from jax_resnet.runs import weights
+from jax_resnet.runs.run_folder import Preprocessing, RunFolder
+from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
-from jax_resnet.training.network import compiler_options_for, network, parts_for
-from jax_resnet.training.run_folder import Preprocessing, RunFolder
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         trained.class_names,
         config['batch_size'],
         Mesh(np.array([device]), ('data',)),
-        compiler_options_for(device.platform),
+        backend.of(device.platform),
     )
     return evaluator(trained.variables)
 
@@ -140,7 +141,7 @@ def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
 
 def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
     """The network as training runs it, and the shapes of its state."""
-    model = network(config, **parts_for(jax.local_devices()[0].platform))
+    model = network(config, **backend.of(jax.local_devices()[0].platform).network)
     like = jax.eval_shape(
         # The learning rate is no part of the state: any schedule gives the same shapes.
         lambda: state.create(

@@ -9,7 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.errors import ConfigError
-from jax_resnet.training import weights
+from jax_resnet.runs import weights
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.trained import load
 

@@ -10,8 +10,8 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import DataError
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import small_config
 
 CONFIG = small_config(**{'evaluate_every': '4 steps'})

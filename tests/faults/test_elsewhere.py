@@ -10,11 +10,11 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import Stopped
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import small_config
 
 

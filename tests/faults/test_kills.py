@@ -16,9 +16,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.run_folder import RunFolder
 from tests.conftest import assert_equal_trees
 
 ROOT = Path(__file__).parents[2]

@@ -11,14 +11,15 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
+from jax_resnet.backend import cpu
 from jax_resnet.models.compose import compose
 from jax_resnet.models.resnet import Stage, Stem
-from jax_resnet.training import optimizer, xla_cpu
+from jax_resnet.training import optimizer
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
 CONVOLUTIONS = {
     'plain gradients': nn.Conv,
-    'gradients for CPUs': partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated),
+    'gradients for CPUs': partial(nn.Conv, conv_general_dilated=cpu.conv_general_dilated),
 }
 
 
@@ -81,7 +82,7 @@ def test_training(shortcut: str, stacked: bool, conv: str) -> None:
         tx = optimizer.create(sgd, optax.join_schedules([lambda _: 0.1, lambda _: 0.01], [2]))
         opt_state = tx.init(params)
 
-        @partial(jax.jit, compiler_options=xla_cpu.ONE_CALL_OPTIONS)
+        @partial(jax.jit, compiler_options=cpu.ONE_CALL_OPTIONS)
         @partial(jax.value_and_grad, has_aux=True)
         def loss_of(params: dict, batch_stats: dict) -> tuple:
             variables = {'params': params, 'batch_stats': batch_stats}

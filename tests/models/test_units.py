@@ -9,10 +9,10 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
+from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
 from jax_resnet.models.compose import compose
 from jax_resnet.models.resnet import End, Stem
 from jax_resnet.models.units import Layer
-from jax_resnet.training.xla_cpu import ONE_CALL_OPTIONS
 from tests.references.draw import draw
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz')

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import runs, sections
+from jax_resnet.report import sections
+from jax_resnet.runs import run as runs
 from tests.report.conftest import write_run, write_study
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet.config.durations import Clock
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import read, reading
-from jax_resnet.training.durations import Clock
 from tests.studies.conftest import ROOT
 
 STUDIES = sorted(path.stem for path in (ROOT / 'configs' / 'studies').glob('*.py') if path.stem != 'base')

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, slurm
 from jax_resnet.studies.state import FINISHED, prepare, state_of
-from jax_resnet.training.run_folder import RunFolder
 
 pytest.importorskip('submitit')
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
 from jax_resnet.studies.state import FAILED, FINISHED, MISSING, RUNNING, STOPPED, State, prepare, state_of
-from jax_resnet.training.run_folder import RunFolder
 
 
 def test_states(checkout: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.report import sections, table
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from jax_resnet.training.run_folder import RunFolder
 from tests.studies.conftest import ROOT
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -52,7 +52,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
     config, whole = dict(read('small.py', [0]).runs[0].config), checkout / 'whole'
     RunFolder(whole).open(config)
-    command = [sys.executable, '-m', 'jax_resnet.studies.one_run', str(whole)]
+    command = [sys.executable, '-m', 'jax_resnet.studies.job', str(whole)]
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere) as process:
         assert process.wait() == 0

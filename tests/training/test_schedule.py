@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from jax_resnet.config.durations import Clock
 from jax_resnet.training import schedule
-from jax_resnet.training.durations import Clock
 
 CLOCK = Clock(epoch_size=50_000, batch_size=128)
 PAPER = {

@@ -13,7 +13,7 @@ def after_a_step(**changes) -> TrainState:
     experiment = Experiment.of(small_config(**{'batch_norm.group_size': 8, **changes}))
     steps = experiment.steps()
     images, labels = experiment.train_examples.images[:32], experiment.train_examples.labels[:32]
-    step = jax.jit(steps.step, compiler_options=experiment.compiler_options)
+    step = experiment.backend.jit(steps.step)
     return jax.device_get(step(experiment.initial_state(), images, labels))
 
 

@@ -9,7 +9,8 @@ from flax.traverse_util import flatten_dict
 import jax_resnet
 from jax_resnet import models
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.training import train, weights
+from jax_resnet.runs import weights
+from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees, small_config

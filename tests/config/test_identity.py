@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet.config.identity import LATER_FIELDS, checked, compared, default_name, flatten, recipe
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import LATER_FIELDS, checked, compared, default_name, flatten, recipe
 from tests.conftest import small_config
 
 

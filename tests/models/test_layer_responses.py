@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import models
-from jax_resnet.training.layer_responses import LayerResponses, measure
-from jax_resnet.training.xla_cpu import ONE_CALL_OPTIONS
+from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
+from jax_resnet.models.layer_responses import LayerResponses, measure
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 4, 8, 8, 3)).astype(np.float32)
 LABELS = np.arange(8).reshape(2, 4)

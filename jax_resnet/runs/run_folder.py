@@ -18,9 +18,9 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jax_resnet.config.identity import checked, compared
 from jax_resnet.data import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.run_config import checked, compared
 
 
 class Preprocessing(NamedTuple):

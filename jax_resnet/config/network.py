@@ -1,28 +1,13 @@
-"""The network of a config, and what makes it fast on a platform."""
+"""The network that a config describes."""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.errors import ConfigError
-from jax_resnet.training import xla_cpu
-
-
-def parts_for(platform: str) -> dict[str, Any]:
-    """Attributes of `models.ResNet` with which training runs a network on a platform, 'cpu' or another."""
-    if platform != 'cpu':
-        return {'stacked': True}
-    conv = partial(nn.Conv, conv_general_dilated=xla_cpu.conv_general_dilated)
-    return {'stacked': True, 'conv': conv, 'rematerialize': xla_cpu.keep_convolutions, 'unroll': xla_cpu.UNROLL}
-
-
-def compiler_options_for(platform: str) -> dict[str, Any]:
-    """What `jax.jit` should hand to the compiler of a platform."""
-    return dict(xla_cpu.compiler_options()) if platform == 'cpu' else {}
 
 
 def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from jax_resnet.models.assignments import identity4, scaled_resnet
 from jax_resnet.models.compose import choose
-from jax_resnet.models.named import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
+from jax_resnet.models.papers import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
 from jax_resnet.models.resnet import ResNet
 
 NETWORKS: dict[str, Callable[..., ResNet]] = {

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError, Diverged
-from jax_resnet.studies import one_run, read
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.studies import job, read
 from jax_resnet.studies.plan import Run
 from jax_resnet.studies.state import FAILED, STOPPED, prepare, state_of
-from jax_resnet.training.run_folder import RunFolder
 from tests.studies.conftest import ROOT
 
 
@@ -25,10 +25,10 @@ def run(checkout: Path) -> Run:
 
 def test_why_it_failed_is_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(Diverged):
-        one_run.train(run.folder)
+        job.train(run.folder)
     assert state_of(run).name == FAILED and 'is not finite' in state_of(run).detail
     with RunFolder(run.folder).locked(), pytest.raises(ConfigError, match='another program trains here'):
-        one_run.train(run.folder)
+        job.train(run.folder)
     assert 'is not finite' in state_of(run).detail
 
 
@@ -37,7 +37,7 @@ def test_when_the_study_is_gone_it_saves_and_stops(checkout: Path) -> None:
     run = read('small.py:0.1', [0], {'train_for': '100000 steps', 'evaluate_every': '50000 steps'}).runs[0]
     prepare(run)
     with subprocess.Popen(
-        [sys.executable, '-m', 'jax_resnet.studies.one_run', str(run.folder)],
+        [sys.executable, '-m', 'jax_resnet.studies.job', str(run.folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {'PYTHONPATH': str(ROOT)},
     ) as process:  # fmt: skip

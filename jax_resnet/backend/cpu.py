@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.extend.core
 import jax.numpy as jnp
 from jax import lax
+
+from jax_resnet.backend.base import Backend
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -30,6 +33,15 @@ ONE_CALL_OPTIONS: dict[str, int] = {'xla_backend_optimization_level': 1}
 
 UNROLL = 6
 """Units of a stage that run faster without a loop, and still compile in seconds."""
+
+
+def backend() -> Backend:
+    """How a CPU runs a network: stacked, short stages written out, with the gradients of this file."""
+    return Backend(
+        network={'stacked': True, 'unroll': UNROLL, 'conv': Conv, 'rematerialize': keep_convolutions},
+        compiler_options=compiler_options(),
+        one_call_options=ONE_CALL_OPTIONS,
+    )
 
 
 def keep_convolutions(primitive: jax.extend.core.Primitive, *_: Any, **__: Any) -> bool:
@@ -61,6 +73,12 @@ def conv_general_dilated(
     if options.get('feature_group_count', 1) != 1 or any(d != 1 for d in dilations):
         raise NotImplementedError('the convolution for CPUs has neither feature groups nor dilation')
     return _conv(x, kernel, tuple(window_strides), tuple(tuple(p) for p in padding))
+
+
+class Conv(nn.Conv):
+    """`nn.Conv` with the gradients of this file."""
+
+    conv_general_dilated: Any = conv_general_dilated
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jax_resnet.report.charts import PALETTE, altair, styled
-from jax_resnet.report.runs import Run
+from jax_resnet.runs.run import Run
 
 HEIGHT, WIDTH = 12, 64
 

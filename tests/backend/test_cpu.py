@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax_resnet.training import xla_cpu
+from jax_resnet.backend import cpu
 
 
 @pytest.mark.parametrize('stride', [1, 2])
@@ -21,7 +21,7 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, size: tup
         plain = partial(lax.conv_general_dilated, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
         out = [
             jax.vjp(lambda x, k, conv=conv: conv(x, k, (stride, stride), (padding, padding)), x, kernel)
-            for conv in (plain, xla_cpu.conv_general_dilated)
+            for conv in (plain, cpu.conv_general_dilated)
         ]
         cotangent = rng.normal(size=out[0][0].shape)
         results = [(value, *vjp(cotangent)) for value, vjp in out]
@@ -33,16 +33,16 @@ def test_what_it_does_not_do_is_refused() -> None:
     x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 2, 4))
     for options in ({'feature_group_count': 2}, {'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
         with pytest.raises(NotImplementedError, match='neither feature groups nor dilation'):
-            xla_cpu.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
+            cpu.conv_general_dilated(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
 
 
 def test_an_option_that_the_compiler_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(xla_cpu.COMPILER_OPTIONS, 'xla_no_such_option', 'x')
-    xla_cpu.compiler_options.cache_clear()
+    monkeypatch.setitem(cpu.COMPILER_OPTIONS, 'xla_no_such_option', 'x')
+    cpu.compiler_options.cache_clear()
     try:
-        assert 'xla_no_such_option' not in xla_cpu.compiler_options()
+        assert 'xla_no_such_option' not in cpu.compiler_options()
     finally:
-        xla_cpu.compiler_options.cache_clear()
+        cpu.compiler_options.cache_clear()
 
 
 def test_it_trains_inside_a_scan() -> None:
@@ -50,7 +50,7 @@ def test_it_trains_inside_a_scan() -> None:
     kernels = jnp.ones((2, 3, 3, 4, 4))
 
     def loss(kernels: jax.Array, x: jax.Array) -> jax.Array:
-        conv = partial(xla_cpu.conv_general_dilated, window_strides=(1, 1), padding=((1, 1), (1, 1)))
+        conv = partial(cpu.conv_general_dilated, window_strides=(1, 1), padding=((1, 1), (1, 1)))
         return lax.scan(lambda x, kernel: (conv(x, kernel), None), x, kernels)[0].sum()
 
     text = str(jax.make_jaxpr(jax.grad(loss))(kernels, jnp.ones((2, 8, 8, 4))))

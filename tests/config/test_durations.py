@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from jax_resnet.training.durations import Clock, Duration
+from jax_resnet.config.durations import Clock, Duration
 
 CIFAR = Clock(epoch_size=50_000, batch_size=128)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import run_config
+from jax_resnet.config import identity
 from jax_resnet.errors import ConfigError
 
 FINISHED, FAILED, UNFINISHED, MISSING = 'finished', 'failed', 'unfinished', 'missing'
@@ -54,7 +54,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """The config without the seed and what says nothing of the recipe."""
-        return run_config.recipe(self.config)
+        return identity.recipe(self.config)
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
@@ -65,7 +65,7 @@ def read(folder: Path, seed: int | None = None) -> Run:
     """
     if folder.suffix == '.json':
         return _of_result(folder)
-    config = run_config.flatten(_json(folder / 'config.json') or {})
+    config = identity.flatten(_json(folder / 'config.json') or {})
     lines = (folder / 'metrics.jsonl').read_text().splitlines(True) if (folder / 'metrics.jsonl').exists() else []
     try:
         metrics = [json.loads(line) for line in lines if line.endswith('\n')]  # a kill cuts the last line short
@@ -107,7 +107,7 @@ def _of_result(path: Path) -> Run:
     try:
         columns = result['metrics']
         metrics = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
-        config = run_config.flatten(result['config'])
+        config = identity.flatten(result['config'])
         return Run(path, config['seed'], config, metrics, result['summary'], '', False)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None

@@ -27,7 +27,7 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> str:
     """
     changed = [match[1] for argument in argv if (match := re.match(r'--?config\.([^=]*)', argument))]
     if changed:
-        from jax_resnet.training import fields
+        from jax_resnet.config import fields
 
         for field in changed:
             fields.check_name(field)

@@ -1,8 +1,8 @@
 import pytest
 
+from jax_resnet.config.fields import FIELDS, check
+from jax_resnet.config.identity import flatten
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import flatten
-from jax_resnet.training.fields import FIELDS, check
 from tests.conftest import small_config
 
 

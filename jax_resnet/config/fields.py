@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jax_resnet.config.durations import Duration
+from jax_resnet.config.identity import flatten
 from jax_resnet.data import SOURCES
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import flatten
-from jax_resnet.training.durations import Duration
-from jax_resnet.training.optimizer import DECAYED, OPTIMIZERS
-from jax_resnet.training.schedule import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -100,13 +98,13 @@ FIELDS: dict[str, Field] = {
     'dataset.crop': _whole(0, "height and width of the random crop; 0 is the image's own"),
     'dataset.flip': _flag('mirror half of the images'),
     'dataset.test_crop': _whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image'),
-    'optimizer.name': _choice(OPTIMIZERS, 'the optimizer'),
+    'optimizer.name': _choice(['sgd', 'adam'], 'the optimizer'),
     'optimizer.momentum': _number(0, 1, "kept of the last update; Adam's b1"),
     'optimizer.nesterov': _flag("Nesterov's momentum"),
     'optimizer.weight_decay': _number(0, math.inf, 'coupled L2: added to the gradient, times the parameter'),
-    'optimizer.decay': _choice(DECAYED, 'what decays: kernels, or every parameter'),
+    'optimizer.decay': _choice(['kernels', 'all'], 'what decays: kernels, or every parameter'),
     'loss.label_smoothing': _number(0, 0.9999, 'share of each label that is spread over all classes'),
-    'schedule.name': _choice(SCHEDULES, 'constant pieces, or half a cosine down to zero at the end'),
+    'schedule.name': _choice(['piecewise', 'cosine'], 'constant pieces, or half a cosine down to zero at the end'),
     'schedule.learning_rate': _number(0, math.inf, 'after warm-up and before the first drop', open_low=True),
     'schedule.drop_at': _sequence('when the rate is multiplied by factor', 'durations', _is_duration),
     'schedule.factor': _number(0, 1, 'of each drop', open_low=True),

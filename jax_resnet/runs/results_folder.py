@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jax_resnet.config.identity import compared, default_name
 from jax_resnet.errors import ConfigError
-from jax_resnet.run_config import compared, default_name
-from jax_resnet.training.run_folder import RunFolder
+from jax_resnet.runs.run_folder import RunFolder
 
 RESULTS = Path('results')
 """Of the repository, as `runs` is where runs go."""

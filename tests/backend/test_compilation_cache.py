@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import logging, sys
 import jax, jax.numpy as jnp
-from jax_resnet.training import compilation_cache
+from jax_resnet.backend import compilation_cache
 compilation_cache.LEAST_SECONDS = 0.0
 compilation_cache.enable()
 found = []

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.training.run_folder import RunFolder
+from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import small_config
 
 

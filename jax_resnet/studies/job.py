@@ -1,4 +1,4 @@
-"""One run of a study, in a process of its own: `python -m jax_resnet.studies.one_run RUN_FOLDER`.
+"""One run of a study, in a process of its own: `python -m jax_resnet.studies.job RUN_FOLDER`.
 
 The run folder has the config already. On standard output goes a line of JSON a dispatch, for the study to show; what
 a person would read goes to standard error. When standard input ends, the study is gone: the run saves, and stops.
@@ -11,7 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
-from jax_resnet import command_line, huge_pages
+from jax_resnet import command_line
+from jax_resnet.backend import huge_pages
 from jax_resnet.errors import ConfigError, Stopped
 
 
@@ -22,8 +23,8 @@ def train(folder: str | Path) -> None:
         UserError: as `training.train`.
     """
     from jax_resnet import training
-    from jax_resnet.training import compilation_cache
-    from jax_resnet.training.run_folder import RunFolder
+    from jax_resnet.backend import compilation_cache
+    from jax_resnet.runs.run_folder import RunFolder
 
     compilation_cache.enable()
     run_folder = RunFolder(folder)

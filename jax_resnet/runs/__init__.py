@@ -1,0 +1,1 @@
+"""The files of runs, of results and of weights: this room alone knows them."""
