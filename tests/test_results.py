@@ -11,9 +11,10 @@ import pytest
 import jax_resnet
 from configs import index
 from jax_resnet import results, training
+from jax_resnet.config import loader
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.report import readme, sections
+from jax_resnet.report import reading, readme
 from jax_resnet.runs import results_folder, weights
 from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import FINISHED, MISSING, state_of
@@ -104,7 +105,7 @@ def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypa
     pytest.importorskip('altair')
     assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
-        config = results.loader.load(f'configs/{name}.py', {})[0].to_dict()
+        config = loader.load(f'configs/{name}.py', {})[0].to_dict()
         result = results_folder.read(results_folder.paths()[-1])
         summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
         results_folder.write(
@@ -158,10 +159,10 @@ def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypa
     assert states[1].detail.startswith(f'{error:.2f} % test error') and states[1].detail.endswith(f', in {path}')
     plan.folder.mkdir(parents=True)
     (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
-    (section,) = sections.read([plan.folder])
+    (section,) = reading.read([plan.folder])
     assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
     assert section.rows[0].median == pytest.approx(error, rel=1e-5)
-    (of_results,) = sections.read(['results'])
+    (of_results,) = reading.read(['results'])
     assert of_results.rows[0].label == 'resnet20_digits'
     path.write_text('{')
     with pytest.raises(ConfigError, match='seed1.json is damaged'):

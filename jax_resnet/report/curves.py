@@ -5,11 +5,14 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from jax_resnet.report.charts import GREY, PALETTE, altair, legend_columns, styled
+from jax_resnet.report.charts import GREY, LABEL_IN_LINES, PALETTE, altair, legend_columns, styled
 from jax_resnet.report.sections import Row, Section
 
 SPLITS = {'test': [], 'training': [6, 4]}
 """And how their lines are dashed."""
+
+DECADES = [10.0**k for k in range(-9, 3)]
+"""Ticks of a logarithmic axis."""
 
 HINT = (
     'Click a name below a chart to switch its curves off or on. Drag to move, Ctrl + wheel or pinch to zoom, double '
@@ -28,34 +31,39 @@ def losses(rows: Sequence[Row], title: str) -> Any:
 
 
 def learning_rates(rows: Sequence[Row], title: str) -> Any:
-    """The learning rate of every row."""
+    """The learning rate of every row; rows of the same rates share a line, in dashes that take turns."""
     alt = altair()
-    values = []
-    for row in rows:
-        run = next((run for run in row.runs if run.metrics), None)
-        values += [
-            {'row': row.label, 'epoch': round(line['epoch'], 4), 'rate': line['learning_rate']}
-            for line in (run.metrics if run else ())
-        ]
+    rates = {row.label: _rates(row) for row in rows}
     shown, click = _switch(alt, 'row', [row.label for row in rows])
-    chart = (
-        alt.Chart(alt.Data(values=values))
-        .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True)
-        .encode(
-            x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
-            y=alt.Y(
-                'rate:Q',
-                title='learning rate',
-                scale=alt.Scale(type='log', padding=8, nice=False),
-                axis=alt.Axis(format='~g', values=[10.0**k for k in range(-9, 3)]),
-            ),
-            color=colour_of(alt, rows),
-            opacity=click,
-            tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
+    lines: list[Any] = []
+    for label, values in rates.items():
+        same = [other for other in rates if rates[other] == values]
+        dashes = {'strokeDash': [7, 7 * (len(same) - 1)], 'strokeDashOffset': -7 * same.index(label)}
+        points = [{'row': label, 'epoch': epoch, 'rate': rate} for epoch, rate in values]
+        line = (
+            alt.Chart(alt.Data(values=points))
+            .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True, **dashes if len(same) > 1 else {})
+            .encode(
+                x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
+                y=alt.Y(
+                    'rate:Q',
+                    title='learning rate',
+                    scale=alt.Scale(type='log', padding=8, nice=False),
+                    axis=alt.Axis(format='~g', values=DECADES),
+                ),
+                color=colour_of(alt, rows),
+                opacity=click,
+                tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
+            )
         )
-        .add_params(shown, _zoom(alt))
-    )
-    return styled(chart.properties(title=title), height=180)
+        lines.append(line if lines else line.add_params(shown, _zoom(alt)))
+    return styled(alt.layer(*lines).properties(title=title), height=180)
+
+
+def _rates(row: Row) -> list[tuple[float, float]]:
+    """(epoch, learning rate) of each evaluation."""
+    run = next((run for run in row.runs if run.metrics), None)
+    return [(round(line['epoch'], 4), line['learning_rate']) for line in (run.metrics if run else ())]
 
 
 def against_parameters(section: Section) -> Any:
@@ -167,6 +175,15 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
             'runs:Q',
         ],
     )  # fmt: skip
+    above = [{**point, 'edge': top} for point in together if point['value'] > top]
+    marks_above = (
+        alt.Chart(alt.Data(values=above))
+        .mark_point(shape='triangle-up', filled=True, size=36, yOffset=4, clip=True)
+        .encode(
+            x=x, y=alt.Y('edge:Q', title=axis), color=colour_of(alt, rows), opacity=by_row,
+            tooltip=['row:N', 'split:N', alt.Tooltip('value:Q', format=form, title=axis)],
+        )
+    )  # fmt: skip
     dropped = {(drop['epoch'], drop['change']): drop for row in rows for drop in drops(row)}
     marks = (
         alt.Chart(alt.Data(values=list(dropped.values())))
@@ -176,7 +193,13 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         )
     )
     layers = [*([marks] if dropped else []), *([band, each] if single else []), lines, spots]
-    return styled(alt.layer(*layers).properties(title=title), height=height)
+    layers += [marks_above] if above else []
+    return styled(alt.layer(*layers).properties(title=framed(title, bool(above))), height=height)
+
+
+def framed(title: str, has_above: bool) -> dict[str, str]:
+    """A title, with what the marks at the upper edge mean, if there are any."""
+    return {'text': title, **({'subtitle': '▲ the curve goes on above the frame'} if has_above else {})}
 
 
 def _switch(alt: Any, field: str, names: Sequence[str]) -> tuple[Any, Any]:
@@ -202,6 +225,7 @@ def _scale(alt: Any, labels: Sequence[str]) -> Any:
         title=None,
         orient='bottom',
         columns=legend_columns(labels, 640),
+        labelExpr=LABEL_IN_LINES,
         symbolType='stroke',
         symbolSize=300,
         symbolOpacity=1,

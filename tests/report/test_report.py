@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from jax_resnet.report import sections, table
+from jax_resnet.report import columns, reading
 from tests.report.conftest import make_study, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -88,8 +88,8 @@ def test_the_pages_numbers_are_those_of_the_run_folders(page: Path) -> None:
     for name, row in zip('ab', found, strict=True):
         mean = sum(summary['final_test_error'] for summary in summaries[name]) / 2
         assert row[5].startswith(f'{mean:.2f} ± ') and row[2] == f'{summaries[name][0]["parameters"]:,}'
-    (section, _) = sections.read([runs / 'studies', runs / 'only'])
-    assert found == table.rows(section)[1]
+    (section, _) = reading.read([runs / 'studies', runs / 'only'])
+    assert found == [[str(cell) for cell in row] for row in columns.table(section).rows]
     lines = list(csv.DictReader(page.with_suffix('.csv').read_text().splitlines()))
     assert [float(line['test_error_mean']) for line in lines[:2]] == [11.0, 21.0]
     assert lines[2]['states'] == 'failed' and lines[2]['test_error_mean'] == ''
@@ -150,7 +150,7 @@ def test_a_look_at_one_run(tmp_path: Path) -> None:
     html = out.read_text()
     assert (
         'Confusion matrix' in html
-        and 'cat, named dog' in html
+        and 'cat, predicted dog' in html
         and '<h3>responses</h3><img class="drawn" src="data:image/svg+xml;base64,' in html
     )
     assert (tmp_path / 'run_pictures' / 'mistake01.png').exists()

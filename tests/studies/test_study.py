@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import sections, table
+from jax_resnet.report import columns, reading
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
 from tests.studies.conftest import ROOT
@@ -58,9 +58,9 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
         assert process.wait() == 0
     summary = RunFolder(whole).summary()
     assert numbers(first) == numbers(whole) and summary is not None
-    (section,) = sections.read(['runs/studies/small'])
+    (section,) = reading.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
-    assert table.states(section) == ['2 runs: 2 finished']
+    assert columns.states(section) == ['2 runs: 2 finished']
 
     again = study('--study=small.py')
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to do' in again.stdout

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import sections, table
+from jax_resnet.report import columns, reading
 from tests.report.conftest import write_run, write_study
 
 
 def test_a_row_of_the_table(study: Path) -> None:
-    (section,) = sections.read([study])
-    heads, cells = table.rows(section)
+    (section,) = reading.read([study])
+    made = columns.table(section)
+    heads, cells = made.heads, made.rows
     row = dict(zip(heads, cells[0], strict=True))
     assert row == {
         '': 'rate 0.1',
@@ -28,8 +29,8 @@ def test_a_row_of_the_table(study: Path) -> None:
         'time': '12 s',
         'device': '1 x cpu (2 cores)',
     }
-    assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == table.NONE
-    text = table.aligned(heads, cells).splitlines()
+    assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == columns.NONE
+    text = made.text().splitlines()
     assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('device')
 
 
@@ -39,13 +40,14 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
     folder = write_study(
         tmp_path / 'studies' / 's', rows, changes={'train_for': '1 epoch'}, is_rehearsal=True, notes=['x: merged']
     )
-    (section,) = sections.read([folder])
-    notes = table.explain(section)
+    (section,) = reading.read([folder])
+    notes = columns.explain(section)
     assert any(note.startswith('A rehearsal') for note in notes) and notes[-1] == 'x: merged'
-    assert 'Changed in every run: train_for = 1 epoch. Published numbers are of the unchanged recipe.' in notes
-    assert table.states(section) == ['2 runs: 1 finished, 1 missing', 'a, seed 1: missing']
-    heads, cells = table.rows(section)
-    assert cells[0][heads.index('difference')] == table.NONE
+    assert 'Changed in every run: trained for 1 epoch. Published numbers are of the unchanged recipe, and not shown.' in notes
+    assert columns.states(section) == ['2 runs: 1 finished, 1 missing', 'a, trained for 1 epoch, seed 1: missing']
+    made = columns.table(section)
+    heads, cells = made.heads, made.rows
+    assert cells[0][0] == 'a, trained for 1 epoch' and not {'published', 'difference'} & {*heads}
 
 
 @pytest.mark.parametrize(
@@ -58,12 +60,12 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
 )
 def test_networks_are_called_by_their_config(tmp_path: Path, model: dict, text: str) -> None:
     write_run(tmp_path / 'a' / 'seed0', model=model)
-    (section,) = sections.read([tmp_path / 'a'])
-    assert table.network(section.rows[0]) == text
+    (section,) = reading.read([tmp_path / 'a'])
+    assert columns.network(section.rows[0]) == text
 
 
 @pytest.mark.parametrize(
     ('seconds', 'text'), [(48.4, '48 s'), (725, '12 min 5 s'), (11_100, '3:05 h'), (10_800, '3:00 h')]
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert table.duration(seconds) == text
+    assert columns.duration(seconds) == text
