@@ -122,7 +122,7 @@ def made() -> list[Any]:
     for path in left:
         result = results_folder.read(path)
         file, config = result['config_file'], result['config']
-        changes = words.of_results(words.changes(file, config))
+        changes = words.changed_recipe(file, config)
         key = words.label(file, changes), config['dataset']['name'], not changes
         by_label.setdefault(key, []).append(path)
 

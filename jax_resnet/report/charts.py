@@ -62,11 +62,11 @@ def legend_columns(labels: Sequence[str], width: int) -> int:
     return max(1, min(len(labels), (width - 60) // (7 * max(map(len, labels), default=0) + 44)))
 
 
-LABEL_IN_LINES = (
-    'slice(split(replace(datum.label, '
-    r"regexp('(.{1,' + max(16, floor((width - 30) / 7)) + '})(, |$)', 'g'), '$1$2\n'), '\n'), 0, -1)"
-)
-"""What a legend shows of a label: lines as long as there is room for, broken after commas."""
+def label_in_lines(width: int) -> str:
+    """The expression for what a legend shows of a label: lines that fit, broken at spaces where there are some."""
+    most = (width - 104) // 8
+    lines = f"regexp('(.{{1,{most}}})( |$)|(.{{{most}}})', 'g')"
+    return rf"slice(split(replace(datum.label, {lines}, '$1$3\n'), '\n'), 0, -1)"
 
 
 def save(chart: Any, path: str | Path) -> None:

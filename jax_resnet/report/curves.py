@@ -5,7 +5,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from jax_resnet.report.charts import GREY, LABEL_IN_LINES, PALETTE, altair, legend_columns, styled
+from jax_resnet.report.charts import GREY, PALETTE, altair, label_in_lines, legend_columns, styled
 from jax_resnet.report.sections import Row, Section
 
 SPLITS = {'test': [], 'training': [6, 4]}
@@ -225,7 +225,7 @@ def _scale(alt: Any, labels: Sequence[str]) -> Any:
         title=None,
         orient='bottom',
         columns=legend_columns(labels, 640),
-        labelExpr=LABEL_IN_LINES,
+        labelExpr=label_in_lines(640),
         symbolType='stroke',
         symbolSize=300,
         symbolOpacity=1,

@@ -35,9 +35,10 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
     of_no_study = [folder for folder in folders if folder.resolve() not in taken]
     runs = [*_undamaged(run_folders.read, of_no_study, left_out)]
-    *others, last = sections + ([_of_runs(runs)] if runs else []) or [None]
-    if last is None:
+    made = sections + ([_of_runs(runs)] if runs else [])
+    if not made:
         raise ConfigError(left_out[0].removeprefix('Left out: '))
+    *others, last = made
     return [*others, replace(last, notes=[*last.notes, *left_out])]
 
 

@@ -92,10 +92,16 @@ def of_results(changed: Mapping[str, Any]) -> dict[str, Any]:
     return {field: of for field, of in changed.items() if field in identity.recipe(changed)}
 
 
+def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `changes` on which results depend; a field that the config lacks is of a later version, and none."""
+    here = identity.recipe(config)
+    return {field: of for field, of in changes(config_file, config).items() if field in here}
+
+
 def changes_by_folder(run: Run) -> dict[str, Any] | None:
-    """What is changed in a run against the config file that its folder names; None where that is not known."""
+    """The changed recipe of a run, against the config file that its folder names; None where that is not known."""
     try:
-        return of_results(changes(config_file(run.folder), run.config))
+        return changed_recipe(config_file(run.folder), run.config)
     except ConfigError:
         return None
 

@@ -5,7 +5,7 @@ from math import ceil, floor, log10
 from pathlib import PurePath
 from typing import Any
 
-from jax_resnet.report.charts import LABEL_IN_LINES, PALETTE, altair, styled_column
+from jax_resnet.report.charts import PALETTE, altair, label_in_lines, styled_column
 
 ROOTS, ENDS = ('runs', 'results', 'weights', 'configs'), ('.safetensors', '.npz', '.py')
 """Folders beneath which a path says what a network is, and ends that say nothing of it."""
@@ -32,7 +32,7 @@ def chart(measured: Sequence[Mapping[str, Any]]) -> Any:
         'network:N',
         title=None,
         scale=alt.Scale(domain=names, range=[PALETTE[i % len(PALETTE)] for i in range(len(names))]),
-        legend=alt.Legend(orient='top', columns=1, labelExpr=LABEL_IN_LINES),
+        legend=alt.Legend(orient='top', columns=1, labelExpr=label_in_lines(640)),
     )
 
     def panel(x: str, x_title: str, y: str, y_title: str, **axis: Any) -> Any:

@@ -43,7 +43,10 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
     (section,) = reading.read([folder])
     notes = columns.explain(section)
     assert any(note.startswith('A rehearsal') for note in notes) and notes[-1] == 'x: merged'
-    assert 'Changed in every run: trained for 1 epoch. Published numbers are of the unchanged recipe, and not shown.' in notes
+    assert (
+        'Changed in every run: trained for 1 epoch. Published numbers are of the unchanged recipe, and not shown.'
+        in notes
+    )
     assert columns.states(section) == ['2 runs: 1 finished, 1 missing', 'a, trained for 1 epoch, seed 1: missing']
     made = columns.table(section)
     heads, cells = made.heads, made.rows

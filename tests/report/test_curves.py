@@ -50,7 +50,7 @@ def test_the_papers_manner(study: Path) -> None:
     text = json.dumps(spec)
     assert '"title": "error (%)"' in text and '"domain": ["test", "training"], "range": [[], [6, 4]]' in text
     kinds = [layer['mark']['type'] for layer in spec['layer']]
-    assert kinds == ['rule', 'area', 'line', 'line', 'point', 'point']
+    assert kinds == ['rule', 'area', 'line', 'line', 'point']
     rates = json.loads(curves.learning_rates(section.rows, 'Rate').to_json())
     first = rates['layer'][0]
     assert first['encoding']['y']['scale']['type'] == 'log'
