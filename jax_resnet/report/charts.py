@@ -64,7 +64,7 @@ def legend_columns(labels: Sequence[str], width: int) -> int:
 
 def label_in_lines(width: int) -> str:
     """The expression for what a legend shows of a label: lines that fit, broken at spaces where there are some."""
-    most = (width - 104) // 8
+    most = (width - 60) // 7
     lines = f"regexp('(.{{1,{most}}})( |$)|(.{{{most}}})', 'g')"
     return rf"slice(split(replace(datum.label, {lines}, '$1$3\n'), '\n'), 0, -1)"
 

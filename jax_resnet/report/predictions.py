@@ -94,17 +94,17 @@ def read(run: Run) -> Predictions | None:
         return None
     path = folder / 'predictions.npz'
     try:
-        with np.load(path) as arrays:
+        with path.open('rb') as file, np.load(file) as arrays:
             if 'logits' not in arrays:
                 return None
             logits, labels = arrays['logits'], arrays['labels']
         path = folder / 'preprocessing.npz'
-        with np.load(path) as arrays:
+        with path.open('rb') as file, np.load(file) as arrays:
             names = arrays['class_names'].tolist()
         worst = None
         if is_own(folder / 'mistakes.npz'):
             path = folder / 'mistakes.npz'
-            with np.load(path) as arrays:
+            with path.open('rb') as file, np.load(file) as arrays:
                 worst = arrays['index'], arrays['images']
         found = Predictions(logits, labels, names, worst)
         path = folder

@@ -38,6 +38,7 @@ def _drops(value: Any) -> str:
 PHRASES: Mapping[str, Callable[[Any], str]] = {
     'train_for': lambda value: f'trained for {value}',
     'batch_size': lambda value: f'batches of {value}',
+    'evaluate_every': lambda value: f'evaluated every {value}',
     'init_from': lambda value: f'begun from {value}' if value else 'begun afresh',
     'dataset.name': lambda value: f'on {value}',
     'schedule.drop_at': _drops,

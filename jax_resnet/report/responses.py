@@ -74,9 +74,10 @@ def short(names: Sequence[str]) -> list[str]:
     called = [list(path[max(start, 0) :]) for start, path in zip(starts, paths, strict=True)]
     while len(called) > 1 and min(map(len, called)) > 1 and len({path[-1] for path in called}) == 1:
         called = [path[:-1] for path in called]
-    for i, path in enumerate(paths):
-        if called.count(called[i]) > 1 and starts[i] > 0:
-            called[i] = [*called[i], f'of {path[starts[i] - 1]}']
+    called = [
+        [*name, f'of {path[start - 1]}'] if called.count(name) > 1 and start > 0 else name
+        for name, path, start in zip(called, paths, starts, strict=True)
+    ]
     texts = [', '.join(path) for path in called]
     return [text if texts.count(text) == 1 else f'{text} ({i})' for i, text in enumerate(texts, start=1)]
 

@@ -33,7 +33,7 @@ def markup(text: str) -> Any:
 
 def address(path: Path, folder: Path) -> str:
     """The address of a file in a page that lies in `folder`; what could end it in HTML or Markdown is quoted."""
-    return quote(Path(os.path.relpath(path, folder)).as_posix())
+    return quote(Path(os.path.relpath(path, folder)).as_posix(), safe='/=,')
 
 
 def _is_markup(value: Any) -> bool:

@@ -133,3 +133,20 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     (broken / 'study.json').write_text('{"rows": []}')
     with pytest.raises(ConfigError, match="study.json is no description of a study .*'changes'"):
         reading.read([broken])
+
+
+def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
+    folder = study.parents[1]
+    (folder / 'b' / 'seed1' / 'metrics.jsonl').write_text('{"step": 1\n')
+    (write_run(folder / 'lone' / 'seed0') / 'summary.json').write_text('{')
+    write_run(folder / 'other' / 'seed0', **{'model.depth': 14})
+    (folder / 'studies' / 'broken').mkdir()
+    (folder / 'studies' / 'broken' / 'study.json').write_text('[]')
+    of_study, of_runs = reading.read([folder])
+    assert [len(row.runs) for row in of_study.rows] == [2, 1] and [row.label for row in of_runs.rows] == ['other']
+    (left_out,) = of_study.notes
+    assert left_out.startswith('Left out: ') and 'metrics.jsonl is damaged' in left_out
+    assert len(of_runs.notes) >= 2 and all('Left out: ' in note for note in of_runs.notes)
+    assert any('lone/seed0/summary.json is damaged' in note for note in of_runs.notes)
+    with pytest.raises(ConfigError, match=r'^\S*lone/seed0/summary.json is damaged'):
+        reading.read([folder / 'lone'])

@@ -5,7 +5,7 @@ function show(name, spec) {
     if (part.scale && part.scale.domain && part.legend && part.legend.columns) {
       const longest = Math.max(...part.scale.domain.map((label) => label.length));
       const room = Math.floor((element.clientWidth - 60) / (7 * longest + 44));
-      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // of a line, as label_in_lines() has it
+      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // of a line, as label_in_lines() has it, in any font
       part.legend.labelExpr = part.legend.labelExpr.replace(/\d+(?=}\))/g, letters);
       part.legend.columns = Math.max(1, Math.min(part.scale.domain.length, room));
     }
