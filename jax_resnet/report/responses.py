@@ -65,13 +65,9 @@ def short(names: Sequence[str]) -> list[str]:
 
     'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' are 'resnet20_cifar10' and 'plain20_cifar10'.
     """
-    paths = [PurePath(name).with_suffix('' if name.endswith(ENDS) else PurePath(name).suffix).parts for name in names]
-    starts = [max((i + 1 for i, part in enumerate(path[:-1]) if part in ROOTS), default=0) for path in paths]
-    starts = [
-        start or len(path) - (2 if path[-1].startswith('seed') else 1)
-        for start, path in zip(starts, paths, strict=True)
-    ]
-    called = [list(path[max(start, 0) :]) for start, path in zip(starts, paths, strict=True)]
+    paths = [_parts(name) for name in names]
+    starts = [_start(path) for path in paths]
+    called = [list(path[start:]) for path, start in zip(paths, starts, strict=True)]
     while len(called) > 1 and min(map(len, called)) > 1 and len({path[-1] for path in called}) == 1:
         called = [path[:-1] for path in called]
     called = [
@@ -80,6 +76,18 @@ def short(names: Sequence[str]) -> list[str]:
     ]
     texts = [', '.join(path) for path in called]
     return [text if texts.count(text) == 1 else f'{text} ({i})' for i, text in enumerate(texts, start=1)]
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    for end in ENDS:
+        name = name.removesuffix(end)
+    return PurePath(name).parts or (name,)
+
+
+def _start(path: Sequence[str]) -> int:
+    """Where a path begins to say which network it is of."""
+    roots = [i + 1 for i, part in enumerate(path[:-1]) if part in ROOTS]
+    return roots[-1] if roots else max(0, len(path) - (2 if path[-1].startswith('seed') else 1))
 
 
 def ranks(values: Sequence[float]) -> list[int]:

@@ -15,6 +15,7 @@ from jax_resnet.report import responses
         (['/x/runs/a/train_for=1/seed0'], ['a, train_for=1, seed0']),
         (['results/weights/a.safetensors', 'configs/a.py'], ['a, of weights', 'a, of configs']),
         (['/tmp/mine/run', 'run'], ['run, of mine', 'run']),
+        (['.', 'a/seed0'], ['.', 'a, seed0']),
         (['a.py', 'a.py'], ['a (1)', 'a (2)']),
     ],
 )
