@@ -1,7 +1,6 @@
 """Runs of a study on this machine: each a process of its own, one at a time, or one on each GPU."""
 
 import json
-import math
 import os
 import queue
 import signal
@@ -48,7 +47,7 @@ def train_all(runs: Sequence[Run], devices: Sequence[str], display: Display) -> 
     Raises:
         Stopped: by SIGINT or SIGTERM, after every run in progress has saved its state.
     """
-    with StopSignals() as stop_signals, stop_signals.waiting(math.inf):
+    with StopSignals() as stop_signals:
         return _Workers(runs, devices, display, stop_signals).go()
 
 
@@ -77,7 +76,6 @@ class _Workers:
                 pass
             if self.stop_signals.received is not None and not stopping:
                 stopping = True
-                self.stop_signals.heeded.set()
                 for process, _ in self.active.values():
                     process.send_signal(signal.SIGTERM)
         number = self.stop_signals.received

@@ -13,6 +13,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import backend, models
+from jax_resnet.backend.base import Backend
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
@@ -86,7 +87,7 @@ class Experiment:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
-    def backend(self) -> backend.Backend:
+    def backend(self) -> Backend:
         """What the devices' platform needs."""
         return backend.of(self.mesh.devices.flat[0].platform)
 

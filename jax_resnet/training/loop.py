@@ -1,7 +1,6 @@
 """The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
 
 import contextlib
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,8 +63,8 @@ def train(
         if finished is not None:
             print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
             return finished
-        with folder.locked(), StopSignals() as stop_signals:
-            return _Run(experiment, folder, stop_signals, progress).go(profile)
+        with folder.locked():
+            return _Run(experiment, folder, progress).go(profile)
 
 
 class _Run:
@@ -75,10 +74,9 @@ class _Run:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        stop_signals: StopSignals,
         progress: Callable[[Clock, int, str], Progress],
     ) -> None:
-        self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
+        self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
         self.progress = progress(self.clock, self.end, self.config['log_every'])
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
@@ -101,23 +99,25 @@ class _Run:
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
-            self.stop_signals.patience = math.inf  # from here on, a stop saves the state
-            self._heed_stop()
-            while True:
-                if self._is_evaluation_due():
-                    self._evaluate()
-                if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
-                    self._save()
-                if self.step == self.end:
-                    return self._finish()
-                with self._trace() if profile else contextlib.nullcontext():
-                    self._advance()
-                profile = False
-                self._heed_stop()
+            with self.stop_signals:
+                return self._loop(profile)
         finally:
             self.progress.close()
             self.events.close()
             self.checkpoints.close()
+
+    def _loop(self, profile: bool) -> dict[str, Any]:
+        while True:
+            self._heed_stop()
+            if self._is_evaluation_due():
+                self._evaluate()
+            if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
+                self._save()
+            if self.step == self.end:
+                return self._finish()
+            with self._trace() if profile else contextlib.nullcontext():
+                self._advance()
+            profile = False
 
     @property
     def seconds(self) -> float:
@@ -159,6 +159,8 @@ class _Run:
     def _compile(self) -> None:
         began = time.monotonic()
         self.run = self.experiment.compile(self.state)
+        for evaluator in self.evaluators.values():
+            evaluator.compile(self.state.variables)
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
@@ -223,10 +225,9 @@ class _Run:
     def _score(self, name: str) -> Scores:
         evaluator = self.evaluators[name]
         batches = []
-        with self.stop_signals.waiting(SECONDS_PER_DISPATCH):  # for the next batch; the first must be compiled
-            for logits in evaluator.batches(self.state.variables):
-                batches.append(logits)
-                self._heed_stop()
+        for logits in evaluator.batches(self.state.variables):
+            batches.append(logits)
+            self._heed_stop()
         return evaluator.collect(batches)
 
     def _save(self) -> None:
@@ -238,7 +239,6 @@ class _Run:
         """Where a signal has asked for it, saves and raises Stopped."""
         number = self.stop_signals.received
         if number is not None:
-            self.stop_signals.heeded.set()
             self._save()
             self.checkpoints.close()
             name = signal.Signals(number).name
