@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import jaxlib
 
-from jax_resnet.data import cache
+from jax_resnet.files import cache_folder
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def enable() -> None:
     """
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
-    folder = cache.folder() / 'compiled' / f'jaxlib-{jaxlib.__version__}'
+    folder = cache_folder() / 'compiled' / f'jaxlib-{jaxlib.__version__}'
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in folder.glob('*-cache'):

@@ -8,7 +8,7 @@ from typing import Any
 
 from jax_resnet.config.durations import Duration
 from jax_resnet.config.identity import flatten
-from jax_resnet.data import SOURCES
+from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
 
 
@@ -83,7 +83,7 @@ FIELDS: dict[str, Field] = {
     'checkpoint_every': _duration('between checkpoints, of which the last two are kept'),
     'keep_every': _duration('between checkpoints that are kept for good', optional=True),
     'log_every': _duration('between lines of progress where the output is no terminal'),
-    'dataset.name': _choice(SOURCES, 'the data set'),
+    'dataset.name': _choice(DATASETS, 'the data set'),
     'dataset.data_dir': _text('folder of prepared TFDS data; else TFDS_DATA_DIR, else ~/tensorflow_datasets', True),
     'dataset.manual_dir': _text('folder with the original archive, to prepare the data from', optional=True),
     'dataset.train': _text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),

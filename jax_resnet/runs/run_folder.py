@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.config.identity import checked, compared
-from jax_resnet.data import CentreView, Normalization
+from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from jax_resnet import models
 from jax_resnet.config.identity import checked
-from jax_resnet.data import CentreView, Normalization
+from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.results_folder import as_text
 from jax_resnet.runs.run_folder import Preprocessing

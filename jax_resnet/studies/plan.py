@@ -16,7 +16,7 @@ from jax_resnet import models
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.identity import default_name
 from jax_resnet.config.network import network
-from jax_resnet.data import SHAPES
+from jax_resnet.data import DATASETS
 from jax_resnet.runs import results_folder
 
 
@@ -86,7 +86,7 @@ class Row:
     def parameters(self) -> int:
         """Trainable numbers of the network, be it above its limit."""
         config = without_limit(self.runs[0].config)
-        model, (image_shape, _) = network(config, stacked=True), SHAPES[config['dataset']['name']]
+        model, image_shape = network(config, stacked=True), DATASETS[config['dataset']['name']].image_shape
         variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *image_shape))))
         return models.count_parameters(variables['params'])
 
@@ -94,7 +94,7 @@ class Row:
     def cost(self) -> float:
         """A measure of how long one of its runs takes, to compare rows of the study by."""
         config = self.runs[0].config
-        examples = 1_437 if config['dataset']['name'] == 'digits' else 50_000
+        examples = DATASETS[config['dataset']['name']].splits['train']
         steps = Clock(examples, config['batch_size']).steps(config['train_for'])
         return steps * config['batch_size'] * (self.parameters + 20_000)  # nets of no parameters take time, too
 

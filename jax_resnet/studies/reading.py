@@ -11,7 +11,7 @@ from jax_resnet.config import loader
 from jax_resnet.config.fields import check, without_none
 from jax_resnet.config.identity import flatten, recipe
 from jax_resnet.config.network import network
-from jax_resnet.data import SHAPES
+from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import rehearsal
 from jax_resnet.studies.plan import Plan, Row, Run, without_limit
@@ -98,7 +98,7 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
         window = window and tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     changes |= given
     config, overrides = loader.load(file, changes)
-    classes = SHAPES[config.dataset.name][1] if config.dataset.name in SHAPES else None
+    classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
     unchanged = flatten(loader.load(file, {})[0].to_dict())

@@ -11,7 +11,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Backend
-from jax_resnet.data import CentreView, Examples
+from jax_resnet.data import Examples
+from jax_resnet.data.preprocessing import CentreView
 
 
 @dataclass(frozen=True)

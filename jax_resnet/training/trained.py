@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
 from jax_resnet.config.network import network
-from jax_resnet.data import CentreView, open_source
+from jax_resnet.data import open_source
+from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import Preprocessing, RunFolder
