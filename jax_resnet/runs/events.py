@@ -25,7 +25,7 @@ class Events:
             folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._writer = EventsWriter(str(folder / 'events'))
+        self._writer = EventsWriter(str(folder.absolute() / 'events'))
         for line in metrics:
             self._write(line)
         self._writer.flush()

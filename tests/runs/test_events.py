@@ -15,7 +15,7 @@ def read(folder: Path) -> list[tuple[int, str, float]]:
     while content:
         (length,) = struct.unpack('<Q', content[:8])
         event = Event.FromString(content[12 : 12 + length])
-        scalars += [(event.step, value.tag, value.tensor.float_val[0]) for value in event.summary.value]
+        scalars += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
         content = content[16 + length :]
     return scalars
 
