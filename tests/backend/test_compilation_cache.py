@@ -37,7 +37,7 @@ def test_a_second_start_finds_the_program_and_one_cut_short_is_made_anew(tmp_pat
     entries = list(Path(where).glob('*-cache'))
     for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):
         entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
-    assert run(tmp_path)[0] == 'False'
+    compilation_cache._tidy(Path(where))
     assert all(entry.exists() for entry in entries)  # another program may be writing them
     for entry in entries:
         os.utime(entry, (0, time.time() - 2 * compilation_cache.BEING_WRITTEN_SECONDS))
