@@ -121,7 +121,7 @@ def check_name(name: str, network: Any = None) -> None:
         return
     if network is not None and name in every_field():
         raise ConfigError(f'config.{name}: {network} has no such argument; it has {", ".join(arguments_of(network))}')
-    raise ConfigError(f'config.{name}: unknown field; {suggestion(name, known)}')
+    raise ConfigError(f'config.{name}: {suggestion(name, known)}')
 
 
 def check_value(name: str, value: Any, field: Field) -> None:

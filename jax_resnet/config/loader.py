@@ -4,7 +4,7 @@ import ast
 import itertools
 import re
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
-from ml_collections.config_flags.tuple_parser import TupleParser
 
 from jax_resnet.config.completion import flatten, missing, switched
 from jax_resnet.config.fields import check_name, every_field, fields_of
@@ -22,12 +21,22 @@ from jax_resnet.errors import ConfigError
 
 _CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 
-_PARSERS: dict[type, flags.ArgumentParser] = {
-    bool: flags.BooleanParser(),
-    int: flags.IntegerParser(),
-    float: flags.FloatParser(),
-    str: flags.ArgumentParser(),
-    tuple: TupleParser(),
+
+def _as_tuple(text: str) -> tuple[Any, ...]:
+    """Of "('6 epochs', '9 epochs')" or '5,9,13'; what is no Python, as '6 epochs', is the one element."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return (text,)
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    bool: flags.BooleanParser().parse,
+    int: flags.IntegerParser().parse,
+    float: flags.FloatParser().parse,
+    str: str,
+    tuple: _as_tuple,
 }
 """How a text becomes a value of each type."""
 
@@ -133,9 +142,7 @@ def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any
     if field.optional and words[-1] == 'None':
         return None
     try:
-        parts: list[Any] = [
-            _PARSERS[kind].parse(word) if kind in _PARSERS else ast.literal_eval(word) for word in words
-        ]
+        parts = [_READERS.get(kind, ast.literal_eval)(word) for word in words]
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as e:
         written = words[0] if len(words) == 1 else tuple(words)
         raise ConfigError(f'config.{name}={shown(written)}: must be {field.allowed}') from e
@@ -191,8 +198,8 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
         if no and (value is not None or not field.is_flag):
             raise ConfigError(f'{word}: --no is for a field that is True or False, without a value')
         if value is None:  # the next word is, except for True or False
-            value = ('false' if no else 'true') if field.is_flag else next(words, None)
-        if value is None:
+            value = ('false' if no else 'true') if field.is_flag else next(words, '--')
+        if value.startswith('--'):
             raise ConfigError(f'config.{name}: needs a value; {field.allowed}')
         given.setdefault(name, []).append(value)
     return rest, given

@@ -47,7 +47,7 @@ _SHORTCUTS = Field(
     'shortcut_only_gating_<initial bias>',
     lambda v: re.fullmatch(_SHORTCUT, v) is not None,
 )
-_NO_SHORTCUT = Argument('none', choice(['none'], 'a plain net has none'))
+_NO_SHORTCUT = Argument('none', Field('around each unit', "'none', as in every plain net", lambda v: v == 'none'))
 _ZERO_LAST_SCALE = Argument(
     False, flag("begin with zero for the scale of each branch's last BatchNorm (Goyal et al. 2017)")
 )

@@ -16,7 +16,7 @@ _ABBREVIATIONS = {
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Such as 'did you mean config.seed?', where one field is clearly meant; else the three nearest.
+    """Such as 'unknown field; did you mean config.seed?', where one is clearly meant; else with the three nearest.
 
     Args:
         name: what was written: 'schedule.lr'.
@@ -25,13 +25,13 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = list(known)
     inside = [f'config.{field}' for field in names if field.startswith(f'{name}.')]
     if inside:
-        return f'it is a group, of {", ".join(inside)}'
+        return f'is a group of fields: {", ".join(inside)}'
     ranked = sorted(names, key=lambda field: _distance(name, field))
     (kind, distance), (second_kind, second) = (_distance(name, field) for field in ranked[:2])
     is_meant = kind == 0 < second_kind or (kind == 1 and _group(name) == _group(ranked[0]))
     if is_meant or (distance <= 0.25 and distance < second):
-        return f'did you mean config.{ranked[0]}?'
-    return f'the nearest are {", ".join(f"config.{field}" for field in ranked[:3])}'
+        return f'unknown field; did you mean config.{ranked[0]}?'
+    return f'unknown field; the nearest are {", ".join(f"config.{field}" for field in ranked[:3])}'
 
 
 def _distance(name: str, field: str) -> tuple[int, float]:
