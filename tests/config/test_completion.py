@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jax_resnet import training
 from jax_resnet.config.completion import LATER_FIELDS, complete, flatten, missing, switched
 from jax_resnet.config.fields import FIELDS, check
 from jax_resnet.config.model_fields import ARGUMENTS, REQUIRED
@@ -29,6 +30,17 @@ def test_a_config_from_json_is_whole_and_correct(path: str) -> None:
     check(whole)
     assert set(FIELDS) <= set(flatten(whole)) and whole['schedule']['drop_at'] == ('6 epochs', '9 epochs')
     assert set(LATER_FIELDS) <= set(flatten(whole)) and whole['model']['zero_last_scale'] is False
+
+
+def test_a_config_from_json_trains_as_the_one_that_it_was_written_of(tmp_path: Path) -> None:
+    config = small_config(**{'train_for': '3 steps', 'model.shortcut': 'A', 'evaluate_every': '1 step'})
+    first = training.train(config, tmp_path / 'first')
+    written = json.loads((tmp_path / 'first' / 'config.json').read_text())
+    assert set(written['model']) == {'name', *ARGUMENTS['cifar_resnet']}
+    del written['model']['order'], written['loss'], written['model']['shortcut']
+    again = training.train(written, tmp_path / 'again')
+    assert again | {'seconds': 0} == first | {'seconds': 0}
+    assert training.train(written, tmp_path / 'first') == first  # the same run, finished
 
 
 def test_what_holds_itself_is_an_error() -> None:
