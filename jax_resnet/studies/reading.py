@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.fields import check, without_none
-from jax_resnet.config.identity import flatten, recipe
+from jax_resnet.config.completion import complete
+from jax_resnet.config.fields import check
+from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -101,11 +102,9 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
-    unchanged = flatten(loader.load(file, {})[0].to_dict())
-    overrides = {name: value for name, value in overrides.items() if unchanged.get(name) != value}
 
     def run(seed: int) -> Run:
-        whole = without_none(config.to_dict() | {'seed': seed})
+        whole = complete(config) | {'seed': seed}
         return Run(described['label'], file, overrides, seed, whole, is_rehearsal)
 
     runs = tuple(run(seed) for seed in seeds)

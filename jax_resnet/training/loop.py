@@ -13,8 +13,8 @@ import numpy as np
 from clu import parameter_overview
 
 from jax_resnet import models
+from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import without_none
 from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.run_folder import Preprocessing, RunFolder, describe_devices
@@ -41,7 +41,8 @@ def train(
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
     Args:
-        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts).
+        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts, such as a
+            config.json has); arguments of the network that are not there have their defaults.
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
@@ -54,7 +55,7 @@ def train(
         Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
-    config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
+    config = complete(config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
     with folder.errors_told():
