@@ -97,13 +97,13 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
 
 
 def test_states(tmp_path: Path) -> None:
-    for state in ('finished', 'unfinished', 'failed'):
+    for state in ('finished', 'stopped', 'failed'):
         write_run(tmp_path / state, state=state)
-    names = ['finished', 'unfinished', 'failed', 'missing']
+    names = ['finished', 'stopped', 'failed', 'missing']
     (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
     row = section.rows[0]
     assert [run.state for run in row.runs] == names
-    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0', 'the loss is not finite', '']
+    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
     assert row.mean('final_test_error') == 10.0 and row.std is None
 
 

@@ -34,7 +34,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py']
-    first, second = (run.folder for run in read('small.py', [0]).runs)
+    first, second = (job.folder for job in read('small.py', [0]).jobs)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any('started' in line for line in process.stdout)
@@ -50,7 +50,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert '2 runs: 0 finished, 2 to do' in done.stdout
     assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
 
-    config, whole = dict(read('small.py', [0]).runs[0].config), checkout / 'whole'
+    config, whole = dict(read('small.py', [0]).jobs[0].config), checkout / 'whole'
     RunFolder(whole).open(config)
     command = [sys.executable, '-m', 'jax_resnet.studies.job', str(whole)]
     nowhere = subprocess.DEVNULL
@@ -68,10 +68,10 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
 def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
     listed = study('--study=small.py', '--seeds=0,1', '--list')
-    run = read('small.py', [0]).runs[0]
-    assert f'  seed 0: missing; {run.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
+    job = read('small.py', [0]).jobs[0]
+    assert f'  seed 0: missing; {job.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
     dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
-    assert run.command in dry.stdout and not Path('runs').exists()
+    assert job.command in dry.stdout and not Path('runs').exists()
     questions = study()
     assert 'configs/studies/depth.py: What does depth do' in questions.stdout
 
