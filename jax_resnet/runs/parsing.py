@@ -10,13 +10,14 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.schemas import Config
 
 
-def parse(content: bytes, kind: Any, name: str) -> Any:
+def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
     """What a JSON file holds, as dicts and lists, the numbers of its known fields of their types.
 
     Args:
         content: of the file.
         kind: a description of `schemas`, or a list of one.
         name: of the file, for the message.
+        where: in the file, such as 'line 3: '.
 
     Raises:
         ConfigError: a line that says which field is not as it must be, and what it is.
@@ -24,16 +25,16 @@ def parse(content: bytes, kind: Any, name: str) -> Any:
     try:
         value = msgspec.json.decode(content)
     except (msgspec.MsgspecError, RecursionError) as e:
-        raise ConfigError(f'{name} is damaged: {_explain(str(e), None)}') from None
-    return check(value, kind, name)
+        raise ConfigError(f'{name} is damaged: {where}{_explain(str(e), None)}') from None
+    return check(value, kind, name, where)
 
 
-def check(value: Any, kind: Any, name: str) -> Any:
+def check(value: Any, kind: Any, name: str, where: str = '') -> Any:
     """As `parse`, of what is decoded already."""
     try:
         return _merge(msgspec.convert(value, kind), value)
     except (msgspec.ValidationError, RecursionError, OverflowError) as e:
-        raise ConfigError(f'{name} is damaged: {_explain(str(e), value)}') from None
+        raise ConfigError(f'{name} is damaged: {where}{_explain(str(e), value)}') from None
 
 
 def _merge(known: Any, raw: Any) -> Any:

@@ -105,6 +105,6 @@ def _of_result(path: Path) -> Run:
         lines = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
     except ValueError:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
-    lines = check(lines, list[Line], f'{shown(path)}, metrics,')
+    lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
     config = identity.flatten(result['config'])
     return Run(path, config['seed'], config, lines, result['summary'], '', False)

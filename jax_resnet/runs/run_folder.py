@@ -126,7 +126,7 @@ class RunFolder:
         path = self.path / 'metrics.jsonl'
         lines = self._read('metrics.jsonl').splitlines(keepends=True)
         parsed = [
-            parse(line, schemas.Line, f'{shown(path)}, line {number},')
+            parse(line, schemas.Line, shown(path), f'line {number}: ')
             for number, line in enumerate(lines, start=1)
             if line.endswith(b'\n')
         ]

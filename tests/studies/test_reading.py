@@ -143,7 +143,7 @@ def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> 
 def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
     rows = runpy.run_path('configs/studies/scaled.py')['get_study']('grid')['rows']
     assert len({row['label'] for row in rows}) == len(rows) == 3 * 3 * 2 * 2 * 2 * (1 + 4 * 3)
-    assert all(len(set(row['changes']['model.windows'])) == 1 for setting in rows)
+    assert all(len(set(row['changes']['model.windows'])) == 1 for row in rows)
 
 
 def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
