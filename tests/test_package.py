@@ -82,6 +82,7 @@ def test_rooms_do_not_know_each_other() -> None:
         'models': ('data', 'training', 'studies', 'report'),
         'data': ('models', 'training', 'studies', 'report'),
         'training': ('studies', 'report'),
+        'runs': ('models', 'data', 'training', 'studies', 'report', 'backend'),
         'studies': ('report',),
         'report': ('models', 'data', 'training', 'studies'),
     }

@@ -100,6 +100,39 @@ def test_what_is_no_result_is_refused(
     assert 'is the result of another run of this config and seed; remove it first' in capsys.readouterr().err
 
 
+def test_a_result_lies_beneath_results(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    path = Path(RUNS[0], 'config.json')
+    text = path.read_text()
+    for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
+        path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
+        assert command(monkeypatch, 'add', RUNS[0]) == 2
+        assert f'{path} is damaged: seed: expected `int`' in capsys.readouterr().err and not Path('results').exists()
+    for file in ('configs/lab_cifar10.py:../../../x', '../configs/base.py'):
+        with pytest.raises(ConfigError, match='must name a folder beneath results'):
+            results_folder.path_of(file.replace('../configs', 'configs/..:/../'), {}, 0)
+
+
+def test_a_result_names_a_config_of_the_repository(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its config file is run when the table is made."""
+    assert command(monkeypatch, 'add', RUNS[0]) == 0
+    (path,) = results_folder.paths()
+    text = path.read_text()
+    for file in ('/tmp/x.py', '../x.py', 'configs/../../x.py', 'x.sh', 'configs/x.py:a/b', '~/x.py'):
+        path.write_text(text.replace('"configs/resnet20_digits.py"', json.dumps(file)))
+        results_folder._read.cache_clear()
+        with pytest.raises(ConfigError, match='seed0.json is damaged: config_file: expected `str` matching regex'):
+            results_folder.read(path)
+
+
+def test_a_result_of_another_keep_every_is_found(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, 'add', RUNS[0]) == 0
+    config = json.loads(Path(RUNS[0], 'config.json').read_text())
+    assert results_folder.find(config | {'keep_every': '2 steps'}) == results_folder.paths()[0]
+    assert results_folder.find(config | {'seed': 7}) is None
+
+
 def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of the small runs, and one that is made to look like a run of the 2015 paper's, and of another config."""
     pytest.importorskip('altair')
@@ -200,6 +233,21 @@ def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytes
     experiment = training.experiment.Experiment.of(small_config())
     begun, _ = begin_from('net.safetensors', experiment.initial_state())
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
+
+
+def test_published_weights_are_not_lost_to_others(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', RUNS[0]) == command(monkeypatch, 'weights', RUNS[0]) == 0  # the same again
+    (path,) = Path('results/weights').glob('**/*.safetensors')
+    before = path.read_bytes()
+    capsys.readouterr()
+    assert command(monkeypatch, 'weights', RUNS[1]) == 2
+    assert capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace writes these in their place\n'
+    assert path.read_bytes() == before
+    assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
+    assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1
+    weights.read_with_card(path)
 
 
 def test_weights_of_several_configs_have_no_median(
