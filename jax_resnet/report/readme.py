@@ -1,6 +1,5 @@
 """The results part of README.md: a table for each section, of measured runs alone, and their curves as SVG."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, table
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
+from jax_resnet.runs import weights
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
@@ -110,8 +110,8 @@ def describe_weights(card: Mapping[str, Any]) -> str:
 
 def _weights(path: Path) -> str:
     try:
-        card = json.loads(path.read_text())
+        card = weights.read_card(path)
         name = label(card['config_file'], card['overrides'])
         return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): {describe_weights(card)}'
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
+    except KeyError as e:
+        raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

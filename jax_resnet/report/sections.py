@@ -1,6 +1,5 @@
 """What a report is made of: a section a study, of rows whose runs differ in the seed alone."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +8,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs import find
 from jax_resnet.runs import run as run_folders
 from jax_resnet.runs.run import FINISHED, Run
 
@@ -85,7 +85,7 @@ class Row:
         first, last = self.window
         errors = []
         for run in self.finished:
-            if run.metrics[-1]['epoch'] < last:
+            if not run.metrics or run.metrics[-1]['epoch'] < last:
                 return None
             # What falls due at an epoch is evaluated at the first step that completes it.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
@@ -161,7 +161,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     Raises:
         ConfigError: nothing there, damaged files, or a row of a study whose runs have different recipes.
     """
-    studies, folders = run_folders.find(paths)
+    studies, folders = find.find(paths)
     sections: list[Section] = []
     for path in studies:
         section = _of_study(path)
@@ -174,7 +174,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
 
 def _of_study(path: Path) -> Section:
     try:
-        study = json.loads(path.read_text())
+        study = find.read_study(path)
         rows = [
             Row(
                 label=row['label'],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jax_resnet.report.charts import PALETTE, altair, styled
+from jax_resnet.runs import outputs
 from jax_resnet.runs.run import Run
 
 HEIGHT, WIDTH = 12, 64
@@ -45,12 +46,11 @@ class Mistake:
 
 def mistakes(run: Run) -> list[Mistake]:
     """The most confident mistakes that evaluation left in the run folder, if it did."""
-    if not (run.folder / 'mistakes.npz').exists():
+    kept, predictions = outputs.mistakes(run.folder), outputs.predictions(run.folder)
+    if kept is None or predictions is None:
         return []
-    names = _class_names(run)
-    with np.load(run.folder / 'mistakes.npz') as kept, np.load(run.folder / 'predictions.npz') as predictions:
-        logits, labels = predictions['logits'][kept['index']].astype(float), predictions['labels'][kept['index']]
-        images = kept['images']
+    names, images = outputs.class_names(run.folder), kept['images']
+    logits, labels = predictions['logits'][kept['index']].astype(float), predictions['labels'][kept['index']]
     chances = np.exp(logits - logits.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
     named = logits.argmax(1)
@@ -62,10 +62,10 @@ def mistakes(run: Run) -> list[Mistake]:
 
 def confusion(run: Run) -> np.ndarray | None:
     """Counts [class, named class] over the test split, or None where there are no predictions."""
-    if not (run.folder / 'predictions.npz').exists():
+    predictions = outputs.predictions(run.folder)
+    if predictions is None:
         return None
-    with np.load(run.folder / 'predictions.npz') as predictions:
-        logits, labels = predictions['logits'], predictions['labels']
+    logits, labels = predictions['logits'], predictions['labels']
     counts = np.zeros((logits.shape[1],) * 2, int)
     np.add.at(counts, (labels, logits.argmax(1)), 1)
     return counts
@@ -73,7 +73,7 @@ def confusion(run: Run) -> np.ndarray | None:
 
 def drawings(run: Run) -> list[Path]:
     """Drawings that other commands have left in the run folder, such as `python -m jax_resnet.responses` can."""
-    return sorted(run.folder.glob('*.svg'))
+    return sorted(path for path in run.folder.glob('*.svg') if not path.is_symlink())
 
 
 def charts(run: Run) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def charts(run: Run) -> dict[str, Any]:
     counts = confusion(run)
     if counts is None:
         return {}
-    return {'confusion': _confusion_chart(counts, _class_names(run)), 'classes': _classes_chart(run)}
+    return {'confusion': _confusion_chart(counts, outputs.class_names(run.folder)), 'classes': _classes_chart(run)}
 
 
 def curve(run: Run) -> str:
@@ -89,11 +89,13 @@ def curve(run: Run) -> str:
     lines = run.metrics
     if not lines:
         return 'no evaluation yet'
-    top = max(10, ceil(max(max(line['test_error'], line['train_error']) for line in lines) / 10) * 10)
+    top = max(10, ceil(max(max(line['test_error'], line['train_error'] or 0) for line in lines) / 10) * 10)
     grid = [[' '] * WIDTH for _ in range(HEIGHT)]
     last = lines[-1]['epoch']
     for name, mark in (('train_error', '.'), ('test_error', 'o')):
         for line in lines:
+            if line[name] is None:
+                continue
             x = min(WIDTH - 1, int(line['epoch'] / last * (WIDTH - 1)))
             y = HEIGHT - 1 - round(line[name] / top * (HEIGHT - 1))
             grid[y][x] = mark
@@ -101,11 +103,6 @@ def curve(run: Run) -> str:
     rows = [f'{scale.get(y, ""):>6} |{"".join(row).rstrip()}' for y, row in enumerate(grid)]
     axis = f'{"":7}+{"-" * WIDTH}\n{"":8}0{f"epoch {last:.1f}":>{WIDTH - 1}}'
     return '\n'.join([*rows, axis, f'{"":8}error: o test, . training'])
-
-
-def _class_names(run: Run) -> Sequence[str]:
-    with np.load(run.folder / 'preprocessing.npz') as about:
-        return about['class_names'].tolist()
 
 
 def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from statistics import median
 
 from jax_resnet.report.sections import Row, Section
-from jax_resnet.runs.run import FINISHED
+from jax_resnet.runs.run import FINISHED, STATES
 
 NONE = '–'  # noqa: RUF001
 
@@ -67,9 +67,7 @@ def explain(section: Section) -> list[str]:
 
 def states(section: Section) -> list[str]:
     """A line for each run that is not finished, after one that counts them."""
-    counted = [
-        f'{count} {name}' for name in ('finished', 'unfinished', 'failed', 'missing') if (count := section.count(name))
-    ]
+    counted = [f'{count} {name}' for name in STATES if (count := section.count(name))]
     lines = [
         f'{row.label}, seed {run.seed}: {run.state}{f" ({run.detail})" if run.detail else ""}'
         for row in section.rows

@@ -21,7 +21,7 @@ def test_where_a_run_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_run_without_predictions_has_none_of_it(tmp_path: Path) -> None:
-    run = runs.read(write_run(tmp_path / 'a', state='unfinished'))
+    run = runs.read(write_run(tmp_path / 'a', state='stopped'))
     assert (single_run.confusion(run), single_run.mistakes(run), single_run.charts(run)) == (None, [], {})
 
 
