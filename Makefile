@@ -1,28 +1,31 @@
-# `make train` and `make test` make the environment in .venv first; PYTHON names another interpreter.
+# `make train` and `make test` make the environment first, in .venv. PYTHON names another interpreter, whose
+# environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+TESTS ?=
+BIN := $(VENV)/bin
 
 .PHONY: train test soak lint clean
 
-train: .venv/made
+train: $(VENV)/made
 	$(BIN)/python main.py --config=configs/resnet20_digits.py
 
-test: .venv/made
-	$(BIN)/python -m pytest -n 2
+test: $(VENV)/made
+	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 # Kills a run 64 times at random moments, and compares it with one that was never killed: about a quarter of an hour.
-soak: .venv/made
+soak: $(VENV)/made
 	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/faults/test_kills.py
 
-lint: .venv/made
+lint: $(VENV)/made
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-.venv/made: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+$(VENV)/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-* build *.egg-info

@@ -1,6 +1,8 @@
 """What every config starts from: all fields, with the recipe of He et al. 2015 on CIFAR-10 (section 4.2).
 
-`jax_resnet/training/fields.py` says what each field means. Marked (inferred): the paper leaves it open.
+`jax_resnet/config/fields.py` says what each field means. Of the network's arguments, those that are not here have their
+defaults, as `jax_resnet/config/model_fields.py` tells them: the shortcut is A, and B around bottlenecks. Marked
+(inferred): the paper leaves it open.
 """
 
 import re
@@ -41,7 +43,6 @@ def get_config() -> ConfigDict:
             'model': {
                 'name': 'cifar_resnet',
                 'depth': 20,
-                'shortcut': 'A',
                 'num_classes': 10,
                 'initialization': 'fan_out',  # (inferred)
             },
@@ -75,8 +76,6 @@ def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
     preact, kind, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
     config.model.name = f'cifar_{kind}'
     config.model.depth = int(depth)
-    if kind == 'plain':
-        del config.model.shortcut
     if preact:
         config.model.order = 'full_preactivation'
 

@@ -24,6 +24,5 @@ def recipe(depth: int, classes: int = 10, **model: Any) -> ConfigDict:
     config.schedule.warmup_for = '400 steps'
     config.schedule.warmup_learning_rate = 0.01
     config.dataset.name = f'cifar{classes}'
-    del config.model.shortcut  # each unit has its own default: A, and B for bottlenecks
     config.model.update({'depth': depth, 'num_classes': classes, **model})
     return config

@@ -1,16 +1,18 @@
-"""Writes README.md, the list of all configs, from their docstrings: `python -m configs.index`."""
+"""Writes README.md, the list of all configs, from their docstrings and `published.py`: `python -m configs.index`."""
 
 import ast
 import re
 from pathlib import Path
+
+from configs.published import CONFIGS, PARAMETERS
 
 FOLDER = Path(__file__).parent
 
 HEAD = """\
 # All configs
 
-Made from the configs' docstrings by `python -m configs.index`. Each is one row of a paper's table, or, below, a family
-of rows chosen by an argument.
+Made from the configs' docstrings and `published.py` by `python -m configs.index`. Each is one row of a paper's table,
+or, below, a family of rows chosen by an argument.
 
 | config | what it is | published test error | parameters |
 |---|---|---|---:|
@@ -33,14 +35,23 @@ def read() -> tuple[dict[str, str], dict[str, str]]:
 def page() -> str:
     """The text of README.md."""
     single, families = read()
-    rows = ''.join(f'| `{name}` | {" | ".join(_cells(text))} |\n' for name, text in single.items())
+    rows = ''.join(
+        f'| `{name}` | {_title(text)} | {CONFIGS[name].cell} | {PARAMETERS[name]:,} |\n'
+        for name, text in single.items()
+    )
     return HEAD + rows + ''.join(f'\n## {name}\n\n{_blocks(text)}\n' for name, text in families.items())
 
 
 def published(name: str) -> str:
-    """The published error of a single config, as its docstring has it; '' of a family's, which has a table."""
-    single, _ = read()
-    return _cells(single[name])[1] if name in single else ''
+    """What is published of a config as it stands, such as '8.75 %' or 'none'; '' of one that is not known.
+
+    Args:
+        name: 'resnet20_cifar10', or 'lab_cifar10:resnet56'.
+    """
+    known = CONFIGS.get(name)
+    if known is None:
+        return ''
+    return known.cell if known.error is None or ':' not in name else f'{known.error:.2f} %'
 
 
 def _natural(path: Path) -> list[int | str]:
@@ -48,15 +59,9 @@ def _natural(path: Path) -> list[int | str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', path.stem)]
 
 
-def _cells(text: str) -> tuple[str, str, str]:
-    """What it is, its published error, and its parameters."""
-    title, _, rest = text.partition('\n')
-    found = re.search(
-        r'(?:Published|(No) published)\s+(?:test error|number|as)?(.*?);\s+([\d,]+)\s+param', rest, re.DOTALL
-    )
-    assert found is not None, text
-    published = ' '.join(('none ' * bool(found[1]) + found[2]).split())
-    return title.rstrip('.'), published, found[3]
+def _title(text: str) -> str:
+    """What a config is: the first line of its docstring."""
+    return text.partition('\n')[0].rstrip('.')
 
 
 def _blocks(text: str) -> str:

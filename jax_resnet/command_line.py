@@ -24,7 +24,7 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     is_main = threading.current_thread() is threading.main_thread()
     try:
-        with signals.leaving() if is_main else contextlib.nullcontext():
+        with signals.ending_at_once() if is_main else contextlib.nullcontext():
             command()
     except UserError as e:
         if debug:

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import command_line, models
 from jax_resnet.errors import DataError
 from jax_resnet.models.pytorch import STYLES
 from jax_resnet.runs import weights
+from jax_resnet.training.trained import flat, read_variables
 
 
 def main() -> int:
@@ -34,9 +34,9 @@ def _convert(options: argparse.Namespace) -> None:
     if Path(options.source).is_dir():
         variables = dict(jax_resnet.load(options.source).variables)
     else:
-        variables = weights.read_variables(options.source)
+        variables = read_variables(options.source)
     try:
-        arrays = flatten_dict(variables, sep='/') if options.to == 'ours' else models.to_pytorch(variables, options.to)
+        arrays = flat(variables) if options.to == 'ours' else models.to_pytorch(variables, options.to)
     except ValueError as e:
         raise DataError(f'{options.source}: {e}') from None
     weights.write(options.target, {name: np.asarray(array) for name, array in arrays.items()})

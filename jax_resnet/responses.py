@@ -24,6 +24,7 @@ from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.loss import cross_entropy
 from jax_resnet.training.trained import load
 
 
@@ -88,7 +89,8 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
             (experiment.normalization(jnp.asarray(images[i : i + batch_size])), labels[i : i + batch_size])
             for i in range(0, count - batch_size + 1, batch_size)
         ],
-        dict(platform.compiler_options),
+        cross_entropy,
+        platform.jit,
     )
     return {'layers': found.names, 'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
 

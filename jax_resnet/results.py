@@ -34,6 +34,7 @@ def main() -> int:
         )
     add.set_defaults(command=_add)
     publish.add_argument('--out', help='the file to write, .safetensors (results/weights/<config name>.safetensors)')
+    publish.add_argument('--replace', action='store_true', help='write over weights of other runs that lie there')
     publish.set_defaults(command=_weights)
     commands.add_parser('table').set_defaults(command=_table)
     options = parser.parse_args()
@@ -53,6 +54,7 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
     from jax_resnet.runs import results_folder, weights
     from jax_resnet.runs.run_folder import RunFolder
+    from jax_resnet.training.trained import flat
 
     results = {run: _result(run, options.config) for run in options.runs}
     first = results[options.runs[0]]
@@ -79,7 +81,8 @@ def _weights(options: argparse.Namespace) -> None:
     path = (
         Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
     )
-    weights.write_with_card(path, jax_resnet.load(median).variables, RunFolder(median).preprocessing(), card)
+    variables, preprocessing = flat(jax_resnet.load(median).variables), RunFolder(median).preprocessing()
+    weights.write_with_card(path, variables, preprocessing, card, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
 
@@ -114,10 +117,11 @@ def made() -> list[Any]:
     recipes = {path: recipe(results_folder.read(path)['config']) for path in left}
     plan = studies.read(STUDY, seeds=[0])
     paper = []
-    for row in plan.rows:
-        mine = [path for path in left if recipes[path] == recipe(row.runs[0].config)]
+    for setting in plan.settings:
+        mine = [path for path in left if recipes[path] == recipe(setting.jobs[0].config)]
         left = [path for path in left if path not in mine]
-        paper.append(sections.Row(row.label, row.group, [*map(runs.read, mine)], row.published, row.published_text))
+        measured = [runs.read(path) for path in mine]
+        paper.append(sections.Row(setting.label, setting.group, measured, setting.published, setting.published_text))
     by_label: dict[tuple[str, str, bool], list[Path]] = {}
     for path in left:
         result = results_folder.read(path)

@@ -42,6 +42,16 @@ def main() -> int:
         help='a twentieth of the epochs on the digits; reports mark the runs as rehearsals',
     )
     parser.add_argument('--limit', type=float, default=float('inf'), help='of parameters; larger networks are left out')
+    parser.add_argument(
+        '--reuse-results',
+        action='store_true',
+        help='count a file of the folder results, of equal config and seed, as a finished run',
+    )
+    parser.add_argument(
+        '--retrain',
+        action='store_true',
+        help='train anew what is finished; its folder stays, as seed0.replaced1',
+    )
     parser.add_argument('--list', action='store_true', help='only show the runs, their folders and states')
     parser.add_argument('--dry-run', action='store_true', help='only show the commands of the runs that are to do')
     parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each trains one run at a time')
@@ -65,43 +75,57 @@ def _study(options: argparse.Namespace) -> None:
 
     jax.config.update('jax_platforms', 'cpu')  # here: the GPUs are for the runs, which are processes of their own
     from jax_resnet import studies
+    from jax_resnet.runs import files, find
     from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text) for text in options.set)
-    plan = studies.read(options.study, _seeds(options.seeds), changes, options.rehearse, options.limit)
+    if options.retrain and options.reuse_results:
+        raise ConfigError('--retrain: must be given without --reuse-results, as it trains what is finished')
+    plan = studies.read(
+        options.study, _seeds(options.seeds), changes, options.rehearse, options.limit, options.reuse_results
+    )
     description = plan.folder / 'study.json'
     if description.exists():
-        plan = reading.with_seeds_of(plan, json.loads(description.read_text()))
+        plan = reading.with_seeds_of(plan, find.read_study(description))
     for note in plan.notes:
         print(note)
     if options.list or options.dry_run:
         _show(plan, commands=options.dry_run)
     else:
         plan.folder.mkdir(parents=True, exist_ok=True)
-        description.write_text(json.dumps(plan.describe(), indent=2, ensure_ascii=False) + '\n')
+        files.write(description, (json.dumps(plan.describe(), indent=2, ensure_ascii=False) + '\n').encode())
         _train(plan, options)
 
 
 def _train(plan: Any, options: argparse.Namespace) -> None:
+    from jax_resnet.runs.run import FINISHED, RUNNING
+    from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import slurm, workers
     from jax_resnet.studies.display import Display
-    from jax_resnet.studies.state import FINISHED, RUNNING, state_of
+    from jax_resnet.studies.state import describe, run_of
 
-    states = {run: state_of(run) for run in plan.runs}
-    to_do = [run for run, state in states.items() if state.name not in (FINISHED, RUNNING)]
-    elsewhere = [run for run, state in states.items() if state.name == RUNNING]
-    finished = len(states) - len(to_do) - len(elsewhere)
-    print(f'{plan.question}\n{len(states)} runs: {finished} finished, {len(to_do)} to do', flush=True)
-    for run in elsewhere:
-        print(f'{run.name}: another program trains it, {states[run].detail}')
+    runs = {job: run_of(job, plan.reuses_results) for job in plan.jobs}
+    if options.retrain:
+        for job, run in runs.items():
+            if run.state == FINISHED:
+                print(f'{job.name}: the finished run goes to {RunFolder(run.folder).set_aside()}')
+        runs = {job: run_of(job) for job in plan.jobs}
+    elsewhere = [job for job, run in runs.items() if run.state == RUNNING]
+    to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
+    reused = [run for run in runs.values() if run.folder.suffix == '.json']
+    finished = len(runs) - len(to_do) - len(elsewhere)
+    of_results = f' ({len(reused)} of them in results)' if reused else ''
+    print(f'{plan.question}\n{len(runs)} runs: {finished} finished{of_results}, {len(to_do)} to do', flush=True)
+    for job in elsewhere:
+        print(f'{job.name}: another program trains it, {describe(runs[job])}')
     failed: dict[Any, str] = {}
     if options.launcher == 'slurm' and to_do:
         parameters = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
-        jobs = slurm.submit(to_do, plan.folder / 'slurm', {'gpus_per_node': 1, **parameters})
-        print(f'submitted as job array {jobs[0].job_id.partition("_")[0]}; Ctrl-C leaves it running', flush=True)
-        failed = slurm.wait(to_do, jobs)
+        submitted = slurm.submit(to_do, plan.folder / 'slurm', {'gpus_per_node': 1, **parameters})
+        print(f'submitted as job array {submitted[0].job_id.partition("_")[0]}; Ctrl-C leaves it running', flush=True)
+        failed = slurm.wait(to_do, submitted)
     elif to_do:
-        display = Display({run: plan.row_of(run).cost for run in to_do})
+        display = Display({job: plan.setting_of(job).cost for job in to_do})
         devices = workers.find_gpus() if options.devices is None else options.devices.split(',')
         try:
             failed = workers.train_all(to_do, devices, display)
@@ -110,24 +134,26 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
             raise
         display.close()
     if failed:
-        names = '; '.join(f'{run.name} ({run.folder}): {reason}' for run, reason in failed.items())
-        raise SomeFailed(f'{len(failed)} of {len(states)} runs failed: {names}')
+        names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
+        raise SomeFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
     print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
 
 
 def _show(plan: Any, commands: bool) -> None:
-    from jax_resnet.studies.state import FINISHED, state_of
+    from jax_resnet.runs.run import FINISHED
+    from jax_resnet.studies.state import describe, run_of
 
     print(plan.question)
-    for row in plan.rows:
-        group = f' ({row.group})' if row.group else ''
-        print(f'{row.label}{group}: {row.parameters:,} parameters')
-        for run in row.runs:
-            state = state_of(run)
+    for setting in plan.settings:
+        group = f' ({setting.group})' if setting.group else ''
+        print(f'{setting.label}{group}: {setting.parameters:,} parameters')
+        for job in setting.jobs:
+            run = run_of(job, plan.reuses_results)
             if not commands:
-                print(f'  seed {run.seed}: {state.name}{f", {state.detail}" if state.detail else ""}; {run.folder}')
-            elif state.name != FINISHED:
-                print(f'  {run.command}')
+                told = f', {describe(run)}' if describe(run) else ''
+                print(f'  seed {job.seed}: {run.state}{told}; {job.folder}')
+            elif run.state != FINISHED:
+                print(f'  {job.command}')
 
 
 def _list_studies(folder: Path) -> str:

@@ -1,10 +1,12 @@
 """The recipes of the configs, and the list of them."""
 
+import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-from configs import index
+from configs import index, published
 from jax_resnet.config.durations import Clock
 from jax_resnet.training import schedule
 from tests.test_parameter_counts import PARAMETERS, get_config
@@ -91,3 +93,78 @@ def test_the_recipes_of_the_assignments() -> None:
 
 def test_the_list_of_configs_is_up_to_date() -> None:
     assert (FOLDER / 'README.md').read_text() == index.page(), 'run: python -m configs.index'
+
+
+def test_each_config_has_its_published_result_and_its_parameters() -> None:
+    single = {name: count for (name, argument), count in PARAMETERS.items() if argument is None}
+    assert single == published.PARAMETERS
+    names = {name if argument is None else f'{name}:{argument}' for name, argument in PARAMETERS}
+    others = {f'shortcut_resnet110_cifar10:exclusive_gating_{bias}' for bias in range(-1, -6, -1)}
+    assert set(published.CONFIGS) == names | others
+    assert index.published('resnet20_cifar10') == '8.75 %' and index.published('resnet20_digits') == 'none'
+    assert index.published('lab_cifar10:resnet56') == '6.47 %' and index.published('another') == ''
+
+
+@pytest.mark.parametrize('name', published.PARAMETERS)
+def test_a_configs_docstring_says_what_is_published(name: str) -> None:
+    text = ' '.join(index.read()[0][name].split())
+    cell = published.CONFIGS[name].cell
+    said = f'No published number{cell.removeprefix("none")};' if cell.startswith('none') else f' {cell};'
+    assert said in text or f'Published test error {cell};' in text
+    assert f'{published.PARAMETERS[name]:,} parameters' in text
+
+
+@pytest.mark.parametrize('name', index.read()[1])
+def test_a_familys_table_says_what_is_published(name: str) -> None:
+    """Each row: the arguments that it is of, and what is published of each, or of all where that is the same."""
+    known = {key.partition(':')[2]: result for key, result in published.CONFIGS.items() if key.startswith(f'{name}:')}
+    rows = re.findall(r'^\| (.*?) \| (.*?) \|', index.read()[1][name], re.MULTILINE)[1:]
+    told = []
+    for arguments, cell in rows:
+        among = '|'.join(re.escape(argument) for argument in sorted(known, key=len, reverse=True))
+        named = re.findall(rf'(?:^|(?<=[ ,]))(?:{among})(?=$|[ ,])', arguments)
+        assert named and cell == ', '.join(dict.fromkeys(known[argument].cell for argument in named)), arguments
+        told += named
+    untold = {argument for argument in known if argument not in told}
+    assert untold <= {f'exclusive_gating_{bias}' for bias in range(-1, -5, -1)}
+
+
+@pytest.mark.parametrize('name', published.STUDIES)
+def test_a_studys_docstring_says_the_numbers_of_its_rows(name: str) -> None:
+    module = runpy.run_path(str(FOLDER / 'studies' / f'{name}.py'))
+    study, source = module['get_study'](), published.STUDIES[name]
+    assert (study['source'], study['measure']) == (source.text, source.measure)
+    for row in study['rows']:
+        assert row['window'] == source.window
+        if row['published'] is not None and name != 'figure6_2015':  # which leads to Table 6
+            accuracy = f'{100 - row["published"]:.2f}'
+            words = {f'{row["published"]:.2f}', f'{row["published"]:g}', accuracy}
+            assert words & set(re.findall(r'[0-9]+(?:\.[0-9]+)?', module['__doc__'])), row['label']
+
+
+def test_every_published_row_is_one_of_its_study() -> None:
+    for name, rows in published.ROWS.items():
+        study = runpy.run_path(str(FOLDER / 'studies' / f'{name}.py'))['get_study']()
+        errors = [row['published'] for row in study['rows'] if row['published'] is not None]
+        assert sorted(errors) == sorted(result.error for result in rows.values())
+
+
+@pytest.mark.parametrize(
+    ('row', 'names'),
+    [
+        ('resnet{20,32,44,56,110,1202}_cifar10', [f'resnet{n}_cifar10' for n in (20, 32, 44, 56, 110, 1202)]),
+        ('exclusive_gating_-6', ['shortcut_resnet110_cifar10:exclusive_gating_-6']),
+        ('bn_after_addition', ['order_resnet110_cifar10:bn_after_addition']),
+        ('preact_resnet{110,164,1001}_cifar10', [f'preact_resnet{n}_cifar10' for n in (110, 164, 1001)]),
+        ('preact_resnet{164,1001}_cifar100', [f'preact_resnet{n}_cifar100' for n in (164, 1001)]),
+        ('lab_cifar10.py:resnet56', ['lab_cifar10:resnet56', 'report_cifar10:resnet56']),
+        ('scaled_cifar10', ['scaled_cifar10']),
+    ],
+)
+def test_the_readmes_table_says_what_is_published(row: str, names: list[str]) -> None:
+    lines = (FOLDER.parent / 'README.md').read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith('| `') and row in line]
+    tables = [published.CONFIGS[name] for name in names]
+    # of ResNet-110 the paper's table has the best run, of the Lab we say the error
+    numbers = [result.cell.split()[0] if '(the best' in result.cell else f'{result.error:.2f}' for result in tables]
+    assert f' {", ".join(numbers)} %' in line

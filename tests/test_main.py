@@ -45,6 +45,46 @@ def test_help() -> None:
         assert done.returncode == 0 and flag in done.stdout
 
 
+def test_help_tells_every_field_of_a_config() -> None:
+    done = run('--help', '--config.model.name=identity4', '--config=configs/resnet20_digits.py')
+    assert (
+        done.returncode == 0 and 'model.stage_sizes=(2, 2, 2, 2)\n      units in each stage (a tuple of' in done.stdout
+    )
+    assert 'schedule.warmup_for=\n' in done.stdout and 'model.depth' not in done.stdout
+
+
+def test_a_folder_lists_what_can_be_read_in_it(tmp_path: Path) -> None:
+    (tmp_path / 'good.py').write_text('"""A good one.\n\nMore."""\n\ndef get_config():\n  pass\n')
+    (tmp_path / 'no_config.py').write_text('x = 1\n')
+    (tmp_path / 'broken.py').write_text('def get_config(:\n')
+    (tmp_path / 'binary.py').write_bytes(bytes(range(256)))
+    (tmp_path / 'latin.py').write_bytes('"""Größe"""'.encode('latin-1'))
+    (tmp_path / 'dangling.py').symlink_to('nowhere')
+    (tmp_path / 'folder.py').mkdir()
+    os.mkfifo(tmp_path / 'pipe.py')
+    done = run(f'--config={tmp_path}')
+    assert done.returncode == 0 and not done.stderr
+    lines = {line.split(':')[0].rpartition('/')[2]: line.partition(': ')[2] for line in done.stdout.splitlines()}
+    assert lines.pop('good.py') == 'A good one.'
+    assert set(lines) == {'broken.py', 'binary.py', 'latin.py', 'dangling.py', 'folder.py', 'pipe.py'}
+    assert all(line.startswith('cannot be read (') for line in lines.values())
+
+
+def test_a_run_is_named_by_what_differs_and_found_under_an_earlier_name(tmp_path: Path) -> None:
+    for name in ('main.py', 'configs', 'jax_resnet'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    same = '--config.model.order=original'
+    command = [sys.executable, 'main.py', *DIGITS, same, '--config.train_for=1 step']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / 'runs' / 'resnet20_digits').iterdir()
+    assert 'order' not in folder.name and folder.name.endswith(',model.depth=8,train_for=1_step')
+    folder.rename(folder.with_name(folder.name.replace('model.depth=8,', 'model.depth=8,model.order=original,')))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and 'holds this run, finished' in done.stdout
+    assert len(list((tmp_path / 'runs' / 'resnet20_digits').iterdir())) == 1
+
+
 def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
     start = [sys.executable, 'main.py', *DIGITS, '--config.log_every=1 step', f'--workdir={tmp_path}']
     with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -105,7 +105,7 @@ NAMED = [
 """Functions, their arguments, and the counts."""
 
 FOLDER = Path(__file__).parents[1] / 'configs'
-OTHERS = {'base', 'base_2016', 'index'}
+OTHERS = {'base', 'base_2016', 'index', 'published'}
 
 
 def get_config(name: str, argument: str | None = None) -> dict:

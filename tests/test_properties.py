@@ -14,7 +14,8 @@ from jax.sharding import Mesh
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
-from jax_resnet.data import Augmentation, CentreView, Examples, preprocessing, stream
+from jax_resnet.data import Examples, preprocessing, stream
+from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import schedule
 from jax_resnet.training.evaluation import Evaluator

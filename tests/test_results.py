@@ -17,8 +17,9 @@ from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import reading, readme
 from jax_resnet.runs import results_folder, weights
+from jax_resnet.runs.run import FINISHED, MISSING
 from jax_resnet.studies import read as read_study
-from jax_resnet.studies.state import FINISHED, MISSING, state_of
+from jax_resnet.studies.state import describe, run_of
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import small_config
 
@@ -89,16 +90,49 @@ def test_what_is_no_result_is_refused(
         RUNS[1]: f"error: {RUNS[1]}: must be finished; it is at epoch 0.6 (train_for='4 steps')",
         RUNS[2]: f'error: {RUNS[2]}: must be a run; it is a rehearsal, whose numbers say nothing',
         'configs': 'error: configs: must be a run folder; it has no config.json',
-        'elsewhere': 'error: elsewhere: must lie beneath runs/<config name>, as configs/elsewhere.py is no config; --config names it',
+        'elsewhere': 'error: elsewhere: must lie beneath runs/<config name>; --config names it',
     }
     for run, message in cases.items():
         assert command(monkeypatch, 'add', RUNS[0], run) == 2
         assert capsys.readouterr().err == message + '\n' and not Path('results').exists()
     assert command(monkeypatch, 'add', 'elsewhere', '--config=configs/resnet20_digits.py') == 0
     (path,) = results_folder.paths()
-    path.write_text(path.read_text().replace('"seconds"', '"minutes"'))
+    path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
     assert command(monkeypatch, 'add', RUNS[0]) == 2
     assert 'is the result of another run of this config and seed; remove it first' in capsys.readouterr().err
+
+
+def test_a_result_lies_beneath_results(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    path = Path(RUNS[0], 'config.json')
+    text = path.read_text()
+    for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
+        path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
+        assert command(monkeypatch, 'add', RUNS[0]) == 2
+        assert f'{path} is damaged: seed: expected `int`' in capsys.readouterr().err and not Path('results').exists()
+    for file in ('configs/lab_cifar10.py:../../../x', '../configs/base.py'):
+        with pytest.raises(ConfigError, match='must name a folder beneath results'):
+            results_folder.path_of(file.replace('../configs', 'configs/..:/../'), {}, 0)
+
+
+def test_a_result_names_a_config_of_the_repository(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its config file is run when the table is made."""
+    assert command(monkeypatch, 'add', RUNS[0]) == 0
+    (path,) = results_folder.paths()
+    text = path.read_text()
+    for file in ('/tmp/x.py', '../x.py', 'configs/../../x.py', 'x.sh', 'configs/x.py:a/b', '~/x.py'):
+        path.write_text(text.replace('"configs/resnet20_digits.py"', json.dumps(file)))
+        results_folder._read.cache_clear()
+        with pytest.raises(ConfigError, match='seed0.json is damaged: config_file: expected `str` matching regex'):
+            results_folder.read(path)
+
+
+def test_a_result_of_another_keep_every_is_found(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, 'add', RUNS[0]) == 0
+    config = json.loads(Path(RUNS[0], 'config.json').read_text())
+    assert results_folder.find(config | {'keep_every': '2 steps'}) == results_folder.paths()[0]
+    assert results_folder.find(config | {'seed': 7}) is None
 
 
 def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,10 +189,13 @@ def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypa
         f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
     )
     plan = read_study('small.py', seeds=[0, 1])
+    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # unless it is asked for
+    assert 'result' not in plan.describe()['rows'][0]['runs'][1]
+    plan = read_study('small.py', seeds=[0, 1], reuses_results=True)
     error = error_of(RUNS[1])
-    states = [state_of(run) for run in plan.runs]
-    assert [state.name for state in states] == [MISSING, FINISHED]
-    assert states[1].detail.startswith(f'{error:.2f} % test error') and states[1].detail.endswith(f', in {path}')
+    found = [run_of(job, reuses_results=True) for job in plan.jobs]
+    assert [run.state for run in found] == [MISSING, FINISHED]
+    assert describe(found[1]).startswith(f'{error:.2f} % test error') and describe(found[1]).endswith(f', in {path}')
     plan.folder.mkdir(parents=True)
     (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
     (section,) = reading.read([plan.folder])
@@ -168,7 +205,7 @@ def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypa
     assert of_results.rows[0].label.startswith('resnet20_digits, batches of 32, evaluated every 5 steps')
     path.write_text('{')
     with pytest.raises(ConfigError, match='seed1.json is damaged'):
-        state_of(plan.runs[0])
+        run_of(plan.jobs[0], reuses_results=True)
 
 
 def test_weights_are_those_of_the_median_run(
@@ -201,6 +238,23 @@ def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytes
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 
+def test_published_weights_are_not_lost_to_others(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', RUNS[0]) == command(monkeypatch, 'weights', RUNS[0]) == 0  # the same again
+    (path,) = Path('results/weights').glob('**/*.safetensors')
+    before = path.read_bytes()
+    capsys.readouterr()
+    assert command(monkeypatch, 'weights', RUNS[1]) == 2
+    assert (
+        capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace writes these in their place\n'
+    )
+    assert path.read_bytes() == before
+    assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
+    assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1
+    weights.read_with_card(path)
+
+
 def test_weights_of_several_configs_have_no_median(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -220,18 +274,21 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
     about = json.loads(text)
 
     def with_(**changes: object) -> str:
-        return json.dumps({**about, **changes})
+        card = {**about, **changes}
+        return json.dumps({**card, 'network_sha256': weights.network_digest(card)})
 
     model = about['config'] | {'model': about['config']['model'] | {'depth': 14}}
     cases = [
         (content[:-1], text, 'net.safetensors: cannot be read as weights'),
         (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or not the file of net.json'),
-        (content, text[:200], 'net.json: is damaged'),
-        (content, '[]', 'net.json: is damaged'),
-        (content, with_(image_shape=[16, 16]), 'net.json: is damaged'),
-        (content, with_(sha256=None), 'net.safetensors: is damaged, or not'),
-        (content, with_(config={}), 'net.json is damaged: it has no batch_norm'),
-        (content, with_(config=about['config'] | {'batch_norm': {}}), 'net.safetensors: its card describes no network'),
+        (content, text[:200], 'net.json is damaged: input data was truncated'),
+        (content, '[]', 'net.json is damaged: expected `object` of fields, got `array`'),
+        (content, with_(image_shape=[16, 16]), r'net.json is damaged: image_shape: expected `array` of length 3'),
+        (content, with_(sha256='0' * 64), 'net.safetensors: is damaged, or not'),
+        (content, with_(config={}), 'net.json is damaged: config: object missing required field `seed`'),
+        (content, with_(config=about['config'] | {'model': {'name': 'x'}}), 'config.model: name must be one of'),
+        (content, text.replace('"epsilon": 1e-05', '"epsilon": 5'), 'net.json is damaged: config, .* wrong SHA-256'),
+        (content, text.replace('"class_names": ["0"', '"class_names": ["1"'), 'net.json is damaged: .* wrong SHA-256'),
         (content, with_(config=model), r'net.safetensors: does not hold the network of its card; see batch_stats'),
     ]
     for bytes_, json_, message in cases:

@@ -1,22 +1,53 @@
-"""Signals: what a command does with one that comes when its run is about to end anyway."""
+"""Signals, in processes of their own: in a loop that heeds them, and at any other time."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+HEEDING = """
+import os, signal, sys
+from jax_resnet import command_line, signals
+def run():
+    with signals.StopSignals() as stop:
+        os.kill(os.getpid(), {number})
+        print('noted', stop.received, flush=True)
+        {then}
+print('ended', command_line.run(run))
+"""
+BUSY = """
+import ctypes, os, threading
+from jax_resnet import command_line
+def run():
+    # a call that does not return to Python, as one into a compiler
+    threading.Timer(0.3, os.kill, (os.getpid(), {number})).start()
+    ctypes.CDLL(None).sleep(60)
+command_line.run(run)
+"""
 
 
-def test_a_signal_that_the_run_did_not_come_to_heed_does_not_hold_the_process() -> None:
-    """As when it comes after the last dispatch, or the run fails for another reason right after it."""
-    program = (
-        'import math, os, signal, time\n'
-        'from jax_resnet import command_line, signals\n'
-        'def run():\n'
-        '    with signals.StopSignals() as stop, stop.waiting(math.inf):\n'
-        '        os.kill(os.getpid(), signal.SIGTERM)\n'
-        '        time.sleep(0.5)  # until the thread that listens has seen it\n'
-        "print('ended', command_line.run(run))\n"
-    )
-    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout == 'ended 0\n'
+def run(program: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_loop_notes_the_first_and_the_second_ends_the_process(number: signal.Signals) -> None:
+    once = run(HEEDING.format(number=int(number), then='pass'))
+    assert once.stdout == f'noted {int(number)}\nended 0\n' and 'once more to stop at once' in once.stderr
+    twice = run(HEEDING.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
+    assert (twice.returncode, twice.stdout) == (-number, f'noted {int(number)}\n')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_call_that_does_not_return_is_ended_at_once_and_without_a_word(number: signal.Signals) -> None:
+    done = run(BUSY.format(number=int(number)))
+    assert (done.returncode, done.stdout, done.stderr) == (-number, '', '')
+
+
+def test_what_is_ignored_stays_so() -> None:
+    """As of `nohup`, and of a shell's background jobs."""
+    done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + HEEDING.format(number=2, then='pass'))
+    assert done.stdout == 'noted None\nended 0\n'

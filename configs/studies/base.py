@@ -7,6 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs.published import STUDIES, Published
+
 REPORT_STUDIES = {'train_for': '164 epochs'}
 """The Report trained its networks for 350 epochs, and those of its studies for 164."""
 
@@ -29,11 +31,17 @@ def study(
     return {'rows': list(rows), 'source': source, 'measure': measure, 'most': most}
 
 
+def published_study(name: str, rows: Sequence[Mapping[str, Any]], most: int | None = None) -> dict[str, Any]:
+    """A study whose source `configs/published.py` names, by the study's name; else as `study`."""
+    source = STUDIES[name]
+    return study(rows, source.text, source.measure, most)
+
+
 def row(
     label: str,
     config: str,
     changes: Mapping[str, Any] | None = None,
-    published: float | None = None,
+    published: float | Published | None = None,
     published_text: str = '',
     group: str = '',
     window: tuple[float, float] | None = None,
@@ -44,11 +52,13 @@ def row(
         label: what it is called.
         config: its config, such as 'report_cifar10.py:resnet20'.
         changes: fields of the config that are changed, by dotted name.
-        published: error in %, if there is one.
+        published: error in %, if there is one; or what `configs/published.py` has, with its text.
         published_text: what the table says in its place, such as 'fail'.
         group: rows of one group are drawn in one picture.
         window: first and last epoch over which the published mean was taken.
     """
+    if isinstance(published, Published):
+        published, published_text = published.error, published.text
     return {
         'label': label,
         'config': f'configs/{config}',

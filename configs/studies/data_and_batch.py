@@ -14,10 +14,10 @@ from fractions import Fraction
 from typing import Any
 
 from configs import report_cifar10
+from configs.published import ROWS
 from configs.studies import base
 
 SHARES = {'all': Fraction(1), 'half': Fraction(1, 2), 'a fifth': Fraction(1, 5)}
-PUBLISHED = {('cifar10', 'all'): 7.1, ('cifar10', 'half'): 9, ('cifar100', 'all'): 30, ('cifar100', 'a fifth'): 51}
 
 
 def get_study(argument: str = 'data,batch') -> dict[str, Any]:
@@ -26,7 +26,7 @@ def get_study(argument: str = 'data,batch') -> dict[str, Any]:
     for part in base.choose(','.join(parts) or 'data,batch', ('data', 'batch')):
         for dataset in datasets:
             rows += _data(dataset) if part == 'data' else _batch(dataset)
-    return base.study(rows, 'the Report, at the end of training')
+    return base.published_study('data_and_batch', rows)
 
 
 def _data(dataset: str) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def _data(dataset: str) -> list[dict[str, Any]]:
         if share < 1:
             changes['dataset.train'] = f'train[:{100 * share}%]'
         group = f'Part of the data, ResNet-56 on {base.DATASETS[dataset]}'
-        published = PUBLISHED.get((dataset, name))
+        published = ROWS['data_and_batch'].get(f'{dataset}:{name}')
         rows.append(base.row(f'{name} of the data', f'report_{dataset}.py:resnet56', changes, published, group=group))
     return rows
 

@@ -12,30 +12,28 @@ and 110 is the 20-layer net made deeper or shallower.
 
 from typing import Any
 
+from configs.published import CONFIGS, STUDIES
 from configs.studies import base
 
-PUBLISHED = {
-    'cifar10': {'20': 8.39, '56': 7.05, '110': 6.50},
-    'cifar100': {'20': 33.06, '56': 29.88, '110': 28.49},
-}
+DEPTHS = ('20', '56', '110')
 
 
 def get_study(argument: str = '20,56,110') -> dict[str, Any]:
     datasets, depths = base.choose_data(argument)
     rows = []
     for dataset in datasets:
-        published = PUBLISHED[dataset]
         for kind, title in {'resnet': 'ResNet', 'plain': 'plain'}.items():
-            for depth in depths or published:
-                known = depth in published
+            for depth in depths or DEPTHS:
+                known = depth in DEPTHS
+                config = f'report_{dataset}.py:{kind}{depth if known else 20}'
                 rows.append(
                     base.row(
                         f'{title}-{depth}',
-                        f'report_{dataset}.py:{kind}{depth if known else 20}',
+                        config,
                         {} if known else {'model.depth': int(depth)},
-                        published=published.get(depth) if kind == 'resnet' else None,
+                        published=CONFIGS[config.replace('.py', '')] if known else None,
                         group=base.DATASETS[dataset],
-                        window=(90, 350),
+                        window=STUDIES['depth'].window,
                     )
                 )
-    return base.study(rows, 'the Report, mean over epochs 90 to 350', 'window')
+    return base.published_study('depth', rows)

@@ -13,14 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 from configs import report_cifar10
+from configs.published import ROWS
 from configs.studies import base
-
-PUBLISHED = {
-    ('cifar10', 20, '1'): 8.45,
-    ('cifar10', 20, '2'): 7.8,
-    ('cifar10', 56, '1'): 7.3,
-    ('cifar10', 56, '2'): 6.1,
-}
 
 
 def get_study(argument: str = '1/2,1,2') -> dict[str, Any]:
@@ -36,8 +30,8 @@ def get_study(argument: str = '1/2,1,2') -> dict[str, Any]:
                         f'ResNet-{depth}, {changes["train_for"]}',
                         f'report_{dataset}.py:resnet{depth}',
                         changes,
-                        published=PUBLISHED.get((dataset, depth, factor)),
+                        published=ROWS['epochs'].get(f'{dataset}:{depth}:{factor}'),
                         group=f'ResNet-{depth} on {base.DATASETS[dataset]}',
                     )
                 )
-    return base.study(rows, 'the Report, at the end of training')
+    return base.published_study('epochs', rows)

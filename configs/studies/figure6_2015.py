@@ -10,7 +10,8 @@ The argument is the kinds of net: plain, resnet.
 
 from typing import Any
 
-from configs.studies import base, table6_2015
+from configs.published import CONFIGS
+from configs.studies import base
 
 DEPTHS = {'plain': ('20', '32', '44', '56', '110'), 'resnet': ('20', '32', '44', '56', '110')}
 TITLES = {'plain': ('plain', 'Plain nets'), 'resnet': ('ResNet', 'ResNets')}
@@ -21,13 +22,14 @@ def get_study(kinds: str = 'plain,resnet') -> dict[str, Any]:
     for kind in base.choose(kinds, tuple(DEPTHS)):
         label, group = TITLES[kind]
         for depth in DEPTHS[kind]:
+            result = CONFIGS[f'{kind}{depth}_cifar10']
             rows.append(
                 base.row(
                     f'{label}-{depth}',
                     f'{kind}{depth}_cifar10.py',
-                    published=table6_2015.PUBLISHED[depth] if kind == 'resnet' else None,
-                    published_text='above 60' if (kind, depth) == ('plain', '110') else '',
+                    published=result.error,
+                    published_text=result.text if kind == 'plain' else '',
                     group=group,
                 )
             )
-    return base.study(rows, 'He et al. 2015, Figure 6 and Table 6')
+    return base.published_study('figure6_2015', rows)

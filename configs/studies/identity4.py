@@ -8,12 +8,13 @@ Published: the second is 8 points better.
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
 
 def get_study() -> dict[str, Any]:
     rows = [
-        base.row('2, 2, 2, 2 units', 'identity4_cifar10.py:2,2,2,2'),
-        base.row('4, 5, 6, 3 units, augmented', 'identity4_cifar10.py:4,5,6,3', published_text='8 points less'),
+        base.row(label, f'identity4_cifar10.py:{units}', published=CONFIGS[f'identity4_cifar10:{units}'])
+        for label, units in {'2, 2, 2, 2 units': '2,2,2,2', '4, 5, 6, 3 units, augmented': '4,5,6,3'}.items()
     ]
-    return base.study(rows, 'Identity4, the difference of the two')
+    return base.published_study('identity4', rows)

@@ -12,13 +12,10 @@ The argument is the factors, and cifar10 or cifar100 for one data set alone: cif
 from fractions import Fraction
 from typing import Any
 
+from configs.published import ROWS, STUDIES
 from configs.studies import base
 
 FACTORS = ('10', '5', '2', '1', '1/2', '1/5', '1/10')
-PUBLISHED = {
-    'cifar10': {'10': 17.64, '5': 9.31, '2': 8.20, '1/2': 8.96, '1/5': 9.40, '1/10': 10.98},
-    'cifar100': {'10': 36.44, '5': 33.62, '2': 32.91, '1/2': 33.94, '1/5': 35.59, '1/10': 36.61},
-}
 
 
 def get_study(argument: str = ','.join(FACTORS)) -> dict[str, Any]:
@@ -32,9 +29,9 @@ def get_study(argument: str = ','.join(FACTORS)) -> dict[str, Any]:
                     f'learning rate {rate:g}',
                     f'report_{dataset}.py:resnet20',
                     base.REPORT_STUDIES | {'schedule.learning_rate': rate},
-                    published=PUBLISHED[dataset].get(factor),
+                    published=ROWS['learning_rate'].get(f'{dataset}:{factor}'),
                     group=base.DATASETS[dataset],
-                    window=(90, 160),
+                    window=STUDIES['learning_rate'].window,
                 )
             )
-    return base.study(rows, 'the Report, mean over epochs 90 to 160', 'window')
+    return base.published_study('learning_rate', rows)

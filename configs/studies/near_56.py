@@ -10,6 +10,7 @@ The argument is the depths.
 
 from typing import Any
 
+from configs.published import ROWS
 from configs.studies import base
 
 DEPTHS = ('50', '56', '62')
@@ -21,8 +22,8 @@ def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
             f'ResNet-{depth}',
             f'report_cifar10.py:resnet{depth}',
             base.REPORT_STUDIES,
-            published=7.3 if depth == '56' else None,
+            published=ROWS['near_56'].get(depth),
         )
         for depth in base.choose(depths, DEPTHS)
     ]
-    return base.study(rows, 'the Report, at the end of training')
+    return base.published_study('near_56', rows)

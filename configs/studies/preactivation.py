@@ -10,9 +10,10 @@ The argument is the depths.
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
-PUBLISHED = {'20': 7.63, '56': 6.47, '110': 6.05}
+DEPTHS = ('20', '56', '110')
 KINDS = {'resnet': 'ResNet', 'preact_resnet': 'pre-activation ResNet', 'plain': 'plain'}
 
 
@@ -21,10 +22,10 @@ def get_study(depths: str = '20,56,110') -> dict[str, Any]:
         base.row(
             f'{title}-{depth}',
             f'lab_cifar10.py:{kind}{depth}',
-            published=PUBLISHED[depth] if kind == 'resnet' else None,
+            published=CONFIGS[f'lab_cifar10:{kind}{depth}'],
             group=f'{depth} layers',
         )
-        for depth in base.choose(depths, tuple(PUBLISHED))
+        for depth in base.choose(depths, DEPTHS)
         for kind, title in KINDS.items()
     ]
-    return base.study(rows, 'the Lab, at the end of training')
+    return base.published_study('preactivation', rows)

@@ -21,4 +21,5 @@ LABELS = {
 
 def get_study(spans: str = ','.join(LABELS)) -> dict[str, Any]:
     names = base.choose(spans, tuple(LABELS))
-    return base.study([base.row(LABELS[name], f'skips_resnet56_cifar10.py:{name}') for name in names], 'none')
+    rows = [base.row(LABELS[name], f'skips_resnet56_cifar10.py:{name}') for name in names]
+    return base.published_study('skips', rows)

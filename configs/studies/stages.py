@@ -18,4 +18,4 @@ def get_study(shares: str = '9-9-9,5-9-13,13-9-5,7-13-7') -> dict[str, Any]:
         base.row(f'{share} units', f'stages_resnet56_cifar10.py:{share.replace("-", ",")}')
         for share in shares.split(',')
     ]
-    return base.study(rows, 'none')
+    return base.published_study('stages', rows)

@@ -11,36 +11,21 @@ The argument is the shortcuts, as `configs/shortcut_resnet110_cifar10.py` names 
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
-PUBLISHED = {
-    'original': 6.61,
-    'scaling_0_1': None,
-    'scaling_0.5_1': None,
-    'scaling_0.5_0.5': 12.35,
-    **{f'exclusive_gating_{bias}': None for bias in range(0, -6, -1)},
-    'exclusive_gating_-6': 8.70,
-    'exclusive_gating_-7': 9.81,
-    'shortcut_only_gating_0': 12.86,
-    'shortcut_only_gating_-6': 6.91,
-    'conv': 12.22,
-    'dropout': None,
-}
+FAMILY = 'shortcut_resnet110_cifar10'
+SHORTCUTS = tuple(name.partition(':')[2] for name in CONFIGS if name.startswith(f'{FAMILY}:'))
 GROUPS = {'scaling': 'Constant scaling', 'exclusive': 'Exclusive gating', 'shortcut': 'Shortcut-only gating'}
 TITLES = {'original': 'identity', 'conv': '1x1 convolution', 'dropout': 'dropout'}
 
 
-def get_study(shortcuts: str = ','.join(PUBLISHED)) -> dict[str, Any]:
+def get_study(shortcuts: str = ','.join(SHORTCUTS)) -> dict[str, Any]:
     rows = [
-        base.row(
-            _title(name),
-            f'shortcut_resnet110_cifar10.py:{name}',
-            published=PUBLISHED[name],
-            published_text='fail (> 20)' if PUBLISHED[name] is None else '',
-        )
-        for name in base.choose(shortcuts, tuple(PUBLISHED))
+        base.row(_title(name), f'{FAMILY}.py:{name}', published=CONFIGS[f'{FAMILY}:{name}'])
+        for name in base.choose(shortcuts, SHORTCUTS)
     ]
-    return base.study(rows, 'He et al. 2016, Table 1, medians of 5 runs', 'median')
+    return base.published_study('table1_2016', rows)
 
 
 def _title(name: str) -> str:

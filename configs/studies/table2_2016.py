@@ -11,15 +11,9 @@ The argument is the depths.
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
-PUBLISHED = {
-    'original': (6.61, 5.93),
-    'bn_after_addition': (8.17, 6.50),
-    'relu_before_addition': (7.84, 6.14),
-    'relu_only_preactivation': (6.71, 5.91),
-    'full_preactivation': (6.37, 5.46),
-}
 TITLES = {
     'original': 'original',
     'bn_after_addition': 'BN after addition',
@@ -33,12 +27,12 @@ DEPTHS = ('110', '164')
 def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
     rows = [
         base.row(
-            f'{TITLES[order]}, {depth}',
+            f'{title}, {depth}',
             f'order_resnet{depth}_cifar10.py:{order}',
-            published=published[DEPTHS.index(depth)],
+            published=CONFIGS[f'order_resnet{depth}_cifar10:{order}'],
             group=f'ResNet-{depth}',
         )
         for depth in base.choose(depths, DEPTHS)
-        for order, published in PUBLISHED.items()
+        for order, title in TITLES.items()
     ]
-    return base.study(rows, 'He et al. 2016, Table 2, medians of 5 runs', 'median')
+    return base.published_study('table2_2016', rows)

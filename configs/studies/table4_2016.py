@@ -11,25 +11,26 @@ The argument is the data sets.
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
 ROWS = {
     'cifar10': (
-        ('pre-activation ResNet-164', 'preact_resnet164_cifar10.py', 5.46, ''),
-        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar10.py', 4.92, '4.92 (4.89 ± 0.14)'),
-        ('pre-activation ResNet-1001, batch 64', 'preact_resnet1001_batch64_cifar10.py', 4.62, '4.62 (4.69 ± 0.20)'),
+        ('pre-activation ResNet-164', 'preact_resnet164_cifar10'),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar10'),
+        ('pre-activation ResNet-1001, batch 64', 'preact_resnet1001_batch64_cifar10'),
     ),
     'cifar100': (
-        ('pre-activation ResNet-164', 'preact_resnet164_cifar100.py', 24.33, ''),
-        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar100.py', 22.71, '22.71 (22.68 ± 0.22)'),
+        ('pre-activation ResNet-164', 'preact_resnet164_cifar100'),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar100'),
     ),
 }
 
 
 def get_study(datasets: str = ','.join(ROWS)) -> dict[str, Any]:
     rows = [
-        base.row(label, config, published=error, published_text=text, group=f'CIFAR-{dataset.removeprefix("cifar")}')
+        base.row(label, f'{config}.py', published=CONFIGS[config], group=f'CIFAR-{dataset.removeprefix("cifar")}')
         for dataset in base.choose(datasets, tuple(ROWS))
-        for label, config, error, text in ROWS[dataset]
+        for label, config in ROWS[dataset]
     ]
-    return base.study(rows, 'He et al. 2016, Table 4, medians of 5 runs', 'median')
+    return base.published_study('table4_2016', rows)

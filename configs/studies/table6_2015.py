@@ -10,19 +10,15 @@ The argument is the depths.
 
 from typing import Any
 
+from configs.published import CONFIGS
 from configs.studies import base
 
-PUBLISHED = {'20': 8.75, '32': 7.51, '44': 7.17, '56': 6.97, '110': 6.61, '1202': 7.93}
+DEPTHS = ('20', '32', '44', '56', '110', '1202')
 
 
-def get_study(depths: str = ','.join(PUBLISHED)) -> dict[str, Any]:
+def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
     rows = [
-        base.row(
-            f'ResNet-{depth}',
-            f'resnet{depth}_cifar10.py',
-            published=PUBLISHED[depth],
-            published_text='6.61 ± 0.16' if depth == '110' else '',
-        )
-        for depth in base.choose(depths, tuple(PUBLISHED))
+        base.row(f'ResNet-{depth}', f'resnet{depth}_cifar10.py', published=CONFIGS[f'resnet{depth}_cifar10'])
+        for depth in base.choose(depths, DEPTHS)
     ]
-    return base.study(rows, 'He et al. 2015, Table 6')
+    return base.published_study('table6_2015', rows)

@@ -1,10 +1,14 @@
 """Durations with their unit, '64000 steps', '164 epochs', '8192000 examples', and the steps at which they fall due."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
 UNITS = ('steps', 'epochs', 'examples')
+
+_NUMBER = re.compile(r'[0-9_.+/]{1,40}([eE][+-]?[0-9]{1,2})?')
+"""What is read as a number; one with a larger exponent would take long, or all memory."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Duration:
         number, _, unit = text.strip().partition(' ')
         unit = unit.strip() + ('' if unit.endswith('s') else 's')
         try:
-            amount = Fraction(number.replace('_', ''))
+            amount = Fraction(number.replace('_', '')) if _NUMBER.fullmatch(number) else Fraction(0)
         except (ValueError, ZeroDivisionError):
             amount = Fraction(0)
         if unit not in UNITS or amount <= 0:

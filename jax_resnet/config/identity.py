@@ -1,4 +1,4 @@
-"""The config of a run, once its run has begun: its fields by dotted name, which of them count, and where it goes."""
+"""Which fields of a config make two runs the same, and where a run goes."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from jax_resnet.config.completion import LATER_FIELDS, flatten, missing, with_tuples
+from jax_resnet.config.model_fields import effective_shortcut
 from jax_resnet.errors import ConfigError
+
+__all__ = ['LATER_FIELDS', 'checked', 'compared', 'default_name', 'find_folder', 'flatten', 'recipe']
 
 NOT_COMPARED = (
     'dataset.data_dir',
@@ -18,21 +22,20 @@ NOT_COMPARED = (
 )
 """Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
 
-LATER_FIELDS = {'init_from': None, 'loss.label_smoothing': 0.0, 'schedule.name': 'piecewise', 'memory.microbatches': 1}
-"""What a run meant whose config is older than these fields."""
-
-
-def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """{'dataset.name': 'cifar10', ...} of nested groups."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= flatten(value, f'{prefix}{name}.') if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
+LONGEST_NAME = 230
+"""Bytes of a folder's name; file systems end at 255, of which a suffix may need some."""
 
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """By dotted name, the fields of a config that make a run what it is: with its seed, without NOT_COMPARED."""
-    fields = LATER_FIELDS | flatten(_with_tuples(config))
+    """By dotted name, the fields of a config that make a run what it is: with its seed, without NOT_COMPARED.
+
+    A field that the config lacks has its default, and a shortcut left to the network is the one that it has.
+    """
+    fields = flatten(with_tuples(config))
+    fields |= missing(fields)
+    if 'model.shortcut' in fields:
+        model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
+        fields['model.shortcut'] = effective_shortcut(model)
     return {name: value for name, value in fields.items() if not name.startswith(NOT_COMPARED)}
 
 
@@ -46,29 +49,62 @@ def checked(config: Any, path: Path) -> dict[str, Any]:
     for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
         if not isinstance(config, dict) or not isinstance(config.get(group), dict):
             raise ConfigError(f'{path} is damaged: it has no {group}')
-    with_tuples: dict[str, Any] = _with_tuples(config)
-    return with_tuples
+    result: dict[str, Any] = with_tuples(config)
+    return result
 
 
-def default_name(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
-    """Where a run goes by default: `runs/<config name>[-<argument>][/<overrides>]/seed<seed>`.
+def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:
+    """Where a run goes by default: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
 
     Args:
         config_file: the config file, as on the command line: `configs/lab_cifar10.py:resnet56`.
-        overrides: the fields that the command line changes, by dotted name.
+        changes: the fields whose values are not the config file's, by dotted name.
         seed: of the run.
     """
+    texts = _texts(changes)
+    folder = ','.join(texts)
+    if len(folder.encode()) > LONGEST_NAME:
+        digest = sha256(folder.encode()).hexdigest()[:16]
+        while texts and len(','.join([*texts, digest]).encode()) > LONGEST_NAME:
+            texts.pop()
+        folder = ','.join([*texts, digest])
+    return _path(config_file, folder, seed)
+
+
+def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
+    """`default_name`; or, where a run lies there that an earlier version named otherwise, its folder.
+
+    Args:
+        config_file, changes, seed: as for `default_name`.
+        given: all fields that the command line gives, those that have the config file's value too.
+    """
+    path = default_name(config_file, changes, seed)
+    former = (_former_name(config_file, given, seed), _former_name(config_file, changes, seed))
+    return next((folder for folder in (path, *former) if _is_run(folder)), path)
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / 'config.json').exists()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
+    """As earlier versions named it: all that was given, and cut after 130 characters, be it within a value."""
+    folder = ','.join(_texts(given))
+    if len(folder) > 150:
+        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
+    return _path(config_file, folder, seed)
+
+
+def _texts(changes: Mapping[str, Any]) -> list[str]:
+    """Such as 'train_for=2_epochs', of those that count, as parts of a folder's name."""
+    counted = [f'{k}={v}' for k, v in sorted(changes.items()) if k != 'seed' and not k.startswith(NOT_COMPARED)]
+    return [re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text)) for text in counted]
+
+
+def _path(config_file: str, folder: str, seed: int) -> Path:
     file, _, argument = config_file.partition(':')
     name = Path(file).stem + (f'-{argument}' if argument else '')
-    changes = [f'{k}={v}' for k, v in sorted(overrides.items()) if k != 'seed' and not k.startswith(NOT_COMPARED)]
-    folder = re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', ','.join(changes)))
-    if len(folder) > 150:  # names of files end at 255 bytes
-        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
     return Path('runs', name, folder, f'seed{seed}')
-
-
-def _with_tuples(value: Any) -> Any:
-    """JSON has lists alone; the sequences of a config are tuples."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(v) for name, v in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

@@ -1,85 +1,218 @@
 """A config file with fields changed as a command line changes them: what `main.py` and the studies share."""
 
+import ast
+import itertools
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+import runpy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
+from jax_resnet.config.completion import flatten, missing, switched
+from jax_resnet.config.fields import check_name, every_field, fields_of
+from jax_resnet.config.kinds import Field, shown
+from jax_resnet.config.model_fields import REQUIRED
 from jax_resnet.errors import ConfigError
 
+_CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 
-def parse(argv: Sequence[str], values: flags.FlagValues) -> str:
-    """Parses a command line that has the flag `config`.
+
+def _as_tuple(text: str) -> tuple[Any, ...]:
+    """Of "('6 epochs', '9 epochs')" or '5,9,13'; what is no Python, as '6 epochs', is the one element."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return (text,)
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    bool: flags.BooleanParser().parse,
+    int: flags.IntegerParser().parse,
+    float: flags.FloatParser().parse,
+    str: str,
+    tuple: _as_tuple,
+}
+"""How a text becomes a value of each type."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A config with what was changed in it, by dotted name.
+
+    Attributes:
+        config: complete and locked.
+        given: the fields that the command line names, with their values.
+        changes: those of them whose values are not the config file's.
+    """
+
+    config: ConfigDict
+    given: Mapping[str, Any]
+    changes: Mapping[str, Any]
+
+
+def parse(argv: Sequence[str], values: flags.FlagValues) -> tuple[str, dict[str, list[str]]]:
+    """Parses a command line that names a config, and fields to change in it, before or after.
 
     Args:
         argv: the program's name, then `--config=file.py:argument`, `--config.field=value` and other flags.
-        values: the flags, of which `config` was made by `config_flags.DEFINE_config_file`.
+        values: the other flags, and `config`, a text.
 
     Returns:
-        The config file, with its argument.
+        The config file, with its argument, and the fields' values as they were written, by dotted name.
 
     Raises:
-        ConfigError: no such file, field or flag; a value of another type; whatever the config file raises.
+        ConfigError: no such field or flag; no config.
     """
-    changed = [match[1] for argument in argv if (match := re.match(r'--?config\.([^=]*)', argument))]
-    if changed:
-        from jax_resnet.config import fields
-
-        for field in changed:
-            fields.check_name(field)
     try:
-        rest = values(argv)
-    except (Exception, SystemExit) as e:  # absl and ml_collections raise many kinds, and a config file may raise any
-        if isinstance(e, AttributeError) and any(field.startswith('model.') for field in changed):
-            # The fields of `model` depend on the config, so that only the config itself could check them.
-            reason = ' '.join(str(e).strip('\'"').replace("\\'", '').replace('\\n', '; ').split())
-            raise ConfigError(f'config.model has no field {reason}') from e
-        lines, where = [line.strip() for line in str(e).splitlines() if line.strip()], ''
-        flag = re.match(r'flag --config\.([\w.]+)=(.*?): ', str(e))
-        if flag and flag[1] in fields.FIELDS:
-            raise ConfigError(f'config.{flag[1]}={flag[2]!r}: must be {fields.FIELDS[flag[1]].allowed}') from e
-        if any(line.startswith('Traceback') for line in lines):  # of an error in a config file
-            lines, where = lines[-1:], f'{_config_flag(argv)}: '
-        elif not isinstance(e, flags.Error):
-            where = f'{_config_flag(argv)}: {type(e).__name__}: '
-        raise ConfigError(where + ' '.join(lines)) from e
+        rest, given = _split(_with_flag_files(argv, values))
+        rest = values(rest)
+    except flags.Error as e:
+        raise ConfigError(' '.join(str(e).split())) from e
     if len(rest) > 1:
         raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
-    if values['config'].value is None and not _config_flag(argv):
+    file: str | None = values['config'].value
+    if file is None:
         raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
-    name: str = config_flags.get_config_filename(values['config'])
-    file = name.partition(':')[0]
-    if not Path(file).is_file():
-        raise ConfigError(f'--config={file}: no such file; the configs lie in the folder configs of the repository')
-    if not isinstance(values['config'].value, Mapping | ConfigDict):
-        kind = type(values['config'].value).__name__
-        raise ConfigError(f'{_config_flag(argv)}: its get_config must return a ConfigDict; it returns {kind}')
-    return name
+    return file, given
 
 
 def load(file: str, changes: Mapping[str, Any]) -> tuple[ConfigDict, dict[str, Any]]:
-    """The config of a file, with fields changed, and the changes with the types that a command line gives them.
+    """The config of a file, with fields changed, and those of the changes that change something, with their types.
 
     Args:
         file: such as `configs/lab_cifar10.py:resnet56`.
         changes: by dotted name, values or their text: {'seed': 2, 'train_for': '2 epochs'}.
 
     Raises:
-        ConfigError: as `parse`.
+        ConfigError: as `parse` and `read`.
     """
-    argv = ['', f'--config={file}', *(f'--config.{name}={value}' for name, value in changes.items())]
-    values = flags.FlagValues()
-    config_flags.DEFINE_config_file('config', flag_values=values, sys_argv=argv)
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', r'the load_module\(\) method', DeprecationWarning)  # ml_collections calls it
-        parse(argv, values)
-    return values['config'].value, config_flags.get_override_values(values['config'])
+    for name in changes:
+        check_name(name)
+    loaded = read(file, {name: [str(value)] for name, value in changes.items()})
+    return loaded.config, dict(loaded.changes)
 
 
-def _config_flag(argv: Sequence[str]) -> str:
-    match = re.search(r'(?:^|\n)--?config[=\n](.*)', '\n'.join(argv))
-    return f'--config={match[1]}' if match else ''
+def read(file: str, given: Mapping[str, Sequence[str]]) -> Loaded:
+    """The config of a file, complete, with fields changed: `model.name` first, whatever the order.
+
+    Args:
+        file: such as `configs/lab_cifar10.py:resnet56`.
+        given: by dotted name, what is written for each field: one text, or several that make a tuple.
+
+    Raises:
+        ConfigError: no such file, or whatever it raises; a field that this config lacks, a value of another type.
+    """
+    try:
+        config = _from_file(file)
+        with config.unlocked(), config.ignore_type():
+            return _changed(config, given, file)
+    except RecursionError:
+        raise ConfigError(f'--config={file}: a part of its config holds itself') from None
+
+
+def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) -> Loaded:
+    _complete(config)
+    network = flatten(config.to_dict()).get('model.name')
+    if 'model.name' in given and network is not None:
+        model = switched(config.model.to_dict(), given['model.name'][-1])
+        # An argument that is still to be given is a depth.
+        config.model = {name: placeholder(int) if value is REQUIRED else value for name, value in model.items()}
+    standing = flatten(config.to_dict())
+    fields = fields_of(standing.get('model.name'))
+    values = {}
+    for name, words in given.items():
+        check_name(name, standing.get('model.name'))
+        if name not in standing:
+            raise ConfigError(f'config.{name}: missing from --config={file}')
+        group, _, leaf = name.rpartition('.')
+        holder = config[group] if group else config
+        holder[leaf] = values[name] = _converted(name, words, holder.get_type(leaf), fields[name])
+    changes = {name: v for name, v in values.items() if v != (network if name == 'model.name' else standing[name])}
+    return Loaded(config, values, changes)
+
+
+def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any:
+    """The value that is written for a field, of the type that it has; not checked further."""
+    if field.optional and words[-1] == 'None':
+        return None
+    try:
+        parts = [_READERS.get(kind, ast.literal_eval)(word) for word in words]
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as e:
+        written = words[0] if len(words) == 1 else tuple(words)
+        raise ConfigError(f'config.{name}={shown(written)}: must be {field.allowed}') from e
+    return tuple(itertools.chain.from_iterable(parts)) if kind is tuple else parts[-1]
+
+
+def _complete(config: ConfigDict) -> None:
+    """Gives a config the fields that it lacks, where these have a default; and makes its sequences tuples."""
+    if isinstance(config.get('model'), ConfigDict):
+        for name, default in missing(flatten(config.to_dict())).items():
+            group, _, leaf = name.rpartition('.')
+            if group and group not in config:
+                config[group] = ConfigDict()
+            (config[group] if group else config)[leaf] = placeholder(str) if default is None else default
+    for holder in (config, *(group for group in config.values() if isinstance(group, ConfigDict))):
+        for name, value in holder.items():
+            if isinstance(value, list):
+                holder[name] = tuple(value)
+
+
+def _from_file(file: str) -> ConfigDict:
+    path, colon, argument = file.partition(':')
+    if not Path(path).is_file():
+        raise ConfigError(f'--config={path}: no such file; the configs lie in the folder configs of the repository')
+    try:
+        get_config = runpy.run_path(path).get('get_config')
+        config = get_config(*([argument] if colon else [])) if get_config else None
+        if isinstance(config, Mapping):
+            config = ConfigDict(config)
+    except (Exception, SystemExit) as e:  # a config file may raise any
+        raise ConfigError(f'--config={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
+    if get_config is None:
+        raise ConfigError(f'--config={file}: must be a config; it has no get_config')
+    if not isinstance(config, ConfigDict):
+        kind = type(config).__name__
+        raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {kind}')
+    return config
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """A command line without the fields that it changes, and these."""
+    rest: list[str] = []
+    given: dict[str, list[str]] = {}
+    words = iter(argv)
+    for word in words:
+        match = _CHANGE.fullmatch(word)
+        if match is None:
+            rest.append(word)
+            continue
+        no, name, value = match.groups()
+        check_name(name)
+        field = every_field()[name]
+        if no and (value is not None or not field.is_flag):
+            raise ConfigError(f'{word}: --no is for a field that is True or False, without a value')
+        if value is None:  # the next word is, except for True or False
+            value = ('false' if no else 'true') if field.is_flag else next(words, '--')
+        if value.startswith('--'):
+            raise ConfigError(f'config.{name}: needs a value; {field.allowed}')
+        given.setdefault(name, []).append(value)
+    return rest, given
+
+
+def _with_flag_files(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
+    """A command line with the content of each `--flagfile=FILE` in its place."""
+    for word, following in zip(argv, [*argv[1:], ''], strict=True):
+        match = re.fullmatch(r'--?flagfile(?:=(.*))?', word)
+        path = '' if match is None else following if match[1] is None else match[1]
+        if path and not Path(path).is_file():
+            raise ConfigError(f'--flagfile={path}: no such file')
+    try:
+        return [argv[0], *values.read_flags_from_files(argv[1:], force_gnu=False)]
+    except UnicodeDecodeError as e:
+        raise ConfigError(f'--flagfile: must be text ({e})') from None

@@ -1,7 +1,6 @@
 """The network that a config describes."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,8 +20,7 @@ def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:
         ConfigError: a network that cannot be.
     """
     batch_norm = config['batch_norm']
-    norm = partial(
-        models.BatchNorm,
+    norm = models.BatchNorms(
         group_size=batch_norm['group_size'],
         momentum=batch_norm['momentum'],
         epsilon=batch_norm['epsilon'],

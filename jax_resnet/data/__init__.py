@@ -1,6 +1,6 @@
-"""Data sets, the order in which training sees them, and what the network sees of them."""
+"""Data sets, the order in which training sees their examples, and what the network sees of them."""
 
-from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
-from jax_resnet.data.sources import SHAPES, SOURCES, Examples, Source, open_source
+from jax_resnet.data.datasets import DATASETS, open_source
+from jax_resnet.data.sources import Examples, Source
 
-__all__ = ['SHAPES', 'SOURCES', 'Augmentation', 'CentreView', 'Examples', 'Normalization', 'Source', 'open_source']
+__all__ = ['DATASETS', 'Examples', 'Source', 'open_source']

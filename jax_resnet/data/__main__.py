@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from jax_resnet import command_line
+from jax_resnet.data import open_source
 from jax_resnet.data.cifar import ARCHIVES
-from jax_resnet.data.sources import open_source
 
 
 def main() -> int:

@@ -8,23 +8,29 @@ logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats
 """
 
 from jax_resnet.models.assignments import identity4, scaled_resnet
-from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.batch_norm import BatchNorm, BatchNorms
 from jax_resnet.models.by_name import from_config
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
 from jax_resnet.models.drop_block import DropBlock
+from jax_resnet.models.end import End
 from jax_resnet.models.forms import stack, unstack
 from jax_resnet.models.papers import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
 from jax_resnet.models.resnet import ResNet, Stage
-from jax_resnet.models.units import LAYERS, ORDERS, Unit
+from jax_resnet.models.stem import Stem
+from jax_resnet.models.units import LAYERS, ORDERS, Layer, Unit
 
 __all__ = [
     'LAYERS',
     'ORDERS',
     'BatchNorm',
+    'BatchNorms',
     'DropBlock',
+    'End',
+    'Layer',
     'ResNet',
     'Stage',
+    'Stem',
     'Unit',
     'cifar_plain',
     'cifar_resnet',

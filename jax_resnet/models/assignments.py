@@ -1,15 +1,15 @@
 """The networks that university assignments on the two papers designed: Scaled and Identity4."""
 
-from functools import partial
 from math import prod
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.compose import compose
 from jax_resnet.models.counts import count_parameters
-from jax_resnet.models.resnet import End, ResNet, Stem
+from jax_resnet.models.end import End
+from jax_resnet.models.resnet import Attributes, ResNet
+from jax_resnet.models.stem import Stem
 from jax_resnet.models.units import LAYERS, Layer
 
 
@@ -25,7 +25,7 @@ def scaled_resnet(
     parameter_limit: int = 5_000_000,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Any,
+    **parts: Unpack[Attributes],
 ) -> ResNet:
     """The design space of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
 
@@ -59,15 +59,14 @@ def scaled_resnet(
     for field, rate in {'drop_block': drop_block, 'dropout': dropout}.items():
         if not 0 <= rate < 1:
             raise ValueError(f'{field} must be from 0 and below 1; got {rate}')
-    net = compose(
-        stage_sizes=stage_sizes,
+    net = ResNet(
+        stage_sizes=tuple(stage_sizes),
         widths=tuple(width * 2**i for i in range(n)),
-        layers=[(Layer(window, strided=True), Layer(window)) for window in windows],
-        order='original',
+        layers=tuple((Layer(window, strided=True), Layer(window)) for window in windows),
+        stem=Stem(channels=width),
+        end=End(pooled_size, drop_block, dropout),
         shortcut='B',
-        shortcut_windows=shortcut_windows,
-        stem=partial(Stem, channels=width, window=3, stride=1, pool=False),
-        end=partial(End, pooled_size=pooled_size, drop_block=drop_block, dropout=dropout),
+        shortcut_windows=tuple(shortcut_windows),
         num_classes=num_classes,
         initialization=initialization,
         **parts,
@@ -86,7 +85,7 @@ def identity4(
     *,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Any,
+    **parts: Unpack[Attributes],
 ) -> ResNet:
     """Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
@@ -102,13 +101,13 @@ def identity4(
     """
     if len(stage_sizes) != 4 or min(stage_sizes) < 1:
         raise ValueError(f'stage_sizes must be 4 counts, each at least 1; got {stage_sizes}')
-    return compose(
-        stage_sizes=stage_sizes,
+    return ResNet(
+        stage_sizes=tuple(stage_sizes),
         widths=(64, 128, 256, 512),
-        layers=[LAYERS['basic']] * 4,
+        layers=(LAYERS['basic'],) * 4,
+        stem=Stem(channels=64),
         order='full_preactivation',
         shortcut='B',
-        stem=partial(Stem, channels=64, window=3, stride=1, pool=False),
         num_classes=num_classes,
         initialization=initialization,
         **parts,

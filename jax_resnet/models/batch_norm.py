@@ -1,17 +1,19 @@
-"""BatchNorm whose statistics are taken over groups of examples, as on the papers' several GPUs."""
+"""BatchNorm whose statistics are taken over groups of examples, as on the papers' several devices."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.typing import Dtype
 from jax import lax
+from jax.nn.initializers import Initializer
 
 
 class BatchNorm(nn.Module):
     """Batch normalization (Ioffe and Szegedy, 2015) over groups of `group_size` examples.
 
-    The papers trained CIFAR with batches of 128 on two GPUs, so each half of 64 was normalized by
+    The papers trained CIFAR with batches of 128 on two devices, so each half of 64 was normalized by
     itself. Here consecutive groups of the batch are, whatever the number of devices.
 
     Attributes:
@@ -33,8 +35,8 @@ class BatchNorm(nn.Module):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
-    dtype: jnp.dtype | None = None
-    scale_init: Callable = nn.initializers.ones
+    dtype: Dtype | None = None
+    scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -60,6 +62,23 @@ class BatchNorm(nn.Module):
         factor = scale * lax.rsqrt(var + self.epsilon)
         y = wide * factor + (bias - mean * factor)
         return y.reshape(x.shape).astype(self.dtype or x.dtype)
+
+
+class BatchNorms(NamedTuple):
+    """Makes a network's BatchNorms: `norm=BatchNorms(group_size=64)`.
+
+    Two with the same numbers are equal, and with them their networks; a `partial` equals itself alone.
+    """
+
+    group_size: int = 0
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    def __call__(
+        self, *, use_running_average: bool, scale_init: Initializer, dtype: Dtype | None, name: str
+    ) -> BatchNorm:
+        """One of them."""
+        return BatchNorm(use_running_average, *self, dtype=dtype, scale_init=scale_init, name=name)
 
 
 def count_groups(batch_size: int, group_size: int) -> int:

@@ -1,11 +1,11 @@
-"""The network that a config describes."""
+"""The network that a config describes: the one place where a name leads to a function of `papers` or `assignments`."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
 from jax_resnet.models.assignments import identity4, scaled_resnet
-from jax_resnet.models.compose import choose
+from jax_resnet.models.choose import choose
 from jax_resnet.models.papers import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
 from jax_resnet.models.resnet import ResNet
 

@@ -1,6 +1,10 @@
-"""What happens inside a network: the size of each layer's response, and of the loss's gradient there."""
+"""What happens inside a network: the size of each layer's response, and of the loss's gradient there.
+
+It is here, not in training, as it needs a network, inputs and a loss alone.
+"""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -8,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_resnet import models
-from jax_resnet.training.loss import cross_entropy
+from jax_resnet.models.batch_norm import BatchNorm
+
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
+"""A batch's mean loss, of its logits [batch, classes] and labels [batch]."""
 
 
 class LayerResponses(NamedTuple):
@@ -30,7 +36,11 @@ class _Layer(NamedTuple):
 
 
 def measure(
-    model: nn.Module, variables: Any, batches: Iterable[tuple[Any, Any]], compiler_options: dict[str, Any]
+    model: nn.Module,
+    variables: Any,
+    batches: Iterable[tuple[Any, Any]],
+    loss: Loss,
+    jit: Callable[[Callable], Callable] = jax.jit,
 ) -> LayerResponses:
     """The layers' responses to a few batches, with BatchNorm by the batch, as in training.
 
@@ -39,13 +49,15 @@ def measure(
         variables: its parameters and statistics.
         batches: inputs [batch, height, width, channels] and labels [batch], of one size. The standard deviation is over
             all of their responses' numbers; the norm, of the gradient of a batch's mean loss, is the mean over batches.
-        compiler_options: for `jax.jit`.
+        loss: of a batch.
+        jit: compiles the program that is run for each batch.
     """
     batches = list(batches)
     layers = _find(model, variables, batches[0][0])
-    of_batch = jax.jit(lambda *batch: _measure(model, variables, layers, *batch), compiler_options=compiler_options)
-    means, squares, norms = np.stack([of_batch(*batch) for batch in batches]).mean(0, dtype=np.float64)
-    return LayerResponses(list(layers), np.sqrt(squares - means**2), norms)
+    of_batch = jit(partial(_measure, model, layers, loss))
+    found = np.stack([of_batch(variables, *batch) for batch in batches]).astype(np.float64)
+    means, variances, norms = found.transpose(1, 0, 2)  # each [batches, layers]
+    return LayerResponses(list(layers), np.sqrt(variances.mean(0) + means.var(0)), norms.mean(0))
 
 
 def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
@@ -62,14 +74,16 @@ def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
                 layers[name] = _Layer(path, y.shape)
         return y
 
-    jax.eval_shape(lambda inputs: _apply(model, variables, inputs, record), inputs)
+    jax.eval_shape(lambda variables, inputs: _apply(model, variables, inputs, record), variables, inputs)
     return layers
 
 
-def _measure(model: nn.Module, variables: Any, layers: dict[str, _Layer], inputs: Any, labels: Any) -> jax.Array:
-    """float32 [3, layers]: mean and mean square of the responses, norm of the gradient at them."""
+def _measure(
+    model: nn.Module, layers: dict[str, _Layer], loss: Loss, variables: Any, inputs: Any, labels: Any
+) -> jax.Array:
+    """float32 [3, layers]: mean and variance of the responses, norm of the gradient at them."""
 
-    def loss(shifts: dict[str, jax.Array]) -> tuple:
+    def of_shifts(shifts: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         responses = {}
 
         def shift(path: str, module: nn.Module, x: Any, y: Any) -> Any:
@@ -78,15 +92,15 @@ def _measure(model: nn.Module, variables: Any, layers: dict[str, _Layer], inputs
                 y = y + shifts[path]
             return y
 
-        return cross_entropy(_apply(model, variables, inputs, shift), labels), responses
+        return loss(_apply(model, variables, inputs, shift), labels), responses
 
     zeros = {layer.response_of: jnp.zeros(layer.shape) for layer in layers.values()}
-    gradients, responses = jax.grad(loss, has_aux=True)(zeros)
+    gradients, responses = jax.grad(of_shifts, has_aux=True)(zeros)
     of = [layer.response_of for layer in layers.values()]
     return jnp.array(
         [
             [responses[name].mean() for name in of],
-            [jnp.square(responses[name]).mean() for name in of],
+            [responses[name].var() for name in of],
             [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in of],
         ]
     )
@@ -97,7 +111,7 @@ def _apply(model: nn.Module, variables: Any, inputs: Any, see: Callable[[str, nn
 
     def intercept(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
         y = call(*args, **kwargs)
-        if isinstance(context.module, nn.Conv | models.BatchNorm) and context.method_name == '__call__':
+        if isinstance(context.module, nn.Conv | BatchNorm) and context.method_name == '__call__':
             y = see('/'.join(context.module.path), context.module, args[0], y)
         return y
 

@@ -6,13 +6,25 @@ A new shortcut is a new class here and a line in SHORTCUTS.
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.parts import ModuleDef, Parts
+from jax_resnet.models.parts import Parts
+
+
+class MakesShortcut(Protocol):
+    """What a unit makes its shortcut with."""
+
+    def __call__(
+        self, channels: int, stride: int, parts: Parts, *, name: str
+    ) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        """A shortcut, from the branch's output shape."""
+        ...
 
 
 class NoShortcut(nn.Module):
@@ -62,9 +74,8 @@ class Projection(NoShortcut):
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         if not self.everywhere and self.stride == 1 and self.channels == x.shape[-1]:
             return y + x
-        window, pad = (self.window,) * 2, self.window // 2
-        x = self.parts.conv(self.channels, window, (self.stride,) * 2, padding=((pad, pad),) * 2, name='conv')(x)
-        return y + (self.parts.norm(name='norm')(x) if self.with_norm else x)
+        x = self.parts.conv(self.channels, self.window, self.stride)(x)
+        return y + (self.parts.norm()(x) if self.with_norm else x)
 
 
 class ConstantScaling(PaddedIdentity):
@@ -90,15 +101,7 @@ class Gating(PaddedIdentity):
 
     @nn.compact
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
-        gate = self.parts.conv(
-            self.channels,
-            (1, 1),
-            (self.stride,) * 2,
-            padding=((0, 0), (0, 0)),
-            use_bias=True,
-            bias_init=nn.initializers.constant(self.initial_bias),
-            name='gate',
-        )
+        gate = self.parts.conv(self.channels, 1, self.stride, initial_bias=self.initial_bias, name='gate')
         g = nn.sigmoid(gate(x))
         return (g * y if self.exclusive else y) + (1 - g) * self.identity(x)
 
@@ -113,20 +116,19 @@ class DropoutShortcut(PaddedIdentity):
         return y + self.parts.dropout(self.rate)(self.identity(x))
 
 
-SHORTCUTS: dict[str, ModuleDef] = {
+PROJECTIONS: dict[str, Callable[..., Projection]] = {'B': Projection, 'C': partial(Projection, everywhere=True)}
+"""By name: the 2015 paper's options that are a projection."""
+
+SHORTCUTS: dict[str, MakesShortcut] = {
     'A': PaddedIdentity,
     'A_centred': partial(PaddedIdentity, centred=True),
-    'B': Projection,
-    'C': partial(Projection, everywhere=True),
+    **PROJECTIONS,
     'none': NoShortcut,
     'dropout': DropoutShortcut,
 }
 """By name: the 2015 paper's options (and A with zeros on both sides), none (a plain net), and dropout at rate 0.5."""
 
-PROJECTIONS = ('B', 'C')
-"""Those that are a `Projection`."""
-
-SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, ModuleDef]] = {
+SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, Callable[..., MakesShortcut]]] = {
     'scaling': (2, lambda shortcut, branch: partial(ConstantScaling, shortcut_factor=shortcut, branch_factor=branch)),
     'exclusive_gating': (1, lambda bias: partial(Gating, initial_bias=bias, exclusive=True)),
     'shortcut_only_gating': (1, lambda bias: partial(Gating, initial_bias=bias, exclusive=False)),
@@ -134,12 +136,18 @@ SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, ModuleDef]] = {
 """By name and numbers, such as 'scaling_0.5_0.5' (shortcut, branch) or 'exclusive_gating_-6' (initial gate bias)."""
 
 
-def shortcut(name: str) -> ModuleDef:
+def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShortcut:
     """The shortcut of that name: 'A', 'dropout', 'scaling_0_1', 'exclusive_gating_-6', ...
+
+    Args:
+        name: one of SHORTCUTS, or of SHORTCUTS_WITH_NUMBERS with its numbers.
+        window, with_norm: of a projection; other shortcuts have neither.
 
     Raises:
         ValueError: an unknown name, or another count of numbers.
     """
+    if name in PROJECTIONS:
+        return partial(PROJECTIONS[name], window=window, with_norm=with_norm)
     if name in SHORTCUTS:
         return SHORTCUTS[name]
     match = re.fullmatch(r'([a-z_]+?)((?:_-?[0-9]+(?:\.[0-9]+)?)+)', name)
@@ -148,5 +156,4 @@ def shortcut(name: str) -> ModuleDef:
     if make is None or len(numbers) != count:
         with_numbers = [name + '_<number>' * count for name, (count, _) in SHORTCUTS_WITH_NUMBERS.items()]
         raise ValueError(f'shortcut must be one of {", ".join([*SHORTCUTS, *with_numbers])}; got {name!r}')
-    made: ModuleDef = make(*numbers)
-    return made
+    return make(*numbers)

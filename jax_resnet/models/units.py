@@ -1,16 +1,18 @@
-"""Residual units: the blocks that stages are stacks of.
+"""Residual units, the blocks that stages are stacks of: their convolutions (LAYERS) and their five orders (ORDERS).
 
-A unit is a few convolutions (LAYERS), an order of convolution, BatchNorm and ReLU (ORDERS), and a shortcut. A new
-kind of unit is a line in one of these tables.
+An order is a function that reads like its part of Figure 4 of He et al. 2016; `Unit` has the tools it is written with.
+A new kind of unit is a line in LAYERS; a new order, a function and a line in ORDERS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
+from jax import Array
+from jax.nn import relu
 
-from jax_resnet.models.parts import ModuleDef, Parts
+from jax_resnet.models.parts import Parts
+from jax_resnet.models.shortcuts import MakesShortcut
 
 
 class Layer(NamedTuple):
@@ -32,45 +34,23 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
 stride in its first 1x1 convolution; torchvision ("v1.5") in the 3x3."""
 
 
-class Order(NamedTuple):
-    """Where convolution, BatchNorm and ReLU stand: around each convolution, around the last, and after the addition."""
-
-    each: str
-    last: str
-    after: str
-
-
-ORDERS: dict[str, Order] = {
-    'original': Order('conv norm relu', 'conv norm', 'relu'),
-    'bn_after_addition': Order('conv norm relu', 'conv', 'norm relu'),
-    'relu_before_addition': Order('conv norm relu', 'conv norm relu', ''),
-    'relu_only_preactivation': Order('relu conv norm', 'relu conv norm', ''),
-    'full_preactivation': Order('norm relu conv', 'norm relu conv', ''),
-}
-"""By name (He et al. 2016, Figure 4 and Table 2)."""
-
-
 class Unit(nn.Module):
     """A residual unit: convolutions `conv1`, `norm1`, ... and a shortcut around them.
 
-    With a pre-activation order, what stands before the first convolution feeds both branches in a unit that
-    changes the shape, and in the first unit of the network; else the shortcut gets the input untouched (He et
-    al. 2016, section 4.1, and the authors' code).
-
     Attributes:
         layers: its convolutions.
-        order: of convolution, BatchNorm and ReLU.
-        shortcut: makes the shortcut.
+        order: of convolution, BatchNorm, ReLU and addition: one of those below.
+        make_shortcut: makes the shortcut, which adds.
         channels, stride: of its output.
         parts: what it is built with.
         is_first: of the network.
-        zero_last_scale: begin with zero for the scale of the branch's last BatchNorm (Goyal et al. 2017, arXiv
-            1706.02677), so that the unit begins as its shortcut.
+        zero_last_scale: begin with zero for the scale of the last BatchNorm (Goyal et al. 2017, arXiv 1706.02677), so
+            that the unit begins as its shortcut.
     """
 
-    layers: Sequence[Layer]
-    order: Order
-    shortcut: ModuleDef
+    layers: tuple[Layer, ...]
+    order: Callable[['Unit', Array], Array]
+    make_shortcut: MakesShortcut
     channels: int
     stride: int
     parts: Parts
@@ -78,40 +58,101 @@ class Unit(nn.Module):
     zero_last_scale: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        branch = ' '.join([self.order.each] * (len(self.layers) - 1) + [self.order.last]).split()
-        counts = {'conv': 0, 'norm': 0}
+    def __call__(self, x: Array) -> Array:
+        return self.order(self, x)
 
-        def run(steps: Sequence[str], x: jax.Array) -> jax.Array:
-            for step in steps:
-                if step == 'relu':
-                    x = nn.relu(x)
-                    continue
-                counts[step] += 1
-                name = f'{step}{counts[step]}'
-                if step == 'conv':
-                    x = self._conv(self.layers[counts['conv'] - 1], name, x)
-                elif self.zero_last_scale and counts['norm'] == branch.count('norm'):
-                    x = self.parts.norm(scale_init=nn.initializers.zeros, name=name)(x)
-                else:
-                    x = self.parts.norm(name=name)(x)
-            return x
+    @property
+    def last(self) -> int:
+        """Number of the last layer: they are counted from 1."""
+        return len(self.layers)
 
-        start = branch.index('conv')
-        y = run(branch[:start], x)
-        if self.is_first or self.stride != 1 or self.channels != x.shape[-1]:
-            x = y
-        y = run(branch[start:], y)
-        y = self.shortcut(self.channels, self.stride, self.parts, name='shortcut')(x, y)
-        return run(self.order.after.split(), y)
-
-    def _conv(self, layer: Layer, name: str, x: jax.Array) -> jax.Array:
+    @nn.nowrap
+    def conv(self, i: int, x: Array) -> Array:
+        """The convolution of layer i."""
+        layer = self.layers[i - 1]
         stride = self.stride if layer.strided else 1
-        pad = layer.window // 2  # not 'SAME', which would pad a stride of 2 on one side only
-        return self.parts.conv(
-            self.channels // layer.divisor,
-            (layer.window,) * 2,
-            (stride,) * 2,
-            padding=((pad, pad), (pad, pad)),
-            name=name,
-        )(x)
+        return self.parts.conv(self.channels // layer.divisor, layer.window, stride, name=f'conv{i}')(x)
+
+    @nn.nowrap
+    def norm(self, i: int, x: Array) -> Array:
+        """The BatchNorm of layer i."""
+        return self.parts.norm(zero_scale=self.zero_last_scale and i == self.last, name=f'norm{i}')(x)
+
+    @nn.nowrap
+    def add(self, x: Array, y: Array) -> Array:
+        """The sum of the branch y and the shortcut of x."""
+        return self.make_shortcut(self.channels, self.stride, self.parts, name='shortcut')(x, y)
+
+    @nn.nowrap
+    def activates_both(self, x: Array) -> bool:
+        """Whether, in a pre-activation order, the shortcut too begins with the activated input.
+
+        So it is in the network's first unit and where a unit changes the shape; elsewhere the shortcut has the input
+        untouched (He et al. 2016, section 4.1, and the authors' code).
+        """
+        return self.is_first or self.stride != 1 or self.channels != x.shape[-1]
+
+
+def original(unit: Unit, x: Array) -> Array:
+    """Figure 4(a)."""
+    y = x
+    for i in range(1, unit.last):
+        y = relu(unit.norm(i, unit.conv(i, y)))
+    y = unit.norm(unit.last, unit.conv(unit.last, y))
+    return relu(unit.add(x, y))
+
+
+def bn_after_addition(unit: Unit, x: Array) -> Array:
+    """Figure 4(b)."""
+    y = x
+    for i in range(1, unit.last):
+        y = relu(unit.norm(i, unit.conv(i, y)))
+    y = unit.conv(unit.last, y)
+    return relu(unit.norm(unit.last, unit.add(x, y)))
+
+
+def relu_before_addition(unit: Unit, x: Array) -> Array:
+    """Figure 4(c)."""
+    y = x
+    for i in range(1, unit.last + 1):
+        y = relu(unit.norm(i, unit.conv(i, y)))
+    return unit.add(x, y)
+
+
+def relu_only_preactivation(unit: Unit, x: Array) -> Array:
+    """Figure 4(d)."""
+    y = relu(x)
+    if unit.activates_both(x):
+        x = y
+    y = unit.norm(1, unit.conv(1, y))
+    for i in range(2, unit.last + 1):
+        y = unit.norm(i, unit.conv(i, relu(y)))
+    return unit.add(x, y)
+
+
+def full_preactivation(unit: Unit, x: Array) -> Array:
+    """Figure 4(e)."""
+    y = relu(unit.norm(1, x))
+    if unit.activates_both(x):
+        x = y
+    y = unit.conv(1, y)
+    for i in range(2, unit.last + 1):
+        y = unit.conv(i, relu(unit.norm(i, y)))
+    return unit.add(x, y)
+
+
+ORDERS: dict[str, Callable[[Unit, Array], Array]] = {
+    'original': original,
+    'bn_after_addition': bn_after_addition,
+    'relu_before_addition': relu_before_addition,
+    'relu_only_preactivation': relu_only_preactivation,
+    'full_preactivation': full_preactivation,
+}
+"""By name (He et al. 2016, Figure 4 and Table 2)."""
+
+AFTER_LAST_NORM = {
+    'bn_after_addition': 'comes after the addition',
+    'relu_before_addition': 'is followed by a ReLU',
+    'full_preactivation': 'is followed by a ReLU',
+}
+"""Of the orders whose branch does not end with its last BatchNorm, where that BatchNorm stands."""

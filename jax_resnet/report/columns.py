@@ -11,7 +11,7 @@ from jax_resnet.report import recipe
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Cell, Links, Table
 from jax_resnet.report.templating import address
-from jax_resnet.runs.run import FINISHED, Run
+from jax_resnet.runs.run import FINISHED, STATES, Run
 
 NONE = '–'  # noqa: RUF001
 
@@ -92,13 +92,12 @@ def explain(section: Section) -> list[str]:
 def states(section: Section) -> list[str]:
     """A line for each run that is not finished, after one that counts them."""
     runs = [(row, run) for row in section.rows for run in row.runs]
-    names = sorted({run.state for _, run in runs}, key=lambda name: (name != FINISHED, name))
     lines = [
         f'{row.label}, seed {run.seed}: {run.state}{f" ({run.detail})" if run.detail else ""}'
         for row, run in runs
         if run.state != FINISHED
     ]
-    counted = ', '.join(f'{section.count(name)} {name}' for name in names)
+    counted = ', '.join(f'{count} {name}' for name in STATES if (count := section.count(name)))
     return [f'{len(runs)} run{"s" * (len(runs) != 1)}' + (f': {counted}' if counted else ''), *lines]
 
 

@@ -121,6 +121,8 @@ def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str
         by_step: dict[int, list[Mapping[str, Any]]] = {}
         for run in runs:
             for line in run.metrics:
+                if line[field] is None:
+                    continue
                 by_step.setdefault(line['step'], []).append(line)
                 about = {'row': row.label, 'split': split, 'run': f'seed {run.seed}'}
                 single.append({**about, 'epoch': round(line['epoch'], 4), 'value': _round(line[field])})

@@ -14,6 +14,7 @@ import numpy as np
 from jax_resnet.errors import ConfigError
 from jax_resnet.report.charts import PALETTE, altair, styled
 from jax_resnet.report.table import one_line
+from jax_resnet.runs import outputs
 from jax_resnet.runs.run import Run
 
 _log = logging.getLogger(__name__)
@@ -84,37 +85,19 @@ class Predictions:
 
 
 def read(run: Run) -> Predictions | None:
-    """The predictions that a run has left, or None where there are none, as above 100 classes.
+    """The predictions that a run has left, or None where there are none.
 
     Raises:
         ConfigError: files that are damaged, or do not fit each other.
     """
-    folder = run.folder
-    if not is_own(folder / 'predictions.npz') or not is_own(folder / 'preprocessing.npz'):
+    answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
+    if answers is None:
         return None
-    path = folder / 'predictions.npz'
-    try:
-        with path.open('rb') as file, np.load(file) as arrays:
-            if 'logits' not in arrays:
-                return None
-            logits, labels = arrays['logits'], arrays['labels']
-        path = folder / 'preprocessing.npz'
-        with path.open('rb') as file, np.load(file) as arrays:
-            names = arrays['class_names'].tolist()
-        worst = None
-        if is_own(folder / 'mistakes.npz'):
-            path = folder / 'mistakes.npz'
-            with path.open('rb') as file, np.load(file) as arrays:
-                worst = arrays['index'], arrays['images']
-        found = Predictions(logits, labels, names, worst)
-        path = folder
-        for mistake in found.mistakes:
-            mistake.png()
-        if len(found.confusion) != len(names) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f'{len(found.confusion)} classes, and {len(names)} names')
-    except Exception as e:  # numpy, zipfile and zlib raise many kinds
-        raise ConfigError(f'{path}: its predictions cannot be read ({type(e).__name__}: {e})') from None
-    return found
+    names = outputs.class_names(run.folder)
+    if len(names) != answers['logits'].shape[1]:
+        raise ConfigError(f'{run.folder}: its predictions are of another number of classes than {len(names)}')
+    kept = None if worst is None else (worst['index'], worst['images'])
+    return Predictions(answers['logits'], answers['labels'], names, kept)
 
 
 @cache
@@ -127,14 +110,9 @@ def of(run: Run) -> Predictions | None:
         return None
 
 
-def is_own(path: Path) -> bool:
-    """Whether there is such a file, and it lies in the run folder: a link may lead anywhere."""
-    return path.is_file() and not path.is_symlink()
-
-
 def drawings(run: Run) -> list[Path]:
     """Drawings that other commands have left in the run folder, such as `python -m jax_resnet.responses` can."""
-    return sorted(filter(is_own, run.folder.glob('*.svg')))
+    return sorted(path for path in run.folder.glob('*.svg') if path.is_file() and not path.is_symlink())
 
 
 def charts(run: Run, predictions: Predictions | None) -> dict[str, Any]:

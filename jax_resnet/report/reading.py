@@ -1,6 +1,5 @@
 """From run folders and the descriptions of studies to the sections of a report; what is damaged is left out."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import recipe
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import one_line
+from jax_resnet.runs import find
 from jax_resnet.runs import run as run_folders
 from jax_resnet.runs.run import FINISHED, Run
 
@@ -26,7 +26,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     Raises:
         ConfigError: nothing there, or all of it damaged; a row of a study whose runs have different recipes.
     """
-    studies, folders = run_folders.find(paths)
+    studies, folders = find.find(paths)
     left_out: list[str] = []
     sections: list[Section] = []
     for section in _undamaged(_of_study, studies, left_out):
@@ -63,7 +63,7 @@ def _of_study(path: Path) -> Section:
         return Row(label, described['group'], runs, published, text, window and tuple(window), study['measure'])
 
     try:
-        study = json.loads(path.read_text())
+        study = find.read_study(path)
         changes = recipe.of_results(study['changes'])
         rows = [row(described) for described in study['rows']]
         return Section(

@@ -1,6 +1,5 @@
 """The results part of README.md: a table for each section, of measured runs alone, and their curves as SVG."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from jax_resnet.report import charts, columns, recipe, templating
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Table
+from jax_resnet.runs import weights
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
@@ -49,7 +49,7 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
         }
         for section in sections
     ]
-    return templating.markdown('readme.md', parts=parts, weights=[_weights(card) for card in cards])
+    return templating.markdown('readme.md', parts=parts, weights=[*map(_weights, cards)])
 
 
 def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
@@ -106,8 +106,8 @@ def describe_weights(card: Mapping[str, Any]) -> str:
 def _weights(path: Path) -> tuple[str, str, str]:
     """Of a card: what the weights are called, their file's address, and what is said of them."""
     try:
-        card = json.loads(path.read_text())
+        card = weights.read_card(path)
         name = recipe.label(card['config_file'], card['overrides'])
         return name, templating.address(path.with_suffix('.safetensors'), Path()), describe_weights(card)
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
+    except KeyError as e:
+        raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

@@ -90,13 +90,13 @@ def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_results(changed: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the changed fields on which results depend; how often a checkpoint is saved is none of them."""
-    return {field: of for field, of in changed.items() if field in identity.recipe(changed)}
+    silent = (*identity.NOT_COMPARED, 'seed', 'keep_every')
+    return {field: of for field, of in changed.items() if not field.startswith(silent)}
 
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `changes` on which results depend; a field that the config lacks is of a later version, and none."""
-    here = identity.recipe(config)
-    return {field: of for field, of in changes(config_file, config).items() if field in here}
+    """Those of `changes` on which results depend."""
+    return of_results(changes(config_file, config))
 
 
 def changes_by_folder(run: Run) -> dict[str, Any] | None:
@@ -113,11 +113,25 @@ def config_file(run: Path) -> str:
     Raises:
         ConfigError: it lies elsewhere, or there is no such file.
     """
-    named, _, argument = name_by_folder(run).partition('-')
+    beneath = _beneath(run)
+    named, _, argument = beneath.partition('-')
     file = Path('configs', f'{named}.py')
-    if not file.is_file():
-        raise ConfigError(f'{run}: must lie beneath runs/<config name>, as {file} is no config; --config names it')
+    if not beneath or not file.is_file():
+        why = f', as {file} is no config' if beneath else ''
+        raise ConfigError(f'{run}: must lie beneath runs/<config name>{why}; --config names it')
     return f'{file}:{argument}' if argument else str(file)
+
+
+def name_by_folder(run: Path) -> str:
+    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
+    *_, before, last = ('', '', *run.resolve().parts)
+    return _beneath(run) or (before if last.startswith('seed') else last)
+
+
+def _beneath(run: Path) -> str:
+    """The folder beneath `runs`, or of a file that beneath `results`; '' of a run that lies elsewhere."""
+    parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
+    return parts[parts.index(root) + 1] if root in parts[:-2] else ''
 
 
 def _of_text(of: Any) -> Any:
@@ -126,13 +140,6 @@ def _of_text(of: Any) -> Any:
         return literal_eval(of) if isinstance(of, str) and of.startswith('(') else of
     except (ValueError, SyntaxError):
         return of
-
-
-def name_by_folder(run: Path) -> str:
-    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
-    parts = run.resolve().parts
-    root = 'results' if run.suffix == '.json' else 'runs'
-    return parts[parts.index(root) + 1] if root in parts[:-2] else parts[-2 if parts[-1].startswith('seed') else -1]
 
 
 def _joined(values: Sequence[Any]) -> str:

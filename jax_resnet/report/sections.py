@@ -82,7 +82,7 @@ class Row:
         first, last = self.window
         errors = []
         for run in self.finished:
-            if run.metrics[-1]['epoch'] < last:
+            if not run.metrics or run.metrics[-1]['epoch'] < last:
                 return None
             # What falls due at an epoch is evaluated at the first step that completes it.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]

@@ -29,11 +29,13 @@ def curve(run: Run) -> str:
     lines = run.metrics
     if not lines:
         return 'no evaluation yet'
-    top = max(10, ceil(max(max(line['test_error'], line['train_error']) for line in lines) / 10) * 10)
+    top = max(10, ceil(max(max(line['test_error'], line['train_error'] or 0) for line in lines) / 10) * 10)
     grid = [[' '] * WIDTH for _ in range(HEIGHT)]
-    last = lines[-1]['epoch']
+    last = lines[-1]['epoch'] or 1
     for name, mark in (('train_error', '.'), ('test_error', 'o')):
         for line in lines:
+            if line[name] is None:
+                continue
             x = min(WIDTH - 1, int(line['epoch'] / last * (WIDTH - 1)))
             y = HEIGHT - 1 - round(line[name] / top * (HEIGHT - 1))
             grid[y][x] = mark

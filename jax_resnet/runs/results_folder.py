@@ -1,14 +1,16 @@
-"""The results folder: a small JSON file for each finished run, from which tables are made and studies go on."""
+"""The results folder: a small JSON file for each finished run, from which tables are made and studies can go on."""
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.identity import compared, default_name
+from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs import files, schemas
+from jax_resnet.runs.files import shown
+from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run_folder import RunFolder
 
 RESULTS = Path('results')
@@ -17,13 +19,13 @@ RESULTS = Path('results')
 
 def path_of(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
     """Where the result of a run goes: `results/<config name>[-<argument>][/<overrides>]/seed<seed>.json`."""
-    folder = default_name(config_file, overrides, seed)
-    return Path(RESULTS, *folder.parts[1:-1], f'{folder.name}.json')
+    *parts, name = _parts(config_file, overrides, seed)
+    return Path(RESULTS, *parts, f'{name}.json')
 
 
 def weights_path_of(config_file: str, overrides: Mapping[str, Any]) -> Path:
     """Where weights are published: `results/weights/<config name>[-<argument>][/<overrides>].safetensors`."""
-    *parts, name = default_name(config_file, overrides, 0).parts[1:-1]
+    *parts, name = _parts(config_file, overrides, 0)[:-1]
     return Path(RESULTS, 'weights', *parts, f'{name}.safetensors')
 
 
@@ -49,7 +51,7 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
         raise ConfigError(
             f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config["train_for"]!r})'
         )
-    if (folder.path / 'rehearsal.txt').exists():
+    if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must be a run; it is a rehearsal, whose numbers say nothing')
     curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
@@ -71,28 +73,31 @@ def write(result: Mapping[str, Any]) -> Path:
     """Writes the file of a result, and returns its path; the same result again changes nothing.
 
     Raises:
-        ConfigError: the file there is of another run of this config and seed.
+        ConfigError: the file there is of another run of this config and seed; or it cannot be written.
     """
     path = path_of(result['config_file'], result['overrides'], result['config']['seed'])
-    text = as_text(result)
-    if path.exists() and path.read_text() != text:
-        raise ConfigError(f'{path}: is the result of another run of this config and seed; remove it first')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix('.draft')
-    draft.write_text(text)
-    draft.replace(path)
+    content = as_text(result).encode()
+    try:
+        if path.exists() and files.read(path) != content:
+            raise ConfigError(f'{path}: is the result of another run of this config and seed; remove it first')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, content)
+    except OSError as e:
+        raise ConfigError(f'{shown(path)}: cannot be written ({e.strerror})') from None
     return path
 
 
 def as_text(value: Any) -> str:
-    """JSON with a line for each list."""
-    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
-    return re.sub(r'\[([^\[\]{}]*)\]', lambda match: f'[{" ".join(match[1].split())}]', text) + '\n'
+    """JSON with a line for each list of numbers or texts."""
+    return _as_text(value, '\n') + '\n'
 
 
 def read(path: Path) -> dict[str, Any]:
     """A result. Raises ConfigError where its file is damaged."""
-    return _read(path, path.stat().st_mtime_ns)
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError as e:
+        raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
 
 
 def paths(folder: Path = RESULTS) -> list[Path]:
@@ -101,25 +106,41 @@ def paths(folder: Path = RESULTS) -> list[Path]:
 
 
 def find(config: Mapping[str, Any]) -> Path | None:
-    """The file of a result of an equal config and seed, if there is one.
+    """The file of a result of an equal recipe and seed, if there is one.
 
     Raises:
         ConfigError: a damaged file among the results.
     """
-    wanted = compared(config)
-    return next((path for path in paths() if compared(read(path)['config']) == wanted), None)
+    wanted = _identity(config)
+    return next((path for path in paths() if _identity(read(path)['config']) == wanted), None)
 
 
 @cache
 def _read(path: Path, changed: int) -> dict[str, Any]:
-    try:
-        result = json.loads(path.read_text())
-        if not all(isinstance(result[name], dict) for name in ('config', 'summary', 'metrics')):
-            raise ValueError('no config, summary and metrics')
-        float(result['summary']['final_test_error'])
-        return {**result, 'config': {**result['config'], 'seed': int(result['config']['seed'])}}
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
+    result: dict[str, Any] = parse(files.read(path), schemas.Result, shown(path))
+    return result
+
+
+def _as_text(value: Any, line: str) -> str:
+    is_mapping = isinstance(value, Mapping)
+    if not value or not (is_mapping or (isinstance(value, list | tuple) and isinstance(value[0], Mapping))):
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    names = [f'{json.dumps(name, ensure_ascii=False)}: ' for name in value] if is_mapping else [''] * len(value)
+    parts = [_as_text(part, f'{line} ') for part in (value.values() if is_mapping else value)]
+    begin, end = '{}' if is_mapping else '[]'
+    inside = ','.join(f'{line} {name}{part}' for name, part in zip(names, parts, strict=True))
+    return f'{begin}{inside}{line}{end}'
+
+
+def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**recipe(config), 'seed': config['seed']}
+
+
+def _parts(config_file: str, overrides: Mapping[str, Any], seed: int) -> tuple[str, ...]:
+    parts = default_name(config_file, overrides, seed).parts[1:]
+    if '..' in parts:
+        raise ConfigError(f'{config_file}: must name a folder beneath {RESULTS}')
+    return parts
 
 
 def _round(value: Any) -> Any:

@@ -1,17 +1,20 @@
-"""Runs, as their folders tell them, or files of the results folder: this module alone knows what lies in either."""
+"""A run, as its folder tells of it, or a file of the results folder."""
 
-import json
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import identity
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs import lock, results_folder
+from jax_resnet.runs.files import shown
+from jax_resnet.runs.parsing import check
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs.schemas import Line
 
-FINISHED, FAILED, UNFINISHED, MISSING = 'finished', 'failed', 'unfinished', 'missing'
+FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
+"""The states of a run: it has a summary; a program trains it; none does; the last start of it failed; no folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class Run:
         summary: of a finished run, else empty.
         failure: why it failed, or ''.
         is_rehearsal: whether a study trained it as one.
+        is_running: whether a program trained it when it was read.
     """
 
     folder: Path
@@ -35,21 +39,29 @@ class Run:
     summary: Mapping[str, Any]
     failure: str
     is_rehearsal: bool
+    is_running: bool = False
 
     @property
     def state(self) -> str:
-        """'finished', 'failed', 'unfinished' or 'missing'."""
+        """One of STATES: here alone it is decided."""
         if not self.config:
             return MISSING
         if self.summary:
             return FINISHED
-        return FAILED if self.failure else UNFINISHED
+        if self.is_running:
+            return RUNNING
+        return FAILED if self.failure else STOPPED
 
     @property
     def detail(self) -> str:
         """What a person wants to know of a run that is not finished."""
-        reached = f'at epoch {self.metrics[-1]["epoch"]:.1f}' if self.metrics else 'before its first evaluation'
-        return {FINISHED: '', MISSING: '', UNFINISHED: reached, FAILED: self.failure}[self.state]
+        if self.state in (FINISHED, MISSING):
+            return ''
+        if self.state == FAILED:
+            return self.failure
+        if not self.metrics:
+            return 'before its first evaluation'
+        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config["train_for"]}'
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -60,63 +72,39 @@ class Run:
 def read(folder: Path, seed: int | None = None) -> Run:
     """The run of a folder, which may be missing, or of a result, a file.
 
+    Args:
+        folder: of the run; or the file of a result.
+        seed: of a run whose folder may be missing.
+
     Raises:
         ConfigError: a file that cannot be read.
     """
     if folder.suffix == '.json':
         return _of_result(folder)
-    config = identity.flatten(_json(folder / 'config.json') or {})
-    lines = (folder / 'metrics.jsonl').read_text().splitlines(True) if (folder / 'metrics.jsonl').exists() else []
-    try:
-        metrics = [json.loads(line) for line in lines if line.endswith('\n')]  # a kill cuts the last line short
-    except ValueError as e:
-        raise ConfigError(f'{folder / "metrics.jsonl"} is damaged ({e})') from None
-    failure = (folder / 'failure.txt').read_text().strip() if (folder / 'failure.txt').exists() else ''
-    seed = config.get('seed', 0) if seed is None else seed
-    is_rehearsal = (folder / 'rehearsal.txt').exists()
-    return Run(folder, seed, config, metrics, _json(folder / 'summary.json') or {}, failure, is_rehearsal)
-
-
-def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
-    """(descriptions of studies, run folders and files of results) at or beneath the paths, each once, in order.
-
-    Raises:
-        ConfigError: a path that does not exist, or with neither at or beneath it.
-    """
-    studies: dict[Path, None] = {}
-    runs: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if not path.is_dir():
-            raise ConfigError(f'{path}: no such folder; a report is of run folders, or of folders that hold some')
-        before = len(studies) + len(runs)
-        for folder, inner, files in os.walk(path):
-            inner.sort()
-            if 'study.json' in files:
-                studies[Path(folder, 'study.json')] = None
-            if 'config.json' in files:
-                runs[Path(folder)] = None
-                inner.clear()
-            runs |= {Path(folder, name): None for name in sorted(files) if re.fullmatch(r'seed\d+\.json', name)}
-        if len(studies) + len(runs) == before:
-            raise ConfigError(f'{path}: has neither runs nor studies')
-    return list(studies), list(runs)
+    files = RunFolder(folder)
+    if not files.exists():
+        return Run(folder, seed or 0, {}, [], {}, '', False)
+    is_running = lock.is_held(folder)  # before the summary: a run that ends meanwhile is finished
+    config = identity.flatten(files.config())
+    return Run(
+        folder,
+        config['seed'] if seed is None else seed,
+        config,
+        files.metrics(),
+        files.summary() or {},
+        files.failure() or '',
+        files.is_rehearsal(),
+        is_running,
+    )
 
 
 def _of_result(path: Path) -> Run:
-    result = _json(path)
+    result = results_folder.read(path)
+    columns = result['metrics']
     try:
-        columns = result['metrics']
-        metrics = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
-        config = identity.flatten(result['config'])
-        return Run(path, config['seed'], config, metrics, result['summary'], '', False)
-    except (KeyError, TypeError, AttributeError, ValueError) as e:
-        raise ConfigError(f'{path} is damaged ({type(e).__name__}: {e})') from None
-
-
-def _json(path: Path) -> Any:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text())
-    except ValueError as e:
-        raise ConfigError(f'{path} is damaged ({e})') from None
+        lines = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
+    except ValueError:
+        raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
+    lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
+    config = identity.flatten(result['config'])
+    return Run(path, config['seed'], config, lines, result['summary'], '', False)

@@ -1,38 +1,28 @@
 """The run folder: everything a run leaves behind, and what it needs to go on."""
 
 import contextlib
-import fcntl
 import glob
-import importlib.metadata
-import io
+import itertools
 import json
-import os
-import platform
-import subprocess
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import numpy as np
 from numpy.typing import ArrayLike
 
-from jax_resnet.config.identity import checked, compared
-from jax_resnet.data import CentreView, Normalization
+from jax_resnet.config.identity import compared
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs import arrays, files, lock, outputs, schemas
+from jax_resnet.runs.files import shown
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.parsing import parse
 
-
-class Preprocessing(NamedTuple):
-    """What a network's input and output mean: the view, (height, width, channels) of the images, the classes' names."""
-
-    view: CentreView
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
+REPLACED = '.replaced'
+"""What comes after a folder's name when another run takes its place."""
 
 
 class RunFolder:
-    """The files of a run. Each is whole or absent: a write goes to another name first."""
+    """The files of a run. Each is whole or absent: a write goes to another name first. No link is followed."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -44,15 +34,24 @@ class RunFolder:
             ConfigError: it holds a run of another config (the message shows the difference), is a file, or has a
                 name under which checkpoints would not be whole.
         """
-        if glob.has_magic(str(self.path.absolute())):  # orbax looks for a checkpoint's parts by a pattern
-            raise ConfigError(f'{self.path.absolute()}: the path of a run must have none of * ? [ ]')
+        whole = str(self.path.absolute())
+        if glob.has_magic(whole) or '\\' in whole:  # orbax looks for a checkpoint's parts by a pattern
+            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\')
+        if not whole.isprintable():  # nor does tensorstore take bytes that are not UTF-8
+            raise ConfigError(f'{shown(whole)}: the path of a run must have printable characters alone')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
+        for name in ('checkpoints', 'tensorboard', 'profile'):
+            files.subfolder(self.path, name)
         if not self._has('config.json'):
             self._write_json('config.json', config)
         self.check_same(config)
+
+    def exists(self) -> bool:
+        """Whether there is a run."""
+        return self._has('config.json')
 
     def check_same(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
@@ -80,21 +79,14 @@ class RunFolder:
                 f'{self.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
             ) from e
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps other programs out while this one runs; the lock of a program that died is free.
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps other programs out while this one runs. Raises ConfigError where another program runs here."""
+        return lock.held(self.path)
 
-        Raises:
-            ConfigError: another program runs here.
-        """
-        with (self.path / 'lock').open('w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(
-                    f'{self.path}: another program trains here; wait, or name another --workdir'
-                ) from None
-            yield
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints. Raises ConfigError where it is a link."""
+        return files.subfolder(self.path, 'checkpoints')
 
     def config(self) -> dict[str, Any]:
         """The config of the run, as nested dicts.
@@ -103,62 +95,58 @@ class RunFolder:
             ConfigError: there is none here, so that this is no run folder; or it is damaged.
         """
         if not self._has('config.json'):
-            raise ConfigError(f'{self.path}: must be a run folder; it has no config.json')
-        return checked(self._read_json('config.json'), self.path / 'config.json')
+            raise ConfigError(f'{shown(self.path)}: must be a run folder; it has no config.json')
+        config: dict[str, Any] = self._read_json('config.json', schemas.Config)
+        return config
 
-    def write_preprocessing(self, preprocessing: 'Preprocessing') -> None:
+    def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Keeps what whoever uses the network must know of its input and output."""
-        (normalize, crop), image_shape, class_names = preprocessing
-        shape, names = np.array(image_shape), np.array(class_names)
-        self.write_arrays(
-            'preprocessing.npz', mean=normalize.mean, std=normalize.std, crop=crop, image_shape=shape, class_names=names
-        )
+        self.write_arrays('preprocessing.npz', **preprocessing._asdict())
 
-    def preprocessing(self) -> 'Preprocessing':
+    def preprocessing(self) -> Preprocessing:
         """What `write_preprocessing` kept. Raises ConfigError where it is missing or damaged."""
-        path = self.path / 'preprocessing.npz'
-        try:
-            with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
-                view = CentreView(Normalization(arrays['mean'], arrays['std']), int(arrays['crop']))
-                height, width, channels = arrays['image_shape'].tolist()
-                return Preprocessing(view, (height, width, channels), tuple(arrays['class_names'].tolist()))
-        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as e:
-            raise ConfigError(f'{path} cannot be read ({" ".join(str(e).split())})') from None
+        return outputs.preprocessing(self.path)
 
-    def record_start(self, step: int) -> None:
+    def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        self._write_json('environment.json', [*self.starts(), {'step': step, **environment()}])
+        self._write_json('environment.json', [*self.starts(), {'step': step, **environment}])
 
     def starts(self) -> list[dict[str, Any]]:
         """What `record_start` kept."""
-        starts: list[dict[str, Any]] = self._read_json('environment.json') if self._has('environment.json') else []
+        kind = list[schemas.Start]
+        starts: list[dict[str, Any]] = (
+            self._read_json('environment.json', kind) if self._has('environment.json') else []
+        )
         return starts
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last line cut short by a kill is not one."""
+        """The lines of metrics.jsonl, of steps that increase; a last line cut short by a kill is not one."""
         if not self._has('metrics.jsonl'):
             return []
-        lines = (self.path / 'metrics.jsonl').read_bytes().splitlines(keepends=True)
-        try:
-            return [json.loads(line) for line in lines if line.endswith(b'\n')]
-        except ValueError as e:
-            raise ConfigError(f'{self.path / "metrics.jsonl"} is damaged ({e})') from None
+        path = self.path / 'metrics.jsonl'
+        lines = self._read('metrics.jsonl').splitlines(keepends=True)
+        parsed = [
+            parse(line, schemas.Line, shown(path), f'line {number}: ')
+            for number, line in enumerate(lines, start=1)
+            if line.endswith(b'\n')
+        ]
+        steps = [line['step'] for line in parsed]
+        if steps != sorted(set(steps)):
+            raise ConfigError(f'{shown(path)} is damaged: its steps do not increase')
+        return parsed
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl, on disk when this returns."""
-        with (self.path / 'metrics.jsonl').open('a') as file:
-            file.write(json.dumps(line, allow_nan=False) + '\n')
-            file.flush()
-            os.fsync(file.fileno())
+        files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
 
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after `step`, which the run is about to write again."""
         kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
-        self._write('metrics.jsonl', ''.join(kept).encode())
+        files.write(self.path / 'metrics.jsonl', ''.join(kept).encode())
 
     def summary(self) -> dict[str, Any] | None:
         """The summary of a finished run, else None."""
-        return self._read_json('summary.json') if self._has('summary.json') else None
+        return self._read_json('summary.json', schemas.Summary) if self._has('summary.json') else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
@@ -166,7 +154,9 @@ class RunFolder:
 
     def failure(self) -> str | None:
         """Why the last start of the run failed, where a study started it; else None."""
-        return (self.path / 'failure.txt').read_text().strip() if self._has('failure.txt') else None
+        return (
+            ' '.join(self._read('failure.txt').decode(errors='replace').split()) if self._has('failure.txt') else None
+        )
 
     def write_failure(self, reason: str | None) -> None:
         """Keeps why the run failed; None, at the next start, forgets it."""
@@ -175,61 +165,41 @@ class RunFolder:
         else:
             self.write_text('failure.txt', reason + '\n')
 
-    def write_arrays(self, name: str, **arrays: ArrayLike) -> None:
+    def is_rehearsal(self) -> bool:
+        """Whether a study trained it as one."""
+        return self._has('rehearsal.txt')
+
+    def mark_as_rehearsal(self) -> None:
+        """Reports are to say that it is one."""
+        self.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
+
+    def write_arrays(self, name: str, **named: ArrayLike) -> None:
         """Writes a compressed .npz file."""
-        content = io.BytesIO()
-        np.savez_compressed(content, allow_pickle=False, **arrays)
-        self._write(name, content.getvalue())
+        files.write(self.path / name, arrays.as_npz(named))
+
+    def set_aside(self) -> Path:
+        """Gives the folder another name, `seed0.replaced1`, under which it counts as a run no more; returns it."""
+        others = (self.path.with_name(f'{self.path.name}{REPLACED}{number}') for number in itertools.count(1))
+        aside = next(path for path in others if not path.exists() and not path.is_symlink())
+        self.path.rename(aside)
+        return aside
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file."""
-        self._write(name, text.encode())
+        files.write(self.path / name, text.encode())
 
     def _has(self, name: str) -> bool:
-        return (self.path / name).exists()
+        path = self.path / name
+        return path.exists() or path.is_symlink()  # one that leads nowhere is told when it is read
 
-    def _read_json(self, name: str) -> Any:
+    def _read(self, name: str) -> bytes:
         try:
-            return json.loads((self.path / name).read_text())
-        except (OSError, ValueError) as e:
-            raise ConfigError(f'{self.path / name} is damaged ({e})') from None
+            return files.read(self.path / name)
+        except OSError as e:
+            raise ConfigError(f'{shown(self.path / name)} cannot be read ({e.strerror})') from None
+
+    def _read_json(self, name: str, kind: Any) -> Any:
+        return parse(self._read(name), kind, shown(self.path / name))
 
     def _write_json(self, name: str, value: Any) -> None:
-        self._write(name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())
-
-    def _write(self, name: str, content: bytes) -> None:
-        draft = self.path / f'{name}.draft'
-        with draft.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / name)
-
-
-def environment() -> dict[str, Any]:
-    """Versions, devices and, where the package lies in a checkout, the git commit ('+' where it has changes)."""
-    packages = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
-    versions = {'python': platform.python_version()}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = 'not installed'
-    return {'versions': versions, 'device': describe_devices(jax.local_devices()), 'git_commit': _git_commit()}
-
-
-def describe_devices(devices: list[jax.Device]) -> str:
-    """Such as '1 x NVIDIA H200' or '1 x cpu (2 cores)'."""
-    kind = devices[0].device_kind
-    return f'{len(devices)} x {kind}' + (f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else '')
-
-
-def _git_commit() -> str | None:
-    def git(*words: str) -> str:
-        return subprocess.check_output(('git', *words), cwd=Path(__file__).parent, stderr=subprocess.DEVNULL, text=True)
-
-    try:
-        git('ls-files', '--error-unmatch', Path(__file__).name)  # the repository is this package's
-        return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
-    except (OSError, subprocess.CalledProcessError):
-        return None
+        files.write(self.path / name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())

@@ -1,4 +1,4 @@
-"""What a person sees while a study goes on: a bar for each run and one for the whole, or plain lines."""
+"""What a person sees while a study goes on: a bar for each job and one for the whole, or plain lines."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jax_resnet.studies.plan import Run
+from jax_resnet.studies.plan import Job
 
 _FORM = '{percentage:3.0f}%|{bar:20}| {desc}'
 
@@ -17,15 +17,15 @@ class Display:
     """Shows the runs in progress, and the whole with the time left.
 
     Args:
-        costs: of each run to come, in any unit: how long it takes, compared with the others.
+        costs: of each job to come, in any unit: how long it takes, compared with the others.
     """
 
-    def __init__(self, costs: Mapping[Run, float]) -> None:
+    def __init__(self, costs: Mapping[Job, float]) -> None:
         self._costs, self._began = costs, time.monotonic()
-        self._shares: dict[Run, float] = {}  # of each run, what is done; and what was done before, if it went on
-        self._first: dict[Run, float] = {}
+        self._shares: dict[Job, float] = {}  # of each job, what is done; and what was done before, if it went on
+        self._first: dict[Job, float] = {}
         self._ended = 0
-        self._bars: dict[Run, tqdm] = {}
+        self._bars: dict[Job, tqdm] = {}
         self._whole: tqdm | None = None
         if sys.stdout.isatty():
             self._whole = tqdm(total=1.0, position=0, dynamic_ncols=True, file=sys.stdout, bar_format=_FORM)
@@ -37,42 +37,42 @@ class Display:
         else:
             self._whole.write(text, file=sys.stdout)
 
-    def started(self, run: Run, device: str | None) -> None:
-        """A run begins, on a GPU or on what there is."""
+    def started(self, job: Job, device: str | None) -> None:
+        """A job begins, on a GPU or on what there is."""
         where = '' if device is None else f' on GPU {device}'
         if self._whole is None:
-            self.say(f'{run.name}{where}: started')
+            self.say(f'{job.name}{where}: started')
         else:
             taken = {bar.pos for bar in self._bars.values()}
             position = next(n for n in range(1, len(taken) + 2) if -n not in taken)
-            self._bars[run] = tqdm(
+            self._bars[job] = tqdm(
                 total=1.0, position=position, leave=False, dynamic_ncols=True, file=sys.stdout, bar_format=_FORM
             )
-            self._bars[run].set_description_str(f'{run.name}{where}')
+            self._bars[job].set_description_str(f'{job.name}{where}')
 
-    def progressed(self, run: Run, line: Mapping[str, Any]) -> None:
-        """A run is at `step` of `end`, with the losses and errors of its last steps."""
+    def progressed(self, job: Job, line: Mapping[str, Any]) -> None:
+        """A job is at `step` of `end`, with the losses and errors of its last steps."""
         share = line['step'] / line['end']
-        self._first.setdefault(run, share)
-        self._shares[run] = share
-        if run in self._bars:
-            bar = self._bars[run]
-            text = f'{run.name}: epoch {line["epoch"]:.1f}, train error {line["train_error"]:.1f} %'
+        self._first.setdefault(job, share)
+        self._shares[job] = share
+        if job in self._bars:
+            bar = self._bars[job]
+            text = f'{job.name}: epoch {line["epoch"]:.1f}, train error {line["train_error"]:.1f} %'
             bar.set_description_str(text, refresh=False)
             bar.n = share
             bar.refresh()
         self._show_whole()
 
-    def ended(self, run: Run, text: str, is_finished: bool) -> None:
-        """A run has ended, finished or not."""
+    def ended(self, job: Job, text: str, is_finished: bool) -> None:
+        """A job has ended, finished or not."""
         self._ended += 1
-        self._shares[run] = 1.0
-        self._first.setdefault(run, 0.0)
-        if run in self._bars:
-            self._bars.pop(run).close()
+        self._shares[job] = 1.0
+        self._first.setdefault(job, 0.0)
+        if job in self._bars:
+            self._bars.pop(job).close()
         number = f'[{self._ended}/{len(self._costs)}]'
         outcome = text if is_finished else f'not finished: {text}'
-        self.say(f'{number} {run.name}: {outcome}' + ('' if self._whole else f'; {self._left()} left'))
+        self.say(f'{number} {job.name}: {outcome}' + ('' if self._whole else f'; {self._left()} left'))
         self._show_whole()
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Display:
 
     def _show_whole(self) -> None:
         if self._whole is not None:
-            done = sum(cost * self._shares.get(run, 0.0) for run, cost in self._costs.items())
+            done = sum(cost * self._shares.get(job, 0.0) for job, cost in self._costs.items())
             self._whole.n = done / sum(self._costs.values())
             self._whole.set_description_str(
                 f'{self._ended} of {len(self._costs)} runs, {self._left()} left', refresh=False
@@ -92,8 +92,8 @@ class Display:
 
     def _left(self) -> str:
         """By what was done since the study was started, and how long it took."""
-        done = sum(self._costs[run] * (share - self._first[run]) for run, share in self._shares.items())
-        left = sum(cost * (1 - self._shares.get(run, 0.0)) for run, cost in self._costs.items())
+        done = sum(self._costs[job] * (share - self._first[job]) for job, share in self._shares.items())
+        left = sum(cost * (1 - self._shares.get(job, 0.0)) for job, cost in self._costs.items())
         if not done:
             return '?'
         return str(timedelta(seconds=round((time.monotonic() - self._began) * left / done)))

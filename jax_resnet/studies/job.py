@@ -1,4 +1,4 @@
-"""One run of a study, in a process of its own: `python -m jax_resnet.studies.job RUN_FOLDER`.
+"""The process of one job of a study: `python -m jax_resnet.studies.job RUN_FOLDER`.
 
 The run folder has the config already. On standard output goes a line of JSON a dispatch, for the study to show; what
 a person would read goes to standard error. When standard input ends, the study is gone: the run saves, and stops.

@@ -1,4 +1,4 @@
-"""The plan of a study: its rows and their runs."""
+"""The plan of a study: its settings, which are rows of its table, and the jobs of each, one a seed."""
 
 import os
 import shlex
@@ -16,19 +16,19 @@ from jax_resnet import models
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.identity import default_name
 from jax_resnet.config.network import network
-from jax_resnet.data import SHAPES
+from jax_resnet.data import DATASETS
 from jax_resnet.runs import results_folder
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """One run: a config, what is changed in it, and a seed.
+class Job:
+    """A setting with a seed, to be trained: a config and what is changed in it.
 
     Attributes:
-        label: of its row.
+        label: of its setting.
         config_file: as on the command line of `main.py`, with its argument.
         overrides: the fields that are changed, by dotted name.
-        seed: of the run.
+        seed: of the job.
         config: the whole config, the changes and the seed in it.
         is_rehearsal: whether reports are to mark it as one.
     """
@@ -51,20 +51,20 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that trains this run alone."""
+        """The command that trains this job alone."""
         changes = {**self.overrides, 'seed': self.seed}
         words = [f'--config={self.config_file}', *(f'--config.{name}={value}' for name, value in changes.items())]
         return shlex.join(['python', 'main.py', *words])
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """A row of the study's table: runs that differ in the seed alone, and what is published.
+class Setting:
+    """What a row of the study's table is of: jobs that differ in the seed alone, and what is published.
 
     Attributes:
         label: what the row is called.
-        group: rows of one group are drawn in one picture.
-        runs: by seed.
+        group: settings of one group are drawn in one picture.
+        jobs: by seed.
         published: error in %, or None.
         published_text: said in its place, such as 'fail'.
         window: first and last epoch of the published mean, where it is one.
@@ -72,7 +72,7 @@ class Row:
 
     label: str
     group: str
-    runs: tuple[Run, ...]
+    jobs: tuple[Job, ...]
     published: float | None
     published_text: str
     window: tuple[float, float] | None
@@ -80,38 +80,39 @@ class Row:
     @property
     def limit(self) -> float:
         """On the parameters, of the network itself."""
-        return self.runs[0].config['model'].get('parameter_limit') or inf
+        return self.jobs[0].config['model'].get('parameter_limit') or inf
 
     @cached_property
     def parameters(self) -> int:
         """Trainable numbers of the network, be it above its limit."""
-        config = without_limit(self.runs[0].config)
-        model, (image_shape, _) = network(config, stacked=True), SHAPES[config['dataset']['name']]
+        config = without_limit(self.jobs[0].config)
+        model, image_shape = network(config, stacked=True), DATASETS[config['dataset']['name']].image_shape
         variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *image_shape))))
         return models.count_parameters(variables['params'])
 
     @cached_property
     def cost(self) -> float:
-        """A measure of how long one of its runs takes, to compare rows of the study by."""
-        config = self.runs[0].config
-        examples = 1_437 if config['dataset']['name'] == 'digits' else 50_000
+        """A measure of how long one of its jobs takes, to compare settings by."""
+        config = self.jobs[0].config
+        examples = DATASETS[config['dataset']['name']].splits['train']
         steps = Clock(examples, config['batch_size']).steps(config['train_for'])
         return steps * config['batch_size'] * (self.parameters + 20_000)  # nets of no parameters take time, too
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study, with its runs.
+    """A study, with its jobs.
 
     Attributes:
         file: of the study, with its argument.
         question: the first paragraph of its docstring; `about` is the rest.
         source: who published the numbers.
         measure: what the published numbers are: 'final', 'median' (of the final errors), or 'window' (means).
-        rows: of its table.
-        changes: what the command line changes in every run, by dotted name.
+        settings: the rows of its table.
+        changes: what the command line changes in every job, by dotted name.
         is_rehearsal: whether it is one.
-        notes: what became of rows that were merged or left out, for the user.
+        notes: what became of settings that were merged or left out, for the user.
+        reuses_results: whether a file of results/, of equal config and seed, is as good as a run.
     """
 
     file: str
@@ -119,16 +120,17 @@ class Plan:
     about: str
     source: str
     measure: str
-    rows: tuple[Row, ...]
+    settings: tuple[Setting, ...]
     changes: Mapping[str, Any]
     is_rehearsal: bool
     notes: tuple[str, ...]
+    reuses_results: bool = False
 
     @property
-    def runs(self) -> list[Run]:
-        """All of them, the first seed of every row first."""
-        by_seed = [(i, run) for row in self.rows for i, run in enumerate(row.runs)]
-        return [run for _, run in sorted(by_seed, key=lambda pair: pair[0])]
+    def jobs(self) -> list[Job]:
+        """All of them, the first seed of every setting first."""
+        by_seed = [(i, job) for setting in self.settings for i, job in enumerate(setting.jobs)]
+        return [job for _, job in sorted(by_seed, key=lambda pair: pair[0])]
 
     @property
     def folder(self) -> Path:
@@ -136,8 +138,8 @@ class Plan:
         inside = default_name(_without_slashes(self.file), self.changes, 0).parent.relative_to('runs')
         return Path('runs', 'studies', inside, 'rehearsal' if self.is_rehearsal else '')
 
-    def row_of(self, run: Run) -> Row:
-        return next(row for row in self.rows if run in row.runs)
+    def setting_of(self, job: Job) -> Setting:
+        return next(setting for setting in self.settings if job in setting.jobs)
 
     def describe(self) -> dict[str, Any]:
         """What a report needs to know beside runs and results, whose paths are relative to the study's folder."""
@@ -145,20 +147,20 @@ class Plan:
         def path(to: Path) -> str:
             return Path(os.path.relpath(to, self.folder)).as_posix()
 
-        def result(run: Run) -> dict[str, str]:
-            found = results_folder.find(run.config)
+        def result(job: Job) -> dict[str, str]:
+            found = results_folder.find(job.config) if self.reuses_results else None
             return {} if found is None else {'result': path(found)}
 
         rows = [
             {
-                'label': row.label,
-                'group': row.group,
-                'published': row.published,
-                'published_text': row.published_text,
-                'window': row.window,
-                'runs': [{'seed': run.seed, 'folder': path(run.folder), **result(run)} for run in row.runs],
+                'label': setting.label,
+                'group': setting.group,
+                'published': setting.published,
+                'published_text': setting.published_text,
+                'window': setting.window,
+                'runs': [{'seed': job.seed, 'folder': path(job.folder), **result(job)} for job in setting.jobs],
             }
-            for row in self.rows
+            for setting in self.settings
         ]
         return {
             'study': Path(self.file.partition(':')[0]).stem,

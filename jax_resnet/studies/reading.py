@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.fields import check, without_none
-from jax_resnet.config.identity import flatten, recipe
+from jax_resnet.config.completion import complete
+from jax_resnet.config.fields import check
+from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
-from jax_resnet.data import SHAPES
+from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import rehearsal
-from jax_resnet.studies.plan import Plan, Row, Run, without_limit
+from jax_resnet.studies.plan import Job, Plan, Setting, without_limit
 
 
 def read(
@@ -23,44 +24,50 @@ def read(
     changes: Mapping[str, str] | None = None,
     is_rehearsal: bool = False,
     limit: float = inf,
+    reuses_results: bool = False,
 ) -> Plan:
     """The plan of a study. No data is needed, and nothing is written.
 
     Args:
         file: of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
-        seeds: of every row.
-        changes: fields to change in every run, by dotted name, as text.
+        seeds: of every setting.
+        changes: fields to change in every job, by dotted name, as text.
         is_rehearsal: a twentieth of the epochs, on the digits.
-        limit: rows whose network has more parameters, or more than its config allows, are left out.
+        limit: settings whose network has more parameters, or more than its config allows, are left out.
+        reuses_results: whether a file of results/, of equal config and seed, is as good as a run.
 
     Raises:
         ConfigError: no such study, field or config; no runs.
     """
     study = _load(file)
     given = dict(changes or {})
-    rows: list[Row] = []
+    if 'seed' in given:
+        raise ConfigError(f'--set=seed={given["seed"]}: a study has its seeds by --seeds={given["seed"]}')
+    settings: list[Setting] = []
     notes: list[str] = []
     too_large: list[str] = []
     for described in study['rows']:
-        if study['most'] is not None and len(rows) == study['most']:
+        if study['most'] is not None and len(settings) == study['most']:
             break
-        row = _row(described, seeds, given, is_rehearsal)
-        most = min(limit, row.limit)
-        if most < inf and row.parameters > most:
-            too_large.append(f'{row.label} ({row.parameters:,})')
+        setting = _setting(described, seeds, given, is_rehearsal)
+        most = min(limit, setting.limit)
+        if most < inf and setting.parameters > most:
+            too_large.append(f'{setting.label} ({setting.parameters:,})')
             continue
-        same = next((other for other in rows if recipe(other.runs[0].config) == recipe(row.runs[0].config)), None)
+        same = next(
+            (other for other in settings if recipe(other.jobs[0].config) == recipe(setting.jobs[0].config)), None
+        )
         if same is None:
-            rows.append(row)
+            settings.append(setting)
         else:
-            notes.append(f'{_title(row)} becomes the same as {_title(same)}: merged')
+            notes.append(f'{_title(setting)} becomes the same as {_title(same)}: merged')
     if too_large:
         more = f' and {len(too_large) - 5} more' if len(too_large) > 5 else ''
         notes.append(f'left out, with more parameters than the limit: {"; ".join(too_large[:5])}{more}')
-    labels = [(row.label, row.group) for row in rows]
+    labels = [(setting.label, setting.group) for setting in settings]
     if len(set(labels)) < len(labels):
         raise ConfigError(f'--study={file}: two rows have the same label and group; each needs its own')
-    if not rows:
+    if not settings:
         raise ConfigError(f'--study={file}: has no runs' + (f' ({"; ".join(notes)})' if notes else ''))
     return Plan(
         file=file,
@@ -68,10 +75,11 @@ def read(
         about=study['about'],
         source=study['source'],
         measure=study['measure'],
-        rows=tuple(rows),
+        settings=tuple(settings),
         changes=given,
         is_rehearsal=is_rehearsal,
         notes=tuple(notes),
+        reuses_results=reuses_results,
     )
 
 
@@ -90,7 +98,9 @@ def _load(file: str) -> dict[str, Any]:
     return {**study, 'question': ' '.join(question.split()), 'about': about}
 
 
-def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
+def _setting(
+    described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool
+) -> Setting:
     file, changes, window = described['config'], dict(described['changes']), described['window']
     if is_rehearsal:
         config, _ = loader.load(file, changes)
@@ -98,26 +108,24 @@ def _row(described: Mapping[str, Any], seeds: Iterable[int], given: Mapping[str,
         window = window and tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     changes |= given
     config, overrides = loader.load(file, changes)
-    classes = SHAPES[config.dataset.name][1] if config.dataset.name in SHAPES else None
+    classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
-    unchanged = flatten(loader.load(file, {})[0].to_dict())
-    overrides = {name: value for name, value in overrides.items() if unchanged.get(name) != value}
 
-    def run(seed: int) -> Run:
-        whole = without_none(config.to_dict() | {'seed': seed})
-        return Run(described['label'], file, overrides, seed, whole, is_rehearsal)
+    def job(seed: int) -> Job:
+        whole = complete(config) | {'seed': seed}
+        return Job(described['label'], file, overrides, seed, whole, is_rehearsal)
 
-    runs = tuple(run(seed) for seed in seeds)
-    for each in runs:
+    jobs = tuple(job(seed) for seed in seeds)
+    for each in jobs:
         check(each.config)
-    network(without_limit(runs[0].config))  # whether there is such a one
+    network(without_limit(jobs[0].config))  # whether there is such a one
     published, text = described['published'], described['published_text']
-    return Row(described['label'], described['group'], runs, published, text, window)
+    return Setting(described['label'], described['group'], jobs, published, text, window)
 
 
-def _title(row: Row) -> str:
-    return f'{row.label} ({row.group})' if row.group else row.label
+def _title(setting: Setting) -> str:
+    return f'{setting.label} ({setting.group})' if setting.group else setting.label
 
 
 def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
@@ -126,14 +134,15 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
         run['seed']
         for row in former['rows']
         for run in row['runs']
-        if (plan.folder / run.get('result', run['folder'])).exists()
+        if (plan.folder / run['folder']).exists()
+        or (plan.reuses_results and 'result' in run and (plan.folder / run['result']).exists())
     }
-    seeds = sorted({run.seed for run in plan.runs} | there)
+    seeds = sorted({job.seed for job in plan.jobs} | there)
 
-    def widened(row: Row) -> Row:
-        by_seed = {run.seed: run for run in row.runs}
-        first = row.runs[0]
-        runs = [by_seed.get(s) or replace(first, seed=s, config={**first.config, 'seed': s}) for s in seeds]
-        return replace(row, runs=tuple(runs))
+    def widened(setting: Setting) -> Setting:
+        by_seed = {job.seed: job for job in setting.jobs}
+        first = setting.jobs[0]
+        jobs = [by_seed.get(s) or replace(first, seed=s, config={**first.config, 'seed': s}) for s in seeds]
+        return replace(setting, jobs=tuple(jobs))
 
-    return replace(plan, rows=tuple(map(widened, plan.rows)))
+    return replace(plan, settings=tuple(map(widened, plan.settings)))

@@ -5,11 +5,12 @@ from fractions import Fraction
 from typing import Any
 
 from jax_resnet.config.durations import Duration
+from jax_resnet.data import DATASETS
 
 SHARE = Fraction(1, 20)
 """Of a run's epochs, so that the 164 of a CIFAR recipe become 8.2."""
 
-CIFAR_EXAMPLES = 50_000
+CIFAR_EXAMPLES = DATASETS['cifar10'].splits['train']
 
 
 def changes(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""Runs of a study on this machine: each a process of its own, one at a time, or one on each GPU."""
+"""Jobs of a study on this machine: each a process of its own, one at a time, or one on each GPU."""
 
-import json
-import math
+import contextlib
 import os
 import queue
 import signal
@@ -12,11 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax_resnet.errors import ConfigError, Stopped
-from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs import files
+from jax_resnet.runs.parsing import parse
+from jax_resnet.runs.run import FINISHED
+from jax_resnet.runs.schemas import Told
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
-from jax_resnet.studies.plan import Run
-from jax_resnet.studies.state import FINISHED, prepare, state_of
+from jax_resnet.studies.plan import Job
+from jax_resnet.studies.state import describe, prepare, run_of
 
 COMMAND = (sys.executable, '-m', 'jax_resnet.studies.job')
 """Trains the run of a folder."""
@@ -34,50 +36,49 @@ def find_gpus() -> list[str]:
         return []
 
 
-def train_all(runs: Sequence[Run], devices: Sequence[str], display: Display) -> dict[Run, str]:
-    """Trains runs, each in a process of its own.
+def train_all(jobs: Sequence[Job], devices: Sequence[str], display: Display) -> dict[Job, str]:
+    """Trains jobs, each in a process of its own.
 
     Args:
-        runs: to train, in this order.
-        devices: GPUs, each of which trains one run at a time; none: one run at a time on whatever there is.
+        jobs: to train, in this order.
+        devices: GPUs, each of which trains one at a time; none: one at a time on whatever there is.
         display: shows how they are doing.
 
     Returns:
-        Why it failed, of each run that did; the others go on.
+        Why it failed, of each job that did; the others go on.
 
     Raises:
         Stopped: by SIGINT or SIGTERM, after every run in progress has saved its state.
     """
-    with StopSignals() as stop_signals, stop_signals.waiting(math.inf):
-        return _Workers(runs, devices, display, stop_signals).go()
+    with StopSignals() as stop_signals:
+        return _Workers(jobs, devices, display, stop_signals).go()
 
 
 class _Workers:
     def __init__(
-        self, runs: Sequence[Run], devices: Sequence[str], display: Display, stop_signals: StopSignals
+        self, jobs: Sequence[Job], devices: Sequence[str], display: Display, stop_signals: StopSignals
     ) -> None:
-        self.waiting, self.display, self.stop_signals = list(runs), display, stop_signals
+        self.waiting, self.display, self.stop_signals = list(jobs), display, stop_signals
         self.free: list[str | None] = list(devices) or [None]
-        self.active: dict[Run, tuple[subprocess.Popen, str | None]] = {}
-        self.events: queue.Queue[tuple[Run, dict[str, Any] | None]] = queue.Queue()
-        self.failed: dict[Run, str] = {}
+        self.active: dict[Job, tuple[subprocess.Popen, str | None]] = {}
+        self.events: queue.Queue[tuple[Job, dict[str, Any] | None]] = queue.Queue()
+        self.failed: dict[Job, str] = {}
 
-    def go(self) -> dict[Run, str]:
+    def go(self) -> dict[Job, str]:
         stopping = False
         while self.active or (self.waiting and not stopping):
             while self.waiting and self.free and not stopping:
                 self._start(self.waiting.pop(0), self.free.pop(0))
             try:
-                run, line = self.events.get(timeout=0.2)
+                job, line = self.events.get(timeout=0.2)
                 if line is None:
-                    self._end(run)
+                    self._end(job)
                 else:
-                    self.display.progressed(run, line)
+                    self.display.progressed(job, line)
             except queue.Empty:
                 pass
             if self.stop_signals.received is not None and not stopping:
                 stopping = True
-                self.stop_signals.heeded.set()
                 for process, _ in self.active.values():
                     process.send_signal(signal.SIGTERM)
         number = self.stop_signals.received
@@ -86,49 +87,53 @@ class _Workers:
             raise Stopped(number, f'stopped by {name}, every run in progress saved; the same command continues')
         return self.failed
 
-    def _start(self, run: Run, device: str | None) -> None:
+    def _start(self, job: Job, device: str | None) -> None:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
-            prepare(run)
-        except ConfigError as e:  # another run lies there
-            self.failed[run] = str(e)
+            prepare(job)
+            log = files.open_file(job.folder / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        except (ConfigError, OSError) as e:  # another run lies there, or the folder cannot be written
+            self.failed[job] = str(e)
             self.free.append(device)
-            self.display.ended(run, str(e), is_finished=False)
+            self.display.ended(job, str(e), is_finished=False)
             return
-        with (run.folder / 'log.txt').open('w') as log:
+        with os.fdopen(log, 'w') as stderr:
             process = subprocess.Popen(
-                [*COMMAND, str(run.folder)],
+                [*COMMAND, str(job.folder)],
                 stdin=subprocess.PIPE,  # it ends when this process does, whichever way
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=stderr,
                 env=environment,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which tells the run
+                start_new_session=True,  # Ctrl-C reaches this process alone, which tells the job
                 text=True,
+                errors='replace',
             )
-        self.active[run] = (process, device)
-        self.display.started(run, device)
-        threading.Thread(target=self._listen, args=(run, process), daemon=True).start()
+        self.active[job] = (process, device)
+        self.display.started(job, device)
+        threading.Thread(target=self._listen, args=(job, process), daemon=True).start()
 
-    def _listen(self, run: Run, process: subprocess.Popen) -> None:
+    def _listen(self, job: Job, process: subprocess.Popen) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith('{'):
-                self.events.put((run, json.loads(line)))
-        self.events.put((run, None))
+        try:
+            for line in process.stdout:
+                with contextlib.suppress(ConfigError):  # of a line that a library printed
+                    self.events.put((job, parse(line.encode(), Told, job.name)))
+        finally:
+            self.events.put((job, None))
 
-    def _end(self, run: Run) -> None:
-        process, device = self.active.pop(run)
+    def _end(self, job: Job) -> None:
+        process, device = self.active.pop(job)
         code = process.wait()
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             pipe.close()
         self.free.append(device)
-        state = state_of(run)
-        if state.name != FINISHED and self.stop_signals.received is None:
-            self.failed[run] = RunFolder(run.folder).failure() or _last_line(run) or f'exit code {code}'
-        self.display.ended(run, self.failed.get(run) or state.detail, state.name == FINISHED)
+        run = run_of(job)
+        if run.state != FINISHED and self.stop_signals.received is None:
+            self.failed[job] = run.failure or _last_line(job) or f'exit code {code}'
+        self.display.ended(job, self.failed.get(job) or describe(run), run.state == FINISHED)
 
 
-def _last_line(run: Run) -> str:
-    lines = (run.folder / 'log.txt').read_text().splitlines()
+def _last_line(job: Job) -> str:
+    lines = files.read(job.folder / 'log.txt').decode(errors='replace').splitlines()
     return lines[-1].removeprefix('error: ') if lines else ''

@@ -85,6 +85,7 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
+        self._write(self._manager.wait_until_finished)  # what the one before takes of the disk is to be known
         size, free = sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self._folder).free
         if free < size + SPARE_BYTES:
             raise DataError(

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import Backend
-from jax_resnet.data import CentreView, Examples
+from jax_resnet.backend.base import Backend
+from jax_resnet.data import Examples
+from jax_resnet.data.preprocessing import CentreView
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Evaluator:
         padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._images = jax.device_put(padded, everywhere)
-        self._logits = self.backend.jit(self._predict, out_shardings=everywhere)
+        self._logits: Any = self.backend.jit(self._predict, out_shardings=everywhere)
 
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
@@ -104,6 +105,11 @@ class Evaluator:
         logits = self.model.apply(variables, self.view(batch))
         assert isinstance(logits, jax.Array)
         return logits
+
+    def compile(self, variables: Any) -> None:
+        """Compiles the program for variables like these now, rather than at the first batch."""
+        with self.backend.compiling():
+            self._logits = self._logits.lower(variables, self._images, jnp.int32(0)).compile()
 
     def batches(self, variables: Any) -> Iterator[np.ndarray]:
         """The logits, batch by batch, so that a caller can stop in between."""

@@ -13,10 +13,12 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import backend, models
+from jax_resnet.backend.base import Backend
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
-from jax_resnet.data import Augmentation, CentreView, Examples, Normalization, Source, open_source, preprocessing
+from jax_resnet.data import Examples, Source, open_source, preprocessing
+from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation import Evaluator
@@ -86,7 +88,7 @@ class Experiment:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
-    def backend(self) -> backend.Backend:
+    def backend(self) -> Backend:
         """What the devices' platform needs."""
         return backend.of(self.mesh.devices.flat[0].platform)
 

@@ -1,7 +1,6 @@
 """The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
 
 import contextlib
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +13,13 @@ import numpy as np
 from clu import parameter_overview
 
 from jax_resnet import models
+from jax_resnet.backend.environment import describe_devices, environment
+from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import without_none
 from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
-from jax_resnet.runs.run_folder import Preprocessing, RunFolder, describe_devices
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
@@ -42,7 +43,8 @@ def train(
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
     Args:
-        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts).
+        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts, such as a
+            config.json has); arguments of the network that are not there have their defaults.
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
@@ -55,7 +57,7 @@ def train(
         Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
-    config = without_none(config.to_dict() if hasattr(config, 'to_dict') else config)
+    config = complete(config)
     experiment = Experiment.of(config)
     folder = RunFolder(workdir)
     with folder.errors_told():
@@ -64,8 +66,8 @@ def train(
         if finished is not None:
             print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
             return finished
-        with folder.locked(), StopSignals() as stop_signals:
-            return _Run(experiment, folder, stop_signals, progress).go(profile)
+        with folder.locked():
+            return _Run(experiment, folder, progress).go(profile)
 
 
 class _Run:
@@ -75,16 +77,15 @@ class _Run:
         self,
         experiment: Experiment,
         folder: RunFolder,
-        stop_signals: StopSignals,
         progress: Callable[[Clock, int, str], Progress],
     ) -> None:
-        self.experiment, self.folder, self.stop_signals = experiment, folder, stop_signals
+        self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
         self.progress = progress(self.clock, self.end, self.config['log_every'])
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
-        self.checkpoints = Checkpoints(folder.path / 'checkpoints', keep=lambda step: self._is_due('keep_every', step))
+        self.checkpoints = Checkpoints(folder.checkpoints, keep=lambda step: self._is_due('keep_every', step))
         self.state, self.seconds_before = self._restore_or_create()
         self.began = time.monotonic()
         self.step = int(self.state.step)
@@ -94,30 +95,32 @@ class _Run:
 
     def go(self, profile: bool) -> dict[str, Any]:
         """Trains to the end. Returns the summary; raises Stopped or Diverged."""
-        self.folder.record_start(self.step)
+        self.folder.record_start(self.step, environment())
         self._introduce()
         from tensorboardX import SummaryWriter  # sets an environment variable
 
         self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
         try:
             self._compile()
-            self.stop_signals.patience = math.inf  # from here on, a stop saves the state
-            self._heed_stop()
-            while True:
-                if self._is_evaluation_due():
-                    self._evaluate()
-                if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
-                    self._save()
-                if self.step == self.end:
-                    return self._finish()
-                with self._trace() if profile else contextlib.nullcontext():
-                    self._advance()
-                profile = False
-                self._heed_stop()
+            with self.stop_signals:
+                return self._loop(profile)
         finally:
             self.progress.close()
             self.events.close()
             self.checkpoints.close()
+
+    def _loop(self, profile: bool) -> dict[str, Any]:
+        while True:
+            self._heed_stop()
+            if self._is_evaluation_due():
+                self._evaluate()
+            if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
+                self._save()
+            if self.step == self.end:
+                return self._finish()
+            with self._trace() if profile else contextlib.nullcontext():
+                self._advance()
+            profile = False
 
     @property
     def seconds(self) -> float:
@@ -136,15 +139,27 @@ class _Run:
         state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
         self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
+        there, due = self._last_line(), int(state.step) - int(state.totals.steps)
+        if there != due:
+            self.progress.say(
+                f'{self.folder.path}/metrics.jsonl ends at step {there:,}: its lines to {due:,} were lost'
+            )
         return state, seconds
+
+    def _last_line(self) -> int:
+        """The step of the last line of metrics; 0 where there is none."""
+        lines = self.folder.metrics()
+        return int(lines[-1]['step']) if lines else 0
 
     def _introduce(self) -> None:
         params, say = self.state.params, self.progress.say
         image_shape, mesh = self.experiment.source.image_shape, self.experiment.mesh
         overview = parameter_overview.get_parameter_overview(params, include_stats=False)
         self.folder.write_text('parameters.txt', f'{overview}\n')
-        source = self.experiment.source
-        self.folder.write_preprocessing(Preprocessing(self.experiment.view, source.image_shape, source.class_names))
+        (normalize, crop), source = self.experiment.view, self.experiment.source
+        self.folder.write_preprocessing(
+            Preprocessing(normalize.mean, normalize.std, crop, source.image_shape, tuple(source.class_names))
+        )
         say(f'{self.folder.path} on {describe_devices(list(mesh.devices.flat))}')
         say(models.describe(self.experiment.model, image_shape))
         say(describe_decay(self.config['optimizer'], params))
@@ -159,6 +174,8 @@ class _Run:
     def _compile(self) -> None:
         began = time.monotonic()
         self.run = self.experiment.compile(self.state)
+        for evaluator in self.evaluators.values():
+            evaluator.compile(self.state.variables)
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
@@ -191,42 +208,45 @@ class _Run:
 
     def _evaluate(self) -> None:
         """Evaluates, writes a line of metrics, and begins new totals."""
-        totals, examples = self.totals, int(self.totals.steps) * self.clock.batch_size
+        for name in self.evaluators:
+            self.scores[name] = self._score(name)
+            if not np.isfinite(self.scores[name].loss):
+                raise Diverged(f'the {name} loss is not finite: {self._explain_divergence()}')
+        self._add_line()
+        self.trained = (0, 0.0)
+        self.totals = jax.device_get(Totals.zero())
+        self.state = self.state.replace(totals=jax.device_put(self.totals, self.experiment.everywhere))
+
+    def _add_line(self) -> None:
+        """Writes a line of metrics; its training loss and error are None where no step is in the totals."""
+        steps, batch_size = int(self.totals.steps), self.clock.batch_size
         line: dict[str, Any] = {
             'step': self.step,
             'epoch': self.clock.epochs(self.step),
-            'train_loss': float(totals.loss) / int(totals.steps),
-            'train_error': 100 * int(totals.errors) / examples,
+            'train_loss': float(self.totals.loss) / steps if steps else None,
+            'train_error': 100 * int(self.totals.errors) / (steps * batch_size) if steps else None,
         }
         for name in self.evaluators:
-            scores = self.scores[name] = self._score(name)
-            line |= {f'{name}_loss': scores.loss, f'{name}_error': scores.error}
-            if not np.isfinite(scores.loss):
-                raise Diverged(f'the {name} loss is not finite: {self._explain_divergence()}')
+            line |= {f'{name}_loss': self.scores[name].loss, f'{name}_error': self.scores[name].error}
         steps, seconds = self.trained
         line['learning_rate'] = self.experiment.learning_rate(self.step)
-        line['images_per_second'] = steps * self.clock.batch_size / seconds if steps else None
+        line['images_per_second'] = steps * batch_size / seconds if steps else None
         line['seconds'] = self.seconds
         self.folder.add_metrics(line)
         for name, value in line.items():
             if name != 'step' and value is not None:
                 self.events.add_scalar(name, value, self.step)
-        errors = [f'{name} {line[f"{name}_error"]:.2f} %' for name in ('train', *self.evaluators)]
-        self.progress.say(
-            f'epoch {line["epoch"]:.2f}: error {", ".join(errors)}; train loss {line["train_loss"]:.4g}, '
-            f'test loss {line["test_loss"]:.4g}'
-        )
-        self.trained = (0, 0.0)
-        self.totals = jax.device_get(Totals.zero())
-        self.state = self.state.replace(totals=jax.device_put(self.totals, self.experiment.everywhere))
+        told = ('train', *self.evaluators) if line['train_error'] is not None else self.evaluators
+        errors = ', '.join(f'{name} {line[f"{name}_error"]:.2f} %' for name in told)
+        losses = ', '.join(f'{name} loss {line[f"{name}_loss"]:.4g}' for name in told if name != 'validation')
+        self.progress.say(f'epoch {line["epoch"]:.2f}: error {errors}; {losses}')
 
     def _score(self, name: str) -> Scores:
         evaluator = self.evaluators[name]
         batches = []
-        with self.stop_signals.waiting(SECONDS_PER_DISPATCH):  # for the next batch; the first must be compiled
-            for logits in evaluator.batches(self.state.variables):
-                batches.append(logits)
-                self._heed_stop()
+        for logits in evaluator.batches(self.state.variables):
+            batches.append(logits)
+            self._heed_stop()
         return evaluator.collect(batches)
 
     def _save(self) -> None:
@@ -238,7 +258,6 @@ class _Run:
         """Where a signal has asked for it, saves and raises Stopped."""
         number = self.stop_signals.received
         if number is not None:
-            self.stop_signals.heeded.set()
             self._save()
             self.checkpoints.close()
             name = signal.Signals(number).name
@@ -248,6 +267,9 @@ class _Run:
         for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
             self.scores[name] = self._score(name)
         test = self.scores['test']
+        if self._last_line() != self.end:
+            self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
+            self._add_line()
         summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
         self.checkpoints.close()
         self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)

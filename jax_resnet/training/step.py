@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jax_resnet.data import Augmentation, Normalization, stream
+from jax_resnet.data import stream
+from jax_resnet.data.preprocessing import Augmentation, Normalization
 from jax_resnet.training.loss import cross_entropy
 from jax_resnet.training.state import Purpose, TrainState
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax_resnet import models
-from jax_resnet.runs.run_folder import describe_devices
+from jax_resnet.backend.environment import describe_devices
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
 
@@ -16,7 +16,7 @@ def summarize(
 
     Args:
         experiment: what was run.
-        metrics: the lines of metrics.jsonl.
+        metrics: the lines of metrics.jsonl, the last of which is of the last step.
         test: the scores of the test split at the end.
         seconds: that the run took, over all its starts.
     """
@@ -47,13 +47,16 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     percent = {name: error for name, error in summary['class_errors'].items() if error}
     hardest = sorted(percent, key=lambda name: -percent[name])[:3]
     validation = summary.get('final_validation_error')
+    train = 'not known: it was lost with the last lines of metrics.jsonl'
+    if summary['final_train_error'] is not None:
+        train = f'{summary["final_train_error"]:.2f} % (augmented batches since the last evaluation)'
     return '\n'.join(
         [
             f'final test error   {error:.2f} % (accuracy {100 - error:.2f} %: '
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
             *([f'final validation   {validation:.2f} % error'] if validation is not None else []),
-            f'final train error  {summary["final_train_error"]:.2f} % (augmented batches since the last evaluation)',
+            f'final train error  {train}',
             'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
             f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
             f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '

@@ -10,16 +10,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh, SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
 from jax_resnet.config.network import network
-from jax_resnet.data import CentreView, open_source
+from jax_resnet.data import open_source
+from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
-from jax_resnet.runs.run_folder import Preprocessing, RunFolder
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
@@ -107,6 +109,29 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
     return evaluator(trained.variables)
 
 
+def read_variables(path: str | Path) -> dict[str, Any]:
+    """Our variables, unstacked, of a file with our names or PyTorch's. Raises DataError for other names too."""
+    return _variables(weights.read(path), path)
+
+
+def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Variables by the names that a file of weights has: 'params/stem/conv/kernel'."""
+    return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
+
+
+def _variables(arrays: Mapping[str, np.ndarray], path: str | Path) -> dict[str, Any]:
+    tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
+    try:
+        is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
+        return unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
+    except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
+        raise DataError(f'{path}: {e}') from None
+
+
+def _view(about: Preprocessing) -> CentreView:
+    return CentreView(Normalization(about.mean, about.std), about.crop)
+
+
 def _load_stacked(path: str | Path) -> tuple[Trained, dict[str, Any]]:
     """As training runs it, and the config."""
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
@@ -114,18 +139,22 @@ def _load_stacked(path: str | Path) -> tuple[Trained, dict[str, Any]]:
 
 def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
     config = folder.config()
-    checkpoints = Checkpoints(folder.path / 'checkpoints', read_only=True)
+    checkpoints = Checkpoints(folder.checkpoints, read_only=True)
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
     about = folder.preprocessing()
-    model, like = _model_and_state(config, about)
+    try:
+        model, like = _model_and_state(config, about)
+    except (KeyError, TypeError, ValueError) as e:
+        raise ConfigError(f'{folder.path}/config.json describes no network ({type(e).__name__}: {e})') from None
     restored, _ = checkpoints.restore_latest(like, SingleDeviceSharding(jax.local_devices()[0]))
     checkpoints.close()
-    return Trained(model, restored.variables, about.view, about.image_shape, about.class_names), config
+    return Trained(model, restored.variables, _view(about), about.image_shape, about.class_names), config
 
 
 def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
-    config, unstacked, about = weights.read_with_card(path)
+    config, arrays, about = weights.read_with_card(path)
+    unstacked = _variables(arrays, path)
     try:
         model, like = _model_and_state(config, about)
     except (KeyError, TypeError, ValueError) as e:
@@ -136,7 +165,7 @@ def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
         if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
             raise DataError(f'{path}: does not hold the network of its card; see {name}')
     variables = jax.device_put(variables, SingleDeviceSharding(jax.local_devices()[0]))
-    return Trained(model, variables, about.view, about.image_shape, about.class_names), config
+    return Trained(model, variables, _view(about), about.image_shape, about.class_names), config
 
 
 def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:

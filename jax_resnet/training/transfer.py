@@ -9,9 +9,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import weights
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.trained import load
+from jax_resnet.training.trained import load, read_variables
 
 
 def begin_from(path: str, state: TrainState) -> tuple[TrainState, str]:
@@ -27,7 +26,7 @@ def begin_from(path: str, state: TrainState) -> tuple[TrainState, str]:
         ConfigError: the network there is another one; the message names the first array that differs.
         DataError: a file that cannot be read.
     """
-    variables = load(path).variables if Path(path).is_dir() else weights.read_variables(path)
+    variables = load(path).variables if Path(path).is_dir() else read_variables(path)
     there, here = (flatten_dict(models.stack(tree), sep='/') for tree in (variables, state.variables))
     heads = {name for name in {*there, *here} if name.startswith('params/head/')}
     new_head = any(_shape(there.get(name)) != _shape(here.get(name)) for name in heads)

@@ -3,7 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
+
+from jax_resnet.backend import compilation_cache
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -32,8 +37,21 @@ def test_a_second_start_finds_the_program_and_one_cut_short_is_made_anew(tmp_pat
     entries = list(Path(where).glob('*-cache'))
     for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):
         entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
+    compilation_cache._tidy(Path(where))
+    assert all(entry.exists() for entry in entries)  # another program may be writing them
+    for entry in entries:
+        os.utime(entry, (0, time.time() - 2 * compilation_cache.BEING_WRITTEN_SECONDS))
     assert run(tmp_path)[0] == 'False'
     assert run(tmp_path)[0] == 'True'
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation_cache, 'MOST_BYTES', 25)
+    for age, name in enumerate(['c', 'a', 'b'], start=1):
+        (tmp_path / f'{name}-cache').write_bytes(bytes(10))
+        os.utime(tmp_path / f'{name}-cache', (1000 - age, 1000 - age))
+    compilation_cache._tidy(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob('*-cache')) == ['a-cache', 'c-cache']
 
 
 def test_a_folder_that_is_given_is_left_alone(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ CIFAR = Clock(epoch_size=50_000, batch_size=128)
         ('0.5 epochs', Fraction(1, 2), 'epochs'),
         ('8_192_000 examples', 8192000, 'examples'),
         (' 1 step ', 1, 'steps'),
+        ('1e3 steps', 1000, 'steps'),
+        ('1/2 epochs', Fraction(1, 2), 'epochs'),
     ],
 )
 def test_parse(text: str, amount: Fraction, unit: str) -> None:
@@ -22,7 +24,22 @@ def test_parse(text: str, amount: Fraction, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'text', ['', '5', 'epochs', '5 hours', '0 steps', '-1 epochs', 'nan steps', 'inf epochs', '5epochs']
+    'text',
+    [
+        '',
+        '5',
+        'epochs',
+        '5 hours',
+        '0 steps',
+        '-1 epochs',
+        'nan steps',
+        'inf epochs',
+        '5epochs',
+        '1e9999999 steps',
+        '1e-9999999 steps',
+        '1/0 epochs',
+        f'{"9" * 5000} steps',
+    ],
 )
 def test_anything_else_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match='positive number and a unit'):

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.config.identity import LATER_FIELDS, checked, compared, default_name, flatten, recipe
+from jax_resnet.config import loader
+from jax_resnet.config.completion import complete
+from jax_resnet.config.identity import LATER_FIELDS, checked, compared, default_name, find_folder, flatten, recipe
 from jax_resnet.errors import ConfigError
+from jax_resnet.studies import rehearsal
 from tests.conftest import small_config
+from tests.test_parameter_counts import get_config
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +33,40 @@ def test_default_name(config_file: str, overrides: dict, expected: str) -> None:
 
 def test_long_names_are_shortened_and_stay_different() -> None:
     names = [default_name('x.py', {f'field{i}': 'v' * 20 for i in range(20)} | {'z': z}, 0) for z in (1, 2)]
-    assert names[0] != names[1] and len(names[0].parts[2]) < 160
+    assert names[0] != names[1] and len(names[0].parts[2]) <= 230
+    assert names[0].parts[2].startswith('field0=') and all(
+        len(part) in (16, 27, 28) for part in names[0].parts[2].split(',')
+    )
+
+
+def test_values_that_fit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a rehearsal of the studies, which changes most."""
+    monkeypatch.chdir(ROOT)
+    changes = rehearsal.changes(get_config('lab_cifar10', 'resnet20')) | {'schedule.learning_rate': 0.05}
+    file = 'configs/lab_cifar10.py:resnet20'
+    _, changes = loader.load(file, changes)
+    name = default_name(file, changes, 0).parts[2]
+    assert name.split(',')[-2:] == ['schedule.learning_rate=0.05', 'train_for=8.2_epochs'] and len(name) > 150
+
+
+def test_a_run_under_an_earlier_versions_name_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = {'train_for': '2 epochs'}
+    given = {'batch_size': 128, **changes}
+    new, old = Path('runs/x/train_for=2_epochs/seed0'), Path('runs/x/batch_size=128,train_for=2_epochs/seed0')
+    assert find_folder('x.py', changes, given, 0) == new
+    old.mkdir(parents=True)
+    assert find_folder('x.py', changes, given, 0) == new
+    (old / 'config.json').write_text('{}')
+    assert find_folder('x.py', changes, given, 0) == old
+    new.mkdir(parents=True)
+    (new / 'config.json').write_text('{}')
+    assert find_folder('x.py', changes, given, 0) == new
+    long = {f'field{i}': 'v' * 8 for i in range(20)}
+    cut = Path('runs/x', f'{",".join(f"{k}={v}" for k, v in sorted(long.items()))[:130]}-a19cdf57630e3d82', 'seed0')
+    cut.mkdir(parents=True)
+    (cut / 'config.json').write_text('{}')
+    assert find_folder('x.py', long, long, 0) == cut
 
 
 def test_a_config_from_a_file_equals_the_one_that_was_written(tmp_path: Path) -> None:
@@ -61,6 +100,47 @@ def test_a_config_from_before_a_field_means_its_default() -> None:
     older = {name: value for name, value in config.items() if name not in LATER_FIELDS}
     assert len(older) == len(config) - len(LATER_FIELDS)
     assert compared(older) == compared(config)
+    whole = compared(complete(small_config()))
+    assert compared(small_config()) == whole and whole['model.order'] == 'original' and whole['model.stage_sizes'] == ()
+
+
+@pytest.mark.parametrize(
+    ('model', 'shortcut'),
+    [
+        ({}, 'A'),
+        ({'shortcut': ''}, 'A'),
+        ({'unit': 'bottleneck'}, 'B'),
+        ({'unit': 'bottleneck', 'shortcut': 'A'}, 'A'),
+        ({'name': 'cifar_plain'}, 'none'),
+        ({'name': 'imagenet_resnet', 'depth': 34}, 'A'),
+        ({'name': 'imagenet_resnet', 'depth': 50}, 'B'),
+        ({'name': 'identity4'}, None),
+        ({'name': 'of a later version'}, None),
+    ],
+)
+def test_a_shortcut_left_to_the_network_is_the_one_that_it_has(model: dict, shortcut: str | None) -> None:
+    config = small_config() | {'model': {'name': 'cifar_resnet', 'depth': 20} | model}
+    assert compared(config).get('model.shortcut') == shortcut
+
+
+@pytest.mark.parametrize('path', ['tests/references/run_format1', 'tests/references/run_format2'])
+def test_the_stored_runs_are_those_of_a_config_of_today(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    changes = {
+        'model.unit': 'one_layer', 'model.depth': 5, 'train_for': '4 epochs', 'evaluate_every': '2 epochs',
+    }  # fmt: skip
+    config, _ = loader.load('configs/resnet20_digits.py', changes)
+    assert compared(config.to_dict()) == compared(json.loads(Path(path, 'config.json').read_text()))
+
+
+@pytest.mark.parametrize('path', sorted(ROOT.glob('results/resnet*/**/seed*.json'), key=str))
+def test_files_of_results_are_those_of_configs_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = json.loads(path.read_text())
+    config, _ = loader.load(result['config_file'], result['overrides'] | {'seed': result['config']['seed']})
+    assert compared(config.to_dict()) == compared(result['config'])
+    name = default_name(result['config_file'], result['overrides'], result['config']['seed'])
+    assert Path('results', *name.parts[1:-1], f'{name.name}.json') == path.relative_to(ROOT)
 
 
 def test_a_damaged_config_names_what_it_lacks(tmp_path: Path) -> None:

@@ -17,21 +17,43 @@ def test_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list = []
     for _ in range(2):
         np.testing.assert_array_equal(cache.load('k', lambda: made(calls))['x'], np.arange(5))
-    assert len(calls) == 1 and [p.name for p in (tmp_path / 'jax_resnet').iterdir()] == ['k.npz']
+    assert len(calls) == 1 and [p.name for p in (tmp_path / 'jax_resnet').iterdir()] == ['k.safetensors']
 
 
-@pytest.mark.parametrize('damage', [b'', b'PK nonsense', None])
 def test_a_damaged_file_is_made_anew(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes | None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cut short at any place, and with any one of its bits flipped, the header's too."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    cache.load('k', lambda: made([]))
+    path = tmp_path / 'jax_resnet' / 'k.safetensors'
+    whole = path.read_bytes()
+    cut = [whole[:size] for size in range(0, len(whole), 7)]
+    flipped = []
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        flipped.append(bytes(damaged))
+    anew = 0
+    for damage in [*cut, *flipped]:
+        path.write_bytes(damage)
+        calls: list = []
+        caplog.clear()
+        np.testing.assert_array_equal(cache.load('k', lambda calls=calls: made(calls))['x'], np.arange(5))
+        assert bool(calls) == ('damaged' in caplog.text)
+        anew += len(calls)
+    np.testing.assert_array_equal(cache.load('k', lambda: made([]))['x'], np.arange(5))
+    assert anew >= len(cut) + len(flipped) - 8 * 16  # but for spaces that JSON lets be tabs, nothing passes
+
+
+def test_a_file_under_the_name_of_another_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    calls: list = []
-    cache.load('k', lambda: made(calls))
-    path = tmp_path / 'jax_resnet' / 'k.npz'
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-40] if damage is None else damage)
-    np.testing.assert_array_equal(cache.load('k', lambda: made(calls))['x'], np.arange(5))
-    assert len(calls) == 2 and 'damaged' in caplog.text and path.read_bytes() == whole
+    cache.load('test', lambda: {'x': np.arange(3)})
+    (tmp_path / 'jax_resnet' / 'test.safetensors').rename(tmp_path / 'jax_resnet' / 'train.safetensors')
+    np.testing.assert_array_equal(cache.load('train', lambda: made([]))['x'], np.arange(5))
+    assert "it holds 'test'" in caplog.text
 
 
 def test_without_a_place_to_write_it_is_said_and_goes_on(

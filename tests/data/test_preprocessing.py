@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_resnet.data import Augmentation, CentreView, preprocessing
+from jax_resnet.data import preprocessing
+from jax_resnet.data.preprocessing import Augmentation, CentreView
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,14 +8,16 @@ import pytest
 from jax_resnet import models
 from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
 from jax_resnet.models.layer_responses import LayerResponses, measure
+from jax_resnet.training.loss import cross_entropy
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 4, 8, 8, 3)).astype(np.float32)
 LABELS = np.arange(8).reshape(2, 4)
+JIT = partial(jax.jit, compiler_options=ONE_CALL_OPTIONS)
 
 
 def responses(net: models.ResNet, change=lambda variables: variables) -> LayerResponses:
     variables = change(jax.jit(net.init)(jax.random.key(0), INPUTS[0]))
-    return measure(net, variables, zip(INPUTS, LABELS, strict=True), ONE_CALL_OPTIONS)
+    return measure(net, variables, zip(INPUTS, LABELS, strict=True), cross_entropy, JIT)
 
 
 def test_every_3x3_layer_in_order() -> None:
@@ -50,7 +54,7 @@ def test_the_gradient_is_that_of_the_mean_loss() -> None:
     """At the last layer, where what follows is short: ReLU, the mean, the head."""
     net = models.cifar_resnet(8, shortcut='none')
     variables = jax.jit(net.init)(jax.random.key(0), INPUTS[0])
-    found = measure(net, variables, [(INPUTS[0], LABELS[0])], ONE_CALL_OPTIONS)
+    found = measure(net, variables, [(INPUTS[0], LABELS[0])], cross_entropy, JIT)
     keep = {'capture_intermediates': lambda m, _: m.name == 'norm2', 'mutable': ['batch_stats', 'intermediates']}
     y = net.apply(variables, INPUTS[0], train=True, **keep)[1]['intermediates']['stage3']['unit1']['norm2']['__call__'][
         0
@@ -63,3 +67,12 @@ def test_the_gradient_is_that_of_the_mean_loss() -> None:
 
     assert found.gradient_norm[-1] == pytest.approx(float(jnp.linalg.norm(jax.grad(loss)(y))), rel=1e-4)
     assert (found.gradient_norm > 0).all()
+
+
+def test_a_response_that_is_constant_has_no_deviation() -> None:
+    def constant(variables: dict) -> dict:
+        variables['params']['stage2']['unit1']['norm2'] = {'scale': jnp.zeros(32), 'bias': jnp.full(32, 1234.567)}
+        return variables
+
+    r = responses(models.cifar_resnet(8), constant)
+    assert r.std[r.names.index('stage2/unit1/conv2')] == pytest.approx(0, abs=1e-2)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -79,35 +81,29 @@ def test_units_of_a_stack_begin_with_different_weights() -> None:
     assert (rest['conv1']['kernel'][0] != rest['conv1']['kernel'][1]).all()
 
 
-def test_from_config() -> None:
-    net = models.from_config({'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'B', 'num_classes': 100})
-    assert models.count_parameters(shapes(net)['params']) == 272_474 + 90 * 65
-    plain = models.from_config({'name': 'cifar_plain', 'depth': 20})
-    assert models.count_parameters(shapes(plain)['params']) == 269_722
-
-
 @pytest.mark.parametrize(
-    ('config', 'message'),
+    ('make', 'message'),
     [
-        (
-            {'name': 'resnext', 'depth': 20},
-            "name must be one of cifar_resnet, cifar_plain, imagenet_resnet, imagenet_plain, scaled_resnet, identity4; got 'resnext'",
-        ),
-        ({'depth': 20}, 'name must be one of cifar_resnet, .*; got None'),
-        ({'name': 'cifar_resnet', 'depth': 21}, r'depth must be 6n\+2'),
-        ({'name': 'cifar_resnet', 'depth': '20'}, "depth must be of type int; got '20'"),
-        ({'name': 'cifar_resnet'}, 'depth: missing'),
-        (
-            {'name': 'cifar_plain', 'depth': 20, 'shortcut': 'A'},
-            'shortcut: unknown; cifar_plain takes depth, num_classes',
-        ),
-        (
-            {'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'D'},
-            "shortcut must be one of A, A_centred, B, C, none, dropout, scaling_.*; got 'D'",
-        ),
-        ({'name': 'cifar_resnet', 'depth': 20, 'initialization': 'x'}, 'initialization must be one of fan_out, fan_in'),
+        (lambda: models.cifar_resnet(600_000_002), 'depth must be at most 10,000 layers, as time and memory grow'),
+        (lambda: models.identity4((10**9,) * 4), 'stage_sizes must make at most 10,000 layers, as time and memory grow'),
+        (lambda: models.cifar_plain(20, shortcut='A'), "shortcut must be 'none' in a plain network; got 'A', which cifar_resnet takes"),
+        (lambda: models.imagenet_plain(18, shortcut='B'), "shortcut must be 'none' in a plain network; got 'B', which imagenet_resnet takes"),
+        (lambda: models.imagenet_plain(50), 'depth must be 18 or 34; got 50'),
+        (lambda: models.imagenet_resnet(34, v1_5=True), 'v1_5 is of bottlenecks, which begin at depth 50; got depth 34'),
     ],
-)
-def test_from_config_says_what_is_wrong(config: dict, message: str) -> None:
+)  # fmt: skip
+def test_what_cannot_be_says_why(make: Callable[[], models.ResNet], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        models.from_config(config)
+        make()
+
+
+def test_plain_networks_take_the_options_of_residual_ones() -> None:
+    options = {
+        'unit': 'three_layer',
+        'order': 'full_preactivation',
+        'stage_sizes': (1, 2, 3),
+        'initialization': 'fan_in',
+    }
+    assert models.cifar_plain(56, **options) == models.cifar_resnet(56, shortcut='none', **options)
+    net = models.imagenet_plain(34, order='full_preactivation')
+    assert net == models.imagenet_resnet(34, shortcut='none', order='full_preactivation')

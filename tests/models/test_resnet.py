@@ -12,8 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend import cpu
-from jax_resnet.models.compose import compose
-from jax_resnet.models.resnet import Stage, Stem
+from jax_resnet.models import LAYERS, ResNet, Stage, Stem
 from jax_resnet.training import optimizer
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
@@ -24,14 +23,12 @@ CONVOLUTIONS = {
 
 
 def network(shortcut: str, **parts) -> models.ResNet:
-    return compose(
+    return ResNet(
         stage_sizes=(2, 2, 2),
         widths=(4, 8, 16),
-        layers=[models.LAYERS['basic']] * 3,
-        order='original',
+        layers=(LAYERS['basic'],) * 3,
         shortcut=shortcut,
-        stem=partial(Stem, channels=4, window=3, stride=1, pool=False),
-        initialization='fan_out',
+        stem=Stem(channels=4),
         **parts,
     )
 

@@ -1,5 +1,3 @@
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,12 +8,7 @@ from jax_resnet.models.parts import Parts
 from jax_resnet.models.shortcuts import PaddedIdentity, Projection
 
 X = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-PARTS = Parts(
-    conv=partial(nn.Conv, use_bias=False),
-    norm=partial(models.BatchNorm, use_running_average=True),
-    dropout=partial(nn.Dropout, deterministic=True),
-    drop_block=partial(models.DropBlock, deterministic=True),
-)
+PARTS = Parts(nn.Conv, models.BatchNorm, nn.initializers.lecun_normal())
 
 
 def zeros(channels: int, size: int) -> jax.Array:

@@ -10,9 +10,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
-from jax_resnet.models.compose import compose
-from jax_resnet.models.resnet import End, Stem
-from jax_resnet.models.units import Layer
+from jax_resnet.models import LAYERS, End, Layer, ResNet, Stem
 from tests.references.draw import draw
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz')
@@ -21,22 +19,19 @@ CASES = sorted({name.rpartition('/')[0] for name in REFERENCES.files})
 
 def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **parts) -> models.ResNet:
     family, unit, order, shortcut = case.split(':')
-    stem = (
-        {'window': 7, 'stride': 2, 'pool': True} if family == 'imagenet' else {'window': 3, 'stride': 1, 'pool': False}
-    )
+    stem = Stem(8, window=7, stride=2, pool=True) if family == 'imagenet' else Stem(8)
     n = len(stage_sizes)
-    layers = [models.LAYERS[unit]] * n
+    layers = (LAYERS[unit],) * n
     if family == 'scaled':  # the windows of make_torch_units.py
-        layers = [(Layer(window, strided=True), Layer(window)) for window in (3, 5, 1)[:n]]
-        parts |= {'shortcut_windows': (1, 3, 5)[:n], 'end': partial(End, pooled_size=2)}
-    return compose(
+        layers = tuple((Layer(window, strided=True), Layer(window)) for window in (3, 5, 1)[:n])
+        parts |= {'shortcut_windows': (1, 3, 5)[:n], 'end': End(pooled_size=2)}
+    return ResNet(
         stage_sizes=stage_sizes,
         widths=(8, 16, 32)[:n],
         layers=layers,
         order=order,
         shortcut=shortcut,
-        stem=partial(Stem, channels=8, **stem),
-        initialization='fan_out',
+        stem=stem,
         **parts,
     )
 
@@ -128,13 +123,44 @@ def test_the_gates_bias_begins_as_it_says() -> None:
 def test_zero_last_scale_begins_as_the_shortcut() -> None:
     net = models.imagenet_resnet(50, zero_last_scale=True, stacked=True)
     params = jax.eval_shape(net.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))['params']
-    small = compose(
-        stage_sizes=(2,), widths=(8,), stem=partial(Stem, channels=8, window=3, stride=1, pool=False),
-        layers=[models.LAYERS['basic']], order='original', shortcut='A', initialization='fan_out', zero_last_scale=True,
-    )  # fmt: skip
+    small = ResNet((2,), (8,), (LAYERS['basic'],), Stem(8), shortcut='B', zero_last_scale=True)
     scales = jax.jit(small.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))['params']['stage1']['unit1']
     assert not scales['norm2']['scale'].any() and (scales['norm1']['scale'] == 1).all()
     assert params['stage1']['unit1']['norm3']['scale'].shape == (256,)
+
+
+@pytest.mark.parametrize('order', ['original', 'relu_only_preactivation'])
+def test_where_zero_last_scale_can_be_every_layer_trains(order: str) -> None:
+    images = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    net = models.cifar_resnet(8, order=order, shortcut='B', zero_last_scale=True)
+    variables = jax.jit(net.init, compiler_options=ONE_CALL_OPTIONS)(jax.random.key(0), images)
+
+    @partial(jax.jit, compiler_options=ONE_CALL_OPTIONS)
+    @jax.grad
+    def gradient(params: dict) -> jax.Array:
+        full = {**variables, 'params': params}
+        return (net.apply(full, images, train=True, mutable=['batch_stats'])[0][:, 0] ** 2).sum()
+
+    params = jax.tree.map(lambda x, g: x - 0.01 * g, variables['params'], gradient(variables['params']))
+    for name, x in flatten_dict(gradient(params), sep='/').items():
+        if name.startswith('stage'):
+            assert (x.reshape(-1, x.shape[-1]) != 0).any(0).all(), name
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'order': 'bn_after_addition'}, "order='bn_after_addition', where the BatchNorm comes after the addition, so that"),
+        ({'order': 'relu_before_addition'}, "order='relu_before_addition', where the BatchNorm is followed by a ReLU, so"),
+        ({'order': 'full_preactivation'}, 'a gradient of exactly 0 and never train'),
+        ({'shortcut': 'none'}, "zero_last_scale needs shortcut='B' or 'C': 'none' has zeros before a ReLU"),
+        ({'shortcut': 'A'}, "'A' has zeros before a ReLU, so that the branch would get a gradient of exactly 0 and never"),
+    ],
+)  # fmt: skip
+def test_where_zero_last_scale_cannot_be(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        models.cifar_resnet(8, **{'shortcut': 'B', **options}, zero_last_scale=True)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

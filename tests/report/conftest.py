@@ -26,7 +26,10 @@ def write_run(
         'seed': seed,
         'batch_size': 100,
         'train_for': '4 epochs',
-        'dataset': {'name': 'digits', 'data_dir': None},
+        'dataset': {'name': 'digits', 'data_dir': None, 'train': 'train', 'test': 'test'},
+        'optimizer': {'momentum': 0.9, 'weight_decay': 1e-4, 'nesterov': False, 'decay': 'kernels'},
+        'batch_norm': {'group_size': 50, 'momentum': 0.9, 'epsilon': 1e-5},
+        'precision': {'compute': 'float32'},
         'model': {'name': 'cifar_resnet', 'depth': 8, 'num_classes': 3},
         'schedule': {'learning_rate': 0.1, 'drop_at': ['2 epochs'], 'factor': 0.1},
     }
@@ -50,6 +53,7 @@ def write_run(
     if state == 'finished':
         summary = {
             'final_test_error': errors[-1], 'best_test_error': min(errors), 'best_epoch': 1.0 + list(errors).index(min(errors)),
+            'final_test_loss': 0.2, 'test_correct': 3, 'test_count': 4, 'steps': 40, 'epochs': 4.0,
             'final_train_error': errors[-1] - 5, 'class_errors': {'cat': 50.0, 'dog': 0.0, 'owl': None},
             'parameters': 75_002, 'multiply_adds': 2_986_624, 'seconds': 12.0 + seed, 'device': '1 x cpu (2 cores)',
         }  # fmt: skip

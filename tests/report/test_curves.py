@@ -22,7 +22,7 @@ def test_mean_and_extremes_over_seeds(study: Path) -> None:
 
 def test_a_mean_ends_where_a_run_does(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
-    write_run(tmp_path / 'a' / 'seed1', 1, state='unfinished')
+    write_run(tmp_path / 'a' / 'seed1', 1, state='stopped')
     (section,) = reading.read([tmp_path])
     single, together = curves.points(section.rows[0], 'loss')
     assert max(point['epoch'] for point in together) == 2 and max(point['epoch'] for point in single) == 4

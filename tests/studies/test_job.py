@@ -1,4 +1,4 @@
-"""One run of a study: what it tells the study, and what becomes of it when the study is gone."""
+"""The process of a job: what it tells the study, and what becomes of it when the study is gone."""
 
 import json
 import os
@@ -9,35 +9,37 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError, Diverged
+from jax_resnet.runs.run import FAILED, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.studies import job, read
-from jax_resnet.studies.plan import Run
-from jax_resnet.studies.state import FAILED, STOPPED, prepare, state_of
+from jax_resnet.studies import job as process_of_a_job
+from jax_resnet.studies import read
+from jax_resnet.studies.plan import Job
+from jax_resnet.studies.state import prepare, run_of
 from tests.studies.conftest import ROOT
 
 
 @pytest.fixture
-def run(checkout: Path) -> Run:
-    run = read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).runs[0]
-    prepare(run)
-    return run
+def job(checkout: Path) -> Job:
+    job = read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).jobs[0]
+    prepare(job)
+    return job
 
 
-def test_why_it_failed_is_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_why_it_failed_is_kept(job: Job, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(Diverged):
-        job.train(run.folder)
-    assert state_of(run).name == FAILED and 'is not finite' in state_of(run).detail
-    with RunFolder(run.folder).locked(), pytest.raises(ConfigError, match='another program trains here'):
-        job.train(run.folder)
-    assert 'is not finite' in state_of(run).detail
+        process_of_a_job.train(job.folder)
+    assert run_of(job).state == FAILED and 'is not finite' in run_of(job).failure
+    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains here'):
+        process_of_a_job.train(job.folder)
+    assert 'is not finite' in run_of(job).failure
 
 
 def test_when_the_study_is_gone_it_saves_and_stops(checkout: Path) -> None:
     """As after a SIGKILL of the study: both pipes are closed at their other end."""
-    run = read('small.py:0.1', [0], {'train_for': '100000 steps', 'evaluate_every': '50000 steps'}).runs[0]
-    prepare(run)
+    job = read('small.py:0.1', [0], {'train_for': '100000 steps', 'evaluate_every': '50000 steps'}).jobs[0]
+    prepare(job)
     with subprocess.Popen(
-        [sys.executable, '-m', 'jax_resnet.studies.job', str(run.folder)],
+        [sys.executable, '-m', 'jax_resnet.studies.job', str(job.folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {'PYTHONPATH': str(ROOT)},
     ) as process:  # fmt: skip
@@ -48,5 +50,5 @@ def test_when_the_study_is_gone_it_saves_and_stops(checkout: Path) -> None:
         process.stdin.close()
         errors = process.stderr.read()
     assert process.returncode == 143 and 'saved; the same command continues' in errors, errors
-    assert state_of(run).name == STOPPED
-    assert list((run.folder / 'checkpoints').iterdir())
+    assert run_of(job).state == STOPPED
+    assert list((job.folder / 'checkpoints').iterdir())

@@ -40,28 +40,28 @@ def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
 def test_every_study_can_be_planned(name: str) -> None:
     plan = read(f'configs/studies/{name}.py', [0, 1])
     assert plan.question.endswith('?') and plan.about
-    assert len(plan.runs) == 2 * len(plan.rows) and len({run.folder for run in plan.runs}) == len(plan.runs)
-    assert {run.seed for run in plan.runs[: len(plan.rows)]} == {0}
+    assert len(plan.jobs) == 2 * len(plan.settings) and len({job.folder for job in plan.jobs}) == len(plan.jobs)
+    assert {job.seed for job in plan.jobs[: len(plan.settings)]} == {0}
     assert f'configs/studies/{name}.py' in Path(f'configs/studies/{name}.py').read_text()
     json.dumps(plan.describe())
 
 
 def test_a_run_is_that_of_the_command_line() -> None:
     plan = read('configs/studies/learning_rate.py:1/2', [3])
-    run = plan.runs[0]
-    assert run.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
-    assert run.command == (
+    job = plan.jobs[0]
+    assert job.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
+    assert job.command == (
         "python main.py --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
         '--config.schedule.learning_rate=0.05 --config.seed=3'
     )
-    assert run.config['seed'] == 3 and run.config['schedule']['learning_rate'] == 0.05
+    assert job.config['seed'] == 3 and job.config['schedule']['learning_rate'] == 0.05
     assert plan.folder == Path('runs/studies/learning_rate-1_2')
-    assert plan.rows[0].parameters == 269_722 and plan.rows[1].parameters == 275_572
+    assert plan.settings[0].parameters == 269_722 and plan.settings[1].parameters == 275_572
 
 
 def test_studies_share_runs() -> None:
     def folders(study: str) -> set[Path]:
-        return {run.folder for run in read(f'configs/studies/{study}', [0]).runs}
+        return {job.folder for job in read(f'configs/studies/{study}', [0]).jobs}
 
     base = Path('runs/report_cifar10-resnet20/train_for=164_epochs/seed0')  # whichever study asks for it
     assert base in folders('learning_rate.py') & folders('epochs.py') & folders('data_and_batch.py')
@@ -70,8 +70,8 @@ def test_studies_share_runs() -> None:
 
 def test_drops_move_with_the_epochs() -> None:
     lengths = {
-        run.config['train_for']: run.config['schedule']['drop_at']
-        for run in read('configs/studies/epochs.py', [0]).runs
+        job.config['train_for']: job.config['schedule']['drop_at']
+        for job in read('configs/studies/epochs.py', [0]).jobs
     }
     assert lengths == {
         '82 epochs': ('41 epochs', '61 epochs'),
@@ -82,10 +82,10 @@ def test_drops_move_with_the_epochs() -> None:
 
 def test_the_number_of_samples_stays() -> None:
     plan = read('configs/studies/data_and_batch.py', [0])
-    assert {len(plan.rows)} == {12}
-    for run in plan.runs:
-        assert abs(examples_seen(dict(run.config)) - 164 * 50_000) < run.config['batch_size']
-    half = next(run for run in plan.runs if run.label == 'half of the data')
+    assert {len(plan.settings)} == {12}
+    for job in plan.jobs:
+        assert abs(examples_seen(dict(job.config)) - 164 * 50_000) < job.config['batch_size']
+    half = next(job for job in plan.jobs if job.label == 'half of the data')
     assert half.config['schedule']['drop_at'] == ('162 epochs', '244 epochs')
     assert half.config['evaluate_every'] == '2 epochs'
 
@@ -94,9 +94,9 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     changes = {'train_for': '1 epoch', 'dataset.name': 'digits'}
     plan = read('configs/studies/learning_rate.py:1,1/10', [0, 1], changes)
     assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
-    assert {run.config['train_for'] for run in plan.runs} == {'1 epoch'}
-    assert {run.config['model']['num_classes'] for run in plan.runs} == {10}
-    assert [row.label for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
+    assert {job.config['train_for'] for job in plan.jobs} == {'1 epoch'}
+    assert {job.config['model']['num_classes'] for job in plan.jobs} == {10}
+    assert [setting.label for setting in plan.settings] == ['learning rate 0.1', 'learning rate 0.01']
     assert plan.notes[0] == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (CIFAR-10): merged'
     assert plan.describe()['changes'] == changes and not plan.is_rehearsal
 
@@ -110,20 +110,20 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
 )
 def test_a_rehearsal_is_a_twentieth_on_digits(study: str, train_for: str, drop_at: tuple[str, str]) -> None:
     plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
-    config = plan.runs[0].config
+    config = plan.jobs[0].config
     assert (config['train_for'], config['schedule']['drop_at']) == (train_for, drop_at)
     assert (config['dataset']['name'], config['dataset']['flip'], config['model']['depth']) == ('digits', False, 8)
-    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.runs[0].is_rehearsal
+    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.jobs[0].is_rehearsal
 
 
 def test_a_rehearsals_window_is_a_twentieth_too() -> None:
-    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
-    assert [row.window for row in rows] == [(4.5, 8.0)]
+    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).settings
+    assert [setting.window for setting in rows] == [(4.5, 8.0)]
 
 
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
     plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
-    assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
+    assert [setting.label for setting in plan.settings] == ['ResNet-20', 'ResNet-32']
     assert plan.notes[0].startswith('left out, with more parameters than the limit: ResNet-44 (658,586); ResNet-56 (')
     with pytest.raises(ConfigError, match='has no runs'):
         read('configs/studies/table6_2015.py', [0], limit=1)
@@ -131,12 +131,12 @@ def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
 
 def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> None:
     plans = [read(f'configs/studies/scaled.py:{draw}', [0], limit=1e6) for draw in ('2,seed=1', '2,seed=1', '2,seed=2')]
-    labels = [[row.label for row in plan.rows] for plan in plans]
+    labels = [[setting.label for setting in plan.settings] for plan in plans]
     assert labels[0] == labels[1] != labels[2] and len(labels[0]) == 3
-    assert all(row.parameters <= 1e6 for plan in plans for row in plan.rows)
-    best = read('configs/studies/scaled.py:0', [0]).rows
+    assert all(setting.parameters <= 1e6 for plan in plans for setting in plan.settings)
+    best = read('configs/studies/scaled.py:0', [0]).settings
     assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].published == 9.3
-    assert best[0].runs[0].folder == Path('runs/scaled_cifar10/seed0')
+    assert best[0].jobs[0].folder == Path('runs/scaled_cifar10/seed0')
     assert 'B 3-3, C 128, F 3-3, K 3-3, P 1, drop (4,435,082)' in plans[0].notes[0]
 
 
@@ -148,12 +148,12 @@ def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
 
 def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
-    for folder in (first.folder, first.runs[0].folder):
+    for folder in (first.folder, first.jobs[0].folder):
         folder.mkdir(parents=True)
     wider = reading.with_seeds_of(read('small.py', [2]), first.describe())
-    assert [run.seed for run in wider.rows[0].runs] == [0, 2]
-    assert wider.rows[0].runs[0].folder == first.rows[0].runs[0].folder
-    assert wider.rows[0].runs[0].config == first.rows[0].runs[0].config
+    assert [job.seed for job in wider.settings[0].jobs] == [0, 2]
+    assert wider.settings[0].jobs[0].folder == first.settings[0].jobs[0].folder
+    assert wider.settings[0].jobs[0].config == first.settings[0].jobs[0].config
 
 
 @pytest.mark.parametrize(

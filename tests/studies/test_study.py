@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.report import columns, reading
+from jax_resnet.runs import results_folder
+from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
+from jax_resnet.studies.state import prepare, run_of
+from tests.runs.conftest import LINE, SUMMARY
 from tests.studies.conftest import ROOT
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -34,7 +38,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py']
-    first, second = (run.folder for run in read('small.py', [0]).runs)
+    first, second = (job.folder for job in read('small.py', [0]).jobs)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any('started' in line for line in process.stdout)
@@ -50,7 +54,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert '2 runs: 0 finished, 2 to do' in done.stdout
     assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
 
-    config, whole = dict(read('small.py', [0]).runs[0].config), checkout / 'whole'
+    config, whole = dict(read('small.py', [0]).jobs[0].config), checkout / 'whole'
     RunFolder(whole).open(config)
     command = [sys.executable, '-m', 'jax_resnet.studies.job', str(whole)]
     nowhere = subprocess.DEVNULL
@@ -66,12 +70,47 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to do' in again.stdout
 
 
+def test_retrain_keeps_the_old_folder(checkout: Path) -> None:
+    job = read('small.py:0.1', [0]).jobs[0]
+    prepare(job)
+    RunFolder(job.folder).write_summary(SUMMARY)
+    assert '1 finished, 0 to do' in study('--study=small.py:0.1').stdout
+    done = study('--study=small.py:0.1', '--retrain')
+    assert done.returncode == 0, done.stderr
+    aside = job.folder.with_name('seed0.replaced1')
+    assert f'rate 0.1, seed 0: the finished run goes to {aside}\n' in done.stdout
+    assert '1 runs: 0 finished, 1 to do' in done.stdout
+    assert RunFolder(aside).summary() == SUMMARY
+    run = run_of(job)
+    assert run.state == FINISHED and run.summary['test_count'] == 100
+    (section,) = reading.read(['runs'])
+    assert [run.folder for run in section.rows[0].runs] == [job.folder]
+
+
+def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
+    """A result of the same recipe and seed lies in the checkout."""
+    job = read('small.py:0.1', [0]).jobs[0]
+    path = results_folder.write(
+        {
+            'config_file': 'configs/resnet20_digits.py', 'overrides': dict(job.overrides), 'config': dict(job.config),
+            'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
+        }
+    )  # fmt: skip
+    assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').stdout
+    listed = study('--study=small.py:0.1', '--list', '--reuse-results').stdout
+    assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
+    done = study('--study=small.py:0.1', '--reuse-results')
+    assert done.returncode == 0 and '1 runs: 1 finished (1 of them in results), 0 to do' in done.stdout
+    (section,) = reading.read(['runs/studies'])
+    assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
+
+
 def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
     listed = study('--study=small.py', '--seeds=0,1', '--list')
-    run = read('small.py', [0]).runs[0]
-    assert f'  seed 0: missing; {run.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
+    job = read('small.py', [0]).jobs[0]
+    assert f'  seed 0: missing; {job.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
     dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
-    assert run.command in dry.stdout and not Path('runs').exists()
+    assert job.command in dry.stdout and not Path('runs').exists()
     questions = study()
     assert 'configs/studies/depth.py: What does depth do' in questions.stdout
 
@@ -83,6 +122,8 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
         (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
         (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
+        (['--study=small.py', '--set=seed=3'], '--set=seed=3: a study has its seeds by --seeds=3'),
+        (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
         (['--study=small.py', '--limit=10'], 'has no runs (left out, with more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
     ],
 )  # fmt: skip

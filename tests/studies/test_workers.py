@@ -16,11 +16,13 @@ import pytest
 from jax_resnet.errors import Stopped
 from jax_resnet.studies import read, workers
 from jax_resnet.studies.display import Display
+from tests.runs.conftest import SUMMARY
 
 PROGRAM = """\
 import json, os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
 print(json.dumps({'step': 1, 'end': 2, 'epoch': 0.5, 'train_loss': 2.0, 'train_error': 80.0}), flush=True)
+print('no progress', json.dumps({'step': 'x'}), '{"step": 1, "end": 0}', '[' * 5000, '{', sep='\\n', flush=True)
 began = time.time()
 mode = os.environ.get('MODE', '')
 if mode == 'wait':
@@ -32,7 +34,7 @@ if mode == 'fail' and json.loads((folder / 'config.json').read_text())['schedule
     sys.exit(2)
 time.sleep(0.2)
 (folder / 'where.json').write_text(json.dumps([os.environ.get('CUDA_VISIBLE_DEVICES'), began, time.time()]))
-(folder / 'summary.json').write_text(json.dumps({'final_test_error': 5.0, 'seconds': 1.0}))
+(folder / 'summary.json').write_text(json.dumps(json.loads(os.environ['SUMMARY'])))
 """
 
 
@@ -40,16 +42,17 @@ time.sleep(0.2)
 def _pretended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / 'pretend.py').write_text(PROGRAM)
     monkeypatch.setattr(workers, 'COMMAND', (sys.executable, str(checkout / 'pretend.py')))
+    monkeypatch.setenv('SUMMARY', json.dumps(SUMMARY | {'seconds': 1.0}))
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
 
 
 def whereabouts(plan: object) -> list[tuple[str | None, float, float]]:
-    return [tuple(json.loads((run.folder / 'where.json').read_text())) for run in plan.runs]  # type: ignore[attr-defined]
+    return [tuple(json.loads((job.folder / 'where.json').read_text())) for job in plan.jobs]  # type: ignore[attr-defined]
 
 
 def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
     plan = read('small.py', [0, 1])
-    assert workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0))) == {}
+    assert workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0))) == {}
     places = whereabouts(plan)
     assert [device for device, _, _ in places] == [None] * 4
     assert all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(places))
@@ -60,7 +63,7 @@ def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
 
 def test_one_on_each_gpu() -> None:
     plan = read('small.py', [0, 1])
-    workers.train_all(plan.runs, ['0', '2'], Display(dict.fromkeys(plan.runs, 1.0)))
+    workers.train_all(plan.jobs, ['0', '2'], Display(dict.fromkeys(plan.jobs, 1.0)))
     places = whereabouts(plan)
     assert {device for device, _, _ in places} == {'0', '2'}
     for device in ('0', '2'):
@@ -73,19 +76,19 @@ def test_one_on_each_gpu() -> None:
 def test_a_run_that_fails_is_named_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MODE', 'fail')
     plan = read('small.py', [0])
-    failed = workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0)))
-    assert {run.name: reason for run, reason in failed.items()} == {'rate 0.01, seed 0': 'it cannot be'}
-    assert (plan.runs[0].folder / 'summary.json').exists()
+    failed = workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0)))
+    assert {job.name: reason for job, reason in failed.items()} == {'rate 0.01, seed 0': 'it cannot be'}
+    assert (plan.jobs[0].folder / 'summary.json').exists()
 
 
 def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
     plan = read('small.py', [0])
-    other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).runs[0]
-    plan.runs[0].folder.mkdir(parents=True)
-    (plan.runs[0].folder / 'config.json').write_text(json.dumps(other.config))
-    failed = workers.train_all(plan.runs, [], Display(dict.fromkeys(plan.runs, 1.0)))
-    assert list(failed) == [plan.runs[0]] and 'config.batch_size is 33 there, 32 here' in failed[plan.runs[0]]
-    assert (plan.runs[1].folder / 'summary.json').exists()
+    other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).jobs[0]
+    plan.jobs[0].folder.mkdir(parents=True)
+    (plan.jobs[0].folder / 'config.json').write_text(json.dumps(other.config))
+    failed = workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0)))
+    assert list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 there, 32 here' in failed[plan.jobs[0]]
+    assert (plan.jobs[1].folder / 'summary.json').exists()
 
 
 def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,15 +96,15 @@ def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyP
     plan = read('small.py', [0, 1])
 
     def interrupt() -> None:
-        while not all((run.folder / 'began').exists() for run in plan.runs[:2]):
+        while not all((job.folder / 'began').exists() for job in plan.jobs[:2]):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(Stopped, match='stopped by SIGINT, every run in progress saved') as stopped:
-        workers.train_all(plan.runs, ['0', '1'], Display(dict.fromkeys(plan.runs, 1.0)))
+        workers.train_all(plan.jobs, ['0', '1'], Display(dict.fromkeys(plan.jobs, 1.0)))
     assert stopped.value.exit_code == 130
-    assert not plan.runs[2].folder.exists()
+    assert not plan.jobs[2].folder.exists()
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

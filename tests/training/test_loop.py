@@ -12,6 +12,8 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.report import single_run
+from jax_resnet.runs import run as runs
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator
@@ -90,6 +92,32 @@ def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple,
     config, folder, summary = whole_run
     assert training.train(config, folder) == summary
     assert 'final test error' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('kept', [2, 0, None])
+def test_lines_that_were_lost_before_the_summary_are_told(
+    whole_run: tuple, tmp_path: Path, capsys: pytest.CaptureFixture, kept: int | None
+) -> None:
+    """The test split is evaluated again; the training error since the last line cannot be, and no other is told."""
+    config, folder, summary = whole_run
+    copy = shutil.copytree(folder, tmp_path / 'copy')
+    (copy / 'summary.json').unlink()
+    lines = (copy / 'metrics.jsonl').read_text().splitlines(True)
+    (copy / 'metrics.jsonl').unlink()
+    if kept is not None:
+        (copy / 'metrics.jsonl').write_text(''.join(lines[:kept]))
+    again = training.train(config, copy)
+    told = capsys.readouterr().out
+    assert f'/copy/metrics.jsonl ends at step {10 if kept else 0}: its lines to 12 were lost' in told
+    assert 'the line of the last step was lost: evaluated again; its training error is not known' in told
+    assert 'final train error  not known' in told
+    assert again['final_train_error'] is None and metrics(copy)[-1]['train_loss'] is None
+    for name in ('final_test_error', 'final_test_loss', 'final_validation_error', 'test_correct', 'class_errors'):
+        assert again[name] == summary[name]
+    assert [line['step'] for line in metrics(copy)] == ([5, 10, 12] if kept else [12])
+    assert metrics(copy)[-1] == metrics(folder)[-1] | {'train_loss': None, 'train_error': None}
+    assert 'error: o test, . training' in single_run.curve(runs.read(copy))
+    assert training.train(config, copy) == again
 
 
 def test_evaluate_gives_the_summarys_numbers(whole_run: tuple) -> None:

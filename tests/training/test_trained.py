@@ -47,8 +47,8 @@ def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_pa
     moved = shutil.copytree(run, tmp_path / 'moved')
     program = (
         'import sys, jax_resnet, numpy as np\n'
-        'import jax_resnet.data.sources as sources\n'
-        'sources.SOURCES.clear()\n'
+        'from jax_resnet.data import datasets\n'
+        'datasets.DATASETS = {}\n'
         f'logits = jax_resnet.load({str(moved)!r}).logits(np.zeros((2, 16, 16, 1), np.uint8))\n'
         "assert logits.shape == (2, 10) and 'configs' not in sys.modules\n"
     )

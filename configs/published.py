@@ -1,0 +1,233 @@
+"""What is published of each config and of each study's rows, and the parameters of each config's network: data alone.
+
+`configs/README.md` and the studies take their numbers from here; tests compare docstrings and README.md with it.
+"""
+
+from typing import NamedTuple
+
+
+class Published(NamedTuple):
+    """A published result.
+
+    Attributes:
+        error: the test error in % that ours is compared with: the table's, or a mean where there is one.
+        printed: what the source prints, where it is not `error` alone.
+        text: what a study's table says in the place of `error`.
+    """
+
+    error: float | None = None
+    printed: str = ''
+    text: str = ''
+
+    @property
+    def cell(self) -> str:
+        """What a table of configs says."""
+        return self.printed or ('none' if self.error is None else f'{self.error:.2f} %')
+
+
+class Source(NamedTuple):
+    """Whose numbers a study compares its own with.
+
+    Attributes:
+        text: who published them, and where.
+        measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several runs'
+            final errors), or 'window' (the mean over a window of epochs).
+        window: its first and last epoch.
+    """
+
+    text: str
+    measure: str = 'final'
+    window: tuple[float, float] | None = None
+
+
+NOTHING = Published()
+
+
+def _spread(error: float, mean: str) -> Published:
+    """A median of five runs, and their mean and standard deviation."""
+    return Published(error, f'{error:.2f} % ({mean})', f'{error:.2f} ({mean})')
+
+
+def _range(error: float, least: float, greatest: float) -> Published:
+    return Published(error, f'{error:.2f} % ({least:.2f} to {greatest:.2f})')
+
+
+def _accuracy(accuracy: float) -> Published:
+    return Published(round(100 - accuracy, 2), f'{accuracy:.2f} %')
+
+
+_CURVE = Published(printed='a curve, without a number')
+_FAIL = Published(printed='fail', text='fail (> 20)')
+_NOT_HERE = Published(printed='none at this depth')
+
+
+def _other_recipe(error: float) -> Published:
+    return Published(printed=f"none by this recipe (the Report's, another recipe: {error:.2f} %)")
+
+
+CONFIGS: dict[str, Published] = {
+    # He et al. 2015, Table 6 and Figure 6
+    'resnet20_cifar10': Published(8.75),
+    'resnet32_cifar10': Published(7.51),
+    'resnet44_cifar10': Published(7.17),
+    'resnet56_cifar10': Published(6.97),
+    'resnet110_cifar10': Published(6.61, '6.43 % (the best of 5 runs; 6.61 ± 0.16)', '6.61 ± 0.16'),
+    'resnet1202_cifar10': Published(7.93),
+    'plain20_cifar10': _CURVE,
+    'plain32_cifar10': _CURVE,
+    'plain44_cifar10': _CURVE,
+    'plain56_cifar10': _CURVE,
+    'plain110_cifar10': Published(
+        printed='"the error of plain-110 is higher than 60% and not displayed" (the caption)', text='above 60'
+    ),
+    'resnet20_cifar100': _other_recipe(33.06),
+    'resnet56_cifar100': _other_recipe(29.88),
+    'resnet110_cifar100': _other_recipe(28.49),
+    'resnet20_digits': NOTHING,
+    # He et al. 2016, Table 1: medians of five runs; "fail" is above 20 %
+    'shortcut_resnet110_cifar10:original': Published(6.61),
+    'shortcut_resnet110_cifar10:scaling_0_1': _FAIL,
+    'shortcut_resnet110_cifar10:scaling_0.5_1': _FAIL,
+    'shortcut_resnet110_cifar10:scaling_0.5_0.5': Published(12.35),
+    **{f'shortcut_resnet110_cifar10:exclusive_gating_{bias}': _FAIL for bias in range(0, -6, -1)},
+    'shortcut_resnet110_cifar10:exclusive_gating_-6': Published(8.70),
+    'shortcut_resnet110_cifar10:exclusive_gating_-7': Published(9.81),
+    'shortcut_resnet110_cifar10:shortcut_only_gating_0': Published(12.86),
+    'shortcut_resnet110_cifar10:shortcut_only_gating_-6': Published(6.91),
+    'shortcut_resnet110_cifar10:conv': Published(12.22),
+    'shortcut_resnet110_cifar10:dropout': _FAIL,
+    # Table 2
+    'order_resnet110_cifar10:original': Published(6.61),
+    'order_resnet110_cifar10:bn_after_addition': Published(8.17),
+    'order_resnet110_cifar10:relu_before_addition': Published(7.84),
+    'order_resnet110_cifar10:relu_only_preactivation': Published(6.71),
+    'order_resnet110_cifar10:full_preactivation': Published(6.37),
+    'order_resnet164_cifar10:original': Published(5.93),
+    'order_resnet164_cifar10:bn_after_addition': Published(6.50),
+    'order_resnet164_cifar10:relu_before_addition': Published(6.14),
+    'order_resnet164_cifar10:relu_only_preactivation': Published(5.91),
+    'order_resnet164_cifar10:full_preactivation': Published(5.46),
+    # Tables 3 and 4
+    'one_layer_resnet110_cifar10:original': Published(9.90),
+    'one_layer_resnet110_cifar10:full_preactivation': Published(8.91),
+    'resnet164_cifar10': Published(5.93),
+    'resnet1001_cifar10': Published(7.61),
+    'resnet164_cifar100': Published(25.16),
+    'resnet1001_cifar100': Published(27.82),
+    'preact_resnet20_cifar10': _NOT_HERE,
+    'preact_resnet56_cifar10': _NOT_HERE,
+    'preact_resnet110_cifar10': Published(6.37),
+    'preact_resnet164_cifar10': Published(5.46),
+    'preact_resnet1001_cifar10': _spread(4.92, '4.89 ± 0.14'),
+    'preact_resnet1001_batch64_cifar10': _spread(4.62, '4.69 ± 0.20'),
+    'preact_resnet164_cifar100': Published(24.33),
+    'preact_resnet1001_cifar100': _spread(22.71, '22.68 ± 0.22'),
+    # The Lab prints accuracies
+    'lab_cifar10:resnet20': _accuracy(92.37),
+    'lab_cifar10:resnet56': _accuracy(93.53),
+    'lab_cifar10:resnet110': _accuracy(93.95),
+    **{f'lab_cifar10:{kind}{depth}': NOTHING for kind in ('plain', 'preact_resnet') for depth in (20, 56, 110)},
+    # The Report: means over epochs 90 to 350, least and greatest
+    'report_cifar10:resnet20': _range(8.39, 8.22, 8.77),
+    'report_cifar10:resnet56': _range(7.05, 6.90, 7.47),
+    'report_cifar10:resnet110': _range(6.50, 6.36, 6.91),
+    'report_cifar100:resnet20': _range(33.06, 32.53, 33.88),
+    'report_cifar100:resnet56': _range(29.88, 29.28, 30.41),
+    'report_cifar100:resnet110': _range(28.49, 28.31, 29.04),
+    **{
+        f'report_{data}:{network}': NOTHING
+        for data in ('cifar10', 'cifar100')
+        for network in ('resnet50', 'resnet62', 'plain20', 'plain56', 'plain110')
+    },
+    # Other projects' own designs, and assignments' questions
+    'scaled_cifar10': Published(9.30, '9.30 % (accuracy 90.70 %)'),
+    'identity4_cifar10:2,2,2,2': NOTHING,
+    'identity4_cifar10:4,5,6,3': Published(printed='8 points less', text='8 points less'),
+    **{f'skips_resnet56_cifar10:{skips}': NOTHING for skips in ('none', '1', '2', '3')},
+    **{f'stages_resnet56_cifar10:{stages}': NOTHING for stages in ('9,9,9', '5,9,13', '13,9,5', '7,13,7')},
+}
+"""By the config's name, with its argument where it has one."""
+
+PARAMETERS: dict[str, int] = {
+    'plain20_cifar10': 269_722,
+    'plain32_cifar10': 464_154,
+    'plain44_cifar10': 658_586,
+    'plain56_cifar10': 853_018,
+    'plain110_cifar10': 1_727_962,
+    'preact_resnet20_cifar10': 269_722,
+    'preact_resnet56_cifar10': 853_018,
+    'preact_resnet110_cifar10': 1_727_962,
+    'preact_resnet164_cifar10': 1_703_258,
+    'preact_resnet164_cifar100': 1_726_388,
+    'preact_resnet1001_batch64_cifar10': 10_327_706,
+    'preact_resnet1001_cifar10': 10_327_706,
+    'preact_resnet1001_cifar100': 10_350_836,
+    'resnet20_cifar10': 269_722,
+    'resnet20_cifar100': 275_572,
+    'resnet20_digits': 269_434,
+    'resnet32_cifar10': 464_154,
+    'resnet44_cifar10': 658_586,
+    'resnet56_cifar10': 853_018,
+    'resnet56_cifar100': 858_868,
+    'resnet110_cifar10': 1_727_962,
+    'resnet110_cifar100': 1_733_812,
+    'resnet164_cifar10': 1_704_154,
+    'resnet164_cifar100': 1_727_284,
+    'resnet1001_cifar10': 10_328_602,
+    'resnet1001_cifar100': 10_351_732,
+    'resnet1202_cifar10': 19_421_274,
+    'scaled_cifar10': 4_435_082,
+}
+"""Trainable numbers of the network of each config that takes no argument."""
+
+ROWS: dict[str, dict[str, Published]] = {
+    'learning_rate': {
+        'cifar10:10': Published(17.64),
+        'cifar10:5': Published(9.31),
+        'cifar10:2': Published(8.20),
+        'cifar10:1/2': Published(8.96),
+        'cifar10:1/5': Published(9.40),
+        'cifar10:1/10': Published(10.98),
+        'cifar100:10': Published(36.44),
+        'cifar100:5': Published(33.62),
+        'cifar100:2': Published(32.91),
+        'cifar100:1/2': Published(33.94),
+        'cifar100:1/5': Published(35.59),
+        'cifar100:1/10': Published(36.61),
+    },
+    'epochs': {
+        'cifar10:20:1': Published(8.45),
+        'cifar10:20:2': Published(7.8),
+        'cifar10:56:1': Published(7.3),
+        'cifar10:56:2': Published(6.1),
+    },
+    'data_and_batch': {
+        'cifar10:all': Published(7.1),
+        'cifar10:half': Published(9),
+        'cifar100:all': Published(30),
+        'cifar100:a fifth': Published(51),
+    },
+    'near_56': {'56': Published(7.3)},
+}
+"""By study and row, for rows that are not a config as it stands."""
+
+_MEDIANS = 'medians of 5 runs'
+STUDIES: dict[str, Source] = {
+    'figure6_2015': Source('He et al. 2015, Figure 6 and Table 6'),
+    'table6_2015': Source('He et al. 2015, Table 6'),
+    'table1_2016': Source(f'He et al. 2016, Table 1, {_MEDIANS}', 'median'),
+    'table2_2016': Source(f'He et al. 2016, Table 2, {_MEDIANS}', 'median'),
+    'table3_2016': Source(f'He et al. 2016, Table 3, {_MEDIANS}', 'median'),
+    'table4_2016': Source(f'He et al. 2016, Table 4, {_MEDIANS}', 'median'),
+    'depth': Source('the Report, mean over epochs 90 to 350', 'window', (90, 350)),
+    'learning_rate': Source('the Report, mean over epochs 90 to 160', 'window', (90, 160)),
+    'epochs': Source('the Report, at the end of training'),
+    'data_and_batch': Source('the Report, at the end of training'),
+    'near_56': Source('the Report, at the end of training'),
+    'preactivation': Source('the Lab, at the end of training'),
+    'scaled': Source('Scaled, at the end of training'),
+    'identity4': Source('Identity4, the difference of the two'),
+    'skips': Source('none'),
+    'stages': Source('none'),
+}
+"""By study."""

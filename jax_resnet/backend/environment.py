@@ -1,0 +1,41 @@
+"""What a run runs on: versions, devices, and the git commit of this package."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and, where the package lies in a checkout, the git commit ('+' where it has changes)."""
+    versions = {'python': platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = 'not installed'
+    return {'versions': versions, 'device': describe_devices(jax.local_devices()), 'git_commit': _git_commit()}
+
+
+def describe_devices(devices: Sequence[jax.Device]) -> str:
+    """Such as '1 x NVIDIA H200' or '1 x cpu (2 cores)'."""
+    kind = devices[0].device_kind
+    return f'{len(devices)} x {kind}' + (f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else '')
+
+
+def _git_commit() -> str | None:
+    def git(*words: str) -> str:
+        return subprocess.check_output(('git', *words), cwd=Path(__file__).parent, stderr=subprocess.DEVNULL, text=True)
+
+    try:
+        git('ls-files', '--error-unmatch', Path(__file__).name)  # the repository is this package's
+        return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,133 @@
+"""The arguments of the networks in `models`, as fields of `config.model`: default, meaning, and what each may be.
+
+Readers of run folders need the defaults without JAX: hence a table, which tests compare with the functions.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from jax_resnet.config.kinds import Field, choice, flag, is_whole, sequence, whole
+
+REQUIRED = object()
+"""In the place of a default: the argument must be given."""
+
+
+class Argument(NamedTuple):
+    """An argument of a network: its default, and its field."""
+
+    default: Any
+    field: Field
+
+
+_UNITS = ('basic', 'bottleneck', 'one_layer', 'three_layer')
+_ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation')
+_NUMBER = r'_-?[0-9]+(\.[0-9]+)?'
+_SHORTCUT = f'|A|A_centred|B|C|none|dropout|scaling({_NUMBER}){{2}}|(exclusive_gating|shortcut_only_gating){_NUMBER}'
+
+
+def _counts(meaning: str, allowed: str, lengths: Iterable[int]) -> Field:
+    return sequence(meaning, allowed, lambda v: is_whole(v, 1), lengths)
+
+
+def _odd_sizes(meaning: str) -> Field:
+    return sequence(meaning, 'odd sizes, one for each stage', lambda v: is_whole(v, 1) and v % 2 == 1)
+
+
+def _rate(meaning: str) -> Field:
+    words = 'a finite number from 0 and below 1'
+    return Field(meaning, words, lambda v: type(v) in (int, float) and 0 <= v < 1)
+
+
+_ORDER = Argument('original', choice(_ORDERS, 'of convolution, BatchNorm, ReLU and addition (2016, Figure 4)'))
+_SHORTCUTS = Field(
+    "around each unit: A pads the identity with zeros, B projects where shapes change, C everywhere; '' is A, and B "
+    'around bottlenecks',
+    "'', A, A_centred, B, C, none, dropout, scaling_<shortcut's factor>_<branch's>, exclusive_gating_<initial bias> or "
+    'shortcut_only_gating_<initial bias>',
+    lambda v: re.fullmatch(_SHORTCUT, v) is not None,
+)
+_NO_SHORTCUT = Argument('none', Field('around each unit', "'none', as in every plain net", lambda v: v == 'none'))
+_ZERO_LAST_SCALE = Argument(
+    False, flag("begin with zero for the scale of each branch's last BatchNorm (Goyal et al. 2017)")
+)
+_CLASSES = whole(0, "outputs: the data set's classes")
+_ENDS = {
+    'initialization': Argument(
+        'fan_out', choice(['fan_out', 'fan_in'], "He's: by fan-out, the head uniform; or by fan-in, the head too")
+    )
+}
+_CIFAR = {
+    'depth': Argument(
+        REQUIRED,
+        whole(1, 'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks and three-layer units, 3n+2 of one-layer'),
+    ),
+    'unit': Argument('basic', choice(_UNITS, 'two convolutions of 3x3; 1x1, 3x3, 1x1; one or three of 3x3')),
+    'order': _ORDER,
+    'shortcut': Argument('', _SHORTCUTS),
+    'stage_sizes': Argument(
+        (),
+        _counts('units in each of the three stages, in all as many as the depth asks for', '3 counts, or ()', (0, 3)),
+    ),
+    'zero_last_scale': _ZERO_LAST_SCALE,
+    'num_classes': Argument(10, _CLASSES),
+} | _ENDS
+_IMAGENET_PLAIN = {
+    'depth': Argument(REQUIRED, whole(1, 'weighted layers: 18 or 34')),
+    'order': _ORDER,
+    'shortcut': _NO_SHORTCUT,
+    'zero_last_scale': _ZERO_LAST_SCALE,
+    'num_classes': Argument(1000, _CLASSES),
+} | _ENDS
+
+ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
+    'cifar_resnet': _CIFAR,
+    'cifar_plain': _CIFAR | {'shortcut': _NO_SHORTCUT},
+    'imagenet_resnet': _IMAGENET_PLAIN
+    | {
+        'depth': Argument(REQUIRED, whole(1, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)')),
+        'shortcut': Argument('', _SHORTCUTS),
+        'v1_5': Argument(False, flag("a bottleneck's stride in its 3x3 convolution, as torchvision has it")),
+    },
+    'imagenet_plain': _IMAGENET_PLAIN,
+    'scaled_resnet': {
+        'stage_sizes': Argument((3, 3), _counts('units in each stage', '1 to 5 counts', range(1, 6))),
+        'width': Argument(
+            128, whole(1, 'channels of the stem and the first stage; each later stage has twice as many')
+        ),
+        'windows': Argument((3, 3), _odd_sizes('of the convolutions')),
+        'shortcut_windows': Argument((3, 3), _odd_sizes('of the projections')),
+        'pooled_size': Argument(1, whole(1, 'height and width that the last map is pooled to')),
+        'drop_block': Argument(0.0, _rate('of DropBlock, before the pooling')),
+        'dropout': Argument(0.0, _rate('of the dropout of pooled features')),
+        'parameter_limit': Argument(5_000_000, whole(0, 'the most that the network may have; 0 is no limit')),
+        'num_classes': Argument(10, _CLASSES),
+    }
+    | _ENDS,
+    'identity4': {
+        'stage_sizes': Argument((2, 2, 2, 2), _counts('units in each stage', '4 counts', [4])),
+        'num_classes': Argument(10, _CLASSES),
+    }
+    | _ENDS,
+}
+"""By the network's name, and the argument's."""
+
+NETWORK = choice(ARGUMENTS, 'the network')
+"""The field `model.name`."""
+
+
+def arguments_of(network: Any) -> Mapping[str, Argument]:
+    """The arguments of a network; none of one that is not known."""
+    return ARGUMENTS.get(network, {}) if isinstance(network, str) else {}
+
+
+def effective_shortcut(model: Mapping[str, Any]) -> Any:
+    """The shortcut that a network has: what '' stands for, as `models` reads it.
+
+    Args:
+        model: the network's name and its arguments.
+    """
+    if model.get('shortcut') != '':
+        return model.get('shortcut')
+    is_deep = model.get('name') == 'imagenet_resnet' and model.get('depth') not in (18, 34)
+    return 'B' if is_deep or model.get('unit') == 'bottleneck' else 'A'

@@ -1,0 +1,60 @@
+"""Data that TFDS has prepared, read without TensorFlow; CIFAR is prepared first where it is not yet."""
+
+import logging
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jax_resnet.data import cifar
+from jax_resnet.data.sources import Examples, Source
+from jax_resnet.errors import DataError
+
+_log = logging.getLogger(__name__)
+
+
+def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
+    """CIFAR-10 or CIFAR-100 in `data_dir`; where it is not, from its archive in `manual_dir`, or from the network.
+
+    Raises:
+        DataError: data that is neither there nor to be had, or that is damaged.
+    """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.utils.version import list_all_versions
+
+    # TFDS itself would look for what is missing on the network, and hang without one.
+    if not list_all_versions(data_dir / name):
+        cifar.prepare(name, data_dir, manual_dir)
+    folder = data_dir / name / str(list_all_versions(data_dir / name)[-1])
+    try:
+        builder = tfds.builder_from_directory(folder)
+    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
+        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+    features = builder.info.features
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return Source(
+        name=name,
+        image_shape=features['image'].shape,
+        class_names=tuple(features['label'].names),
+        split_infos=builder.info.splits,
+        decode=lambda split: _decode(builder, split),
+        fingerprint=sha256(repr(stats).encode()).hexdigest()[:16],
+    )
+
+
+def _decode(builder: Any, split: str) -> Examples:
+    _log.info('decoding %s, split %s, once', builder.data_path, split)
+    try:
+        records = builder.as_data_source(split)
+        images = np.empty((len(records), *builder.info.features['image'].shape), np.uint8)
+        labels = np.empty(len(records), np.int32)
+        for i, record in enumerate(records):
+            images[i], labels[i] = record['image'], record['label']
+    except Exception as e:  # whatever the record or image decoder raises for a damaged file
+        raise DataError(
+            f'{builder.data_path}, split {split!r}, cannot be decoded ({" ".join(repr(e).split())}); it must be '
+            "whole, and prepared with file_format='array_record'"
+        ) from e
+    return Examples(images, labels)

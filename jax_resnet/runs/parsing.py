@@ -1,0 +1,77 @@
+"""From a JSON file to what it holds, by its description in `schemas`; or the line that says what is wrong."""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs.schemas import Config
+
+
+def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
+    """What a JSON file holds, as dicts and lists, the numbers of its known fields of their types.
+
+    Args:
+        content: of the file.
+        kind: a description of `schemas`, or a list of one.
+        name: of the file, for the message.
+        where: in the file, such as 'line 3: '.
+
+    Raises:
+        ConfigError: a line that says which field is not as it must be, and what it is.
+    """
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, RecursionError) as e:
+        raise ConfigError(f'{name} is damaged: {where}{_explain(str(e), None)}') from None
+    return check(value, kind, name, where)
+
+
+def check(value: Any, kind: Any, name: str, where: str = '') -> Any:
+    """As `parse`, of what is decoded already."""
+    try:
+        return _merge(msgspec.convert(value, kind), value)
+    except (msgspec.ValidationError, RecursionError, OverflowError) as e:
+        raise ConfigError(f'{name} is damaged: {where}{_explain(str(e), value)}') from None
+
+
+def _merge(known: Any, raw: Any) -> Any:
+    if isinstance(known, Config):
+        return _with_tuples(_merge_struct(known, raw))
+    if isinstance(known, Struct):
+        return _merge_struct(known, raw)
+    if isinstance(known, list):
+        return [_merge(*pair) for pair in zip(known, raw, strict=True)]
+    return known
+
+
+def _merge_struct(known: Struct, raw: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: getattr(known, name) for name in known.__struct_fields__}
+    return {**raw, **{name: _merge(v, raw.get(name)) for name, v in fields.items() if v is not UNSET}}
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON has lists alone; the sequences of a config are tuples."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(v) for name, v in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _explain(message: str, value: Any) -> str:
+    """'config.seed: expected `int`, got `str` (here 'x')', of msgspec's message."""
+    what, _, where = message.partition(' - at `$')
+    where = where.rstrip('`').lstrip('.')
+    what = (what[:1].lower() + what[1:]).replace('`object`', '`object` of fields')
+    if not where:
+        return what
+    for part in re.findall(r'\w+|\.\.\.', where):
+        try:
+            value = value[int(part) if part.isdigit() else part]
+        except (KeyError, TypeError, IndexError):
+            return f'{where}: {what}'
+    is_short = (
+        value is None or isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 10**40)
+    )
+    return f'{where}: {what}' + (f' (it is {repr(value)[:60]})' if is_short else '')

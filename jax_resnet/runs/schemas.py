@@ -1,0 +1,200 @@
+"""What each kind of JSON file holds: its fields and their types, from which a file that is damaged is told.
+
+A field that a file has beyond these is kept as it is; one of a later version has a default.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Count = Annotated[int, Meta(ge=0, lt=2**62)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Amount = Annotated[float, Meta(ge=0, lt=1e15)]
+Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
+Side = Annotated[int, Meta(ge=1, lt=2**16)]
+ConfigFile = Annotated[str, Meta(pattern=r'^(?![/~])(?!.*\.\.)[^\n\\:]+\.py(:[^\n\\/]*)?$')]
+"""Beneath the working directory: the file is run when the table of results is made."""
+
+Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
+Value = bool | Whole | float | str | tuple[Any, ...] | None
+
+
+class Dataset(Struct):
+    """Group `dataset` of a config."""
+
+    name: str
+    train: str
+    test: str
+    data_dir: str | None = None
+    manual_dir: str | None = None
+    validation: str | None = None
+
+
+class Model(Struct):
+    """Group `model` of a config."""
+
+    name: str
+    num_classes: Annotated[int, Meta(ge=1, lt=2**31)] | UnsetType = UNSET
+
+
+class Optimizer(Struct):
+    """Group `optimizer` of a config."""
+
+    momentum: float
+    weight_decay: float
+    nesterov: bool
+    decay: str
+    name: str = 'sgd'
+
+
+class Schedule(Struct):
+    """Group `schedule` of a config."""
+
+    learning_rate: float
+    drop_at: tuple[str, ...]
+    factor: float
+
+
+class BatchNorm(Struct):
+    """Group `batch_norm` of a config."""
+
+    group_size: Count
+    momentum: float
+    epsilon: float
+
+
+class Precision(Struct):
+    """Group `precision` of a config."""
+
+    compute: str
+
+
+class Config(Struct):
+    """config.json: what whoever reads a run needs. `config.fields` knows every field, and checks it before training."""
+
+    seed: Seed
+    batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
+    train_for: str
+    dataset: Dataset
+    model: Model
+    optimizer: Optimizer
+    schedule: Schedule
+    batch_norm: BatchNorm
+    precision: Precision
+
+
+class Start(Struct):
+    """An element of environment.json: what a start of the run ran on."""
+
+    step: Count
+    versions: dict[str, str]
+    device: str
+    git_commit: str | None = None
+
+
+class Line(Struct):
+    """A line of metrics.jsonl. The training errors are None where what they are made of was lost."""
+
+    step: Annotated[int, Meta(ge=1, lt=2**31)]
+    epoch: Amount
+    train_loss: float | None
+    train_error: Percent | None
+    test_loss: float
+    test_error: Percent
+    learning_rate: Amount
+    seconds: Amount
+    images_per_second: Amount | None = None
+    validation_loss: float | UnsetType = UNSET
+    validation_error: Percent | UnsetType = UNSET
+
+
+class Summary(Struct):
+    """summary.json."""
+
+    final_test_error: Percent
+    final_test_loss: float
+    best_test_error: Percent
+    best_epoch: Amount
+    final_train_error: Percent | None
+    test_correct: Count
+    test_count: Count
+    class_errors: dict[str, Percent | None]
+    parameters: Count
+    multiply_adds: Count
+    steps: Count
+    epochs: Amount
+    seconds: Amount
+    device: str
+    final_validation_error: Percent | UnsetType = UNSET
+
+
+class Result(Struct):
+    """A file of results/: a run folder in one file; the lines of metrics.jsonl are columns."""
+
+    config_file: ConfigFile
+    overrides: dict[str, Value]
+    config: Config
+    summary: Summary
+    environment: list[Start]
+    metrics: dict[str, list[Whole | float | None]]
+
+
+class Card(Struct):
+    """The JSON beside a file of weights."""
+
+    config: Config
+    image_shape: tuple[Side, Side, Side]
+    test_crop: Count
+    class_names: tuple[str, ...]
+    sha256: Digest
+    network_sha256: Digest
+    config_file: ConfigFile | UnsetType = UNSET
+    overrides: dict[str, Value] | UnsetType = UNSET
+    seed: Seed | UnsetType = UNSET
+    median_of_seeds: list[Seed] | UnsetType = UNSET
+    test_error: Percent | UnsetType = UNSET
+    environment: list[Start] | UnsetType = UNSET
+
+
+class PlannedRun(Struct):
+    """A run in study.json, by its folder, or the file of its result, relative to the study's folder."""
+
+    seed: Seed
+    folder: str
+    result: str | UnsetType = UNSET
+
+
+class StudyRow(Struct):
+    """A row of the table of study.json."""
+
+    label: str
+    group: str
+    published: Percent | None
+    published_text: str
+    window: tuple[Amount, Amount] | None
+    runs: list[PlannedRun]
+
+
+class Study(Struct):
+    """study.json: what a report needs to know beside runs and results."""
+
+    study: str
+    question: str
+    about: str
+    source: str
+    measure: Literal['final', 'median', 'window']
+    changes: dict[str, str]
+    is_rehearsal: bool
+    notes: list[str]
+    rows: list[StudyRow]
+
+
+class Told(Struct):
+    """A line that a job of a study writes to its standard output."""
+
+    step: Count
+    end: Annotated[int, Meta(ge=1, lt=2**31)]
+    epoch: Amount
+    train_loss: float
+    train_error: Percent

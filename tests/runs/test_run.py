@@ -1,0 +1,81 @@
+"""What a run is, by its files, and how to look at it without disturbing it."""
+
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs import find, lock, run
+from jax_resnet.runs.run_folder import RunFolder
+from tests.conftest import small_config
+from tests.runs.conftest import LINE, SUMMARY
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_states(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / 'run')
+    assert run.read(folder.path, seed=3).state == run.MISSING and run.read(folder.path, seed=3).seed == 3
+    folder.open(small_config(seed=1))
+    folder.add_metrics(LINE)
+    assert run.read(folder.path).state == run.STOPPED and run.read(folder.path).seed == 1
+    folder.write_failure('no luck')
+    assert run.read(folder.path).state == run.FAILED and run.read(folder.path).detail == 'no luck'
+    with folder.locked():
+        assert run.read(folder.path).state == run.RUNNING
+        assert run.read(folder.path).detail == 'at epoch 0.8 of 12 steps'
+    folder.write_summary(SUMMARY)
+    with folder.locked():
+        assert run.read(folder.path).state == run.FINISHED
+    assert {run.FINISHED, run.RUNNING, run.STOPPED, run.FAILED, run.MISSING} == {*run.STATES}
+
+
+def test_a_result_is_a_run(tmp_path: Path) -> None:
+    read = run.read(ROOT / 'results' / 'resnet20_digits' / 'seed1.json')
+    assert (read.state, read.seed, read.is_rehearsal) == (run.FINISHED, 1, False)
+    assert read.metrics[-1]['step'] == read.summary['steps'] == 270 and isinstance(read.metrics[0]['step'], int)
+    assert read.config['schedule.drop_at'] == ('6 epochs', '9 epochs')
+
+
+def test_a_folder_that_was_replaced_is_no_run(tmp_path: Path) -> None:
+    for _ in range(2):
+        folder = RunFolder(tmp_path / 'net' / 'seed0')
+        folder.open(small_config())
+        folder.set_aside()
+    assert sorted(path.name for path in (tmp_path / 'net').iterdir()) == ['seed0.replaced1', 'seed0.replaced2']
+    with pytest.raises(ConfigError, match='has neither runs nor studies'):
+        find.find([tmp_path])
+    shutil.copytree(tmp_path / 'net' / 'seed0.replaced1', tmp_path / 'net' / 'seed1')
+    assert find.find([tmp_path]) == ([], [tmp_path / 'net' / 'seed1'])
+
+
+def _look(folder: Path, ready: object, end: object) -> None:
+    while not end.is_set():  # type: ignore[attr-defined]
+        lock.is_held(folder)
+        ready.set()  # type: ignore[attr-defined]
+
+
+def test_to_look_at_a_run_keeps_none_from_starting(tmp_path: Path) -> None:
+    """Another process looks without a pause, while this one takes the lock and lets it go."""
+    with lock.held(tmp_path):
+        pass
+    context = multiprocessing.get_context('spawn')
+    ready, end = context.Event(), context.Event()
+    looking = context.Process(target=_look, args=(tmp_path, ready, end))
+    looking.start()
+    try:
+        assert ready.wait(60)
+        for _ in range(300):
+            with lock.held(tmp_path):
+                pass
+        assert looking.is_alive()
+    finally:
+        end.set()
+        looking.join()
+    assert looking.exitcode == 0
+
+
+def test_to_look_writes_nothing(tmp_path: Path) -> None:
+    assert not lock.is_held(tmp_path) and not list(tmp_path.iterdir())
