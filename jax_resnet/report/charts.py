@@ -69,6 +69,38 @@ def label_in_lines(width: int) -> str:
     return rf"slice(split(replace(datum.label, {lines}, '$1$3\n'), '\n'), 0, -1)"
 
 
+def colours(labels: Sequence[str]) -> Any:
+    """The colour of each row, and its legend below the chart."""
+    alt = altair()
+    palette = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
+    legend = alt.Legend(
+        title=None,
+        orient='bottom',
+        columns=legend_columns(labels, 640),
+        labelExpr=label_in_lines(640),
+        symbolType='stroke',
+        symbolSize=300,
+        symbolOpacity=1,
+        offset=14,
+    )
+    return alt.Color('row:N', scale=alt.Scale(domain=list(labels), range=palette), sort=None, legend=legend)
+
+
+def switch(field: str, names: Sequence[str]) -> tuple[Any, Any]:
+    """A parameter that a click in the legend toggles, all on at first, and the opacity that goes with it."""
+    alt = altair()
+    shown = alt.selection_point(
+        name='shown', fields=[field], bind='legend', toggle='true', value=[{field: name} for name in names], empty=False
+    )
+    return shown, alt.condition(shown, alt.value(1), alt.value(0), empty=False)
+
+
+def zoom() -> Any:
+    """A parameter for which a drag moves a chart, and Ctrl + wheel or a pinch enlarges it."""
+    wheel = 'wheel![event.ctrlKey || event.metaKey]'
+    return altair().selection_interval(name='zoom', bind='scales', zoom=wheel)
+
+
 def save(chart: Any, path: str | Path) -> None:
     """Writes a chart as its file's name says: .svg, .png (at twice the size) or .html (whole, with what draws it).
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet.report.charts import altair, styled
-from jax_resnet.report.curves import SPLITS, colour_of, framed, points, top_of
+from jax_resnet.report.charts import altair, colours, styled
+from jax_resnet.report.curves import SPLITS, framed, points, top_of
 from jax_resnet.report.sections import Row
 
 
@@ -12,7 +12,7 @@ def figure(rows: Sequence[Row], title: str) -> Any:
     """Training and test error of rows, the mean over their runs; small as SVG, as nothing in it answers a mouse."""
     alt = altair()
     values = [point for row in rows for point in points(row, 'error')[1]]
-    colour = colour_of(alt, rows)
+    colour = colours([row.label for row in rows])
     top = top_of([point['value'] for point in values], 100)
     chart = (
         alt.Chart(alt.Data(values=values))

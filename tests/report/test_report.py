@@ -5,13 +5,15 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from jax_resnet.report import columns, reading
+from jax_resnet.report import columns, files, pictures, reading
+from jax_resnet.report import page as page_of
 from tests.report.conftest import report, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,18 @@ def test_the_page_needs_no_network(page: Path) -> None:
     assert 'Which &lt;rate&gt; is better?' in html and '<rate>' not in html
     pictures = {path.suffix for path in (page.parent / 'report_pictures').iterdir()}
     assert pictures == {'.png', '.svg'}
+
+
+def test_whatever_a_run_says_is_escaped(study: Path) -> None:
+    pytest.importorskip('altair')
+    evil = '<img src=x onerror=alert(1)>'
+    (section,) = reading.read([study])
+    rows = [replace(row, label=evil, runs=[replace(run, seed=evil) for run in row.runs]) for row in section.rows[:1]]
+    section = replace(section, rows=rows, question=evil, about=evil, source=evil, notes=[evil])
+    html = page_of.render([section], {section.name: pictures.of_section(section)}, study)
+    assert '<img src=x' not in html and html.count('&lt;img src=x') > 8 and '\\u003cimg src=x' in html
+    markdown = files.markdown([section], {section.name: []}, study)
+    assert '<img src=x' not in markdown and markdown.count('&lt;img src=x') > 5
 
 
 def test_a_look_at_one_run(tmp_path: Path) -> None:
