@@ -243,7 +243,9 @@ def test_published_weights_are_not_lost_to_others(
     before = path.read_bytes()
     capsys.readouterr()
     assert command(monkeypatch, 'weights', RUNS[1]) == 2
-    assert capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace writes these in their place\n'
+    assert (
+        capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace writes these in their place\n'
+    )
     assert path.read_bytes() == before
     assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
     assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1

@@ -132,5 +132,5 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken = tmp_path / 'studies' / 's'
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
-    with pytest.raises(ConfigError, match="study.json is damaged: object missing required field `study`"):
+    with pytest.raises(ConfigError, match='study.json is damaged: object missing required field `study`'):
         sections.read([broken])

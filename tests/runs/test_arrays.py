@@ -86,7 +86,9 @@ def test_no_flipped_bit_of_an_npz_gives_other_numbers(compressed: bool) -> None:
 def test_what_is_written_is_read_and_has_the_mode_of_the_umask(tmp_path: Path, suffix: str) -> None:
     path, old = tmp_path / f'w{suffix}', os.umask(0o027)
     try:
-        weights.write(path, {**ARRAYS, 'fortran': np.asfortranarray(ARRAYS['params/head/kernel']), 'one': np.float32(3)})
+        weights.write(
+            path, {**ARRAYS, 'fortran': np.asfortranarray(ARRAYS['params/head/kernel']), 'one': np.float32(3)}
+        )
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
