@@ -133,7 +133,6 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
     with pytest.raises(ConfigError, match='study.json is damaged: object missing required field `study`'):
-<<<<<<< HEAD
         reading.read([broken])
 
 
@@ -152,6 +151,3 @@ def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
     assert any('lone/seed0/summary.json is damaged' in note for note in of_runs.notes)
     with pytest.raises(ConfigError, match=r'^\S*lone/seed0/summary.json is damaged'):
         reading.read([folder / 'lone'])
-=======
-        sections.read([broken])
->>>>>>> runs
