@@ -139,6 +139,11 @@ class RunFolder:
         """Appends a line to metrics.jsonl, on disk when this returns."""
         files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
 
+    def last_step(self) -> int:
+        """Of the last line of metrics.jsonl; 0 where there is none."""
+        lines = self.metrics()
+        return int(lines[-1]['step']) if lines else 0
+
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after `step`, which the run is about to write again."""
         kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]

@@ -20,6 +20,7 @@ from jax_resnet.config.network import network
 from jax_resnet.data import Examples, Source, open_source, preprocessing
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation import Evaluator
 from jax_resnet.training.step import Steps
@@ -109,6 +110,13 @@ class Experiment:
     def view(self) -> CentreView:
         """What the network sees of an image in evaluation."""
         return CentreView(self.normalization, self.config['dataset']['test_crop'])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network's input and output mean, as a run folder keeps it."""
+        normalize, crop = self.view
+        names = tuple(self.source.class_names)
+        return Preprocessing(normalize.mean, normalize.std, crop, self.source.image_shape, names)
 
     def steps(self) -> Steps:
         """The training steps, to be compiled."""

@@ -8,37 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet import models
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
 from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
-from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.state import Totals, TrainState
-from jax_resnet.training.summary import describe_summary, summarize
+from jax_resnet.training.state import Totals, TrainState, all_finite
+from jax_resnet.training.step import dispatch_size
+from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
 from jax_resnet.training.transfer import begin_from
 
-SECONDS_PER_DISPATCH = 0.5
-"""How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
+MakesProgress = Callable[[Clock, int, str], Progress]
+"""From a run's clock, its last step and `log_every` to what shows its progress."""
 
 
 def train(
     config: Mapping[str, Any],
     workdir: str | Path,
     profile: bool = False,
-    progress: Callable[[Clock, int, str], Progress] = Progress,
+    progress: MakesProgress = Progress,
 ) -> dict[str, Any]:
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
@@ -73,12 +71,7 @@ def train(
 class _Run:
     """One start of a run: its state, and what happens to it when."""
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        folder: RunFolder,
-        progress: Callable[[Clock, int, str], Progress],
-    ) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, progress: MakesProgress) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
         self.progress = progress(self.clock, self.end, self.config['log_every'])
@@ -97,9 +90,7 @@ class _Run:
         """Trains to the end. Returns the summary; raises Stopped or Diverged."""
         self.folder.record_start(self.step, environment())
         self._introduce()
-        from tensorboardX import SummaryWriter  # sets an environment variable
-
-        self.events = SummaryWriter(str(self.folder.path / 'tensorboard'), purge_step=self.step + 1)
+        self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
         try:
             self._compile()
             with self.stop_signals:
@@ -139,37 +130,22 @@ class _Run:
         state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
         self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
-        there, due = self._last_line(), int(state.step) - int(state.totals.steps)
+        there, due = self.folder.last_step(), int(state.step) - int(state.totals.steps)
         if there != due:
-            self.progress.say(
-                f'{self.folder.path}/metrics.jsonl ends at step {there:,}: its lines to {due:,} were lost'
-            )
+            lost = f'ends at step {there:,}: its lines to {due:,} were lost'
+            self.progress.say(f'{self.folder.path}/metrics.jsonl {lost}')
         return state, seconds
 
-    def _last_line(self) -> int:
-        """The step of the last line of metrics; 0 where there is none."""
-        lines = self.folder.metrics()
-        return int(lines[-1]['step']) if lines else 0
-
     def _introduce(self) -> None:
-        params, say = self.state.params, self.progress.say
-        image_shape, mesh = self.experiment.source.image_shape, self.experiment.mesh
+        params = self.state.params
         overview = parameter_overview.get_parameter_overview(params, include_stats=False)
         self.folder.write_text('parameters.txt', f'{overview}\n')
-        (normalize, crop), source = self.experiment.view, self.experiment.source
-        self.folder.write_preprocessing(
-            Preprocessing(normalize.mean, normalize.std, crop, source.image_shape, tuple(source.class_names))
-        )
-        say(f'{self.folder.path} on {describe_devices(list(mesh.devices.flat))}')
-        say(models.describe(self.experiment.model, image_shape))
-        say(describe_decay(self.config['optimizer'], params))
-        say(
-            f'{self.clock.epoch_size:,} training examples, {self.end:,} steps, {self.clock.epochs(self.end):.2f} epochs'
-        )
-        for line in self.experiment.schedule.describe(self.end):
-            say(line)
+        self.folder.write_preprocessing(self.experiment.preprocessing)
+        self.progress.say(f'{self.folder.path} on {describe_devices(list(self.experiment.mesh.devices.flat))}')
+        for line in introduce(self.experiment, params):
+            self.progress.say(line)
         if self.step:
-            say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
+            self.progress.say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
     def _compile(self) -> None:
         began = time.monotonic()
@@ -192,7 +168,7 @@ class _Run:
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
-            raise Diverged(f'the loss or its gradient is not finite: {self._explain_divergence()}')
+            raise self._diverged('the loss or its gradient is')
         steps, seconds = self.step - first, time.monotonic() - began
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
@@ -211,7 +187,7 @@ class _Run:
         for name in self.evaluators:
             self.scores[name] = self._score(name)
             if not np.isfinite(self.scores[name].loss):
-                raise Diverged(f'the {name} loss is not finite: {self._explain_divergence()}')
+                raise self._diverged(f'the {name} loss is')
         self._add_line()
         self.trained = (0, 0.0)
         self.totals = jax.device_get(Totals.zero())
@@ -219,27 +195,11 @@ class _Run:
 
     def _add_line(self) -> None:
         """Writes a line of metrics; its training loss and error are None where no step is in the totals."""
-        steps, batch_size = int(self.totals.steps), self.clock.batch_size
-        line: dict[str, Any] = {
-            'step': self.step,
-            'epoch': self.clock.epochs(self.step),
-            'train_loss': float(self.totals.loss) / steps if steps else None,
-            'train_error': 100 * int(self.totals.errors) / (steps * batch_size) if steps else None,
-        }
-        for name in self.evaluators:
-            line |= {f'{name}_loss': self.scores[name].loss, f'{name}_error': self.scores[name].error}
-        steps, seconds = self.trained
-        line['learning_rate'] = self.experiment.learning_rate(self.step)
-        line['images_per_second'] = steps * batch_size / seconds if steps else None
-        line['seconds'] = self.seconds
+        scores = {name: self.scores[name] for name in self.evaluators}
+        line = metrics_line(self.experiment, self.step, self.totals, scores, self.trained, self.seconds)
         self.folder.add_metrics(line)
-        for name, value in line.items():
-            if name != 'step' and value is not None:
-                self.events.add_scalar(name, value, self.step)
-        told = ('train', *self.evaluators) if line['train_error'] is not None else self.evaluators
-        errors = ', '.join(f'{name} {line[f"{name}_error"]:.2f} %' for name in told)
-        losses = ', '.join(f'{name} loss {line[f"{name}_loss"]:.4g}' for name in told if name != 'validation')
-        self.progress.say(f'epoch {line["epoch"]:.2f}: error {errors}; {losses}')
+        self.events.add(line)
+        self.progress.say(describe_line(line))
 
     def _score(self, name: str) -> Scores:
         evaluator = self.evaluators[name]
@@ -250,9 +210,12 @@ class _Run:
         return evaluator.collect(batches)
 
     def _save(self) -> None:
-        if not all(jax.tree.leaves(jax.device_get(_are_finite(self.state.variables)))):
-            raise Diverged(f'parameters are not finite: {self._explain_divergence()}')
+        if not jax.jit(all_finite)(self.state.variables):
+            raise self._diverged('parameters are')
         self.checkpoints.save(self.state, self.seconds)
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(f'{what} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
 
     def _heed_stop(self) -> None:
         """Where a signal has asked for it, saves and raises Stopped."""
@@ -260,14 +223,14 @@ class _Run:
         if number is not None:
             self._save()
             self.checkpoints.close()
-            name = signal.Signals(number).name
-            raise Stopped(number, f'stopped by {name} at step {self.step:,}, saved; the same command continues')
+            at = f'{signal.Signals(number).name} at step {self.step:,}'
+            raise Stopped(number, f'stopped by {at}, saved; the same command continues')
 
     def _finish(self) -> dict[str, Any]:
         for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
             self.scores[name] = self._score(name)
         test = self.scores['test']
-        if self._last_line() != self.end:
+        if self.folder.last_step() != self.end:
             self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
             self._add_line()
         summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
@@ -279,16 +242,6 @@ class _Run:
         self.progress.say(describe_summary(summary))
         return summary
 
-    def _explain_divergence(self) -> str:
-        saved = self.checkpoints.steps()
-        rate = self.experiment.learning_rate(self.step)
-        return (
-            f'step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}; try a '
-            f'config.schedule.learning_rate below {rate:g}, or a warm-up '
-            f"(config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g}); "
-            f'the last checkpoint, {f"of step {saved[-1]:,}" if saved else "none yet"}, is from before'
-        )
-
     @contextlib.contextmanager
     def _trace(self) -> Iterator[None]:
         """Writes what the device and Python do meanwhile to `profile` in the run folder."""
@@ -296,13 +249,3 @@ class _Run:
         with jax.profiler.trace(str(self.folder.path / 'profile')):
             yield
         self.progress.say(f'trace written to {self.folder.path / "profile"}')
-
-
-@jax.jit
-def _are_finite(variables: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.isfinite(x).all(), variables)
-
-
-def dispatch_size(last: int, seconds_per_step: float) -> int:
-    """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
-    return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))

@@ -53,6 +53,11 @@ class TrainState(flax.struct.PyTreeNode):
         return {'params': self.params, 'batch_stats': self.batch_stats}
 
 
+def all_finite(tree: Any) -> jax.Array:
+    """Whether no number in any array is infinite or NaN; bool []."""
+    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
+
+
 def create(model: nn.Module, optimizer: optax.GradientTransformation, images: jax.Array, seed: int) -> TrainState:
     """The state before the first step; `images` is any batch of the network's input shape."""
     variables = model.init(Purpose.INITIALIZATION.key(seed), images)

@@ -12,7 +12,15 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, Normalization
 from jax_resnet.training.loss import cross_entropy
-from jax_resnet.training.state import Purpose, TrainState
+from jax_resnet.training.state import Purpose, TrainState, all_finite
+
+SECONDS_PER_DISPATCH = 0.5
+"""How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
+
+
+def dispatch_size(last: int, seconds_per_step: float) -> int:
+    """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
+    return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Steps:
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
-            finite=_all_finite((loss, gradient)),
+            finite=all_finite((loss, gradient)),
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
@@ -100,7 +108,3 @@ class Steps:
 
         (errors, sums), _ = jax.lax.scan(add, zeros, turns)
         return errors, jax.tree.map(lambda x: x / self.microbatches, sums)
-
-
-def _all_finite(tree: Any) -> jax.Array:
-    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()

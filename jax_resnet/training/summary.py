@@ -1,4 +1,4 @@
-"""What a finished run comes to: `summary.json`, and the same for a person."""
+"""What a run says of itself: at its start, in each line of metrics, and at its end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,71 @@ from jax_resnet import models
 from jax_resnet.backend.environment import describe_devices
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.optimizer import describe_decay
+from jax_resnet.training.state import Totals
+
+
+def introduce(experiment: Experiment, params: Any) -> list[str]:
+    """Lines for a person: the network's size, what decays, how long it trains, and the learning rate."""
+    clock, end = experiment.clock, experiment.end
+    return [
+        models.describe(experiment.model, experiment.source.image_shape),
+        describe_decay(experiment.config['optimizer'], params),
+        f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs',
+        *experiment.schedule.describe(end),
+    ]
+
+
+def metrics_line(
+    experiment: Experiment,
+    step: int,
+    totals: Totals,
+    scores: Mapping[str, Scores],
+    trained: tuple[int, float],
+    seconds: float,
+) -> dict[str, Any]:
+    """A line of metrics.jsonl; its training loss and error are None where no step is in the totals.
+
+    Args:
+        experiment: what is run.
+        step: that was reached.
+        totals: since the last line.
+        scores: of each evaluated split, by name.
+        trained: steps since the last line in this start of the run, and the seconds that they took.
+        seconds: of the run, over all its starts.
+    """
+    steps, batch_size = int(totals.steps), experiment.clock.batch_size
+    line: dict[str, Any] = {
+        'step': step,
+        'epoch': experiment.clock.epochs(step),
+        'train_loss': float(totals.loss) / steps if steps else None,
+        'train_error': 100 * int(totals.errors) / (steps * batch_size) if steps else None,
+    }
+    for name, of_split in scores.items():
+        line |= {f'{name}_loss': of_split.loss, f'{name}_error': of_split.error}
+    line['learning_rate'] = experiment.learning_rate(step)
+    line['images_per_second'] = trained[0] * batch_size / trained[1] if trained[0] else None
+    line['seconds'] = seconds
+    return line
+
+
+def describe_line(line: Mapping[str, Any]) -> str:
+    """A line of metrics, for a person."""
+    told = [name for name in ('train', 'validation', 'test') if line.get(f'{name}_error') is not None]
+    errors = ', '.join(f'{name} {line[f"{name}_error"]:.2f} %' for name in told)
+    losses = ', '.join(f'{name} loss {line[f"{name}_loss"]:.4g}' for name in told if name != 'validation')
+    return f'epoch {line["epoch"]:.2f}: error {errors}; {losses}'
+
+
+def advise(experiment: Experiment, step: int, saved: Sequence[int]) -> str:
+    """Where a run diverged, and what may help; `saved` are the steps of its checkpoints."""
+    rate = experiment.learning_rate(step)
+    return (
+        f'step {step:,}, epoch {experiment.clock.epochs(step):.2f}; try a '
+        f'config.schedule.learning_rate below {rate:g}, or a warm-up '
+        f"(config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g}); "
+        f'the last checkpoint, {f"of step {saved[-1]:,}" if saved else "none yet"}, is from before'
+    )
 
 
 def summarize(

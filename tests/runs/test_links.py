@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import single_run
+from jax_resnet.report import predictions
 from jax_resnet.runs import files, run
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import small_config
@@ -77,7 +77,7 @@ def test_nothing_is_read_through_a_link(folder: RunFolder, name: str) -> None:
 def test_drawings_that_are_links_are_no_part_of_a_report(folder: RunFolder) -> None:
     (folder.path / 'mine.svg').write_text('<svg/>')
     link(folder, 'theirs.svg')
-    assert [path.name for path in single_run.drawings(run.read(folder.path))] == ['mine.svg']
+    assert [path.name for path in predictions.drawings(run.read(folder.path))] == ['mine.svg']
 
 
 def test_a_draft_does_not_stay_where_the_file_cannot_be_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import Diverged, Stopped
-from jax_resnet.report import single_run
+from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
@@ -116,7 +116,7 @@ def test_lines_that_were_lost_before_the_summary_are_told(
         assert again[name] == summary[name]
     assert [line['step'] for line in metrics(copy)] == ([5, 10, 12] if kept else [12])
     assert metrics(copy)[-1] == metrics(folder)[-1] | {'train_loss': None, 'train_error': None}
-    assert 'error: o test, . training' in single_run.curve(runs.read(copy))
+    assert 'error: o test, . training' in terminal.curve(runs.read(copy))
     assert training.train(config, copy) == again
 
 
