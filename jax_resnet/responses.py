@@ -8,7 +8,6 @@ folder; a file of weights; or a config file, whose network is taken with its fir
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.models import layer_responses
 from jax_resnet.report import charts
+from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
@@ -48,7 +48,7 @@ def _responses(options: argparse.Namespace) -> None:
         {'network': name, **_measure(name, options.initial, options.examples, options.data_dir)}
         for name in options.networks
     ]
-    pictures = chart(measured)
+    pictures = chart_of_responses.chart(measured)
     try:
         Path(f'{options.out}.json').write_text(json.dumps(measured, indent=1) + '\n')
         for suffix in ('svg', 'png'):
@@ -93,52 +93,6 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
         platform.jit,
     )
     return {'layers': found.names, 'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
-
-
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
-    """The two panels of Figure 7, and one of the gradients below them."""
-    alt = charts.altair()
-    rows = [
-        {'network': one['network'], 'layer': i, 'rank': rank, 'name': name, 'std': std, 'gradient': norm}
-        for one in measured
-        for i, (name, std, norm, rank) in enumerate(
-            zip(one['layers'], one['std'], one['gradient_norm'], _ranks(one['std']), strict=True), start=1
-        )
-    ]
-    names = [one['network'] for one in measured]
-    colour = alt.Color(
-        'network:N',
-        title=None,
-        scale=alt.Scale(domain=names, range=list(charts.PALETTE[: len(names)])),
-        legend=alt.Legend(orient='top', columns=1, labelLimit=0),
-    )
-
-    def panel(x: str, x_title: str, y: str, y_title: str, scale: str) -> Any:
-        return (
-            alt.Chart(alt.Data(values=rows))
-            .mark_line(point={'size': 12}, strokeWidth=1.5)
-            .encode(
-                x=alt.X(f'{x}:Q', title=x_title, axis=alt.Axis(tickMinStep=1)),
-                y=alt.Y(f'{y}:Q', title=y_title, scale=alt.Scale(type=scale)),
-                color=colour,
-                tooltip=['network:N', 'name:N', alt.Tooltip(f'{y}:Q', format='.4g')],
-            )
-        )
-
-    std = 'standard deviation of the response'
-    return charts.styled_column(
-        [
-            panel('layer', 'layer, in order', 'std', std, 'linear'),
-            panel('rank', 'layer, sorted by size', 'std', std, 'linear'),
-            panel('layer', 'layer, in order', 'gradient', "norm of the loss's gradient", 'log'),
-        ]
-    )
-
-
-def _ranks(values: Sequence[float]) -> list[int]:
-    """1 for the largest value, 2 for the next, ..."""
-    order = sorted(range(len(values)), key=lambda i: -values[i])
-    return [order.index(i) + 1 for i in range(len(values))]
 
 
 if __name__ == '__main__':

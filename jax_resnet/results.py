@@ -7,13 +7,11 @@ table            rewrites the tables and curves of README.md from the folder
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jax_resnet import command_line
-from jax_resnet.config import loader
-from jax_resnet.config.identity import compared, recipe
+from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 
 STUDY = 'configs/studies/figure6_2015.py'
@@ -110,7 +108,8 @@ def made() -> list[Any]:
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index
     from jax_resnet import studies
-    from jax_resnet.report import readme, sections
+    from jax_resnet.report import recipe as words
+    from jax_resnet.report import sections
     from jax_resnet.runs import results_folder
     from jax_resnet.runs import run as runs
 
@@ -127,8 +126,8 @@ def made() -> list[Any]:
     for path in left:
         result = results_folder.read(path)
         file, config = result['config_file'], result['config']
-        changes = _changes(file, config)
-        key = readme.label(file, changes), config['dataset']['name'], not changes
+        changes = words.changed_recipe(file, config)
+        key = words.label(file, changes), config['dataset']['name'], not changes
         by_label.setdefault(key, []).append(path)
 
     def rows(unchanged: bool) -> list[sections.Row]:
@@ -155,30 +154,13 @@ def made() -> list[Any]:
 
 
 def _result(run: str, given: str | None) -> dict[str, Any]:
+    from jax_resnet.report import recipe as words
     from jax_resnet.runs import results_folder
     from jax_resnet.runs.run_folder import RunFolder
 
     config = RunFolder(run).config()
-    file = given or _config_file(Path(run))
-    return results_folder.of_run(run, file, _changes(file, config))
-
-
-def _config_file(run: Path) -> str:
-    """The config file of a run, by its folder: runs/<config name>[-<argument>]/..."""
-    parts = run.resolve().parts
-    name, _, argument = (parts[parts.index('runs') + 1] if 'runs' in parts[:-1] else '').partition('-')
-    file = Path('configs', f'{name}.py')
-    if not file.is_file():
-        why = f', as {file} is no config' if name else ''
-        raise ConfigError(f'{run}: must lie beneath runs/<config name>{why}; --config names it')
-    return f'{file}:{argument}' if argument else str(file)
-
-
-def _changes(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name, that are not as in its file; None for those it lacks."""
-    as_it_stands, here = compared(loader.load(file, {})[0].to_dict()), compared(config)
-    names = [name for name in {**here, **as_it_stands} if name != 'seed']
-    return {name: here.get(name) for name in names if here.get(name) != as_it_stands.get(name)}
+    file = given or words.config_file(Path(run))
+    return results_folder.of_run(run, file, words.changes(file, config))
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert published['layers'] == first['layers'] and published['std'] != first['std']
     assert all(norm > 0 for norm in trained['gradient_norm'])
     svg = out.with_suffix('.svg').read_text()
-    assert 'sorted by size' in svg and str(run) in svg
+    assert 'sorted by size' in svg and 'weights' in svg and str(run) not in svg
     assert out.with_suffix('.png').read_bytes().startswith(b'\x89PNG')
     assert call(monkeypatch, run, '--initial', '--examples=32', f'--out={out}') == 0
     (initial,) = json.loads(out.with_suffix('.json').read_text())
@@ -56,7 +56,3 @@ def test_what_cannot_be_is_one_line(
 ) -> None:
     assert call(monkeypatch, *arguments) == 2
     assert message in (error := capsys.readouterr().err) and len(error.splitlines()) == 1
-
-
-def test_ranks() -> None:
-    assert responses._ranks([0.5, 2.0, 1.0]) == [3, 1, 2]

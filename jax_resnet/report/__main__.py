@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 
 from jax_resnet import command_line
-from jax_resnet.report import sections, single_run, table
-from jax_resnet.report.answer import answers
-from jax_resnet.report.pictures import only_run
+from jax_resnet.report import reading, terminal
 
 
 def main() -> int:
@@ -23,19 +21,13 @@ def main() -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
-    made = sections.read(options.folders)
-    for section in made:
-        print(section.question + (' (rehearsal)' if section.is_rehearsal else ''))
-        print('\n'.join(answers(section)))
-        print('\n' + table.aligned(*table.rows(section)) + '\n')
-        print('\n'.join((*table.states(section), *table.explain(section))) + '\n')
-        run = only_run(section)
-        if run is not None:
-            print(single_run.curve(run) + '\n')
+    sections = reading.read(options.folders)
+    for section in sections:
+        print(terminal.text(section) + '\n')
     if options.out:
         from jax_resnet.report import files
 
-        print('written: ' + ', '.join(map(str, files.write(made, Path(options.out)))))
+        print('written: ' + ', '.join(map(str, files.write(sections, Path(options.out)))))
 
 
 if __name__ == '__main__':

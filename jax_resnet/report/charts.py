@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from jax_resnet.errors import ConfigError
+from jax_resnet.report import templating
 
 PALETTE = (
     '#4269a5', '#d1753a', '#4c956c', '#a44a5f', '#7a6bb0', '#8a7a3d', '#3d9aa8', '#b56a9c', '#6c7a89', '#2f4858',
@@ -37,9 +38,10 @@ def styled(chart: Any, width: int = 640, height: int = 320) -> Any:
     }  # fmt: skip
     legend = {
         'labelFont': FONT, 'titleFont': FONT, 'labelFontSize': 12, 'titleFontSize': 12, 'titleFontWeight': 'normal',
-        'labelColor': '#344054', 'labelLimit': 300, 'symbolStrokeWidth': 2.5, 'rowPadding': 4,
+        'labelColor': '#344054', 'labelLimit': 0, 'symbolStrokeWidth': 2.5, 'rowPadding': 4,
     }  # fmt: skip
-    title = {'font': FONT, 'fontSize': 14, 'fontWeight': 600, 'anchor': 'start', 'color': '#1d2939', 'offset': 10}
+    title = {'font': FONT, 'fontSize': 14, 'fontWeight': 600, 'anchor': 'start', 'color': '#1d2939', 'offset': 10,
+             'subtitleFont': FONT, 'subtitleFontSize': 12, 'subtitleColor': GREY, 'subtitlePadding': 4}  # fmt: skip
     return (
         (chart if hasattr(chart, 'vconcat') else chart.properties(width=width, height=height))
         .properties(padding=8, background='white')
@@ -60,6 +62,45 @@ def legend_columns(labels: Sequence[str], width: int) -> int:
     return max(1, min(len(labels), (width - 60) // (7 * max(map(len, labels), default=0) + 44)))
 
 
+def label_in_lines(width: int) -> str:
+    """The expression for what a legend shows of a label: lines that fit, broken at spaces where there are some."""
+    most = (width - 60) // 7
+    lines = f"regexp('(.{{1,{most}}})( |$)|(.{{{most}}})', 'g')"
+    return rf"slice(split(replace(datum.label, {lines}, '$1$3\n'), '\n'), 0, -1)"
+
+
+def colours(labels: Sequence[str]) -> Any:
+    """The colour of each row, and its legend below the chart."""
+    alt = altair()
+    palette = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
+    legend = alt.Legend(
+        title=None,
+        orient='bottom',
+        columns=legend_columns(labels, 640),
+        labelExpr=label_in_lines(640),
+        symbolType='stroke',
+        symbolSize=300,
+        symbolOpacity=1,
+        offset=14,
+    )
+    return alt.Color('row:N', scale=alt.Scale(domain=list(labels), range=palette), sort=None, legend=legend)
+
+
+def switch(field: str, names: Sequence[str]) -> tuple[Any, Any]:
+    """A parameter that a click in the legend toggles, all on at first, and the opacity that goes with it."""
+    alt = altair()
+    shown = alt.selection_point(
+        name='shown', fields=[field], bind='legend', toggle='true', value=[{field: name} for name in names], empty=False
+    )
+    return shown, alt.condition(shown, alt.value(1), alt.value(0), empty=False)
+
+
+def zoom() -> Any:
+    """A parameter for which a drag moves a chart, and Ctrl + wheel or a pinch enlarges it."""
+    wheel = 'wheel![event.ctrlKey || event.metaKey]'
+    return altair().selection_interval(name='zoom', bind='scales', zoom=wheel)
+
+
 def save(chart: Any, path: str | Path) -> None:
     """Writes a chart as its file's name says: .svg, .png (at twice the size) or .html (whole, with what draws it).
 
@@ -76,51 +117,36 @@ def save(chart: Any, path: str | Path) -> None:
     elif path.suffix == '.svg':
         path.write_text(vl_convert.vegalite_to_svg(spec, vl_version=version))
     elif path.suffix == '.html':
-        page = f'<!doctype html><meta charset="utf-8"><title>{path.stem}</title>{scripts()}{embed(chart, "chart")}'
-        path.write_text(page)
+        made = embedded(chart, 'chart')
+        path.write_text(templating.html('single_chart.html', chart=made, library=templating.markup(library())))
     else:
         raise ConfigError(f'{path}: a chart is written as .svg, .png or .html')
 
 
-SHOW = """
-function show(name, spec) {
-  const element = document.getElementById(name);
-  (function fit(part) {  // the legend's columns to the room there is, as legend_columns() does
-    if (part === null || typeof part !== 'object') return;
-    if (part.scale && part.scale.domain && part.legend && part.legend.columns) {
-      const longest = Math.max(...part.scale.domain.map((label) => label.length));
-      const room = Math.floor((element.clientWidth - 60) / (7 * longest + 44));
-      part.legend.columns = Math.max(1, Math.min(part.scale.domain.length, room));
-    }
-    Object.values(part).forEach(fit);
-  })(Object.fromEntries(Object.entries(spec).filter(([key]) => key !== 'datasets' && key !== 'data')));
-  const actions = {export: true, source: false, compiled: false, editor: false};
-  vegaEmbed(element, spec, {renderer: 'svg', actions}).catch(console.error);
-}
-"""
-"""What shows a chart in an element of the page."""
-
-
-def scripts() -> str:
-    """The script element with Vega, Vega-Lite and Vega-Embed, which a page needs once."""
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed, as a script that a page needs once."""
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed', vl_version=_vl_version())
-    return '<script>' + bundle.replace('</script', '<\\/script') + SHOW + '</script>'
+    bundle: str = vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed', vl_version=_vl_version())
+    return bundle.replace('</script', '<\\/script')
 
 
-def embed(chart: Any, name: str) -> str:
-    """The elements that show a chart in a page that has `scripts()`, as wide as there is room.
+def embedded(chart: Any, name: str) -> dict[str, Any]:
+    """What the template `chart.html` needs to show a chart in a page that has `library()`, as wide as there is room.
 
     Args:
         chart: to show.
-        name: of the element, different for each chart of the page.
+        name: of its element, different for each chart of the page.
+
+    Returns:
+        `name`; `title` and `note`, which the page shows, so that they are broken into lines; `spec`, for Vega-Embed.
     """
     spec = json.loads(chart.to_json(indent=None))
     spec['width'] = 'container'
     spec['autosize'] = {'type': 'fit-x', 'contains': 'padding'}
-    text = json.dumps(spec, separators=(',', ':')).replace('</', '<\\/')
-    return f'<div id="{name}" class="chart" style="width: 100%"></div>\n<script>show("{name}", {text})</script>'
+    title = spec.pop('title', '')
+    about = title if isinstance(title, dict) else {'text': title}
+    return {'name': name, 'title': about['text'], 'note': about.get('subtitle', ''), 'spec': spec}
 
 
 def _vl_version() -> str:

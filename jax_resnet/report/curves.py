@@ -5,11 +5,14 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from jax_resnet.report.charts import GREY, PALETTE, altair, legend_columns, styled
+from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled, switch, zoom
 from jax_resnet.report.sections import Row, Section
 
 SPLITS = {'test': [], 'training': [6, 4]}
 """And how their lines are dashed."""
+
+DECADES = [10.0**k for k in range(-9, 3)]
+"""Ticks of a logarithmic axis."""
 
 HINT = (
     'Click a name below a chart to switch its curves off or on. Drag to move, Ctrl + wheel or pinch to zoom, double '
@@ -28,34 +31,39 @@ def losses(rows: Sequence[Row], title: str) -> Any:
 
 
 def learning_rates(rows: Sequence[Row], title: str) -> Any:
-    """The learning rate of every row."""
+    """The learning rate of every row; rows of the same rates share a line, in dashes that take turns."""
     alt = altair()
-    values = []
-    for row in rows:
-        run = next((run for run in row.runs if run.metrics), None)
-        values += [
-            {'row': row.label, 'epoch': round(line['epoch'], 4), 'rate': line['learning_rate']}
-            for line in (run.metrics if run else ())
-        ]
-    shown, click = _switch(alt, 'row', [row.label for row in rows])
-    chart = (
-        alt.Chart(alt.Data(values=values))
-        .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True)
-        .encode(
-            x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
-            y=alt.Y(
-                'rate:Q',
-                title='learning rate',
-                scale=alt.Scale(type='log', padding=8, nice=False),
-                axis=alt.Axis(format='~g', values=[10.0**k for k in range(-9, 3)]),
-            ),
-            color=colour_of(alt, rows),
-            opacity=click,
-            tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
+    rates = {row.label: _rates(row) for row in rows}
+    shown, click = switch('row', [row.label for row in rows])
+    lines: list[Any] = []
+    for label, values in rates.items():
+        same = [other for other in rates if rates[other] == values]
+        dashes = {'strokeDash': [7, 7 * (len(same) - 1)], 'strokeDashOffset': -7 * same.index(label)}
+        points = [{'row': label, 'epoch': epoch, 'rate': rate} for epoch, rate in values]
+        line = (
+            alt.Chart(alt.Data(values=points))
+            .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True, **dashes if len(same) > 1 else {})
+            .encode(
+                x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
+                y=alt.Y(
+                    'rate:Q',
+                    title='learning rate',
+                    scale=alt.Scale(type='log', padding=8, nice=False),
+                    axis=alt.Axis(format='~g', values=DECADES),
+                ),
+                color=colours([row.label for row in rows]),
+                opacity=click,
+                tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
+            )
         )
-        .add_params(shown, _zoom(alt))
-    )
-    return styled(chart.properties(title=title), height=180)
+        lines.append(line if lines else line.add_params(shown, zoom()))
+    return styled(alt.layer(*lines).properties(title=title), height=180)
+
+
+def _rates(row: Row) -> list[tuple[float, float]]:
+    """(epoch, learning rate) of each evaluation."""
+    run = next((run for run in row.runs if run.metrics), None)
+    return [(round(line['epoch'], 4), line['learning_rate']) for line in (run.metrics if run else ())]
 
 
 def against_parameters(section: Section) -> Any:
@@ -76,7 +84,7 @@ def against_parameters(section: Section) -> Any:
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X('parameters:Q', title='parameters', scale=alt.Scale(type='log', padding=20, nice=False),
                 axis=alt.Axis(format='~s', tickCount=5)),
-        color=_scale(alt, labels) if len(labels) <= len(PALETTE) else alt.value(PALETTE[0]),
+        color=colours(labels) if len(labels) <= len(PALETTE) else alt.value(PALETTE[0]),
         tooltip=['row:N', alt.Tooltip('parameters:Q', format=','), alt.Tooltip('error:Q', format='.2f')],
     )  # fmt: skip
     y = alt.Y('low:Q', title='final test error (%)', scale=alt.Scale(zero=False, padding=12))
@@ -138,7 +146,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         single += one if len([run for run in row.runs if run.metrics]) > 1 else []
         together += mean
     top = top_of([point['value'] for point in together], 100 if quantity == 'error' else None)
-    shown, by_row = _switch(alt, 'row', [row.label for row in rows])
+    shown, by_row = switch('row', [row.label for row in rows])
     x = alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False))
     y = alt.Y('value:Q', title=axis, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6))
     dash = alt.StrokeDash(
@@ -146,8 +154,8 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),
         legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
     )
-    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=colour_of(alt, rows), opacity=by_row)
-    lines = mean.mark_line(clip=True, strokeWidth=1.9).encode(y=y, strokeDash=dash).add_params(shown, _zoom(alt))
+    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=colours([row.label for row in rows]), opacity=by_row)
+    lines = mean.mark_line(clip=True, strokeWidth=1.9).encode(y=y, strokeDash=dash).add_params(shown, zoom())
     band = mean.mark_area(clip=True).encode(
         y=alt.Y('low:Q', title=axis), y2='high:Q', detail='split:N',
         opacity=alt.condition(shown, alt.value(0.14), alt.value(0), empty=False),
@@ -156,7 +164,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         alt.Chart(alt.Data(values=single))
         .mark_line(clip=True, strokeWidth=0.8)
         .encode(
-            x=x, y=y, strokeDash=dash, detail='run:N', color=colour_of(alt, rows),
+            x=x, y=y, strokeDash=dash, detail='run:N', color=colours([row.label for row in rows]),
             opacity=alt.condition(shown, alt.value(0.35), alt.value(0), empty=False),
         )
     )  # fmt: skip
@@ -169,6 +177,15 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
             'runs:Q',
         ],
     )  # fmt: skip
+    above = [{**point, 'edge': top} for point in together if point['value'] > top]
+    marks_above = (
+        alt.Chart(alt.Data(values=above))
+        .mark_point(shape='triangle-up', filled=True, size=36, yOffset=4, clip=True)
+        .encode(
+            x=x, y=alt.Y('edge:Q', title=axis), color=colours([row.label for row in rows]), opacity=by_row,
+            tooltip=['row:N', 'split:N', alt.Tooltip('value:Q', format=form, title=axis)],
+        )
+    )  # fmt: skip
     dropped = {(drop['epoch'], drop['change']): drop for row in rows for drop in drops(row)}
     marks = (
         alt.Chart(alt.Data(values=list(dropped.values())))
@@ -178,38 +195,13 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         )
     )
     layers = [*([marks] if dropped else []), *([band, each] if single else []), lines, spots]
-    return styled(alt.layer(*layers).properties(title=title), height=height)
+    layers += [marks_above] if above else []
+    return styled(alt.layer(*layers).properties(title=framed(title, bool(above))), height=height)
 
 
-def _switch(alt: Any, field: str, names: Sequence[str]) -> tuple[Any, Any]:
-    """A parameter that a click in the legend toggles, all on at first, and the opacity that goes with it."""
-    shown = alt.selection_point(
-        name='shown', fields=[field], bind='legend', toggle='true', value=[{field: name} for name in names], empty=False
-    )
-    return shown, alt.condition(shown, alt.value(1), alt.value(0), empty=False)
-
-
-def _zoom(alt: Any) -> Any:
-    wheel = 'wheel![event.ctrlKey || event.metaKey]'
-    return alt.selection_interval(name='zoom', bind='scales', zoom=wheel)
-
-
-def colour_of(alt: Any, rows: Sequence[Row]) -> Any:
-    return _scale(alt, [row.label for row in rows])
-
-
-def _scale(alt: Any, labels: Sequence[str]) -> Any:
-    colours = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
-    legend = alt.Legend(
-        title=None,
-        orient='bottom',
-        columns=legend_columns(labels, 640),
-        symbolType='stroke',
-        symbolSize=300,
-        symbolOpacity=1,
-        offset=14,
-    )
-    return alt.Color('row:N', scale=alt.Scale(domain=list(labels), range=colours), sort=None, legend=legend)
+def framed(title: str, has_above: bool) -> dict[str, str]:
+    """A title, with what the marks at the upper edge mean, if there are any."""
+    return {'text': title, **({'subtitle': '▲ the curve goes on above the frame'} if has_above else {})}
 
 
 def top_of(values: Sequence[float], most: float | None) -> float:

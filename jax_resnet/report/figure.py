@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet.report.charts import altair, styled
-from jax_resnet.report.curves import SPLITS, colour_of, points, top_of
+from jax_resnet.report.charts import altair, colours, styled
+from jax_resnet.report.curves import SPLITS, framed, points, top_of
 from jax_resnet.report.sections import Row
 
 
@@ -12,8 +12,7 @@ def figure(rows: Sequence[Row], title: str) -> Any:
     """Training and test error of rows, the mean over their runs; small as SVG, as nothing in it answers a mouse."""
     alt = altair()
     values = [point for row in rows for point in points(row, 'error')[1]]
-    colour = colour_of(alt, rows)
-    colour['legend']['labelLimit'] = 640  # the whole width: nobody can ask for a label that was cut
+    colour = colours([row.label for row in rows])
     top = top_of([point['value'] for point in values], 100)
     chart = (
         alt.Chart(alt.Data(values=values))
@@ -30,4 +29,10 @@ def figure(rows: Sequence[Row], title: str) -> Any:
             strokeWidth=alt.condition("datum.split === 'test'", alt.value(2.2), alt.value(1.1)),
         )
     )
-    return styled(chart.properties(title=title), height=280)
+    above = [{**value, 'edge': top} for value in values if value['value'] > top]
+    marks = (
+        alt.Chart(alt.Data(values=above))
+        .mark_point(shape='triangle-up', filled=True, size=36, yOffset=4)
+        .encode(x='epoch:Q', y=alt.Y('edge:Q', title='error (%)'), color=colour)
+    )
+    return styled((chart + marks if above else chart).properties(title=framed(title, bool(above))), height=280)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet.report import curves, single_run
+from jax_resnet.report import curves, predictions
 from jax_resnet.report.sections import Row, Section
 
 Charts = dict[str, Any]
@@ -27,13 +27,7 @@ def of_section(section: Section) -> dict[str, Charts]:
     sizes = {row.mean('parameters') for row in section.rows if row.finished}
     if len(sizes) > 2:
         by_title['size'] = {'parameters': curves.against_parameters(section)}
-    run = only_run(section)
+    run = section.only_run
     if run is not None:
-        by_title['answers'] = single_run.charts(run)
+        by_title['answers'] = predictions.charts(run, predictions.of(run))
     return {title: charts for title, charts in by_title.items() if charts}
-
-
-def only_run(section: Section) -> Any:
-    """The run of a section that has one alone, else None."""
-    runs = [run for row in section.rows for run in row.runs]
-    return runs[0] if len(runs) == 1 else None

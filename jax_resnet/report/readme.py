@@ -7,9 +7,10 @@ from statistics import median
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import charts, table
+from jax_resnet.report import charts, columns, recipe, templating
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
+from jax_resnet.report.table import Table
 from jax_resnet.runs import weights
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
@@ -17,20 +18,13 @@ BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!
 COLUMNS: Mapping[str, Callable[[Row], str]] = {
     'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
     'mean ± std': lambda row: (
-        table.NONE if row.std is None else table.with_spread(row.mean('final_test_error'), row.std)
+        columns.NONE if row.std is None else columns.with_spread(row.mean('final_test_error'), row.std)
     ),
     'runs': lambda row: f'{len(row.finished)}',
-    'published': lambda row: row.published_text or (table.NONE if row.published is None else f'{row.published:.2f}'),
-    'minutes a run': lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else table.NONE,
-    'device': lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or table.NONE,
+    'published': lambda row: row.published_text or (columns.NONE if row.published is None else f'{row.published:.2f}'),
+    'minutes a run': lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else columns.NONE,
+    'device': lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or columns.NONE,
 }
-
-
-def label(config_file: str, changes: Mapping[str, Any]) -> str:
-    """What a config is called, with what is changed in it: 'lab_cifar10:resnet56, train_for = 8 epochs'."""
-    texts = {name: ' and '.join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in changes.items()}
-    name = config_file.removeprefix('configs/').replace('.py', '', 1)
-    return ', '.join([name, *(f'{field} = {text}' for field, text in texts.items())])
 
 
 def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
@@ -41,19 +35,21 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
         pictures: by title.
         cards: of weights, files that lie beside them; all paths are relative to the folder of README.md.
     """
-    blocks = []
-    for section in sections:
-        blocks.append(f'### {section.question}')
-        blocks.append(section.about)
-        blocks.append(_table(section) if section.rows else 'Not measured.')
-        for group in section.groups:
-            title = _title(section, group)
-            if title in pictures:
-                blocks.append(f'![{title}]({pictures[title].as_posix()})')
-    lines = [_weights(card) for card in cards]
-    blocks.append('### Weights')
-    blocks.append('\n'.join(lines) if lines else 'None yet.')
-    return '\n\n'.join(blocks)
+    here = Path()
+    parts = [
+        {
+            'title': section.question,
+            'about': section.about,
+            'table': templating.markup(_table(section).markdown()) if section.rows else '',
+            'pictures': [
+                (title, templating.address(pictures[title], here))
+                for group in section.groups
+                if (title := _title(section, group)) in pictures
+            ],
+        }
+        for section in sections
+    ]
+    return templating.markdown('readme.md', parts=parts, weights=[*map(_weights, cards)])
 
 
 def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
@@ -90,12 +86,11 @@ def insert(readme: str, text: str) -> str:
     return f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'
 
 
-def _table(section: Section) -> str:
+def _table(section: Section) -> Table:
     has_published = any(row.published is not None or row.published_text for row in section.rows)
-    columns = {name: cell for name, cell in COLUMNS.items() if has_published or name != 'published'}
-    lines = [['network', *columns], ['---', *['---:'] * len(columns)]]
-    lines += [[row.label, *(cell(row) for cell in columns.values())] for row in section.rows]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+    cells = {name: cell for name, cell in COLUMNS.items() if has_published or name != 'published'}
+    rows = [[row.label, *(cell(row) for cell in cells.values())] for row in section.rows]
+    return Table(['network', *cells], rows)
 
 
 def _title(section: Section, group: str) -> str:
@@ -108,10 +103,11 @@ def describe_weights(card: Mapping[str, Any]) -> str:
     return f'{told}, the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else f'{told}, a single run'
 
 
-def _weights(path: Path) -> str:
+def _weights(path: Path) -> tuple[str, str, str]:
+    """Of a card: what the weights are called, their file's address, and what is said of them."""
     try:
         card = weights.read_card(path)
-        name = label(card['config_file'], card['overrides'])
-        return f'- [{name}]({path.with_suffix(".safetensors").as_posix()}): {describe_weights(card)}'
+        name = recipe.label(card['config_file'], card['overrides'])
+        return name, templating.address(path.with_suffix('.safetensors'), Path()), describe_weights(card)
     except KeyError as e:
         raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

@@ -1,15 +1,12 @@
 """What a report is made of: a section a study, of rows whose runs differ in the seed alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import find
-from jax_resnet.runs import run as run_folders
 from jax_resnet.runs.run import FINISHED, Run
 
 Window = tuple[float, float]
@@ -151,99 +148,11 @@ class Section:
             return None
         return row.compared - row.published
 
+    @property
+    def only_run(self) -> Run | None:
+        """Its run, where it has one alone."""
+        runs = [run for row in self.rows for run in row.runs]
+        return runs[0] if len(runs) == 1 else None
+
     def count(self, state: str) -> int:
         return sum(run.state == state for row in self.rows for run in row.runs)
-
-
-def read(paths: Sequence[str | Path]) -> list[Section]:
-    """The sections of a report on run folders and studies at or beneath the paths.
-
-    Raises:
-        ConfigError: nothing there, damaged files, or a row of a study whose runs have different recipes.
-    """
-    studies, folders = find.find(paths)
-    sections: list[Section] = []
-    for path in studies:
-        section = _of_study(path)
-        same = sum(other.name.partition('-')[0] == section.name for other in sections)
-        sections.append(replace(section, name=f'{section.name}-{same + 1}') if same else section)
-    taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
-    others = [run_folders.read(folder) for folder in folders if folder.resolve() not in taken]
-    return sections + ([_of_runs(others)] if others else [])
-
-
-def _of_study(path: Path) -> Section:
-    try:
-        study = find.read_study(path)
-        rows = [
-            Row(
-                label=row['label'],
-                group=row['group'],
-                runs=[_of_study_row(path.parent, run) for run in row['runs']],
-                published=row['published'],
-                published_text=row['published_text'],
-                window=row['window'] and tuple(row['window']),
-                measure=study['measure'],
-            )
-            for row in study['rows']
-        ]
-        return Section(
-            name=study['study'],
-            question=study['question'],
-            about=study['about'],
-            source=study['source'],
-            rows=rows,
-            changes=study['changes'],
-            is_rehearsal=study['is_rehearsal'],
-            notes=study['notes'],
-        )
-    except (ValueError, KeyError, TypeError) as e:
-        if isinstance(e, ConfigError):
-            raise
-        raise ConfigError(f'{path} is no description of a study ({type(e).__name__}: {e})') from None
-
-
-def _of_study_row(folder: Path, described: Mapping[str, Any]) -> Run:
-    """A run of a study: of its folder, or where that is not finished, of its result, if there is one."""
-    run = run_folders.read(_join(folder, described['folder']), described['seed'])
-    result = described.get('result')
-    return run if run.state == FINISHED or not result else run_folders.read(_join(folder, result))
-
-
-def _of_runs(runs: Sequence[Run]) -> Section:
-    """Runs of no study: a row for those that differ in the seed alone, called by its folder and what is special."""
-    by_recipe: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.seed):
-        by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
-    rows: list[Row] = []
-    for same in by_recipe.values():
-        name, data = _config_name(same[0]), same[0].config.get('dataset.name')
-        alike = [other[0] for other in by_recipe.values() if _config_name(other[0]) == name]
-        special = [
-            f'{field.rpartition(".")[2]}={value}'
-            for field, value in same[0].recipe.items()
-            if any(other.recipe.get(field) != value for other in alike)
-        ]
-        label = ', '.join([name, *special[:3], *(['rehearsal'] if same[0].is_rehearsal else [])])
-        used = sum(row.label.partition(' (')[0] == label for row in rows)
-        rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
-    is_rehearsal = all(run.is_rehearsal for run in runs)
-    return Section('runs', 'Runs', '', '', rows, {}, is_rehearsal, ())
-
-
-def _config_name(run: Run) -> str:
-    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
-    parts = run.folder.resolve().parts
-    root = 'results' if run.folder.suffix == '.json' else 'runs'
-    return parts[parts.index(root) + 1] if root in parts[:-2] else parts[-2 if parts[-1].startswith('seed') else -1]
-
-
-def _join(folder: Path, relative: str) -> Path:
-    """`folder/relative` without its '..'; the folder itself may be a relative path."""
-    parts = list(folder.parts)
-    for part in Path(relative).parts:
-        if part == '..' and parts and parts[-1] != '..':
-            parts.pop()
-        else:
-            parts.append(part)
-    return Path(*parts)

@@ -1,6 +1,8 @@
 """Run folders and studies as they lie on disk, with numbers that can be checked by hand."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
 
 
@@ -97,3 +100,23 @@ def make_study(runs: Path) -> Path:
         {'label': 'rate 1', 'runs': ['b/seed0', 'b/seed1'], 'published_text': 'fail', 'window': [3, 4]},
     ]
     return write_study(runs / 'studies' / 'rates', rows)
+
+
+def report(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-m', 'jax_resnet.report', *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope='session')
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study and a run that failed, in a folder `out` beside `runs`."""
+    pytest.importorskip('altair')
+    pytest.importorskip('vl_convert')
+    runs = tmp_path_factory.mktemp('page') / 'runs'
+    make_study(runs)
+    write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
+    out = runs.parent / 'out' / 'report.html'
+    done = report(runs, f'--out={out}')
+    assert done.returncode == 0, done.stderr
+    assert 'Rate 0.1 has the least final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
+    return out

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jax_resnet.report import sections
+from jax_resnet.report import reading
 from jax_resnet.report.answer import answers
 from tests.report.conftest import write_run, write_study
 
@@ -15,12 +15,12 @@ def answer(tmp_path: Path, rows: dict[str, list[float]], **more: object) -> str:
         {'label': name, 'runs': [f'{name}/seed{i}' for i in range(max(1, len(errors)))], **more}
         for name, errors in rows.items()
     ]
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', described)])
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', described)])
     return ' '.join(answers(section))
 
 
 def test_beyond_the_spread(study: Path) -> None:
-    (section,) = sections.read([study])
+    (section,) = reading.read([study])
     assert answers(section) == [
         "Rate 0.1 has the least final test error, 11.00 ± 1.41 %, 10.00 points below rate 1's 21.00 %; beyond the spread "
         'of seeds (the standard error of the difference is 1.41 points, 2 and 2 runs). Against 1 published number, the '

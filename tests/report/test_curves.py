@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import curves, sections
+from jax_resnet.report import curves, reading
 from tests.report.conftest import write_run
 
 
 def test_mean_and_extremes_over_seeds(study: Path) -> None:
-    (section,) = sections.read([study])
+    (section,) = reading.read([study])
     single, together = curves.points(section.rows[0], 'error')
     assert len(single) == 2 * 2 * 4 and len(together) == 2 * 4
     last = [point for point in together if point['epoch'] == 4]
@@ -23,7 +23,7 @@ def test_mean_and_extremes_over_seeds(study: Path) -> None:
 def test_a_mean_ends_where_a_run_does(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     write_run(tmp_path / 'a' / 'seed1', 1, state='stopped')
-    (section,) = sections.read([tmp_path])
+    (section,) = reading.read([tmp_path])
     single, together = curves.points(section.rows[0], 'loss')
     assert max(point['epoch'] for point in together) == 2 and max(point['epoch'] for point in single) == 4
 
@@ -34,7 +34,7 @@ def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
         write_run(tmp_path / name / 'seed0', **{'schedule.drop_at': drop_at})
     made = {}
     for name in units:
-        (section,) = sections.read([tmp_path / name])
+        (section,) = reading.read([tmp_path / name])
         made[name] = [(mark['epoch'], mark['change']) for mark in curves.drops(section.rows[0])]
     assert made == {
         'epochs': [(2.0, '0.1 to 0.01')],  # the other is past the end
@@ -45,15 +45,16 @@ def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
 
 def test_the_papers_manner(study: Path) -> None:
     pytest.importorskip('altair')
-    (section,) = sections.read([study])
+    (section,) = reading.read([study])
     spec = json.loads(curves.errors(section.rows, 'Error').to_json())
     text = json.dumps(spec)
     assert '"title": "error (%)"' in text and '"domain": ["test", "training"], "range": [[], [6, 4]]' in text
     kinds = [layer['mark']['type'] for layer in spec['layer']]
     assert kinds == ['rule', 'area', 'line', 'line', 'point']
     rates = json.loads(curves.learning_rates(section.rows, 'Rate').to_json())
-    assert rates['encoding']['y']['scale']['type'] == 'log'
-    assert [value['rate'] for value in rates['data']['values'][:4]] == [
+    first = rates['layer'][0]
+    assert first['encoding']['y']['scale']['type'] == 'log'
+    assert [value['rate'] for value in first['data']['values']] == [
         0.1,
         0.1,
         pytest.approx(0.01),

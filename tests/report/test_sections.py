@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import sections
+from jax_resnet.report import reading
 from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
 from tests.report.conftest import write_run, write_study
 
 
 def test_numbers_of_a_row(study: Path) -> None:
-    (section,) = sections.read([study])
+    (section,) = reading.read([study])
     row, other = section.rows
     assert (row.mean('final_test_error'), row.median, row.std) == (11.0, 11.0, pytest.approx(2**0.5))
     assert row.in_window == (10.0, 20.0, (15 + 16) / 2)  # of epochs 3 and 4, of both runs
@@ -31,10 +31,10 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     differences = {}
     for measure in ('final', 'median', 'window'):
         folder = write_study(tmp_path / 'studies' / measure, rows, measure=measure)
-        (section,) = sections.read([folder])
+        (section,) = reading.read([folder])
         differences[measure] = section.difference(section.rows[0])
     assert differences == {'final': 4.0, 'median': 2.0, 'window': pytest.approx((30 + 13) / 2 - 9)}
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
     assert section.difference(section.rows[0]) is None
     assert list(section.groups) == ['rehearsal on the digits']
 
@@ -42,7 +42,7 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
 def test_a_window_that_was_not_reached_has_no_number(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     rows = [{'label': 'a', 'runs': ['a/seed0'], 'window': window} for window in ([3, 5], [3, 4])]
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
     assert [row.in_window for row in section.rows] == [None, (10.0, 20.0, 15.0)]
 
 
@@ -53,7 +53,7 @@ def test_an_epoch_is_evaluated_at_the_step_that_completes_it(tmp_path: Path) -> 
     lines[3]['epoch'] = 4.0013
     (folder / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
     rows = [{'label': 'a', 'runs': ['a/seed0'], 'window': [3, 4]}]
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
     assert section.rows[0].in_window == (10.0, 20.0, 15.0)
 
 
@@ -62,13 +62,13 @@ def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed1', 1, batch_size=64, **{'dataset.data_dir': '/elsewhere'})
     folder = write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': ['a/seed0', 'a/seed1']}])
     with pytest.raises(ConfigError, match=r'cannot share a row: config.batch_size is 100 in .*seed0, 64 in .*seed1'):
-        sections.read([folder])
+        reading.read([folder])
 
 
 def test_where_the_data_lies_is_no_part_of_the_recipe(tmp_path: Path) -> None:
     write_run(tmp_path / 'runs' / 'a' / 'seed0')
     write_run(tmp_path / 'runs' / 'a' / 'seed1', 1, **{'dataset.data_dir': '/elsewhere'})
-    (section,) = sections.read([tmp_path])
+    (section,) = reading.read([tmp_path])
     assert len(section.rows) == 1 and len(section.rows[0].finished) == 2
 
 
@@ -77,15 +77,15 @@ def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
         write_run(tmp_path / 'runs' / 'net' / f'seed{seed}', seed)
     write_run(tmp_path / 'runs' / 'net' / 'batch_size=64' / 'seed0', batch_size=64)
     write_run(tmp_path / 'runs' / 'other' / 'seed0', **{'model.depth': 14})
-    (section,) = sections.read([tmp_path / 'runs'])
+    (section,) = reading.read([tmp_path / 'runs'])
     assert {row.label: len(row.runs) for row in section.rows} == {
-        'net, batch_size=100': 2, 'net, batch_size=64': 1, 'other': 1,
+        'net, batches of 100': 2, 'net, batches of 64': 1, 'other': 1,
     }  # fmt: skip
 
 
 def test_runs_of_a_study_are_told_once(study: Path) -> None:
     write_run(study.parents[1] / 'c' / 'seed0', **{'model.depth': 14})
-    made = sections.read([study.parents[1]])
+    made = reading.read([study.parents[1]])
     assert [section.question for section in made] == ['Which <rate> is better?', 'Runs']
     assert [row.label for row in made[1].rows] == ['c']
 
@@ -94,14 +94,14 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     for folder in ('s', 't', 'u'):
         write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study='depth')
-    assert [section.name for section in sections.read([tmp_path / 'studies'])] == ['depth', 'depth-2', 'depth-3']
+    assert [section.name for section in reading.read([tmp_path / 'studies'])] == ['depth', 'depth-2', 'depth-3']
 
 
 def test_states(tmp_path: Path) -> None:
     for state in ('finished', 'stopped', 'failed'):
         write_run(tmp_path / state, state=state)
     names = ['finished', 'stopped', 'failed', 'missing']
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
     row = section.rows[0]
     assert [run.state for run in row.runs] == names
     assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
@@ -110,7 +110,7 @@ def test_states(tmp_path: Path) -> None:
 
 def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
     (write_run(tmp_path / 'runs' / 'a' / 'seed0') / 'rehearsal.txt').touch()
-    (section,) = sections.read([tmp_path / 'runs' / 'a' / 'seed0'])
+    (section,) = reading.read([tmp_path / 'runs' / 'a' / 'seed0'])
     assert section.is_rehearsal and section.rows[0].label == 'a, rehearsal'
 
 
@@ -133,4 +133,21 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
     with pytest.raises(ConfigError, match='study.json is damaged: object missing required field `study`'):
-        sections.read([broken])
+        reading.read([broken])
+
+
+def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
+    folder = study.parents[1]
+    (folder / 'b' / 'seed1' / 'metrics.jsonl').write_text('{"step": 1\n')
+    (write_run(folder / 'lone' / 'seed0') / 'summary.json').write_text('{')
+    write_run(folder / 'other' / 'seed0', **{'model.depth': 14})
+    (folder / 'studies' / 'broken').mkdir()
+    (folder / 'studies' / 'broken' / 'study.json').write_text('[]')
+    of_study, of_runs = reading.read([folder])
+    assert [len(row.runs) for row in of_study.rows] == [2, 1] and [row.label for row in of_runs.rows] == ['other']
+    (left_out,) = of_study.notes
+    assert left_out.startswith('Left out: ') and 'metrics.jsonl is damaged' in left_out
+    assert len(of_runs.notes) >= 2 and all('Left out: ' in note for note in of_runs.notes)
+    assert any('lone/seed0/summary.json is damaged' in note for note in of_runs.notes)
+    with pytest.raises(ConfigError, match=r'^\S*lone/seed0/summary.json is damaged'):
+        reading.read([folder / 'lone'])

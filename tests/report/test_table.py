@@ -1,69 +1,45 @@
-"""The table's columns, numbers and notes."""
+"""One table, written three ways; what it says cannot become anything else there."""
 
-from pathlib import Path
+import csv
 
-import pytest
+from jax_resnet.report.table import Links, Table, escaped
 
-from jax_resnet.report import sections, table
-from tests.report.conftest import write_run, write_study
-
-
-def test_a_row_of_the_table(study: Path) -> None:
-    (section,) = sections.read([study])
-    heads, cells = table.rows(section)
-    row = dict(zip(heads, cells[0], strict=True))
-    assert row == {
-        '': 'rate 0.1',
-        'network': 'ResNet-8',
-        'parameters': '75,002',
-        'multiply-adds': '3.0 M',
-        'runs': '2 of 2',
-        'test error': '11.00 ± 1.41',
-        'median': '11.00',
-        'epochs 3 to 4: mean (least to greatest)': '15.50 (10.00 to 20.00)',
-        'best epoch': '11.00',
-        'published': '9.00',
-        'difference': '+2.00',
-        'training error': '6.00',
-        'time': '12 s',
-        'device': '1 x cpu (2 cores)',
-    }
-    assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == table.NONE
-    text = table.aligned(heads, cells).splitlines()
-    assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('device')
+EVIL = '<img src=x onerror=alert(1)>|[x](javascript:alert(1))\n# y'
 
 
-def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
-    write_run(tmp_path / 'a' / 'seed0')
-    rows = [{'label': 'a', 'runs': ['a/seed0', 'b/seed0'], 'published': 9.0}]
-    folder = write_study(
-        tmp_path / 'studies' / 's', rows, changes={'train_for': '1 epoch'}, is_rehearsal=True, notes=['x: merged']
+def test_a_table_is_written_for_a_terminal_as_markdown_and_as_csv() -> None:
+    table = Table(
+        ['', 'error'], [['ResNet-20', 8.75], ['plain', Links('2 of 2', (('0', 'runs/a/'), ('1', 'runs/b/')))]]
     )
-    (section,) = sections.read([folder])
-    notes = table.explain(section)
-    assert any(note.startswith('A rehearsal') for note in notes) and notes[-1] == 'x: merged'
-    assert 'Changed in every run: train_for = 1 epoch. Published numbers are of the unchanged recipe.' in notes
-    assert table.states(section) == ['2 runs: 1 finished, 1 missing', 'a, seed 1: missing']
-    heads, cells = table.rows(section)
-    assert cells[0][heads.index('difference')] == table.NONE
+    assert [line.split() for line in table.text().splitlines()] == [
+        ['error'],
+        ['ResNet-20', '8.75'],
+        ['plain', '2', 'of', '2'],
+    ]
+    head, rule, first, second = table.markdown().splitlines()
+    assert (head.count('|'), rule.count(':')) == (3, 2) and first.split() == ['|', 'ResNet-20', '|', '8.75', '|']
+    assert '2 of 2: [0](runs/a/), [1](runs/b/)' in second
+    assert table.csv() == ',error\nResNet-20,8.75\nplain,2 of 2\n'
 
 
-@pytest.mark.parametrize(
-    ('model', 'text'),
-    [
-        ({'name': 'cifar_plain', 'depth': 56}, 'plain-56'),
-        ({'name': 'cifar_resnet', 'depth': 110, 'order': 'full_preactivation'}, 'pre-activation ResNet-110'),
-        ({'name': 'scaled_resnet', 'width': 128}, 'scaled resnet'),
-    ],
-)
-def test_networks_are_called_by_their_config(tmp_path: Path, model: dict, text: str) -> None:
-    write_run(tmp_path / 'a' / 'seed0', model=model)
-    (section,) = sections.read([tmp_path / 'a'])
-    assert table.network(section.rows[0]) == text
+def test_a_table_without_rows_is_its_heads() -> None:
+    table = Table(['network', 'error'], [])
+    assert table.text().split() == ['network', 'error'] and table.csv() == 'network,error\n'
 
 
-@pytest.mark.parametrize(
-    ('seconds', 'text'), [(48.4, '48 s'), (725, '12 min 5 s'), (11_100, '3:05 h'), (10_800, '3:00 h')]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert table.duration(seconds) == text
+def test_names_stay_text_in_markdown() -> None:
+    head, rule, row = Table(['', 'a|b'], [[EVIL, 'c|d']]).markdown().splitlines()
+    assert '<' not in row and r'\[x\](javascript' in row and r'\n# y' in row
+    assert row.replace(r'\|', '').count('|') == head.replace(r'\|', '').count('|') == 3
+    assert escaped('# a') == r'\# a' and escaped('- a') == r'\- a' and escaped('-0.5') == '-0.5'
+
+
+def test_a_terminal_gets_no_control_characters() -> None:
+    text = Table([''], [['a\x1b[31mb\nc']]).text()
+    assert '\x1b' not in text and r'a\x1b[31mb\nc' in text
+
+
+def test_a_spreadsheet_gets_no_formula() -> None:
+    cells = ['=1+1', '+1', '-cmd', '@x', 'plain', -1.5, None]
+    (line,) = csv.reader(Table(list('abcdefg'), [cells]).csv().splitlines()[1:])
+    assert line == ["'=1+1", "'+1", "'-cmd", "'@x", 'plain', '-1.5', '']

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import sections, table
+from jax_resnet.report import columns, reading
 from jax_resnet.runs import results_folder
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
@@ -62,9 +62,9 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
         assert process.wait() == 0
     summary = RunFolder(whole).summary()
     assert numbers(first) == numbers(whole) and summary is not None
-    (section,) = sections.read(['runs/studies/small'])
+    (section,) = reading.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
-    assert table.states(section) == ['2 runs: 2 finished']
+    assert columns.states(section) == ['2 runs: 2 finished']
 
     again = study('--study=small.py')
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to do' in again.stdout
@@ -83,7 +83,7 @@ def test_retrain_keeps_the_old_folder(checkout: Path) -> None:
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
-    (section,) = sections.read(['runs'])
+    (section,) = reading.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder]
 
 
@@ -101,7 +101,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
     done = study('--study=small.py:0.1', '--reuse-results')
     assert done.returncode == 0 and '1 runs: 1 finished (1 of them in results), 0 to do' in done.stdout
-    (section,) = sections.read(['runs/studies'])
+    (section,) = reading.read(['runs/studies'])
     assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
 
 

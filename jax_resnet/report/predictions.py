@@ -2,33 +2,36 @@
 
 import base64
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.report.charts import PALETTE, altair, styled
+from jax_resnet.report.table import one_line
 from jax_resnet.runs import outputs
 from jax_resnet.runs.run import Run
 
-HEIGHT, WIDTH = 12, 64
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: the image, uint8 [height, width, channels], its class, the class that was named, and how sure."""
+    """A wrong answer: the image, uint8 [height, width, channels], its class, the predicted one, and how sure."""
 
     image: np.ndarray
     label: str
-    named: str
+    predicted: str
     probability: float
 
     @property
     def caption(self) -> str:
-        return f'{self.label}, named {self.named}\n{100 * self.probability:.1f} %'
+        return f'{self.label}, predicted {self.predicted}\n{100 * self.probability:.1f} %'
 
     def png(self) -> bytes:
         """The image, enlarged to about 96 pixels."""
@@ -44,72 +47,89 @@ class Mistake:
         return 'data:image/png;base64,' + base64.b64encode(self.png()).decode()
 
 
-def mistakes(run: Run) -> list[Mistake]:
-    """The most confident mistakes that evaluation left in the run folder, if it did."""
-    kept, predictions = outputs.mistakes(run.folder), outputs.predictions(run.folder)
-    if kept is None or predictions is None:
-        return []
-    names, images = outputs.class_names(run.folder), kept['images']
-    logits, labels = predictions['logits'][kept['index']].astype(float), predictions['labels'][kept['index']]
-    chances = np.exp(logits - logits.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
-    named = logits.argmax(1)
-    return [
-        Mistake(image, names[label], names[wrong], float(row[wrong]))
-        for image, label, wrong, row in zip(images, labels, named, chances, strict=True)
-    ]
+@dataclass(frozen=True)
+class Predictions:
+    """Of the test split: logits [example, class], labels [example], the classes' names and the worst mistakes.
+
+    Attributes:
+        logits, labels, class_names: as above.
+        worst: index of each of the most confident mistakes among the examples, and its image; None where not kept.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    class_names: Sequence[str]
+    worst: tuple[np.ndarray, np.ndarray] | None
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """The most confident mistakes that evaluation left in the run folder, if it did."""
+        if self.worst is None:
+            return []
+        index, images = self.worst
+        logits, labels = self.logits[index].astype(float), self.labels[index]
+        chances = np.exp(logits - logits.max(1, keepdims=True))
+        chances /= chances.sum(1, keepdims=True)
+        names = self.class_names
+        return [
+            Mistake(image, names[label], names[wrong], float(row[wrong]))
+            for image, label, wrong, row in zip(images, labels, logits.argmax(1), chances, strict=True)
+        ]
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts [class, predicted class]."""
+        counts = np.zeros((self.logits.shape[1],) * 2, int)
+        np.add.at(counts, (self.labels, self.logits.argmax(1)), 1)
+        return counts
 
 
-def confusion(run: Run) -> np.ndarray | None:
-    """Counts [class, named class] over the test split, or None where there are no predictions."""
-    predictions = outputs.predictions(run.folder)
-    if predictions is None:
+def read(run: Run) -> Predictions | None:
+    """The predictions that a run has left, or None where there are none.
+
+    Raises:
+        ConfigError: files that are damaged, or do not fit each other.
+    """
+    answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
+    if answers is None:
         return None
-    logits, labels = predictions['logits'], predictions['labels']
-    counts = np.zeros((logits.shape[1],) * 2, int)
-    np.add.at(counts, (labels, logits.argmax(1)), 1)
-    return counts
+    names = outputs.class_names(run.folder)
+    if len(names) != answers['logits'].shape[1]:
+        raise ConfigError(f'{run.folder}: its predictions are of another number of classes than {len(names)}')
+    kept = None if worst is None else (worst['index'], worst['images'])
+    return Predictions(answers['logits'], answers['labels'], names, kept)
+
+
+@cache
+def of(run: Run) -> Predictions | None:
+    """What `read` gives; where that is damaged None, which the log says once."""
+    try:
+        return read(run)
+    except ConfigError as e:
+        _log.warning('left out: %s', one_line(str(e)))
+        return None
 
 
 def drawings(run: Run) -> list[Path]:
     """Drawings that other commands have left in the run folder, such as `python -m jax_resnet.responses` can."""
-    return sorted(path for path in run.folder.glob('*.svg') if not path.is_symlink())
+    return sorted(path for path in run.folder.glob('*.svg') if path.is_file() and not path.is_symlink())
 
 
-def charts(run: Run) -> dict[str, Any]:
+def charts(run: Run, predictions: Predictions | None) -> dict[str, Any]:
     """By name: the confusion matrix and the error of each class, as far as the run has them."""
-    counts = confusion(run)
-    if counts is None:
+    if predictions is None:
         return {}
-    return {'confusion': _confusion_chart(counts, outputs.class_names(run.folder)), 'classes': _classes_chart(run)}
-
-
-def curve(run: Run) -> str:
-    """The errors of a run for a terminal: `o` test, `.` training, in %."""
-    lines = run.metrics
-    if not lines:
-        return 'no evaluation yet'
-    top = max(10, ceil(max(max(line['test_error'], line['train_error'] or 0) for line in lines) / 10) * 10)
-    grid = [[' '] * WIDTH for _ in range(HEIGHT)]
-    last = lines[-1]['epoch']
-    for name, mark in (('train_error', '.'), ('test_error', 'o')):
-        for line in lines:
-            if line[name] is None:
-                continue
-            x = min(WIDTH - 1, int(line['epoch'] / last * (WIDTH - 1)))
-            y = HEIGHT - 1 - round(line[name] / top * (HEIGHT - 1))
-            grid[y][x] = mark
-    scale = {0: f'{top} %', HEIGHT - 1: '0 %'}
-    rows = [f'{scale.get(y, ""):>6} |{"".join(row).rstrip()}' for y, row in enumerate(grid)]
-    axis = f'{"":7}+{"-" * WIDTH}\n{"":8}0{f"epoch {last:.1f}":>{WIDTH - 1}}'
-    return '\n'.join([*rows, axis, f'{"":8}error: o test, . training'])
+    return {
+        'confusion': _confusion_chart(predictions.confusion, predictions.class_names),
+        'classes': _classes_chart(run),
+    }
 
 
 def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
     alt = altair()
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     values = [
-        {'class': names[i], 'named': names[j], 'count': int(counts[i, j]), 'share': round(float(shares[i, j]), 2)}
+        {'class': names[i], 'predicted': names[j], 'count': int(counts[i, j]), 'share': round(float(shares[i, j]), 2)}
         for i, j in np.ndindex(*counts.shape)
         if counts[i, j]
     ]
@@ -117,13 +137,13 @@ def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
     domain, plain = alt.Scale(domain=list(names)), {'labels': few, 'ticks': False, 'grid': False, 'domain': False}
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X(
-            'named:N',
-            title='named',
+            'predicted:N',
+            title='predicted',
             scale=domain,
             axis=alt.Axis(labelAngle=-45 if max(map(len, names)) > 3 else 0, **plain),
         ),
         y=alt.Y('class:N', title='class', scale=domain, axis=alt.Axis(**plain)),
-        tooltip=['class:N', 'named:N', 'count:Q', alt.Tooltip('share:Q', title='% of the class')],
+        tooltip=['class:N', 'predicted:N', 'count:Q', alt.Tooltip('share:Q', title='% of the class')],
     )
     colours = alt.Scale(type='sqrt', domain=[0, 100], range=['#f5f8fc', PALETTE[0]])
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))

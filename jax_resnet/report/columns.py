@@ -1,0 +1,197 @@
+"""The tables of a section: one place for their columns, the form of their numbers, and what is to be said of them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from jax_resnet.report import recipe
+from jax_resnet.report.sections import Row, Section
+from jax_resnet.report.table import Cell, Links, Table
+from jax_resnet.report.templating import address
+from jax_resnet.runs.run import FINISHED, STATES, Run
+
+NONE = '–'  # noqa: RUF001
+
+
+def columns(section: Section) -> dict[str, Callable[[Row], str]]:
+    """The columns of a section's table by their heading: from a row to a text. Errors are in %."""
+    window = next((row.window for row in section.rows if row.window), None)
+    has_published = any(row.published is not None or row.published_text for row in section.rows)
+    result: dict[str, Callable[[Row], str]] = {
+        'network': network,
+        'parameters': lambda row: _whole(row.mean('parameters')),
+        'multiply-adds': lambda row: _millions(row.mean('multiply_adds')),
+        'runs': lambda row: f'{len(row.finished)} of {len(row.runs)}',
+        'test error': lambda row: with_spread(row.mean('final_test_error'), row.std),
+        'median': lambda row: _two(row.median),
+    }
+    if window:
+        result[f'epochs {window[0]:g} to {window[1]:g}: mean (least to greatest)'] = _window
+    result['best epoch'] = lambda row: _two(row.mean('best_test_error'))
+    if has_published:
+        result['published'] = lambda row: row.published_text or _two(row.published)
+        result['difference'] = lambda row: NONE if (d := section.difference(row)) is None else f'{d:+.2f}'
+    result['training error'] = lambda row: _two(row.mean('final_train_error'))
+    result['time'] = lambda row: NONE if not row.finished else duration(median(row.values('seconds')))
+    result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or NONE
+    return result
+
+
+def table(section: Section, folder: Path | None = None) -> Table:
+    """A section's table, the row's label and group first; in it links to the runs, where the folder of it is given."""
+    parts = columns(section)
+    grouped = len(section.groups) > 1
+
+    def cell(head: str, row: Row) -> Cell:
+        text = parts[head](row)
+        if head != 'runs' or folder is None:
+            return text
+        return Links(text, tuple((str(run.seed), link(run, folder)) for run in row.runs))
+
+    return Table(
+        ['', *(['group'] if grouped else []), *parts],
+        [[row.label, *([row.group] if grouped else []), *(cell(head, row) for head in parts)] for row in section.rows],
+    )
+
+
+def link(run: Run, folder: Path) -> str:
+    """From a folder to a run, as a relative address."""
+    return address(run.folder, folder) + '/' * (run.folder.suffix != '.json')
+
+
+def varied(section: Section) -> Table:
+    """What varied between the rows, by their configs."""
+    values = section.varied
+    rows = [[row.label, *(recipe.value(column[i]) for column in values.values())] for i, row in enumerate(section.rows)]
+    return Table(['', *map(recipe.name, values)], rows)
+
+
+def explain(section: Section) -> list[str]:
+    """What the table's numbers are, and which of its runs are not what they should be."""
+    notes = [
+        'Errors in %. Test error: at the end of training, mean ± standard deviation over runs. Best epoch: the least '
+        'test error of a run, chosen on the test data, so no result. Training error: over the augmented batches of the '
+        'last epoch. Time: median of the runs.'
+    ]
+    if section.is_rehearsal:
+        notes.append(
+            'A rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing of CIFAR, and are '
+            'not compared with the published.'
+        )
+    if section.changes:
+        changed = ', '.join(recipe.phrase(*change) for change in section.changes.items())
+        notes.append(f'Changed in every run: {changed}. Published numbers are of the unchanged recipe, and not shown.')
+    if any(row.published is not None or row.published_text for row in section.rows):
+        notes.append(f'Published: {section.source}. Difference: ours less the published, in points.')
+    return [*notes, *section.notes]
+
+
+def states(section: Section) -> list[str]:
+    """A line for each run that is not finished, after one that counts them."""
+    runs = [(row, run) for row in section.rows for run in row.runs]
+    lines = [
+        f'{row.label}, seed {run.seed}: {run.state}{f" ({run.detail})" if run.detail else ""}'
+        for row, run in runs
+        if run.state != FINISHED
+    ]
+    counted = ', '.join(f'{count} {name}' for name in STATES if (count := section.count(name)))
+    return [f'{len(runs)} run{"s" * (len(runs) != 1)}' + (f': {counted}' if counted else ''), *lines]
+
+
+def numbers(sections: Sequence[Section]) -> Table:
+    """A row for each row of the sections' tables, with numbers as they are and the run folders, for other programs."""
+    lines = [_numbers(section, row) for section in sections for row in section.rows]
+    return Table(list(lines[0]) if lines else [], [list(line.values()) for line in lines])
+
+
+def _numbers(section: Section, row: Row) -> dict[str, Any]:
+    least, greatest, mean = row.in_window or (None, None, None)
+    return {
+        'study': section.name,
+        'rehearsal': str(section.is_rehearsal),
+        'group': row.group,
+        'row': row.label,
+        'network': network(row),
+        'parameters': row.mean('parameters'),
+        'multiply_adds': row.mean('multiply_adds'),
+        'runs': len(row.runs),
+        'finished': len(row.finished),
+        'test_error_mean': row.mean('final_test_error'),
+        'test_error_std': row.std,
+        'test_error_median': row.median,
+        'window_first_epoch': row.window and row.window[0],
+        'window_last_epoch': row.window and row.window[1],
+        'window_mean': mean,
+        'window_least': least,
+        'window_greatest': greatest,
+        'best_test_error_mean': row.mean('best_test_error'),
+        'published': row.published,
+        'published_text': row.published_text,
+        'difference': section.difference(row),
+        'train_error_mean': row.mean('final_train_error'),
+        'seconds_mean': row.mean('seconds'),
+        'devices': '; '.join(dict.fromkeys(run.summary['device'] for run in row.finished)),
+        'run_folders': '; '.join(str(run.folder) for run in row.runs),
+        'states': '; '.join(run.state for run in row.runs),
+    }
+
+
+def network(row: Row) -> str:
+    """A row's network, by its config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
+    model = {name.removeprefix('model.'): v for name, v in row.config.items() if name.startswith('model.')}
+    if 'depth' not in model:
+        return str(model.get('name', NONE)).replace('_', ' ')
+    kind = 'plain' if str(model['name']).endswith('plain') else 'ResNet'
+    order = str(model.get('order', 'original'))
+    before = 'pre-activation ' if order == 'full_preactivation' else ''
+    parts = [f'{before}{kind}-{model["depth"]}']
+    parts += [_spaced(order)] if order not in ('original', 'full_preactivation') else []
+    parts += [_shortcut(model)] if kind == 'ResNet' else []
+    return ', '.join(filter(None, parts))
+
+
+def _shortcut(model: Mapping[str, Any]) -> str:
+    """What a network's shortcuts are, where they are not those of the 2015 paper."""
+    usual = 'B' if model.get('unit') == 'bottleneck' else 'A'
+    named = str(model.get('shortcut') or usual)
+    return '' if named == usual else f'shortcut {_spaced(named)}'
+
+
+def _spaced(name: str) -> str:
+    """'exclusive_gating_-6' is exclusive gating -6; between two numbers stands a comma."""
+    return re.sub(r'(?<=\d)_(?=[\d-])', ', ', name).replace('_', ' ')
+
+
+def with_spread(mean: float | None, std: float | None) -> str:
+    return _two(mean) + ('' if std is None else f' ± {std:.2f}')
+
+
+def duration(seconds: float) -> str:
+    """'48 s', '12 min 5 s' or '3:05 h'."""
+    if seconds < 90:
+        return f'{seconds:.0f} s'
+    if seconds < 3600:
+        return f'{seconds // 60:.0f} min {seconds % 60:.0f} s'
+    return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
+
+
+def _window(row: Row) -> str:
+    if row.in_window is None:
+        return NONE
+    least, greatest, mean = row.in_window
+    return f'{mean:.2f} ({least:.2f} to {greatest:.2f})'
+
+
+def _two(value: float | None) -> str:
+    return NONE if value is None else f'{value:.2f}'
+
+
+def _whole(value: float | None) -> str:
+    return NONE if value is None else f'{value:,.0f}'
+
+
+def _millions(value: float | None) -> str:
+    return NONE if value is None else f'{value / 1e6:,.1f} M'

@@ -1,0 +1,127 @@
+"""From run folders and the descriptions of studies to the sections of a report; what is damaged is left out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.report import recipe
+from jax_resnet.report.sections import Row, Section
+from jax_resnet.report.table import one_line
+from jax_resnet.runs import find
+from jax_resnet.runs import run as run_folders
+from jax_resnet.runs.run import FINISHED, Run
+
+S = TypeVar('S')
+T = TypeVar('T')
+
+
+def read(paths: Sequence[str | Path]) -> list[Section]:
+    """The sections of a report on run folders and studies at or beneath the paths.
+
+    A damaged run, or study, is left out, which a note of its section, or of the last, says.
+
+    Raises:
+        ConfigError: nothing there, or all of it damaged; a row of a study whose runs have different recipes.
+    """
+    studies, folders = find.find(paths)
+    left_out: list[str] = []
+    sections: list[Section] = []
+    for section in _undamaged(_of_study, studies, left_out):
+        same = sum(other.name.partition('-')[0] == section.name for other in sections)
+        sections.append(replace(section, name=f'{section.name}-{same + 1}') if same else section)
+    taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
+    of_no_study = [folder for folder in folders if folder.resolve() not in taken]
+    runs = [*_undamaged(run_folders.read, of_no_study, left_out)]
+    made = sections + ([_of_runs(runs)] if runs else [])
+    if not made:
+        raise ConfigError(left_out[0].removeprefix('Left out: '))
+    *others, last = made
+    return [*others, replace(last, notes=[*last.notes, *left_out])]
+
+
+def _undamaged(read_one: Callable[[S], T], places: Iterable[S], left_out: list[str]) -> Iterable[T]:
+    """What is read at each place; a line for each of the others goes to `left_out`."""
+    for place in places:
+        try:
+            yield read_one(place)
+        except ConfigError as e:
+            left_out.append(f'Left out: {one_line(str(e))}')
+
+
+def _of_study(path: Path) -> Section:
+    left_out: list[str] = []
+
+    def row(described: Mapping[str, Any]) -> Row:
+        runs = [*_undamaged(partial(_of_study_row, path.parent), described['runs'], left_out)]
+        label, window = recipe.label(described['label'], changes), described['window']
+        if changes:  # what is published is of the row as it stands
+            return Row(label, described['group'], runs, window=window and tuple(window), measure=study['measure'])
+        published, text = described['published'], described['published_text']
+        return Row(label, described['group'], runs, published, text, window and tuple(window), study['measure'])
+
+    try:
+        study = find.read_study(path)
+        changes = recipe.of_results(study['changes'])
+        rows = [row(described) for described in study['rows']]
+        return Section(
+            name=study['study'],
+            question=study['question'],
+            about=study['about'],
+            source=study['source'],
+            rows=rows,
+            changes=changes,
+            is_rehearsal=study['is_rehearsal'],
+            notes=[*study['notes'], *left_out],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        if isinstance(e, ConfigError):
+            raise
+        raise ConfigError(f'{path} is no description of a study ({type(e).__name__}: {e})') from None
+
+
+def _of_study_row(folder: Path, described: Mapping[str, Any]) -> Run:
+    """A run of a study: of its folder, or where that is not finished, of its result, if there is one."""
+    run = run_folders.read(_join(folder, described['folder']), described['seed'])
+    result = described.get('result')
+    return run if run.state == FINISHED or not result else run_folders.read(_join(folder, result))
+
+
+def _of_runs(runs: Sequence[Run]) -> Section:
+    """Runs of no study: a row for those that differ in the seed alone, called by their config and what is changed."""
+    by_recipe: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
+    rows: list[Row] = []
+    for same in by_recipe.values():
+        label = _label(same[0], [other[0] for other in by_recipe.values()])
+        used = sum(row.label.partition(' (')[0] == label for row in rows)
+        data = same[0].config.get('dataset.name')
+        rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
+    return Section('runs', 'Runs', '', '', rows, {}, all(run.is_rehearsal for run in runs), ())
+
+
+def _label(run: Run, others: Sequence[Run]) -> str:
+    """What a run of no study is called: its config, with what is changed in it, or if that is not known, special."""
+    config = recipe.name_by_folder(run.folder)
+    if run.is_rehearsal or (changes := recipe.changes_by_folder(run)) is None:
+        alike = [other for other in others if recipe.name_by_folder(other.folder) == config]
+        changes = {
+            field: value
+            for field, value in run.recipe.items()
+            if any(other.recipe.get(field) != value for other in alike)
+        }
+    return recipe.label(config, changes) + ', rehearsal' * run.is_rehearsal
+
+
+def _join(folder: Path, relative: str) -> Path:
+    """`folder/relative` without its '..'; the folder itself may be a relative path."""
+    parts = list(folder.parts)
+    for part in Path(relative).parts:
+        if part == '..' and parts and parts[-1] != '..':
+            parts.pop()
+        else:
+            parts.append(part)
+    return Path(*parts)

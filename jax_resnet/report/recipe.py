@@ -1,0 +1,151 @@
+"""A recipe in a person's words, and what is changed in it, against its config file: reports and README say the same."""
+
+from ast import literal_eval
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jax_resnet.config import identity, loader
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs.run import Run
+
+NAMES = {
+    'init_from': 'begins from',
+    'dataset.name': 'data set',
+    'dataset.train': 'training split',
+    'dataset.validation': 'validation split',
+    'dataset.test': 'test split',
+    'dataset.flip': 'mirrored images',
+    'dataset.pad': 'padding',
+    'schedule.drop_at': 'learning rate drops',
+    'schedule.factor': 'factor of a drop',
+    'schedule.warmup_for': 'warm-up',
+    'schedule.warmup_learning_rate': 'learning rate of the warm-up',
+    'optimizer.decay': 'what decays',
+    'batch_norm.group_size': "examples in BatchNorm's group",
+    'batch_norm.momentum': "BatchNorm's momentum",
+    'batch_norm.epsilon': "BatchNorm's epsilon",
+    'precision.compute': 'precision',
+    'precision.matmul': 'precision of products',
+}
+"""What fields are called, where it is not the field's own name with spaces."""
+
+
+def _drops(value: Any) -> str:
+    return f'learning rate drops at {_joined(value)}' if value else 'learning rate never drops'
+
+
+PHRASES: Mapping[str, Callable[[Any], str]] = {
+    'train_for': lambda value: f'trained for {value}',
+    'batch_size': lambda value: f'batches of {value}',
+    'evaluate_every': lambda value: f'evaluated every {value}',
+    'init_from': lambda value: f'begun from {value}' if value else 'begun afresh',
+    'dataset.name': lambda value: f'on {value}',
+    'schedule.drop_at': _drops,
+    'schedule.warmup_for': lambda value: f'warm-up of {value}' if value else 'no warm-up',
+    'precision.compute': lambda value: f'computed in {value}',
+}
+"""Of fields that are said otherwise than as name and value."""
+
+
+def name(field: str) -> str:
+    """What a field, a dotted name, is called: 'schedule.learning_rate' is the learning rate."""
+    group, _, leaf = field.rpartition('.')
+    return NAMES.get(field) or (group if leaf == 'name' else leaf).replace('_', ' ')
+
+
+def value(of: Any) -> str:
+    """A value of a config, as it is said."""
+    if isinstance(of, list | tuple):
+        return _joined(of) or 'none'
+    return {True: 'yes', False: 'no', None: 'none'}[of] if of is None or isinstance(of, bool) else str(of)
+
+
+def phrase(field: str, of: Any) -> str:
+    """A field with its value, as a part of a sentence: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
+    if field in PHRASES:
+        return PHRASES[field](_of_text(of))
+    if of is None or isinstance(of, bool):
+        return name(field) if of else f'no {name(field)}'
+    return f'{name(field)} {value(of)}'
+
+
+def label(config: str, changes: Mapping[str, Any]) -> str:
+    """What a config, or a row, is called with what is changed in it: 'resnet20_cifar10, trained for 8 epochs'."""
+    called = config.removeprefix('configs/').replace('.py', '', 1)
+    return ', '.join([called, *(phrase(field, of) for field, of in changes.items())])
+
+
+def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a config, nested or by dotted name, that are not as in its file; None for those it lacks.
+
+    Raises:
+        ConfigError: no such file, or one that cannot be loaded.
+    """
+    here = identity.compared(config)
+    as_it_stands = identity.compared(loader.load(config_file, {})[0].to_dict())
+    names = [field for field in {**here, **as_it_stands} if field != 'seed']
+    return {field: here.get(field) for field in names if here.get(field) != as_it_stands.get(field)}
+
+
+def of_results(changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the changed fields on which results depend; how often a checkpoint is saved is none of them."""
+    silent = (*identity.NOT_COMPARED, 'seed', 'keep_every')
+    return {field: of for field, of in changed.items() if not field.startswith(silent)}
+
+
+def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `changes` on which results depend."""
+    return of_results(changes(config_file, config))
+
+
+def changes_by_folder(run: Run) -> dict[str, Any] | None:
+    """The changed recipe of a run, against the config file that its folder names; None where that is not known."""
+    try:
+        return changed_recipe(config_file(run.folder), run.config)
+    except ConfigError:
+        return None
+
+
+def config_file(run: Path) -> str:
+    """The config file of a run, by its folder, or its file of results: runs/<config name>[-<argument>]/...
+
+    Raises:
+        ConfigError: it lies elsewhere, or there is no such file.
+    """
+    beneath = _beneath(run)
+    named, _, argument = beneath.partition('-')
+    file = Path('configs', f'{named}.py')
+    if not beneath or not file.is_file():
+        why = f', as {file} is no config' if beneath else ''
+        raise ConfigError(f'{run}: must lie beneath runs/<config name>{why}; --config names it')
+    return f'{file}:{argument}' if argument else str(file)
+
+
+def name_by_folder(run: Path) -> str:
+    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
+    *_, before, last = ('', '', *run.resolve().parts)
+    return _beneath(run) or (before if last.startswith('seed') else last)
+
+
+def _beneath(run: Path) -> str:
+    """The folder beneath `runs`, or of a file that beneath `results`; '' of a run that lies elsewhere."""
+    parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
+    return parts[parts.index(root) + 1] if root in parts[:-2] else ''
+
+
+def _of_text(of: Any) -> Any:
+    """The tuple that a study's description has as text; any other value as it is."""
+    try:
+        return literal_eval(of) if isinstance(of, str) and of.startswith('(') else of
+    except (ValueError, SyntaxError):
+        return of
+
+
+def _joined(values: Sequence[Any]) -> str:
+    """'6 and 9 epochs', of durations of one unit; 'a, b and c'."""
+    texts = [*map(str, values)]
+    units = {text.partition(' ')[2].removesuffix('s') for text in texts}
+    if len(texts) > 1 and len(units) == 1 and units != {''}:
+        texts = [*(text.partition(' ')[0] for text in texts[:-1]), texts[-1]]
+    return ' and '.join(filter(None, [', '.join(texts[:-1]), *texts[-1:]]))

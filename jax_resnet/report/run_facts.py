@@ -1,0 +1,54 @@
+"""What a page says of a single run: its recipe, dates, commit, versions and device."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jax_resnet.report import columns, recipe
+from jax_resnet.report.sections import Row
+from jax_resnet.runs.run import Run
+
+RECIPE = (
+    'dataset.name', 'train_for', 'batch_size', 'schedule.name', 'schedule.learning_rate', 'schedule.drop_at',
+    'schedule.factor', 'schedule.warmup_for', 'optimizer.name', 'optimizer.momentum', 'optimizer.weight_decay',
+    'init_from', 'precision.compute', 'seed',
+)  # fmt: skip
+"""The fields that a reader asks for first."""
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Names and texts; what the run's files do not say is left out."""
+    if not run.config:
+        return []
+    told = {'network': columns.network(Row('', '', [run])), 'config': recipe.name_by_folder(run.folder)}
+    changed = recipe.changes_by_folder(run)
+    if changed is not None:
+        told['changed in it'] = ', '.join(recipe.phrase(*change) for change in changed.items()) or 'nothing'
+    told |= {recipe.name(field): recipe.value(run.config[field]) for field in RECIPE if field in run.config}
+    for name, file in {'begun': 'config.json', 'last written': 'metrics.jsonl'}.items():
+        path = run.folder / file
+        if path.is_file():
+            told[name] = f'{datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}'
+    for start in _starts(run)[-1:]:
+        told['device'] = str(start.get('device', ''))
+        told['commit'] = str(start.get('git_commit') or 'not of a git checkout')
+        versions = start.get('versions')
+        if isinstance(versions, Mapping):
+            told['versions'] = ', '.join(f'{package} {version}' for package, version in versions.items())
+    return [*told.items()]
+
+
+def fields(run: Run) -> list[tuple[str, str]]:
+    """Every field of the config, by its dotted name."""
+    return [(field, recipe.value(value)) for field, value in sorted(run.config.items())]
+
+
+def _starts(run: Run) -> list[dict[str, Any]]:
+    """Versions, device and commit, for each time that the run was started."""
+    from jax_resnet.runs import results_folder
+    from jax_resnet.runs.run_folder import RunFolder
+
+    if run.folder.suffix == '.json':
+        return list(results_folder.read(Path(run.folder)).get('environment', []))
+    return RunFolder(run.folder).starts()

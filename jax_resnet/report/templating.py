@@ -1,0 +1,54 @@
+"""The templates of pages: in HTML and in Markdown, whatever is put in is escaped, unless it says that it is markup."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.report.table import escaped
+
+
+def html(name: str, **values: Any) -> str:
+    """A template of HTML, filled in. Raises ConfigError, which names the extra, where Jinja is not installed."""
+    environment = _environment(autoescape=True)
+    environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
+    text: str = environment.get_template(name).render(values)
+    return text
+
+
+def markdown(name: str, **values: Any) -> str:
+    """A template of Markdown, filled in, with one empty line between its blocks. Raises ConfigError, as `html`."""
+    environment = _environment(finalize=lambda value: value if _is_markup(value) else escaped(str(value)))
+    return re.sub(r'\n{3,}', '\n\n', environment.get_template(name).render(values)).strip()
+
+
+def markup(text: str) -> Any:
+    """A text that is HTML or Markdown already."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def address(path: Path, folder: Path) -> str:
+    """The address of a file in a page that lies in `folder`; what could end it in HTML or Markdown is quoted."""
+    return quote(Path(os.path.relpath(path, folder)).as_posix(), safe='/=,')
+
+
+def _is_markup(value: Any) -> bool:
+    return hasattr(value, '__html__')
+
+
+def _environment(**options: Any) -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise ConfigError("pages need jinja2: pip install 'jax_resnet[report]'") from None
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader('jax_resnet.report'),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )

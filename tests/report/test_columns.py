@@ -1,0 +1,74 @@
+"""The table's columns, numbers and notes."""
+
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.report import columns, reading
+from tests.report.conftest import write_run, write_study
+
+
+def test_a_row_of_the_table(study: Path) -> None:
+    (section,) = reading.read([study])
+    made = columns.table(section)
+    heads, cells = made.heads, made.rows
+    row = dict(zip(heads, cells[0], strict=True))
+    assert row == {
+        '': 'rate 0.1',
+        'network': 'ResNet-8',
+        'parameters': '75,002',
+        'multiply-adds': '3.0 M',
+        'runs': '2 of 2',
+        'test error': '11.00 ± 1.41',
+        'median': '11.00',
+        'epochs 3 to 4: mean (least to greatest)': '15.50 (10.00 to 20.00)',
+        'best epoch': '11.00',
+        'published': '9.00',
+        'difference': '+2.00',
+        'training error': '6.00',
+        'time': '12 s',
+        'device': '1 x cpu (2 cores)',
+    }
+    assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == columns.NONE
+    text = made.text().splitlines()
+    assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('device')
+
+
+def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
+    write_run(tmp_path / 'a' / 'seed0')
+    rows = [{'label': 'a', 'runs': ['a/seed0', 'b/seed0'], 'published': 9.0}]
+    folder = write_study(
+        tmp_path / 'studies' / 's', rows, changes={'train_for': '1 epoch'}, is_rehearsal=True, notes=['x: merged']
+    )
+    (section,) = reading.read([folder])
+    notes = columns.explain(section)
+    assert any(note.startswith('A rehearsal') for note in notes) and notes[-1] == 'x: merged'
+    assert (
+        'Changed in every run: trained for 1 epoch. Published numbers are of the unchanged recipe, and not shown.'
+        in notes
+    )
+    assert columns.states(section) == ['2 runs: 1 finished, 1 missing', 'a, trained for 1 epoch, seed 1: missing']
+    made = columns.table(section)
+    heads, cells = made.heads, made.rows
+    assert cells[0][0] == 'a, trained for 1 epoch' and not {'published', 'difference'} & {*heads}
+
+
+@pytest.mark.parametrize(
+    ('model', 'text'),
+    [
+        ({'name': 'cifar_plain', 'depth': 56}, 'plain-56'),
+        ({'name': 'cifar_resnet', 'depth': 110, 'order': 'full_preactivation'}, 'pre-activation ResNet-110'),
+        ({'name': 'scaled_resnet', 'width': 128}, 'scaled resnet'),
+    ],
+)
+def test_networks_are_called_by_their_config(tmp_path: Path, model: dict, text: str) -> None:
+    write_run(tmp_path / 'a' / 'seed0', model=model)
+    (section,) = reading.read([tmp_path / 'a'])
+    assert columns.network(section.rows[0]) == text
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'), [(48.4, '48 s'), (725, '12 min 5 s'), (11_100, '3:05 h'), (10_800, '3:00 h')]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert columns.duration(seconds) == text

@@ -1,0 +1,54 @@
+"""A look at one run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.report import predictions, terminal
+from jax_resnet.runs import run as runs
+from tests.report.conftest import write_run
+
+
+def test_where_a_run_is_wrong(tmp_path: Path) -> None:
+    run = runs.read(write_run(tmp_path / 'a'))
+    found = predictions.read(run)
+    assert found is not None
+    np.testing.assert_array_equal(found.confusion, [[1, 1, 0], [0, 2, 0], [0, 0, 0]])
+    (mistake,) = found.mistakes
+    chance = np.exp(3) / (np.exp(3) + 2)
+    assert (mistake.label, mistake.predicted, mistake.probability) == ('cat', 'dog', pytest.approx(chance))
+    assert mistake.caption == 'cat, predicted dog\n90.9 %'
+    assert mistake.png().startswith(b'\x89PNG')
+
+
+def test_a_run_without_predictions_has_none_of_it(tmp_path: Path) -> None:
+    run = runs.read(write_run(tmp_path / 'a', state='stopped'))
+    assert predictions.read(run) is None and predictions.charts(run, None) == {}
+
+
+def test_a_curve_in_the_terminal(tmp_path: Path) -> None:
+    lines = terminal.curve(runs.read(write_run(tmp_path / 'a'))).splitlines()
+    assert lines[0].startswith('  90 % |') and lines[11].startswith('   0 % |') and 'epoch 4.0' in lines[13]
+    assert sum(line.count('o') for line in lines[:12]) == 4
+    assert terminal.curve(runs.read(tmp_path / 'none')) == 'no evaluation yet'
+
+
+def test_damaged_predictions_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = runs.read(write_run(tmp_path / 'a'))
+    content = (run.folder / 'predictions.npz').read_bytes()
+    for damaged in (b'', b'not an archive', content[:200], content.replace(b'descr', b'desc\xff')):
+        (run.folder / 'predictions.npz').write_bytes(damaged)
+        with pytest.raises(ConfigError, match='predictions.npz'):
+            predictions.read(run)
+    assert predictions.of(run) is predictions.of(run) is None
+    assert len(caplog.records) == 1 and 'left out: ' in caplog.text
+
+
+def test_no_link_is_followed_out_of_a_run_folder(tmp_path: Path) -> None:
+    run = runs.read(write_run(tmp_path / 'a'))
+    (tmp_path / 'secret.svg').write_text('<svg/>')
+    (run.folder / 'drawn.svg').write_text('<svg/>')
+    (run.folder / 'linked.svg').symlink_to(tmp_path / 'secret.svg')
+    assert predictions.drawings(run) == [run.folder / 'drawn.svg']

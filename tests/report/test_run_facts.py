@@ -1,0 +1,33 @@
+"""What is said of a single run."""
+
+import json
+import os
+from pathlib import Path
+
+from jax_resnet.report import run_facts
+from jax_resnet.runs import run as runs
+from tests.report.conftest import ROOT, write_run
+
+
+def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
+    start = {
+        'step': 0,
+        'versions': {'python': '3.11.7', 'jax': '0.10.2'},
+        'device': '1 x abacus',
+        'git_commit': 'b7d771a+',
+    }
+    (folder / 'environment.json').write_text(json.dumps([{**start, 'device': 'another'}, start]))
+    os.utime(folder / 'config.json', (1e9, 1e9))
+    told = dict(run_facts.facts(runs.read(folder)))
+    assert (
+        told['network'] == 'ResNet-8' and told['learning rate drops'] == '2 epochs' and told['train for'] == '4 epochs'
+    )
+    assert told['begun'].startswith('2001-09-') and told['last written'] > told['begun']
+    assert (told['device'], told['commit'], told['versions']) == ('1 x abacus', 'b7d771a+', 'python 3.11.7, jax 0.10.2')
+    assert ('model.depth', '8') in run_facts.fields(runs.read(folder))
+
+
+def test_a_result_tells_it_too() -> None:
+    told = dict(run_facts.facts(runs.read(ROOT / 'results' / 'resnet20_digits' / 'seed0.json')))
+    assert told['config'] == 'resnet20_digits' and told['device'] == '1 x cpu (2 cores)' and len(told['commit']) == 40
