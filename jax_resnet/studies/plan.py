@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.identity import default_name
+from jax_resnet.config.identity import default_name, find_folder
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.runs import results_folder
@@ -47,7 +47,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where `main.py` would put it, so that studies share runs."""
-        return default_name(self.config_file, self.overrides, self.seed)
+        return find_folder(self.config_file, self.overrides, self.overrides, self.seed)
 
     @property
     def command(self) -> str:

@@ -51,7 +51,8 @@ def test_every_argument_of_its_network_is_a_field_of_every_config(name: str, arg
         ('configs/preact_resnet110_cifar10.py', ['--config.model.shortcut=B'], {'model.shortcut': 'B'}),
         ('configs/resnet56_cifar10.py', ['--config.model.stage_sizes=(5,9,13)'], {'model.stage_sizes': (5, 9, 13)}),
         ('configs/resnet56_cifar10.py', ['--config.model.stage_sizes=5,9,13'], {'model.stage_sizes': (5, 9, 13)}),
-        (DIGITS, ['--config.model.zero_last_scale'], {'model.zero_last_scale': True}),
+        (DIGITS, ['--config.model.zero_last_scale', '--config.model.shortcut=B'],
+         {'model.zero_last_scale': True, 'model.shortcut': 'B'}),
         (DIGITS, ['--config.model.name=cifar_plain'], {'model.name': 'cifar_plain'}),
         ('configs/plain20_cifar10.py', ['--config.model.name=cifar_resnet'], {'model.name': 'cifar_resnet'}),
         (
