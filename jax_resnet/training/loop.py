@@ -62,7 +62,7 @@ def train(
         folder.open(config)
         finished = folder.summary()
         if finished is not None:
-            print(f'{folder.path} holds this run, finished:\n{describe_summary(finished)}')
+            print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
             return finished
         with folder.locked():
             return _Run(experiment, folder, progress).go(profile)
@@ -130,10 +130,9 @@ class _Run:
         state, seconds = self.checkpoints.restore_latest(like, sharding)
         # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
         self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
-        there, due = self.folder.last_step(), int(state.step) - int(state.totals.steps)
-        if there != due:
-            lost = f'ends at step {there:,}: its lines to {due:,} were lost'
-            self.progress.say(f'{self.folder.path}/metrics.jsonl {lost}')
+        due = int(state.step) - int(state.totals.steps)
+        if self.folder.last_step() != due:
+            self.progress.say(f'{self.folder.path}/metrics.jsonl: lines up to step {due:,} were lost')
         return state, seconds
 
     def _introduce(self) -> None:
@@ -172,8 +171,8 @@ class _Run:
         steps, seconds = self.step - first, time.monotonic() - began
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
-        new = jax.tree.map(np.subtract, self.totals, before)
-        self.progress.update(self.step, steps, float(new.loss), int(new.errors), seconds)
+        loss, errors = float(self.totals.loss - before.loss), int(self.totals.errors - before.errors)
+        self.progress.update(self.step, steps, loss, errors, seconds)
 
     def _is_due(self, every: str, step: int | None = None) -> bool:
         duration = self.config[every]
