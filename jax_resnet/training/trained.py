@@ -20,6 +20,7 @@ from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
+from jax_resnet.runs.files import shown
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
@@ -46,8 +47,14 @@ class Trained:
     class_names: Sequence[str]
 
     def logits(self, images: ArrayLike) -> jax.Array:
-        """float32 [batch, classes] of images, uint8 [batch, *image_shape]."""
-        return self._logits(self.variables, jnp.asarray(images))
+        """float32 [batch, classes] of images, uint8 [batch, *image_shape]; ConfigError for others."""
+        images = jnp.asarray(images)
+        if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
+            sides = ', '.join(map(str, self.image_shape))
+            raise ConfigError(
+                f'images: must be uint8 [batch, {sides}], 0 to 255; got {images.dtype} {list(images.shape)}'
+            )
+        return self._logits(self.variables, images)
 
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """The softmax of `logits`."""
@@ -90,7 +97,7 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
 
     Raises:
-        ConfigError, DataError: as `load`; no such split or data.
+        ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
     """
     trained, config = _load_stacked(path)
     dataset = config['dataset']
@@ -106,7 +113,17 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         Mesh(np.array([device]), ('data',)),
         backend.of(device.platform),
     )
-    return evaluator(trained.variables)
+    scores = evaluator(trained.variables)
+    check_finite(path, scores.not_finite, scores.count)
+    return scores
+
+
+def check_finite(path: str | Path, not_finite: int, count: int) -> None:
+    """Raises DataError where examples have logits that are infinite or not numbers: nothing can be said of these."""
+    if not_finite:
+        raise DataError(
+            f'{shown(path)}: its logits of {not_finite:,} of {count:,} examples are infinite or not numbers'
+        )
 
 
 def read_variables(path: str | Path) -> dict[str, Any]:
