@@ -123,7 +123,7 @@ class _Run:
             self.folder.cut_metrics(0)
             state = self.experiment.initial_state()
             if self.config['init_from'] is not None:
-                state, line = begin_from(self.config['init_from'], state)
+                state, line = begin_from(self.config['init_from'], state, self.experiment.model)
                 self.progress.say(line)
             return state, 0.0
         like, sharding = self.experiment.abstract_state(), self.experiment.everywhere

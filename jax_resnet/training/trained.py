@@ -126,9 +126,17 @@ def check_finite(path: str | Path, not_finite: int, count: int) -> None:
         )
 
 
-def read_variables(path: str | Path) -> dict[str, Any]:
-    """Our variables, unstacked, of a file with our names or PyTorch's. Raises DataError for other names too."""
-    return _variables(weights.read(path), path)
+def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
+    """Our variables, unstacked, of a file with our names or PyTorch's.
+
+    Args:
+        path: of the file.
+        headless: whether PyTorch's head may be missing.
+
+    Raises:
+        DataError: it cannot be read, has other names, lacks tensors of PyTorch's, or has arrays of another type.
+    """
+    return _variables(weights.read(path), path, headless)
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -136,13 +144,17 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def _variables(arrays: Mapping[str, np.ndarray], path: str | Path) -> dict[str, Any]:
+def _variables(arrays: Mapping[str, np.ndarray], path: str | Path, headless: bool = False) -> dict[str, Any]:
     tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
-        return unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
+        variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors, headless)
     except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
-        raise DataError(f'{path}: {e}') from None
+        raise DataError(f'{shown(path)}: {e}') from None
+    for name, array in flatten_dict(variables, sep='/').items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    return variables
 
 
 def _view(about: Preprocessing) -> CentreView:
