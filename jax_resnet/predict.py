@@ -5,6 +5,7 @@ import io
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
@@ -29,8 +30,7 @@ def main() -> int:
     parser.add_argument('run', help='the run folder of the network, or its file of weights')
     parser.add_argument('images', nargs='+', help=f'{" or ".join(FORMATS)} files')
     parser.add_argument('--background', default='black', help="colour behind what is transparent: 'white', '#aabbcc'")
-    options = parser.parse_args()
-    return command_line.run(lambda: _predict(options))
+    return command_line.with_config(parser, _predict)
 
 
 def read_image(path: str | Path, image_shape: tuple[int, int, int], background: str = 'black') -> np.ndarray:
@@ -89,8 +89,8 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _predict(options: argparse.Namespace) -> None:
-    trained = jax_resnet.load(options.run)
+def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+    trained = jax_resnet.load(options.run, config)
     images = np.stack([read_image(path, trained.image_shape, options.background) for path in options.images])
     found = np.asarray(trained.probabilities(images))
     check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))

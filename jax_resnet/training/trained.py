@@ -23,7 +23,7 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.files import shown
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import optimizer, state
+from jax_resnet.training import optimizer, state, stated
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
 
@@ -65,17 +65,20 @@ class Trained:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
 
 
-def load(path: str | Path) -> Trained:
+def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
     """A trained network. Needs neither the run's devices, nor its data or config file.
 
     Args:
         path: the folder of a run, finished or not, whose last checkpoint is taken; or a file of weights, with its
             card beside it.
+        config: of a file of weights without a card, ours or PyTorch's: its network and preprocessing, as
+            `training.train` takes it. The names of the classes, and a mean image, come from the config's data set.
 
     Raises:
-        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged.
+        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged;
+            a config that the weights do not fit, or that is not needed.
     """
-    trained, config = _load_stacked(path)
+    trained, config = _load_stacked(path, config)
     return Trained(
         network(config),
         models.unstack(trained.variables),
@@ -85,11 +88,16 @@ def load(path: str | Path) -> Trained:
     )
 
 
-def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
+def evaluate(
+    path: str | Path,
+    split: str | None = None,
+    data_dir: str | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Scores:
     """Evaluates a trained network, on one device.
 
     Args:
-        path: of a run folder, or a file of weights, as `load` takes it.
+        path, config: of a run folder, or a file of weights, as `load` takes them.
         split: a split string such as 'train[:10%]'; by default the run's test split.
         data_dir: where the data lies, if not where the run found it.
 
@@ -99,7 +107,7 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
     Raises:
         ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
     """
-    trained, config = _load_stacked(path)
+    trained, config = _load_stacked(path, config, data_dir)
     dataset = config['dataset']
     source = open_source(dataset['name'], data_dir or dataset['data_dir'], dataset['manual_dir'])
     device = jax.local_devices()[0]
@@ -161,9 +169,20 @@ def _view(about: Preprocessing) -> CentreView:
     return CentreView(Normalization(about.mean, about.std), about.crop)
 
 
-def _load_stacked(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+def _load_stacked(
+    path: str | Path, config: Mapping[str, Any] | None, data_dir: str | None = None
+) -> tuple[Trained, Mapping[str, Any]]:
     """As training runs it, and the config."""
+    if config is not None:
+        return _from_config(path, *stated.of(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
+
+
+def _from_config(
+    path: str | Path, config: Mapping[str, Any], about: Preprocessing
+) -> tuple[Trained, Mapping[str, Any]]:
+    model, like = _model_and_state(config, about)
+    return _placed(path, model, like, read_variables(path), about, 'the config'), config
 
 
 def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
@@ -188,13 +207,22 @@ def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
         model, like = _model_and_state(config, about)
     except (KeyError, TypeError, ValueError) as e:
         raise DataError(f'{path}: its card describes no network ({type(e).__name__}: {e})') from None
+    return _placed(path, model, like, unstacked, about, 'its card'), config
+
+
+def _placed(
+    path: str | Path, model: nn.Module, like: state.TrainState, unstacked: Any, about: Preprocessing, whose: str
+) -> Trained:
+    """The network with a file's variables, on a device. Raises DataError where these are another network's."""
     variables = models.stack(unstacked)
     there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
     for name in sorted({*there, *here}):
         if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
-            raise DataError(f'{path}: does not hold the network of its card; see {name}')
-    variables = jax.device_put(variables, SingleDeviceSharding(jax.local_devices()[0]))
-    return Trained(model, variables, _view(about), about.image_shape, about.class_names), config
+            raise DataError(f'{shown(path)}: does not hold the network of {whose}; see {name}')
+    # Of float16 or float64, too: the network's own are float32.
+    arrays = {name: np.asarray(array, here[name].dtype) for name, array in there.items()}
+    variables = jax.device_put(unflatten_dict(arrays, sep='/'), SingleDeviceSharding(jax.local_devices()[0]))
+    return Trained(model, variables, _view(about), about.image_shape, about.class_names)
 
 
 def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
