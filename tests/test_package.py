@@ -89,3 +89,8 @@ def test_rooms_do_not_know_each_other() -> None:
         for path in (ROOT / 'jax_resnet' / room).glob('*.py'):
             text = path.read_text()
             assert not re.search(rf'(jax_resnet\.|import )({"|".join(others)})\b', text), path
+
+
+def test_networks_have_no_word_of_a_platform() -> None:
+    for path in (ROOT / 'jax_resnet' / 'models').glob('*.py'):
+        assert not re.search('cpu|gpu|xla|platform', path.read_text(), re.IGNORECASE), path
