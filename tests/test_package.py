@@ -2,6 +2,7 @@
 
 import ast
 import email
+import re
 import subprocess
 import sys
 import zipfile
@@ -133,3 +134,8 @@ def test_each_file_is_read_in_one_sitting_and_says_what_it_is() -> None:
         assert len(path.read_text().splitlines()) <= 250, name
         assert ast.get_docstring(ast.parse(path.read_text())), name
     assert len([name for name in MODULES if name.startswith('jax_resnet.training')]) <= 14
+
+
+def test_networks_have_no_word_of_a_platform() -> None:
+    for path in (ROOT / 'jax_resnet' / 'models').glob('*.py'):
+        assert not re.search('cpu|gpu|xla|platform', path.read_text(), re.IGNORECASE), path

@@ -6,14 +6,12 @@ folder it writes equals its own in pixels, labels, ids and order, and any TFDS p
 
 import contextlib
 import hashlib
-import http.client
 import io
 import logging
 import shutil
 import sys
 import tarfile
 import tempfile
-import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,13 +22,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from jax_resnet.data.download import download
 from jax_resnet.errors import DataError
 
 _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
-CONNECT_SECONDS = 4
-ATTEMPTS = 3
+PIXELS = 32 * 32 * 3
+MOST_BYTES_OF_NAMES = 65_536
+MOST_BYTES = 2**30
+"""Of an unpacked archive: both are below 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,24 @@ class Archive:
         file, sha256: the archive at HOST, and its checksum.
         folder: of the members in it.
         label_files: by label, in the order in which a record holds them, the member with the classes' names.
+        class_counts: by label, the number of classes.
         splits: by split, its members in order, and the checksum of each.
+        records: by split, how many each of its members holds.
     """
 
     file: str
     sha256: str
     folder: str
     label_files: Mapping[str, str]
+    class_counts: Mapping[str, int]
     splits: Mapping[str, Mapping[str, str]]
+    records: Mapping[str, int]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each member of records."""
+        record = len(self.label_files) + PIXELS
+        return {member: self.records[split] * record for split, members in self.splits.items() for member in members}
 
 
 ARCHIVES = {
@@ -57,6 +68,7 @@ ARCHIVES = {
         sha256='c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
         folder='cifar-10-batches-bin',
         label_files={'label': 'batches.meta.txt'},
+        class_counts={'label': 10},
         splits={
             'train': {
                 'data_batch_1.bin': 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5',
@@ -67,16 +79,19 @@ ARCHIVES = {
             },
             'test': {'test_batch.bin': '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b'},
         },
+        records={'train': 10_000, 'test': 10_000},
     ),
     'cifar100': Archive(
         file='cifar-100-binary.tar.gz',
         sha256='58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec',
         folder='cifar-100-binary',
         label_files={'coarse_label': 'coarse_label_names.txt', 'label': 'fine_label_names.txt'},
+        class_counts={'coarse_label': 20, 'label': 100},
         splits={
             'train': {'train.bin': 'f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29'},
             'test': {'test.bin': 'd8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a'},
         },
+        records={'train': 50_000, 'test': 10_000},
     ),
 }
 
@@ -94,6 +109,7 @@ def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
     """
     archive = ARCHIVES[name]
     found = None if manual_dir is None else _find(archive, manual_dir)
+    is_new = not data_dir.exists()
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f'.preparing-{name}-', dir=data_dir))
@@ -114,6 +130,11 @@ def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
         raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror or e}') from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        with contextlib.suppress(OSError):  # where nothing was prepared, what was made is empty
+            (data_dir / name).rmdir()
+        if is_new:
+            with contextlib.suppress(OSError):
+                data_dir.rmdir()
 
 
 def _find(archive: Archive, manual_dir: Path) -> Path:
@@ -125,44 +146,19 @@ def _find(archive: Archive, manual_dir: Path) -> Path:
 
 
 def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
-    """Downloads an archive into `draft`; one that breaks off goes on from there, a few times."""
+    """Downloads an archive into `draft`."""
     url, path = HOST + archive.file, draft / archive.file
-    for attempt in range(ATTEMPTS):
-        try:
-            if _fetch(url, path):
-                break
-            reason = 'it broke off'
-        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
-            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
-        if attempt == ATTEMPTS - 1 or not path.exists():
-            raise DataError(
-                f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({reason}): give a folder '
-                f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
-                '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py: it needs none'
-            )
-    with path.open('rb') as file:
-        checksum = hashlib.file_digest(file, 'sha256').hexdigest()
+    try:
+        checksum = download(url, path)
+    except OSError as e:
+        raise DataError(
+            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({e}): give a folder '
+            f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py: it needs none'
+        ) from None
     if checksum != archive.sha256:
         raise DataError(f'{url}: the download is damaged, its SHA-256 is {checksum}; try again')
     return path
-
-
-def _fetch(url: str, path: Path) -> bool:
-    """Downloads the rest of a file; whether it is whole. What came before an error stays."""
-    begun = path.stat().st_size if path.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={begun}-'} if begun else {})
-    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
-        begun = begun if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-        length = response.headers.get('Content-Length')
-        size = begun + int(length) if length else None
-        with (
-            path.open('ab' if begun else 'wb') as file,
-            tqdm(total=size, initial=begun, unit='B', unit_scale=True, desc=path.name) as bar,
-        ):
-            while chunk := response.read1(1 << 20):
-                file.write(chunk)
-                bar.update(len(chunk))
-            return size is None or file.tell() >= size
 
 
 def _read(archive: Archive, source: Path) -> dict[str, bytes]:
@@ -170,22 +166,39 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
     sums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
     wanted = {*sums, *archive.label_files.values()}
     members: dict[str, bytes] = {}
+
+    def check_size(name: str, size: int) -> None:
+        right = archive.sizes.get(name)
+        if size > MOST_BYTES_OF_NAMES if right is None else size != right:
+            allowed = f'at most {MOST_BYTES_OF_NAMES:,}' if right is None else f'{right:,}'
+            raise DataError(f'{source} is damaged: {name} has {size:,} bytes; it must have {allowed}')
+
     try:
         if source.is_dir():
-            members = {name: (source / name).read_bytes() for name in wanted if (source / name).is_file()}
+            for name in wanted:
+                if (source / name).is_file():
+                    check_size(name, (source / name).stat().st_size)
+                    members[name] = (source / name).read_bytes()
         else:
             with tarfile.open(source, 'r:gz') as tar:
                 for info in tar:
+                    if info.offset_data + info.size > MOST_BYTES:
+                        raise DataError(f'{source} is damaged: it unpacks to more than {MOST_BYTES:,} bytes')
                     path = Path(info.name)
                     if info.isfile() and path.name in wanted and path.parent.name == archive.folder:  # no link
+                        check_size(path.name, info.size)
                         members[path.name] = cast(IO[bytes], tar.extractfile(info)).read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
-        raise DataError(f'{source} is damaged: {" ".join(str(e).split())}') from None
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, MemoryError) as e:
+        raise DataError(f'{source} is damaged: {" ".join(str(e).split()) or type(e).__name__}') from None
     for name in sorted(wanted):
         if name not in members:
             raise DataError(f'{source} is damaged: it has no {name}')
         if name in sums and hashlib.sha256(members[name]).hexdigest() != sums[name]:
             raise DataError(f'{source} is damaged: {name} has a wrong checksum')
+    for label, name in archive.label_files.items():
+        count, names = archive.class_counts[label], members[name].decode(errors='replace').split()
+        if len({*names}) != count or len(names) != count or not all(text.isascii() for text in names):
+            raise DataError(f'{source} is damaged: {name} must name {count} classes, each once')
     return members
 
 

@@ -44,7 +44,7 @@ class EndLayers(nn.Module):
         elif self.order == 'relu_only_preactivation':
             x = nn.relu(x)
         x = self.parts.drop_block(self.end.drop_block)(x)
-        x = average_pool(x, self.end.pooled_size).reshape(len(x), -1)
+        x = average_pool(x, self.end.pooled_size).reshape(x.shape[0], -1)
         return self.parts.dropout(self.end.dropout)(x)
 
 

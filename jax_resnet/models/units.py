@@ -66,6 +66,16 @@ class Unit(nn.Module):
         """Number of the last layer: they are counted from 1."""
         return len(self.layers)
 
+    @property
+    def inner(self) -> range:
+        """Numbers of the layers but the last."""
+        return range(1, self.last)
+
+    @property
+    def after_first(self) -> range:
+        """Numbers of the layers but the first."""
+        return range(2, self.last + 1)
+
     @nn.nowrap
     def conv(self, i: int, x: Array) -> Array:
         """The convolution of layer i."""
@@ -96,7 +106,7 @@ class Unit(nn.Module):
 def original(unit: Unit, x: Array) -> Array:
     """Figure 4(a)."""
     y = x
-    for i in range(1, unit.last):
+    for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
     y = unit.norm(unit.last, unit.conv(unit.last, y))
     return relu(unit.add(x, y))
@@ -105,7 +115,7 @@ def original(unit: Unit, x: Array) -> Array:
 def bn_after_addition(unit: Unit, x: Array) -> Array:
     """Figure 4(b)."""
     y = x
-    for i in range(1, unit.last):
+    for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
     y = unit.conv(unit.last, y)
     return relu(unit.norm(unit.last, unit.add(x, y)))
@@ -114,18 +124,19 @@ def bn_after_addition(unit: Unit, x: Array) -> Array:
 def relu_before_addition(unit: Unit, x: Array) -> Array:
     """Figure 4(c)."""
     y = x
-    for i in range(1, unit.last + 1):
+    for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
+    y = relu(unit.norm(unit.last, unit.conv(unit.last, y)))
     return unit.add(x, y)
 
 
 def relu_only_preactivation(unit: Unit, x: Array) -> Array:
     """Figure 4(d)."""
     y = relu(x)
-    if unit.activates_both(x):
+    if unit.activates_both(x):  # section 4.1
         x = y
     y = unit.norm(1, unit.conv(1, y))
-    for i in range(2, unit.last + 1):
+    for i in unit.after_first:
         y = unit.norm(i, unit.conv(i, relu(y)))
     return unit.add(x, y)
 
@@ -133,10 +144,10 @@ def relu_only_preactivation(unit: Unit, x: Array) -> Array:
 def full_preactivation(unit: Unit, x: Array) -> Array:
     """Figure 4(e)."""
     y = relu(unit.norm(1, x))
-    if unit.activates_both(x):
+    if unit.activates_both(x):  # section 4.1
         x = y
     y = unit.conv(1, y)
-    for i in range(2, unit.last + 1):
+    for i in unit.after_first:
         y = unit.conv(i, relu(unit.norm(i, y)))
     return unit.add(x, y)
 

@@ -27,7 +27,7 @@ class Schedule(NamedTuple):
 
     def __call__(self, count: ArrayLike) -> jax.Array:
         """The rate of the update that follows step `count` (the first is 0), as optax asks for it."""
-        starts, rates = zip(*self.pieces, strict=True)
+        starts, rates = zip(*(piece for piece in self.pieces if piece[0] < 2**31), strict=True)  # what a step can be
         parts = [optax.constant_schedule(rate) for rate in rates]
         if self.zero_at is not None:
             parts[-1] = optax.cosine_decay_schedule(rates[-1], self.zero_at - starts[-1])

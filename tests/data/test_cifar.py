@@ -2,15 +2,18 @@
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import http.server
 import io
+import os
 import subprocess
 import sys
 import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jax_resnet import data
-from jax_resnet.data import cifar
+from jax_resnet.data import cifar, download
 from jax_resnet.errors import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +92,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
             (folder / file).write_bytes(records.tobytes())
             splits[split][file] = hashlib.sha256(records.tobytes()).hexdigest()
     (folder / 'batches.meta.txt').write_text('airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n')
-    archive = cifar.Archive(CIFAR10.file, CIFAR10.sha256, CIFAR10.folder, CIFAR10.label_files, splits)
+    archive = replace(CIFAR10, splits=splits, records={'train': 24, 'test': 24})
     monkeypatch.setitem(cifar.ARCHIVES, 'cifar10', archive)
     return tmp_path / 'manual'
 
@@ -127,6 +130,31 @@ def damage_wrong_bytes(manual: Path) -> None:
     (manual / CIFAR10.folder / 'data_batch_3.bin').write_bytes(bytes(24 * 3073))
 
 
+def damage_longer(manual: Path) -> None:
+    """A sparse file of 40 GB, which takes no room on disk."""
+    os.truncate(manual / CIFAR10.folder / 'data_batch_2.bin', 40_000_000_000)
+
+
+def damage_bomb(manual: Path) -> None:
+    """The same, packed: headers alone, as nobody is to read what follows."""
+    with gzip.open(manual / CIFAR10.file, 'wb') as file:
+        for name, size in (('data_batch_1.bin', 24 * 3073), ('data_batch_2.bin', 40_000_000_000)):
+            info = tarfile.TarInfo(f'{CIFAR10.folder}/{name}')
+            info.size = size
+            file.write(info.tobuf(tarfile.GNU_FORMAT))
+            if size < 10**6:
+                file.write(bytes(-(-size // 512) * 512))
+
+
+def damage_doubled_name(manual: Path) -> None:
+    path = manual / CIFAR10.folder / 'batches.meta.txt'
+    path.write_text(path.read_text().replace('truck', 'cat'))
+
+
+def damage_names_that_are_no_text(manual: Path) -> None:
+    (manual / CIFAR10.folder / 'batches.meta.txt').write_bytes(bytes(range(1, 256)))
+
+
 def damage_missing_member(manual: Path) -> None:
     (manual / CIFAR10.folder / 'test_batch.bin').unlink()
 
@@ -141,6 +169,10 @@ def damage_no_archive(manual: Path) -> None:
         (damage_truncate, 'is damaged'),
         (damage_no_tar, 'is damaged'),
         (damage_wrong_bytes, 'is damaged: data_batch_3.bin has a wrong checksum'),
+        (damage_longer, 'data_batch_2.bin has 40,000,000,000 bytes; it must have 73,752'),
+        (damage_bomb, 'is damaged: it unpacks to more than 1,073,741,824 bytes'),
+        (damage_doubled_name, 'batches.meta.txt must name 10 classes, each once'),
+        (damage_names_that_are_no_text, 'batches.meta.txt must name 10 classes, each once'),
         (damage_missing_member, 'is damaged: it has no test_batch.bin'),
         (damage_no_archive, 'has neither cifar-10-binary.tar.gz nor'),
     ],
@@ -250,7 +282,7 @@ def test_downloads_from_a_faulty_server(
     content, archive = packed(small).read_bytes(), cifar.ARCHIVES['cifar10']
     whole = dataclasses.replace(archive, sha256=hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(cifar.ARCHIVES, 'cifar10', whole)
-    monkeypatch.setattr(cifar, 'CONNECT_SECONDS', 0.2)
+    monkeypatch.setattr(download, 'CONNECT_SECONDS', 0.2)
     expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
     with serve(content, fault, monkeypatch) as ranges, expected as error:
         assert data.open_source('cifar10', str(tmp_path / 'data')).count('train') == 120
@@ -258,7 +290,8 @@ def test_downloads_from_a_faulty_server(
     if fault == 'breaks off':
         third = len(content) // 3
         assert ranges[1:] == [f'bytes={third}-', f'bytes={third + (len(content) - third) // 3}-']
-    assert [path.name for path in (tmp_path / 'data').iterdir()] == ([] if message else ['cifar10'])
+    there = [path.name for path in (tmp_path / 'data').glob('*')]
+    assert there == ['cifar10'] if not message else not (tmp_path / 'data').exists()
     assert error is None or '\n' not in str(error.value)
 
 
@@ -297,7 +330,7 @@ def test_a_download_is_checked(small: Path, tmp_path: Path, monkeypatch: pytest.
     right = hashlib.sha256(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(
         cifar.ARCHIVES, 'cifar10',
-        cifar.Archive(archive.name, right, small_archive.folder, small_archive.label_files, small_archive.splits),
+        replace(small_archive, file=archive.name, sha256=right),
     )  # fmt: skip
     assert data.open_source('cifar10', str(tmp_path / 'data')).count('train') == 120
     assert [path.name for path in (tmp_path / 'data').iterdir()] == ['cifar10']

@@ -101,7 +101,7 @@ def test_plain_networks_take_the_options_of_residual_ones() -> None:
     options = {
         'unit': 'three_layer',
         'order': 'full_preactivation',
-        'stage_sizes': (1, 2, 3),
+        'stage_sizes': (4, 6, 8),
         'initialization': 'fan_in',
     }
     assert models.cifar_plain(56, **options) == models.cifar_resnet(56, shortcut='none', **options)

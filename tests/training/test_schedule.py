@@ -85,3 +85,13 @@ def test_what_is_past_the_end_is_said() -> None:
         'learning rate 0.1 from step 0, 0.01 from step 32,000',
         'the changes of the learning rate at steps 48,000 are past the end and never reached',
     ]
+
+
+def test_a_drop_beyond_any_step_is_never_reached() -> None:
+    config = {
+        'name': 'piecewise', 'learning_rate': 0.1, 'drop_at': ('10 steps', '1e20 steps'), 'factor': 0.1,
+        'warmup_for': None, 'warmup_learning_rate': None,
+    }  # fmt: skip
+    made = schedule.create(config, CLOCK, 20)
+    assert [float(made(step)) for step in (9, 10, 19)] == pytest.approx([0.1, 0.01, 0.01])
+    assert made.describe(20)[-1].startswith('the changes of the learning rate at steps 100,000,000,000,000,000,000 are')

@@ -1,0 +1,49 @@
+"""Downloads, which go on where they broke off."""
+
+import hashlib
+import http
+import http.client
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+CONNECT_SECONDS = 4
+ATTEMPTS = 3
+
+
+def download(url: str, path: Path) -> str:
+    """Downloads a file; one that breaks off goes on from there, a few times. Returns its SHA-256.
+
+    Raises:
+        OSError: it cannot be had; the message says why.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            if _fetch(url, path):
+                break
+            reason = 'it broke off'
+        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
+            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
+        if attempt == ATTEMPTS - 1 or not path.exists():
+            raise OSError(reason)
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _fetch(url: str, path: Path) -> bool:
+    """Downloads the rest of a file; whether it is whole. What came before an error stays."""
+    begun = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={begun}-'} if begun else {})
+    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
+        begun = begun if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        length = response.headers.get('Content-Length')
+        size = begun + int(length) if length else None
+        with (
+            path.open('ab' if begun else 'wb') as file,
+            tqdm(total=size, initial=begun, unit='B', unit_scale=True, desc=path.name) as bar,
+        ):
+            while chunk := response.read1(1 << 20):
+                file.write(chunk)
+                bar.update(len(chunk))
+            return size is None or file.tell() >= size
