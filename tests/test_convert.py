@@ -142,6 +142,12 @@ def test_published_weights_with_a_card(
         monkeypatch.setattr(sys, 'argv', ['evaluate', *arguments])
         assert evaluate.main() == 0
         assert '(9,173 of 10,000 correct)' in capsys.readouterr().out
+    assert main(capsys, monkeypatch, ours, tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
+    theirs = {name.removeprefix('module.'): tensor for name, tensor in weights.read(source).items()}
+    back = weights.read(tmp_path / 'back.safetensors')
+    assert back.keys() == {name for name in theirs if not name.endswith('num_batches_tracked')}
+    for name, tensor in back.items():
+        np.testing.assert_array_equal(tensor, theirs[name])
     monkeypatch.setattr(sys, 'argv', ['evaluate', str(ours), *config])
     assert evaluate.main() == 2 and 'has a card, resnet20.json, which says what' in capsys.readouterr().err
 

@@ -28,6 +28,10 @@ STUDY = [
     '--set=dataset.name=digits',
     *(option.replace('--config.', '--set=') for option in SHORT),
 ]
+AKAMASTERS = (
+    '--config=configs/resnet20_cifar10.py --config.model.shortcut=A_centred --config.dataset.normalization=channel '
+    '--config.dataset.channel_mean=0.485,0.456,0.406 --config.dataset.channel_std=0.229,0.224,0.225'
+)
 SHELL: dict[str, list[str] | None] = {
     # Each shell line of the documentation, and what is added to it here; None is tried by hand, in a fresh clone.
     'make train': None,
@@ -52,7 +56,12 @@ SHELL: dict[str, list[str] | None] = {
     "python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
     'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
     'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
-    'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar': [],
+    'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar --force': [],
+    # The next four, of a published file from elsewhere, are in tests/test_convert.py.
+    f'python -m jax_resnet.evaluate resnet20.safetensors {AKAMASTERS}': None,
+    f'python -m jax_resnet.convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
+    'python -m jax_resnet.convert ours.safetensors theirs.safetensors --to=cifar': None,
+    'python -m jax_resnet.evaluate ours.safetensors': None,
     "pip install -c constraints.txt -e '.[report]'": None,
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
     'python -m jax_resnet.report runs/studies/table6_2015-20 --out=runs/report.html': [],
