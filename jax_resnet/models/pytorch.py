@@ -22,7 +22,7 @@ _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
 _LEAVES = _CONV_OR_HEAD | _NORM
 _UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:conv|norm)(\d)/')
 _SHORTCUT = re.compile(r'stage(\d+)/unit(\d+)/shortcut/')
-_PLACE = re.compile(r'stem/(conv|norm)|head|stage\d+/unit\d+/(conv\d|norm\d|shortcut/(conv|norm))')
+_PLACE = re.compile(r'stem/(conv|norm)|head|stage[1-9]\d*/unit[1-9]\d*/(conv[1-9]|norm[1-9]|shortcut/(conv|norm))')
 
 
 def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict[str, np.ndarray]:
@@ -85,10 +85,13 @@ def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> d
 def _check_whole(variables: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], headless: bool) -> None:
     places = {name.partition('/')[2] for name in variables}
     style = 'torchvision' if re.search(r'\b(fc|downsample|layer4)\b', ' '.join(tensors)) else 'cifar'
+    needed = set()
     for place in _needed(places, headless):
+        needed.add(place)
         if place not in places:
-            where, _, leaf = place.rpartition('/')
-            raise ValueError(f'{_named(where, style)}.{_LEAVES[leaf]}: missing')
+            raise ValueError(f'{_tensor(place, style)}: missing')
+    for place in sorted(places - needed):
+        raise ValueError(f'{_tensor(place, style)}: no such tensor in the ResNets known, {", ".join(STYLES)}')
     last = max((name for name in variables if _UNIT.search(name) and name.endswith('kernel')), key=_order)
     if 'head/kernel' in places:
         taken, given = variables['params/head/kernel'].shape[0], variables[last].shape[-1]
@@ -127,6 +130,12 @@ def _order(name: str) -> tuple[int, int, int]:
     match = _UNIT.search(name)
     assert match is not None
     return int(match[1]), int(match[2]), int(match[3])
+
+
+def _tensor(place: str, style: str) -> str:
+    """What PyTorch calls a tensor."""
+    where, _, leaf = place.rpartition('/')
+    return f'{_named(where, style)}.{_LEAVES[leaf]}'
 
 
 def _named(place: str, style: str) -> str:

@@ -29,7 +29,8 @@ def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
         config = complete(with_tuples(said))
         return config, network(config)
     except (KeyError, TypeError, ValueError) as e:
-        raise ConfigError(f'{shown(path)}: describes no network ({type(e).__name__}: {e})') from None
+        reason = e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}'
+        raise ConfigError(f'{shown(path)}: describes no network ({reason})') from None
 
 
 def check_same(name: str, there: models.ResNet, here: models.ResNet) -> None:

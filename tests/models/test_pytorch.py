@@ -109,6 +109,26 @@ def test_parts_that_are_missing_are_named(lacks: str, message: str) -> None:
         models.from_pytorch({name: tensor for name, tensor in tensors.items() if not name.startswith(lacks)})
 
 
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        ('layer0.0.conv1.weight', 'layer0.0.conv1.weight: no such tensor'),
+        ('layer1.0.conv0.weight', 'layer1.0.conv0.weight: no such tensor'),
+        ('layer1.0.conv9.weight', 'layer1.0.conv3.weight: missing'),
+        ('layer99999999999.0.conv1.weight', 'layer4.0.conv1.weight: missing'),
+        ('layer1.99999999999.conv1.weight', 'layer1.1.conv1.weight: missing'),
+        ('layer1.7.shortcut.0.weight', 'layer1.0.shortcut.0.weight: missing'),
+        ('layer3.1.shortcut.0.weight', 'layer1.0.shortcut.0.weight: missing'),
+        ('layer9.0.shortcut.0.weight', 'layer2.0.shortcut.0.weight: missing'),
+        ('layer1.0.conv1.bias', 'layer1.0.conv1.bias: no such tensor'),
+    ],
+)
+def test_parts_that_are_too_many_are_named(extra: str, message: str) -> None:
+    tensors = whole(models.cifar_resnet(8), 'cifar')
+    with pytest.raises(ValueError, match=f'^{message}'):
+        models.from_pytorch({**tensors, extra: np.zeros(3 if 'bias' in extra else (3, 3, 3, 3))})
+
+
 def test_a_network_without_head_where_it_is_asked_for() -> None:
     tensors = {name: x for name, x in whole(models.cifar_resnet(8), 'cifar').items() if 'linear' not in name}
     assert 'head' not in models.from_pytorch(tensors, headless=True)['params']
