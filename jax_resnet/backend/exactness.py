@@ -1,4 +1,4 @@
-"""JAX's options that results depend on: training and evaluation set them for their own duration, and say what they found.
+"""JAX's options that results depend on: training and evaluation set them meanwhile, and say what they found.
 
 The environment (`JAX_ENABLE_X64=1`) or a program that imports this one may have set them otherwise.
 """

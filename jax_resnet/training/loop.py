@@ -80,7 +80,9 @@ class _Run:
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
-        self.checkpoints = Checkpoints(folder.checkpoints, keep=lambda step: self._is_due('keep_every', step))
+        self.checkpoints = Checkpoints(
+            folder.checkpoints, lambda step: self._is_due('keep_every', step), like=experiment.abstract_state()
+        )
         self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
         self.began = time.monotonic()
         self.step = int(self.state.step)
