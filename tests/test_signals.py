@@ -51,3 +51,13 @@ def test_what_is_ignored_stays_so() -> None:
     """As of `nohup`, and of a shell's background jobs."""
     done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + HEEDING.format(number=2, then='pass'))
     assert done.stdout == 'noted None\nended 0\n'
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='has no such limit')
+def test_too_few_open_files_are_told() -> None:
+    done = run(
+        'import resource\nfrom jax_resnet import command_line\n'
+        'resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n'
+        'raise SystemExit(command_line.run(lambda: None))'
+    )
+    assert (done.returncode, done.stderr) == (2, 'error: ulimit -n is 12: must be at least 64\n')

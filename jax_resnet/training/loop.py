@@ -11,11 +11,10 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet.backend import exactness
+from jax_resnet.backend import exactness, memory
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
@@ -52,12 +51,13 @@ def train(
         The summary, as in `summary.json`; errors are percentages.
 
     Raises:
-        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written.
+        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written,
+            or memory does not suffice.
         Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = complete(config)
-    with exactness.exact() as options:
+    with exactness.exact() as options, memory.shortage_told():
         experiment = Experiment.of(config)
         folder = RunFolder(workdir)
         with folder.errors_told():
@@ -147,9 +147,8 @@ class _Run:
             for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
             if self.config[every] is not None
         ]
-        window_end = stream.window_end(self.step, self.clock.batch_size, self.clock.epoch_size)
         first, before, began = self.step, self.totals, time.monotonic()
-        stop = min(first + self.turns, self.end, window_end, *due)
+        stop = min(first + self.turns, self.end, self.experiment.window_end(first), *due)
         self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
