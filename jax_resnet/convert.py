@@ -4,6 +4,11 @@ Reads and writes .safetensors and .npz, which hold arrays alone; a PyTorch pickl
 `scripts/pth_to_safetensors.py` turns it into safetensors, where PyTorch is installed.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from pathlib import Path

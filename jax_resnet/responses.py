@@ -5,6 +5,11 @@ the norm of the loss's gradient there: as data, OUT.json, and as pictures, OUT.s
 folder; a file of weights; or a config file, whose network is taken with its first weights.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import json
 import sys
