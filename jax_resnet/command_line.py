@@ -1,17 +1,49 @@
 """What the commands share: which messages are shown, and how errors end."""
 
+import argparse
 import contextlib
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from jax_resnet import signals
 from jax_resnet.errors import ConfigError, UserError
 
 FEWEST_OPEN_FILES = 64
 """That the system must allow at once; a run takes some 30."""
+
+CONFIG_HELP = (
+    'Of a file of weights without a card, network and preprocessing are taken from --config=FILE, whose fields '
+    '--config.field=value changes.'
+)
+
+
+def with_config(
+    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, dict[str, Any] | None], None]
+) -> int:
+    """Runs a command that may be given a config beside its own arguments; returns its exit code.
+
+    Args:
+        parser: of the other arguments.
+        command: takes these, and the config, complete and checked, or None.
+    """
+    from jax_resnet.config import loader
+
+    parser.epilog = CONFIG_HELP
+    taken: list[Any] = []
+
+    def parse() -> None:
+        taken.extend(loader.take(sys.argv[1:]))
+
+    code = run(parse)
+    if code:
+        return code
+    words, config = taken
+    options = parser.parse_args(words)
+    return run(lambda: command(options, config))
 
 
 def run(command: Callable[[], None], debug: bool = False) -> int:

@@ -2,6 +2,10 @@
 
 Reads and writes .safetensors and .npz, which hold arrays alone; a PyTorch pickle (.pth) can run code and is not read:
 `scripts/pth_to_safetensors.py` turns it into safetensors, where PyTorch is installed.
+
+PyTorch's tensors do not tell their network: its shortcut, say. Where the source tells it, by its run folder, its card
+or its header, or --config=FILE does, the header of a .safetensors file that is written tells it, too; and what a
+PyTorch network of the style asked for cannot be is refused.
 """
 
 from jax_resnet import signals
@@ -12,14 +16,23 @@ if __name__ == '__main__':
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import command_line, models
-from jax_resnet.errors import DataError
-from jax_resnet.models.pytorch import STYLES
+from jax_resnet.config.network import network
+from jax_resnet.data import DATASETS
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
+from jax_resnet.runs.files import shown
+from jax_resnet.training import stated
+from jax_resnet.training.known import check_same, known
 from jax_resnet.training.trained import flat, read_variables
 
 
@@ -31,21 +44,61 @@ def main() -> int:
     parser.add_argument('source', help="a run folder, or weights, .safetensors or .npz, by our names or by PyTorch's")
     parser.add_argument('target', help='the file to write, .safetensors or .npz')
     parser.add_argument('--to', default='ours', choices=['ours', *STYLES], help='whose names to write (ours)')
-    options = parser.parse_args()
-    return command_line.run(lambda: _convert(options))
+    parser.add_argument(
+        '--force', action='store_true', help="PyTorch's names, though its network would not be the same"
+    )
+    parser.add_argument('--headless', action='store_true', help="PyTorch's head may be missing")
+    parser.add_argument('--card', action='store_true', help='write a card, too, of the network of --config')
+    parser.add_argument('--replace', action='store_true', help='with --card: others that lie there may be lost')
+    return command_line.with_config(parser, _convert)
 
 
-def _convert(options: argparse.Namespace) -> None:
-    if Path(options.source).is_dir():
-        variables = dict(jax_resnet.load(options.source).variables)
-    else:
-        variables = read_variables(options.source)
+def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+    source, target = options.source, options.target
+    if options.card and (config is None or options.to != 'ours'):
+        raise ConfigError('--card: needs --config=FILE, whose network and preprocessing it tells, and --to=ours')
+    if options.card:
+        config, about = stated.of(source, config or {})
+    is_folder = Path(source).is_dir()
+    variables = dict(jax_resnet.load(source).variables) if is_folder else read_variables(source, options.headless)
+    told = _told(source, config, variables)
     try:
+        if told and options.to != 'ours' and not options.force:
+            check_style(told[1], options.to)
         arrays = flat(variables) if options.to == 'ours' else models.to_pytorch(variables, options.to)
     except ValueError as e:
-        raise DataError(f'{options.source}: {e}') from None
-    weights.write(options.target, {name: np.asarray(array) for name, array in arrays.items()})
-    print(f'{options.target}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
+        raise DataError(f'{shown(source)}: {e}') from None
+    if options.card:
+        weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
+    else:
+        weights.write(target, {name: np.asarray(array) for name, array in arrays.items()}, told and told[0])
+    print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
+    if told is None:
+        print(
+            f'{shown(source)} does not say its network: that its shortcut and order are those of whoever takes '
+            f'{shown(target)} is your word; --config=FILE tells them'
+        )
+    elif options.to != 'ours' and options.force:
+        print(f'--force: names alone; a network of style {options.to} may compute something else')
+
+
+def _told(
+    source: str, config: dict[str, Any] | None, variables: dict[str, Any]
+) -> tuple[dict[str, Any], models.ResNet] | None:
+    """The network that the source or the config tells; ConfigError where they differ, or the arrays are of another."""
+    found = known(source)
+    if config is None:
+        return found
+    net = network(config)
+    if found is not None:
+        check_same(shown(source), found[1], net)
+    image_shape = DATASETS[config['dataset']['name']].image_shape
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, *image_shape)))
+    here, there = flatten_dict(shapes, sep='/'), flatten_dict(variables, sep='/')
+    for name in sorted({*there, *here}):
+        if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
+            raise ConfigError(f'{shown(source)}: does not hold the network of the config; see {name}')
+    return found or (config, net)
 
 
 if __name__ == '__main__':

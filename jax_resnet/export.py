@@ -14,6 +14,7 @@ if __name__ == '__main__':
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,7 @@ def main() -> int:
     )
     parser.add_argument('run', help='the run folder of the network, or its file of weights')
     parser.add_argument('--out', required=True, help='the file to write')
-    options = parser.parse_args()
-    return command_line.run(lambda: _export(options))
+    return command_line.with_config(parser, _export)
 
 
 def serialize(trained: 'jax_resnet.Trained') -> bytes:
@@ -44,8 +44,8 @@ def serialize(trained: 'jax_resnet.Trained') -> bytes:
     return bytes(export.export(function, platforms=PLATFORMS)(images).serialize())
 
 
-def _export(options: argparse.Namespace) -> None:
-    trained = jax_resnet.load(options.run)
+def _export(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+    trained = jax_resnet.load(options.run, config)
     content = serialize(trained)
     try:
         Path(options.out).write_bytes(content)

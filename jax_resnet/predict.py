@@ -6,15 +6,25 @@ if __name__ == '__main__':
     signals.end_at_once()
 
 import argparse
+import io
+import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 import jax_resnet
 from jax_resnet import command_line
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs import files
+from jax_resnet.runs.files import shown
+from jax_resnet.training.trained import check_finite
+
+FORMATS = ('PNG', 'JPEG')
+
+_log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -23,35 +33,74 @@ def main() -> int:
         prog='python -m jax_resnet.predict', description='Prints the five most likely classes of images, of any size.'
     )
     parser.add_argument('run', help='the run folder of the network, or its file of weights')
-    parser.add_argument('images', nargs='+', help='PNG or JPEG files')
-    options = parser.parse_args()
-    return command_line.run(lambda: _predict(options))
+    parser.add_argument('images', nargs='+', help=f'{" or ".join(FORMATS)} files')
+    parser.add_argument('--background', default='black', help="colour behind what is transparent: 'white', '#aabbcc'")
+    return command_line.with_config(parser, _predict)
 
 
-def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+def read_image(path: str | Path, image_shape: tuple[int, int, int], background: str = 'black') -> np.ndarray:
     """An image file as the network takes it: scaled, and cut in the centre, to `image_shape`; grey if that says so.
 
+    Args:
+        path: a file of one of FORMATS.
+        image_shape: (height, width, channels).
+        background: a colour, as Pillow names them, behind an image that is transparent in parts.
+
     Raises:
+        ConfigError: no such colour.
         DataError: no such file, or no image.
     """
     height, width, channels = image_shape
     try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith('I'):  # 16 bits of grey, which convert() would clip to 8
-                image = Image.fromarray(np.uint8(np.asarray(image) // 257))
-            image = image.convert('L' if channels == 1 else 'RGB')
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:  # what Pillow raises
-        raise DataError(f'{path}: cannot be read as an image ({e})') from None
-    image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+        colour = ImageColor.getrgb(background)[:3]
+    except ValueError:
+        raise ConfigError(f"--background={shown(background)}: must be a colour, as 'white' or '#aabbcc'") from None
+    try:
+        with Image.open(io.BytesIO(files.read(Path(path), follow=True)), formats=FORMATS) as file:
+            image = _on(colour, _in_8_bits(ImageOps.exif_transpose(file)), path)
+    except OSError as e:
+        raise DataError(f'{shown(path)}: cannot be read as an image ({_reason(e)})') from None
+    except (ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:  # what Pillow raises
+        raise DataError(f'{shown(path)}: cannot be read as an image ({e})') from None
+    image = ImageOps.fit(image.convert('L' if channels == 1 else 'RGB'), (width, height), Image.Resampling.BICUBIC)
     return np.asarray(image, np.uint8).reshape(image_shape)
 
 
-def _predict(options: argparse.Namespace) -> None:
-    trained = jax_resnet.load(options.run)
-    images = np.stack([read_image(path, trained.image_shape) for path in options.images])
-    for path, probabilities in zip(options.images, np.asarray(trained.probabilities(images)), strict=True):
-        print(path)
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """An image with 16 bits of grey in 8, to which convert() would clip it; others as they are."""
+    if not image.mode.startswith('I'):
+        return image
+    grey = np.asarray(image)
+    scaled, invisible = Image.fromarray(np.uint8(grey // 257)), image.info.get('transparency')
+    if invisible is not None:
+        scaled.putalpha(Image.fromarray(np.uint8(255 * (grey != invisible))))
+    return scaled
+
+
+def _on(colour: tuple[int, ...], image: Image.Image, path: str | Path) -> Image.Image:
+    """An image on a colour, where it is transparent."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert('RGBA')
+    if image.getchannel('A').getextrema() == (255, 255):
+        return image
+    _log.info('%s: is transparent in parts; taken on %s', shown(path), '#{:02x}{:02x}{:02x}'.format(*colour))
+    return Image.alpha_composite(Image.new('RGBA', image.size, (*colour, 255)), image)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f'no {" or ".join(FORMATS)}'
+    return error.strerror or str(error)
+
+
+def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+    trained = jax_resnet.load(options.run, config)
+    images = np.stack([read_image(path, trained.image_shape, options.background) for path in options.images])
+    found = np.asarray(trained.probabilities(images))
+    check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
+    for path, probabilities in zip(options.images, found, strict=True):
+        print(shown(path))
         for label in np.argsort(-probabilities)[:5]:
             print(f'  {trained.class_names[label]:20} {100 * probabilities[label]:6.2f} %')
 

@@ -43,14 +43,13 @@ def main() -> int:
     parser.add_argument('--examples', type=int, default=512, help='how many of the training images (512)')
     parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
     parser.add_argument('--out', default='responses', help='name of the files to write, without its end (responses)')
-    options = parser.parse_args()
-    return command_line.run(lambda: _responses(options))
+    return command_line.with_config(parser, _responses)
 
 
-def _responses(options: argparse.Namespace) -> None:
+def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     charts.altair()  # before the work, whether there is what draws
     measured = [
-        {'network': name, **_measure(name, options.initial, options.examples, options.data_dir)}
+        {'network': name, **_measure(name, options.initial, options.examples, options.data_dir, config)}
         for name in options.networks
     ]
     pictures = chart_of_responses.chart(measured)
@@ -69,11 +68,18 @@ def _responses(options: argparse.Namespace) -> None:
     print(f'{options.out}.json, {options.out}.svg, {options.out}.png')
 
 
-def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict[str, Any]:
-    """The responses of a trained network, or of a config's, to the first `count` examples of its training split."""
-    is_trained = True
+def _measure(
+    name: str, initial: bool, count: int, data_dir: str | None, of_weights: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The responses of a trained network, or of a config's, to the first `count` examples of its training split.
+
+    Weights without a card are of the config `of_weights`.
+    """
+    is_trained, stated = True, None
     if Path(name).is_dir():
         config = RunFolder(name).config()
+    elif weights.is_file(name) and of_weights is not None and not weights.card_of(name).exists():
+        config = stated = of_weights
     elif weights.is_file(name):
         config, *_ = weights.read_with_card(name)
     else:
@@ -85,7 +91,7 @@ def _measure(name: str, initial: bool, count: int, data_dir: str | None) -> dict
     if not batch_size <= count <= len(labels):
         raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {len(labels):,}')
     last = is_trained and not initial
-    variables = load(name).variables if last else models.unstack(experiment.initial_state().variables)
+    variables = load(name, stated).variables if last else models.unstack(experiment.initial_state().variables)
     platform = backend.of(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),

@@ -1,14 +1,19 @@
+import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_resnet import models
+from jax_resnet import convert, evaluate, models
 from jax_resnet.errors import DataError
 from jax_resnet.runs import weights
+from jax_resnet.training.known import known
+from jax_resnet.training.trained import flat
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,16 +23,34 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def tensors() -> dict[str, np.ndarray]:
+def small(**arguments: object) -> dict:
+    """The variables of a ResNet-8, drawn."""
+    net = models.cifar_resnet(8, **arguments)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     rng = np.random.default_rng(0)
-    shapes = {'conv1.weight': (16, 3, 3, 3), 'bn1.weight': (16,), 'bn1.running_var': (16,), 'linear.weight': (10, 64)}
-    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return jax.tree.map(lambda x: rng.uniform(0.1, 1, x.shape).astype(np.float32), shapes)
+
+
+def tensors() -> dict[str, np.ndarray]:
+    return models.to_pytorch(small(), 'cifar')
+
+
+def main(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
+    """As `run`, in this process."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, 'argv', ['convert', *map(str, arguments)])
+    code = convert.main()
+    return code, *capsys.readouterr()
 
 
 def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
     weights.write(tmp_path / 'theirs.safetensors', tensors())
+    numbers = sum(tensor.size for tensor in tensors().values())
     done = run(tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
-    assert done.returncode == 0 and done.stdout.endswith('ours.npz: 4 arrays, 1,104 numbers\n'), done.stderr
+    assert done.returncode == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in done.stdout, (
+        done.stderr
+    )
+    assert 'theirs.safetensors does not say its network: that its shortcut and order are' in done.stdout
     ours = weights.read(tmp_path / 'ours.npz')
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
     assert run(tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar').returncode == 0
@@ -36,6 +59,91 @@ def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(back[name], tensor)
     np.testing.assert_array_equal(models.from_pytorch(back)['params']['stem']['norm']['scale'], tensors()['bn1.weight'])
+
+
+STATED = ('--config=configs/resnet20_cifar10.py', '--config.model.depth=8')
+
+
+def test_what_a_config_says_stays_with_the_weights_and_binds(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours, back = (tmp_path / f'{name}.safetensors' for name in ('theirs', 'ours', 'back'))
+    weights.write(theirs, tensors())
+    code, out, _ = main(capsys, monkeypatch, theirs, ours, *STATED, '--config.model.shortcut=A_centred')
+    assert code == 0 and 'does not say' not in out
+    config, net = known(ours)
+    assert config['model']['shortcut'] == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
+    assert main(capsys, monkeypatch, ours, back, '--to=cifar')[0] == 0
+    assert known(back)[1] == net
+    for name, tensor in tensors().items():
+        np.testing.assert_array_equal(weights.read(back)[name], tensor)
+    code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *STATED)
+    assert code == 2 and 'back.safetensors: holds another network; its shortcut is A_centred there, A here' in err
+    assert len(err.splitlines()) == 1 and not (tmp_path / 'no.npz').exists()
+
+
+@pytest.mark.parametrize(
+    ('added', 'message'),
+    [
+        ([], 'its shortcut is A; there it is A_centred or B (--config.model.shortcut=A_centred)'),
+        (['--config.model.name=cifar_plain'], 'its shortcut is none; there it is A_centred or B'),
+        (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; there it is original'),
+        (
+            ['--config.model.depth=14'],
+            'does not hold the network of the config; see batch_stats/stage1/unit2/norm1/mean',
+        ),
+        (
+            ['--config.model.shortcut=B'],
+            'does not hold the network of the config; see batch_stats/stage2/unit1/shortcut',
+        ),
+    ],
+)
+def test_what_the_target_cannot_be_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, added: list[str], message: str
+) -> None:
+    weights.write(tmp_path / 'ours.npz', flat(small()))
+    arguments = (tmp_path / 'ours.npz', tmp_path / 'out.safetensors', '--to=cifar', *STATED, *added)
+    code, _, err = main(capsys, monkeypatch, *arguments)
+    assert code == 2 and message in err and len(err.splitlines()) == 1
+    assert not (tmp_path / 'out.safetensors').exists()
+    if 'hold' not in message:
+        code, out, _ = main(capsys, monkeypatch, *arguments, '--force')
+        assert code == 0 and '--force: names alone; a network of style cifar may compute something else' in out
+
+
+def test_a_run_folder_and_a_card_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source in (ROOT / 'tests/references/run_format2', ROOT / 'results/weights/resnet20_digits.safetensors'):
+        code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
+        assert code == 2 and f'{source}: is no network of style cifar: its' in err
+        assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0
+        assert known(tmp_path / 'out.safetensors')[1] == known(source)[1]
+
+
+def test_published_weights_with_a_card(
+    tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Akamaster's ResNet-20: 827 of CIFAR-10's test images are wrong, by --config and by the card, in float32."""
+    source = Path(os.environ.get('JAX_RESNET_TEST_WEIGHTS', ''), 'akamaster', 'resnet20.safetensors')
+    if not source.is_file():
+        pytest.skip('JAX_RESNET_TEST_WEIGHTS names no folder with akamaster/resnet20.safetensors')
+    config = (
+        '--config=configs/resnet20_cifar10.py',
+        '--config.model.shortcut=A_centred',
+        '--config.dataset.normalization=channel',
+        '--config.dataset.channel_mean=0.485,0.456,0.406',
+        '--config.dataset.channel_std=0.229,0.224,0.225',
+    )
+    ours = tmp_path / 'resnet20.safetensors'
+    code, out, err = main(capsys, monkeypatch, source, ours, '--card', *config)
+    assert code == 0 and 'resnet20.safetensors: 97 arrays' in out, err
+    for arguments in ([str(source), *config], [str(ours)]):
+        monkeypatch.setattr(sys, 'argv', ['evaluate', *arguments])
+        assert evaluate.main() == 0
+        assert '(9,173 of 10,000 correct)' in capsys.readouterr().out
+    monkeypatch.setattr(sys, 'argv', ['evaluate', str(ours), *config])
+    assert evaluate.main() == 2 and 'has a card, resnet20.json, which says what' in capsys.readouterr().err
 
 
 class Harm:

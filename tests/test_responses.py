@@ -1,6 +1,7 @@
 """`python -m jax_resnet.responses`, of a run and of a config's first weights."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, 'argv', ['responses', *map(str, arguments)])
     return responses.main()
+
+
+def test_weights_without_a_card_by_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('altair', reason="needs the extra 'report'")
+    bare, out = tmp_path / 'bare.safetensors', tmp_path / 'inside'
+    shutil.copy(WEIGHTS, bare)
+    assert call(monkeypatch, bare, WEIGHTS, f'--config={DIGITS}', '--examples=128', f'--out={out}') == 0
+    by_config, by_card = json.loads(out.with_suffix('.json').read_text())
+    assert by_config['std'] == pytest.approx(by_card['std']) and by_config['layers'] == by_card['layers']
+    assert call(monkeypatch, bare, '--examples=128', f'--out={out}') == 2
 
 
 def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from jax_resnet.config.completion import flatten, missing, switched
-from jax_resnet.config.fields import check_name, every_field, fields_of
+from jax_resnet.config.fields import check, check_name, every_field, fields_of
 from jax_resnet.config.kinds import Field, shown
 from jax_resnet.config.model_fields import REQUIRED
 from jax_resnet.errors import ConfigError
@@ -80,6 +80,35 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> tuple[str, dict[str,
     if file is None:
         raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
     return file, given
+
+
+def take(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
+    """Takes a config, and fields to change in it, out of the words of a command that has other arguments, too.
+
+    Args:
+        words: without the program's name.
+
+    Returns:
+        The other words, and the config as nested dicts, complete and checked; None where they name none.
+
+    Raises:
+        ConfigError: as `parse` and `read`; a field's value that cannot be, or a field without --config=FILE.
+    """
+    values = flags.FlagValues()
+    flags.DEFINE_string('config', None, '', flag_values=values)
+    try:
+        rest, given = _split(words)
+        rest = values(['', *rest], known_only=True)[1:]
+    except flags.Error as e:
+        raise ConfigError(' '.join(str(e).split())) from e
+    file = values['config'].value
+    if file is None:
+        if given:
+            raise ConfigError(f'--config.{next(iter(given))}: needs --config=FILE, whose field it changes')
+        return rest, None
+    config: dict[str, Any] = read(file, given).config.to_dict()
+    check(config)
+    return rest, config
 
 
 def load(file: str, changes: Mapping[str, Any]) -> tuple[ConfigDict, dict[str, Any]]:

@@ -3,21 +3,25 @@
 Known are the CIFAR ResNets in the style of akamaster/pytorch_resnet_cifar10 (`layer1.0.conv1`, `linear`, `shortcut.0`)
 and torchvision's ImageNet ResNets (`layer1.0.conv1`, `fc`, `downsample.0`), with or without a leading `module.`.
 
+What such a network is beside its tensors, which do not tell its shortcut or its order, `pytorch_styles` says.
+
 PyTorch's running variance is the unbiased one and ours is not, which only running statistics notice; values are kept.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-STYLES = {'cifar': ('linear', 'shortcut'), 'torchvision': ('fc', 'downsample')}
-"""By name, what a style calls the head and the projection shortcut."""
+from jax_resnet.models.pytorch_styles import STYLES
 
 _NORM = {'scale': 'weight', 'bias': 'bias', 'mean': 'running_mean', 'var': 'running_var'}
 _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
+_LEAVES = _CONV_OR_HEAD | _NORM
+_UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:conv|norm)(\d)/')
+_SHORTCUT = re.compile(r'stage(\d+)/unit(\d+)/shortcut/')
 _PLACE = re.compile(r'stem/(conv|norm)|head|stage\d+/unit\d+/(conv\d|norm\d|shortcut/(conv|norm))')
 
 
@@ -31,29 +35,26 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
     Raises:
         ValueError: a part that PyTorch's networks do not have.
     """
-    head, shortcut = STYLES[style]
     tensors = {}
     for name, array in flatten_dict(variables, sep='/').items():
-        _, *path, leaf = name.split('/')
-        place = '/'.join(path)
-        place = re.sub(r'^stem/conv$', 'conv1', place)
-        place = re.sub(r'^stem/norm$', 'bn1', place)
-        place = re.sub(r'^head$', head, place)
-        place = re.sub(r'^stage(\d+)/unit(\d+)/', lambda m: f'layer{m[1]}.{int(m[2]) - 1}.', place)
-        place = re.sub(r'norm(\d+)$', r'bn\1', place)
-        place = re.sub(r'shortcut/conv$', f'{shortcut}.0', place)
-        place = re.sub(r'shortcut/norm$', f'{shortcut}.1', place)
-        if '/' in place or leaf not in _CONV_OR_HEAD | _NORM:
+        place, _, leaf = name.partition('/')[2].rpartition('/')
+        theirs = _named(place, style)
+        if '/' in theirs or leaf not in _LEAVES:
             raise ValueError(f'{name}: has no counterpart in PyTorch networks of style {style}')
-        tensors[f'{place}.{(_CONV_OR_HEAD | _NORM)[leaf]}'] = _to_layout(np.asarray(array), leaf)
+        tensors[f'{theirs}.{_LEAVES[leaf]}'] = _to_layout(np.asarray(array), leaf)
     return tensors
 
 
-def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> dict[str, Any]:
     """Our variables, unstacked, from PyTorch's tensors of either style.
 
+    Args:
+        tensors: by name.
+        headless: whether the head may be missing.
+
     Raises:
-        ValueError: a name that neither style has, or a shape with another number of dimensions.
+        ValueError: a name that neither style has, a shape with another number of dimensions, or a tensor that is
+            missing: a convolution without its BatchNorm, a gap in the units, no head.
     """
     variables = {}
     for full_name, tensor in tensors.items():
@@ -77,7 +78,66 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
             raise ValueError(f'{full_name}: has shape {list(np.shape(tensor))}; must have {dimensions} dimensions')
         collection = 'batch_stats' if ours in ('mean', 'var') else 'params'
         variables[f'{collection}/{place}/{ours}'] = _from_layout(np.asarray(tensor), ours)
+    _check_whole(variables, tensors, headless)
     return unflatten_dict(variables, sep='/')
+
+
+def _check_whole(variables: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], headless: bool) -> None:
+    places = {name.partition('/')[2] for name in variables}
+    style = 'torchvision' if re.search(r'\b(fc|downsample|layer4)\b', ' '.join(tensors)) else 'cifar'
+    for place in _needed(places, headless):
+        if place not in places:
+            where, _, leaf = place.rpartition('/')
+            raise ValueError(f'{_named(where, style)}.{_LEAVES[leaf]}: missing')
+    last = max((name for name in variables if _UNIT.search(name) and name.endswith('kernel')), key=_order)
+    if 'head/kernel' in places:
+        taken, given = variables['params/head/kernel'].shape[0], variables[last].shape[-1]
+        if taken != given:
+            head = _named('head', style)
+            raise ValueError(
+                f'{head}.weight: takes {taken} channels, where the last unit has {given}: units are missing'
+            )
+
+
+def _needed(places: set[str], headless: bool) -> Iterator[str]:
+    """The names, without collection, that a network with `places` must have; lazily, as numbers may be huge."""
+    yield from _layer('stem/')
+    units = {_order(place) for place in places if _UNIT.match(place)}
+    projected = {(int(m[1]), int(m[2])) for place in places if (m := _SHORTCUT.match(place))}
+    everywhere = any(unit > 1 for _, unit in projected)
+    for stage in range(1, 1 + max((stage for stage, *_ in units), default=1)):
+        here = [(unit, layer) for s, unit, layer in units if s == stage] or [(1, 1)]
+        layers = max(layer for _, layer in here)
+        for unit in range(1, 1 + max(unit for unit, _ in here)):
+            for layer in range(1, 1 + layers):
+                yield from _layer(f'stage{stage}/unit{unit}/', str(layer))
+            if everywhere or (stage, unit) in projected or (projected and stage > 1 and unit == 1):
+                yield from _layer(f'stage{stage}/unit{unit}/shortcut/')
+    if not headless or any(place.startswith('head/') for place in places):
+        yield from ('head/kernel', 'head/bias')
+
+
+def _layer(prefix: str, number: str = '') -> Iterator[str]:
+    yield f'{prefix}conv{number}/kernel'
+    yield from (f'{prefix}norm{number}/{leaf}' for leaf in _NORM)
+
+
+def _order(name: str) -> tuple[int, int, int]:
+    """Stage, unit and layer."""
+    match = _UNIT.search(name)
+    assert match is not None
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _named(place: str, style: str) -> str:
+    """What PyTorch calls a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'; a slash stays in what it lacks."""
+    place = re.sub(r'^stem/conv$', 'conv1', place)
+    place = re.sub(r'^stem/norm$', 'bn1', place)
+    place = re.sub(r'^head$', STYLES[style].head, place)
+    place = re.sub(r'^stage(\d+)/unit(\d+)/', lambda m: f'layer{m[1]}.{int(m[2]) - 1}.', place)
+    place = re.sub(r'norm(\d+)$', r'bn\1', place)
+    place = re.sub(r'shortcut/conv$', f'{STYLES[style].projection}.0', place)
+    return re.sub(r'shortcut/norm$', f'{STYLES[style].projection}.1', place)
 
 
 def _to_layout(array: np.ndarray, leaf: str) -> np.ndarray:

@@ -5,6 +5,7 @@ member is read whole, with its checksum, and must be as long as its header says.
 """
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 
@@ -47,9 +48,17 @@ def from_safetensors(content: bytes) -> dict[str, np.ndarray]:
         raise ValueError(' '.join(str(e).split())[:200] or type(e).__name__) from None
 
 
-def as_safetensors(arrays: Mapping[str, ArrayLike]) -> bytes:
-    """The content of a .safetensors file."""
-    return bytes(save({name: np.asarray(array, order='C') for name, array in arrays.items()}))
+def as_safetensors(arrays: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The content of a .safetensors file, with texts by name in its header."""
+    named = {name: np.asarray(array, order='C') for name, array in arrays.items()}
+    return bytes(save(named, dict(metadata) if metadata else None))
+
+
+def metadata_of(content: bytes) -> dict[str, str]:
+    """The texts in the header of a .safetensors file that `from_safetensors` has read."""
+    length = int.from_bytes(content[:8], 'little')
+    texts: dict[str, str] = json.loads(content[8 : 8 + length]).get('__metadata__') or {}
+    return texts
 
 
 def _array(content: bytes) -> np.ndarray:

@@ -159,6 +159,14 @@ class Card(Struct):
     environment: list[Start] | UnsetType = UNSET
 
 
+class Network(Struct):
+    """What the header of a .safetensors file says of its network: these groups of the config."""
+
+    model: Model
+    batch_norm: BatchNorm
+    precision: Precision
+
+
 class PlannedRun(Struct):
     """A run in study.json, by its folder, or the file of its result, relative to the study's folder."""
 

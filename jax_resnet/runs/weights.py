@@ -1,7 +1,8 @@
 """Files of weights: arrays by name, ours or PyTorch's, in .safetensors or .npz.
 
-A file of ours may have a card beside it, JSON of the same name, which says what network it is and how it was trained;
-the two are a trained network, as a run folder is. The file then holds the normalization's arrays, too.
+A .safetensors file may say in its header what network it is of. A file of ours may have a card beside it, JSON of the
+same name, which says what network it is and how it was trained; the two are a trained network, as a run folder is. The
+file then holds the normalization's arrays, too.
 """
 
 import hashlib
@@ -28,9 +29,30 @@ NETWORK = ('config', 'image_shape', 'test_crop', 'class_names', 'sha256')
 """Fields of a card that say what the file's numbers mean, and are under the card's digest."""
 
 
+METADATA = 'jax_resnet.network'
+"""The name of what says so in a header."""
+
+
 def read(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a file, by name. Raises DataError where it is none of SUFFIXES, or cannot be read."""
     return _read(Path(path))[0]
+
+
+def network_in(path: str | Path) -> dict[str, Any] | None:
+    """What a file says of its network, or the card beside it: the groups of the config in `schemas.Network`, at least.
+
+    Raises:
+        ConfigError, DataError: a file or card that cannot be read, or a card of other weights.
+    """
+    path = Path(path)
+    if card_of(path).exists():
+        return read_with_card(path)[0]
+    _, content = _read(path)
+    text = arrays.metadata_of(content).get(METADATA) if path.suffix == '.safetensors' else None
+    if text is None:
+        return None
+    found: dict[str, Any] = parse(text.encode(), schemas.Network, f'{shown(path)}: {METADATA} in its header')
+    return found
 
 
 def is_file(path: str | Path) -> bool:
@@ -100,7 +122,7 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
     named, content = _read(path)
     card_path = card_of(path)
     if not card_path.exists():
-        raise DataError(f'{shown(path)}: needs its card, {card_path.name}, beside it')
+        raise DataError(f'{shown(path)}: needs its card, {card_path.name}, beside it, or --config')
     card = read_card(card_path)
     if card['sha256'] != hashlib.sha256(content).hexdigest():
         raise DataError(
@@ -138,10 +160,19 @@ def network_digest(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write(path: str | Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays by name, as the path's suffix says. Raises DataError where that cannot be."""
+def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> None:
+    """Writes arrays by name, as the path's suffix says.
+
+    Args:
+        path: of the file.
+        weights: by name.
+        network: a config, of which the header of a .safetensors file keeps what says its network.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     path = Path(path)
-    content = _content(path, weights)
+    content = _content(path, weights, network)
     try:
         files.write(path, content)
     except OSError as e:
@@ -162,10 +193,11 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
     return named, content
 
 
-def _content(path: Path, weights: Mapping[str, np.ndarray]) -> bytes:
+def _content(path: Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> bytes:
     _check_suffix(path)
     if path.suffix == '.safetensors':
-        return arrays.as_safetensors(weights)
+        told = {name: network[name] for name in schemas.Network.__struct_fields__} if network else None
+        return arrays.as_safetensors(weights, {METADATA: json.dumps(told, sort_keys=True)} if told else None)
     return arrays.as_npz(weights, compressed=False)
 
 

@@ -27,7 +27,7 @@ def begin(
         folder.cut_metrics(0)
         state = experiment.initial_state()
         if experiment.config['init_from'] is not None:
-            state, line = begin_from(experiment.config['init_from'], state)
+            state, line = begin_from(experiment.config['init_from'], state, experiment.model)
             say(line)
         return state, 0.0
     state, seconds = checkpoints.restore_latest(experiment.abstract_state(), experiment.everywhere)

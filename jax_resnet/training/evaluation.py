@@ -28,6 +28,11 @@ class Scores:
         return len(self.labels)
 
     @property
+    def not_finite(self) -> int:
+        """How many examples have a logit that is infinite or not a number: they are wrong, and say nothing."""
+        return int((~np.isfinite(self.logits).all(1)).sum())
+
+    @property
     def correct(self) -> int:
         return int(self._is_correct.sum())
 
@@ -67,7 +72,8 @@ class Scores:
 
     @property
     def _is_correct(self) -> np.ndarray:
-        return self.logits.argmax(1) == self.labels
+        is_right: np.ndarray = self.logits.argmax(1) == self.labels
+        return is_right & np.isfinite(self.logits).all(1)
 
 
 @dataclass

@@ -21,9 +21,10 @@ from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
+from jax_resnet.runs.files import shown
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import optimizer, state
+from jax_resnet.training import optimizer, state, stated
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
 
@@ -47,8 +48,14 @@ class Trained:
     class_names: Sequence[str]
 
     def logits(self, images: ArrayLike) -> jax.Array:
-        """float32 [batch, classes] of images, uint8 [batch, *image_shape]."""
-        return self._logits(self.variables, jnp.asarray(images))
+        """float32 [batch, classes] of images, uint8 [batch, *image_shape]; ConfigError for others."""
+        images = jnp.asarray(images)
+        if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
+            sides = ', '.join(map(str, self.image_shape))
+            raise ConfigError(
+                f'images: must be uint8 [batch, {sides}], 0 to 255; got {images.dtype} {list(images.shape)}'
+            )
+        return self._logits(self.variables, images)
 
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """The softmax of `logits`."""
@@ -59,17 +66,20 @@ class Trained:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
 
 
-def load(path: str | Path) -> Trained:
+def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
     """A trained network. Needs neither the run's devices, nor its data or config file.
 
     Args:
         path: the folder of a run, finished or not, whose last checkpoint is taken; or a file of weights, with its
             card beside it.
+        config: of a file of weights without a card, ours or PyTorch's: its network and preprocessing, as
+            `training.train` takes it. The names of the classes, and a mean image, come from the config's data set.
 
     Raises:
-        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged.
+        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged;
+            a config that the weights do not fit, or that is not needed.
     """
-    trained, config = _load_stacked(path)
+    trained, config = _load_stacked(path, config)
     return Trained(
         network(config),
         models.unstack(trained.variables),
@@ -81,11 +91,16 @@ def load(path: str | Path) -> Trained:
 
 @exactness.exact()
 @memory.shortage_told()
-def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = None) -> Scores:
+def evaluate(
+    path: str | Path,
+    split: str | None = None,
+    data_dir: str | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Scores:
     """Evaluates a trained network, on one device.
 
     Args:
-        path: of a run folder, or a file of weights, as `load` takes it.
+        path, config: of a run folder, or a file of weights, as `load` takes them.
         split: a split string such as 'train[:10%]'; by default the run's test split.
         data_dir: where the data lies, if not where the run found it.
 
@@ -93,9 +108,9 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
 
     Raises:
-        ConfigError, DataError: as `load`; no such split or data.
+        ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
     """
-    trained, config = _load_stacked(path)
+    trained, config = _load_stacked(path, config, data_dir)
     dataset = config['dataset']
     source = open_source(dataset['name'], data_dir or dataset['data_dir'], dataset['manual_dir'])
     device = jax.local_devices()[0]
@@ -109,12 +124,30 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         Mesh(np.array([device]), ('data',)),
         backend.of(device.platform),
     )
-    return evaluator(trained.variables)
+    scores = evaluator(trained.variables)
+    check_finite(path, scores.not_finite, scores.count)
+    return scores
 
 
-def read_variables(path: str | Path) -> dict[str, Any]:
-    """Our variables, unstacked, of a file with our names or PyTorch's. Raises DataError for other names too."""
-    return _variables(weights.read(path), path)
+def check_finite(path: str | Path, not_finite: int, count: int) -> None:
+    """Raises DataError where examples have logits that are infinite or not numbers: nothing can be said of these."""
+    if not_finite:
+        raise DataError(
+            f'{shown(path)}: its logits of {not_finite:,} of {count:,} examples are infinite or not numbers'
+        )
+
+
+def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
+    """Our variables, unstacked, of a file with our names or PyTorch's.
+
+    Args:
+        path: of the file.
+        headless: whether PyTorch's head may be missing.
+
+    Raises:
+        DataError: it cannot be read, has other names, lacks tensors of PyTorch's, or has arrays of another type.
+    """
+    return _variables(weights.read(path), path, headless)
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -122,22 +155,37 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def _variables(arrays: Mapping[str, np.ndarray], path: str | Path) -> dict[str, Any]:
+def _variables(arrays: Mapping[str, np.ndarray], path: str | Path, headless: bool = False) -> dict[str, Any]:
     tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
-        return unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors)
+        variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors, headless)
     except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
-        raise DataError(f'{path}: {e}') from None
+        raise DataError(f'{shown(path)}: {e}') from None
+    for name, array in flatten_dict(variables, sep='/').items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    return variables
 
 
 def _view(about: Preprocessing) -> CentreView:
     return CentreView(Normalization(about.mean, about.std), about.crop)
 
 
-def _load_stacked(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+def _load_stacked(
+    path: str | Path, config: Mapping[str, Any] | None, data_dir: str | None = None
+) -> tuple[Trained, Mapping[str, Any]]:
     """As training runs it, and the config."""
+    if config is not None:
+        return _from_config(path, *stated.of(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
+
+
+def _from_config(
+    path: str | Path, config: Mapping[str, Any], about: Preprocessing
+) -> tuple[Trained, Mapping[str, Any]]:
+    model, like = _model_and_state(config, about)
+    return _placed(path, model, like, read_variables(path), about, 'the config'), config
 
 
 def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
@@ -162,13 +210,22 @@ def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
         model, like = _model_and_state(config, about)
     except (KeyError, TypeError, ValueError) as e:
         raise DataError(f'{path}: its card describes no network ({type(e).__name__}: {e})') from None
+    return _placed(path, model, like, unstacked, about, 'its card'), config
+
+
+def _placed(
+    path: str | Path, model: nn.Module, like: state.TrainState, unstacked: Any, about: Preprocessing, whose: str
+) -> Trained:
+    """The network with a file's variables, on a device. Raises DataError where these are another network's."""
     variables = models.stack(unstacked)
     there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
     for name in sorted({*there, *here}):
         if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
-            raise DataError(f'{path}: does not hold the network of its card; see {name}')
-    variables = jax.device_put(variables, SingleDeviceSharding(jax.local_devices()[0]))
-    return Trained(model, variables, _view(about), about.image_shape, about.class_names), config
+            raise DataError(f'{shown(path)}: does not hold the network of {whose}; see {name}')
+    # Of float16 or float64, too: the network's own are float32.
+    arrays = {name: np.asarray(array, here[name].dtype) for name, array in there.items()}
+    variables = jax.device_put(unflatten_dict(arrays, sep='/'), SingleDeviceSharding(jax.local_devices()[0]))
+    return Trained(model, variables, _view(about), about.image_shape, about.class_names)
 
 
 def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:

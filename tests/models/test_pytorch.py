@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -9,6 +10,7 @@ from safetensors.numpy import load_file
 
 from jax_resnet import models
 from jax_resnet.data import open_source, preprocessing
+from jax_resnet.models.pytorch_styles import check_style
 from tests.conftest import assert_equal_trees
 from tests.references.draw import draw_pytorch, real_images
 
@@ -66,6 +68,85 @@ def test_what_has_no_counterpart_is_named() -> None:
         models.from_pytorch({'conv1.scale': np.zeros(3)})
     with pytest.raises(ValueError, match='params/end/norm/scale: has no counterpart'):
         models.to_pytorch({'params': {'end': {'norm': {'scale': np.zeros(3)}}}})
+
+
+def whole(net: models.ResNet, style: str) -> dict[str, np.ndarray]:
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    return models.to_pytorch(jax.tree.map(lambda x: np.zeros(x.shape, np.float32), shapes), style)
+
+
+@pytest.mark.parametrize(
+    ('net', 'style'),
+    [
+        (models.cifar_resnet(14, shortcut='B'), 'cifar'),
+        (models.cifar_resnet(14, shortcut='C'), 'cifar'),
+        (models.cifar_resnet(14), 'cifar'),
+        (models.imagenet_resnet(18, shortcut='B'), 'torchvision'),
+    ],
+)
+def test_any_tensor_that_is_missing_is_named(net: models.ResNet, style: str) -> None:
+    tensors = whole(net, style)
+    for name in tensors:
+        with pytest.raises(ValueError, match=f'^{name}: missing$'):
+            models.from_pytorch({other: tensor for other, tensor in tensors.items() if other != name})
+
+
+@pytest.mark.parametrize(
+    ('lacks', 'message'),
+    [
+        ('layer2.1.', 'layer2.1.conv1.weight: missing'),
+        ('layer2.0.', 'layer2.0.conv1.weight: missing'),
+        ('layer1.', 'layer1.0.conv1.weight: missing'),
+        ('layer', 'layer1.0.conv1.weight: missing'),
+        ('layer3.', 'linear.weight: takes 64 channels, where the last unit has 32: units are missing'),
+        ('layer3.0.shortcut', 'layer3.0.shortcut.0.weight: missing'),
+        ('linear', 'linear.weight: missing'),
+    ],
+)
+def test_parts_that_are_missing_are_named(lacks: str, message: str) -> None:
+    tensors = whole(models.cifar_resnet(20, shortcut='B'), 'cifar')
+    with pytest.raises(ValueError, match=f'^{message}$'):
+        models.from_pytorch({name: tensor for name, tensor in tensors.items() if not name.startswith(lacks)})
+
+
+def test_a_network_without_head_where_it_is_asked_for() -> None:
+    tensors = {name: x for name, x in whole(models.cifar_resnet(8), 'cifar').items() if 'linear' not in name}
+    assert 'head' not in models.from_pytorch(tensors, headless=True)['params']
+    with pytest.raises(ValueError, match=r'linear.bias: missing'):
+        models.from_pytorch({**tensors, 'linear.weight': np.zeros((10, 64))}, headless=True)
+
+
+@pytest.mark.parametrize(
+    ('net', 'style'),
+    [
+        (models.cifar_resnet(20, shortcut='A_centred'), 'cifar'),
+        (models.cifar_resnet(56, shortcut='B', stage_sizes=(5, 9, 13)), 'cifar'),
+        (models.imagenet_resnet(18, shortcut='B'), 'torchvision'),
+        (models.imagenet_resnet(50, v1_5=True), 'torchvision'),
+    ],
+)
+def test_what_a_pytorch_network_can_be(net: models.ResNet, style: str) -> None:
+    check_style(net, style)
+
+
+@pytest.mark.parametrize(
+    ('net', 'style', 'message'),
+    [
+        (models.cifar_resnet(20), 'cifar', 'its shortcut is A; there it is A_centred or B (--config.model.shortcut=A_c'),
+        (models.cifar_plain(20), 'cifar', 'its shortcut is none; there it is A_centred or B'),
+        (models.cifar_resnet(20, order='bn_after_addition', shortcut='B'), 'cifar', 'its order is bn_after_addition'),
+        (models.cifar_resnet(29, unit='bottleneck'), 'cifar', 'its units are bottleneck; there they are basic'),
+        (models.cifar_resnet(29, unit='three_layer'), 'cifar', 'its units are three_layer; there they are basic'),
+        (models.cifar_resnet(8, unit='one_layer'), 'cifar', 'its units are one_layer; there they are basic (--config.model.unit=b'),
+        (models.imagenet_resnet(18), 'cifar', 'there it is --config.model.name=cifar_resnet'),
+        (models.imagenet_resnet(18), 'torchvision', 'its shortcut is A; there it is B'),
+        (models.imagenet_resnet(50), 'torchvision', 'its units are bottleneck; there they are bottleneck_v1.5 (--config.model.v1_5=T'),
+        (models.cifar_resnet(8, shortcut='B', norm=models.BatchNorms(epsilon=0.1)), 'cifar', 'batch_norm.epsilon is 0.1'),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_be_is_told_with_what_fits(net: models.ResNet, style: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_style(net, style)
 
 
 def test_published_weights_are_wrong_on_exactly_827_test_images(data_dir: str) -> None:

@@ -1,6 +1,7 @@
 """`load`, and the commands that use it, on a run of a small net."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,12 @@ import pytest
 from PIL import Image
 
 import jax_resnet
-from jax_resnet import export, predict, training
+from jax_resnet import evaluate, export, predict, training
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs import weights
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training.trained import flat
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +44,35 @@ def test_load_gives_the_network_of_the_run(run: Path) -> None:
     assert 'unit1' in trained.variables['params']['stage1'] and not trained.model.stacked
     x = trained.preprocess(jnp.asarray(test.images[:2]))
     jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # plain convolutions: forward mode too
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'shape'),
+    [(np.float32, (2, 16, 16, 1)), (np.int32, (2, 16, 16, 1)), (np.uint8, (16, 16, 1)), (np.uint8, (2, 16, 16, 3))],
+)
+def test_images_of_another_type_or_shape_are_refused(run: Path, dtype: type, shape: tuple[int, ...]) -> None:
+    trained = jax_resnet.load(run)
+    for function in (trained.logits, trained.probabilities):
+        with pytest.raises(ConfigError, match=r'images: must be uint8 \[batch, 16, 16, 1\], 0 to 255; got') as error:
+            function(np.zeros(shape, dtype))
+        assert '\n' not in str(error.value)
+
+
+def test_weights_that_are_no_numbers_are_no_result(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = jax_resnet.load(run)
+    arrays = {name: np.full_like(array, np.nan) for name, array in flat(trained.variables).items()}
+    about = RunFolder(run).preprocessing()
+    weights.write_with_card(tmp_path / 'nan.npz', arrays, about, {'config': RunFolder(run).config()})
+    Image.new('L', (16, 16)).save(tmp_path / 'image.png')
+    for command, count in ((evaluate, 100), (predict, 1)):
+        images = [str(tmp_path / 'image.png')] if command is predict else []
+        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'nan.npz'), *images])
+        assert command.main() == 2
+        out, err = capsys.readouterr()
+        expected = f'nan.npz: its logits of {count} of {count} examples are infinite or not numbers'
+        assert out == '' and expected in err and len(err.splitlines()) == 1
 
 
 def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_path: Path) -> None:
@@ -101,6 +134,47 @@ def test_16_bits_of_grey_are_scaled(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / 'grey.png')
     pixels = predict.read_image(tmp_path / 'grey.png', (16, 16, 1)).ravel().astype(int)
     assert np.abs(pixels - np.arange(256)).max() <= 1
+
+
+@pytest.mark.parametrize(('background', 'expected'), [('black', 0), ('white', 255), ('#800000', 128)])
+def test_what_is_transparent_is_on_a_colour(
+    tmp_path: Path, background: str, expected: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO', 'jax_resnet')
+    half_seen = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
+    half_seen.paste((200, 10, 10, 0), (0, 0, 8, 4))
+    half_seen.save(tmp_path / 'image.png')
+    pixels = predict.read_image(tmp_path / 'image.png', (8, 8, 3), background)
+    assert (pixels[0, 0, 0], *pixels[7, 0]) == (expected, 200, 10, 10)
+    assert 'image.png: is transparent in parts; taken on #' in caplog.text
+    caplog.clear()
+    Image.new('RGBA', (8, 8), (200, 10, 10, 255)).save(tmp_path / 'opaque.png')
+    assert predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), background)[0, 0].tolist() == [200, 10, 10]
+    assert not caplog.text
+    with pytest.raises(ConfigError, match='--background=no: must be a colour'):
+        predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), 'no')
+
+
+def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
+    grey.putpixel((0, 0), 60_000)
+    grey.save(tmp_path / 'image.png', transparency=60_000)
+    pixels = predict.read_image(tmp_path / 'image.png', (4, 4, 1))[..., 0]
+    assert pixels[0, 0] == 0 and (pixels.ravel()[1:] == 40_000 // 257).all()
+
+
+@pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
+def test_other_formats_are_refused(tmp_path: Path, kind: str, mode: str) -> None:
+    Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
+    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(no PNG or JPEG\)'):
+        predict.read_image(tmp_path / 'image.png', (8, 8, 3))
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe.png')
+    for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
+        with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(no regular file\)'):
+            predict.read_image(path, (8, 8, 3))
 
 
 def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -8,12 +8,18 @@ from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import models
+from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.known import known
+from jax_resnet.training.trained import flat
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees, small_config
+
+NET = network(small_config())
 
 
 @pytest.fixture(scope='module')
@@ -29,9 +35,18 @@ def test_from_a_run_and_from_its_converted_weights(run: Path, tmp_path: Path) ->
     ours = {name: np.asarray(x) for name, x in flatten_dict(dict(variables), sep='/').items()}
     weights.write(tmp_path / 'ours.npz', ours)
     weights.write(tmp_path / 'theirs.safetensors', models.to_pytorch(variables, 'cifar'))
-    for path in (run, tmp_path / 'ours.npz', tmp_path / 'theirs.safetensors'):
-        new, line = begin_from(str(path), state)
-        assert line == f'begun from {path}'
+    weights.write(tmp_path / 'told.safetensors', ours, RunFolder(run).config())
+    trust = (
+        '; it does not say its network; shortcut A, order original, units basic are taken from the config, unchecked'
+    )
+    for path, told in (
+        (run, ''),
+        (tmp_path / 'ours.npz', trust),
+        (tmp_path / 'theirs.safetensors', trust),
+        (tmp_path / 'told.safetensors', ''),
+    ):
+        new, line = begin_from(str(path), state, NET)
+        assert line == f'begun from {path}{told}'
         assert_equal_trees(models.unstack(new.variables), dict(variables))
         assert_equal_trees(new.opt_state, state.opt_state)
 
@@ -41,8 +56,8 @@ def test_a_head_of_other_classes_begins_anew(run: Path, tmp_path: Path) -> None:
     variables['params']['head'] = {'kernel': np.ones((64, 7), np.float32), 'bias': np.ones(7, np.float32)}
     weights.write(tmp_path / 'seven.npz', flatten_dict(models.unstack(variables), sep='/'))
     state = Experiment.of(small_config(seed=1)).initial_state()
-    new, line = begin_from(str(tmp_path / 'seven.npz'), state)
-    assert line.endswith('seven.npz, with a new head')
+    new, line = begin_from(str(tmp_path / 'seven.npz'), state, NET)
+    assert 'seven.npz, with a new head; it does not say' in line
     assert_equal_trees(new.params['head'], state.params['head'])
     assert_equal_trees(new.params['stage3'], variables['params']['stage3'])
 
@@ -52,9 +67,59 @@ def test_a_run_trains_on_from_it_and_says_so(run: Path, tmp_path: Path, capsys: 
     assert f'begun from {run}' in capsys.readouterr().out and summary['steps'] == 2
 
 
-def test_another_network_is_one_line(run: Path) -> None:
-    state = Experiment.of(small_config(**{'model.depth': 14})).initial_state()
+def test_another_network_is_one_line(run: Path, tmp_path: Path) -> None:
+    deeper = Experiment.of(small_config(**{'model.depth': 14}))
+    state = deeper.initial_state()
+    there = r'holds another network; its stage_sizes is \(1, 1, 1\) there, \(2, 2, 2\) here'
+    with pytest.raises(ConfigError, match=there):
+        begin_from(str(run), state, deeper.model)
+    weights.write(tmp_path / 'ours.npz', flat(jax_resnet.load(run).variables))
     with pytest.raises(ConfigError, match=r'holds another network; batch_stats/stage1/rest/norm1/mean is not there'):
-        begin_from(str(run), state)
+        begin_from(str(tmp_path / 'ours.npz'), state, deeper.model)
     with pytest.raises(DataError, match='must end in'):
-        begin_from('nowhere', state)
+        begin_from(__file__, state, deeper.model)
+    for path in ('nowhere', str(tmp_path / 'none.safetensors')):
+        with pytest.raises(ConfigError, match=f"config.init_from='{path}': no such file or run folder"):
+            begin_from(path, state, deeper.model)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'model.shortcut': 'A_centred'}, 'its shortcut is A there, A_centred here'),
+        ({'model.name': 'cifar_plain'}, 'its shortcut is A there, none here'),
+        ({'model.order': 'bn_after_addition'}, 'its order is original there, bn_after_addition here'),
+        ({'batch_norm.epsilon': 0.1}, 'its batch_norm.epsilon is 1e-05 there, 0.1 here'),
+    ],
+)
+def test_arrays_of_the_same_names_in_another_network(run: Path, tmp_path: Path, change: dict, message: str) -> None:
+    told = tmp_path / 'told.safetensors'
+    weights.write(told, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
+    other = network(small_config(**change))
+    for path in (run, told):
+        with pytest.raises(ConfigError, match=f"^config.init_from='{path}': holds another network; {message}$"):
+            begin_from(str(path), None, other)
+
+
+@pytest.mark.parametrize('dtype', [np.int8, np.bool_, np.complex64, np.int32])
+def test_arrays_that_are_no_floats_are_refused(run: Path, tmp_path: Path, dtype: type) -> None:
+    arrays = flat(jax_resnet.load(run).variables)
+    arrays['params/stem/conv/kernel'] = arrays['params/stem/conv/kernel'].astype(dtype)
+    weights.write(tmp_path / 'ours.npz', arrays)
+    message = f'ours.npz: params/stem/conv/kernel is {np.dtype(dtype)}; weights must be floating-point numbers'
+    with pytest.raises(DataError, match=message):
+        begin_from(str(tmp_path / 'ours.npz'), None, NET)
+
+
+def test_a_header_that_describes_no_network_is_one_line(run: Path, tmp_path: Path) -> None:
+    path, config = tmp_path / 'told.safetensors', RunFolder(run).config()
+    for field, value, message in (
+        ('model', {'name': 'cifar_resnet', 'depth': 9}, 'depth must be 6n'),
+        ('model', {'name': 'x'}, "name must be one of .* got 'x'"),
+        ('model', 3, 'is damaged: model: expected `object` of fields'),
+        ('precision', {'compute': 'float31'}, 'float31'),
+    ):
+        weights.write(path, flat(jax_resnet.load(run).variables), {**config, field: value})
+        with pytest.raises(ConfigError, match=f'told.safetensors: .*{message}') as error:
+            known(path)
+        assert '\n' not in str(error.value)

@@ -1,0 +1,58 @@
+"""Which network weights are of: what their folder, card or header says, and what is left to the user's word."""
+
+from pathlib import Path
+from typing import Any
+
+from jax_resnet import models
+from jax_resnet.config.completion import complete, with_tuples
+from jax_resnet.config.network import network
+from jax_resnet.errors import ConfigError
+from jax_resnet.models.pytorch_styles import unit_name
+from jax_resnet.runs import weights
+from jax_resnet.runs.files import shown
+from jax_resnet.runs.run_folder import RunFolder
+
+COMPARED = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
+"""Attributes of a network that say what it computes from its weights; the head may differ."""
+
+
+def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
+    """What a run folder or a file of weights says of its network: groups of its config, and the network; or None.
+
+    Raises:
+        ConfigError, DataError: it cannot be read, or says what no network is.
+    """
+    said = RunFolder(path).config() if Path(path).is_dir() else weights.network_in(path)
+    if said is None:
+        return None
+    try:
+        config = complete(with_tuples(said))
+        return config, network(config)
+    except (KeyError, TypeError, ValueError) as e:
+        raise ConfigError(f'{shown(path)}: describes no network ({type(e).__name__}: {e})') from None
+
+
+def check_same(name: str, there: models.ResNet, here: models.ResNet) -> None:
+    """Raises ConfigError, which names the first difference, where weights are of another network than a config's.
+
+    Args:
+        name: of the weights, for the message.
+        there: their network.
+        here: the config's.
+    """
+    pairs: list[tuple[str, Any, Any]] = [(what, getattr(there, what), getattr(here, what)) for what in COMPARED]
+    pairs.append(('batch_norm.epsilon', _epsilon(there), _epsilon(here)))
+    for what, of_weights, of_config in pairs:
+        if of_weights != of_config:
+            told = [unit_name(v[0]) if what == 'layers' else str(v) for v in (of_weights, of_config)]
+            raise ConfigError(f'{name}: holds another network; its {what} is {told[0]} there, {told[1]} here')
+
+
+def on_trust(net: models.ResNet) -> str:
+    """What weights that say nothing of their network are taken for, for a line."""
+    parts = f'shortcut {net.shortcut}, order {net.order}, units {unit_name(net.layers[0])}'
+    return f'does not say its network; {parts} are taken from the config, unchecked'
+
+
+def _epsilon(net: models.ResNet) -> Any:
+    return getattr(net.norm, 'epsilon', None)

@@ -1,0 +1,96 @@
+"""Weights without a card, whose network and preprocessing a config says."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jax_resnet
+from jax_resnet import evaluate, export, models, predict, training
+from jax_resnet.config import loader
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs import weights
+from jax_resnet.training import stated
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / 'results' / 'weights' / 'resnet20_digits.safetensors'
+CONFIG = f'--config={ROOT}/configs/resnet20_digits.py'
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """The published network of the digits, without its card."""
+    return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
+
+
+def config(*changes: str) -> dict:
+    return loader.take([CONFIG, *changes])[1]
+
+
+def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, 'argv', ['command', *map(str, arguments)])
+    return command.main()
+
+
+def test_a_config_stands_for_the_card(bare: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level('INFO', 'jax_resnet')
+    of_card, of_config = jax_resnet.load(PUBLISHED), jax_resnet.load(bare, config())
+    assert of_config.model == of_card.model and of_config.class_names == of_card.class_names
+    np.testing.assert_allclose(of_config.preprocess.normalize.mean, of_card.preprocess.normalize.mean, atol=1e-6)
+    line = (
+        'bare.safetensors does not say its network; shortcut A, order original, units basic are taken from the config'
+    )
+    assert line in caplog.text
+    assert training.evaluate(bare, config=config()).correct == 355
+
+
+def test_every_command_takes_it(
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new('L', (16, 16)).save(tmp_path / 'image.png')
+    theirs = tmp_path / 'theirs.safetensors'
+    weights.write(theirs, models.to_pytorch(jax_resnet.load(PUBLISHED).variables, 'cifar'))
+    for path in (bare, theirs):
+        assert call(evaluate, monkeypatch, path, CONFIG, '--split=test[:36]') == 0
+        assert 'of 36 correct' in capsys.readouterr().out
+    assert call(predict, monkeypatch, theirs, tmp_path / 'image.png', CONFIG) == 0
+    assert call(export, monkeypatch, theirs, f'--out={tmp_path}/net.jaxexport', CONFIG) == 0
+    capsys.readouterr()
+    for arguments, message in (
+        ([bare], 'needs its card, bare.json, beside it, or --config'),
+        ([bare, '--config.model.shortcut=B'], '--config.model.shortcut: needs --config=FILE, whose field it changes'),
+        ([bare, '--config=none.py'], '--config=none.py: no such file'),
+        ([bare, CONFIG, '--config.model.depht=8'], 'config.model.depht'),
+        (
+            [bare, CONFIG, '--config.model.shortcut=B'],
+            'does not hold the network of the config; see batch_stats/stage2',
+        ),
+        ([PUBLISHED, CONFIG], 'has a card, resnet20_digits.json, which says what --config would'),
+        ([tmp_path, CONFIG], 'must be a file of weights, .safetensors or .npz, for --config'),
+    ):
+        assert call(evaluate, monkeypatch, *arguments) == 2
+        err = capsys.readouterr().err.splitlines()
+        assert message in err[-1] and all('Traceback' not in line for line in err)
+
+
+def test_weights_that_say_another_network(bare: Path) -> None:
+    weights.write(bare, weights.read(bare), config('--config.model.shortcut=A_centred'))
+    with pytest.raises(
+        ConfigError, match='bare.safetensors: holds another network; its shortcut is A_centred there, A h'
+    ):
+        jax_resnet.load(bare, config())
+    assert jax_resnet.load(bare, config('--config.model.shortcut=A_centred')).model.shortcut == 'A_centred'
+
+
+def test_data_that_the_mean_needs_and_that_is_not_there(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise DataError('digits: is not there')
+
+    monkeypatch.setattr('jax_resnet.training.experiment.open_source', gone)
+    with pytest.raises(
+        DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
+    ):
+        stated.of(bare, config())
