@@ -29,7 +29,7 @@ from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.loss import cross_entropy
+from jax_resnet.training.step import cross_entropy
 from jax_resnet.training.trained import load
 
 
