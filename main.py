@@ -4,6 +4,11 @@ Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. A 
 the same command.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import ast
 import sys
 from collections.abc import Sequence

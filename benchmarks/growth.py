@@ -26,7 +26,7 @@ def one(network: str, batch_size: int, devices: int, rounds: int) -> None:
         jax.config.update('jax_num_cpu_devices', devices)
     began = time.perf_counter()
     run = ours(network, batch_size, 2, devices=devices)
-    run()
+    run(steps=1)
     first = time.perf_counter() - began
     seconds = in_turn({'step': run}, rounds)['step']
     stats = jax.devices()[0].memory_stats() or {}

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_resnet import signals
-from jax_resnet.errors import UserError
+from jax_resnet.errors import ConfigError, UserError
+
+FEWEST_OPEN_FILES = 64
+"""That the system must allow at once; a run takes some 30."""
 
 CONFIG_HELP = (
     'Of a file of weights without a card, network and preprocessing are taken from --config=FILE, whose fields '
@@ -57,12 +60,29 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
     is_main = threading.current_thread() is threading.main_thread()
     try:
         with signals.ending_at_once() if is_main else contextlib.nullcontext():
+            _check_open_files()
             command()
     except UserError as e:
         if debug:
             raise
         print(f'error: {e}' if e.exit_code == 2 else e, file=sys.stderr)
         return e.exit_code
+    except MemoryError as e:
+        if debug:
+            raise
+        print(f'error: out of memory ({" ".join(str(e).split())[:150] or "MemoryError"})', file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _check_open_files() -> None:
+    """Raises ConfigError where so few files may be open at once that JAX or orbax would wait for ever."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < FEWEST_OPEN_FILES:
+        raise ConfigError(f'ulimit -n is {limit}: must be at least {FEWEST_OPEN_FILES}')

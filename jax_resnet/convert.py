@@ -8,6 +8,11 @@ or its header, or --config=FILE does, the header of a .safetensors file that is 
 PyTorch network of the style asked for cannot be is refused.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from pathlib import Path

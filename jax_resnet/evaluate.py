@@ -1,5 +1,10 @@
 """Evaluates a network on a split: `python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'`."""
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from typing import Any

@@ -6,6 +6,11 @@ The file holds weights and normalization, and needs JAX and flatbuffers alone:
     logits = network.call(images)   # uint8 [batch, height, width, channels], any batch, on CPU or CUDA
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from pathlib import Path

@@ -1,5 +1,10 @@
 """Names what is in images: `python -m jax_resnet.predict runs/resnet20_cifar10/seed0 cat.png dog.jpg`."""
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import io
 import logging

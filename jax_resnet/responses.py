@@ -5,6 +5,11 @@ the norm of the loss's gradient there: as data, OUT.json, and as pictures, OUT.s
 folder; a file of weights; or a config file, whose network is taken with its first weights.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import json
 import sys
@@ -24,7 +29,7 @@ from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.loss import cross_entropy
+from jax_resnet.training.step import cross_entropy
 from jax_resnet.training.trained import load
 
 

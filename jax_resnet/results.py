@@ -5,6 +5,11 @@ weights RUN ...  keeps the weights of the median of some seeds' runs, with their
 table            rewrites the tables and curves of README.md from the folder
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from pathlib import Path

@@ -13,13 +13,40 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_HELD = 'JAX_RESNET_SIGINT_IS_HELD'
+
+
+def end_at_once() -> None:
+    """From here on SIGINT ends the process without a traceback, as SIGTERM does; one that was ignored stays so.
+
+    To be called by a main program, before it imports what is heavy. It lets in one that `hold_back` has held.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    let_in()
+
+
+def let_in() -> None:
+    """Lets in a SIGINT that `hold_back` has held."""
+    if os.environ.pop(_HELD, None) and hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def hold_back() -> None:
+    """Holds SIGINT until the program that this process becomes by `exec` calls `let_in`.
+
+    Meanwhile Python starts, and would answer it with a traceback.
+    """
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        os.environ[_HELD] = '1'
+
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Meanwhile SIGINT ends the process without a traceback, as SIGTERM does; one that was ignored stays so."""
+    """As `end_at_once`, for a while."""
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_at_once()
     try:
         yield
     finally:

@@ -4,6 +4,11 @@ What is finished is left alone, what was stopped goes on, what is missing is tra
 the others go on. The same command continues a study that was stopped. `python -m jax_resnet.report` reports on it.
 """
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import ast
 import json

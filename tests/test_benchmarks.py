@@ -42,7 +42,15 @@ def test_growth() -> None:
 
 
 def test_startup() -> None:
-    assert results('startup.py', '--one', 'ResNet-20', '32').keys() > {'imports', 'building', 'another step'}
+    found = results('startup.py', '--one', 'ResNet-20', '32')
+    parts = [found[part] for part in ('building', 'compiling', 'first step')]
+    assert sum(parts) == pytest.approx(found['from building to the first update'])
+
+
+def test_more_steps_than_the_streams_window_holds(train_step: ModuleType) -> None:
+    """Of 512 random images, batches of 256: two epochs are four."""
+    run = train_step.ours('ResNet-20', 256, 5)
+    assert run(steps=1) > 0 and run() > 0
 
 
 def test_train_step_beside_pytorch() -> None:

@@ -51,3 +51,48 @@ def test_what_is_ignored_stays_so() -> None:
     """As of `nohup`, and of a shell's background jobs."""
     done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + HEEDING.format(number=2, then='pass'))
     assert done.stdout == 'noted None\nended 0\n'
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='has no such limit')
+def test_too_few_open_files_are_told() -> None:
+    done = run(
+        'import resource\nfrom jax_resnet import command_line\n'
+        'resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n'
+        'raise SystemExit(command_line.run(lambda: None))'
+    )
+    assert (done.returncode, done.stderr) == (2, 'error: ulimit -n is 12: must be at least 64\n')
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {at!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.modules.pop({at!r}, None)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ['main.py', '--help']
+{run}
+"""
+
+
+@pytest.mark.parametrize(
+    ('at', 'start'),
+    [('absl', "runpy.run_path('main.py', run_name='__main__')")]
+    + [
+        ('argparse', f"runpy.run_module('jax_resnet.{name}', run_name='__main__')")
+        for name in ('convert', 'evaluate', 'export', 'predict', 'responses', 'results', 'study')
+    ],
+)
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback(at: str, start: str) -> None:
+    done = run(INTERRUPTED.format(at=at, run=start))
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
+
+
+def test_ctrl_c_while_a_program_starts_again_waits_for_it() -> None:
+    again = "from jax_resnet import signals; signals.end_at_once(); print('not reached')"
+    done = run(
+        'import os, signal, sys\nfrom jax_resnet import signals\nsignals.hold_back()\n'
+        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, "-c", {again!r}])'
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')

@@ -4,7 +4,8 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ import jax
 PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
 
 
-def environment() -> dict[str, Any]:
-    """Versions, devices and, where the package lies in a checkout, the git commit ('+' where it has changes)."""
+def environment(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Date (UTC), versions, devices and, where the package lies in a checkout, the git commit ('+': it has changes).
+
+    Args:
+        options: of JAX, what `exactness.exact` found and set.
+    """
     versions = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = 'not installed'
-    return {'versions': versions, 'device': describe_devices(jax.local_devices()), 'git_commit': _git_commit()}
+    return {
+        'date': datetime.now(UTC).isoformat(timespec='seconds'),
+        'versions': versions,
+        'device': describe_devices(jax.local_devices()),
+        'git_commit': _git_commit(),
+        'jax_options': dict(options),
+    }
 
 
 def describe_devices(devices: Sequence[jax.Device]) -> str:

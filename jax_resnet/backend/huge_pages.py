@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from jax_resnet import signals
+
 _TUNABLE = 'glibc.malloc.hugetlb'
 _PR_SET_THP_DISABLE = 41
 _PAGES = Path('/sys/kernel/mm/transparent_hugepage/enabled')
@@ -16,12 +18,15 @@ _PAGES = Path('/sys/kernel/mm/transparent_hugepage/enabled')
 def restart() -> None:
     """Starts this process's command again, once, with huge pages for malloc, where they help and are not yet in use.
 
-    The C library reads the wish at the start of a process alone. To be called by a main program, before what is heavy.
+    The C library reads the wish at the start of a process alone. To be called by a main program, before what is heavy;
+    then it calls `signals.end_at_once`.
     """
     if _would_help():
         wishes = [os.environ.get('GLIBC_TUNABLES'), f'{_TUNABLE}=1']
         os.environ['GLIBC_TUNABLES'] = ':'.join(filter(None, wishes))
+        signals.hold_back()
         os.execv(sys.executable, sys.orig_argv)
+    signals.let_in()
 
 
 @contextlib.contextmanager

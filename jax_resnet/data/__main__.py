@@ -1,5 +1,10 @@
 """Prepares CIFAR: `python -m jax_resnet.data cifar10 [--data_dir=DIR] [--manual_dir=DIR]`."""
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 

@@ -1,5 +1,10 @@
 """Reports on runs and studies: `python -m jax_resnet.report runs/studies/depth --out=runs/report.html`."""
 
+from jax_resnet import signals
+
+if __name__ == '__main__':
+    signals.end_at_once()
+
 import argparse
 import sys
 from pathlib import Path

@@ -85,12 +85,14 @@ class Config(Struct):
 
 
 class Start(Struct):
-    """An element of environment.json: what a start of the run ran on."""
+    """An element of environment.json: when a start of the run was (UTC, ISO 8601), and what it ran on."""
 
     step: Count
     versions: dict[str, str]
     device: str
     git_commit: str | None = None
+    date: str | UnsetType = UNSET
+    jax_options: dict[str, dict[str, Value]] | UnsetType = UNSET
 
 
 class Line(Struct):

@@ -1,4 +1,4 @@
-"""Checkpoints of the training state, by orbax: written beside training, complete or not there at all.
+"""Checkpoints of the training state, by orbax: complete or not there at all; large ones are written beside training.
 
 Each carries a digest of all that it holds, saved with it, so that damage is found out whatever the files' layout.
 """
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import re
 import shutil
 import time
@@ -29,6 +30,9 @@ FORMAT = 2
 
 SPARE_BYTES = 500_000
 """What a checkpoint takes beside its arrays, at most: metadata, and a later line of metrics."""
+
+LARGE_BYTES = 200_000_000
+"""From here on a state is written beside training. A smaller one takes less than a second, and no thread is needed."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,16 +59,26 @@ class Checkpoints:
         folder: where they lie, one folder a step.
         keep: whether the checkpoint of a step is kept for good; of the others, the last two are.
         read_only: nothing is saved or cleaned up, so that a run that goes on is not disturbed.
+        like: the shapes of the states to save; ones of LARGE_BYTES are written beside training.
     """
 
-    def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep: Callable[[int], bool] = lambda step: False,
+        read_only: bool = False,
+        like: TrainState | None = None,
+    ) -> None:
         import orbax.checkpoint as ocp  # adds a handler to the root logger
 
         self._folder, self._read_only, self._args, self._failed = folder, read_only, ocp.args, False
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=_Keep(keep), cleanup_tmp_directories=not read_only, create=not read_only
+                preservation_policy=_Keep(keep),
+                cleanup_tmp_directories=not read_only,
+                create=not read_only,
+                enable_async_checkpointing=like is not None and _bytes(like) >= LARGE_BYTES,
             ),
         )
 
@@ -73,7 +87,7 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, state: TrainState, seconds: float) -> None:
-        """Begins to save; the arrays are copied before this returns, so that the state can be donated.
+        """Saves, or begins to save a large state, whose arrays are copied before this returns: it can be donated.
 
         Args:
             state: at a step later than any saved; at the last saved step nothing is done.
@@ -86,7 +100,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         self._write(self._manager.wait_until_finished)  # what the one before takes of the disk is to be known
-        size, free = sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self._folder).free
+        size, free = _bytes(state), shutil.disk_usage(self._folder).free
         if free < size + SPARE_BYTES:
             raise DataError(
                 f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
@@ -156,15 +170,26 @@ class Checkpoints:
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
-        if about['format'] > FORMAT:
+        digest, later = about.pop('sha256', None), about['format'] > FORMAT
+        try:
+            state = self._restore_state(step, like, sharding)
+        except Exception:
+            if not later:
+                raise
+            state = None
+        # A later version's own digest is of its own number; of this version's, that number is a flipped bit.
+        if later and (state is None or digest != _digest(about | {'format': FORMAT}, state)):
             path = self._folder / str(step)
             raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads {FORMAT}')
-        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
-        args = self._args.Composite(state=self._args.StandardRestore(target))
-        state, digest = self._manager.restore(step, args=args).state, about.pop('sha256', None)
         if (digest or about['format'] > 1) and digest != _digest(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
         return state, about['seconds']
+
+    def _restore_state(self, step: int, like: TrainState, sharding: Sharding) -> TrainState:
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+        args = self._args.Composite(state=self._args.StandardRestore(target))
+        state: TrainState = self._manager.restore(step, args=args).state
+        return state
 
     def _set_aside(self, step: int) -> None:
         if not self._read_only:
@@ -174,8 +199,17 @@ class Checkpoints:
             self._manager.reload()
 
 
+def _bytes(state: TrainState) -> int:
+    """Of all arrays, or of what they will be."""
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
+
+
 def _reason(error: Exception) -> str:
-    return ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())[:200]
+    """One line; of a long one, as tensorstore's, its begin and its end, where the system's reason stands."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
+    return text if len(text) <= 300 else f'{text[:150]} ... {text[-150:]}'
 
 
 def _let_threads_end() -> None:

@@ -17,12 +17,13 @@ from jax_resnet.backend.base import Backend
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
-from jax_resnet.data import Examples, Source, open_source, preprocessing
+from jax_resnet.data import Examples, Source, open_source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Steps
 
 
@@ -133,16 +134,27 @@ class Experiment:
             label_smoothing=self.config['loss']['label_smoothing'],
         )
 
-    def compile(self, state: state.TrainState) -> Callable[[state.TrainState, int], state.TrainState]:
+    def compile(self, state: TrainState) -> Callable[[TrainState, int], TrainState]:
         """The program that trains: from a state like `state`, which it uses up, to the state at a step.
 
-        The step must be within the window of the stream (`data.stream`) that begins at the state's.
+        It raises ValueError where the step lies beyond `window_end` of the state's.
         """
         examples = jax.device_put((self.train_examples.images, self.train_examples.labels), self.everywhere)
         program = self.backend.jit(self.steps().run, donate_argnums=0, out_shardings=self.everywhere)
         with self.backend.compiling():
             compiled = program.lower(state, jnp.int32(0), *examples).compile()
-        return lambda state, stop: compiled(state, jnp.int32(stop), *examples)
+
+        def run(state: TrainState, stop: int) -> TrainState:
+            first = int(state.step)
+            if stop > self.window_end(first):
+                raise ValueError(f'from step {first}, the stream reaches to step {self.window_end(first)}; got {stop}')
+            return compiled(state, jnp.int32(stop), *examples)  # type: ignore[no-any-return]
+
+        return run
+
+    def window_end(self, step: int) -> int:
+        """The last step that one call can lead to from `step`: the stream's window (`data.stream`) ends there."""
+        return stream.window_end(step, self.clock.batch_size, self.clock.epoch_size)
 
     def evaluator(self, split: str) -> Evaluator:
         """Of a split string, such as 'test'."""
@@ -156,16 +168,16 @@ class Experiment:
             self.backend,
         )
 
-    def initial_state(self) -> state.TrainState:
+    def initial_state(self) -> TrainState:
         """The state before the first step, on the devices."""
         with self.backend.compiling():
             return self.backend.jit(self._create, runs_once=True, out_shardings=self.everywhere)()  # type: ignore[no-any-return]
 
-    def abstract_state(self) -> state.TrainState:
+    def abstract_state(self) -> TrainState:
         """The shapes of the state."""
         return jax.eval_shape(self._create)
 
-    def _create(self) -> state.TrainState:
+    def _create(self) -> TrainState:
         images = jnp.zeros((1, *self.source.image_shape))
         return state.create(self.model, self.optimizer, images, self.config['seed'])
 

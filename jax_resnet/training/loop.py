@@ -11,22 +11,22 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
+from jax_resnet.backend import exactness, memory
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.data import stream
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
+from jax_resnet.training.beginning import begin
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.state import Totals, TrainState, all_finite
+from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
-from jax_resnet.training.transfer import begin_from
 
 MakesProgress = Callable[[Clock, int, str], Progress]
 """From a run's clock, its last step and `log_every` to what shows its progress."""
@@ -51,21 +51,23 @@ def train(
         The summary, as in `summary.json`; errors are percentages.
 
     Raises:
-        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written.
+        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written,
+            or memory does not suffice.
         Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = complete(config)
-    experiment = Experiment.of(config)
-    folder = RunFolder(workdir)
-    with folder.errors_told():
-        folder.open(config)
-        finished = folder.summary()
-        if finished is not None:
-            print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
-            return finished
-        with folder.locked():
-            return _Run(experiment, folder, progress).go(profile)
+    with exactness.exact() as options, memory.shortage_told():
+        experiment = Experiment.of(config)
+        folder = RunFolder(workdir)
+        with folder.errors_told():
+            folder.open(config)
+            finished = folder.summary()
+            if finished is not None:
+                print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
+                return finished
+            with folder.locked():
+                return _Run(experiment, folder, progress).go(environment(options), profile)
 
 
 class _Run:
@@ -78,17 +80,19 @@ class _Run:
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
-        self.checkpoints = Checkpoints(folder.checkpoints, keep=lambda step: self._is_due('keep_every', step))
-        self.state, self.seconds_before = self._restore_or_create()
+        self.checkpoints = Checkpoints(
+            folder.checkpoints, lambda step: self._is_due('keep_every', step), like=experiment.abstract_state()
+        )
+        self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
         self.began = time.monotonic()
         self.step = int(self.state.step)
         self.totals = jax.device_get(self.state.totals)
         self.turns = 1
         self.trained = (0, 0.0)  # steps, and seconds that they took, since the last line of metrics
 
-    def go(self, profile: bool) -> dict[str, Any]:
+    def go(self, surroundings: Mapping[str, Any], profile: bool) -> dict[str, Any]:
         """Trains to the end. Returns the summary; raises Stopped or Diverged."""
-        self.folder.record_start(self.step, environment())
+        self.folder.record_start(self.step, surroundings)
         self._introduce()
         self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
         try:
@@ -118,23 +122,6 @@ class _Run:
         """Of the run so far, over all its starts."""
         return self.seconds_before + time.monotonic() - self.began
 
-    def _restore_or_create(self) -> tuple[TrainState, float]:
-        if not self.checkpoints.steps():
-            self.folder.cut_metrics(0)
-            state = self.experiment.initial_state()
-            if self.config['init_from'] is not None:
-                state, line = begin_from(self.config['init_from'], state, self.experiment.model)
-                self.progress.say(line)
-            return state, 0.0
-        like, sharding = self.experiment.abstract_state(), self.experiment.everywhere
-        state, seconds = self.checkpoints.restore_latest(like, sharding)
-        # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
-        self.folder.cut_metrics(int(state.step) - bool(state.totals.steps))
-        due = int(state.step) - int(state.totals.steps)
-        if self.folder.last_step() != due:
-            self.progress.say(f'{self.folder.path}/metrics.jsonl: lines up to step {due:,} were lost')
-        return state, seconds
-
     def _introduce(self) -> None:
         params = self.state.params
         overview = parameter_overview.get_parameter_overview(params, include_stats=False)
@@ -160,9 +147,8 @@ class _Run:
             for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
             if self.config[every] is not None
         ]
-        window_end = stream.window_end(self.step, self.clock.batch_size, self.clock.epoch_size)
         first, before, began = self.step, self.totals, time.monotonic()
-        stop = min(first + self.turns, self.end, window_end, *due)
+        stop = min(first + self.turns, self.end, self.experiment.window_end(first), *due)
         self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)

@@ -1,4 +1,4 @@
-"""The training step, and the compiled program that runs many of them."""
+"""The training step: the loss, its gradient and the update; and the compiled program that runs many of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, Normalization
-from jax_resnet.training.loss import cross_entropy
 from jax_resnet.training.state import Purpose, TrainState, all_finite
 
 SECONDS_PER_DISPATCH = 0.5
@@ -21,6 +20,21 @@ SECONDS_PER_DISPATCH = 0.5
 def dispatch_size(last: int, seconds_per_step: float) -> int:
     """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
     return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float = 0.0) -> jax.Array:
+    """The batch's mean.
+
+    Args:
+        logits: [batch, classes].
+        labels: int32 [batch].
+        label_smoothing: share of each label that is spread over all classes (Szegedy et al. 2015, arXiv 1512.00567,
+            section 7).
+    """
+    if not label_smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    smooth = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
+    return jnp.asarray(optax.softmax_cross_entropy(logits, smooth).mean())
 
 
 @dataclass(frozen=True)

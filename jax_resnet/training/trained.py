@@ -15,6 +15,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
+from jax_resnet.backend import exactness, memory
 from jax_resnet.config.network import network
 from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
@@ -88,6 +89,8 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
     )
 
 
+@exactness.exact()
+@memory.shortage_told()
 def evaluate(
     path: str | Path,
     split: str | None = None,

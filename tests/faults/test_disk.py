@@ -2,7 +2,9 @@
 
 import errno
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from tests.conftest import small_config
 
+ROOT = Path(__file__).parents[2]
 CONFIG = small_config(**{'evaluate_every': '4 steps'})
 
 
@@ -76,6 +79,46 @@ def test_a_disk_that_fails_while_metrics_are_written(
     assert (tmp_path / 'metrics.jsonl').read_text().endswith('{"step": ')
     training.train(CONFIG, tmp_path)
     assert errors(tmp_path) == errors(whole_run)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from jax_resnet import command_line, training
+from jax_resnet.training import checkpoints
+from tests.conftest import small_config
+checkpoints.LARGE_BYTES = {large}
+config = small_config(**{{'train_for': '{steps} steps', 'evaluate_every': '4 steps', 'log_every': '1 step'}})
+sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))
+"""
+
+
+def test_a_disk_without_files_left_ends_in_one_line(small_disk: Path) -> None:
+    subprocess.run(['mount', '-o', 'remount,size=9m,nr_inodes=40', small_disk], check=True)
+    command = [sys.executable, '-c', PROGRAM.format(large=10**9, steps=12), str(small_disk / 'run')]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r'error: .*: cannot be written \(.*\); .* continued\n', done.stderr)
+
+
+@pytest.mark.parametrize('large', [0, 10**9])
+def test_a_folder_that_becomes_immutable_ends_in_one_line(tmp_path: Path, large: int) -> None:
+    folder = tmp_path / 'checkpoints'
+    command = [sys.executable, '-c', PROGRAM.format(large=large, steps=9999), str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any(line.startswith('step 8 ') for line in process.stdout)
+        made = subprocess.run(['chattr', '+i', folder], capture_output=True, check=False)
+        if made.returncode:
+            process.kill()
+            pytest.skip('chattr takes privileges and a file system that knows it')
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            subprocess.run(['chattr', '-i', folder], check=True)
+    assert process.returncode == 2
+    assert errors.startswith('error: ') and errors.count('\n') == 1 and 'not permitted' in errors
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')

@@ -8,7 +8,7 @@ import pytest
 from jax_resnet import models
 from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
 from jax_resnet.models.layer_responses import LayerResponses, measure
-from jax_resnet.training.loss import cross_entropy
+from jax_resnet.training.step import cross_entropy
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 4, 8, 8, 3)).astype(np.float32)
 LABELS = np.arange(8).reshape(2, 4)

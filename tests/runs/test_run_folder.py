@@ -59,7 +59,7 @@ def test_metrics_survive_a_line_cut_short(tmp_path: Path) -> None:
 def test_starts_are_recorded(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step in (0, 40):
-        folder.record_start(step, environment())
+        folder.record_start(step, environment({}))
     starts = json.loads((tmp_path / 'environment.json').read_text())
     assert [start['step'] for start in starts] == [0, 40]
     assert {'python', 'jax', 'jaxlib', 'flax', 'optax'} <= starts[0]['versions'].keys() and starts[0]['device']

@@ -158,9 +158,29 @@ def test_if_all_are_damaged_nothing_is_used_and_nothing_moved(tmp_path: Path, st
     assert '\n' not in str(error.value) and checkpoints.steps() == [3, 6]
 
 
-def test_one_of_a_later_version_is_refused_not_passed_over(tmp_path: Path, state: states.TrainState) -> None:
+@of_damage
+@pytest.mark.parametrize('damage', [None, truncate])
+def test_one_of_a_later_version_is_refused_not_passed_over(
+    tmp_path: Path, state: states.TrainState, damage: Callable | None
+) -> None:
+    """It has a digest of its own, and perhaps another layout of arrays."""
     checkpoints = two_saved(tmp_path, state)
     about = tmp_path / '6' / 'about' / 'metadata'
-    about.write_text(json.dumps(json.loads(about.read_text()) | {'format': FORMAT + 1}))
+    about.write_text(json.dumps(json.loads(about.read_text()) | {'format': FORMAT + 1, 'sha256': 64 * '0'}))
+    if damage:
+        path = largest_file(tmp_path / '6')
+        path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ConfigError, match=f'/6 has format {FORMAT + 1}; this version of jax_resnet reads {FORMAT}'):
         checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
+
+
+def test_a_flipped_bit_in_the_format_is_damage(tmp_path: Path, state: states.TrainState) -> None:
+    checkpoints = two_saved(tmp_path, state)
+    about = tmp_path / '6' / 'about' / 'metadata'
+    whole = about.read_bytes()
+    at = whole.index(b'"format": %d' % FORMAT) + len(b'"format": ')
+    for bit in range(8):
+        about.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+        reader = Checkpoints(tmp_path, read_only=True)
+        assert reader.restore_latest(jax.eval_shape(lambda: state), everywhere(1))[1] == 3
+    assert checkpoints.steps() == [3, 6]

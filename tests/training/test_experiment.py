@@ -27,3 +27,13 @@ def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jax, 'process_count', lambda: 2)
     with pytest.raises(ConfigError, match=re.escape('one process')):
         Experiment.of(small_config())
+
+
+def test_a_step_beyond_the_streams_window_is_refused() -> None:
+    """Of 200 examples in batches of 32, the two epochs that begin at step 0 hold 12 whole batches."""
+    experiment = Experiment.of(small_config())
+    state = experiment.initial_state()
+    run = experiment.compile(state)
+    with pytest.raises(ValueError, match='from step 0, the stream reaches to step 12; got 13'):
+        run(state, 13)
+    assert int(run(state, 12).step) == 12

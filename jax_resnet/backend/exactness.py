@@ -1,0 +1,55 @@
+"""JAX's options that results depend on: training and evaluation set them meanwhile, and say what they found.
+
+The environment (`JAX_ENABLE_X64=1`) or a program that imports this one may have set them otherwise.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from jax_resnet.errors import ConfigError
+
+OPTIONS: dict[str, Any] = {
+    'threefry_partitionable': True,
+    'default_prng_impl': 'threefry2x32',
+    'enable_x64': False,
+    'default_matmul_precision': None,
+    'numpy_dtype_promotion': 'standard',
+    'numpy_rank_promotion': 'allow',
+    'disable_jit': False,
+}
+"""By the name of JAX's context manager, what results were made with: JAX's own defaults."""
+
+
+@contextlib.contextmanager
+def exact() -> Iterator[dict[str, dict[str, Any]]]:
+    """Meanwhile, in this thread, JAX computes with OPTIONS.
+
+    Returns:
+        (Of the `with`.) By 'found' and 'set', the options' values before and meanwhile.
+
+    Raises:
+        ConfigError: JAX finds no devices, or none of the platform that it was told; or every random key is offset.
+    """
+    found = {f'jax_{name}': getattr(jax.config, f'jax_{name}') for name in OPTIONS}
+    offset = jax.config.jax_random_seed_offset  # type: ignore[attr-defined]  # has no context manager
+    if offset:
+        raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
+    with contextlib.ExitStack() as stack:
+        for name, value in OPTIONS.items():
+            stack.enter_context(getattr(jax, name)(value))
+        _check_devices()
+        yield {'found': found, 'set': {f'jax_{name}': value for name, value in OPTIONS.items()}}
+
+
+def _check_devices() -> None:
+    """Raises ConfigError, with JAX's reason, where it finds no devices or does not know the platform."""
+    try:
+        jax.local_devices()
+    except (AssertionError, RuntimeError) as e:
+        platforms, reason = jax.config.jax_platforms or '', ' '.join(str(e).split())[:300]
+        raise ConfigError(
+            f'JAX_PLATFORMS={platforms}: must name platforms that JAX finds here, or be empty; {reason}'
+        ) from None

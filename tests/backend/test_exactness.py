@@ -1,0 +1,78 @@
+"""Options of JAX that would change results: set for training's own duration, and told."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+from jax_resnet import training
+from jax_resnet.backend import exactness
+from jax_resnet.errors import ConfigError
+from tests.conftest import small_config
+
+OTHERWISE: dict[str, Any] = {
+    'jax_threefry_partitionable': False,
+    'jax_default_prng_impl': 'rbg',
+    'jax_enable_x64': True,
+    'jax_default_matmul_precision': 'bfloat16',
+    'jax_numpy_dtype_promotion': 'strict',
+    'jax_numpy_rank_promotion': 'raise',
+    'jax_disable_jit': True,
+}
+CONFIG = small_config(train_for='2 steps')
+ROOT = Path(__file__).parents[2]
+
+
+def line(folder: Path) -> dict[str, Any]:
+    """That of the end, without its clocks."""
+    (found,) = map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines())
+    return {name: value for name, value in found.items() if name not in ('seconds', 'images_per_second')}
+
+
+def test_options_set_otherwise_change_no_result_and_are_told(tmp_path: Path) -> None:
+    training.train(CONFIG, tmp_path / 'plain')
+    before = {name: getattr(jax.config, name) for name in OTHERWISE}
+    assert OTHERWISE.keys() == {f'jax_{name}' for name in exactness.OPTIONS}
+    try:
+        for name, value in OTHERWISE.items():
+            jax.config.update(name, value)
+        training.train(CONFIG, tmp_path / 'otherwise')
+        scores = training.evaluate(tmp_path / 'otherwise')
+        assert {name: getattr(jax.config, name) for name in OTHERWISE} == OTHERWISE
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+    assert line(tmp_path / 'plain') == line(tmp_path / 'otherwise')
+    assert scores.logits.tobytes() == training.evaluate(tmp_path / 'plain').logits.tobytes()
+    (start,) = json.loads((tmp_path / 'otherwise' / 'environment.json').read_text())
+    assert start['jax_options'] == {'found': OTHERWISE, 'set': before}
+    assert start['date'].endswith('+00:00')
+
+
+@pytest.mark.parametrize('platform', ['gpu', 'nope', 'cpu,nope'])
+def test_a_platform_that_is_not_there(platform: str) -> None:
+    if platform == 'gpu' and jax.local_devices()[0].platform == 'gpu':
+        pytest.skip('it is there')
+    program = (
+        'from jax_resnet import command_line\n'
+        'from jax_resnet.backend.exactness import exact\n'
+        'raise SystemExit(command_line.run(lambda: exact().__enter__()))'
+    )
+    environment = os.environ | {'JAX_PLATFORMS': platform}
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f'error: JAX_PLATFORMS={platform}: must name') and done.stderr.count('\n') == 1
+
+
+def test_an_offset_of_all_seeds_is_refused() -> None:
+    jax.config.update('jax_random_seed_offset', 5)
+    try:
+        with pytest.raises(ConfigError, match='jax_random_seed_offset=5: must be 0'), exactness.exact():
+            pass
+    finally:
+        jax.config.update('jax_random_seed_offset', 0)
