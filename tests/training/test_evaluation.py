@@ -12,7 +12,7 @@ NET = models.cifar_resnet(8)
 
 def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
-    view = data.CentreView(preprocessing.half(), test_crop)
+    view = preprocessing.CentreView(preprocessing.half(), test_crop)
     return Evaluator(NET, view, examples, tuple('0123456789'), batch_size, mesh)
 
 
