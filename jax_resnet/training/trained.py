@@ -107,7 +107,7 @@ def evaluate(path: str | Path, split: str | None = None, data_dir: str | None = 
         trained.class_names,
         config['batch_size'],
         Mesh(np.array([device]), ('data',)),
-        backend.of(device.platform),
+        backend.of(device.platform, config['precision'].get('deterministic', False)),
     )
     return evaluator(trained.variables)
 
