@@ -5,11 +5,10 @@ none: the operating system ends the process, and what was saved is continued.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -72,30 +71,12 @@ class StopSignals:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _let_system_end(self._before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
-        is_first, self.received = self.received is None, self.received or number
-        _let_system_end(self._before)
-        if not is_first:
-            os.kill(os.getpid(), number)
-        line = '\nstopping as soon as the state is saved; once more to stop at once\n'
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line.encode())
-
-
-def _let_system_end(numbers: Iterable[int]) -> None:
-    """From here on the system ends the process at these signals.
-
-    Python keeps its handlers, for those that it has received and not yet handled: without one it would print a
-    traceback ("ignored due to race condition") and forget them.
-    """
-    if sys.platform == 'win32':
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
-        return
-    set_handler = ctypes.CDLL(None).signal
-    set_handler.argtypes, set_handler.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
-    for number in numbers:
-        set_handler(number, None)  # SIG_DFL
+        error = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        if self.received is not None:
+            os._exit(128 + number)
+        self.received = number
+        os.write(error, b'\nstopping as soon as the state is saved; once more to stop at once\n')
