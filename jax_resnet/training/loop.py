@@ -19,15 +19,14 @@ from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.training.beginning import begin
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.extension import extend
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
+from jax_resnet.training.transfer import begin, extend
 
 MakesProgress = Callable[[Clock, int, str], Progress]
 """From a run's clock, its last step and `log_every` to what shows its progress."""
