@@ -24,6 +24,9 @@ _CONFIG = flags.DEFINE_string(
     'config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.'
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; by default runs/<config>/[<changes>/]seed<seed>.')
+_EXTEND_FROM = flags.DEFINE_string(
+    'extend-from', None, "A shorter run's folder: a longer run begins with its last checkpoint; the original stays."
+)
 _PROFILE = flags.DEFINE_bool('profile', False, 'Write a trace of a few steps to the run folder.')
 flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
@@ -87,7 +90,9 @@ def _train(argv: Sequence[str]) -> None:
     from jax_resnet.backend import compilation_cache
 
     compilation_cache.enable()
-    training.train(loaded.config, _WORKDIR.value or found, profile=_PROFILE.value)
+    training.train(
+        loaded.config, _WORKDIR.value or found, profile=_PROFILE.value, extend_from=_EXTEND_FROM.value or None
+    )
 
 
 if __name__ == '__main__':

@@ -31,9 +31,8 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
 from jax_resnet.runs.files import shown
-from jax_resnet.training import stated
-from jax_resnet.training.known import check_same, known
-from jax_resnet.training.trained import flat, read_variables
+from jax_resnet.training.known import check_same, flat, known, read_variables
+from jax_resnet.training.trained import described
 
 
 def main() -> int:
@@ -58,7 +57,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
     if options.card and (config is None or options.to != 'ours'):
         raise ConfigError('--card: needs --config=FILE, whose network and preprocessing it tells, and --to=ours')
     if options.card:
-        config, about = stated.of(source, config or {})
+        config, about = described(source, config or {})
     is_folder = Path(source).is_dir()
     variables = dict(jax_resnet.load(source).variables) if is_folder else read_variables(source, options.headless)
     told = _told(source, config, variables)

@@ -59,7 +59,7 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
     from jax_resnet.runs import results_folder, weights
     from jax_resnet.runs.run_folder import RunFolder
-    from jax_resnet.training.trained import flat
+    from jax_resnet.training.known import flat
 
     results = {run: _result(run, options.config) for run in options.runs}
     first = results[options.runs[0]]

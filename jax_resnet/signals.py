@@ -75,8 +75,8 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
+        error = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        if self.received is not None:
+            os._exit(128 + number)
         self.received = number
-        for other in self._before:
-            signal.signal(other, signal.SIG_DFL)
-        line = '\nstopping as soon as the state is saved; once more to stop at once\n'
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line.encode())
+        os.write(error, b'\nstopping as soon as the state is saved; once more to stop at once\n')

@@ -12,8 +12,7 @@ import pytest
 from jax_resnet import convert, evaluate, models
 from jax_resnet.errors import DataError
 from jax_resnet.runs import weights
-from jax_resnet.training.known import known
-from jax_resnet.training.trained import flat
+from jax_resnet.training.known import flat, known
 
 ROOT = Path(__file__).parents[1]
 

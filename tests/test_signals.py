@@ -38,7 +38,7 @@ def test_a_loop_notes_the_first_and_the_second_ends_the_process(number: signal.S
     once = run(HEEDING.format(number=int(number), then='pass'))
     assert once.stdout == f'noted {int(number)}\nended 0\n' and 'once more to stop at once' in once.stderr
     twice = run(HEEDING.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
-    assert (twice.returncode, twice.stdout) == (-number, f'noted {int(number)}\n')
+    assert (twice.returncode, twice.stdout) == (128 + number, f'noted {int(number)}\n')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -96,3 +96,14 @@ def test_ctrl_c_while_a_program_starts_again_waits_for_it() -> None:
         f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, "-c", {again!r}])'
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
+
+
+def test_two_at_the_same_moment_end_the_process_without_a_traceback() -> None:
+    at_once = (
+        'both = {signal.SIGINT, signal.SIGTERM}; signal.pthread_sigmask(signal.SIG_BLOCK, both); '
+        '[os.kill(os.getpid(), n) for n in both]; signal.pthread_sigmask(signal.SIG_UNBLOCK, both)'
+    )
+    program = HEEDING.format(number=0, then=at_once)
+    done = run(program)
+    assert done.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM) and 'ended' not in done.stdout
+    assert 'Traceback' not in done.stderr and 'race' not in done.stderr

@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from jax_resnet.backend.base import Backend
 
 
-def of(platform: str) -> 'Backend':
+def of(platform: str, deterministic: bool = False) -> 'Backend':
     """What a platform needs; one that is not known (a TPU, an AMD GPU) runs the plain network with no options.
 
     Args:
         platform: its name, as `jax.Device.platform` has it: 'cpu', 'gpu', 'cuda', 'tpu'.
+        deterministic: whether each start must give the same bits, which takes an option on a GPU alone.
     """
     from jax_resnet.backend import base, cpu, gpu
 
-    known = {'cpu': cpu.backend, 'gpu': gpu.backend, 'cuda': gpu.backend}
-    return known.get(platform, base.Backend)()
+    if platform in ('gpu', 'cuda'):
+        return gpu.backend(deterministic)
+    return cpu.backend() if platform == 'cpu' else base.Backend()

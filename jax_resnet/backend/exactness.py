@@ -49,7 +49,8 @@ def _check_devices() -> None:
     try:
         jax.local_devices()
     except (AssertionError, RuntimeError) as e:
-        platforms, reason = jax.config.jax_platforms or '', ' '.join(str(e).split())[:300]
+        platforms = getattr(jax.config, 'jax_platforms', None) or ''
+        reason = ' '.join(str(e).split())[:300]
         raise ConfigError(
             f'JAX_PLATFORMS={platforms}: must name platforms that JAX finds here, or be empty; {reason}'
         ) from None

@@ -12,6 +12,7 @@ LATER_FIELDS = {
     'loss.label_smoothing': 0.0,
     'memory.microbatches': 1,
     'memory.rematerialize': False,
+    'precision.deterministic': False,
     'schedule.name': 'piecewise',
 }
 """What a run meant whose config is older than these fields."""

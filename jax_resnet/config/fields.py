@@ -71,6 +71,7 @@ FIELDS: dict[str, Field] = {
     'memory.rematerialize': flag('compute each unit again in the backward pass, and keep its input alone'),
     'memory.microbatches': whole(1, 'parts that a batch is taken in, one after another, with one update'),
     'precision.compute': choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
+    'precision.deterministic': flag('on a GPU, the same bits in each start; slower'),
     'parallel.devices': whole(1, 'local devices that share each batch; all of them where empty', optional=True),
 }  # fmt: skip
 """Every field but those of `model`: the network's name and its arguments, which `model_fields` has."""

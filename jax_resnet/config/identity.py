@@ -17,6 +17,7 @@ NOT_COMPARED = (
     'dataset.manual_dir',
     'parallel.',
     'memory.rematerialize',
+    'precision.deterministic',
     'checkpoint_every',
     'log_every',
 )

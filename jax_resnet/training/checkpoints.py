@@ -173,12 +173,13 @@ class Checkpoints:
         digest, later = about.pop('sha256', None), about['format'] > FORMAT
         try:
             state = self._restore_state(step, like, sharding)
+            # With a digest as of this version's, that number is a flipped bit; a later version has its own.
+            is_later = later and digest != _digest(about | {'format': FORMAT}, state)
         except Exception:
             if not later:
                 raise
-            state = None
-        # A later version's own digest is of its own number; of this version's, that number is a flipped bit.
-        if later and (state is None or digest != _digest(about | {'format': FORMAT}, state)):
+            is_later = True
+        if is_later:
             path = self._folder / str(step)
             raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads {FORMAT}')
         if (digest or about['format'] > 1) and digest != _digest(about, state):

@@ -92,7 +92,7 @@ class Experiment:
     @property
     def backend(self) -> Backend:
         """What the devices' platform needs."""
-        return backend.of(self.mesh.devices.flat[0].platform)
+        return backend.of(self.mesh.devices.flat[0].platform, self.config['precision']['deterministic'])
 
     @cached_property
     def train_examples(self) -> Examples:

@@ -1,12 +1,17 @@
-"""Which network weights are of: what their folder, card or header says, and what is left to the user's word."""
+"""What a file of weights holds: its variables, and which network it says that they are of."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.config.completion import complete, with_tuples
 from jax_resnet.config.network import network
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.models.pytorch_styles import unit_name
 from jax_resnet.runs import weights
 from jax_resnet.runs.files import shown
@@ -57,3 +62,35 @@ def on_trust(net: models.ResNet) -> str:
 
 def _epsilon(net: models.ResNet) -> Any:
     return getattr(net.norm, 'epsilon', None)
+
+
+def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
+    """Our variables, unstacked, of a file with our names or PyTorch's.
+
+    Args:
+        path: of the file.
+        headless: whether PyTorch's head may be missing.
+
+    Raises:
+        DataError: it cannot be read, has other names, lacks tensors of PyTorch's, or has arrays of another type.
+    """
+    return variables_of(weights.read(path), path, headless)
+
+
+def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Variables by the names that a file of weights has: 'params/stem/conv/kernel'."""
+    return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
+
+
+def variables_of(arrays: Mapping[str, np.ndarray], path: str | Path, headless: bool = False) -> dict[str, Any]:
+    """As `read_variables`, of the file's arrays."""
+    tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
+    try:
+        is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
+        variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors, headless)
+    except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
+        raise DataError(f'{shown(path)}: {e}') from None
+    for name, array in flatten_dict(variables, sep='/').items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    return variables

@@ -19,7 +19,6 @@ from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.training.beginning import begin
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
@@ -27,6 +26,7 @@ from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
+from jax_resnet.training.transfer import begin, extend
 
 MakesProgress = Callable[[Clock, int, str], Progress]
 """From a run's clock, its last step and `log_every` to what shows its progress."""
@@ -37,6 +37,7 @@ def train(
     workdir: str | Path,
     profile: bool = False,
     progress: MakesProgress = Progress,
+    extend_from: str | Path | None = None,
 ) -> dict[str, Any]:
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
@@ -46,6 +47,7 @@ def train(
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
+        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `extension`.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages.
@@ -67,7 +69,11 @@ def train(
                 print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
                 return finished
             with folder.locked():
-                return _Run(experiment, folder, progress).go(environment(options), profile)
+                surroundings = environment(options)
+                if extend_from is not None and not any(folder.checkpoints.glob('[0-9]*[0-9]')):
+                    surroundings['extension'] = extend(experiment, folder, RunFolder(extend_from))
+                    print(surroundings['extension'])
+                return _Run(experiment, folder, progress).go(surroundings, profile)
 
 
 class _Run:

@@ -1,5 +1,6 @@
 """A trained network, back from its run folder or a file of weights: to use, and to evaluate."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
 from jax_resnet.backend import exactness, memory
+from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
@@ -24,9 +26,13 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.files import shown
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import optimizer, state, stated
+from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.known import check_same, known, on_trust, read_variables, variables_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def evaluate(
         trained.class_names,
         config['batch_size'],
         Mesh(np.array([device]), ('data',)),
-        backend.of(device.platform),
+        backend.of(device.platform, config['precision'].get('deterministic', False)),
     )
     scores = evaluator(trained.variables)
     check_finite(path, scores.not_finite, scores.count)
@@ -137,35 +143,38 @@ def check_finite(path: str | Path, not_finite: int, count: int) -> None:
         )
 
 
-def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
-    """Our variables, unstacked, of a file with our names or PyTorch's.
+def described(
+    path: str | Path, config: Mapping[str, Any], data_dir: str | None = None
+) -> tuple[dict[str, Any], Preprocessing]:
+    """The config, complete, and the preprocessing that it describes. A line says what is taken on trust.
 
     Args:
-        path: of the file.
-        headless: whether PyTorch's head may be missing.
+        path: of the file of weights.
+        config: as `training.train` takes it.
+        data_dir: where the data lies, if not where the config says.
 
     Raises:
-        DataError: it cannot be read, has other names, lacks tensors of PyTorch's, or has arrays of another type.
+        ConfigError: a config that cannot be or is of another network; a run folder, or a file that has its own.
+        DataError: the file cannot be read; data that is needed, for a mean image or the classes, is not there.
     """
-    return _variables(weights.read(path), path, headless)
-
-
-def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Variables by the names that a file of weights has: 'params/stem/conv/kernel'."""
-    return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
-
-
-def _variables(arrays: Mapping[str, np.ndarray], path: str | Path, headless: bool = False) -> dict[str, Any]:
-    tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
+    if not weights.is_file(path):
+        raise ConfigError(f'{shown(path)}: must be a file of weights, {" or ".join(weights.SUFFIXES)}, for --config')
+    if weights.card_of(path).exists():
+        raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
+    config = complete(config)
+    config['dataset'] = {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}
+    found = known(path)
     try:
-        is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
-        variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors, headless)
-    except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
-        raise DataError(f'{shown(path)}: {e}') from None
-    for name, array in flatten_dict(variables, sep='/').items():
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
-    return variables
+        experiment = Experiment.of({**config, 'parallel': {'devices': 1}})
+        about = experiment.preprocessing
+    except DataError as e:
+        needed = "the classes' names, and the mean that pixel_mean subtracts, are of the training data"
+        raise DataError(f'{shown(path)}: {needed}: {e}') from None
+    if found is None:
+        _log.info('%s %s', shown(path), on_trust(experiment.model))
+    else:
+        check_same(shown(path), found[1], experiment.model)
+    return config, about
 
 
 def _view(about: Preprocessing) -> CentreView:
@@ -177,7 +186,7 @@ def _load_stacked(
 ) -> tuple[Trained, Mapping[str, Any]]:
     """As training runs it, and the config."""
     if config is not None:
-        return _from_config(path, *stated.of(path, config, data_dir))
+        return _from_config(path, *described(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
 
 
@@ -205,7 +214,7 @@ def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
 
 def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
     config, arrays, about = weights.read_with_card(path)
-    unstacked = _variables(arrays, path)
+    unstacked = variables_of(arrays, path)
     try:
         model, like = _model_and_state(config, about)
     except (KeyError, TypeError, ValueError) as e:

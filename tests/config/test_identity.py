@@ -85,6 +85,7 @@ def test_a_config_from_a_file_equals_the_one_that_was_written(tmp_path: Path) ->
         ('seed', 3, True, False),
         ('keep_every', '1 epoch', True, False),  # to change it would delete what was kept
         ('memory.rematerialize', True, False, False),
+        ('precision.deterministic', True, False, False),
         ('parallel.devices', 2, False, False),
         ('dataset.data_dir', 'elsewhere', False, False),
     ],

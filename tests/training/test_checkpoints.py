@@ -1,6 +1,8 @@
+import itertools
 import json
 import random
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +186,12 @@ def test_a_flipped_bit_in_the_format_is_damage(tmp_path: Path, state: states.Tra
         reader = Checkpoints(tmp_path, read_only=True)
         assert reader.restore_latest(jax.eval_shape(lambda: state), everywhere(1))[1] == 3
     assert checkpoints.steps() == [3, 6]
+
+
+def test_a_clock_that_jumps_by_years_stops_no_saving(
+    tmp_path: Path, state: states.TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.cycle([4e9, 0.0, 1e9])
+    monkeypatch.setattr(time, 'time', lambda: next(times))
+    two_saved(tmp_path, state).close()
+    assert Checkpoints(tmp_path, read_only=True).restore_latest(jax.eval_shape(lambda: state), everywhere(1))[1] == 6

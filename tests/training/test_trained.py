@@ -19,7 +19,7 @@ from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.trained import flat
+from jax_resnet.training.known import flat
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]

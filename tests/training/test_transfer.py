@@ -14,8 +14,7 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.known import known
-from jax_resnet.training.trained import flat
+from jax_resnet.training.known import flat, known
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees, small_config
 

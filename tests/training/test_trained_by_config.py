@@ -13,7 +13,7 @@ from jax_resnet import evaluate, export, models, predict, training
 from jax_resnet.config import loader
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
-from jax_resnet.training import stated
+from jax_resnet.training.trained import described
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / 'results' / 'weights' / 'resnet20_digits.safetensors'
@@ -93,4 +93,4 @@ def test_data_that_the_mean_needs_and_that_is_not_there(bare: Path, monkeypatch:
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):
-        stated.of(bare, config())
+        described(bare, config())
