@@ -28,9 +28,9 @@ from jax_resnet import command_line, models
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
-from jax_resnet.runs.files import shown
 from jax_resnet.training.known import check_same, flat, known, read_variables
 from jax_resnet.training.trained import described
 

@@ -16,10 +16,9 @@ import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 import jax_resnet
-from jax_resnet import command_line
+from jax_resnet import command_line, files
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.runs import files
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
 from jax_resnet.training.trained import check_finite
 
 FORMATS = ('PNG', 'JPEG')

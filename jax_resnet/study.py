@@ -79,8 +79,8 @@ def _study(options: argparse.Namespace) -> None:
     import jax
 
     jax.config.update('jax_platforms', 'cpu')  # here: the GPUs are for the runs, which are processes of their own
-    from jax_resnet import studies
-    from jax_resnet.runs import files, find
+    from jax_resnet import files, studies
+    from jax_resnet.runs import find
     from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text) for text in options.set)

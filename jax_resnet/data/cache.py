@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from jax_resnet.files import cache_folder, write_whole
+from jax_resnet import files
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
 
     A cache that cannot be written costs time, not the run: it is said, and the arrays are returned.
     """
-    path = cache_folder() / f'{key}.safetensors'
+    path = files.cache_folder() / f'{key}.safetensors'
     try:
         return _read(path, key)
     except FileNotFoundError:
@@ -36,7 +36,8 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
     arrays = make()
     about = {'key': key, 'sha256': _digest(arrays)}
     try:
-        write_whole(path, save(arrays, metadata=about))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, save(arrays, metadata=about))
         path.with_suffix('.npz').unlink(missing_ok=True)  # of an earlier version
     except OSError as e:
         _log.warning('the decoded data cannot be cached in %s, so the next start decodes again: %s', path.parent, e)

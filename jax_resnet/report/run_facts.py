@@ -1,7 +1,6 @@
 """What a page says of a single run: its recipe, dates, commit, versions and device."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
     if changed is not None:
         told['changed in it'] = ', '.join(recipe.phrase(*change) for change in changed.items()) or 'nothing'
     told |= {recipe.name(field): recipe.value(run.config[field]) for field in RECIPE if field in run.config}
-    for name, file in {'begun': 'config.json', 'last written': 'metrics.jsonl'}.items():
-        path = run.folder / file
-        if path.is_file():
-            told[name] = f'{datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}'
-    for start in _starts(run)[-1:]:
+    starts = _starts(run)
+    dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
+    if dates:
+        told['begun'] = dates[0]
+    if len(dates) > 1:
+        told['last continued'] = dates[-1]
+    for start in starts[-1:]:
         told['device'] = str(start.get('device', ''))
         told['commit'] = str(start.get('git_commit') or 'not of a git checkout')
         versions = start.get('versions')

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import files, schemas
+from jax_resnet.runs import schemas
 from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run_folder import REPLACED
 

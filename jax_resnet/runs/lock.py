@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import files
 
 PATIENCE = 1.0
 """Seconds that a start waits for the lock: `is_held` has it for a moment."""

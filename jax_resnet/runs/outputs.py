@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import arrays, files
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
+from jax_resnet.runs import arrays
 
 
 class Preprocessing(NamedTuple):

@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import files, schemas
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
+from jax_resnet.runs import schemas
 from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run_folder import RunFolder
 

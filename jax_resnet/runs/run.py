@@ -7,8 +7,8 @@ from typing import Any
 
 from jax_resnet.config import identity
 from jax_resnet.errors import ConfigError
+from jax_resnet.files import shown
 from jax_resnet.runs import lock, results_folder
-from jax_resnet.runs.files import shown
 from jax_resnet.runs.parsing import check
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.schemas import Line

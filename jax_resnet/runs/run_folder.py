@@ -10,10 +10,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from jax_resnet import files
 from jax_resnet.config.identity import compared
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.runs import arrays, files, lock, outputs, schemas
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
+from jax_resnet.runs import arrays, lock, outputs, schemas
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.parsing import parse
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.runs import arrays, files, outputs, schemas
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
+from jax_resnet.runs import arrays, outputs, schemas
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.results_folder import as_text

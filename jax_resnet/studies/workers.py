@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError, Stopped
-from jax_resnet.runs import files
 from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.schemas import Told

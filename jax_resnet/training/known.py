@@ -12,9 +12,9 @@ from jax_resnet import models
 from jax_resnet.config.completion import complete, with_tuples
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import unit_name
 from jax_resnet.runs import weights
-from jax_resnet.runs.files import shown
 from jax_resnet.runs.run_folder import RunFolder
 
 COMPARED = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')

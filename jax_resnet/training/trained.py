@@ -22,8 +22,8 @@ from jax_resnet.config.network import network
 from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
 from jax_resnet.runs import weights
-from jax_resnet.runs.files import shown
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state

@@ -13,7 +13,7 @@ from jax_resnet import models
 from jax_resnet.config.completion import complete
 from jax_resnet.config.identity import compared
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.files import shown
+from jax_resnet.files import shown
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints, Damaged
 from jax_resnet.training.experiment import Experiment

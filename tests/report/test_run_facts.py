@@ -1,7 +1,6 @@
 """What is said of a single run."""
 
 import json
-import os
 from pathlib import Path
 
 from jax_resnet.report import run_facts
@@ -17,13 +16,19 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
         'device': '1 x abacus',
         'git_commit': 'b7d771a+',
     }
-    (folder / 'environment.json').write_text(json.dumps([{**start, 'device': 'another'}, start]))
-    os.utime(folder / 'config.json', (1e9, 1e9))
+    (folder / 'environment.json').write_text(
+        json.dumps(
+            [
+                {**start, 'device': 'another', 'date': '2026-11-24T10:00:00+00:00'},
+                {**start, 'date': '2026-11-25T11:30:00+00:00'},
+            ]
+        )
+    )
     told = dict(run_facts.facts(runs.read(folder)))
     assert (
         told['network'] == 'ResNet-8' and told['learning rate drops'] == '2 epochs' and told['train for'] == '4 epochs'
     )
-    assert told['begun'].startswith('2001-09-') and told['last written'] > told['begun']
+    assert (told['begun'], told['last continued']) == ('2026-11-24 10:00:00 UTC', '2026-11-25 11:30:00 UTC')
     assert (told['device'], told['commit'], told['versions']) == ('1 x abacus', 'b7d771a+', 'python 3.11.7, jax 0.10.2')
     assert ('model.depth', '8') in run_facts.fields(runs.read(folder))
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import predictions
-from jax_resnet.runs import files, run
+from jax_resnet.runs import run
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import small_config
 from tests.runs.conftest import LINE, SUMMARY
