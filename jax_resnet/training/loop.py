@@ -19,7 +19,6 @@ from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.training.beginning import begin
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Scores
 from jax_resnet.training.experiment import Experiment
@@ -28,6 +27,7 @@ from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
+from jax_resnet.training.transfer import begin
 
 MakesProgress = Callable[[Clock, int, str], Progress]
 """From a run's clock, its last step and `log_every` to what shows its progress."""
