@@ -63,10 +63,15 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
     told = _told(source, config, variables)
     try:
         if told and options.to != 'ours' and not options.force:
-            check_style(told[1], options.to)
+            check_style(told[1], options.to)  # --force writes the names nevertheless
         arrays = flat(variables) if options.to == 'ours' else models.to_pytorch(variables, options.to)
     except ValueError as e:
-        raise DataError(f'{shown(source)}: {e}') from None
+        way = (
+            '; a network that was trained so fits, or --force writes the names alone'
+            if told and options.to != 'ours'
+            else ''
+        )
+        raise DataError(f'{shown(source)}: {e}{way}') from None
     if options.card:
         weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
     else:

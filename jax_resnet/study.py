@@ -120,7 +120,8 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     reused = [run for run in runs.values() if run.folder.suffix == '.json']
     finished = len(runs) - len(to_do) - len(elsewhere)
     of_results = f' ({len(reused)} of them in results)' if reused else ''
-    print(f'{plan.question}\n{len(runs)} runs: {finished} finished{of_results}, {len(to_do)} to do', flush=True)
+    count = f'{len(runs)} run' + 's' * (len(runs) != 1)
+    print(f'{plan.question}\n{count}: {finished} finished{of_results}, {len(to_do)} to do', flush=True)
     for job in elsewhere:
         print(f'{job.name}: another program trains it, {describe(runs[job])}')
     failed: dict[Any, str] = {}

@@ -9,4 +9,4 @@ DETERMINISTIC = {'xla_gpu_deterministic_ops': True}
 def backend(deterministic: bool = False) -> Backend:
     """How a GPU runs a network; a deterministic one gives the same bits again."""
     options = DETERMINISTIC if deterministic else {}
-    return Backend(network={'stacked': True}, compiler_options=options, one_call_options=options)
+    return Backend(compiler_options=options, one_call_options=options)

@@ -6,11 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import LATER_FIELDS, flatten, missing, with_tuples
+from jax_resnet.config.completion import flatten, missing, with_tuples
 from jax_resnet.config.model_fields import effective_shortcut
-from jax_resnet.errors import ConfigError
-
-__all__ = ['LATER_FIELDS', 'checked', 'compared', 'default_name', 'find_folder', 'flatten', 'recipe']
 
 NOT_COMPARED = (
     'dataset.data_dir',
@@ -45,13 +42,19 @@ def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
 
 
-def checked(config: Any, path: Path) -> dict[str, Any]:
-    """A config that was read from a file, its sequences as tuples. Raises ConfigError where it lacks a group."""
-    for group in ('batch_norm', 'dataset', 'model', 'optimizer', 'precision'):
-        if not isinstance(config, dict) or not isinstance(config.get(group), dict):
-            raise ConfigError(f'{path} is damaged: it has no {group}')
-    result: dict[str, Any] = with_tuples(config)
-    return result
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], but: tuple[str, ...] = ()) -> list[str]:
+    """What makes the run of one config another than that of a second, field by field, for a message.
+
+    Args:
+        there, here: the configs.
+        but: fields, or groups, that may differ.
+    """
+    a, b = compared(there), compared(here)
+    return [
+        f'config.{name} is {a.get(name)!r} there, {b.get(name)!r} here'
+        for name in sorted({*a, *b})
+        if a.get(name) != b.get(name) and not name.startswith(but)
+    ]
 
 
 def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:

@@ -69,24 +69,23 @@ _CIFAR = {
         (),
         _counts('units in each of the three stages, in all as many as the depth asks for', '3 counts, or ()', (0, 3)),
     ),
-    'zero_last_scale': _ZERO_LAST_SCALE,
     'num_classes': Argument(10, _CLASSES),
 } | _ENDS
 _IMAGENET_PLAIN = {
     'depth': Argument(REQUIRED, whole(1, 'weighted layers: 18 or 34')),
     'order': _ORDER,
     'shortcut': _NO_SHORTCUT,
-    'zero_last_scale': _ZERO_LAST_SCALE,
     'num_classes': Argument(1000, _CLASSES),
 } | _ENDS
 
 ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
-    'cifar_resnet': _CIFAR,
+    'cifar_resnet': _CIFAR | {'zero_last_scale': _ZERO_LAST_SCALE},
     'cifar_plain': _CIFAR | {'shortcut': _NO_SHORTCUT},
     'imagenet_resnet': _IMAGENET_PLAIN
     | {
         'depth': Argument(REQUIRED, whole(1, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)')),
         'shortcut': Argument('', _SHORTCUTS),
+        'zero_last_scale': _ZERO_LAST_SCALE,
         'v1_5': Argument(False, flag("a bottleneck's stride in its 3x3 convolution, as torchvision has it")),
     },
     'imagenet_plain': _IMAGENET_PLAIN,

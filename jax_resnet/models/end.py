@@ -28,20 +28,20 @@ class EndLayers(nn.Module):
 
     Attributes:
         end: what it is.
-        order: of the network's units; the pre-activation orders leave their last activation to the end.
+        steps: what comes before the pooling, as the units do not end with it: '', 'relu' or 'norm relu'.
         parts: what it is built with.
     """
 
     end: End
-    order: str
+    steps: str
     parts: Parts
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Features [batch, pooled_size^2 x channels], float32 at least. Raises ValueError where sizes do not divide."""
-        if self.order == 'full_preactivation':
-            x = nn.relu(self.parts.norm()(x))
-        elif self.order == 'relu_only_preactivation':
+        if 'norm' in self.steps:
+            x = self.parts.norm()(x)
+        if 'relu' in self.steps:
             x = nn.relu(x)
         x = self.parts.drop_block(self.end.drop_block)(x)
         x = average_pool(x, self.end.pooled_size).reshape(x.shape[0], -1)

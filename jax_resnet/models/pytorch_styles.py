@@ -32,15 +32,13 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    'cifar': Style(
-        'linear', 'shortcut', Stem(16), (16, 32, 64), {'basic': 'basic (--config.model.unit=basic)'}, ('A_centred', 'B')
-    ),
+    'cifar': Style('linear', 'shortcut', Stem(16), (16, 32, 64), {'basic': 'basic'}, ('A_centred', 'B')),
     'torchvision': Style(
         'fc',
         'downsample',
         Stem(64, window=7, stride=2, pool=True),
         (64, 128, 256, 512),
-        {'bottleneck_v1.5': 'bottleneck_v1.5 (--config.model.v1_5=True)', 'basic': 'basic'},
+        {'bottleneck_v1.5': 'bottleneck_v1.5 (config.model.v1_5=True)', 'basic': 'basic'},
         ('B',),
     ),
 }
@@ -61,23 +59,17 @@ def check_style(net: ResNet, style: str) -> None:
     widths = tuple(width * (4 if bottlenecks else 1) for width in known.widths)
     if net.stem != known.stem or net.widths != widths or net.end != End() or any(w != 1 for w in net.shortcut_windows):
         name = 'cifar_resnet' if style == 'cifar' else 'imagenet_resnet'
-        raise ValueError(f'is no network of style {style}: there it is --config.model.name={name}')
+        raise ValueError(f'is no network of style {style}: such are {name}s')
     if len(set(net.layers)) > 1 or net.layers[0] not in [LAYERS[unit] for unit in known.units]:
         raise ValueError(
             f'is no network of style {style}: its units are {unit_name(net.layers[0])}; there they are '
             f'{" or ".join(known.units.values())}'
         )
     if net.order != 'original':
-        raise ValueError(
-            f'is no network of style {style}: its order is {net.order}; there it is original '
-            '(--config.model.order=original)'
-        )
+        raise ValueError(f'is no network of style {style}: its order is {net.order}; there it is original')
     if net.shortcut not in known.shortcuts:
         fitting = ' or '.join(known.shortcuts)
-        raise ValueError(
-            f'is no network of style {style}: its shortcut is {net.shortcut}; there it is {fitting} '
-            f'(--config.model.shortcut={known.shortcuts[0]})'
-        )
+        raise ValueError(f'is no network of style {style}: its shortcut is {net.shortcut}; there it is {fitting}')
     epsilon = getattr(net.norm, 'epsilon', EPSILON)
     if epsilon != EPSILON:
         raise ValueError(

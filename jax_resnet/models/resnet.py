@@ -20,7 +20,7 @@ from jax_resnet.models.end import End, EndLayers
 from jax_resnet.models.parts import MakesConvolution, MakesNorm, Parts
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.stem import Stem, StemLayers
-from jax_resnet.models.units import AFTER_LAST_NORM, ORDERS, Layer, Unit
+from jax_resnet.models.units import ORDERS, Layer, Unit
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
 _fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
@@ -34,8 +34,9 @@ INITIALIZATIONS: dict[str, tuple[Initializer, Initializer]] = {
 uniform within 1/sqrt(fan_in), as in the authors' code; or He's with fan-in on both, as in the Lab."""
 
 MOST_LAYERS = 10_000
-WHY_MOST = "as time and memory grow with each (the papers' deepest has 1,202)"
 """Without a limit, a slip of the finger would wait for ever."""
+
+WHY_MOST = "as time and memory grow with each (the papers' deepest has 1,202)"
 
 
 class MakesUnit(Protocol):
@@ -144,17 +145,17 @@ class ResNet(nn.Module):
         with dropout need `rngs={'dropout': key}` too.
         """
         kernel_init, head_init = INITIALIZATIONS[self.initialization]
+        order = ORDERS[self.order]
         parts = Parts(self.conv, self.norm, kernel_init, self.dtype, train)
-        x = StemLayers(self.stem, self.order, parts, name='stem')(images)
+        x = StemLayers(self.stem, order.stem_activates, parts, name='stem')(images)
         windows = self.shortcut_windows or (1,) * len(self.stage_sizes)
         stages = zip(self.stage_sizes, self.widths, self.layers, windows, strict=True)
         for i, (size, width, layers, window) in enumerate(stages, start=1):
             make_unit = partial(
                 Unit,
                 layers=layers,
-                order=ORDERS[self.order],
-                # The 2016 authors' code has no BatchNorm on the projections of pre-activation nets.
-                make_shortcut=shortcut(self.shortcut, window=window, with_norm=self.order != 'full_preactivation'),
+                order=order.unit,
+                make_shortcut=shortcut(self.shortcut, window=window, with_norm=order.projection_norm),
                 channels=width,
                 parts=parts,
                 zero_last_scale=self.zero_last_scale,
@@ -169,7 +170,7 @@ class ResNet(nn.Module):
                 rematerialize=self.rematerialize,
                 name=f'stage{i}',
             )(x)
-        x = EndLayers(self.end, self.order, parts, name='end')(x)
+        x = EndLayers(self.end, order.before_pooling, parts, name='end')(x)
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=head_init, dtype=self.dtype, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -194,8 +195,8 @@ def _check(net: ResNet) -> None:
         raise ValueError(f'stage_sizes must make at most {MOST_LAYERS:,} layers, {WHY_MOST}; got {net.stage_sizes}')
     if net.zero_last_scale:
         never = 'so that the branch would get a gradient of exactly 0 and never train'
-        if net.order in AFTER_LAST_NORM:
-            where = AFTER_LAST_NORM[net.order]
+        where = ORDERS[net.order].after_last_norm
+        if where:
             raise ValueError(
                 f'zero_last_scale cannot be with order={net.order!r}, where the BatchNorm {where}, {never}'
             )

@@ -2,7 +2,7 @@
 
 Each is a module made with the branch's output shape (`channels`, `stride`) and the network's `parts`, and
 called with the unit's input x and the branch's output y; it returns their sum, as it understands it.
-A new shortcut is a new class here and a line in SHORTCUTS.
+A new shortcut is a new class here and a line in SHORTCUTS; configs know it by its name in `config/model_fields.py`.
 """
 
 import re
@@ -63,7 +63,7 @@ class Projection(NoShortcut):
     Attributes:
         window: of the convolution; another than 1 in Scaled's design space alone.
         everywhere: project in every unit (C; the "1x1 conv shortcut" of 2016, Table 1), not only where shapes change.
-        with_norm: BatchNorm after the convolution, which pre-activation nets do without (the 2016 authors' code).
+        with_norm: BatchNorm after the convolution, which full pre-activation does without (the 2016 authors' code).
     """
 
     window: int = 1

@@ -27,17 +27,17 @@ class StemLayers(nn.Module):
 
     Attributes:
         stem: what it is.
-        order: of the network's units; with 'full_preactivation' the first unit begins with the BatchNorm and ReLU.
+        activates: whether BatchNorm and ReLU follow the convolution.
         parts: what it is built with.
     """
 
     stem: Stem
-    order: str
+    activates: bool
     parts: Parts
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.parts.conv(self.stem.channels, self.stem.window, self.stem.stride)(x)
-        if self.order != 'full_preactivation':
+        if self.activates:
             x = nn.relu(self.parts.norm()(x))
         return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1))) if self.stem.pool else x

@@ -1,7 +1,8 @@
 """Residual units, the blocks that stages are stacks of: their convolutions (LAYERS) and their five orders (ORDERS).
 
 An order is a function that reads like its part of Figure 4 of He et al. 2016; `Unit` has the tools it is written with.
-A new kind of unit is a line in LAYERS; a new order, a function and a line in ORDERS.
+A new kind of unit is a line in LAYERS; a new order, a function and an entry of ORDERS. Configs know both by the names
+in `config/model_fields.py`.
 """
 
 from collections.abc import Callable
@@ -152,18 +153,35 @@ def full_preactivation(unit: Unit, x: Array) -> Array:
     return unit.add(x, y)
 
 
-ORDERS: dict[str, Callable[[Unit, Array], Array]] = {
-    'original': original,
-    'bn_after_addition': bn_after_addition,
-    'relu_before_addition': relu_before_addition,
-    'relu_only_preactivation': relu_only_preactivation,
-    'full_preactivation': full_preactivation,
+class Order(NamedTuple):
+    """An order of convolution, BatchNorm, ReLU and addition, and what it asks of the network around the units.
+
+    Attributes:
+        unit: the function of a unit and its input.
+        stem_activates: whether BatchNorm and ReLU follow the stem's convolution; else the first unit begins with them.
+        before_pooling: what comes after the last unit, as the units do not end with it: '', 'relu' or 'norm relu'.
+        projection_norm: whether BatchNorm follows a projection; the 2016 authors' code has none with (e).
+        after_last_norm: where the branch's last BatchNorm stands, if it does not end the branch, for a message.
+    """
+
+    unit: Callable[[Unit, Array], Array]
+    stem_activates: bool = True
+    before_pooling: str = ''
+    projection_norm: bool = True
+    after_last_norm: str = ''
+
+
+ORDERS: dict[str, Order] = {
+    'original': Order(original),
+    'bn_after_addition': Order(bn_after_addition, after_last_norm='comes after the addition'),
+    'relu_before_addition': Order(relu_before_addition, after_last_norm='is followed by a ReLU'),
+    'relu_only_preactivation': Order(relu_only_preactivation, before_pooling='relu'),
+    'full_preactivation': Order(
+        full_preactivation,
+        stem_activates=False,
+        before_pooling='norm relu',
+        projection_norm=False,
+        after_last_norm='is followed by a ReLU',
+    ),
 }
 """By name (He et al. 2016, Figure 4 and Table 2)."""
-
-AFTER_LAST_NORM = {
-    'bn_after_addition': 'comes after the addition',
-    'relu_before_addition': 'is followed by a ReLU',
-    'full_preactivation': 'is followed by a ReLU',
-}
-"""Of the orders whose branch does not end with its last BatchNorm, where that BatchNorm stands."""

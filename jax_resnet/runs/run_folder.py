@@ -11,7 +11,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from jax_resnet import files
-from jax_resnet.config.identity import compared
+from jax_resnet.config.completion import complete
+from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays, lock, outputs, schemas
@@ -56,17 +57,9 @@ class RunFolder:
 
     def check_same(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
-        there, here = compared(self.config()), compared(config)
-        differences = [
-            f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
-            for name in sorted({*there, *here})
-            if there.get(name) != here.get(name)
-        ]
-        if differences:
-            difference = '; '.join(differences)
-            raise ConfigError(
-                f'{self.path} holds a run of another config ({difference}): --workdir names another folder'
-            )
+        found = '; '.join(differences(self.config(), config))
+        if found:
+            raise ConfigError(f'{self.path} holds a run of another config ({found}): --workdir names another folder')
 
     @contextlib.contextmanager
     def errors_told(self) -> Iterator[None]:
@@ -90,15 +83,15 @@ class RunFolder:
         return files.subfolder(self.path, 'checkpoints')
 
     def config(self) -> dict[str, Any]:
-        """The config of the run, as nested dicts.
+        """The config of the run, as nested dicts; fields that it is older than have their defaults.
 
         Raises:
             ConfigError: there is none here, so that this is no run folder; or it is damaged.
         """
         if not self._has('config.json'):
-            raise ConfigError(f'{shown(self.path)}: must be a run folder; it has no config.json')
-        config: dict[str, Any] = self._read_json('config.json', schemas.Config)
-        return config
+            what = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
+            raise ConfigError(f'{shown(self.path)}: must be a run folder; {what}')
+        return complete(self._read_json('config.json', schemas.Config))
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Keeps what whoever uses the network must know of its input and output."""

@@ -9,7 +9,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.config.completion import complete, with_tuples
+from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -31,7 +31,7 @@ def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
     if said is None:
         return None
     try:
-        config = complete(with_tuples(said))
+        config = complete(said)
         return config, network(config)
     except (KeyError, TypeError, ValueError) as e:
         reason = e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}'

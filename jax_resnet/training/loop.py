@@ -47,7 +47,7 @@ def train(
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
-        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `extension`.
+        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `transfer.extend`.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages.
@@ -141,6 +141,7 @@ class _Run:
 
     def _compile(self) -> None:
         began = time.monotonic()
+        self.progress.say('compiling, once')
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():
             evaluator.compile(self.state.variables)

@@ -24,7 +24,8 @@ def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientT
 
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
-"""What `config.optimizer.name` may be. A new optimizer is a function here and a line in this table."""
+"""What `config.optimizer.name` may be. A new optimizer is a function here, a line in this table, and its
+name in `config/fields.py`."""
 
 
 def create(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:

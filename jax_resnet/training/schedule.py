@@ -10,9 +10,6 @@ from jax.typing import ArrayLike
 
 from jax_resnet.config.durations import Clock
 
-SCHEDULES = ('piecewise', 'cosine')
-"""What `config.schedule.name` may be."""
-
 
 class Schedule(NamedTuple):
     """A learning rate.
@@ -75,7 +72,8 @@ def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
         pieces = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), pieces[0][1])]
     if config['name'] == 'cosine':
         if config['drop_at']:
-            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine'")
+            how = "--config.schedule.drop_at='()'"
+            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine' ({how})")
         if pieces[-1][0] >= end:
             raise ValueError(f'warmup_for={config["warmup_for"]!r}: must end before the end, step {end:,}')
         return Schedule(pieces, end)

@@ -128,7 +128,7 @@ def evaluate(
         trained.class_names,
         config['batch_size'],
         Mesh(np.array([device]), ('data',)),
-        backend.of(device.platform, config['precision'].get('deterministic', False)),
+        backend.of(device.platform, config['precision']['deterministic']),
     )
     scores = evaluator(trained.variables)
     check_finite(path, scores.not_finite, scores.count)

@@ -10,8 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.config.completion import complete
-from jax_resnet.config.identity import compared
+from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs.run_folder import RunFolder
@@ -45,15 +44,10 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
     """
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'--extend-from={shown(source.path)}: must be another folder than --workdir')
-    config = complete(source.config())
-    there, here = compared(config), compared(experiment.config)
-    differences = [
-        f'config.{name} is {there.get(name)!r} there, {here.get(name)!r} here'
-        for name in sorted({*there, *here})
-        if there.get(name) != here.get(name) and not name.startswith(MAY_DIFFER)
-    ]
-    if differences:
-        raise ConfigError(f'--extend-from={shown(source.path)}: {"; ".join(differences)}; these must be the same')
+    config = source.config()
+    found = '; '.join(differences(config, experiment.config, but=MAY_DIFFER))
+    if found:
+        raise ConfigError(f'--extend-from={shown(source.path)}: {found}; these must be the same')
     shorter = Experiment.of({**experiment.config, **{name: config[name] for name in ('train_for', 'schedule')}})
     with source.locked():
         step = _last_step(experiment, shorter, source)
@@ -90,8 +84,9 @@ def _last_step(experiment: Experiment, shorter: Experiment, source: RunFolder) -
     finally:
         checkpoints.close()
     raise ConfigError(
-        f'--extend-from={shown(source.path)}: has no checkpoint before step {experiment.end:,}, the end of '
-        f'config.train_for={experiment.config["train_for"]!r}, that the longer run could begin with'
+        f'--extend-from={shown(source.path)}: has no checkpoint that the longer run, of {experiment.end:,} steps, '
+        f'could begin with; the one at its end, step {shorter.end:,}, serves where '
+        f'config.evaluate_every={experiment.config["evaluate_every"]!r} has an evaluation there'
     )
 
 

@@ -79,7 +79,7 @@ def test_from_config() -> None:
         ({'name': 'cifar_resnet'}, 'depth: missing'),
         (
             {'name': 'cifar_plain', 'depth': 20, 'v1_5': True},
-            'v1_5: unknown; cifar_plain takes depth, unit, order, shortcut, stage_sizes, zero_last_scale, num_classes, init',
+            'v1_5: unknown; cifar_plain takes depth, unit, order, shortcut, stage_sizes, num_classes, init',
         ),
         (
             {'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'D'},

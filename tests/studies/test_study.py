@@ -79,7 +79,7 @@ def test_retrain_keeps_the_old_folder(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     aside = job.folder.with_name('seed0.replaced1')
     assert f'rate 0.1, seed 0: the finished run goes to {aside}\n' in done.stdout
-    assert '1 runs: 0 finished, 1 to do' in done.stdout
+    assert '1 run: 0 finished, 1 to do' in done.stdout
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
@@ -100,7 +100,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     listed = study('--study=small.py:0.1', '--list', '--reuse-results').stdout
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
     done = study('--study=small.py:0.1', '--reuse-results')
-    assert done.returncode == 0 and '1 runs: 1 finished (1 of them in results), 0 to do' in done.stdout
+    assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to do' in done.stdout
     (section,) = reading.read(['runs/studies'])
     assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
 
