@@ -9,7 +9,6 @@ from jax_resnet import signals
 if __name__ == '__main__':
     signals.end_at_once()
 
-import ast
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,33 +51,12 @@ def _help(argv: Sequence[str], flag: set[str]) -> None:
         print(fields.describe(config))
 
 
-def _list_configs(folder: Path) -> str:
-    """A line for each config in a folder: its name, and the first line of its docstring. ConfigError if none."""
-    lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe_config(path))]
-    if not lines:
-        raise ConfigError(f'--config={folder}: must be a config, or a folder of them; it has none')
-    return '\n'.join(lines)
-
-
-def _describe_config(path: Path) -> str:
-    """The line of a file, or why it cannot be read; '' where it is no config."""
-    try:
-        if not path.is_file():
-            raise ValueError('no file')
-        tree = ast.parse(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as e:
-        return f'  {path}: cannot be read ({" ".join(str(e).split())})'
-    if not any(isinstance(node, ast.FunctionDef) and node.name == 'get_config' for node in tree.body):
-        return ''
-    return f'  {path}: {(ast.get_docstring(tree) or "").partition(chr(10))[0]}'
-
-
 def _train(argv: Sequence[str]) -> None:
     from jax_resnet.config import fields, identity, loader
 
     file, given = loader.parse(argv, flags.FLAGS)
     if Path(file).is_dir():
-        print(_list_configs(Path(file)))
+        print(command_line.list_files(Path(file), '--config', 'get_config'))
         return
     loaded = loader.read(file, given)
     fields.check(loaded.config.to_dict())

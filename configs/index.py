@@ -24,7 +24,7 @@ def read() -> tuple[dict[str, str], dict[str, str]]:
     single: dict[str, str] = {}
     families: dict[str, str] = {}
     for path in sorted(FOLDER.glob('*.py'), key=_natural):
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text(encoding='utf-8'))
         if path.stem.startswith('base') or not any(getattr(node, 'name', '') == 'get_config' for node in tree.body):
             continue
         text = ast.get_docstring(tree) or ''
@@ -70,4 +70,4 @@ def _blocks(text: str) -> str:
 
 
 if __name__ == '__main__':
-    (FOLDER / 'README.md').write_text(page())
+    (FOLDER / 'README.md').write_text(page(), encoding='utf-8')

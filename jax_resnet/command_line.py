@@ -1,15 +1,17 @@
 """What the commands share: which messages are shown, and how errors end."""
 
 import argparse
+import ast
 import contextlib
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from jax_resnet import signals
+from jax_resnet import files, signals
 from jax_resnet.errors import ConfigError, UserError
 
 FEWEST_OPEN_FILES = 64
@@ -57,11 +59,15 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
     logging.getLogger('jax_resnet').setLevel(logging.INFO)
     for name in ('absl', 'asyncio', 'orbax'):  # what they report, we raise
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):  # a terminal of another alphabet is no reason to stop
+            stream.reconfigure(errors='backslashreplace')
     is_main = threading.current_thread() is threading.main_thread()
     try:
         with signals.ending_at_once() if is_main else contextlib.nullcontext():
             _check_open_files()
             command()
+            sys.stdout.flush()
     except UserError as e:
         if debug:
             raise
@@ -74,6 +80,14 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as e:  # of a name that is too long, a folder that may not be searched, an output that is full
+        if debug:
+            raise
+        what = 'the output' if e.filename is None else files.shown(e.filename)
+        print(f'error: {what}: {e.strerror}', file=sys.stderr)
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it is not to be said again
+        return 2
     return 0
 
 
@@ -86,3 +100,28 @@ def _check_open_files() -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= limit < FEWEST_OPEN_FILES:
         raise ConfigError(f'ulimit -n is {limit}: must be at least {FEWEST_OPEN_FILES}')
+
+
+def list_files(folder: Path, flag: str, function: str) -> str:
+    """A line for each Python file of a folder that defines a function, with the first paragraph of its docstring.
+
+    Raises:
+        ConfigError: there is none; `flag` is what named the folder.
+    """
+    lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe(path, function))]
+    if not lines:
+        raise ConfigError(f'{flag}={folder}: must be a file with {function}, or a folder of such; it has none')
+    return '\n'.join(lines)
+
+
+def _describe(path: Path, function: str) -> str:
+    """The line of a file, or why it cannot be read; '' where it defines no such function."""
+    try:
+        if not path.is_file():
+            raise ValueError('no file')
+        tree = ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as e:
+        return f'  {path}: cannot be read ({" ".join(str(e).split())})'
+    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
+        return ''
+    return f'  {path}: {" ".join((ast.get_docstring(tree) or "").partition(chr(10) * 2)[0].split())}'

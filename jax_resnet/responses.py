@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_resnet import backend, command_line, models
+from jax_resnet import backend, command_line, files, models
 from jax_resnet.config import loader
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
@@ -54,7 +54,7 @@ def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> No
     ]
     pictures = chart_of_responses.chart(measured)
     try:
-        Path(f'{options.out}.json').write_text(json.dumps(measured, indent=1) + '\n')
+        files.write(Path(f'{options.out}.json'), (json.dumps(measured, indent=1) + '\n').encode())
         for suffix in ('svg', 'png'):
             charts.save(pictures, f'{options.out}.{suffix}')
     except OSError as e:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import command_line
+from jax_resnet import command_line, files
 from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 
@@ -96,7 +96,8 @@ def _table(options: argparse.Namespace) -> None:
 
     sections, page = made(), Path('README.md')
     pictures = readme.draw(sections, CURVES)
-    page.write_text(readme.insert(page.read_text(), readme.part(sections, pictures, cards())))
+    part = readme.part(sections, pictures, cards())
+    files.write(page, readme.insert(page.read_text(encoding='utf-8'), part).encode())
     print(f'README.md: {sum(len(row.finished) for section in sections for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)

@@ -10,7 +10,6 @@ if __name__ == '__main__':
     signals.end_at_once()
 
 import argparse
-import ast
 import json
 import sys
 from collections.abc import Sequence
@@ -74,7 +73,7 @@ def main() -> int:
 
 def _study(options: argparse.Namespace) -> None:
     if Path(options.study).is_dir():
-        print(_list_studies(Path(options.study)))
+        print(command_line.list_files(Path(options.study), '--study', 'get_study'))
         return
     import jax
 
@@ -160,19 +159,6 @@ def _show(plan: Any, commands: bool) -> None:
                 print(f'  seed {job.seed}: {run.state}{told}; {job.folder}')
             elif run.state != FINISHED:
                 print(f'  {job.command}')
-
-
-def _list_studies(folder: Path) -> str:
-    """A line for each study in a folder: its name, and the question of its docstring."""
-    lines = []
-    for path in sorted(folder.glob('*.py')):
-        tree = ast.parse(path.read_text())
-        if any(isinstance(node, ast.FunctionDef) and node.name == 'get_study' for node in tree.body):
-            question = (ast.get_docstring(tree) or '').partition('\n\n')[0]
-            lines.append(f'  {path}: {" ".join(question.split())}')
-    if not lines:
-        raise ConfigError(f'--study={folder}: has no studies')
-    return '\n'.join(lines)
 
 
 def _seeds(text: str) -> Sequence[int]:

@@ -84,7 +84,7 @@ def test_what_a_config_says_stays_with_the_weights_and_binds(
 @pytest.mark.parametrize(
     ('added', 'message'),
     [
-        ([], 'its shortcut is A; there it is A_centred or B (--config.model.shortcut=A_centred)'),
+        ([], 'its shortcut is A; there it is A_centred or B'),
         (['--config.model.name=cifar_plain'], 'its shortcut is none; there it is A_centred or B'),
         (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; there it is original'),
         (

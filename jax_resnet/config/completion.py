@@ -54,7 +54,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(whole.get('model'), dict):
         for name, value in missing(flatten(whole)).items():
             group, _, leaf = name.rpartition('.')
-            (whole.setdefault(group, {}) if group else whole)[leaf] = value
+            holder = whole.setdefault(group, {}) if group else whole
+            if isinstance(holder, dict):  # what is no group is told where fields are checked
+                holder[leaf] = value
     return whole
 
 

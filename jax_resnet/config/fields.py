@@ -48,7 +48,7 @@ FIELDS: dict[str, Field] = {
                                      'channel_mean and channel_std; or 0.5 and 0.5'),
     'dataset.channel_mean': sequence("each channel's mean", 'numbers from 0 to 1', lambda v: v == 0 or is_share(v)),
     'dataset.channel_std': sequence("each channel's standard deviation", 'numbers above 0 to 1', is_share),
-    'dataset.pad': whole(0, 'pixels added on each side before the random crop'),
+    'dataset.pad': whole(0, 'pixels added on each side before the random crop', most=1024),
     'dataset.pad_with': choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),
     'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own"),
     'dataset.flip': flag('mirror half of the images'),

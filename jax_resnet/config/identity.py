@@ -105,10 +105,15 @@ def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
 def _texts(changes: Mapping[str, Any]) -> list[str]:
     """Such as 'train_for=2_epochs', of those that count, as parts of a folder's name."""
     counted = [f'{k}={v}' for k, v in sorted(changes.items()) if k != 'seed' and not k.startswith(NOT_COMPARED)]
-    return [re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text)) for text in counted]
+    return [_as_name(text) for text in counted]
+
+
+def _as_name(text: str) -> str:
+    """A part of a folder's name: it leads into no other folder."""
+    return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
 
 
 def _path(config_file: str, folder: str, seed: int) -> Path:
     file, _, argument = config_file.partition(':')
-    name = Path(file).stem + (f'-{argument}' if argument else '')
+    name = Path(file).stem + (f'-{_as_name(argument)}' if argument else '')
     return Path('runs', name, folder, f'seed{seed}')

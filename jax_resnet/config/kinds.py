@@ -41,23 +41,28 @@ class Field:
             return False
 
 
-def whole(least: int, meaning: str, optional: bool = False) -> Field:
+SMALLEST, LARGEST = 1.2e-38, 3.4e38
+"""Positive numbers of float32."""
+
+
+def whole(least: int, meaning: str, optional: bool = False, most: int | None = None) -> Field:
     """A whole number."""
-    words = f'a whole number, at least {least} and below 2**32'  # what a seed can be; nothing else needs more
-    return Field(meaning, words, lambda v: is_whole(v, least), optional)
+    words = f'a whole number, at least {least} and '  # 2**32 is what a seed can be; nothing else needs more
+    words += 'below 2**32' if most is None else f'at most {most}'
+    return Field(meaning, words, lambda v: is_whole(v, least) and (most is None or v <= most), optional)
 
 
 def number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
-    """A finite number; `least` itself is left out where it is `open_low`."""
-    words = f'a finite number {"above" if open_low else "from"} {least:g}' + (
-        f' to {most:g}' if most < math.inf else ''
-    )
-    return Field(
-        meaning,
-        words,
-        lambda v: type(v) in (int, float) and math.isfinite(v) and least <= v <= most and not (open_low and v == least),
-        optional,
-    )
+    """A number that float32 can hold; `least` itself is left out where it is `open_low`."""
+    words = f'a finite number {"above" if open_low else "from"} {least:g}'
+    words += f' to {most:g}' if most < math.inf else ' in the range of float32'
+
+    def accepts(v: Any) -> bool:
+        if type(v) not in (int, float) or not math.isfinite(v) or abs(v) > LARGEST:
+            return False
+        return (v > least + SMALLEST if open_low else v >= least) and v <= most
+
+    return Field(meaning, words, accepts, optional)
 
 
 def text(meaning: str, optional: bool = False) -> Field:

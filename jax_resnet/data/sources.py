@@ -60,6 +60,15 @@ class Source:
         images, labels = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True))
         return Examples(images, labels)
 
+    def shared(self, one: str, other: str) -> int:
+        """Number of examples that two split strings have in common."""
+        return sum(
+            max(0, min(stop, end) - max(start, begin))
+            for split, start, stop in self._ranges(one)
+            for name, begin, end in self._ranges(other)
+            if name == split
+        )
+
     def _decode(self, split: str) -> dict[str, np.ndarray]:
         examples = self.decode(split)
         known = len(self.class_names)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import templating
 
@@ -113,12 +114,13 @@ def save(chart: Any, path: str | Path) -> None:
     path, spec = Path(path), chart.to_json(indent=None)
     version = _vl_version()
     if path.suffix == '.png':
-        path.write_bytes(vl_convert.vegalite_to_png(spec, scale=2, vl_version=version))
+        files.write(path, vl_convert.vegalite_to_png(spec, scale=2, vl_version=version))
     elif path.suffix == '.svg':
-        path.write_text(vl_convert.vegalite_to_svg(spec, vl_version=version))
+        files.write(path, vl_convert.vegalite_to_svg(spec, vl_version=version).encode())
     elif path.suffix == '.html':
         made = embedded(chart, 'chart')
-        path.write_text(templating.html('single_chart.html', chart=made, library=templating.markup(library())))
+        page = templating.html('single_chart.html', chart=made, library=templating.markup(library()))
+        files.write(path, page.encode())
     else:
         raise ConfigError(f'{path}: a chart is written as .svg, .png or .html')
 

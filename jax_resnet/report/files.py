@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import charts, columns, page, pictures, predictions, run_facts, templating
 from jax_resnet.report.answer import answers
@@ -33,9 +34,9 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = _draw(sections, drawn, folder)
-        out.write_text(page.render(sections, drawn, out.parent))
-        out.with_suffix('.md').write_text(markdown(sections, paths, out.parent))
-        out.with_suffix('.csv').write_text(columns.numbers(sections).csv())
+        files.write(out, page.render(sections, drawn, out.parent).encode())
+        files.write(out.with_suffix('.md'), markdown(sections, paths, out.parent).encode())
+        files.write(out.with_suffix('.csv'), columns.numbers(sections).csv().encode())
     except OSError as e:
         raise DataError(f'--out={out}: cannot be written ({e.strerror})') from None
     return [out, out.with_suffix('.md'), out.with_suffix('.csv'), folder]

@@ -1,7 +1,8 @@
 """The results folder: a small JSON file for each finished run, from which tables are made and studies can go on."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
         )
     if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must be a run; it is a rehearsal, whose numbers say nothing')
+    _check_agreement(summary, metrics, folder.path)
     curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
         'config_file': config_file,
@@ -63,6 +65,20 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
         'environment': folder.starts(),
         'metrics': curves,
     }
+
+
+def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Raises ConfigError where a summary is not of the last line of metrics, or not of its own counts."""
+    steps, count = [line['step'] for line in metrics], summary['test_count']
+    if steps != sorted(set(steps)) or not steps or steps[-1] != summary['steps']:
+        raise ConfigError(f'{shown(path)}: metrics.jsonl must end at step {summary["steps"]:,}, as summary.json does')
+    of_counts = 100 * (count - summary['test_correct']) / count if count else math.inf
+    for error in (of_counts, metrics[-1]['test_error']):
+        if not math.isclose(error, summary['final_test_error'], abs_tol=1e-3):
+            raise ConfigError(
+                f'{shown(path)}: summary.json says final_test_error {summary["final_test_error"]:g}; its counts say '
+                f'{of_counts:g}, and the last line of metrics.jsonl {metrics[-1]["test_error"]:g}'
+            )
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,9 +90,13 @@ def _load(file: str) -> dict[str, Any]:
     try:
         module = runpy.run_path(path)
         study = module['get_study'](*([argument] if argument else []))
+        if not isinstance(study, Mapping) or not isinstance(study.get('rows'), list | tuple):
+            raise TypeError('get_study must return what base.study makes')
+        if not all(isinstance(row, Mapping) and {'config', 'changes', 'label'} <= row.keys() for row in study['rows']):
+            raise TypeError('its rows must be what base.row makes')
     except KeyError as e:
         raise ConfigError(f'--study={path}: must be a study; it has no {e}') from e
-    except Exception as e:  # a study's file may raise any
+    except (Exception, SystemExit) as e:  # a study's file may raise any
         raise ConfigError(f'--study={file}: {" ".join(str(e).split()) or type(e).__name__}') from e
     question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
     return {**study, 'question': ' '.join(question.split()), 'about': about}

@@ -14,8 +14,11 @@ from jax_resnet.training.state import Totals
 def introduce(experiment: Experiment, params: Any) -> list[str]:
     """Lines for a person: the network's size, what decays, how long it trains, and the learning rate."""
     clock, end = experiment.clock, experiment.end
+    dataset = experiment.config['dataset']
+    shared = experiment.source.shared(dataset['train'], dataset['test'])
     return [
         models.describe(experiment.model, experiment.source.image_shape),
+        *([f'{shared:,} examples of {dataset["test"]!r} are trained on: the test error is none'] if shared else []),
         describe_decay(experiment.config['optimizer'], params),
         f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs',
         *experiment.schedule.describe(end),

@@ -91,3 +91,9 @@ def test_a_damaged_shard_is_named(data_dir: str, tmp_path: Path) -> None:
         (here / file.name).write_bytes(content)
     with pytest.raises(DataError, match="split 'test', cannot be decoded"):
         data.open_source('cifar10', str(tmp_path)).read('test')
+
+
+def test_what_two_splits_share() -> None:
+    source = data.open_source('digits')
+    assert source.shared('train', 'test') == 0
+    assert source.shared('train[:100]+test[:10]', 'train[90:200]+test') == 20

@@ -152,15 +152,15 @@ def test_what_a_pytorch_network_can_be(net: models.ResNet, style: str) -> None:
 @pytest.mark.parametrize(
     ('net', 'style', 'message'),
     [
-        (models.cifar_resnet(20), 'cifar', 'its shortcut is A; there it is A_centred or B (--config.model.shortcut=A_c'),
+        (models.cifar_resnet(20), 'cifar', 'its shortcut is A; there it is A_centred or B'),
         (models.cifar_plain(20), 'cifar', 'its shortcut is none; there it is A_centred or B'),
         (models.cifar_resnet(20, order='bn_after_addition', shortcut='B'), 'cifar', 'its order is bn_after_addition'),
         (models.cifar_resnet(29, unit='bottleneck'), 'cifar', 'its units are bottleneck; there they are basic'),
         (models.cifar_resnet(29, unit='three_layer'), 'cifar', 'its units are three_layer; there they are basic'),
-        (models.cifar_resnet(8, unit='one_layer'), 'cifar', 'its units are one_layer; there they are basic (--config.model.unit=b'),
-        (models.imagenet_resnet(18), 'cifar', 'there it is --config.model.name=cifar_resnet'),
+        (models.cifar_resnet(8, unit='one_layer'), 'cifar', 'its units are one_layer; there they are basic'),
+        (models.imagenet_resnet(18), 'cifar', 'such are cifar_resnets'),
         (models.imagenet_resnet(18), 'torchvision', 'its shortcut is A; there it is B'),
-        (models.imagenet_resnet(50), 'torchvision', 'its units are bottleneck; there they are bottleneck_v1.5 (--config.model.v1_5=T'),
+        (models.imagenet_resnet(50), 'torchvision', 'its units are bottleneck; there they are bottleneck_v1.5 (config.model.v1_5=T'),
         (models.cifar_resnet(8, shortcut='B', norm=models.BatchNorms(epsilon=0.1)), 'cifar', 'batch_norm.epsilon is 0.1'),
     ],
 )  # fmt: skip

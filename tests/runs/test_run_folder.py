@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.backend.environment import environment
+from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import small_config
@@ -13,7 +14,7 @@ from tests.runs.conftest import LINE
 def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'new' / 'run')
     folder.open(small_config())
-    assert folder.config() == small_config()
+    assert folder.config() == complete(small_config())
     folder.open(small_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))
     with pytest.raises(ConfigError, match=r'config.batch_size is 32 there, 64 here; config.seed is 0 there, 1 here'):
         folder.open(small_config(**{'batch_size': 64, 'seed': 1}))
