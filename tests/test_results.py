@@ -102,6 +102,25 @@ def test_what_is_no_result_is_refused(
     assert 'is the result of another run of this config and seed; remove it first' in capsys.readouterr().err
 
 
+def test_a_run_whose_files_disagree_is_no_result(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    summary, metrics = Path(RUNS[0], 'summary.json'), Path(RUNS[0], 'metrics.jsonl')
+    as_it_was = json.loads(summary.read_text())
+    for changed, message in [
+        ({'final_test_error': 0.5}, 'summary.json says final_test_error 0.5; its counts say'),
+        ({'test_count': 0}, 'its counts say inf'),
+        ({'steps': 5}, 'metrics.jsonl must end at step 5, as summary.json does'),
+    ]:
+        summary.write_text(json.dumps(as_it_was | changed))
+        assert command(monkeypatch, 'add', RUNS[0]) == 2
+        assert message in capsys.readouterr().err and not Path('results').exists()
+    summary.write_text(json.dumps(as_it_was))
+    metrics.write_text('')
+    assert command(monkeypatch, 'add', RUNS[0]) == 2
+    assert 'metrics.jsonl must end at step 4' in capsys.readouterr().err
+
+
 def test_a_result_lies_beneath_results(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -111,9 +130,10 @@ def test_a_result_lies_beneath_results(
         path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
         assert command(monkeypatch, 'add', RUNS[0]) == 2
         assert f'{path} is damaged: seed: expected `int`' in capsys.readouterr().err and not Path('results').exists()
-    for file in ('configs/lab_cifar10.py:../../../x', '../configs/base.py'):
-        with pytest.raises(ConfigError, match='must name a folder beneath results'):
-            results_folder.path_of(file.replace('../configs', 'configs/..:/../'), {}, 0)
+    path = results_folder.path_of('configs/lab_cifar10.py:../../../x', {}, 0)
+    assert path == Path('results/lab_cifar10-.._.._.._x/seed0.json')
+    with pytest.raises(ConfigError, match='must name a folder beneath results'):
+        results_folder.path_of('configs/..', {}, 0)
 
 
 def test_a_result_names_a_config_of_the_repository(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +255,7 @@ def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytes
     np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
     np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
     experiment = training.experiment.Experiment.of(small_config())
-    begun, _ = begin_from('net.safetensors', experiment.initial_state())
+    begun, _ = begin_from('net.safetensors', experiment.initial_state(), experiment.model)
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 

@@ -26,3 +26,16 @@ def test_a_missing_field_says_what_it_means() -> None:
     del config['batch_size']
     with pytest.raises(ConfigError, match='config.batch_size: missing; examples in a step; a whole number, at least 1'):
         check(config)
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        ('schedule.learning_rate', 1e-46, 'must be a finite number above 0 in the range of float32'),  # 0 there
+        ('schedule.learning_rate', 1e39, 'must be a finite number above 0 in the range of float32'),  # infinite there
+        ('dataset.pad', 4294967295, 'must be a whole number, at least 0 and at most 1024'),
+    ],
+)
+def test_numbers_that_training_could_not_hold_are_refused(field: str, value: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(small_config(**{field: value}))

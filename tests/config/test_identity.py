@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         ('configs/resnet20_cifar10.py', {}, 'runs/resnet20_cifar10/seed2'),
         ('configs/resnet20_cifar10.py', {'batch_size': 256, 'seed': 2}, 'runs/resnet20_cifar10/batch_size=256/seed2'),
         ('configs/lab_cifar10.py:resnet56', {}, 'runs/lab_cifar10-resnet56/seed2'),
+        ('x.py:../../elsewhere', {}, 'runs/x-.._.._elsewhere/seed2'),  # leads nowhere else
         ('x.py', {'dataset.data_dir': '/d', 'parallel.devices': 4, 'log_every': '1 step'}, 'runs/x/seed2'),
         ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train:50%_x,b=1/seed2'),
         ('x.py', {'train_for': '2 epochs', 'a': ("it's",)}, 'runs/x/a=its,,train_for=2_epochs/seed2'),

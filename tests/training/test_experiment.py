@@ -7,6 +7,7 @@ from jax_resnet import models
 from jax_resnet.backend import cpu
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.summary import introduce
 from tests.conftest import small_config
 
 
@@ -37,3 +38,11 @@ def test_a_step_beyond_the_streams_window_is_refused() -> None:
     with pytest.raises(ValueError, match='from step 0, the stream reaches to step 12; got 13'):
         run(state, 13)
     assert int(run(state, 12).step) == 12
+
+
+def test_training_on_the_test_split_is_said() -> None:
+    experiment = Experiment.of(small_config(**{'dataset.train': 'train[:100]+test[:50]'}))
+    params = experiment.abstract_state().params
+    assert "50 examples of 'test[:100]' are trained on: the test error is none" in introduce(experiment, params)
+    experiment = Experiment.of(small_config())
+    assert not any('trained on' in line for line in introduce(experiment, params))
