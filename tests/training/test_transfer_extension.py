@@ -61,7 +61,7 @@ def test_another_schedule_is_told(short: Path, tmp_path: Path, capsys: pytest.Ca
     [
         ({'seed': 1}, 'config.seed is 0 there, 1 here; these must be the same'),
         ({'batch_size': 64}, 'config.batch_size is 32 there, 64 here'),
-        ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint before step 4, the end of'),
+        ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint that the longer run, of 4 steps, could'),
     ],
 )
 def test_what_cannot_be_extended_is_told(short: Path, tmp_path: Path, changes: dict, message: str) -> None:
