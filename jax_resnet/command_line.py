@@ -110,7 +110,8 @@ def list_files(folder: Path, flag: str, function: str) -> str:
     """
     lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe(path, function))]
     if not lines:
-        raise ConfigError(f'{flag}={folder}: must be a file with {function}, or a folder of such; it has none')
+        kind = function.removeprefix('get_')
+        raise ConfigError(f'{flag}={folder}: must be a {kind}, or a folder of them; it has none')
     return '\n'.join(lines)
 
 
