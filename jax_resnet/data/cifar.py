@@ -175,7 +175,7 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
 
     try:
         if source.is_dir():
-            for name in wanted:
+            for name in sorted(wanted):
                 if (source / name).is_file():
                     check_size(name, (source / name).stat().st_size)
                     members[name] = (source / name).read_bytes()
