@@ -335,7 +335,10 @@ CASES = [
     ('data cifar10 --data_dir={here}/data-text', '/data-text/cifar10/3.0.2 is no prepared data'),
     ('data cifar10 --data_dir={here}/file', 'cifar10 cannot be prepared in '),
     ('data cifar10 --data_dir={here}/prepared --manual_dir={here}/empty', 'empty has neither'),
-    ('data cifar10 --data_dir={here}/prepared --manual_dir={here}/archive', 'data_batch_1.bin has 73,752 bytes; it must have 30,730,000'),
+    (
+        'data cifar10 --data_dir={here}/prepared --manual_dir={here}/archive',
+        'data_batch_1.bin has 73,752 bytes; it must have 30,730,000',
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from jax_resnet import models
+from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
 from jax_resnet.data import Examples, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView
@@ -127,7 +128,7 @@ def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: 
 )
 def test_a_config_comes_back_from_its_run_folder_as_it_was(seed: int, rate: float, drops: tuple, text: str) -> None:
     changes = {'seed': seed, 'schedule.learning_rate': rate, 'schedule.drop_at': drops, 'dataset.data_dir': text}
-    config = small_config(**changes)
+    config = complete(small_config(**changes))
     with tempfile.TemporaryDirectory() as folder:
         RunFolder(folder).open(config)
         assert RunFolder(folder).config() == config
