@@ -19,9 +19,7 @@ from jax_resnet import command_line
 from jax_resnet.backend import huge_pages
 from jax_resnet.errors import ConfigError
 
-_CONFIG = flags.DEFINE_string(
-    'config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.'
-)
+flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; by default runs/<config>/[<changes>/]seed<seed>.')
 _EXTEND_FROM = flags.DEFINE_string(
     'extend-from', None, "A shorter run's folder: a longer run begins with its last checkpoint; the original stays."
