@@ -11,16 +11,20 @@ import json
 from math import prod
 from typing import Any
 
-from peers import NETWORKS, Run, copy_rate, experiment, in_a_process, in_turn, matrix_rate, ours, versions
+from peers import (
+    NETWORKS,
+    Run,
+    copy_rate,
+    experiment,
+    in_a_process,
+    in_turn,
+    matrix_rate,
+    multiply_adds,
+    ours,
+    versions,
+)
 
 from jax_resnet.backend import huge_pages
-
-
-def multiply_adds(network: str, batch_size: int) -> float:
-    """Of a step: the forward pass, and twice that for the gradients of inputs and of kernels."""
-    from jax_resnet import models
-
-    return 3.0 * batch_size * models.count_multiply_adds(experiment(network, 128).model, (32, 32, 3))
 
 
 def least_bytes(network: str, batch_size: int, dtype: str) -> float:
@@ -86,7 +90,7 @@ def main() -> None:
                 seconds = in_turn(runs, options.rounds)
             our_time = seconds['jax_resnet']
             peers = [name for name in runs if name != 'jax_resnet']
-            compute = multiply_adds(network, batch) / rate / our_time
+            compute = multiply_adds(experiment(network, batch)) / rate / our_time
             memory = least_bytes(network, batch, dtype) / bytes_a_second / our_time
             results.append(
                 {'network': network, 'dtype': dtype, 'batch_size': batch, 'seconds': seconds}

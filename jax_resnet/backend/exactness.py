@@ -20,12 +20,17 @@ OPTIONS: dict[str, Any] = {
     'numpy_rank_promotion': 'allow',
     'disable_jit': False,
 }
-"""By the name of JAX's context manager, what results were made with: JAX's own defaults."""
+"""By the name of JAX's context manager, what results are made with: JAX's own defaults, but where a config asks."""
 
 
 @contextlib.contextmanager
-def exact() -> Iterator[dict[str, dict[str, Any]]]:
+def exact(matmul: str = 'default') -> Iterator[dict[str, dict[str, Any]]]:
     """Meanwhile, in this thread, JAX computes with OPTIONS.
+
+    Args:
+        matmul: what float32 means in products and convolutions, as `config.precision.matmul`: 'default', which is TF32
+            on an NVIDIA GPU (numbers are rounded to 10 bits of mantissa before they are multiplied) and float32 on a
+            CPU; or 'float32'.
 
     Returns:
         (Of the `with`.) By 'found' and 'set', the options' values before and meanwhile.
@@ -38,10 +43,11 @@ def exact() -> Iterator[dict[str, dict[str, Any]]]:
     if offset:
         raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
     with contextlib.ExitStack() as stack:
-        for name, value in OPTIONS.items():
+        options = OPTIONS | {'default_matmul_precision': None if matmul == 'default' else matmul}
+        for name, value in options.items():
             stack.enter_context(getattr(jax, name)(value))
         _check_devices()
-        yield {'found': found, 'set': {f'jax_{name}': value for name, value in OPTIONS.items()}}
+        yield {'found': found, 'set': {f'jax_{name}': value for name, value in options.items()}}
 
 
 def _check_devices() -> None:

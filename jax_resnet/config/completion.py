@@ -13,6 +13,7 @@ LATER_FIELDS = {
     'memory.microbatches': 1,
     'memory.rematerialize': False,
     'precision.deterministic': False,
+    'precision.matmul': 'default',
     'schedule.name': 'piecewise',
 }
 """What a run meant whose config is older than these fields."""

@@ -71,6 +71,10 @@ FIELDS: dict[str, Field] = {
     'memory.rematerialize': flag('compute each unit again in the backward pass, and keep its input alone'),
     'memory.microbatches': whole(1, 'parts that a batch is taken in, one after another, with one update'),
     'precision.compute': choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
+    'precision.matmul': choice(
+        ['default', 'float32'],
+        "what float32 is in products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or all of it",
+    ),
     'precision.deterministic': flag('on a GPU, the same bits in each start; slower'),
     'parallel.devices': whole(1, 'local devices that share each batch; all of them where empty', optional=True),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """BatchNorm whose statistics are taken over groups of examples, as on the papers' several devices."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -8,6 +9,33 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import lax
 from jax.nn.initializers import Initializer
+
+Normalize = Callable[[jax.Array, jax.Array, jax.Array, float], tuple[jax.Array, jax.Array, jax.Array]]
+"""From images in groups, [groups, ..., channels], scale and bias, [channels], and epsilon: the images normalized by
+each group's statistics, and its mean and biased variance, [groups, channels]."""
+
+
+def normalize(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What BatchNorm does in training, as JAX differentiates it; see `Normalize`."""
+    wide, over = to_float32(x), tuple(range(1, x.ndim - 1))
+    mean = wide.mean(over, keepdims=True)
+    var = jnp.maximum(jnp.square(wide).mean(over, keepdims=True) - jnp.square(mean), 0)
+    y = _scaled(wide, mean, var, scale, bias, epsilon)
+    return y, mean.reshape(len(x), -1), var.reshape(len(x), -1)
+
+
+def to_float32(x: jax.Array) -> jax.Array:
+    """In float32, or as it is where it is wider."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _scaled(
+    x: jax.Array, mean: jax.Array, var: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+) -> jax.Array:
+    factor = scale * lax.rsqrt(var + epsilon)
+    return x * factor + (bias - mean * factor)
 
 
 class BatchNorm(nn.Module):
@@ -21,8 +49,9 @@ class BatchNorm(nn.Module):
         group_size: examples per group; 0 is the whole batch. A batch smaller than the group is one group.
         momentum: what the running statistics keep at each step (Flax's convention; PyTorch's is 1 - momentum).
         epsilon: added to the variance.
-        scale_init: initializer of the scale.
         dtype: of the output; statistics and parameters are float32 at least.
+        scale_init: initializer of the scale.
+        normalize: computes the batch's statistics and normalizes by them; another may do it in other kernels.
 
     Variables: params `scale`, `bias`, batch_stats `mean`, `var`, each [channels]. The running
     statistics follow the mean over groups; `var` is the biased variance (PyTorch stores the unbiased one).
@@ -37,6 +66,7 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
     dtype: Dtype | None = None
     scale_init: Initializer = nn.initializers.ones
+    normalize: Normalize = normalize
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -46,21 +76,15 @@ class BatchNorm(nn.Module):
         scale = self.param('scale', self.scale_init, channels)
         bias = self.param('bias', nn.initializers.zeros, channels)
 
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if self.use_running_average:
             mean, var = running_mean.value, running_var.value
+            y = _scaled(to_float32(x), mean, var, scale, bias, self.epsilon)
         else:
-            wide = wide.reshape(count_groups(len(x), self.group_size), -1, *x.shape[1:])
-            over = tuple(range(1, wide.ndim - 1))
-            mean = wide.mean(over, keepdims=True)
-            var = jnp.maximum(jnp.square(wide).mean(over, keepdims=True) - jnp.square(mean), 0)
+            groups = x.reshape(count_groups(len(x), self.group_size), -1, *x.shape[1:])
+            y, mean, var = self.normalize(groups, scale, bias, self.epsilon)
             if not self.is_initializing():
                 for running, value in ((running_mean, mean), (running_var, var)):
-                    value = value.reshape(-1, channels).mean(0)
-                    running.value = self.momentum * running.value + (1 - self.momentum) * value
-
-        factor = scale * lax.rsqrt(var + self.epsilon)
-        y = wide * factor + (bias - mean * factor)
+                    running.value = self.momentum * running.value + (1 - self.momentum) * value.mean(0)
         return y.reshape(x.shape).astype(self.dtype or x.dtype)
 
 
@@ -73,12 +97,13 @@ class BatchNorms(NamedTuple):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
+    normalize: Normalize = normalize
 
     def __call__(
         self, *, use_running_average: bool, scale_init: Initializer, dtype: Dtype | None, name: str
     ) -> BatchNorm:
         """One of them."""
-        return BatchNorm(use_running_average, *self, dtype=dtype, scale_init=scale_init, name=name)
+        return BatchNorm(use_running_average, **self._asdict(), dtype=dtype, scale_init=scale_init, name=name)
 
 
 def count_groups(batch_size: int, group_size: int) -> int:

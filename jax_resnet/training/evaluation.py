@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax_resnet.backend.base import Backend
 from jax_resnet.data import Examples
 from jax_resnet.data.preprocessing import CentreView
+from jax_resnet.models import ResNet
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Evaluator:
     """Evaluates a network on one split, which it keeps on the devices.
 
     Attributes:
-        model, view: the network, and what it sees of an image.
+        model, view: the network that a state is of, and what it sees of an image.
         examples: the split.
         class_names: one per label.
         batch_size: examples at a time; rounded up to a multiple of the devices.
@@ -89,7 +89,7 @@ class Evaluator:
         backend: what the devices' platform needs.
     """
 
-    model: nn.Module
+    model: ResNet
     view: CentreView
     examples: Examples
     class_names: Sequence[str]
@@ -103,12 +103,13 @@ class Evaluator:
         padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._images = jax.device_put(padded, everywhere)
+        self._form = self.backend.form(self.model)
         self._logits: Any = self.backend.jit(self._predict, out_shardings=everywhere)
 
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
         batch = jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec('data')))
-        logits = self.model.apply(variables, self.view(batch))
+        logits = self._form.net.apply(self._form.variables(variables), self.view(batch))
         assert isinstance(logits, jax.Array)
         return logits
 

@@ -123,7 +123,7 @@ class Experiment:
         """The training steps, to be compiled."""
         dataset = self.config['dataset']
         return Steps(
-            model=self.model,
+            form=self.backend.form(self.model),
             optimizer=self.optimizer,
             augment=Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip']),
             normalize=self.normalization,

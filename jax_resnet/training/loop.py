@@ -59,7 +59,7 @@ def train(
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = complete(config)
-    with exactness.exact() as options, memory.shortage_told():
+    with exactness.exact(config['precision']['matmul']) as options, memory.shortage_told():
         experiment = Experiment.of(config)
         folder = RunFolder(workdir)
         with folder.errors_told():
@@ -141,7 +141,8 @@ class _Run:
 
     def _compile(self) -> None:
         began = time.monotonic()
-        self.progress.say('compiling, once')
+        remark = self.experiment.backend.remark
+        self.progress.say('compiling, once' + (f'; {remark}' if remark else ''))
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():
             evaluator.compile(self.state.variables)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jax_resnet.backend.base import Form
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, Normalization
 from jax_resnet.training.state import Purpose, TrainState, all_finite
@@ -42,7 +43,8 @@ class Steps:
     """Runs training steps on the device.
 
     Attributes:
-        model, optimizer: what is trained, and how.
+        form: the network, as programs run it.
+        optimizer: how it is trained.
         augment, normalize: from stored pixels to the network's input.
         batch_size: examples in a step.
         seed: of the order of the examples and of the augmentation.
@@ -52,7 +54,7 @@ class Steps:
         label_smoothing: as for `cross_entropy`.
     """
 
-    model: nn.Module
+    form: Form
     optimizer: optax.GradientTransformation
     augment: Augmentation
     normalize: Normalization
@@ -79,10 +81,14 @@ class Steps:
             chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
             return self.step(state, images[chosen], labels[chosen])
 
-        return jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, state)
+        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.enter(state))
+        return self.form.leave(state)  # type: ignore[no-any-return]
 
     def step(self, state: TrainState, images: jax.Array, labels: jax.Array) -> TrainState:
-        """One update, by a batch of uint8 images [batch, height, width, channels] and labels [batch]."""
+        """One update, by a batch of uint8 images [batch, height, width, channels] and labels [batch].
+
+        The state is one that `form.enter` made.
+        """
         key = jax.random.fold_in(Purpose.AUGMENTATION.key(self.seed), state.step)
         views = self.augment(key, images, self.normalize)
         dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
@@ -102,13 +108,15 @@ class Steps:
 
         def of(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
             def loss_of(params: nn.FrozenDict) -> tuple:
-                variables = {'params': params, 'batch_stats': state.batch_stats}
+                variables = {'params': params, 'batch_stats': self.form.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
-                logits, updates = self.model.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
+                logits, updates = self.form.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
                 return cross_entropy(logits, labels, self.label_smoothing), (logits, updates['batch_stats'])
 
-            (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-            return jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32), (loss, batch_stats, gradient)
+            params = self.form.unpack(state.params)
+            (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+            errors = jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)
+            return errors, (loss, self.form.pack(batch_stats), self.form.pack(gradient))
 
         if self.microbatches == 1:
             return of(dropout, views, labels)

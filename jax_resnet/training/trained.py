@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,7 +46,7 @@ class Trained:
         class_names: one per output.
     """
 
-    model: nn.Module
+    model: models.ResNet
     variables: Mapping[str, Any]
     preprocess: CentreView
     image_shape: tuple[int, int, int]
@@ -130,7 +129,8 @@ def evaluate(
         Mesh(np.array([device]), ('data',)),
         backend.of(device.platform, config['precision']['deterministic']),
     )
-    scores = evaluator(trained.variables)
+    with exactness.exact(config['precision']['matmul']):
+        scores = evaluator(trained.variables)
     check_finite(path, scores.not_finite, scores.count)
     return scores
 
@@ -223,7 +223,7 @@ def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
 
 
 def _placed(
-    path: str | Path, model: nn.Module, like: state.TrainState, unstacked: Any, about: Preprocessing, whose: str
+    path: str | Path, model: models.ResNet, like: state.TrainState, unstacked: Any, about: Preprocessing, whose: str
 ) -> Trained:
     """The network with a file's variables, on a device. Raises DataError where these are another network's."""
     variables = models.stack(unstacked)

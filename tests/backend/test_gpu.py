@@ -1,24 +1,40 @@
-"""What a GPU is asked for; no GPU is needed, as XLA knows its options everywhere."""
+"""What a GPU is asked for; no GPU is needed, as XLA knows its options everywhere, and its form of a network runs."""
+
+from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
-from jax_resnet import backend
+from jax_resnet import backend, training
 from jax_resnet.backend import gpu
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 
 
+@pytest.fixture(autouse=True)
+def asked_anew() -> None:
+    gpu.why_no_graph.cache_clear()
+
+
 @pytest.mark.parametrize('platform', ['gpu', 'cuda'])
-def test_deterministic_operations_where_the_config_asks_for_them(platform: str) -> None:
-    assert not backend.of(platform).compiler_options
-    asked = backend.of(platform, deterministic=True)
-    assert asked.compiler_options == asked.one_call_options == {'xla_gpu_deterministic_ops': True}
-    assert not {*gpu.DETERMINISTIC} & {*backend.of('cpu', deterministic=True).compiler_options}
+def test_one_graph_and_deterministic_operations_where_the_config_asks_for_them(platform: str) -> None:
+    plain, asked = backend.of(platform), backend.of(platform, deterministic=True)
+    assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
+    assert asked.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC and asked.one_call_options == gpu.DETERMINISTIC
+    assert plain.remark == 'with CUDA graphs'
 
 
-def test_xla_knows_the_option() -> None:
-    assert jax.jit(lambda x: x + 1, compiler_options=gpu.DETERMINISTIC)(1) == 2
+def test_xla_knows_the_options() -> None:
+    assert jax.jit(lambda x: x + 1, compiler_options=gpu.DETERMINISTIC | gpu.GRAPH)(1) == 2
+
+
+def test_without_the_graph_all_works_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
+    asked = backend.of('gpu')
+    assert not asked.compiler_options
+    assert asked.remark.startswith('without CUDA graphs, so slower: ') and 'xla_no_such_option' in asked.remark
 
 
 @pytest.mark.parametrize('value', [False, True])
@@ -26,3 +42,17 @@ def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPa
     experiment = Experiment.of(small_config(**{'precision.deterministic': value}))
     monkeypatch.setattr(backend, 'of', lambda platform, deterministic: deterministic)
     assert experiment.backend is value
+
+
+def test_a_run_continues_from_a_cpu_to_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The form alone is a GPU's here: the checkpoint is the same, and the result, but for rounding."""
+    config = small_config(**{'schedule.learning_rate': 0.01})
+    training.train(config, tmp_path / 'cpu')
+    training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
+    monkeypatch.setattr(backend, 'of', lambda platform, deterministic=False: gpu.backend(deterministic))
+    training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
+    assert 'compiling, once; with CUDA graphs' in capsys.readouterr().out
+    expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))
+    np.testing.assert_allclose(*([line['test_loss'] for line in lines] for lines in (found, expected)), rtol=1e-4)

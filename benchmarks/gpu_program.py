@@ -1,0 +1,209 @@
+"""Compiles the training step for a GPU that is not there, and counts: `python benchmarks/gpu_program.py`.
+
+XLA's compiler needs a GPU's description alone (benchmarks/devices). What it made shows how many kernels a step is, what
+they read and write, what the host launches, and what several GPUs exchange. Two bounds follow, which are no
+measurements: the time of the kernels one after another, each of which takes a microsecond or as long as its bytes; and
+that of the multiply-adds. A convolution is counted as one kernel; cuDNN may run several. Needs the compiler
+(pip install -c constraints.txt -e '.[gpu-program]'), of jax's version. Prints a table and, last, a line of JSON.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from peers import NETWORKS
+
+DEVICES = Path(__file__).parent / 'devices'
+LEAST_SECONDS = 1e-6
+"""Of a kernel in a CUDA graph, by which the next begins after it: about what NVIDIA states."""
+MULTIPLY_ADDS = {'bfloat16': 494.7e12, 'float32': 247.4e12}
+"""A second, of an H100 or H200, by their data sheet: dense, and of float32 as TF32."""
+FORMS = ('training', 'unstacked', 'stacked')
+COLUMNS = {
+    'kernels': ('kernels', '{:,}'),
+    'gigabytes': ('GB read and written', '{:.2f}'),
+    'launches': ('launches by the host', '{}'),
+    'collectives': ('collectives', '{:,}'),
+    'collective_megabytes': ('MB in them', '{:.2f}'),
+    'temporary_megabytes': ('temporary memory, MB', '{:,.0f}'),
+    'compile_seconds': ('compiling, s', '{:.0f}'),
+    'least_ms_kernels': ('kernels take at least, ms', '{:.2f}'),
+    'least_ms_products': ('multiply-adds, ms', '{:.2f}'),
+}
+"""By name in the JSON, the head of a column and how its numbers are written."""
+
+
+def program(
+    case: str, dtype: str, form: str, gpu: str, devices: int, batch_size: int, size: int, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """Compiles one and counts, in a process whose environment names the folder of XLA's dump."""
+    from dataclasses import replace
+
+    import flax.linen as nn
+    import hlo
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    from jax.experimental import topologies
+    from jax.sharding import Mesh
+    from peers import experiment, experiment_of, multiply_adds
+
+    from jax_resnet import backend
+
+    described = (DEVICES / f'{gpu}.txtpb').read_text()
+    topology = topologies.get_topology_desc(gpu, 'cuda', target_config=described, topology=f'1x1x{devices}')
+    changes = {'precision.compute': dtype, **changes}
+    exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
+    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing of a CPU's
+    model = exp.model.clone(**plain, **backend.of('gpu').network)
+    exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
+    steps = exp.steps()
+    if form != 'training':
+        steps = replace(steps, form=plain_form(exp.model, form == 'stacked'))
+
+    def shapes(tree: Any) -> Any:
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
+
+    arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.train_examples.images, exp.train_examples.labels))
+    lowered = exp.backend.jit(steps.run, donate_argnums=0, out_shardings=exp.everywhere).lower(*arguments)
+    began = time.monotonic()
+    compiled = lowered.compile()
+    seconds = time.monotonic() - began
+    found, launched = hlo.read(Path(os.environ['DUMP']), 'jit_run')
+    bandwidth = float(described.split('memory_bandwidth: ')[1].split()[0])
+    return {
+        'network': case, 'dtype': dtype, 'form': form, 'gpu': gpu, 'devices': devices,
+        'batch_size': exp.config['batch_size'],
+        'jax': jax.__version__,
+        'kernels': found.kernels.total(),
+        'gigabytes': sum(found.bytes) / 1e9,
+        'launches': launched.all,
+        'loop_is_one_graph': launched.loop_is_a_graph,
+        'inner_loop_turns': found.inner_turns,
+        'collectives': len(found.collectives),
+        'collective_megabytes': sum(found.collectives) / 1e6,
+        'temporary_megabytes': compiled.memory_analysis().temp_size_in_bytes / 1e6,
+        'compile_seconds': seconds,
+        'least_ms_kernels': 1e3 * sum(max(LEAST_SECONDS, moved / bandwidth) for moved in found.bytes),
+        'least_ms_products': 1e3 * multiply_adds(exp) / devices / MULTIPLY_ADDS[dtype],
+        'kinds': dict(found.kernels.most_common()),
+    }  # fmt: skip
+
+
+def plain_form(net: Any, stacked: bool) -> Any:
+    """The network as `models` has it, with the gradients that JAX derives: stacked, or written out."""
+    from jax_resnet import models
+    from jax_resnet.backend.base import Form
+
+    class Unstacked(Form):
+        def enter(self, state: Any) -> Any:
+            return models.unstack(state)
+
+        def leave(self, state: Any) -> Any:
+            return models.stack(state)
+
+    return Form(net) if stacked else Unstacked(net.clone(stacked=False))
+
+
+def in_a_process(*case: Any) -> dict[str, Any]:
+    """As `program`; XLA reads its options when a process begins."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            JAX_PLATFORMS='cpu',
+            JAX_SKIP_CUDA_CONSTRAINTS_CHECK='1',
+            DUMP=folder,
+            XLA_FLAGS=f'--xla_gpu_autotune_level=0 --xla_dump_to={folder} --xla_dump_hlo_module_re=jit_run',
+        )
+        with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+            return pool.submit(program, *case).result()
+
+
+def head(names: list[str]) -> str:
+    """Of a table with these columns beside those that say what was compiled."""
+    return f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}'
+
+
+def title(one: dict[str, Any]) -> str:
+    """Which program it is."""
+    gpus = f'{one["devices"]} x {one["gpu"].upper()}'
+    return f'{one["network"]}, {one["dtype"]}, {one["form"]}, batch {one["batch_size"]:,}, {gpus}'
+
+
+def row(one: dict[str, Any]) -> str:
+    """Of the table."""
+    cells = [form.format(one[name]) for name, (_, form) in COLUMNS.items()]
+    return f'| {" | ".join([title(one), *cells])} |'
+
+
+def compare(before: Path, after: Path) -> None:
+    """Prints the numbers of two runs' last lines, program by program: 'before -> after'."""
+    old, new = ({title(one): one for one in json.loads(file.read_text().splitlines()[-1])} for file in (before, after))
+    names = ['kernels', 'gigabytes', 'launches', 'collectives', 'temporary_megabytes', 'least_ms_kernels']
+    print(head([COLUMNS[name][0] for name in names]))
+    for which in [name for name in old if name in new]:
+        pairs = [[COLUMNS[name][1].format(one[which][name]) for one in (old, new)] for name in names]
+        cells = [a if a == b else f'{a} → {b}' for a, b in pairs]
+        print(f'| {" | ".join([which, *cells])} |')
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--networks',
+        nargs='+',
+        default=['ResNet-20', 'ResNet-110'],
+        metavar='NAME',
+        help=f'{", ".join(NETWORKS)}; or the file of a config',
+    )
+    parser.add_argument('--dtypes', nargs='+', default=['bfloat16'], choices=[*MULTIPLY_ADDS])
+    parser.add_argument(
+        '--forms',
+        nargs='+',
+        default=['training'],
+        choices=FORMS,
+        help="training's own, or the plain network, written out or with its stacks",
+    )
+    parser.add_argument('--gpu', default='h200', choices=sorted(file.stem for file in DEVICES.glob('*.txtpb')))
+    parser.add_argument('--devices', nargs='+', type=int, default=[1])
+    parser.add_argument('--batch_sizes', nargs='+', type=int, default=[128], help='of networks; a config has its own')
+    parser.add_argument('--size', type=int, default=32, help='of the images')
+    parser.add_argument(
+        '--set',
+        nargs='+',
+        default=[],
+        metavar='FIELD=VALUE',
+        help='fields of the config, such as batch_norm.group_size=32',
+    )
+    parser.add_argument('--kinds', action='store_true', help='list the kernels by kind')
+    parser.add_argument(
+        '--compare', nargs=2, type=Path, metavar='FILE', help='print two outputs beside each other, and compile nothing'
+    )
+    options = parser.parse_args()
+    if options.compare:
+        compare(*options.compare)
+        return
+    changes = {name: json.loads(value) for name, value in (word.split('=', 1) for word in options.set)}
+    print(head([name for name, _ in COLUMNS.values()]), flush=True)
+    results = []
+    for network in options.networks:
+        for dtype in options.dtypes:
+            for form in options.forms:
+                for devices in options.devices:
+                    for batch in options.batch_sizes:
+                        case = (network, dtype, form, options.gpu, devices, batch, options.size, changes)
+                        results.append(in_a_process(*case))
+                        print(row(results[-1]), flush=True)
+                        for kind, number in results[-1]['kinds'].items() if options.kinds else ():
+                            print(f'    {number:6,} {kind}', flush=True)
+    print(json.dumps(results))
+
+
+if __name__ == '__main__':
+    main()

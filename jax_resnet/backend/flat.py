@@ -1,0 +1,105 @@
+"""A network's arrays as a few flat ones, so that a GPU updates all of them by a few kernels.
+
+All kernels lie in one array, all scales in another, and so on by the last part of the name; XLA makes a kernel or
+more for each array that is updated, and their launches would cost more than the bytes.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jax_resnet import models
+from jax_resnet.backend.base import Form
+
+Place = tuple[tuple[str, ...], tuple[int, ...]]
+"""A name, by its parts, and the array's shape."""
+
+AT_ONCE = 20
+"""Arrays of a channel's numbers that are computed and put together in one kernel: XLA's fusions take about a hundred
+operands, and each of these needs up to four; of more arrays each would be a kernel again."""
+
+
+class Flat(flax.struct.PyTreeNode):
+    """A tree of arrays, as one flat array for each last part of a name.
+
+    Attributes:
+        arrays: by that part.
+        places: by that part, the arrays that it is made of, in their order.
+    """
+
+    arrays: dict[str, jax.Array]
+    places: tuple[tuple[str, tuple[Place, ...]], ...] = flax.struct.field(pytree_node=False)
+
+    @classmethod
+    def of(cls, tree: Any) -> 'Flat':
+        """Of nested dicts of arrays; equal shapes lie side by side, so that one kernel can cut them out."""
+        flat = flatten_dict(tree)
+        groups: dict[str, list[Place]] = {}
+        for name, array in sorted(flat.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
+            groups.setdefault(name[-1], []).append((name, array.shape))
+        arrays = {
+            last: _concatenate([_to_convolution(flat[name]).ravel() for name, _ in places])
+            for last, places in groups.items()
+        }
+        return cls(arrays, tuple((last, tuple(places)) for last, places in groups.items()))
+
+    def tree(self) -> dict[str, Any]:
+        """The nested dicts that this was made of."""
+        flat: dict[tuple[str, ...], jax.Array] = {}
+        for last, places in self.places:
+            at = 0
+            for name, shape in places:
+                part = jax.lax.slice(self.arrays[last], (at,), (at + math.prod(shape),))
+                at += math.prod(shape)
+                flat[name] = _from_convolution(part, shape)
+        return unflatten_dict(flat)
+
+
+class FlatForm(Form):
+    """The network's arrays flat; and the network unstacked, or with its stacks."""
+
+    def enter(self, state: Any) -> Any:
+        return jax.tree.map(self._enter, state, is_leaf=lambda x: isinstance(x, Mapping))
+
+    def _enter(self, tree: Any) -> Any:
+        if not isinstance(tree, Mapping):
+            return tree
+        return Flat.of(tree if self.net.stacked else models.unstack(tree))
+
+    def leave(self, state: Any) -> Any:
+        return jax.tree.map(self._leave, state, is_leaf=lambda x: isinstance(x, Flat))
+
+    def _leave(self, held: Any) -> Any:
+        if not isinstance(held, Flat):
+            return held
+        return held.tree() if self.net.stacked else models.stack(held.tree())
+
+    def unpack(self, held: Flat) -> dict[str, Any]:
+        return held.tree()
+
+    def pack(self, tree: Any) -> Flat:
+        return Flat.of(tree)
+
+
+def _to_convolution(x: jax.Array) -> jax.Array:
+    """A convolution's kernel, HWIO, as OHWI: the order that cuDNN takes beside images in NHWC."""
+    return jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x
+
+
+def _from_convolution(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    if len(shape) < 4:
+        return flat.reshape(shape)
+    *stack, height, width, channels, features = shape
+    return jnp.moveaxis(flat.reshape(*stack, features, height, width, channels), -4, -1)
+
+
+def _concatenate(arrays: list[jax.Array]) -> jax.Array:
+    if len(arrays) > AT_ONCE and max(x.size for x in arrays) < 2**14:
+        parts = [jnp.concatenate(arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)]
+        arrays = jax.lax.optimization_barrier(parts)
+    return jnp.concatenate(arrays)

@@ -1,0 +1,35 @@
+"""Arrays that lie flat come back as they were."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jax_resnet import models
+from jax_resnet.backend.flat import AT_ONCE, Flat, FlatForm
+from jax_resnet.training import state as states
+from tests.conftest import assert_equal_trees
+
+NET = models.cifar_resnet(8, shortcut='C', stacked=True)
+DEEP = models.cifar_resnet(6 * AT_ONCE // 5 * 3 + 2, stacked=True)
+
+
+@pytest.mark.parametrize('stacked', [False, True])
+@pytest.mark.parametrize('net', [NET, DEEP], ids=['shallow', 'deep'])
+def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: bool) -> None:
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0))
+    state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
+    form = FlatForm(net.clone(stacked=stacked))
+    held = jax.jit(form.enter)(state)
+    assert {*held.params.arrays} == {'kernel', 'scale', 'bias'} and {*held.batch_stats.arrays} == {'mean', 'var'}
+    assert all(x.ndim == 1 for x in held.params.arrays.values())
+    assert_equal_trees(jax.jit(form.leave)(held), state)
+
+
+def test_convolutions_lie_in_the_order_of_their_layout() -> None:
+    kernel = np.arange(3 * 3 * 2 * 4.0).reshape(3, 3, 2, 4)
+    flat = Flat.of({'conv': {'kernel': kernel}, 'head': {'kernel': np.ones((2, 5))}})
+    assert_equal_trees(flat.arrays['kernel'], np.concatenate([np.ones(10), kernel.transpose(3, 0, 1, 2).ravel()]))
+    assert_equal_trees(flat.tree()['conv']['kernel'], kernel)

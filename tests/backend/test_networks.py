@@ -1,0 +1,67 @@
+"""A network as training runs it, on a CPU and on a GPU, is the network."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from jax_resnet import models
+from jax_resnet.backend import cpu, gpu
+from jax_resnet.backend.base import Form
+
+NETWORKS = {
+    'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
+    'pre-activation': models.cifar_resnet(20, unit='bottleneck', order='full_preactivation', stage_sizes=(2, 2, 2)),
+    'gated': models.cifar_resnet(8, shortcut='exclusive_gating_-6'),
+}
+
+
+def form(platform: str, net: models.ResNet) -> Form:
+    made = {'cpu': cpu, 'gpu': gpu}[platform].backend()
+    return made.form(net.clone(**made.network))
+
+
+@pytest.mark.parametrize('platform', ['cpu', 'gpu'])
+@pytest.mark.parametrize('name', NETWORKS)
+def test_outputs_statistics_and_gradients(name: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage's stack is written out, the third's runs in a loop
+    check(NETWORKS[name], form(platform, NETWORKS[name]))
+
+
+def test_a_network_too_deep_to_be_written_out_keeps_its_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, 'MOST_UNITS', 5)
+    net = form('gpu', NETWORKS['original'])
+    assert net.net.stacked and not form('gpu', NETWORKS['gated']).net.stacked
+    check(NETWORKS['original'], net)
+
+
+def check(plain: models.ResNet, of_platform: Form) -> None:
+    """Logits, statistics and gradients in float64, within 1e-9."""
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3))
+    with jax.enable_x64(True):
+        variables = jax.tree.map(
+            lambda x: np.asarray(x, 'float64'),
+            jax.jit(plain.init, compiler_options=cpu.ONE_CALL_OPTIONS)(jax.random.key(0), images),
+        )
+
+        def of(net: Form, saved: dict) -> tuple:
+            def loss(params: dict, batch_stats: dict) -> tuple:
+                full = {'batch_stats': batch_stats, 'params': params}
+                logits, updates = net.net.apply(full, images, train=True, mutable=['batch_stats'])
+                return (logits**2).sum(), (logits, updates['batch_stats'])
+
+            def run(saved: dict) -> tuple:
+                gradient, (logits, batch_stats) = jax.grad(loss, has_aux=True)(
+                    *(net.variables(saved)[name] for name in ('params', 'batch_stats'))
+                )
+                return logits, *(net.leave(net.pack(tree)) for tree in (gradient, batch_stats))
+
+            return jax.jit(run, compiler_options=cpu.ONE_CALL_OPTIONS)(saved)
+
+        logits, *expected = of(Form(plain), variables)
+        same_logits, *stacked = of(of_platform, models.stack(variables))
+        unstacked, expected = jax.device_get(([models.unstack(tree) for tree in stacked], expected))
+    np.testing.assert_allclose(same_logits, logits, rtol=1e-9)
+    largest = max(abs(x).max() for x in jax.tree.leaves(expected))
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-9 * largest), unstacked, expected)
