@@ -1,8 +1,10 @@
 # `make train` and `make test` make the environment first, in .venv. PYTHON names another interpreter, whose
-# environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests.
+# environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests; EXTRAS,
+# what else of pyproject.toml an environment that is made gets.
 PYTHON ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 TESTS ?=
+EXTRAS ?= test
 BIN := $(VENV)/bin
 
 .PHONY: train test soak lint clean
@@ -24,7 +26,7 @@ lint: $(VENV)/made
 
 $(VENV)/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:

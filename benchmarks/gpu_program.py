@@ -24,7 +24,7 @@ LEAST_SECONDS = 1e-6
 """Of a kernel in a CUDA graph, by which the next begins after it: about what NVIDIA states."""
 MULTIPLY_ADDS = {'bfloat16': 494.7e12, 'float32': 247.4e12}
 """A second, of an H100 or H200, by their data sheet: dense, and of float32 as TF32."""
-FORMS = ('training', 'unstacked', 'stacked')
+FORMS = ('training', 'fused', 'unstacked', 'stacked')
 COLUMNS = {
     'kernels': ('kernels', '{:,}'),
     'gigabytes': ('GB read and written', '{:.2f}'),
@@ -65,7 +65,7 @@ def program(
     exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
     steps = exp.steps()
     if form != 'training':
-        steps = replace(steps, form=plain_form(exp.model, form == 'stacked'))
+        steps = replace(steps, form=other_form(exp.model, form))
 
     def shapes(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
@@ -96,9 +96,10 @@ def program(
     }  # fmt: skip
 
 
-def plain_form(net: Any, stacked: bool) -> Any:
-    """The network as `models` has it, with the gradients that JAX derives: stacked, or written out."""
+def other_form(net: Any, form: str) -> Any:
+    """Not the one of training: by fused kernels, or the network as `models` has it, stacked or written out."""
     from jax_resnet import models
+    from jax_resnet.backend import gpu
     from jax_resnet.backend.base import Form
 
     class Unstacked(Form):
@@ -108,16 +109,24 @@ def plain_form(net: Any, stacked: bool) -> Any:
         def leave(self, state: Any) -> Any:
             return models.stack(state)
 
-    return Form(net) if stacked else Unstacked(net.clone(stacked=False))
+    if form == 'fused':
+        return gpu.fused_form(net)
+    return Form(net) if form == 'stacked' else Unstacked(net.clone(stacked=False))
 
 
-def in_a_process(*case: Any) -> dict[str, Any]:
-    """As `program`; XLA reads its options when a process begins."""
-    with tempfile.TemporaryDirectory() as folder:
+def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
+    """As `program`; XLA reads its options when a process begins.
+
+    Args:
+        dump: where what XLA writes is kept, in a folder for each program.
+        *case: arguments of `program`.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = temporary if dump is None else dump / '-'.join(str(word).replace(' ', '_') for word in case[:6])
         os.environ.update(
             JAX_PLATFORMS='cpu',
             JAX_SKIP_CUDA_CONSTRAINTS_CHECK='1',
-            DUMP=folder,
+            DUMP=str(folder),
             XLA_FLAGS=f'--xla_gpu_autotune_level=0 --xla_dump_to={folder} --xla_dump_hlo_module_re=jit_run',
         )
         with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
@@ -182,6 +191,7 @@ def main() -> None:
         help='fields of the config, such as batch_norm.group_size=32',
     )
     parser.add_argument('--kinds', action='store_true', help='list the kernels by kind')
+    parser.add_argument('--dump', type=Path, help='a folder to keep what XLA writes of each program')
     parser.add_argument(
         '--compare', nargs=2, type=Path, metavar='FILE', help='print two outputs beside each other, and compile nothing'
     )
@@ -198,7 +208,7 @@ def main() -> None:
                 for devices in options.devices:
                     for batch in options.batch_sizes:
                         case = (network, dtype, form, options.gpu, devices, batch, options.size, changes)
-                        results.append(in_a_process(*case))
+                        results.append(in_a_process(options.dump, *case))
                         print(row(results[-1]), flush=True)
                         for kind, number in results[-1]['kinds'].items() if options.kinds else ():
                             print(f'    {number:6,} {kind}', flush=True)

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 CIFAR = {'name': 'cifar_resnet', 'num_classes': 10}
 NETWORKS: dict[str, dict[str, Any]] = {
-    **{f'ResNet-{depth}': {**CIFAR, 'depth': depth} for depth in (20, 32, 44, 56, 110, 1202)},
+    **{f'ResNet-{depth}': {**CIFAR, 'depth': depth} for depth in (8, 20, 32, 44, 56, 110, 1202)},
     'pre-act ResNet-164': {**CIFAR, 'depth': 164, 'unit': 'bottleneck', 'order': 'full_preactivation'},
     'pre-act ResNet-1001': {**CIFAR, 'depth': 1001, 'unit': 'bottleneck', 'order': 'full_preactivation'},
     'ImageNet ResNet-18': {'name': 'imagenet_resnet', 'depth': 18, 'num_classes': 10},

@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend.base import Form
+from jax_resnet.backend.fused.network import Fused
 
 Place = tuple[tuple[str, ...], tuple[int, ...]]
 """A name, by its parts, and the array's shape."""
@@ -30,23 +31,24 @@ class Flat(flax.struct.PyTreeNode):
     Attributes:
         arrays: by that part.
         places: by that part, the arrays that it is made of, in their order.
+        features_first: whether a convolution's kernel lies as OHWI, as cuDNN takes it beside images in NHWC, not HWIO.
     """
 
     arrays: dict[str, jax.Array]
     places: tuple[tuple[str, tuple[Place, ...]], ...] = flax.struct.field(pytree_node=False)
+    features_first: bool = flax.struct.field(pytree_node=False)
 
     @classmethod
-    def of(cls, tree: Any) -> 'Flat':
+    def of(cls, tree: Any, features_first: bool = True) -> 'Flat':
         """Of nested dicts of arrays; equal shapes lie side by side, so that one kernel can cut them out."""
         flat = flatten_dict(tree)
         groups: dict[str, list[Place]] = {}
         for name, array in sorted(flat.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
             groups.setdefault(name[-1], []).append((name, array.shape))
-        arrays = {
-            last: _concatenate([_to_convolution(flat[name]).ravel() for name, _ in places])
-            for last, places in groups.items()
-        }
-        return cls(arrays, tuple((last, tuple(places)) for last, places in groups.items()))
+        if features_first:
+            flat = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in flat.items()}
+        arrays = {last: _concatenate([flat[name].ravel() for name, _ in places]) for last, places in groups.items()}
+        return cls(arrays, tuple((last, tuple(places)) for last, places in groups.items()), features_first)
 
     def tree(self) -> dict[str, Any]:
         """The nested dicts that this was made of."""
@@ -56,12 +58,20 @@ class Flat(flax.struct.PyTreeNode):
             for name, shape in places:
                 part = jax.lax.slice(self.arrays[last], (at,), (at + math.prod(shape),))
                 at += math.prod(shape)
-                flat[name] = _from_convolution(part, shape)
+                flat[name] = _features_last(part, shape) if self.features_first else part.reshape(shape)
         return unflatten_dict(flat)
 
 
 class FlatForm(Form):
-    """The network's arrays flat; and the network unstacked, or with its stacks."""
+    """The network's arrays flat, as `Flat.of` with `features_first`; and the network unstacked, or with its stacks."""
+
+    def __init__(self, net: models.ResNet | Fused, features_first: bool = True) -> None:
+        self.net = net
+        self.features_first = features_first
+
+    def check(self, batch_size: int, size: int) -> None:
+        if isinstance(self.net, Fused):
+            self.net.plan(batch_size, size)
 
     def enter(self, state: Any) -> Any:
         return jax.tree.map(self._enter, state, is_leaf=lambda x: isinstance(x, Mapping))
@@ -69,7 +79,7 @@ class FlatForm(Form):
     def _enter(self, tree: Any) -> Any:
         if not isinstance(tree, Mapping):
             return tree
-        return Flat.of(tree if self.net.stacked else models.unstack(tree))
+        return self.pack(tree if self.net.stacked else models.unstack(tree))
 
     def leave(self, state: Any) -> Any:
         return jax.tree.map(self._leave, state, is_leaf=lambda x: isinstance(x, Flat))
@@ -83,15 +93,10 @@ class FlatForm(Form):
         return held.tree()
 
     def pack(self, tree: Any) -> Flat:
-        return Flat.of(tree)
+        return Flat.of(tree, self.features_first)
 
 
-def _to_convolution(x: jax.Array) -> jax.Array:
-    """A convolution's kernel, HWIO, as OHWI: the order that cuDNN takes beside images in NHWC."""
-    return jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x
-
-
-def _from_convolution(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _features_last(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     if len(shape) < 4:
         return flat.reshape(shape)
     *stack, height, width, channels, features = shape
@@ -99,7 +104,7 @@ def _from_convolution(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _concatenate(arrays: list[jax.Array]) -> jax.Array:
-    if len(arrays) > AT_ONCE and max(x.size for x in arrays) < 2**14:
+    if len(arrays) > AT_ONCE:
         parts = [jnp.concatenate(arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)]
         arrays = jax.lax.optimization_barrier(parts)
     return jnp.concatenate(arrays)

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from jax_resnet import models
 from jax_resnet.backend.base import Backend
 from jax_resnet.backend.flat import FlatForm
+from jax_resnet.backend.fused.network import Fused
 from jax_resnet.backend.gpu_batch_norm import normalize
 
-GRAPH = {
-    'xla_gpu_enable_command_buffer': 'FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONVOLUTION,WHILE,CONDITIONAL',
-}
+PARTS = ('FUSION', 'CUBLAS', 'CUBLASLT', 'CUSTOM_CALL', 'CUDNN', 'CONVOLUTION', 'COLLECTIVES', 'WHILE', 'CONDITIONAL')
+GRAPH = {'xla_gpu_enable_command_buffer': ','.join(PARTS)}
 """All that a step is made of may be in a CUDA graph: then the loop over steps is one, and the host launches nothing."""
 
 DETERMINISTIC = {'xla_gpu_deterministic_ops': True}
@@ -28,23 +28,30 @@ MOST_UNITS = 200
 """Of a network that is written out; a deeper one would compile for many minutes, and keeps its stacks and loops."""
 
 
-def backend(deterministic: bool = False) -> Backend:
+def backend(deterministic: bool = False, fused_kernels: bool = False) -> Backend:
     """How a GPU runs a network; a deterministic one gives the same bits again."""
     refused = why_no_graph()
     exact = DETERMINISTIC if deterministic else {}
     remark = f'without CUDA graphs, so slower: {refused}' if refused else 'with CUDA graphs'
     return Backend(
-        form=form,
+        form=fused_form if fused_kernels else form,
         compiler_options=exact | ({} if refused else GRAPH),
         one_call_options=exact,
         remark=remark,
     )
 
 
-def form(net: models.ResNet) -> FlatForm:
-    """How a GPU runs a network that a state is of, stacked."""
+def form(net: models.ResNet, devices: int = 1) -> FlatForm:
+    """How GPUs run a network that a state is of, stacked."""
     norm = net.norm._replace(normalize=normalize) if isinstance(net.norm, models.BatchNorms) else net.norm
     return FlatForm(net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS, norm=norm))
+
+
+def fused_form(net: models.ResNet, devices: int = 1) -> FlatForm:
+    """Another form, never timed: one kernel a layer and direction. Raises ValueError for what it is not for."""
+    if devices > 1:
+        raise ValueError(f'is for one device; got {devices} (config.parallel.devices)')
+    return FlatForm(Fused(net.clone(stacked=False)), features_first=False)
 
 
 @cache

@@ -8,6 +8,7 @@ from jax_resnet.config.model_fields import NETWORK, REQUIRED, arguments_of
 from jax_resnet.errors import ConfigError
 
 LATER_FIELDS = {
+    'gpu.fused_kernels': False,
     'init_from': None,
     'loss.label_smoothing': 0.0,
     'memory.microbatches': 1,

@@ -76,6 +76,7 @@ FIELDS: dict[str, Field] = {
         "what float32 is in products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or all of it",
     ),
     'precision.deterministic': flag('on a GPU, the same bits in each start; slower'),
+    'gpu.fused_kernels': flag('on a GPU, one kernel a layer and direction; for basic units; never timed'),
     'parallel.devices': whole(1, 'local devices that share each batch; all of them where empty', optional=True),
 }  # fmt: skip
 """Every field but those of `model`: the network's name and its arguments, which `model_fields` has."""

@@ -13,6 +13,7 @@ NOT_COMPARED = (
     'dataset.data_dir',
     'dataset.manual_dir',
     'parallel.',
+    'gpu.fused_kernels',
     'memory.rematerialize',
     'precision.deterministic',
     'checkpoint_every',

@@ -8,12 +8,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import backend, models
-from jax_resnet.backend.base import Backend
+from jax_resnet.backend import devices
+from jax_resnet.backend.base import Backend, Form
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
@@ -54,7 +54,7 @@ class Experiment:
         """
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
-        mesh = _mesh(config['parallel']['devices'], batch_size)
+        mesh = devices.mesh(config['parallel']['devices'], batch_size)
         parts = dict(backend.of(mesh.devices.flat[0].platform).network)
         model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
         source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
@@ -92,7 +92,13 @@ class Experiment:
     @property
     def backend(self) -> Backend:
         """What the devices' platform needs."""
-        return backend.of(self.mesh.devices.flat[0].platform, self.config['precision']['deterministic'])
+        platform, config = self.mesh.devices.flat[0].platform, self.config
+        return backend.of(platform, config['precision']['deterministic'], config['gpu']['fused_kernels'])
+
+    @property
+    def form(self) -> Form:
+        """How programs run the network."""
+        return self.backend.form(self.model, self.mesh.size)
 
     @cached_property
     def train_examples(self) -> Examples:
@@ -123,7 +129,7 @@ class Experiment:
         """The training steps, to be compiled."""
         dataset = self.config['dataset']
         return Steps(
-            form=self.backend.form(self.model),
+            form=self.form,
             optimizer=self.optimizer,
             augment=Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip']),
             normalize=self.normalization,
@@ -222,6 +228,10 @@ class Experiment:
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
             )
         try:
+            self.form.check(batch_size // config['memory']['microbatches'], dataset['crop'] or height)
+        except ValueError as e:
+            raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
+        try:
             self.abstract_state()
         except ValueError as e:
             raise ConfigError(f'config.model: {e}') from None
@@ -234,17 +244,3 @@ class Experiment:
                 f'config.memory.microbatches={count}: each must hold a multiple of {unit} of {batch_size} examples: '
                 f'whole groups of BatchNorm (config.batch_norm.group_size={group_size}), on {self.mesh.size} device(s)'
             )
-
-
-def _mesh(wanted: int | None, batch_size: int) -> Mesh:
-    if jax.process_count() > 1:
-        raise ConfigError('jax_resnet runs in one process; several are not supported')
-    devices = jax.local_devices()
-    count = len(devices) if wanted is None else wanted
-    if count > len(devices):
-        raise ConfigError(f'config.parallel.devices={count}: must be at most the {len(devices)} local devices')
-    if batch_size % count:
-        raise ConfigError(
-            f'config.batch_size={batch_size}: must be a multiple of the {count} devices (config.parallel.devices)'
-        )
-    return Mesh(np.array(devices[:count]), ('data',))

@@ -8,6 +8,7 @@ import pytest
 
 from jax_resnet import backend, training
 from jax_resnet.backend import gpu
+from jax_resnet.backend.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
@@ -39,9 +40,14 @@ def test_without_the_graph_all_works_and_is_said(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize('value', [False, True])
 def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = Experiment.of(small_config(**{'precision.deterministic': value}))
-    monkeypatch.setattr(backend, 'of', lambda platform, deterministic: deterministic)
-    assert experiment.backend is value
+    config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value})
+    experiment = Experiment.of(config)
+    monkeypatch.setattr(
+        backend,
+        'of',
+        lambda platform, deterministic, fused_kernels: Backend(remark=str((deterministic, fused_kernels))),
+    )
+    assert experiment.backend.remark == str((value, not value))
 
 
 def test_a_run_continues_from_a_cpu_to_a_gpu(
@@ -51,7 +57,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(backend, 'of', lambda platform, deterministic=False: gpu.backend(deterministic))
+    monkeypatch.setattr(backend, 'of', lambda platform, *options: gpu.backend(*options))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling, once; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))

@@ -1,0 +1,92 @@
+"""The programs that GPUs would run, counted by benchmarks/gpu_program.py and by hand."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
+
+sys.path.insert(0, str(BENCHMARKS))
+import hlo  # noqa: E402
+
+WITHOUT = "needs the compiler: pip install -c constraints.txt -e '.[gpu-program]'"
+
+MODULE = """
+HloModule jit_run, is_scheduled=true
+
+%body (state: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
+  %state = (s32[], f32[8,4]{1,0}) parameter(0)
+  %x = f32[8,4]{1,0} get-tuple-element(%state), index=1
+  %loop_add_fusion.3 = (f32[8,4]{1,0}, bf16[4]{0}) fusion(%x), kind=kLoop, calls=%fused
+  %part = f32[8,4]{1,0} get-tuple-element(%loop_add_fusion.3), index=0
+  %conv.1 = (f32[8,4]{1,0}, u8[0]{0}) custom-call(%part, %loop_add_fusion.3#1), custom_call_target="__cudnn$convForward"
+  %all-reduce-start = f32[4]{0} all-reduce-start(%loop_add_fusion.3#1), to_apply=%sum
+  %all-reduce-done = f32[4]{0} all-reduce-done(%all-reduce-start)
+  %inner = (s32[], f32[8,4]{1,0}) while(%state), condition=%more, body=%turn, backend_config={"known_trip_count":{"n":"5"}}
+  ROOT %out = (s32[], f32[8,4]{1,0}) tuple(%n, %part)
+}
+
+%turn (state: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
+  %state.1 = (s32[], f32[8,4]{1,0}) parameter(0)
+  %y = f32[8,4]{1,0} get-tuple-element(%state.1), index=1
+  %copy.2 = f32[8,4]{1,0} copy(%y)
+}
+
+ENTRY %main (a: f32[8,4]) -> f32[8,4] {
+  %before = f32[8,4]{1,0} copy(%a)
+  %loop = (s32[], f32[8,4]{1,0}) while(%start), condition=%more, body=%body
+}
+"""
+
+
+def test_kernels_bytes_and_collectives_of_a_turn_by_hand() -> None:
+    found = hlo.count(MODULE)
+    names = {'fusion loop_add_fusion': 1, '__cudnn$convForward': 1, 'all-reduce-start': 1, 'copy': 5}
+    assert dict(found.kernels) == names and found.inner_turns == 5
+    # In and out: 8 x 4 numbers of 4 bytes are 128; 4 of 2 bytes are 8, of 4 bytes 16.
+    assert found.bytes == [128 + 128 + 8, 128 + 128 + 8, 16 + 8] + 5 * [256]
+    assert found.collectives == [16]
+
+
+LAUNCHED = """
+0: kWhile
+  body:
+    0: kCommandBuffer
+        0: kKernel
+        1: kConvolution
+    1: kConvolution
+    2: kKernel
+1: kKernel
+"""
+
+
+def test_launches_by_the_host_by_hand() -> None:
+    assert hlo.launches(LAUNCHED) == (3, 1, False)
+    inside = '0: kCommandBuffer\n' + ''.join(f'  {line}\n' for line in LAUNCHED.splitlines() if line)
+    assert hlo.launches(inside) == (0, 0, True)
+
+
+def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus() -> None:
+    if not importlib.util.find_spec('jax_plugins.xla_cuda13'):
+        pytest.skip(WITHOUT)
+    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--devices', '1', '2']
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    one, two = json.loads(lines[-1])
+    assert lines[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
+    for found in (one, two):
+        assert found['loop_is_one_graph'] and found['launches'] == 0 and found['inner_loop_turns'] == 0
+        assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
+    assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
+
+
+def test_fused_kernels_compile_and_are_fewer() -> None:
+    if not importlib.util.find_spec('jax_plugins.xla_cuda13'):
+        pytest.skip(WITHOUT)
+    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--forms', 'fused']
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    (found,) = json.loads(lines[-1])
+    assert found['loop_is_one_graph'] and found['kinds']['__gpu$xla.gpu.triton'] == 3 * 6 and found['kernels'] < 100
