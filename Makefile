@@ -15,8 +15,9 @@ train: $(VENV)/made
 test: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-# Kills a run 64 times at random moments, and compares it with one that was never killed: about a quarter of an hour.
+# The slow tests; then kills a run 64 times at random moments, and compares it with one that was never killed: half an hour.
 soak: $(VENV)/made
+	$(BIN)/python -m pytest -n 2 -m slow
 	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/faults/test_kills.py
 
 lint: $(VENV)/made

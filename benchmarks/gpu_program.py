@@ -71,7 +71,9 @@ def program(
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
 
     arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.train_examples.images, exp.train_examples.labels))
-    lowered = exp.backend.jit(steps.run, donate_argnums=0, out_shardings=exp.everywhere).lower(*arguments)
+    run = exp.backend.jit(steps.run, donate_argnums=0, out_shardings=exp.everywhere)
+    with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # says to Pallas which GPU it is
+        lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
     seconds = time.monotonic() - began

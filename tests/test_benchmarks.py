@@ -35,12 +35,14 @@ def test_input() -> None:
     assert len(found['seconds']) == 3 and found['device'].startswith('cpu')
 
 
+@pytest.mark.slow
 def test_growth() -> None:
     found = results('growth.py', '--depths', '--batches', '--devices=2', '--batch_size=8', '--rounds=1')['results']
     assert [row['devices'] for row in found['devices']] == [2] and 'batch' not in found
     assert found['devices'][0]['peak_bytes'] > 0
 
 
+@pytest.mark.slow
 def test_startup() -> None:
     found = results('startup.py', '--one', 'ResNet-20', '32')
     parts = [found[part] for part in ('building', 'compiling', 'first step')]
@@ -60,7 +62,7 @@ def test_train_step_beside_pytorch() -> None:
 
 
 def test_what_a_step_must_compute_and_move(train_step: ModuleType) -> None:
-    assert train_step.multiply_adds('ResNet-20', 128) == 3 * 128 * 40_551_040
+    assert train_step.multiply_adds(train_step.experiment('ResNet-20', 128)) == 3 * 128 * 40_551_040
     stage = 32 * 32 * 16
     outputs = 7 * stage + 6 * stage // 2 + 6 * stage // 4  # of the 19 convolutions
     assert train_step.least_bytes('ResNet-20', 128, 'float32') == 6 * 128 * outputs * 4

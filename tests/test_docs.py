@@ -118,7 +118,21 @@ def test_every_shell_line_is_declared() -> None:
     assert {line for page in PAGES for line in shell_lines(page)} <= set(SHELL)
 
 
-@pytest.mark.parametrize('line', [line for line, added in SHELL.items() if added is not None])
+def is_slow(line: str) -> bool:
+    """Training on CIFAR, but for the two lines that most begin with."""
+    always = 'python main.py --config=configs/resnet110_cifar10.py', 'python main.py --config=configs/lab_cifar10.py'
+    words = line.split()
+    return words[1] == 'main.py' and 'cifar10' in line and '--help' not in words and not line.startswith(always)
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        pytest.param(line, marks=[pytest.mark.slow] if is_slow(line) else [])
+        for line, added in SHELL.items()
+        if added is not None
+    ],
+)
 def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
     words = shlex.split(line.replace('=DIR', '=.'))
     if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'jax_resnet.study')):

@@ -1,6 +1,5 @@
 """The programs that GPUs would run, counted by benchmarks/gpu_program.py and by hand."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -71,8 +70,7 @@ def test_launches_by_the_host_by_hand() -> None:
 
 
 def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus() -> None:
-    if not importlib.util.find_spec('jax_plugins.xla_cuda13'):
-        pytest.skip(WITHOUT)
+    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--devices', '1', '2']
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     one, two = json.loads(lines[-1])
@@ -84,8 +82,7 @@ def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus
 
 
 def test_fused_kernels_compile_and_are_fewer() -> None:
-    if not importlib.util.find_spec('jax_plugins.xla_cuda13'):
-        pytest.skip(WITHOUT)
+    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--forms', 'fused']
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     (found,) = json.loads(lines[-1])

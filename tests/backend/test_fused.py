@@ -22,6 +22,7 @@ def test_outputs_statistics_and_gradients() -> None:
     check(net, gpu.fused_form(net.clone(stacked=True)))
 
 
+@pytest.mark.slow
 def test_programs_of_several_tiles_without_shortcuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, 'PARTS', 2)
     monkeypatch.setattr(tiles, 'TILE', 16)
@@ -29,6 +30,7 @@ def test_programs_of_several_tiles_without_shortcuts(monkeypatch: pytest.MonkeyP
     check(net, gpu.fused_form(net))
 
 
+@pytest.mark.slow
 def test_precision() -> None:
     """As near to float64 as the plain network is, within a factor of two."""
     images = np.random.default_rng(0).normal(size=(8, 8, 8, 3))

@@ -58,6 +58,7 @@ def test_a_full_disk(whole_run: Path, small_disk: Path) -> None:
     assert errors(folder) == errors(whole_run)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_while_metrics_are_written(
     whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +102,7 @@ def test_a_disk_without_files_left_ends_in_one_line(small_disk: Path) -> None:
     assert re.fullmatch(r'error: .*: cannot be written \(.*\); .* continued\n', done.stderr)
 
 
-@pytest.mark.parametrize('large', [0, 10**9])
+@pytest.mark.parametrize('large', [0, pytest.param(10**9, marks=pytest.mark.slow)])
 def test_a_folder_that_becomes_immutable_ends_in_one_line(tmp_path: Path, large: int) -> None:
     folder = tmp_path / 'checkpoints'
     command = [sys.executable, '-c', PROGRAM.format(large=large, steps=9999), str(tmp_path)]

@@ -26,7 +26,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 
 def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path) -> None:
-    kills = int(os.environ.get('JAX_RESNET_KILLS', 5))
+    kills = int(os.environ.get('JAX_RESNET_KILLS', 3))
     command = [
         *(sys.executable, 'main.py', '--config=configs/resnet20_digits.py', '--config.model.depth=8'),
         *('--config.batch_size=32', '--config.batch_norm.group_size=16', f'--config.train_for={60 * kills} steps'),

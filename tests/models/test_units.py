@@ -17,6 +17,11 @@ REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz
 CASES = sorted({name.rpartition('/')[0] for name in REFERENCES.files})
 
 
+def some_slow(cases: list[str]) -> list:
+    """One of four is always tested, the others by `make soak`."""
+    return [case if i % 4 == 0 else pytest.param(case, marks=pytest.mark.slow) for i, case in enumerate(cases)]
+
+
 def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **parts) -> models.ResNet:
     family, unit, order, shortcut = case.split(':')
     stem = Stem(8, window=7, stride=2, pool=True) if family == 'imagenet' else Stem(8)
@@ -73,7 +78,7 @@ def test_activations(case: str, stacked: bool) -> None:
             assert_close(train_logits, REFERENCES[f'{case}/train_logits'])
 
 
-@pytest.mark.parametrize('case', [case for case in CASES if 'dropout' not in case])
+@pytest.mark.parametrize('case', some_slow([case for case in CASES if 'dropout' not in case]))
 def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
     with jax.enable_x64(True):
         images, variables = drawn(case, network(case, (1, 3)))

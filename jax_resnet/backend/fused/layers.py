@@ -96,10 +96,8 @@ def input_gradient(
     def program(
         group: jax.Array, number: jax.Array, g: Gradient, kernel: Any, i: Normalized, added: Any, m: Any, sums: Any
     ) -> None:
-        statistics, coefficients = (
-            tiles.statistics(i.sums, of, group, epsilon),
-            tiles.coefficients(g, to, group, epsilon),
-        )
+        statistics = tiles.statistics(i.sums, of, group, epsilon)
+        coefficients = tiles.coefficients(g, to, group, epsilon)
 
         def make(turn: jax.Array, so_far: Sums) -> Sums:
             at = number * (of.block // of.tile) + turn
@@ -136,10 +134,8 @@ def kernel_gradient(
     tile = to.count // splits // turns
 
     def program(group: jax.Array, number: jax.Array, g: Gradient, i: Normalized, kernel: Any) -> None:
-        statistics, coefficients = (
-            tiles.statistics(i.sums, of, group, epsilon),
-            tiles.coefficients(g, to, group, epsilon),
-        )
+        statistics = tiles.statistics(i.sums, of, group, epsilon)
+        coefficients = tiles.coefficients(g, to, group, epsilon)
         tap = pl.program_id(1)
 
         def add(turn: jax.Array, total: jax.Array) -> jax.Array:

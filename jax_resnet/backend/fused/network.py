@@ -88,9 +88,9 @@ class Fused:
         params = variables['params']
         units = [params[f'stage{s}'][f'unit{u}'] for s, n in enumerate(net.stage_sizes, 1) for u in range(1, n + 1)]
         stem = params['stem']
-        names = [(unit[f'conv{i}']['kernel'], unit[f'norm{i}']) for unit in units for i in (1, 2)]
-        kernels = [kernel.astype(dtype).ravel() for kernel, _ in names]
-        norms = [stem['norm'], *(norm for _, norm in names)]
+        convolutions = [unit[f'conv{i}']['kernel'] for unit in units for i in (1, 2)]
+        kernels = [kernel.astype(dtype).ravel() for kernel in convolutions]
+        norms = [stem['norm'], *(unit[f'norm{i}'] for unit in units for i in (1, 2))]
         scales, biases = (jnp.concatenate([norm[name] for norm in norms]) for name in ('scale', 'bias'))
         kernel, numbers = stem['conv']['kernel'].astype(dtype), ('NHWC', 'HWIO', 'NHWC')
         z = lax.conv_general_dilated(images.astype(dtype), kernel, (1, 1), 'SAME', dimension_numbers=numbers)
