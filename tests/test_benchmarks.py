@@ -30,6 +30,7 @@ def train_step(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_input() -> None:
     found = results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')
     assert len(found['seconds']) == 3 and found['device'].startswith('cpu')

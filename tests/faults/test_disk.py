@@ -94,6 +94,7 @@ sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 def test_a_disk_without_files_left_ends_in_one_line(small_disk: Path) -> None:
     subprocess.run(['mount', '-o', 'remount,size=9m,nr_inodes=40', small_disk], check=True)
     command = [sys.executable, '-c', PROGRAM.format(large=10**9, steps=12), str(small_disk / 'run')]

@@ -29,6 +29,7 @@ def last_state(folder: Path) -> Any:
     return jax.device_get(state)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
 def test_begun_on_one_device_continued_on_2_4_8_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same sample stream; parameters and losses agree to 1e-5 after 12 steps, and every prediction's class."""
