@@ -1,7 +1,7 @@
 """Options of JAX that would change results: set for training's own duration, and told."""
 
-import json
 import importlib.util
+import json
 import os
 import subprocess
 import sys
