@@ -18,11 +18,11 @@ class Form:
         net: the network as it runs.
     """
 
-    def __init__(self, net: models.ResNet, devices: int = 1) -> None:
-        self.net: Any = net
+    def __init__(self, net: Any) -> None:
+        self.net = net
 
-    def check(self, batch_size: int, size: int) -> None:
-        """Raises ValueError where it cannot run batches of such images, size x size pixels, in training."""
+    def check(self, batch_size: int, size: int, devices: int) -> None:
+        """Raises ValueError where it cannot train by batches of such images, size x size pixels, on so many devices."""
 
     def enter(self, state: Any) -> Any:
         """From a state, or any tree that has the network's names in it, to what the program holds."""
@@ -51,14 +51,14 @@ class Backend:
 
     Attributes:
         network: attributes of `models.ResNet`, for the network that a state is of.
-        form: how programs run that network, from it and the number of devices.
+        form: how programs run that network.
         compiler_options: of programs that run many times, for `jax.jit`.
         one_call_options: of programs that run once, such as initialization.
         remark: a line for the log, where the platform has something to say.
     """
 
     network: Mapping[str, Any] = field(default_factory=lambda: {'stacked': True})
-    form: Callable[[models.ResNet, int], Form] = Form
+    form: Callable[[models.ResNet], Form] = Form
     compiler_options: Mapping[str, Any] = field(default_factory=dict)
     one_call_options: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ''

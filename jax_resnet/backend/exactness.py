@@ -43,7 +43,7 @@ def exact(matmul: str = 'default') -> Iterator[dict[str, dict[str, Any]]]:
     if offset:
         raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
     with contextlib.ExitStack() as stack:
-        options = OPTIONS | {'default_matmul_precision': None if matmul == 'default' else matmul}
+        options = OPTIONS | {'default_matmul_precision': 'float32' if matmul == 'float32' else None}
         for name, value in options.items():
             stack.enter_context(getattr(jax, name)(value))
         _check_devices()

@@ -15,7 +15,6 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend.base import Form
-from jax_resnet.backend.fused.network import Fused
 
 Place = tuple[tuple[str, ...], tuple[int, ...]]
 """A name, by its parts, and the array's shape."""
@@ -65,13 +64,7 @@ class Flat(flax.struct.PyTreeNode):
 class FlatForm(Form):
     """The network's arrays flat, as `Flat.of` with `features_first`; and the network unstacked, or with its stacks."""
 
-    def __init__(self, net: models.ResNet | Fused, features_first: bool = True) -> None:
-        self.net = net
-        self.features_first = features_first
-
-    def check(self, batch_size: int, size: int) -> None:
-        if isinstance(self.net, Fused):
-            self.net.plan(batch_size, size)
+    features_first = True
 
     def enter(self, state: Any) -> Any:
         return jax.tree.map(self._enter, state, is_leaf=lambda x: isinstance(x, Mapping))

@@ -41,17 +41,26 @@ def backend(deterministic: bool = False, fused_kernels: bool = False) -> Backend
     )
 
 
-def form(net: models.ResNet, devices: int = 1) -> FlatForm:
+def form(net: models.ResNet) -> FlatForm:
     """How GPUs run a network that a state is of, stacked."""
     norm = net.norm._replace(normalize=normalize) if isinstance(net.norm, models.BatchNorms) else net.norm
     return FlatForm(net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS, norm=norm))
 
 
-def fused_form(net: models.ResNet, devices: int = 1) -> FlatForm:
-    """Another form, never timed: one kernel a layer and direction. Raises ValueError for what it is not for."""
-    if devices > 1:
-        raise ValueError(f'is for one device; got {devices} (config.parallel.devices)')
-    return FlatForm(Fused(net.clone(stacked=False)), features_first=False)
+class FusedForm(FlatForm):
+    """Another form, never timed: one kernel a layer and direction."""
+
+    features_first = False
+
+    def check(self, batch_size: int, size: int, devices: int) -> None:
+        if devices > 1:
+            raise ValueError(f'is for one device; got {devices} (config.parallel.devices)')
+        self.net.plan(batch_size, size)
+
+
+def fused_form(net: models.ResNet) -> FusedForm:
+    """How a GPU runs a network by fused kernels. Raises ValueError for networks that they are not for."""
+    return FusedForm(Fused(net.clone(stacked=False)))
 
 
 @cache

@@ -5,6 +5,7 @@ What lies between the sums and the images is a few numbers a channel, computed w
 of the standard deviation, which costs more than the others, is kept.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -24,7 +25,7 @@ def normalize(
 
 def _forward(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) -> tuple:
     wide = to_float32(x)
-    mean, square = (total / _count(x) for total in _two_sums(wide, jnp.square(wide)))
+    mean, square = (total / _count(x) for total in two_sums(wide, jnp.square(wide), range(1, x.ndim - 1)))
     unclipped = square - jnp.square(mean)
     var = jnp.maximum(unclipped, 0)
     rsqrt = lax.optimization_barrier(lax.rsqrt(var + epsilon))
@@ -35,7 +36,7 @@ def _forward(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) ->
 def _backward(epsilon: float, saved: tuple, cotangents: tuple) -> tuple:
     x, scale, mean, unclipped, rsqrt = saved
     wide, cotangent, count = to_float32(x), to_float32(cotangents[0]), _count(x)
-    d_bias, with_x = _two_sums(cotangent, cotangent * wide)
+    d_bias, with_x = two_sums(cotangent, cotangent * wide, range(1, x.ndim - 1))
     d_scale = rsqrt * (with_x - mean * d_bias)
     by_var = jnp.where(unclipped > 0, rsqrt * d_scale / count, 0)
     by_mean = d_bias / count
@@ -47,10 +48,10 @@ def _backward(epsilon: float, saved: tuple, cotangents: tuple) -> tuple:
 normalize.defvjp(_forward, _backward)
 
 
-def _two_sums(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Over all axes but the first and the last."""
+def two_sums(a: jax.Array, b: jax.Array, over: Sequence[int]) -> tuple[jax.Array, jax.Array]:
+    """Of both over the same axes, by one reduction."""
     zero = jnp.zeros((), a.dtype)
-    return lax.reduce((a, b), (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), range(1, a.ndim - 1))
+    return lax.reduce((a, b), (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), over)
 
 
 def _count(x: jax.Array) -> int:

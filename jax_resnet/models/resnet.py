@@ -10,11 +10,10 @@ from typing import Any, Protocol, TypedDict
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from flax.typing import Dtype
 from jax.nn.initializers import Initializer
 
-from jax_resnet.models.batch_norm import BatchNorm
+from jax_resnet.models.batch_norm import BatchNorm, to_float32
 from jax_resnet.models.choose import choose
 from jax_resnet.models.end import End, EndLayers
 from jax_resnet.models.parts import MakesConvolution, MakesNorm, Parts
@@ -173,7 +172,7 @@ class ResNet(nn.Module):
         x = EndLayers(self.end, order.before_pooling, parts, name='end')(x)
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=head_init, dtype=self.dtype, name='head')(x)
-        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return to_float32(x)
 
 
 class Attributes(TypedDict, total=False):

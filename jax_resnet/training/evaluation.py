@@ -103,7 +103,7 @@ class Evaluator:
         padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._images = jax.device_put(padded, everywhere)
-        self._form = self.backend.form(self.model, 1)
+        self._form = self.backend.form(self.model)
         self._logits: Any = self.backend.jit(self._predict, out_shardings=everywhere)
 
     def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:

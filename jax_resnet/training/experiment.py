@@ -98,7 +98,7 @@ class Experiment:
     @property
     def form(self) -> Form:
         """How programs run the network."""
-        return self.backend.form(self.model, self.mesh.size)
+        return self.backend.form(self.model)
 
     @cached_property
     def train_examples(self) -> Examples:
@@ -228,7 +228,8 @@ class Experiment:
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
             )
         try:
-            self.form.check(batch_size // config['memory']['microbatches'], dataset['crop'] or height)
+            microbatch = batch_size // config['memory']['microbatches']
+            self.form.check(microbatch, dataset['crop'] or height, self.mesh.size)
         except ValueError as e:
             raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
         try:

@@ -77,3 +77,8 @@ def test_an_offset_of_all_seeds_is_refused() -> None:
             pass
     finally:
         jax.config.update('jax_random_seed_offset', 0)
+
+
+def test_a_precision_that_is_none_is_told_by_the_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="config.precision.matmul='nonsense': must be"):
+        training.train(small_config(**{'precision.matmul': 'nonsense'}), tmp_path)

@@ -19,7 +19,7 @@ NETWORKS = {
 
 def form(platform: str, net: models.ResNet) -> Form:
     made = {'cpu': cpu, 'gpu': gpu}[platform].backend()
-    return made.form(net.clone(**made.network), 1)
+    return made.form(net.clone(**made.network))
 
 
 @pytest.mark.parametrize(

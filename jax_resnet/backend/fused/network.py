@@ -14,6 +14,7 @@ from jax import lax
 from jax_resnet import models
 from jax_resnet.backend.fused import layers, tiles
 from jax_resnet.backend.fused.tiles import Normalized, Shape
+from jax_resnet.backend.gpu_batch_norm import two_sums
 from jax_resnet.models.batch_norm import count_groups, to_float32
 from jax_resnet.models.end import average_pool
 from jax_resnet.models.units import LAYERS
@@ -157,9 +158,8 @@ def _groups(plan: Plan, sums: Sequence[jax.Array]) -> list[tiles.Statistics]:
 
 def _sums(of: Shape, a: jax.Array, b: jax.Array) -> jax.Array:
     """Both sums of each part, as the kernels write them."""
-    zero = jnp.zeros((), a.dtype)
-    parts = tuple(x.reshape(of.groups, of.parts, of.block, of.channels) for x in (a, b))
-    both = lax.reduce(parts, (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), (2,))
+    a, b = (x.reshape(of.groups, of.parts, of.block, of.channels) for x in (a, b))
+    both = two_sums(a, b, (2,))
     return jnp.stack(both, 1).swapaxes(2, 3).ravel()
 
 
