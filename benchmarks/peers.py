@@ -1,11 +1,14 @@
 """The same training step here and in PyTorch, timed in turn; and the rates of the chip that bound it."""
 
 import contextlib
+import itertools
+import math
 import multiprocessing
+import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,48 +97,115 @@ def ours(network: str, batch_size: int, steps: int, **changes: Any) -> Run:
     return run
 
 
-def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
-    """Median seconds of each: in every round one after the other, twice, of which the second call counts.
+def rounds_in_turn(runs: Mapping[str, Run]) -> Iterator[dict[str, float]]:
+    """Seconds of each, round by round: in each one after the other, twice, of which the second call counts.
 
     While others have their turn, memory that a process gave back may go back to the machine's owner, and the caches to
     the others; a training does not pause, and the first call brings back what it would have.
     """
     for run in runs.values():
         run()
-    seconds = []
-    for _ in range(rounds):
-        seconds.append({})
+    while True:
+        seconds = {}
         for name, run in runs.items():
             time.sleep(0.5)  # OpenMP's threads spin for a while after their work is done
             run()
-            seconds[-1][name] = run()
-    return {name: statistics.median(one[name] for one in seconds) for name in runs}
+            seconds[name] = run()
+        yield seconds
+
+
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each name's seconds."""
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+
+
+def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
+    """Median seconds of each in so many rounds."""
+    return medians(list(itertools.islice(rounds_in_turn(runs), rounds)))
+
+
+def spread(numbers: Sequence[float]) -> float:
+    """How far the median may be off: half the width of its 95 % interval (by order statistics), over the median.
+
+    Infinity for fewer than six numbers, of which no two are such an interval.
+    """
+    ordered, n = sorted(numbers), len(numbers)
+    left_out, tail = 0, 2.0**-n  # the chance that all numbers are on one side of what they are drawn around
+    while tail <= 0.025:
+        left_out += 1
+        tail += math.comb(n, left_out) * 2.0**-n
+    if not left_out:
+        return math.inf
+    return (ordered[-left_out] - ordered[left_out - 1]) / 2 / statistics.median(ordered)
+
+
+class Load:
+    """What else ran on this machine, while a `with` lasts: the load before, and CPU time that was not ours.
+
+    Processes that began meanwhile count as ours if they ended. Only Linux tells; elsewhere `found` is empty.
+    """
+
+    def __enter__(self) -> 'Load':
+        self.before, self.began = self._now(), time.perf_counter()
+        self.average = os.getloadavg()[0] if hasattr(os, 'getloadavg') else None
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.after, self.ended = self._now(), time.perf_counter()
+
+    def found(self) -> dict[str, float]:
+        """`load_before`, a minute's average; `others` and `host`, cores that other processes and the host took."""
+        if self.before is None or self.after is None:
+            return {}
+        busy, stolen, ours = (after - before for before, after in zip(self.before, self.after, strict=True))
+        cores = {'others': max(0.0, busy - ours), 'host': stolen}
+        took = {name: round(seconds / (self.ended - self.began), 3) for name, seconds in cores.items()}
+        return {'load_before': self.average or 0.0, **took}
+
+    def __str__(self) -> str:
+        found = self.found()
+        if not found:
+            return 'what else ran is not known here'
+        return (
+            f'load before: {found["load_before"]:.2f}; meanwhile other processes took {found["others"]:.2f} cores,'
+            f' and the host of this virtual machine {found["host"]:.2f}'
+        )
+
+    @staticmethod
+    def _now() -> tuple[float, float, float] | None:
+        """Seconds of all cores that were busy, that the host took, and that this process and its children took."""
+        try:
+            cpu = Path('/proc/stat').read_text().splitlines()[0].split()[1:]
+        except OSError:
+            return None
+        user, nice, system, _, _, irq, softirq, steal = (int(x) / os.sysconf('SC_CLK_TCK') for x in cpu[:8])
+        times = os.times()
+        return user + nice + system + irq + softirq, steal, sum(times[:4])
 
 
 @contextlib.contextmanager
-def in_a_process(make: Callable[..., Run], *arguments: Any, **options: Any) -> Iterator[Run]:
+def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any) -> Iterator[Callable]:
     """What `make` makes, in a process of its own, so that peers share neither threads nor memory."""
     context = multiprocessing.get_context('spawn')
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, make, arguments, options), daemon=True)
     process.start()
 
-    def run() -> float:
-        here.send(True)
-        seconds: float = here.recv()
-        return seconds
+    def run(*arguments: Any) -> Any:
+        here.send(arguments)
+        return here.recv()
 
     try:
         yield run
     finally:
-        here.send(False)
+        here.send(None)
         process.join()
 
 
-def _serve(pipe: Any, make: Callable[..., Run], arguments: tuple, options: dict[str, Any]) -> None:
+def _serve(pipe: Any, make: Callable[..., Callable], arguments: tuple, options: dict[str, Any]) -> None:
     run = make(*arguments, **options)
-    while pipe.recv():
-        pipe.send(run())
+    while (given := pipe.recv()) is not None:
+        pipe.send(run(*given))
 
 
 def matrix_rate(dtype: str) -> float:
@@ -171,7 +241,6 @@ def _seconds(function: Callable, x: Any) -> float:
 def versions() -> dict[str, str]:
     """Of what was measured, and on what."""
     import importlib.metadata
-    import os
 
     import jax
 

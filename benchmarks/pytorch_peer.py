@@ -1,6 +1,9 @@
 """A straightforward, well-tuned PyTorch for the same training step: channels-last, TF32, eager or compiled."""
 
+import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,5 +77,37 @@ def torchs(name: str, batch_size: int, steps: int, dtype: str = 'float32', compi
             optimizer.step()
         loss.item()
         return (time.perf_counter() - began) / steps
+
+    return run
+
+
+def convolutions() -> Callable[..., float]:
+    """A function that times one of `convolutions.WHAT` of a case: median seconds."""
+
+    def run(what: str, case: Any, repeats: int) -> float:
+        batch, height, width, channels = case.x
+        pads = tuple(low for low, _ in case.padding)
+        taps, _, _, features = case.kernel
+        format = {'memory_format': torch.channels_last}
+        x = torch.randn(batch, channels, height, width).contiguous(**format)
+        kernel = torch.randn(features, channels, taps, taps).contiguous(**format)
+        cotangent = torch.randn_like(F.conv2d(x, kernel, None, case.strides, pads))
+
+        def gradient(*which: bool) -> Callable:
+            arguments = None, case.strides, pads, (1, 1), False, (0, 0), 1, (*which, False)
+            return lambda: torch.ops.aten.convolution_backward(cotangent, x, kernel, *arguments)
+
+        function = {
+            'forward': lambda: F.conv2d(x, kernel, None, case.strides, pads),
+            "input's gradient": gradient(True, False),
+            "kernel's gradient": gradient(False, True),
+        }[what]
+        function()
+        seconds = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - began)
+        return statistics.median(seconds)
 
     return run

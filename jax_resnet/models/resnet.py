@@ -61,11 +61,11 @@ class Stage(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         run = first = _run
         in_a_loop = self.stacked and self.size - 1 > self.unroll
-        if self.rematerialize:
-            policy = None if self.rematerialize is True else self.rematerialize
-            first = nn.remat(_run, policy=policy, prevent_cse=policy is None)
-            # A loop prevents it by itself.
-            run = nn.remat(_run, policy=policy, prevent_cse=policy is None and not in_a_loop)
+        if self.rematerialize is True:
+            first = nn.remat(_run)
+            run = nn.remat(_run, prevent_cse=not in_a_loop)  # which a loop prevents by itself
+        elif self.rematerialize and in_a_loop:
+            run = nn.remat(_run, policy=self.rematerialize, prevent_cse=False)
         x = first(self.make_unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
         if not self.stacked:
             for i in range(2, self.size + 1):
@@ -106,7 +106,7 @@ class ResNet(nn.Module):
             scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
         unroll: a stack of at most so many units is written out instead: faster, where compiling it takes no longer.
         rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time;
-            or keep what a policy of `jax.checkpoint` says.
+            or, in loops, keep what a policy of `jax.checkpoint` says.
 
     Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
 

@@ -11,14 +11,15 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend import cpu
+from jax_resnet.backend import cpu, cpu_convolution
 from jax_resnet.models import LAYERS, ResNet, Stage, Stem
 from jax_resnet.training import optimizer
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
 CONVOLUTIONS = {
     'plain gradients': nn.Conv,
-    'gradients for CPUs': partial(nn.Conv, conv_general_dilated=cpu.conv_general_dilated),
+    'gradients for CPUs': cpu_convolution.Conv,
+    'gradients for oneDNN': cpu_convolution.OneDnnConv,
 }
 
 

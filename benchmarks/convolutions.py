@@ -1,0 +1,196 @@
+"""Times each convolution of a network and its two gradients beside PyTorch's: `python benchmarks/convolutions.py`.
+
+Alone, by each library that XLA has on this CPU (its own, YNNPACK, oneDNN) and in each form of the kernel's gradient;
+and as training compiles it, alone and in a loop. In one run, each in turn; medians, in milliseconds. Needs PyTorch.
+Prints a table and, last, a line of JSON.
+"""
+
+import argparse
+import collections
+import json
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from peers import NETWORKS, Load, experiment, in_a_process, versions
+
+from jax_resnet.backend import huge_pages
+
+WHAT = ('forward', "input's gradient", "kernel's gradient")
+LOOP = 8
+"""Turns of the loop."""
+
+
+class Case(NamedTuple):
+    """A convolution: the shapes of its input [N, H, W, C] and kernel [height, width, C, O], strides, padding."""
+
+    x: tuple[int, ...]
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        (_, height, width, channels), (taps, _, _, features) = self.x, self.kernel
+        return f'{height}x{width}, {channels} to {features}, {taps}x{taps}' + f' /{self.strides[0]}' * (
+            self.strides[0] > 1
+        )
+
+    def multiply_adds(self) -> int:
+        """Of each of the three."""
+        height, width, channels, features = self.kernel
+        rows, columns = (-(-size // stride) for size, stride in zip(self.x[1:3], self.strides, strict=True))
+        return self.x[0] * rows * columns * height * width * channels * features
+
+
+def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
+    """The convolutions of a network, and how often it has each."""
+    import jax
+    from jax.extend.core import jaxprs_in_params
+
+    net = experiment(network, batch_size, size).model.clone(stacked=False)
+    images = jax.ShapeDtypeStruct((batch_size, size, size, 3), 'float32')
+    variables = jax.eval_shape(net.init, jax.random.key(0), images)
+    found: collections.Counter = collections.Counter()
+
+    def collect(eqn: Any) -> None:
+        if eqn.primitive.name == 'conv_general_dilated':
+            x, kernel = (var.aval.shape for var in eqn.invars)
+            found[Case(x, kernel, eqn.params['window_strides'], eqn.params['padding'])] += 1
+        for jaxpr in jaxprs_in_params(eqn.params):
+            for inner in jaxpr.eqns:
+                collect(inner)
+
+    for eqn in jax.make_jaxpr(net.apply)(variables, images).jaxpr.eqns:
+        collect(eqn)
+    return found
+
+
+def ours() -> Callable[..., dict[str, float]]:
+    """A function that times a case in this process: seconds, by column."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from jax_resnet.backend import cpu, cpu_convolution
+
+    libraries = {
+        'XLA': {**cpu.compiler_options(), cpu.ONE_DNN: False, cpu.YNNPACK: 'LIBRARY_FUSION_TYPE_REDUCE'},
+        'YNNPACK': {**cpu.compiler_options(), cpu.ONE_DNN: False, cpu.YNNPACK: ''},
+        'oneDNN': {**cpu.compiler_options(), cpu.YNNPACK: 'LIBRARY_FUSION_TYPE_REDUCE'},
+    }
+    libraries['YNNPACK'].pop(cpu.YNNPACK)  # takes convolutions by default
+    if not cpu.has_one_dnn():
+        del libraries['oneDNN']
+        for options in libraries.values():
+            options.pop(cpu.ONE_DNN)
+    conv = cpu.backend().network['conv'].conv_general_dilated
+
+    def functions(what: str, case: Case) -> dict[str, Callable]:
+        """Forms, of (x, kernel, cotangent)."""
+        arguments = case.kernel[:2], case.strides, case.padding
+
+        def form(gradient: Any) -> Callable:
+            return lambda x, kernel, cotangent: gradient(x, arguments[0], cotangent, *arguments[1:])
+
+        def of_training(which: int) -> Callable:
+            def run(x: Any, kernel: Any, cotangent: Any) -> Any:
+                out, back = jax.vjp(lambda x, kernel: conv(x, kernel, case.strides, case.padding), x, kernel)
+                return (out, *back(cotangent))[which]
+
+            return run
+
+        if what == WHAT[2]:
+            forms = [cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns]
+            forms += [cpu_convolution.matrix_product] * (case.kernel[:2] == (1, 1))
+            return {'training': of_training(2), **{one.__name__.replace('_', ' '): form(one) for one in forms}}
+        return {'training': of_training(WHAT.index(what))}
+
+    def in_a_loop(function: Callable) -> Callable:
+        def turn(_: Any, carry: tuple) -> tuple:
+            *arrays, total = jax.lax.optimization_barrier(carry)  # so that no turn is computed before
+            return *arrays, total + function(*arrays).ravel()[0]
+
+        return lambda *arrays: jax.lax.fori_loop(0, LOOP, turn, (*arrays, jnp.float32(0)))[-1]
+
+    @partial(jax.jit, static_argnums=0)
+    def arrays(case: Case) -> tuple:
+        rows, columns = (-(-size // stride) for size, stride in zip(case.x[1:3], case.strides, strict=True))
+        shapes = case.x, case.kernel, (case.x[0], rows, columns, case.kernel[3])
+        return tuple(jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate(shapes))
+
+    compiled: dict[tuple, dict[str, tuple[Callable, int]]] = {}
+
+    def run(what: str, case: Case, repeats: int) -> dict[str, float]:
+        given = arrays(case)
+        if (what, case) not in compiled:
+            made: dict[str, tuple[Callable, int]] = {}
+            for name, function in functions(what, case).items():
+                if name == 'training':
+                    options = cpu.compiler_options()
+                    made['training'] = jax.jit(function, compiler_options=options), 1
+                    made['training, in a loop'] = jax.jit(in_a_loop(function), compiler_options=options), LOOP
+                if what != WHAT[2] or name != 'training':
+                    for library, options in libraries.items():
+                        label = library if name == 'training' else f'{name}, {library}'
+                        made[label] = jax.jit(function, compiler_options=options), 1
+            compiled[what, case] = made
+        seconds = collections.defaultdict(list)
+        for function, _ in compiled[what, case].values():
+            jax.block_until_ready(function(*given))
+        for _ in range(repeats):
+            for name, (function, turns) in compiled[what, case].items():
+                began = time.perf_counter()
+                jax.block_until_ready(function(*given))
+                seconds[name].append((time.perf_counter() - began) / turns)
+        return {name: statistics.median(times) for name, times in seconds.items()}
+
+    np.testing.assert_equal(jax.default_backend(), 'cpu')
+    return run
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--networks', nargs='+', default=['ResNet-20', 'pre-act ResNet-164'], choices=NETWORKS)
+    parser.add_argument('--batch_size', type=int, default=128)
+    parser.add_argument('--size', type=int, default=32, help='of the images, in pixels')
+    parser.add_argument('--rounds', type=int, default=3, help='in which PyTorch and JAX take turns')
+    parser.add_argument('--repeats', type=int, default=5, help='in a round')
+    options = parser.parse_args()
+    from pytorch_peer import convolutions
+
+    print(', '.join(f'{name} {value}' for name, value in versions().items()), flush=True)
+    results = []
+    with Load() as load, in_a_process(ours) as jax_run, in_a_process(convolutions) as torch_run:
+        for network in options.networks:
+            found = cases(network, options.batch_size, options.size)
+            print(f'\n{network}, batch {options.batch_size}, {options.size} pixels; milliseconds\n')
+            print('| convolution | times | | PyTorch | training | training, in a loop | each library and form, alone |')
+            print('|---|---:|---|---:|---:|---:|---|', flush=True)
+            for case, count in found.items():
+                for what in WHAT:
+                    if what == WHAT[1] and case.kernel[2] == 3:
+                        continue  # nobody asks for the images' gradient
+                    rounds = []
+                    for _ in range(options.rounds):
+                        rounds.append(jax_run(what, case, options.repeats))
+                        rounds[-1]['PyTorch'] = torch_run(what, case, options.repeats)
+                        time.sleep(0.3)  # OpenMP's threads spin for a while after their work is done
+                    times = {name: 1e3 * statistics.median(one[name] for one in rounds) for name in rounds[0]}
+                    results.append({'network': network, 'case': str(case), 'count': count, 'what': what, 'ms': times})
+                    first = ('PyTorch', 'training', 'training, in a loop')
+                    cells = [str(case), count, what, *(f'{times[name]:.1f}' for name in first)]
+                    cells.append('; '.join(f'{name} {ms:.1f}' for name, ms in times.items() if name not in first))
+                    print(f'| {" | ".join(map(str, cells))} |', flush=True)
+            for name in ('PyTorch', 'training', 'training, in a loop'):
+                total = sum(one['count'] * one['ms'][name] for one in results if one['network'] == network)
+                print(f'{name}: {total:.0f} ms in all', flush=True)
+    print(load)
+    print(json.dumps({**versions(), 'load': load.found(), 'results': results}))
+
+
+if __name__ == '__main__':
+    huge_pages.restart()
+    main()
