@@ -79,11 +79,11 @@ def multiply_adds(exp: Any) -> float:
     return 3.0 * exp.config['batch_size'] * forward
 
 
-def ours(network: str, batch_size: int, steps: int, **changes: Any) -> Run:
+def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: Any) -> Run:
     """As training does it: with augmentation, several steps a dispatch. `changes` as for `experiment`."""
     import jax
 
-    exp = experiment(network, batch_size, **changes)
+    exp = experiment(network, batch_size, size, **changes)
     state = exp.initial_state()
     program = exp.compile(state)
 

@@ -12,9 +12,11 @@ from torch import nn
 
 
 class Unit(nn.Module):
-    """A basic unit (He et al. 2015) or a pre-activation bottleneck (2016)."""
+    """A basic unit (He et al. 2015, shortcut A; B where it projects) or a pre-activation bottleneck (2016)."""
 
-    def __init__(self, old: int, new: int, stride: int, is_first: bool, preactivation: bool) -> None:
+    def __init__(
+        self, old: int, new: int, stride: int, is_first: bool, preactivation: bool, projects: bool = False
+    ) -> None:
         super().__init__()
         self.stride, self.extra, self.preactivation = stride, new - old, preactivation
         inner = new // 4
@@ -23,7 +25,11 @@ class Unit(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(i, o, k, s, k // 2, bias=False) for i, o, k, s in shapes)
         self.norms = nn.ModuleList(nn.BatchNorm2d(i if preactivation else o) for i, o, _, _ in shapes)
         self.shares = preactivation and (is_first or stride != 1 or old != new)
-        self.project = nn.Conv2d(old, new, 1, stride, bias=False) if preactivation and old != new else None
+        self.project: nn.Module | None = None
+        if (preactivation or projects) and old != new:
+            self.project = nn.Conv2d(old, new, 1, stride, bias=False)
+            if not preactivation:
+                self.project = nn.Sequential(self.project, nn.BatchNorm2d(new))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.preactivation:
@@ -33,30 +39,44 @@ class Unit(nn.Module):
                 y = conv(F.relu(self.norms[i](y)) if i else y)
             return y + (x if self.project is None else self.project(x))
         y = self.norms[1](self.convs[1](F.relu(self.norms[0](self.convs[0](x)))))
-        if self.stride != 1:
+        if self.project is not None:
+            x = self.project(x)
+        elif self.stride != 1:
             x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.extra))
         return F.relu(x + y)
 
 
 def network(name: str) -> nn.Module:
-    """One of NETWORKS for CIFAR, of basic units, or pre-activation bottlenecks."""
+    """One of NETWORKS: for CIFAR, of basic units or pre-activation bottlenecks; for ImageNet, ResNet-18."""
     described = NETWORKS[name]
     depth, preactivation = described['depth'], 'order' in described
-    factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
-    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
-    if not preactivation:
-        layers += [nn.BatchNorm2d(16), nn.ReLU()]
-    old = 16
-    for width, stride in ((16, 1), (32, 2), (64, 2)):
-        for i in range((depth - 2) // layers_a_unit):
-            layers.append(Unit(old, width * factor, stride if i == 0 else 1, len(layers) == 1, preactivation))
-            old = width * factor
+    for_imagenet = described['name'] == 'imagenet_resnet'
+    layers: list[nn.Module]
+    if for_imagenet:
+        if depth != 18:
+            raise ValueError(f'PyTorch has no {name} here')
+        sizes, widths, factor = (2, 2, 2, 2), (64, 128, 256, 512), 1
+        layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    else:
+        factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
+        sizes, widths = ((depth - 2) // layers_a_unit,) * 3, (16, 32, 64)
+        layers = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
+        if not preactivation:
+            layers += [nn.BatchNorm2d(16), nn.ReLU()]
+    old, units = widths[0], 0
+    for size, width in zip(sizes, widths, strict=True):
+        for i in range(size):
+            stride = 2 if i == 0 and units else 1
+            layers.append(Unit(old, width * factor, stride, not units, preactivation, for_imagenet))
+            old, units = width * factor, units + 1
     if preactivation:
         layers += [nn.BatchNorm2d(old), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(old, 10))
 
 
-def torchs(name: str, batch_size: int, steps: int, dtype: str = 'float32', compiled: bool = False) -> Run:
+def torchs(
+    name: str, batch_size: int, steps: int, size: int = 32, dtype: str = 'float32', compiled: bool = False
+) -> Run:
     """Forward, backward and SGD on one batch that lies on the device; no augmentation."""
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     net: nn.Module = network(name).to(device, memory_format=torch.channels_last)
@@ -64,7 +84,7 @@ def torchs(name: str, batch_size: int, steps: int, dtype: str = 'float32', compi
         net.compile(mode='reduce-overhead')
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
-    x = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(batch_size, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.arange(batch_size, device=device) % 10
 
     def run() -> float:

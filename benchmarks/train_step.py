@@ -2,32 +2,43 @@
 
 The same network and update on random images: augmentation (ours alone), forward, backward, SGD with momentum and weight
 decay. Beside it, the share of the chip's limits: the step's multiply-adds over the rate of a matrix product, and the
-bytes that must move over the rate of a copy, both measured on the spot. Prints a table and, last, a line of JSON.
+bytes that must move over the rate of a copy, both measured on the spot.
+
+A network has as many rounds as it takes until the median of the rounds' ratios is known to 5 %, or --most_rounds.
+Prints a table, what else ran on the machine, and, last, a line of JSON.
 """
 
 import argparse
 import contextlib
 import json
+import statistics
 from math import prod
 from typing import Any
 
 from peers import (
     NETWORKS,
+    Load,
     Run,
     copy_rate,
     experiment,
     in_a_process,
-    in_turn,
     matrix_rate,
+    medians,
     multiply_adds,
     ours,
+    rounds_in_turn,
+    spread,
     versions,
 )
 
 from jax_resnet.backend import huge_pages
 
 
-def least_bytes(network: str, batch_size: int, dtype: str) -> float:
+ENOUGH = 0.05
+"""A spread of the ratios at which a network needs no more rounds."""
+
+
+def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
     """What a step must move, if BatchNorm, ReLU and addition were fused into the convolutions.
 
     Each convolution's output is written and read in the forward pass, read again in the backward pass, and its
@@ -37,7 +48,7 @@ def least_bytes(network: str, batch_size: int, dtype: str) -> float:
     from jax.extend.core import jaxprs_in_params
 
     net = experiment(network, 128).model
-    images = jax.ShapeDtypeStruct((batch_size, 32, 32, 3), 'float32')
+    images = jax.ShapeDtypeStruct((batch_size, size, size, 3), 'float32')
     variables = jax.eval_shape(net.init, jax.random.key(0), images)
 
     def outputs(eqn: Any) -> int:
@@ -50,58 +61,89 @@ def least_bytes(network: str, batch_size: int, dtype: str) -> float:
     return 6.0 * numbers * (2 if dtype == 'bfloat16' else 4)
 
 
+def measure(runs: dict[str, Run], most_rounds: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Median seconds of each, and of the ratios of 'jax_resnet' to each other: `ratio`, `spread` and `rounds`."""
+    rounds, peers = [], [name for name in runs if name != 'jax_resnet']
+    for one in rounds_in_turn(runs):
+        rounds.append(one)
+        ratios = {name: [one['jax_resnet'] / one[name] for one in rounds] for name in peers}
+        spreads = {name: spread(each) for name, each in ratios.items()}
+        if len(rounds) >= most_rounds or max(spreads.values()) < ENOUGH:
+            break
+    return medians(rounds), {
+        name: {'ratio': statistics.median(ratios[name]), 'spread': spreads[name], 'rounds': len(rounds)}
+        for name in peers
+    }
+
+
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         '--networks',
         nargs='+',
-        default=['ResNet-20', 'ResNet-56', 'ResNet-110', 'pre-act ResNet-164'],
+        default=['ResNet-20', 'ResNet-56', 'ResNet-110', 'pre-act ResNet-164', 'ImageNet ResNet-18'],
         choices=NETWORKS,
     )
-    parser.add_argument('--batch_size', type=int, default=128)
+    parser.add_argument('--batch_size', type=int, help='128 by default; for ImageNet, 32')
+    parser.add_argument('--size', type=int, default=128, help="of ImageNet's images, in pixels; CIFAR's have 32")
     parser.add_argument('--dtypes', nargs='+', default=['float32'], choices=['float32', 'bfloat16'])
     parser.add_argument('--compiled', action='store_true', help='time torch.compile with CUDA graphs too')
     parser.add_argument('--steps', type=int, default=3, help='in a round')
-    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--most_rounds', type=int, default=30)
     options = parser.parse_args()
     from pytorch_peer import torchs
 
     print(', '.join(f'{name} {value}' for name, value in versions().items()), flush=True)
-    print('| network | precision | jax_resnet, images/s | PyTorch | ratio of times | of matrix rate | of copy rate |')
-    print('|---|---|---:|---:|---:|---:|---:|', flush=True)
+    print(
+        '| network | precision | jax_resnet, images/s | PyTorch | ratio of times | spread, rounds |'
+        ' of matrix rate | of copy rate |'
+    )
+    print('|---|---|---:|---:|---:|---:|---:|---:|', flush=True)
     results, bytes_a_second = [], copy_rate()
-    for dtype in options.dtypes:
-        rate = matrix_rate(dtype)
-        for network in options.networks:
-            batch, steps = options.batch_size, options.steps
-            with contextlib.ExitStack() as stack:
-                case = (network, batch, steps)
+    with Load() as load:
+        for dtype in options.dtypes:
+            rate = matrix_rate(dtype)
+            for network in options.networks:
+                is_large = network.startswith('ImageNet')
+                size = options.size if is_large else 32
+                batch = options.batch_size or (32 if is_large else 128)
+                with contextlib.ExitStack() as stack:
 
-                def peer(*args: Any, stack: contextlib.ExitStack = stack, **options: Any) -> Run:
-                    return stack.enter_context(in_a_process(*args, **options))
+                    def peer(*args: Any, stack: contextlib.ExitStack = stack, **options: Any) -> Run:
+                        return stack.enter_context(in_a_process(*args, **options))
 
-                runs = {
-                    'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
-                    'torch': peer(torchs, *case, dtype),
-                }
-                if options.compiled:
-                    runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
-                seconds = in_turn(runs, options.rounds)
-            our_time = seconds['jax_resnet']
-            peers = [name for name in runs if name != 'jax_resnet']
-            compute = multiply_adds(experiment(network, batch)) / rate / our_time
-            memory = least_bytes(network, batch, dtype) / bytes_a_second / our_time
-            results.append(
-                {'network': network, 'dtype': dtype, 'batch_size': batch, 'seconds': seconds}
-                | {'ratios': {name: our_time / seconds[name] for name in peers}}
-                | {'of_matrix_rate': compute, 'of_copy_rate': memory}
-            )
-            speeds = ', '.join(f'{batch / seconds[name]:,.0f}' for name in peers)
-            ratios = ', '.join(f'{our_time / seconds[name]:.2f}' for name in peers)
-            cells = (network, dtype, f'{batch / our_time:,.0f}', speeds, ratios, f'{compute:.0%}', f'{memory:.0%}')
-            print(f'| {" | ".join(cells)} |', flush=True)
-    print(json.dumps({**versions(), 'results': results}))
+                    case = (network, batch, options.steps, size)
+                    runs = {
+                        'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
+                        'torch': peer(torchs, *case, dtype),
+                    }
+                    if options.compiled:
+                        runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
+                    seconds, ratios = measure(runs, options.most_rounds)
+                our_time = seconds['jax_resnet']
+                compute = multiply_adds(experiment(network, batch, size)) / rate / our_time
+                memory = least_bytes(network, batch, size, dtype) / bytes_a_second / our_time
+                results.append(
+                    {'network': network, 'dtype': dtype, 'batch_size': batch, 'size': size, 'seconds': seconds}
+                    | {'ratios': ratios, 'of_matrix_rate': compute, 'of_copy_rate': memory}
+                )
+                cells = (
+                    network,
+                    dtype,
+                    f'{batch / our_time:,.0f}',
+                    ', '.join(f'{batch / seconds[name]:,.0f}' for name in ratios),
+                    ', '.join(f'{one["ratio"]:.2f}' for one in ratios.values()),
+                    ', '.join(f'{one["spread"]:.1%}, {one["rounds"]}' for one in ratios.values()),
+                    f'{compute:.0%}',
+                    f'{memory:.0%}',
+                )
+                print(f'| {" | ".join(cells)} |', flush=True)
+    print(load)
+    open_ones = [one['network'] for one in results if max(r['spread'] for r in one['ratios'].values()) >= ENOUGH]
+    if open_ones:
+        print(f'not known to {ENOUGH:.0%} after {options.most_rounds} rounds: {", ".join(open_ones)}')
+    print(json.dumps({**versions(), 'load': load.found(), 'results': results}))
 
 
 if __name__ == '__main__':

@@ -96,8 +96,6 @@ def channels_as_batch(
     x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding
 ) -> jax.Array:
     """The input convolved with the dilated cotangent: channels stand as the batch, the batch as channels.
-
-    The faster of the two in XLA's own convolution (Eigen).
     """
     pads = _pads(x, window, cotangent, strides, padding)
     kernel = _fast_conv(
@@ -112,8 +110,8 @@ def channels_as_columns(
     """The input convolved with the dilated cotangent: each pixel's channels stand as neighbouring columns.
 
     The image is [H, W C]; the cotangent's columns are C apart. The result [height, width C, O] is the kernel. Blocks of
-    images are a third spatial axis, those of one block the channels. The faster of the two in oneDNN, which computes
-    many columns at once, and few rows of a batch.
+    images are a third spatial axis, those of one block the channels. oneDNN computes many columns at
+    once.
     """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
     more = -x.shape[0] % BLOCK
@@ -121,13 +119,10 @@ def channels_as_columns(
     x = _pad(x, (0, more), (0, min(high, 0)), (0, min(right, 0)), (0, 0))
     cotangent = _pad(cotangent, (0, more), (0, 0), (0, 0), (0, 0))
     batch, height, width, channels = x.shape
-    x, cotangent = (
-        lax.optimization_barrier(array).reshape(batch // BLOCK, BLOCK, array.shape[1], -1, last)
-        for array, last in ((x, 1), (cotangent, cotangent.shape[3]))
-    )
+    blocks = batch // BLOCK, BLOCK
     kernel = lax.conv_general_dilated(
-        x[None, ..., 0].transpose(0, 1, 3, 4, 2),
-        cotangent.transpose(0, 2, 3, 1, 4),
+        _transpose(x, (0, 1, 3, 4, 2), (1, *blocks, height, width * channels)),
+        _transpose(cotangent, (0, 2, 3, 1, 4), (*blocks, *cotangent.shape[1:])),
         (1, 1, 1),
         ((0, 0), (low, max(high, 0)), (channels * left, channels * max(right, 0))),
         rhs_dilation=(1, strides[0], channels * strides[1]),
@@ -137,12 +132,32 @@ def channels_as_columns(
 
 
 def matrix_product(
-    x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding
+    x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding, most_parts: int = 1
 ) -> jax.Array:
-    """Of a 1x1 convolution: the pixels that it reads, times the cotangent."""
+    """Of a 1x1 convolution: the pixels that it reads, times the cotangent; a sum of up to `most_parts` products.
+
+    A product of few channels over all pixels is fast in oneDNN only by parts, of some images each.
+    """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
     x = _pad(x, (0, 0), (low, high), (left, right), (0, 0))[:, :: strides[0], :: strides[1]]
-    return jnp.einsum('nhwc,nhwo->co', x, cotangent)[None, None]
+    channels, features = x.shape[3], cotangent.shape[3]
+    parts = math.gcd(x.shape[0], most_parts)
+    if parts * channels * features > x.size:  # where the parts would be larger than the images
+        parts = 1
+    products = jnp.einsum('pkc,pko->pco', x.reshape(parts, -1, channels), cotangent.reshape(parts, -1, features))
+    return products.sum(0)[None, None]
+
+
+def for_xla(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
+    """The kernel's gradient in the form that is fastest in XLA's own convolutions and products (Eigen)."""
+    return (matrix_product if window == (1, 1) else channels_as_batch)(x, window, *arguments)
+
+
+def for_one_dnn(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
+    """The kernel's gradient in the form that is fastest in oneDNN."""
+    if window == (1, 1):
+        return matrix_product(x, window, *arguments, most_parts=16)
+    return channels_as_columns(x, window, *arguments)
 
 
 def _pads(
@@ -166,21 +181,22 @@ def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding:
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'), **dilation)
 
 
-def _transpose(x: jax.Array, axes: Sequence[int]) -> jax.Array:
-    """A transpose that is not fused with what makes `x`: alone it runs at copy speed, fused at a seventh.
+def _transpose(x: jax.Array, axes: Sequence[int], shape: Sequence[int] | None = None) -> jax.Array:
+    """Reshapes to `shape` and transposes, not fused with what makes `x`: alone it runs at copy speed, fused at a seventh.
 
     A barrier behind it, too, would make XLA copy twice.
     """
-    return lax.optimization_barrier(x).transpose(axes)
+    x = lax.optimization_barrier(x)
+    return (x if shape is None else x.reshape(shape)).transpose(axes)
 
 
 class Conv(nn.Conv):
     """`nn.Conv` with the gradients of this file, as XLA's own convolutions are fastest."""
 
-    conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=channels_as_batch)
+    conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=for_xla)
 
 
 class OneDnnConv(nn.Conv):
     """`nn.Conv` with the gradients of this file, as oneDNN's convolutions are fastest."""
 
-    conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=channels_as_columns)
+    conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=for_one_dnn)

@@ -12,7 +12,7 @@ from jax_resnet.backend import cpu, cpu_convolution
 
 CONVOLUTIONS = {
     kernel_gradient.__name__: partial(cpu_convolution.conv_general_dilated, kernel_gradient=kernel_gradient)
-    for kernel_gradient in (cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns)
+    for kernel_gradient in (cpu_convolution.for_xla, cpu_convolution.for_one_dnn)
 }
 
 
@@ -37,7 +37,7 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, shape: tu
 
 def test_what_it_does_not_do_is_refused() -> None:
     x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 2, 4))
-    conv = CONVOLUTIONS['channels_as_batch']
+    conv = CONVOLUTIONS['for_xla']
     for options in ({'feature_group_count': 2}, {'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
         with pytest.raises(NotImplementedError, match='neither feature groups nor dilation'):
             conv(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
