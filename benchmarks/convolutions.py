@@ -74,18 +74,14 @@ def ours() -> Callable[..., dict[str, float]]:
     import numpy as np
 
     from jax_resnet.backend import cpu, cpu_convolution
+    from jax_resnet.models import cifar_resnet
 
-    libraries = {
-        'XLA': {**cpu.compiler_options(), cpu.ONE_DNN: False, cpu.YNNPACK: 'LIBRARY_FUSION_TYPE_REDUCE'},
-        'YNNPACK': {**cpu.compiler_options(), cpu.ONE_DNN: False, cpu.YNNPACK: ''},
-        'oneDNN': {**cpu.compiler_options(), cpu.YNNPACK: 'LIBRARY_FUSION_TYPE_REDUCE'},
-    }
-    libraries['YNNPACK'].pop(cpu.YNNPACK)  # takes convolutions by default
-    if not cpu.has_one_dnn():
-        del libraries['oneDNN']
-        for options in libraries.values():
-            options.pop(cpu.ONE_DNN)
-    conv = cpu.backend().network['conv'].conv_general_dilated
+    training = cpu.backend(cpu.LONG)
+    without = {name: value for name, value in cpu.compiler_options().items() if name != cpu.YNNPACK}
+    libraries = {'XLA': cpu.compiler_options(), 'YNNPACK': without}  # which takes convolutions by default
+    if cpu.has_one_dnn():
+        libraries['oneDNN'] = {**cpu.compiler_options(), cpu.ONE_DNN: True}
+    conv = training.form(cifar_resnet(8, **training.network)).net.conv.conv_general_dilated
 
     def functions(what: str, case: Case) -> dict[str, Callable]:
         """Forms, of (x, kernel, cotangent)."""
@@ -131,7 +127,7 @@ def ours() -> Callable[..., dict[str, float]]:
             made: dict[str, tuple[Callable, int]] = {}
             for name, function in functions(what, case).items():
                 if name == 'training':
-                    options = cpu.compiler_options()
+                    options = dict(training.compiler_options)
                     made['training'] = jax.jit(function, compiler_options=options), 1
                     made['training, in a loop'] = jax.jit(in_a_loop(function), compiler_options=options), LOOP
                 if what != WHAT[2] or name != 'training':

@@ -97,8 +97,10 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
     return run
 
 
-def rounds_in_turn(runs: Mapping[str, Run]) -> Iterator[dict[str, float]]:
+def rounds_in_turn(runs: Mapping[str, Run], pause: float = 0.5) -> Iterator[dict[str, float]]:
     """Seconds of each, round by round: in each one after the other, twice, of which the second call counts.
+
+    Before each is a pause, in seconds: OpenMP's threads spin for a while after their work is done.
 
     While others have their turn, memory that a process gave back may go back to the machine's owner, and the caches to
     the others; a training does not pause, and the first call brings back what it would have.
@@ -108,7 +110,7 @@ def rounds_in_turn(runs: Mapping[str, Run]) -> Iterator[dict[str, float]]:
     while True:
         seconds = {}
         for name, run in runs.items():
-            time.sleep(0.5)  # OpenMP's threads spin for a while after their work is done
+            time.sleep(pause)
             run()
             seconds[name] = run()
         yield seconds

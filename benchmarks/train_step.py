@@ -33,7 +33,6 @@ from peers import (
 
 from jax_resnet.backend import huge_pages
 
-
 ENOUGH = 0.05
 """A spread of the ratios at which a network needs no more rounds."""
 
@@ -61,19 +60,33 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
     return 6.0 * numbers * (2 if dtype == 'bfloat16' else 4)
 
 
-def measure(runs: dict[str, Run], most_rounds: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Median seconds of each, and of the ratios of 'jax_resnet' to each other: `ratio`, `spread` and `rounds`."""
+def measure(
+    runs: dict[str, Run], most_rounds: int, pause: float = 0.5
+) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    """Median seconds of each, and of the ratios of 'jax_resnet' to each other: `ratio`, `spread` and `rounds`.
+
+    A spread of fewer than six rounds is None.
+    """
     rounds, peers = [], [name for name in runs if name != 'jax_resnet']
-    for one in rounds_in_turn(runs):
+    for one in rounds_in_turn(runs, pause):
         rounds.append(one)
         ratios = {name: [one['jax_resnet'] / one[name] for one in rounds] for name in peers}
         spreads = {name: spread(each) for name, each in ratios.items()}
         if len(rounds) >= most_rounds or max(spreads.values()) < ENOUGH:
             break
     return medians(rounds), {
-        name: {'ratio': statistics.median(ratios[name]), 'spread': spreads[name], 'rounds': len(rounds)}
+        name: {
+            'ratio': statistics.median(ratios[name]),
+            'spread': spreads[name] if len(rounds) >= 6 else None,
+            'rounds': len(rounds),
+        }
         for name in peers
     }
+
+
+def spread_of(ratio: dict[str, Any]) -> str:
+    """In words, of one of `measure`'s ratios."""
+    return 'unknown' if ratio['spread'] is None else f'{ratio["spread"]:.1%}'
 
 
 def main() -> None:
@@ -134,15 +147,19 @@ def main() -> None:
                     f'{batch / our_time:,.0f}',
                     ', '.join(f'{batch / seconds[name]:,.0f}' for name in ratios),
                     ', '.join(f'{one["ratio"]:.2f}' for one in ratios.values()),
-                    ', '.join(f'{one["spread"]:.1%}, {one["rounds"]}' for one in ratios.values()),
+                    ', '.join(f'{spread_of(one)}, {one["rounds"]}' for one in ratios.values()),
                     f'{compute:.0%}',
                     f'{memory:.0%}',
                 )
                 print(f'| {" | ".join(cells)} |', flush=True)
     print(load)
-    open_ones = [one['network'] for one in results if max(r['spread'] for r in one['ratios'].values()) >= ENOUGH]
-    if open_ones:
-        print(f'not known to {ENOUGH:.0%} after {options.most_rounds} rounds: {", ".join(open_ones)}')
+    unknown = [
+        one['network']
+        for one in results
+        if any(peer['spread'] is None or peer['spread'] >= ENOUGH for peer in one['ratios'].values())
+    ]
+    if unknown:
+        print(f'not known to {ENOUGH:.0%} after {options.most_rounds} rounds: {", ".join(unknown)}')
     print(json.dumps({**versions(), 'load': load.found(), 'results': results}))
 
 

@@ -1,14 +1,14 @@
 """What a platform may ask for. The defaults are the plain network and a compiler without options."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 
 from jax_resnet import models
-from jax_resnet.backend import huge_pages
+from jax_resnet.backend import compilation_cache, huge_pages
 
 
 class Form:
@@ -54,6 +54,7 @@ class Backend:
         form: how programs run that network.
         compiler_options: of programs that run many times, for `jax.jit`.
         one_call_options: of programs that run once, such as initialization.
+        keeps_programs: whether compiled programs can be kept for the next start.
         remark: a line for the log, where the platform has something to say.
     """
 
@@ -61,6 +62,7 @@ class Backend:
     form: Callable[[models.ResNet], Form] = Form
     compiler_options: Mapping[str, Any] = field(default_factory=dict)
     one_call_options: Mapping[str, Any] = field(default_factory=dict)
+    keeps_programs: bool = True
     remark: str = ''
 
     def jit(self, function: Callable, *, runs_once: bool = False, **options: Any) -> Any:
@@ -68,8 +70,8 @@ class Backend:
         chosen = self.one_call_options if runs_once else self.compiler_options
         return jax.jit(function, compiler_options=dict(chosen), **options)
 
-    @contextmanager
+    @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
         """Meanwhile, the process is set up for the compiler, rather than for the program."""
-        with huge_pages.suspended():
+        with huge_pages.suspended(), contextlib.nullcontext() if self.keeps_programs else compilation_cache.off():
             yield

@@ -1,8 +1,10 @@
 """JAX's cache of compiled programs, in the user's cache folder: a second start compiles nothing."""
 
+import contextlib
 import logging
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -38,6 +40,18 @@ def enable() -> None:
         return
     jax.config.update('jax_compilation_cache_dir', str(folder))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', LEAST_SECONDS)
+
+
+@contextlib.contextmanager
+def off() -> Iterator[None]:
+    """What is compiled meanwhile is not kept."""
+    name = 'jax_persistent_cache_min_compile_time_secs'
+    before = getattr(jax.config, name)
+    jax.config.update(name, float('inf'))
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def _tidy(folder: Path) -> None:

@@ -92,11 +92,8 @@ def input_gradient(
     return blocks.reshape(batch, rows * down, columns * right, channels)[:, : sizes[0], : sizes[1]]
 
 
-def channels_as_batch(
-    x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding
-) -> jax.Array:
-    """The input convolved with the dilated cotangent: channels stand as the batch, the batch as channels.
-    """
+def channels_as_batch(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
+    """The input convolved with the dilated cotangent: channels stand as the batch, the batch as channels."""
     pads = _pads(x, window, cotangent, strides, padding)
     kernel = _fast_conv(
         _transpose(x, (3, 1, 2, 0)), _transpose(cotangent, (1, 2, 0, 3)), (1, 1), pads, rhs_dilation=strides
@@ -154,7 +151,9 @@ def for_xla(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
 
 
 def for_one_dnn(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
-    """The kernel's gradient in the form that is fastest in oneDNN."""
+    """The kernel's gradient in the form that is fastest in oneDNN, which has float32 on every CPU."""
+    if x.dtype != jnp.float32:
+        return for_xla(x, window, *arguments)
     if window == (1, 1):
         return matrix_product(x, window, *arguments, most_parts=16)
     return channels_as_columns(x, window, *arguments)
@@ -182,7 +181,7 @@ def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding:
 
 
 def _transpose(x: jax.Array, axes: Sequence[int], shape: Sequence[int] | None = None) -> jax.Array:
-    """Reshapes to `shape` and transposes, not fused with what makes `x`: alone it runs at copy speed, fused at a seventh.
+    """Reshapes and transposes, not fused with what makes `x`: alone it runs at copy speed, fused at a seventh.
 
     A barrier behind it, too, would make XLA copy twice.
     """

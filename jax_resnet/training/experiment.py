@@ -91,14 +91,23 @@ class Experiment:
 
     @property
     def backend(self) -> Backend:
-        """What the devices' platform needs."""
+        """What the devices' platform needs, for evaluation and initialization."""
+        return self._backend_for(multiply_adds=0.0)
+
+    @cached_property
+    def trainer(self) -> Backend:
+        """What the devices' platform needs, for training."""
+        forward = models.count_multiply_adds(self.model, self.source.image_shape)
+        return self._backend_for(3.0 * self.end * self.config['batch_size'] * forward)  # forward, and two gradients
+
+    def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        return backend.of(platform, config['precision']['deterministic'], config['gpu']['fused_kernels'])
+        return backend.of(platform, config['precision']['deterministic'], config['gpu']['fused_kernels'], multiply_adds)
 
     @property
     def form(self) -> Form:
-        """How programs run the network."""
-        return self.backend.form(self.model)
+        """How training runs the network."""
+        return self.trainer.form(self.model)
 
     @cached_property
     def train_examples(self) -> Examples:
@@ -146,8 +155,8 @@ class Experiment:
         It raises ValueError where the step lies beyond `window_end` of the state's.
         """
         examples = jax.device_put((self.train_examples.images, self.train_examples.labels), self.everywhere)
-        program = self.backend.jit(self.steps().run, donate_argnums=0, out_shardings=self.everywhere)
-        with self.backend.compiling():
+        program = self.trainer.jit(self.steps().run, donate_argnums=0, out_shardings=self.everywhere)
+        with self.trainer.compiling():
             compiled = program.lower(state, jnp.int32(0), *examples).compile()
 
         def run(state: TrainState, stop: int) -> TrainState:
@@ -189,7 +198,7 @@ class Experiment:
 
     def _check_together(self) -> None:
         config, size = self.config, self.clock.epoch_size
-        dataset, batch_size = config['dataset'], config['batch_size']
+        dataset, batch_size, group_size = config['dataset'], config['batch_size'], config['batch_norm']['group_size']
         height, width, channels = self.source.image_shape
         if batch_size > size:
             raise ConfigError(
@@ -197,12 +206,17 @@ class Experiment:
             )
         if self.end * batch_size >= 2**31:
             raise ConfigError(f'config.train_for={config["train_for"]!r}: must be under {2**31:,} examples')
-        group_size = config['batch_norm']['group_size']
         try:
             models.batch_norm.count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
-        self._check_microbatches(config['memory']['microbatches'], batch_size, group_size)
+        # BatchNorm's groups must lie in one microbatch, and each device needs its share of it.
+        parts, unit = config['memory']['microbatches'], math.lcm(group_size or batch_size, self.mesh.size)
+        if parts > 1 and (batch_size % parts or (batch_size // parts) % unit):
+            raise ConfigError(
+                f'config.memory.microbatches={parts}: each must hold a multiple of {unit} of {batch_size} examples: '
+                f'whole groups of BatchNorm (config.batch_norm.group_size={group_size}), on {self.mesh.size} device(s)'
+            )
         try:
             _ = self.schedule
         except ValueError as e:
@@ -221,27 +235,16 @@ class Experiment:
         for name in ('channel_mean', 'channel_std'):
             if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
                 raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
-        classes = len(self.source.class_names)
-        outputs = self.model.num_classes
+        outputs, classes = self.model.num_classes, len(self.source.class_names)
         if outputs != classes:
             raise ConfigError(
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
             )
         try:
-            microbatch = batch_size // config['memory']['microbatches']
-            self.form.check(microbatch, dataset['crop'] or height, self.mesh.size)
+            self.form.check(batch_size // parts, dataset['crop'] or height, self.mesh.size)
         except ValueError as e:
             raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
         try:
             self.abstract_state()
         except ValueError as e:
             raise ConfigError(f'config.model: {e}') from None
-
-    def _check_microbatches(self, count: int, batch_size: int, group_size: int) -> None:
-        """BatchNorm's groups must lie in one microbatch, and each device needs its share of it."""
-        unit = math.lcm(group_size or batch_size, self.mesh.size)
-        if count > 1 and (batch_size % count or (batch_size // count) % unit):
-            raise ConfigError(
-                f'config.memory.microbatches={count}: each must hold a multiple of {unit} of {batch_size} examples: '
-                f'whole groups of BatchNorm (config.batch_norm.group_size={group_size}), on {self.mesh.size} device(s)'
-            )

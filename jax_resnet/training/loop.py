@@ -141,7 +141,7 @@ class _Run:
 
     def _compile(self) -> None:
         began = time.monotonic()
-        remark = self.experiment.backend.remark
+        remark = self.experiment.trainer.remark
         self.progress.say('compiling, once' + (f'; {remark}' if remark else ''))
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jax_resnet.backend import cpu, cpu_convolution
+from jax_resnet import models
+from jax_resnet.backend import compilation_cache, cpu, cpu_convolution
+from jax_resnet.training.experiment import Experiment
+from tests.conftest import small_config
 
 CONVOLUTIONS = {
     kernel_gradient.__name__: partial(cpu_convolution.conv_general_dilated, kernel_gradient=kernel_gradient)
-    for kernel_gradient in (cpu_convolution.for_xla, cpu_convolution.for_one_dnn)
+    for kernel_gradient in (cpu_convolution.for_xla, cpu_convolution.for_one_dnn, cpu_convolution.channels_as_columns)
 }
 
 
@@ -33,6 +36,34 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, shape: tu
     for expected, *ours in zip(*results, strict=True):
         for one in ours:
             np.testing.assert_allclose(one, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize('most_parts', [1, 16])
+@pytest.mark.parametrize(('batch', 'size', 'features'), [(16, 4, 5), (3, 4, 5), (16, 1, 5)])
+def test_a_kernel_of_one_pixel_is_a_matrix_product(most_parts: int, batch: int, size: int, features: int) -> None:
+    """By parts or not, and where the parts would be larger than the images."""
+    rng = np.random.default_rng(0)
+    x, cotangent = rng.normal(size=(batch, size, size, 3)), rng.normal(size=(batch, size, size, features))
+    with jax.enable_x64(True):
+        found = cpu_convolution.matrix_product(
+            jnp.asarray(x), (1, 1), jnp.asarray(cotangent), (1, 1), ((0, 0), (0, 0)), most_parts=most_parts
+        )
+    np.testing.assert_allclose(found[0, 0], np.einsum('nhwc,nhwo->co', x, cotangent), rtol=1e-12, atol=1e-12)
+
+
+def test_float32_takes_the_form_that_one_dnn_runs_well() -> None:
+    """Within float32's rounding; other precisions take XLA's form."""
+    rng = np.random.default_rng(0)
+    x, cotangent = (rng.normal(size=(6, 8, 8, n)).astype('float32') for n in (3, 5))
+    arguments = (3, 3), cotangent, (1, 1), ((1, 1), (1, 1))
+    ours, exact = cpu_convolution.for_one_dnn(x, *arguments), cpu_convolution.for_xla(x, *arguments)
+    np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=1e-4)
+    half = [jnp.asarray(array, 'bfloat16') for array in (x, cotangent)]
+    forms = [
+        str(jax.make_jaxpr(lambda x, g, form=form: form(x, (3, 3), g, (1, 1), ((1, 1), (1, 1))))(*half))
+        for form in (cpu_convolution.for_one_dnn, cpu_convolution.for_xla)
+    ]
+    assert forms[0] == forms[1]
 
 
 def test_what_it_does_not_do_is_refused() -> None:
@@ -65,3 +96,36 @@ def test_it_trains_inside_a_scan(name: str) -> None:
     numbers = [part.split(')')[0] for part in text.split('dimension_numbers=ConvDimensionNumbers(')[1:]]
     assert len(numbers) == 3  # forward, input gradient, kernel gradient
     assert all(one.startswith(('lhs_spec=(0, 3, 1, 2', 'lhs_spec=(0, 4, 1, 2, 3')) for one in numbers)
+
+
+def test_one_dnn_runs_what_runs_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, 'has_one_dnn', lambda: True)
+    short, long = cpu.backend(cpu.LONG / 2), cpu.backend(cpu.LONG)
+    net = models.cifar_resnet(8, **short.network)
+    assert short.form(net).net.conv is cpu_convolution.Conv and long.form(net).net.conv is cpu_convolution.OneDnnConv
+    assert cpu.ONE_DNN not in short.compiler_options and long.compiler_options[cpu.ONE_DNN]
+    assert short.keeps_programs and not long.keeps_programs and 'oneDNN' in long.remark
+    monkeypatch.setattr(cpu, 'has_one_dnn', lambda: False)
+    assert cpu.backend(cpu.LONG) == cpu.backend()
+
+
+def test_a_long_run_is_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same state after two steps, within float32's rounding; by oneDNN where jaxlib has it; nothing is kept."""
+    states, kept = {}, {}
+    for name, least in (('short', float('inf')), ('long', 0.0)):
+        monkeypatch.setattr(cpu, 'LONG', least)
+        experiment = Experiment.of(small_config())
+        kept[name] = experiment.trainer.keeps_programs
+        program = experiment.compile(experiment.initial_state())
+        states[name] = jax.device_get(program(experiment.initial_state(), 2))
+    assert kept == {'short': True, 'long': not cpu.has_one_dnn()}
+    parameters = [jax.tree.leaves(state.params) for state in states.values()]
+    for short, long in zip(*parameters, strict=True):
+        np.testing.assert_allclose(long, short, atol=1e-4 * abs(short).max())
+
+
+def test_programs_are_not_kept_while_the_cache_is_off() -> None:
+    least = jax.config.jax_persistent_cache_min_compile_time_secs
+    with compilation_cache.off():
+        assert jax.config.jax_persistent_cache_min_compile_time_secs == float('inf')
+    assert jax.config.jax_persistent_cache_min_compile_time_secs == least

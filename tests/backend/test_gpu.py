@@ -45,7 +45,9 @@ def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         backend,
         'of',
-        lambda platform, deterministic, fused_kernels: Backend(remark=str((deterministic, fused_kernels))),
+        lambda platform, deterministic, fused_kernels, multiply_adds: Backend(
+            remark=str((deterministic, fused_kernels))
+        ),
     )
     assert experiment.backend.remark == str((value, not value))
 
@@ -57,7 +59,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(backend, 'of', lambda platform, *options: gpu.backend(*options))
+    monkeypatch.setattr(backend, 'of', lambda platform, *options: gpu.backend(*options[:2]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling, once; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))

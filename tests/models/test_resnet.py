@@ -19,7 +19,12 @@ REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.
 CONVOLUTIONS = {
     'plain gradients': nn.Conv,
     'gradients for CPUs': cpu_convolution.Conv,
-    'gradients for oneDNN': cpu_convolution.OneDnnConv,
+    'gradients for oneDNN': partial(
+        nn.Conv,
+        conv_general_dilated=partial(
+            cpu_convolution.conv_general_dilated, kernel_gradient=cpu_convolution.channels_as_columns
+        ),
+    ),
 }
 
 
