@@ -145,30 +145,30 @@ def matrix_product(
     return products.sum(0)[None, None]
 
 
-def for_xla(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
+def for_xla(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
     """The kernel's gradient in the form that is fastest in XLA's own convolutions and products (Eigen)."""
-    return (matrix_product if window == (1, 1) else channels_as_batch)(x, window, *arguments)
+    form = matrix_product if window == (1, 1) else channels_as_batch
+    return form(x, window, cotangent, strides, padding)
 
 
-def for_one_dnn(x: jax.Array, window: Sizes, *arguments: Any) -> jax.Array:
+def for_one_dnn(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
     """The kernel's gradient in the form that is fastest in oneDNN, which has float32 on every CPU."""
     if x.dtype != jnp.float32:
-        return for_xla(x, window, *arguments)
+        return for_xla(x, window, cotangent, strides, padding)
     if window == (1, 1):
-        return matrix_product(x, window, *arguments, most_parts=16)
-    return channels_as_columns(x, window, *arguments)
+        return matrix_product(x, window, cotangent, strides, padding, most_parts=16)
+    return channels_as_columns(x, window, cotangent, strides, padding)
 
 
-def _pads(
-    x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding
-) -> tuple[tuple[int, int], ...]:
+def _pads(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> Padding:
     """Rows and columns to add to the input, or to leave out, where the dilated cotangent is the kernel."""
-    return tuple(
+    rows, columns = (
         (low, taps + (cotangents - 1) * stride - size - low)
         for (low, _), taps, cotangents, stride, size in zip(
             padding, window, cotangent.shape[1:3], strides, x.shape[1:3], strict=True
         )
     )
+    return rows, columns
 
 
 def _pad(x: jax.Array, *pads: tuple[int, int]) -> jax.Array:
@@ -176,7 +176,7 @@ def _pad(x: jax.Array, *pads: tuple[int, int]) -> jax.Array:
     return lax.pad(x, jnp.zeros((), x.dtype), [(*pad, 0) for pad in pads]) if any(map(any, pads)) else x
 
 
-def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding, **dilation: Any) -> jax.Array:
+def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sizes, padding: Sequence[Sizes], **dilation: Any) -> jax.Array:
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC'), **dilation)
 
 
