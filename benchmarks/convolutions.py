@@ -12,9 +12,10 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
-from peers import NETWORKS, Load, experiment, in_a_process, versions
+from peers import NETWORKS, Load, experiment, in_a_process, medians, versions
 
 from jax_resnet.backend import huge_pages
 
@@ -37,11 +38,14 @@ class Case(NamedTuple):
             self.strides[0] > 1
         )
 
+    def output(self) -> tuple[int, ...]:
+        """The output's shape, where padding leaves the size as it is but for the strides."""
+        rows, columns = (-(-size // stride) for size, stride in zip(self.x[1:3], self.strides, strict=True))
+        return self.x[0], rows, columns, self.kernel[3]
+
     def multiply_adds(self) -> int:
         """Of each of the three."""
-        height, width, channels, features = self.kernel
-        rows, columns = (-(-size // stride) for size, stride in zip(self.x[1:3], self.strides, strict=True))
-        return self.x[0] * rows * columns * height * width * channels * features
+        return prod(self.output()) * prod(self.kernel[:3])
 
 
 def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
@@ -71,7 +75,6 @@ def ours() -> Callable[..., dict[str, float]]:
     """A function that times a case in this process: seconds, by column."""
     import jax
     import jax.numpy as jnp
-    import numpy as np
 
     from jax_resnet.backend import cpu, cpu_convolution
     from jax_resnet.models import cifar_resnet
@@ -115,8 +118,7 @@ def ours() -> Callable[..., dict[str, float]]:
 
     @partial(jax.jit, static_argnums=0)
     def arrays(case: Case) -> tuple:
-        rows, columns = (-(-size // stride) for size, stride in zip(case.x[1:3], case.strides, strict=True))
-        shapes = case.x, case.kernel, (case.x[0], rows, columns, case.kernel[3])
+        shapes = case.x, case.kernel, case.output()
         return tuple(jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate(shapes))
 
     compiled: dict[tuple, dict[str, tuple[Callable, int]]] = {}
@@ -145,7 +147,6 @@ def ours() -> Callable[..., dict[str, float]]:
                 seconds[name].append((time.perf_counter() - began) / turns)
         return {name: statistics.median(times) for name, times in seconds.items()}
 
-    np.testing.assert_equal(jax.default_backend(), 'cpu')
     return run
 
 
@@ -177,7 +178,7 @@ def main() -> None:
                         rounds.append(jax_run(what, case, options.repeats))
                         rounds[-1]['PyTorch'] = torch_run(what, case, options.repeats)
                         time.sleep(0.3)  # OpenMP's threads spin for a while after their work is done
-                    times = {name: 1e3 * statistics.median(one[name] for one in rounds) for name in rounds[0]}
+                    times = {name: 1e3 * seconds for name, seconds in medians(rounds).items()}
                     results.append({'network': network, 'case': str(case), 'count': count, 'what': what, 'ms': times})
                     first = ('PyTorch', 'training', 'training, in a loop')
                     cells = [str(case), count, what, *(f'{times[name]:.1f}' for name in first)]

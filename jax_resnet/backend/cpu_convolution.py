@@ -107,8 +107,8 @@ def channels_as_columns(
     """The input convolved with the dilated cotangent: each pixel's channels stand as neighbouring columns.
 
     The image is [H, W C]; the cotangent's columns are C apart. The result [height, width C, O] is the kernel. Blocks of
-    images are a third spatial axis, those of one block the channels. oneDNN computes many columns at
-    once.
+    images are a third spatial axis, those of one block the channels. oneDNN computes many
+    columns at once.
     """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
     more = -x.shape[0] % BLOCK

@@ -241,7 +241,7 @@ class Experiment:
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
             )
         try:
-            self.form.check(batch_size // parts, dataset['crop'] or height, self.mesh.size)
+            self.backend.form(self.model).check(batch_size // parts, dataset['crop'] or height, self.mesh.size)
         except ValueError as e:
             raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
         try:
