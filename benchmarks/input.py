@@ -21,7 +21,7 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     from jax_resnet.data import stream
 
     exp = experiment('ResNet-20', batch_size)
-    examples, steps_of = exp.train_examples, exp.steps()
+    examples, steps_of = exp.input.examples, exp.steps()
     images = jax.device_put(examples.images)
 
     @jax.jit

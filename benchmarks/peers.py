@@ -43,7 +43,7 @@ def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, 
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     examples = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
     splits = dict.fromkeys(('train', 'test'), SimpleNamespace(num_examples=count, shard_lengths=[count]))
-    source = Source('random', (size, size, 3), tuple('0123456789'), splits, lambda split: examples, f'{count} {size}')
+    source = Source('random', tuple('0123456789'), splits, (size, size, 3), lambda split: examples, f'{count} {size}')
     config = base.get_config()
     config.model = NETWORKS[network]
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
@@ -68,14 +68,14 @@ def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
     known = DATASETS[config.dataset.name]
     splits = {name: SimpleNamespace(num_examples=n, shard_lengths=[n]) for name, n in known.splits.items()}
     names = tuple(map(str, range(known.num_classes)))
-    return Experiment.of(config.to_dict(), Black('black', known.image_shape, names, splits, lambda split: None, ''))
+    return Experiment.of(config.to_dict(), Black('black', names, splits, known.image_shape, lambda split: None, ''))
 
 
 def multiply_adds(exp: Any) -> float:
     """Of a step: the forward pass, and twice that for the gradients of inputs and of kernels."""
     from jax_resnet import models
 
-    forward: int = models.count_multiply_adds(exp.model, exp.source.image_shape)
+    forward: int = models.count_multiply_adds(exp.model, exp.input.image_shape)
     return 3.0 * exp.config['batch_size'] * forward
 
 
@@ -91,7 +91,7 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
         nonlocal state
         first, began = int(state.step), time.perf_counter()
         while (step := int(state.step)) < first + steps:
-            state = jax.block_until_ready(program(state, min(first + steps, exp.window_end(step))))
+            state = jax.block_until_ready(program(state, min(first + steps, exp.input.window_end(step))))
         return (time.perf_counter() - began) / steps
 
     return run

@@ -84,6 +84,8 @@ CONFIGS: dict[str, Published] = {
     'resnet56_cifar100': _other_recipe(29.88),
     'resnet110_cifar100': _other_recipe(28.49),
     'resnet20_digits': NOTHING,
+    'resnet18_imagenette': NOTHING,
+    'resnet18_folder': NOTHING,
     # He et al. 2016, Table 1: medians of five runs; "fail" is above 20 %
     'shortcut_resnet110_cifar10:original': Published(6.61),
     'shortcut_resnet110_cifar10:scaling_0_1': _FAIL,
@@ -165,6 +167,8 @@ PARAMETERS: dict[str, int] = {
     'resnet20_cifar10': 269_722,
     'resnet20_cifar100': 275_572,
     'resnet20_digits': 269_434,
+    'resnet18_imagenette': 11_181_642,
+    'resnet18_folder': 11_181_642,
     'resnet32_cifar10': 464_154,
     'resnet44_cifar10': 658_586,
     'resnet56_cifar10': 853_018,

@@ -26,7 +26,7 @@ from flax.traverse_util import flatten_dict
 import jax_resnet
 from jax_resnet import command_line, models
 from jax_resnet.config.network import network
-from jax_resnet.data import DATASETS
+from jax_resnet.data import image_shape
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
@@ -96,8 +96,8 @@ def _told(
     net = network(config)
     if found is not None:
         check_same(shown(source), found[1], net)
-    image_shape = DATASETS[config['dataset']['name']].image_shape
-    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, *image_shape)))
+    images = jnp.zeros((1, *image_shape(config['dataset'])))
+    shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     here, there = flatten_dict(shapes, sep='/'), flatten_dict(variables, sep='/')
     for name in sorted({*there, *here}):
         if name not in there or name not in here or np.shape(there[name]) != here[name].shape:

@@ -86,10 +86,10 @@ def _measure(
         is_trained, config = False, loader.load(name, {})[0].to_dict()
     changed = {'dataset': {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}}
     experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
-    images, labels = experiment.train_examples.images, experiment.train_examples.labels
-    batch_size = config['batch_size']
-    if not batch_size <= count <= len(labels):
-        raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {len(labels):,}')
+    batch_size, size = config['batch_size'], experiment.clock.epoch_size
+    if not batch_size <= count <= size:
+        raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {size:,}')
+    examples = experiment.input.first(count)
     last = is_trained and not initial
     variables = load(name, stated).variables if last else models.unstack(experiment.initial_state().variables)
     platform = backend.of(jax.local_devices()[0].platform)
@@ -97,7 +97,10 @@ def _measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),
         variables,
         [
-            (experiment.normalization(jnp.asarray(images[i : i + batch_size])), labels[i : i + batch_size])
+            (
+                experiment.input.normalization(jnp.asarray(examples.images[i : i + batch_size])),
+                examples.labels[i : i + batch_size],
+            )
             for i in range(0, count - batch_size + 1, batch_size)
         ],
         cross_entropy,

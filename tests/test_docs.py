@@ -42,6 +42,11 @@ SHELL: dict[str, list[str] | None] = {
     'python main.py --config=configs/resnet110_cifar10.py': REAL,
     'python main.py --config=configs/resnet110_cifar10.py --config.dataset.manual_dir=DIR': REAL,
     'python -m jax_resnet.data cifar10': [],
+    # tests/training/test_streamed.py and tests/data/pictures have folders and tars
+    'python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=3': None,
+    'python main.py --config=configs/resnet18_imagenette.py': None,
+    'python -m jax_resnet.data imagenet2012 --manual_dir=DIR': None,
+    'python -m jax_resnet.data verify --manual_dir=DIR': None,
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
     'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
     "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "

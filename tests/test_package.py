@@ -134,7 +134,7 @@ def test_each_file_is_read_in_one_sitting_and_says_what_it_is() -> None:
     for name, path in MODULES.items():
         assert len(path.read_text().splitlines()) <= 250, name
         assert ast.get_docstring(ast.parse(path.read_text())), name
-    assert len([name for name in MODULES if name.startswith('jax_resnet.training')]) <= 14
+    assert len([name for name in MODULES if name.startswith('jax_resnet.training')]) <= 16
 
 
 def test_networks_have_no_word_of_a_platform() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from jax_resnet import models
 from jax_resnet.config.fields import check
+from jax_resnet.data import image_shape
 from jax_resnet.models.by_name import NETWORKS
 
 CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
@@ -26,6 +27,8 @@ UNGATED = ['original', 'scaling_0_1', 'scaling_0.5_1', 'scaling_0.5_0.5', 'dropo
 POSTACTIVATION = ['original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation']
 PARAMETERS = {
     ('resnet20_digits', None): 269_434,
+    ('resnet18_imagenette', None): 11_181_642,
+    ('resnet18_folder', None): 11_181_642,
     **{(f'resnet{depth}_cifar10', None): count for depth, count in CIFAR10.items()},
     **{(f'plain{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 32, 44, 56, 110)},
     **{(f'resnet{depth}_cifar100', None): count for depth, count in CIFAR100.items()},
@@ -105,7 +108,7 @@ NAMED = [
 """Functions, their arguments, and the counts."""
 
 FOLDER = Path(__file__).parents[1] / 'configs'
-OTHERS = {'base', 'base_2016', 'index', 'published'}
+OTHERS = {'base', 'base_2016', 'base_pictures', 'index', 'published'}
 
 
 def get_config(name: str, argument: str | None = None) -> dict:
@@ -149,8 +152,7 @@ def test_configs(name: str, argument: str | None) -> None:
     config = get_config(name, argument)
     check(config)
     expected = PARAMETERS[name, argument]
-    image_shape = (16, 16, 1) if name == 'resnet20_digits' else (32, 32, 3)
-    assert count(models.from_config(config['model']), image_shape) == expected
+    assert count(models.from_config(config['model']), image_shape(config['dataset'])) == expected
     text = (FOLDER / f'{name}.py').read_text()
     assert f'{expected:,}' in text or 'the same' in text
     assert f'python main.py --config=configs/{name}.py' in text

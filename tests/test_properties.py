@@ -20,6 +20,7 @@ from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import schedule
 from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.resident import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
 
 # The same examples in each run, without a limit on their time.
@@ -109,7 +110,7 @@ def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: 
     examples = Examples(rng.integers(0, 256, (n, 2, 5, 1), dtype=np.uint8), rng.integers(0, 5, n, dtype=np.int32))
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
     view = CentreView(preprocessing.channel((0,), (1 / 255,)))
-    scores = Evaluator(FirstPixel(), view, examples, tuple('abcde'), batch_size, mesh)({})
+    scores = Evaluator(FirstPixel(), view, ResidentSplit(examples, batch_size, mesh), tuple('abcde'), mesh)({})
     np.testing.assert_allclose(scores.logits, examples.images[:, 0, :, 0], atol=1e-3)
     expected = int((examples.images[:, 0, :, 0].argmax(1) == examples.labels).sum())
     assert (scores.count, scores.correct, scores.error) == (n, expected, 100 * (n - expected) / n)

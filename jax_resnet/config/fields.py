@@ -1,7 +1,8 @@
 """The table of a config's fields: what each means, and which values it takes. `configs/base.py` gives the defaults."""
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from jax_resnet.config.completion import flatten, missing
@@ -12,6 +13,7 @@ from jax_resnet.config.kinds import (
     flag,
     is_duration,
     is_share,
+    is_whole,
     number,
     sequence,
     shown,
@@ -23,10 +25,16 @@ from jax_resnet.config.spelling import suggestion
 from jax_resnet.errors import ConfigError
 
 
-def _data_sets() -> Iterable[str]:
+def _data_sets() -> str:
     from jax_resnet.data import DATASETS  # slower to import than all else here
 
-    return DATASETS
+    return f'one of {", ".join(DATASETS)}, or tfds/NAME, as TFDS has prepared it'
+
+
+def _is_data_set(value: Any) -> bool:
+    from jax_resnet.data import DATASETS
+
+    return value in DATASETS or re.fullmatch(r'tfds/\w[\w.-]*(/\w[\w.-]*)?', value) is not None
 
 
 FIELDS: dict[str, Field] = {
@@ -38,9 +46,13 @@ FIELDS: dict[str, Field] = {
     'checkpoint_every': duration('between checkpoints, of which the last two are kept'),
     'keep_every': duration('between checkpoints that are kept for good', optional=True),
     'log_every': duration('between lines of progress where the output is no terminal'),
-    'dataset.name': choice(_data_sets, 'the data set'),
+    'dataset.name': Field('the data set', _data_sets, _is_data_set),
     'dataset.data_dir': text('folder of prepared TFDS data; else TFDS_DATA_DIR, else ~/tensorflow_datasets', True),
     'dataset.manual_dir': text('folder with the original archive, to prepare the data from', optional=True),
+    'dataset.folder': text('folder of pictures, with a folder for each class, to read instead', optional=True),
+    'dataset.check': choice(['headers', 'all', 'none'], 'what is read of all pictures before training begins'),
+    'dataset.validation_fraction': number(0, 0.9, 'of each class, where a folder has no split for it', open_low=True),
+    'dataset.split_seed': whole(0, 'by which these are drawn'),
     'dataset.train': text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
     'dataset.validation': text("split to evaluate on beside the test split: 'train[45000:]'", optional=True),
     'dataset.test': text('split to test on'),
@@ -50,9 +62,24 @@ FIELDS: dict[str, Field] = {
     'dataset.channel_std': sequence("each channel's standard deviation", 'numbers above 0 to 1', is_share),
     'dataset.pad': whole(0, 'pixels added on each side before the random crop', most=1024),
     'dataset.pad_with': choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),
-    'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own"),
+    'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own", most=4096),
     'dataset.flip': flag('mirror half of the images'),
-    'dataset.test_crop': whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image'),
+    'dataset.color_jitter': number(0, 1, 'how far brightness, contrast and saturation may change (0.4 is usual)'),
+    'dataset.lighting': number(0, 10, "standard deviation of AlexNet's PCA lighting (0.1 is usual)"),
+    'dataset.test_crop': whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image, '
+                                  'or of pictures the crop', most=4096),
+    'pictures.view': choice(['area', 'scale', 'centre'], 'what training sees: a random area and aspect ratio; a random '
+                            'crop at a random shorter_side; or the central crop'),
+    'pictures.area': sequence('least and most share of the picture', 'two numbers above 0 to 1', is_share, [2]),
+    'pictures.aspect_ratio': sequence('least and most width over height', 'two numbers from 0.01 to 100',
+                                      lambda v: type(v) in (int, float) and 0.01 <= v <= 100, [2]),
+    'pictures.shorter_side': sequence('least and most length, in pixels', 'two whole numbers to 8192',
+                                      lambda v: is_whole(v, 1) and v <= 8192, [2]),
+    'pictures.test_shorter_side': whole(1, 'length, in pixels, before the central crop', most=8192),
+    'pictures.interpolation': choice(['bilinear', 'bicubic'], 'how pictures are resized, smoothed as Pillow does'),
+    'pictures.exif_rotation': flag('turn pictures as their EXIF says'),
+    'pictures.threads': whole(0, 'that decode pictures, in each process; 0 is one a CPU core', most=1024),
+    'pictures.processes': whole(0, 'that have these threads; 0 is the one that trains', most=256),
     'optimizer.name': choice(['sgd', 'adam'], 'the optimizer'),
     'optimizer.momentum': number(0, 1, "kept of the last update; Adam's b1"),
     'optimizer.nesterov': flag("Nesterov's momentum"),

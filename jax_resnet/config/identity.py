@@ -12,6 +12,9 @@ from jax_resnet.config.model_fields import effective_shortcut
 NOT_COMPARED = (
     'dataset.data_dir',
     'dataset.manual_dir',
+    'dataset.check',
+    'pictures.threads',
+    'pictures.processes',
     'parallel.',
     'gpu.fused_kernels',
     'memory.rematerialize',

@@ -1,6 +1,7 @@
 """Data sets, the order in which training sees their examples, and what the network sees of them."""
 
-from jax_resnet.data.datasets import DATASETS, open_source
+from jax_resnet.data.datasets import DATASETS, image_shape, open_source
+from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.data.sources import Examples, Source
 
-__all__ = ['DATASETS', 'Examples', 'Source', 'open_source']
+__all__ = ['DATASETS', 'Examples', 'PictureSource', 'Source', 'image_shape', 'open_source']

@@ -1,4 +1,4 @@
-"""Prepares CIFAR: `python -m jax_resnet.data cifar10 [--data_dir=DIR] [--manual_dir=DIR]`."""
+"""Prepares CIFAR and checks ImageNet: `python -m jax_resnet.data cifar10 [--data_dir=DIR] [--manual_dir=DIR]`."""
 
 from jax_resnet import signals
 
@@ -7,29 +7,48 @@ if __name__ == '__main__':
 
 import argparse
 import sys
+from pathlib import Path
 
 from jax_resnet import command_line
 from jax_resnet.data import open_source
 from jax_resnet.data.cifar import ARCHIVES
+from jax_resnet.data.pictures.tars import open_tars, verify
+from jax_resnet.errors import ConfigError
 
 
 def main() -> int:
     """Runs the command line; returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.data',
-        description='Prepares CIFAR in the layout of TFDS, without TensorFlow, where it is not prepared yet.',
+        description='cifar10 and cifar100: prepares CIFAR in the layout of TFDS, without TensorFlow, where it is not '
+        "prepared yet. imagenet2012: reads the headers of ImageNet's two tars, which stay as they are, for an index of "
+        'their pictures. verify: reads the two tars whole and checks their SHA-256.',
     )
-    parser.add_argument('name', choices=list(ARCHIVES))
-    parser.add_argument('--data_dir', help='where prepared data lies; else TFDS_DATA_DIR, else ~/tensorflow_datasets')
-    parser.add_argument('--manual_dir', help='a folder with the archive, packed or unpacked; else it is downloaded')
+    parser.add_argument('name', choices=[*ARCHIVES, 'imagenet2012', 'verify'])
+    parser.add_argument('--data_dir', help='where prepared CIFAR lies; else TFDS_DATA_DIR, else ~/tensorflow_datasets')
+    parser.add_argument(
+        '--manual_dir',
+        help="a folder with CIFAR's archive, packed or unpacked, which else is downloaded; or with ImageNet's two tars",
+    )
     options = parser.parse_args()
-    return command_line.run(lambda: _prepare(options))
+    return command_line.run(lambda: _run(options))
 
 
-def _prepare(options: argparse.Namespace) -> None:
-    source = open_source(options.name, options.data_dir, options.manual_dir)
-    sizes = ', '.join(f'{split} {info.num_examples:,}' for split, info in source.split_infos.items())
-    print(f'{source.name} is prepared: {sizes}')
+def _run(options: argparse.Namespace) -> None:
+    if options.name in ARCHIVES:
+        source = open_source(options.name, options.data_dir, options.manual_dir)
+        sizes = ', '.join(f'{split} {info.num_examples:,}' for split, info in source.split_infos.items())
+        print(f'{source.name} is prepared: {sizes}')
+        return
+    if options.manual_dir is None:
+        raise ConfigError(f"{options.name} needs --manual_dir, a folder with ImageNet's two tars")
+    manual_dir = Path(options.manual_dir).expanduser()
+    if options.name == 'verify':
+        for line in verify(manual_dir):
+            print(line, flush=True)
+    else:
+        pictures = open_tars(options.name, manual_dir).pictures
+        print(f'{options.name}: {len(pictures["train"]):,} and {len(pictures["validation"]):,} pictures')
 
 
 if __name__ == '__main__':

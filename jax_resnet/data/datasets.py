@@ -1,6 +1,8 @@
 """The data sets by name: all that is known of each before its data is there.
 
-A new data set is an entry in DATASETS; where it is read in another way than these, also a function that opens it.
+A new data set is an entry in DATASETS; where it is read in another way than these, also a function that opens it. Any
+other set of pictures that TFDS has prepared needs no entry: its name is `tfds/NAME`, with `/CONFIGURATION` where it has
+several.
 """
 
 import os
@@ -8,10 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from jax_resnet.data import digits, prepared
+from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.records import open_records
+from jax_resnet.data.pictures.source import PictureSource
+from jax_resnet.data.pictures.tars import open_tars
 from jax_resnet.data.sources import Source
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
+
+TFDS = 'tfds/'
+"""How the names begin of data sets that TFDS has prepared."""
 
 
 @dataclass(frozen=True)
@@ -20,28 +30,44 @@ class DataSet:
 
     Attributes:
         title: what a person calls it.
-        image_shape: (height, width, channels).
-        num_classes: of its labels.
-        splits: by name, the number of examples.
-        open: from its name, the folder of prepared data and the folder with its archive (or None) to its `Source`.
+        image_shape: (height, width, channels); None: pictures of any size, which stream.
+        num_classes: of its labels; None: not known before.
+        splits: by name, the number of examples; none where they are not known before.
+        open: from its name, the folder of prepared data and the folder with its archive (or None) to its source.
     """
 
     title: str
-    image_shape: tuple[int, int, int]
-    num_classes: int
+    image_shape: tuple[int, int, int] | None
+    num_classes: int | None
     splits: Mapping[str, int]
-    open: Callable[[str, Path, Path | None], Source]
+    open: Callable[[str, Path, Path | None], Source | PictureSource]
 
 
 def _open_digits(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
+    shape = DATASETS[name].image_shape
+    assert shape is not None
     return Source(
         name=name,
-        image_shape=DATASETS[name].image_shape,
+        image_shape=shape,
         class_names=tuple('0123456789'),
         split_infos={s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in DATASETS[name].splits.items()},
         decode=digits.decode,
         fingerprint='1',
     )
+
+
+def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
+    return open_records(name, data_dir) if manual_dir is None else open_tars(name, manual_dir)
+
+
+def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
+    if manual_dir is not None:
+        raise ConfigError(f'config.dataset.manual_dir={str(manual_dir)!r}: {name} is read as TFDS has prepared it')
+    return open_records(name.removeprefix(TFDS), data_dir)
+
+
+def _open_nowhere(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
+    raise ConfigError(f'config.dataset.folder: must be given for {name}; it has a folder for each class')
 
 
 _CIFAR_SPLITS = {'train': 50_000, 'test': 10_000}
@@ -50,22 +76,58 @@ DATASETS: Mapping[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), 10, _CIFAR_SPLITS, prepared.open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), 100, _CIFAR_SPLITS, prepared.open_cifar),
     'digits': DataSet('digits', (16, 16, 1), 10, digits.SPLITS, _open_digits),
+    'imagenet2012': DataSet('ImageNet', None, 1000, {'train': 1_281_167, 'validation': 50_000}, _open_imagenet),
+    'imagenette': DataSet('Imagenette', None, 10, {'train': 9_469, 'validation': 3_925}, _open_records),
+    'folder': DataSet('a folder of pictures', None, None, {}, _open_nowhere),
 }
-"""What `config.dataset.name` may be."""
+"""What `config.dataset.name` may be, beside `tfds/...`."""
 
 
-def open_source(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> Source:
+def find(name: str) -> DataSet:
+    """What is known of the data set of that name. Raises DataError for an unknown name."""
+    if name.startswith(TFDS) and len(name) > len(TFDS):
+        return DataSet(name, None, None, {}, _open_records)
+    if name not in DATASETS:
+        raise DataError(f'dataset.name must be one of {", ".join(DATASETS)}, or {TFDS}NAME; got {name!r}')
+    return DATASETS[name]
+
+
+def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
+    """(height, width, channels) of what is evaluated.
+
+    Args:
+        dataset: the group of a config.
+    """
+    size = dataset['test_crop'] or dataset['crop']
+    return find(dataset['name']).image_shape or (size, size, 3)
+
+
+def open_source(
+    name: str,
+    data_dir: str | None = None,
+    manual_dir: str | None = None,
+    folder: str | None = None,
+    validation_fraction: float = 0.2,
+    split_seed: int = 0,
+) -> Source | PictureSource:
     """The data set of that name; CIFAR is prepared first where it is not yet.
 
     Args:
-        name: one of DATASETS.
+        name: one of DATASETS, or `tfds/NAME`.
         data_dir: the folder of prepared TFDS data; else what TFDS_DATA_DIR names, else ~/tensorflow_datasets.
-        manual_dir: a folder with the data set's original archive, to prepare it from; else it is downloaded.
+        manual_dir: a folder with the data set's original archive: CIFAR is prepared from it, or else downloaded;
+            ImageNet is read from it.
+        folder: of pictures, to be read in place of the data set's own.
+        validation_fraction, split_seed: of a folder that has no split for validation: see `pictures.folder`.
 
     Raises:
+        ConfigError: a folder that this data set cannot be read from.
         DataError: an unknown name, or data that is neither there nor to be had.
     """
-    if name not in DATASETS:
-        raise DataError(f'dataset.name must be one of {", ".join(DATASETS)}; got {name!r}')
-    folder = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
-    return DATASETS[name].open(name, folder, None if manual_dir is None else Path(manual_dir).expanduser())
+    known = find(name)
+    if folder is not None:
+        if known.image_shape is not None:
+            raise ConfigError(f'config.dataset.folder={folder!r}: {name} is not read from a folder of pictures')
+        return open_folder(name, Path(folder).expanduser(), validation_fraction, split_seed)
+    prepared_in = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
+    return known.open(name, prepared_in, None if manual_dir is None else Path(manual_dir).expanduser())

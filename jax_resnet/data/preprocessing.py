@@ -3,7 +3,8 @@
 Everything here is a pure function of arrays and keys, and runs inside the compiled step.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +20,21 @@ class Normalization(NamedTuple):
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """float32 images of uint8 images [batch, height, width, channels]."""
-        return (images.astype(jnp.float32) / 255 - self.mean) / self.std
+        return self.of_floats(images.astype(jnp.float32) / 255)
+
+    def of_floats(self, images: jax.Array) -> jax.Array:
+        """The same of images whose pixels are floating-point numbers, 0 to 1."""
+        return (images - self.mean) / self.std
 
 
 def pixel_mean(images: np.ndarray) -> Normalization:
     """Subtracts the mean image of `images`, the training split (He et al. 2015, section 4.2)."""
-    mean = images.mean(0, dtype=np.float64) / 255
-    return Normalization(mean.astype(np.float32), np.ones((), np.float32))
+    return mean_image(images.mean(0, dtype=np.float64))
+
+
+def mean_image(mean: np.ndarray) -> Normalization:
+    """Subtracts an image, float64 [height, width, channels], whose pixels are from 0 to 255."""
+    return Normalization((mean / 255).astype(np.float32), np.ones((), np.float32))
 
 
 def channel(mean: ArrayLike, std: ArrayLike) -> Normalization:
@@ -36,6 +45,15 @@ def channel(mean: ArrayLike, std: ArrayLike) -> Normalization:
 def half() -> Normalization:
     """Maps pixels to [-1, 1]: mean 0.5, standard deviation 0.5."""
     return channel(0.5, 0.5)
+
+
+def normalization(dataset: Mapping[str, Any], mean: Callable[[], Normalization]) -> Normalization:
+    """What `normalization` in a config's group `dataset` says; `mean` subtracts the mean image."""
+    if dataset['normalization'] == 'pixel_mean':
+        return mean()
+    if dataset['normalization'] == 'channel':
+        return channel(dataset['channel_mean'], dataset['channel_std'])
+    return half()
 
 
 class Augmentation(NamedTuple):
@@ -70,6 +88,58 @@ class Augmentation(NamedTuple):
         x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), size))(x, offsets)
         if self.flip:
             x = jnp.where(jax.random.bernoulli(flip_key, shape=(n, 1, 1, 1)), x[:, :, ::-1], x)
+        return x
+
+
+EIGENVALUES = np.array([0.2175, 0.0188, 0.0045], np.float32)
+EIGENVECTORS = np.array(
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]], np.float32
+)
+"""Of the colours of ImageNet's pixels, from 0 to 1, as fb.resnet.torch has them; a column is a vector."""
+
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue."""
+
+
+class ColourAugmentation(NamedTuple):
+    """Random colours, and a flip, of pictures whose crop is taken already.
+
+    Attributes:
+        flip: mirror left to right with probability 1/2.
+        jitter: brightness, contrast and saturation, in random order, are each multiplied by a number from 1 - jitter
+            to 1 + jitter (fb.resnet.torch).
+        lighting: standard deviation of the shares of the colours' principal components that are added (Krizhevsky et
+            al. 2012, section 4.1: 0.1).
+    """
+
+    flip: bool = True
+    jitter: float = 0.0
+    lighting: float = 0.0
+
+    def __call__(self, keys: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
+        """Random views, float32, of uint8 images [batch, height, width, 3]; `keys` [batch], one for each image."""
+
+        def view(key: jax.Array, image: jax.Array) -> jax.Array:
+            jitter_key, lighting_key, flip_key = jax.random.split(key, 3)
+            x = image.astype(jnp.float32) / 255
+            if self.jitter:
+                x = self._jittered(jitter_key, x)
+            if self.lighting:
+                x += EIGENVECTORS @ (EIGENVALUES * self.lighting * jax.random.normal(lighting_key, (3,)))
+            x = normalize.of_floats(x)
+            return jnp.where(jax.random.bernoulli(flip_key), x[:, ::-1], x) if self.flip else x
+
+        return jax.vmap(view)(keys, images)
+
+    def _jittered(self, key: jax.Array, x: jax.Array) -> jax.Array:
+        """An image, blended in turn with black (brightness), its mean grey (contrast) and its greys (saturation)."""
+        order_key, factor_key = jax.random.split(key)
+        factors = jax.random.uniform(factor_key, (3,), minval=1 - self.jitter, maxval=1 + self.jitter)
+        order = jax.random.permutation(order_key, 3)
+        for turn in range(3):
+            grey = (x @ GREY)[..., None]
+            towards = jnp.where(order[turn] == 0, 0.0, jnp.where(order[turn] == 1, grey.mean(), grey))
+            x = towards + factors[turn] * (x - towards)
         return x
 
 

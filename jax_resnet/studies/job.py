@@ -47,7 +47,7 @@ def _progress() -> type:
         def say(self, text: str) -> None:
             print(text, file=sys.stderr)
 
-        def update(self, step: int, steps: int, loss: float, errors: int, seconds: float) -> None:
+        def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
             line = {
                 'step': step,
                 'end': self._end,

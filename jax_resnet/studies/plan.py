@@ -16,7 +16,7 @@ from jax_resnet import models
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.identity import default_name, find_folder
 from jax_resnet.config.network import network
-from jax_resnet.data import DATASETS
+from jax_resnet.data import datasets, image_shape
 from jax_resnet.runs import results_folder
 
 
@@ -86,15 +86,17 @@ class Setting:
     def parameters(self) -> int:
         """Trainable numbers of the network, be it above its limit."""
         config = without_limit(self.jobs[0].config)
-        model, image_shape = network(config, stacked=True), DATASETS[config['dataset']['name']].image_shape
-        variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *image_shape))))
+        model, shape = network(config, stacked=True), image_shape(config['dataset'])
+        variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
         return models.count_parameters(variables['params'])
 
     @cached_property
     def cost(self) -> float:
         """A measure of how long one of its jobs takes, to compare settings by."""
         config = self.jobs[0].config
-        examples = DATASETS[config['dataset']['name']].splits['train']
+        examples = datasets.find(config['dataset']['name']).splits.get(
+            'train', datasets.DATASETS['cifar10'].splits['train']
+        )
         steps = Clock(examples, config['batch_size']).steps(config['train_for'])
         return steps * config['batch_size'] * (self.parameters + 20_000)  # nets of no parameters take time, too
 

@@ -1,16 +1,15 @@
 """Exact evaluation: every example of a split once, whatever the batch and the number of devices."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Backend
-from jax_resnet.data import Examples
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.models import ResNet
 
@@ -76,39 +75,56 @@ class Scores:
         return is_right & np.isfinite(self.logits).all(1)
 
 
+class Split(Protocol):
+    """A split, as it comes to the devices."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def like(self) -> tuple[Any, ...]:
+        """Arguments of `batch`, to compile for."""
+
+    @property
+    def batch(self) -> Callable[..., jax.Array]:
+        """From its arguments to a batch of images, within a program."""
+
+    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """Some images, uint8."""
+
+
+def whole_batch(batch_size: int, examples: int, devices: int) -> int:
+    """The size of a batch of evaluation: no more than the examples need, and a multiple of the devices."""
+    return -(-min(batch_size, examples) // devices) * devices
+
+
 @dataclass
 class Evaluator:
-    """Evaluates a network on one split, which it keeps on the devices.
+    """Evaluates a network on one split.
 
     Attributes:
         model, view: the network that a state is of, and what it sees of an image.
-        examples: the split.
+        split: what it is evaluated on.
         class_names: one per label.
-        batch_size: examples at a time; rounded up to a multiple of the devices.
         mesh: the devices, one axis `data`.
         backend: what the devices' platform needs.
     """
 
     model: ResNet
     view: CentreView
-    examples: Examples
+    split: Split
     class_names: Sequence[str]
-    batch_size: int
     mesh: Mesh
     backend: Backend = field(default_factory=Backend)
 
     def __post_init__(self) -> None:
-        self._batch = -(-min(self.batch_size, len(self.examples)) // self.mesh.size) * self.mesh.size
-        missing = -len(self.examples) % self._batch
-        padded = np.pad(self.examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        everywhere = NamedSharding(self.mesh, PartitionSpec())
-        self._images = jax.device_put(padded, everywhere)
         self._form = self.backend.form(self.model)
-        self._logits: Any = self.backend.jit(self._predict, out_shardings=everywhere)
+        self._logits: Any = self.backend.jit(self._predict, out_shardings=NamedSharding(self.mesh, PartitionSpec()))
 
-    def _predict(self, variables: Any, images: jax.Array, start: jax.Array) -> jax.Array:
-        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
-        batch = jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec('data')))
+    def _predict(self, variables: Any, *arguments: jax.Array) -> jax.Array:
+        batch = self.split.batch(*arguments)
         logits = self._form.net.apply(self._form.variables(variables), self.view(batch))
         assert isinstance(logits, jax.Array)
         return logits
@@ -116,24 +132,25 @@ class Evaluator:
     def compile(self, variables: Any) -> None:
         """Compiles the program for variables like these now, rather than at the first batch."""
         with self.backend.compiling():
-            self._logits = self._logits.lower(variables, self._images, jnp.int32(0)).compile()
+            self._logits = self._logits.lower(variables, *self.split.like).compile()
 
-    def batches(self, variables: Any) -> Iterator[np.ndarray]:
-        """The logits, batch by batch, so that a caller can stop in between."""
-        for start in range(0, len(self._images), self._batch):
-            yield np.asarray(self._logits(variables, self._images, jnp.int32(start)))
+    def batches(self, variables: Any) -> Generator[tuple[np.ndarray, np.ndarray]]:
+        """The logits and labels, batch by batch, so that a caller can stop in between."""
+        with contextlib.closing(self.split.turns()) as turns:
+            for arguments, labels in turns:
+                yield np.asarray(self._logits(variables, *arguments))[: len(labels)], labels
 
     def __call__(self, variables: Any) -> Scores:
         """The scores of all examples; those that fill the last batch are cut off."""
         return self.collect(self.batches(variables))
 
-    def collect(self, batches: Iterable[np.ndarray]) -> Scores:
-        """The scores, from the logits of `batches`."""
-        logits = np.concatenate(list(batches))[: len(self.examples)]
-        assert len(logits) == len(self.examples)
-        return Scores(logits, self.examples.labels, self.class_names)
+    def collect(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Scores:
+        """The scores, from `batches`."""
+        logits, labels = map(np.concatenate, zip(*batches, strict=True))
+        assert len(logits) == len(self.split)
+        return Scores(logits, labels, self.class_names)
 
     def mistakes(self, scores: Scores, most: int = 36) -> dict[str, np.ndarray]:
         """The most confident mistakes: `index` into the split, and `images`, uint8, as in the data set."""
         index = scores.mistakes(most)
-        return {'index': index, 'images': self.examples.images[index]}
+        return {'index': index, 'images': self.split.images(index)}

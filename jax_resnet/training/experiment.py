@@ -1,7 +1,7 @@
 """From a config to the parts that training and evaluation are made of, and the checks that need them together."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,14 +17,36 @@ from jax_resnet.backend.base import Backend, Form
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
-from jax_resnet.data import Examples, Source, open_source, preprocessing, stream
-from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
+from jax_resnet.data import PictureSource, Source, open_source
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.resident import ResidentInput
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Steps
+from jax_resnet.training.step import Program, Steps
+from jax_resnet.training.streamed import StreamedInput
+
+Input = ResidentInput | StreamedInput
+"""The part of an experiment that its data determines."""
+
+OF_SOURCE = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
+"""The fields of `config.dataset` that `open_source` takes."""
+
+
+def open_input(config: Mapping[str, Any], source: Source | PictureSource | None = None) -> Input:
+    """The data that a config names.
+
+    Args:
+        config: of the experiment.
+        source: a data set to use in place of the one that the config names.
+
+    Raises:
+        ConfigError, DataError: data that cannot be, or that is missing.
+    """
+    if source is None:
+        source = open_source(**{name: config['dataset'][name] for name in OF_SOURCE})
+    return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
 @dataclass(frozen=True)
@@ -32,16 +54,23 @@ class Experiment:
     """What a config describes: data, network, optimizer, and the devices they run on.
 
     Made by `Experiment.of(config)`; nothing is decoded or computed until it is asked for.
+
+    Attributes:
+        config: all its fields.
+        input: its data.
+        clock: converts durations to steps.
+        mesh: the devices, one axis `data`.
+        model: the network.
     """
 
     config: Mapping[str, Any]
-    source: Source
+    input: Input
     clock: Clock
     mesh: Mesh
     model: models.ResNet
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], source: Source | None = None) -> 'Experiment':
+    def of(cls, config: Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
         """Checks the config, and opens its data set.
 
         Args:
@@ -57,12 +86,12 @@ class Experiment:
         mesh = devices.mesh(config['parallel']['devices'], batch_size)
         parts = dict(backend.of(mesh.devices.flat[0].platform).network)
         model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
-        source = source or open_source(dataset['name'], dataset['data_dir'], dataset['manual_dir'])
-        clock = Clock(source.count(dataset['train']), batch_size)
+        data = open_input(config, source)
+        clock = Clock(data.source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
             if split is not None:
-                source.count(split)
-        experiment = cls(config, source, clock, mesh, model)
+                data.source.count(split)
+        experiment = cls(config, data, clock, mesh, model)
         experiment._check_together()
         return experiment
 
@@ -97,7 +126,7 @@ class Experiment:
     @cached_property
     def trainer(self) -> Backend:
         """What the devices' platform needs, for training."""
-        forward = models.count_multiply_adds(self.model, self.source.image_shape)
+        forward = models.count_multiply_adds(self.model, self.input.image_shape)
         return self._backend_for(3.0 * self.end * self.config['batch_size'] * forward)  # forward, and two gradients
 
     def _backend_for(self, multiply_adds: float) -> Backend:
@@ -109,39 +138,20 @@ class Experiment:
         """How training runs the network."""
         return self.trainer.form(self.model)
 
-    @cached_property
-    def train_examples(self) -> Examples:
-        return self.source.read(self.config['dataset']['train'])
-
-    @cached_property
-    def normalization(self) -> Normalization:
-        dataset = self.config['dataset']
-        if dataset['normalization'] == 'pixel_mean':
-            return preprocessing.pixel_mean(self.train_examples.images)
-        if dataset['normalization'] == 'channel':
-            return preprocessing.channel(dataset['channel_mean'], dataset['channel_std'])
-        return preprocessing.half()
-
-    @property
-    def view(self) -> CentreView:
-        """What the network sees of an image in evaluation."""
-        return CentreView(self.normalization, self.config['dataset']['test_crop'])
-
     @property
     def preprocessing(self) -> Preprocessing:
         """What the network's input and output mean, as a run folder keeps it."""
-        normalize, crop = self.view
-        names = tuple(self.source.class_names)
-        return Preprocessing(normalize.mean, normalize.std, crop, self.source.image_shape, names)
+        normalize, crop = self.input.view
+        names = tuple(self.input.source.class_names)
+        return Preprocessing(normalize.mean, normalize.std, crop, self.input.image_shape, names)
 
     def steps(self) -> Steps:
         """The training steps, to be compiled."""
-        dataset = self.config['dataset']
         return Steps(
             form=self.form,
             optimizer=self.optimizer,
-            augment=Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip']),
-            normalize=self.normalization,
+            augment=self.input.augmentation,
+            normalize=self.input.normalization,
             batch_size=self.config['batch_size'],
             seed=self.config['seed'],
             by_example=NamedSharding(self.mesh, PartitionSpec('data')),
@@ -149,36 +159,17 @@ class Experiment:
             label_smoothing=self.config['loss']['label_smoothing'],
         )
 
-    def compile(self, state: TrainState) -> Callable[[TrainState, int], TrainState]:
-        """The program that trains: from a state like `state`, which it uses up, to the state at a step.
-
-        It raises ValueError where the step lies beyond `window_end` of the state's.
-        """
-        examples = jax.device_put((self.train_examples.images, self.train_examples.labels), self.everywhere)
-        program = self.trainer.jit(self.steps().run, donate_argnums=0, out_shardings=self.everywhere)
-        with self.trainer.compiling():
-            compiled = program.lower(state, jnp.int32(0), *examples).compile()
-
-        def run(state: TrainState, stop: int) -> TrainState:
-            first = int(state.step)
-            if stop > self.window_end(first):
-                raise ValueError(f'from step {first}, the stream reaches to step {self.window_end(first)}; got {stop}')
-            return compiled(state, jnp.int32(stop), *examples)  # type: ignore[no-any-return]
-
-        return run
-
-    def window_end(self, step: int) -> int:
-        """The last step that one call can lead to from `step`: the stream's window (`data.stream`) ends there."""
-        return stream.window_end(step, self.clock.batch_size, self.clock.epoch_size)
+    def compile(self, state: TrainState) -> Program:
+        """The program that trains, for states like this one."""
+        return self.input.program(self.steps(), self.trainer, state, self.mesh)
 
     def evaluator(self, split: str) -> Evaluator:
         """Of a split string, such as 'test'."""
         return Evaluator(
             self.model,
-            self.view,
-            self.source.read(split),
-            self.source.class_names,
-            self.config['batch_size'],
+            self.input.view,
+            self.input.split(split, self.config['batch_size'], self.mesh),
+            self.input.source.class_names,
             self.mesh,
             self.backend,
         )
@@ -193,13 +184,13 @@ class Experiment:
         return jax.eval_shape(self._create)
 
     def _create(self) -> TrainState:
-        images = jnp.zeros((1, *self.source.image_shape))
+        images = jnp.zeros((1, *self.input.image_shape))
         return state.create(self.model, self.optimizer, images, self.config['seed'])
 
     def _check_together(self) -> None:
         config, size = self.config, self.clock.epoch_size
         dataset, batch_size, group_size = config['dataset'], config['batch_size'], config['batch_norm']['group_size']
-        height, width, channels = self.source.image_shape
+        height, _, channels = self.input.image_shape
         if batch_size > size:
             raise ConfigError(
                 f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}'
@@ -221,21 +212,11 @@ class Experiment:
             _ = self.schedule
         except ValueError as e:
             raise ConfigError(f'config.schedule.{e}') from None
-        most = min(height, width) + 2 * dataset['pad']
-        if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
-            raise ConfigError(
-                f'config.dataset.crop={dataset["crop"]}, test_crop={dataset["test_crop"]}: must be at most '
-                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset["pad"]}'
-            )
-        if dataset['pad_with'] == 'black' and dataset['normalization'] == 'pixel_mean':
-            raise ConfigError(
-                "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
-                "with normalization='pixel_mean' it must be 'zero'"
-            )
+        self.input.check()
         for name in ('channel_mean', 'channel_std'):
             if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
                 raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
-        outputs, classes = self.model.num_classes, len(self.source.class_names)
+        outputs, classes = self.model.num_classes, len(self.input.source.class_names)
         if outputs != classes:
             raise ConfigError(
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'

@@ -61,6 +61,7 @@ def train(
     config = complete(config)
     with exactness.exact(config['precision']['matmul']) as options, memory.shortage_told():
         experiment = Experiment.of(config)
+        experiment.input.check_data()
         folder = RunFolder(workdir)
         with folder.errors_told():
             folder.open(config)
@@ -103,7 +104,7 @@ class _Run:
         self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
         try:
             self._compile()
-            with self.stop_signals:
+            with contextlib.closing(self.run), self.stop_signals:
                 return self._loop(profile)
         finally:
             self.progress.close()
@@ -155,8 +156,8 @@ class _Run:
             for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
             if self.config[every] is not None
         ]
-        first, before, began = self.step, self.totals, time.monotonic()
-        stop = min(first + self.turns, self.end, self.experiment.window_end(first), *due)
+        first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
+        stop = min(first + self.turns, self.end, self.experiment.input.window_end(first), *due)
         self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
@@ -166,7 +167,7 @@ class _Run:
         self.turns = dispatch_size(self.turns, seconds / steps)
         self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
         loss, errors = float(self.totals.loss - before.loss), int(self.totals.errors - before.errors)
-        self.progress.update(self.step, steps, loss, errors, seconds)
+        self.progress.update(self.step, steps, loss, errors, seconds, self.run.waited - waited)
 
     def _is_due(self, every: str, step: int | None = None) -> bool:
         duration = self.config[every]
@@ -196,11 +197,12 @@ class _Run:
 
     def _score(self, name: str) -> Scores:
         evaluator = self.evaluators[name]
-        batches = []
-        for logits in evaluator.batches(self.state.variables):
-            batches.append(logits)
-            self._heed_stop()
-        return evaluator.collect(batches)
+        scored = []
+        with contextlib.closing(evaluator.batches(self.state.variables)) as batches:
+            for batch in batches:
+                scored.append(batch)
+                self._heed_stop()
+        return evaluator.collect(scored)
 
     def _save(self) -> None:
         if not jax.jit(all_finite)(self.state.variables):

@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from jax_resnet.config.durations import Clock
 
+LEAST_SHARE = 0.05
+"""Of the time in which the devices wait for input, to be told."""
+
 
 class Progress:
     """Shows step, epoch, losses, errors, speed and time left.
@@ -25,6 +28,7 @@ class Progress:
         self._bar: tqdm | None = None
         self._began: tuple[int, float] | None = None
         self._new = (0, 0.0, 0)  # steps, loss and errors since the last line shown
+        self._waited = (0.0, 0.0)  # and seconds, of which the devices waited for input
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -33,23 +37,35 @@ class Progress:
         else:
             self._print(text)
 
-    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float) -> None:
-        """After a dispatch that led to `step`: its number of steps, sums over them, and how long it took."""
+    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
+        """After a dispatch that led to `step`.
+
+        Args:
+            step: that was reached.
+            steps: of this dispatch.
+            loss, errors: sums over its steps.
+            seconds: that it took.
+            waited: seconds of these in which the devices waited for their input.
+        """
         if self._began is None:
             self._began = (step, time.monotonic())
         self._new = (self._new[0] + steps, self._new[1] + loss, self._new[2] + errors)
+        self._waited = (self._waited[0] + seconds, self._waited[1] + waited)
         if self._is_terminal and self._bar is None:
             form = '{percentage:3.0f}%|{bar}| {desc}'
             self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=form)
         if self._bar is None and not self._clock.is_due(self._log_every, step):
             return
         all_steps, all_loss, all_errors = self._new
-        self._new = (0, 0.0, 0)
+        share = self._waited[1] / self._waited[0]
+        self._new, self._waited = (0, 0.0, 0), (0.0, 0.0)
         text = (
             f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
             f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
         )
+        if share >= LEAST_SHARE:
+            text += f', input-bound: {100 * share:.0f} %'
         if self._bar is not None:
             self._bar.set_description_str(text, refresh=False)
             self._bar.update(step - self._bar.n)

@@ -1,7 +1,7 @@
 """The training step: the loss, its gradient and the update; and the compiled program that runs many of them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Form
 from jax_resnet.data import stream
-from jax_resnet.data.preprocessing import Augmentation, Normalization
+from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
 from jax_resnet.training.state import Purpose, TrainState, all_finite
 
 SECONDS_PER_DISPATCH = 0.5
@@ -56,7 +56,7 @@ class Steps:
 
     form: Form
     optimizer: optax.GradientTransformation
-    augment: Augmentation
+    augment: Augmentation | ColourAugmentation
     normalize: Normalization
     batch_size: int
     seed: int
@@ -84,12 +84,23 @@ class Steps:
         state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.enter(state))
         return self.form.leave(state)  # type: ignore[no-any-return]
 
-    def step(self, state: TrainState, images: jax.Array, labels: jax.Array) -> TrainState:
-        """One update, by a batch of uint8 images [batch, height, width, channels] and labels [batch].
+    def step(
+        self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array | None = None
+    ) -> TrainState:
+        """One update.
 
-        The state is one that `form.enter` made.
+        Args:
+            state: one that `form.enter` made.
+            images: uint8 [batch, height, width, channels].
+            labels: int32 [batch].
+            draws: uint32 [batch, 2], the epoch and the index of each image, by which its augmentation is drawn; None:
+                the batch's is drawn by the step.
         """
-        key = jax.random.fold_in(Purpose.AUGMENTATION.key(self.seed), state.step)
+        key = Purpose.AUGMENTATION.key(self.seed)
+        if draws is None:
+            key = jax.random.fold_in(key, state.step)
+        else:
+            key = jax.vmap(lambda draw: jax.random.fold_in(jax.random.fold_in(key, draw[0]), draw[1]))(draws)
         views = self.augment(key, images, self.normalize)
         dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
         errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
@@ -102,6 +113,11 @@ class Steps:
             opt_state=opt_state,
             totals=state.totals.add(loss, errors),
         )
+
+    def streamed(self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array) -> TrainState:
+        """`step`, for many dispatches in a row: after the first that is not finite, the step's number stays."""
+        after = self.step(state, images, labels, draws)
+        return after.replace(step=state.step + state.finite, finite=state.finite & after.finite)  # type: ignore[no-any-return]
 
     def _differentiate(self, state: TrainState, dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
         """(errors, (loss, batch_stats, gradient)) of a batch, by its microbatches."""
@@ -130,3 +146,19 @@ class Steps:
 
         (errors, sums), _ = jax.lax.scan(add, zeros, turns)
         return errors, jax.tree.map(lambda x: x / self.microbatches, sums)
+
+
+class Program(Protocol):
+    """Compiled training.
+
+    Attributes:
+        waited: seconds that the devices had nothing to do but to wait for their input.
+    """
+
+    waited: float
+
+    def __call__(self, state: TrainState, stop: int) -> TrainState:
+        """From a state, which is used up, to the state at step `stop`, or at the first that is not finite."""
+
+    def close(self) -> None:
+        """Ends what makes batches ahead of time."""

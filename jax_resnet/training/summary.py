@@ -15,9 +15,9 @@ def introduce(experiment: Experiment, params: Any) -> list[str]:
     """Lines for a person: the network's size, what decays, how long it trains, and the learning rate."""
     clock, end = experiment.clock, experiment.end
     dataset = experiment.config['dataset']
-    shared = experiment.source.shared(dataset['train'], dataset['test'])
+    shared = experiment.input.source.shared(dataset['train'], dataset['test'])
     return [
-        models.describe(experiment.model, experiment.source.image_shape),
+        models.describe(experiment.model, experiment.input.image_shape),
         *([f'{shared:,} examples of {dataset["test"]!r} are trained on: the test error is none'] if shared else []),
         describe_decay(experiment.config['optimizer'], params),
         f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs',
@@ -89,7 +89,7 @@ def summarize(
         seconds: that the run took, over all its starts.
     """
     last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
-    model, image_shape = experiment.model, experiment.source.image_shape
+    model, image_shape = experiment.model, experiment.input.image_shape
     return {
         'final_test_error': test.error,
         'final_test_loss': test.loss,

@@ -18,7 +18,6 @@ from jax_resnet import backend, models
 from jax_resnet.backend import exactness, memory
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
-from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -28,7 +27,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation import Evaluator, Scores
-from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.experiment import Experiment, open_input
 from jax_resnet.training.known import check_same, known, on_trust, read_variables, variables_of
 
 _log = logging.getLogger(__name__)
@@ -116,17 +115,17 @@ def evaluate(
         ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
     """
     trained, config = _load_stacked(path, config, data_dir)
-    dataset = config['dataset']
-    source = open_source(dataset['name'], data_dir or dataset['data_dir'], dataset['manual_dir'])
+    dataset = {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}
     device = jax.local_devices()[0]
-    examples = source.read(dataset['test'] if split is None else split)
+    mesh = Mesh(np.array([device]), ('data',))
     evaluator = Evaluator(
         trained.model,
         trained.preprocess,
-        examples,
+        open_input({**config, 'dataset': dataset}).split(
+            dataset['test'] if split is None else split, config['batch_size'], mesh
+        ),
         trained.class_names,
-        config['batch_size'],
-        Mesh(np.array([device]), ('data',)),
+        mesh,
         backend.of(device.platform, config['precision']['deterministic']),
     )
     with exactness.exact(config['precision']['matmul']):

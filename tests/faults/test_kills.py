@@ -15,6 +15,8 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
+from PIL import Image
 
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
@@ -25,13 +27,33 @@ ROOT = Path(__file__).parents[2]
 CLOCKS = ('seconds', 'images_per_second')
 
 
-def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path) -> None:
+def of_digits(folder: Path) -> list[str]:
+    return ['--config=configs/resnet20_digits.py', '--config.model.depth=8', '--config.dataset.validation=train[-200:]']
+
+
+def of_pictures(folder: Path) -> list[str]:
+    """200 pictures to train on and 80 for validation, of three classes, and views of 16 x 16."""
+    rng = np.random.default_rng(0)
+    for index in range(280):
+        place = folder / 'pictures' / ('train' if index < 200 else 'val') / 'abc'[index % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(rng.integers(0, 100 + 70 * (index % 3), (6, 8, 3), dtype=np.uint8))
+        image.resize((40, 30)).save(place / f'{index}.jpg')
+    return [
+        *('--config=configs/resnet18_folder.py', f'--config.dataset.folder={folder / "pictures"}'),
+        *('--config.model.name=cifar_resnet', '--config.model.depth=8', '--config.model.num_classes=3'),
+        *('--config.dataset.crop=16', '--config.pictures.test_shorter_side=18', '--config.pictures.threads=2'),
+        *('--config.dataset.validation=train[-50:]', '--config.dataset.color_jitter=0.4'),
+    ]
+
+
+@pytest.mark.parametrize('of', [of_digits, pytest.param(of_pictures, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path, of: Callable[[Path], list[str]]) -> None:
     kills = int(os.environ.get('JAX_RESNET_KILLS', 3))
     command = [
-        *(sys.executable, 'main.py', '--config=configs/resnet20_digits.py', '--config.model.depth=8'),
+        *(sys.executable, 'main.py', *of(tmp_path)),
         *('--config.batch_size=32', '--config.batch_norm.group_size=16', f'--config.train_for={60 * kills} steps'),
         *('--config.evaluate_every=20 steps', '--config.checkpoint_every=15 steps', '--config.log_every=5 steps'),
-        '--config.dataset.validation=train[-200:]',
     ]
     draw, folder = random.Random(kills), tmp_path / 'killed'
     for kill in range(kills):

@@ -6,6 +6,7 @@ from jax.sharding import Mesh
 from jax_resnet import data, models
 from jax_resnet.data import preprocessing
 from jax_resnet.training.evaluation import Evaluator, Scores
+from jax_resnet.training.resident import ResidentSplit
 
 NET = models.cifar_resnet(8)
 
@@ -13,7 +14,7 @@ NET = models.cifar_resnet(8)
 def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
     view = preprocessing.CentreView(preprocessing.half(), test_crop)
-    return Evaluator(NET, view, examples, tuple('0123456789'), batch_size, mesh)
+    return Evaluator(NET, view, ResidentSplit(examples, batch_size, mesh), tuple('0123456789'), mesh)
 
 
 def random_examples(n: int) -> data.Examples:

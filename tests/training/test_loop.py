@@ -227,8 +227,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
 def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The square root of 0 is 0, and its derivative is infinite."""
     experiment = Experiment.of(make_config())
-    state, images = experiment.initial_state(), experiment.train_examples.images[:32]
-    labels = experiment.train_examples.labels[:32]
+    state, images = experiment.initial_state(), experiment.input.examples.images[:32]
+    labels = experiment.input.examples.labels[:32]
     monkeypatch.setattr(
         'optax.softmax_cross_entropy_with_integer_labels', lambda logits, _: jax.numpy.sqrt(0 * logits[:, 0])
     )

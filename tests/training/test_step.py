@@ -28,7 +28,7 @@ def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
 def after_a_step(**changes) -> TrainState:
     experiment = Experiment.of(small_config(**{'batch_norm.group_size': 8, **changes}))
     steps = experiment.steps()
-    images, labels = experiment.train_examples.images[:32], experiment.train_examples.labels[:32]
+    images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
     step = experiment.backend.jit(steps.step)
     return jax.device_get(step(experiment.initial_state(), images, labels))
 

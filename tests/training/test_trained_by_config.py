@@ -86,7 +86,7 @@ def test_weights_that_say_another_network(bare: Path) -> None:
 
 
 def test_data_that_the_mean_needs_and_that_is_not_there(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(*_: object) -> None:
+    def gone(**_: object) -> None:
         raise DataError('digits: is not there')
 
     monkeypatch.setattr('jax_resnet.training.experiment.open_source', gone)

@@ -1,0 +1,203 @@
+"""Times the input of pictures: decoding, cropping, resizing and batching. `python benchmarks/pictures.py`.
+
+Prints images a second: of decoders alone, of one with the crop and the resize, of the whole pipeline by threads and
+processes, and of PyTorch's DataLoader with Pillow doing the same crop. Each is measured in turn. The pictures are those
+of a prepared data set, as they are, or enlarged to the size that ImageNet's usually have.
+"""
+
+import argparse
+import io
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from peers import Load, Run, in_a_process, in_turn, versions
+
+from jax_resnet.data.pictures.batches import Batches, Purpose, Uniform, iterate
+from jax_resnet.data.pictures.crops import AreaCrop, resize
+from jax_resnet.data.pictures.records import open_records
+from jax_resnet.data.pictures.source import Picture
+
+CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
+
+NEEDED = 8 * 3000
+"""Images a second that eight H200 would take of ResNet-50, by the issue's guess of 3,000 each."""
+
+
+@dataclass
+class InMemory:
+    """Encoded pictures in memory, so that no disk is measured."""
+
+    encoded: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, index: int) -> Picture:
+        return Picture(self.encoded[index], 0)
+
+    def name(self, index: int) -> str:
+        return f'picture {index}'
+
+
+def pictures(data_dir: str, count: int, enlarged: bool) -> InMemory:
+    """The first pictures of Imagenette; enlarged to 500 x 375 pixels, they have about as many bytes as ImageNet's."""
+    from PIL import Image
+
+    source = open_records('imagenette', Path(data_dir)).read('train')
+    encoded = [source[index].encoded for index in range(count)]
+    if enlarged:
+        for index, content in enumerate(encoded):
+            file = io.BytesIO()
+            image = Image.open(io.BytesIO(content)).convert('RGB').resize((500, 375), Image.Resampling.BICUBIC)
+            image.save(file, 'JPEG', quality=96)
+            encoded[index] = file.getvalue()
+    return InMemory(encoded)
+
+
+def decoders() -> dict[str, Callable[[bytes], Any]]:
+    """By name, from a JPEG to its pixels."""
+    import simplejpeg
+    from PIL import Image
+
+    found: dict[str, Callable[[bytes], Any]] = {
+        'simplejpeg': lambda encoded: simplejpeg.decode_jpeg(encoded, 'RGB'),
+        'Pillow': lambda encoded: np.asarray(Image.open(io.BytesIO(encoded)).convert('RGB')),
+    }
+    try:
+        import cv2
+    except ImportError:
+        return found
+    cv2.setNumThreads(1)
+    found['OpenCV'] = lambda encoded: cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return found
+
+
+def each(function: Callable[[int], Any], count: int) -> Run:
+    """Seconds of a function for each picture, one after another."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        for index in range(count):
+            function(index)
+        return (time.perf_counter() - began) / count
+
+    return run
+
+
+def with_resize(of: InMemory, size: int) -> Callable[[int], None]:
+    """The decoder with the crop and the resize, and nothing else."""
+    import simplejpeg
+
+    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, Purpose.CROP)(0, i) for i in range(len(of))]
+
+    def one(index: int) -> None:
+        image = simplejpeg.decode_jpeg(of.encoded[index], 'RGB')
+        resize(image, CROP(*image.shape[:2], numbers[index]), out, 'bilinear')
+
+    return one
+
+
+def steadily(batches: Iterator[Any], batch_size: int, count: int) -> Run:
+    """Seconds an image of an iterator without end, of which so many batches are taken at a time."""
+
+    def run() -> float:
+        began = time.perf_counter()
+        for _ in itertools.islice(batches, count):
+            pass
+        return (time.perf_counter() - began) / (count * batch_size)
+
+    return run
+
+
+def pipeline(of: InMemory, size: int, batch_size: int, count: int, threads: int, processes: int) -> Run:
+    """The whole of it, begun anew at each call so that no thread works while others are measured."""
+    batches = Batches(of, CROP, size, batch_size, 2**40, seed=0)
+
+    def run() -> float:
+        iterator = iterate(batches, 0, threads, processes)
+        for _ in range(2 * max(1, processes) * threads):  # until it runs steadily
+            next(iterator)
+        seconds = steadily(iterator, batch_size, count)()
+        iterator.close()
+        return seconds
+
+    return run
+
+
+def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: int) -> Run:
+    """PyTorch's, of uint8 batches: Pillow decodes, crops and resizes."""
+    import torch
+    from PIL import Image
+
+    class Views(torch.utils.data.Dataset):
+        def __init__(self) -> None:
+            self.uniform = Uniform(0, Purpose.CROP)
+
+        def __len__(self) -> int:
+            return 2**30
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+            encoded, label = of[index % len(of)]
+            image = Image.open(io.BytesIO(encoded)).convert('RGB')
+            left, top, right, bottom, _ = CROP(image.height, image.width, self.uniform(0, index))
+            cut = image.crop((int(left), int(top), int(right), int(bottom)))
+            return np.asarray(cut.resize((size, size), Image.Resampling.BILINEAR)), label
+
+    torch.set_num_threads(1)
+
+    def run() -> float:
+        loader = torch.utils.data.DataLoader(Views(), batch_size=batch_size, num_workers=workers)
+        iterator = iter(loader)
+        for _ in range(2 * max(1, workers)):
+            next(iterator)
+        return steadily(iterator, batch_size, count)()
+
+    return run
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data_dir', default=os.environ.get('TFDS_DATA_DIR', ''), help='with prepared imagenette')
+    parser.add_argument('--enlarged', action='store_true', help='500 x 375 pixels, and views of 224; else 160, and 128')
+    parser.add_argument('--pictures', type=int, default=256)
+    parser.add_argument('--batch_size', type=int, default=64)
+    parser.add_argument('--batches', type=int, default=6, help='in a round')
+    parser.add_argument('--rounds', type=int, default=7)
+    options = parser.parse_args()
+    of, size = pictures(options.data_dir, options.pictures, options.enlarged), 224 if options.enlarged else 128
+    runs = {
+        f'{name} alone': each(lambda i, decode=decode: decode(of.encoded[i]), len(of))
+        for name, decode in decoders().items()
+    }
+    bound = 'simplejpeg, crop and resize, one core'
+    runs[bound] = each(with_resize(of, size), len(of))
+    how = size, options.batch_size, options.batches
+    for threads, processes in ((1, 0), (2, 0), (4, 0), (1, 1), (1, 2)):
+        runs[f'pipeline, {threads} threads, {processes} processes'] = pipeline(of, *how, threads, processes)
+    with Load() as load, in_a_process(data_loader, of, *how, 1) as one, in_a_process(data_loader, of, *how, 2) as two:
+        runs |= {"PyTorch's DataLoader, 1 worker": one, "PyTorch's DataLoader, 2 workers": two}
+        seconds = in_turn(runs, options.rounds)
+    height, width = (375, 500) if options.enlarged else (160, 160)
+    kib = sum(map(len, of.encoded)) / len(of) / 1024
+    print(f'{len(of)} pictures of {height} x {width}, {kib:.0f} KiB each, views of {size}; {load}')
+    for name, value in seconds.items():
+        print(f'{name:40} {1 / value:8,.0f} images/s, {1e6 * value:6.0f} us')
+    ours, theirs = seconds['pipeline, 1 threads, 0 processes'], seconds["PyTorch's DataLoader, 1 worker"]
+    print(f'of the decoder with crop and resize, the pipeline gives {seconds[bound] / ours:.2f} a core')
+    print(f"of PyTorch's DataLoader, {theirs / ours:.2f} with one thread or worker, ", end='')
+    both = seconds["PyTorch's DataLoader, 2 workers"] / seconds['pipeline, 2 threads, 0 processes']
+    print(f'{both:.2f} with two')
+    print(f'{NEEDED:,} images/s, of eight H200 at {NEEDED // 8:,} each, need {NEEDED * ours:.0f} such cores')
+    print(json.dumps({**versions(), 'size': size, 'seconds': seconds, **load.found()}))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,30 @@
+"""What the configs for pictures start from: the recipe of He et al. 2015 on ImageNet (section 3.4).
+
+A picture's shorter side is randomly from 256 to 480 pixels long; a random crop of 224 x 224 is taken, mirrored or not,
+and its colours are changed as AlexNet's. Marked (inferred): the paper leaves it open.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    """120 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, weight decay 0.0001."""
+    config = base.get_config()
+    config.batch_size = 256
+    config.train_for = '120 epochs'
+    config.log_every = '20 steps'
+    config.dataset.name = 'imagenet2012'
+    config.dataset.test = 'validation'
+    config.dataset.check = 'none'
+    config.dataset.pad = 0
+    config.dataset.crop = 224
+    config.dataset.lighting = 0.1
+    config.pictures.view = 'scale'
+    config.model.name = 'imagenet_resnet'
+    config.model.depth = 50
+    config.model.num_classes = 1000
+    config.schedule.drop_at = ('30 epochs', '60 epochs')  # (inferred): "when the error plateaus"
+    config.batch_norm.group_size = 32  # (inferred)
+    return config

@@ -1,0 +1,36 @@
+"""Whether the sizes fit each other that a config gives for pictures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jax_resnet.errors import ConfigError
+
+
+def check_crops(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a crop that no picture has, or a range whose ends are in the wrong order.
+
+    Args:
+        dataset, pictures: the groups of a config, each field checked by itself.
+    """
+    crop, test_crop = dataset['crop'], dataset['test_crop'] or dataset['crop']
+    if not crop:
+        raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')
+    if dataset['pad']:
+        raise ConfigError(f'config.dataset.pad={dataset["pad"]}: must be 0 for pictures, which are cropped unpadded')
+    least, most = pictures['shorter_side']
+    if pictures['view'] == 'scale' and not crop <= least <= most:
+        raise ConfigError(
+            f'config.pictures.shorter_side={(least, most)}: must be two lengths, the shorter first, and at least '
+            f'config.dataset.crop={crop}'
+        )
+    for name in ('area', 'aspect_ratio'):
+        if pictures[name][0] > pictures[name][1]:
+            raise ConfigError(f'config.pictures.{name}={pictures[name]}: must be the least, and then the most')
+    for name, size in (('test_crop', test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
+        if size > pictures['test_shorter_side']:
+            raise ConfigError(
+                f'config.pictures.test_shorter_side={pictures["test_shorter_side"]}: must be at least '
+                f'config.dataset.{name}={size}'
+            )
+    if dataset['normalization'] == 'pixel_mean' and crop != test_crop:
+        raise ConfigError(f"config.dataset.test_crop={test_crop}: must be crop={crop} with normalization='pixel_mean'")

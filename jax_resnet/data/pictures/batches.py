@@ -1,0 +1,166 @@
+"""Batches of decoded views: which pictures, in which order, and which part of each; and threads that make them.
+
+The order and the crops are functions of (seed, epoch, index). So a batch does not depend on threads, processes, the
+size of other batches, or where a run was stopped.
+"""
+
+import os
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jax_resnet.data.pictures.crops import NUMBERS, Crop, resize
+from jax_resnet.data.pictures.decoding import decode
+from jax_resnet.data.pictures.source import Pictures
+from jax_resnet.errors import DataError
+
+SHUFFLE_ROUNDS = 4
+"""Of grain's shuffle, as grain's own data sets have it."""
+
+
+class Purpose(IntEnum):
+    """What random numbers on the host are for."""
+
+    ORDER = 1
+    CROP = 2
+
+
+class Batch(NamedTuple):
+    """A batch: arrays of NumPy's, or on the devices.
+
+    Attributes:
+        images: uint8 [batch, size, size, 3].
+        labels: int32 [batch]; -1 where the split has no more pictures.
+        draws: uint32 [batch, 2], the epoch and the index of each picture, by which the device draws.
+    """
+
+    images: Any
+    labels: Any
+    draws: Any
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a split, by their number.
+
+    Attributes:
+        pictures: of the split.
+        crop: what is seen of each.
+        size: height and width of a view, in pixels.
+        batch_size: views in a batch.
+        count: how many batches there are.
+        seed: of the order and the crops: consecutive batches of consecutive permutations, one an epoch; None: the
+            split's own order, once.
+        interpolation: how a part becomes a view: 'bilinear' or 'bicubic'.
+        exif_rotation: turn each picture as its EXIF says.
+    """
+
+    pictures: Pictures
+    crop: Crop
+    size: int
+    batch_size: int
+    count: int
+    seed: int | None = None
+    interpolation: str = 'bilinear'
+    exif_rotation: bool = False
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> Batch:
+        """A batch. Raises DataError, which names the picture, where one cannot be read or decoded."""
+        batch = Batch(
+            np.empty((self.batch_size, self.size, self.size, 3), np.uint8),
+            np.empty(self.batch_size, np.int32),
+            np.zeros((self.batch_size, 2), np.uint32),
+        )
+        uniform = Uniform(self.seed or 0, Purpose.CROP)
+        for row in range(self.batch_size):
+            epoch, place = divmod(number * self.batch_size + row, len(self.pictures))
+            if self.seed is None and epoch:
+                batch.images[row], batch.labels[row] = 0, -1
+                continue
+            index = place if self.seed is None else self.index(epoch, place)
+            batch.draws[row] = epoch, index
+            batch.labels[row] = self._view(index, uniform(epoch, index), batch.images[row])
+        return batch
+
+    def views(self, indices: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Views of some pictures, without a random crop: uint8 [n, size, size, 3]; and their labels, int32 [n]."""
+        indices = list(indices)
+        images, labels = np.empty((len(indices), self.size, self.size, 3), np.uint8), np.empty(len(indices), np.int32)
+        for row, index in enumerate(indices):
+            labels[row] = self._view(index, [], images[row])
+        return images, labels
+
+    def index(self, epoch: int, place: int) -> int:
+        """The picture that an epoch's order has at a place."""
+        from grain.experimental import index_shuffle
+
+        assert self.seed is not None
+        seed = _order_seed(self.seed, epoch)
+        return int(index_shuffle(place, max_index=len(self.pictures) - 1, seed=seed, rounds=SHUFFLE_ROUNDS))
+
+    def _view(self, index: int, numbers: list[float], out: np.ndarray) -> int:
+        """Writes a picture's view; returns its label."""
+        encoded, label = self.pictures[index]
+        try:
+            image = decode(encoded, self.exif_rotation)
+        except ValueError as e:
+            raise DataError(f'{self.pictures.name(index)}: cannot be read as a picture ({e})') from None
+        height, width, _ = image.shape
+        resize(image, self.crop(height, width, numbers), out, self.interpolation)
+        return label
+
+
+class Uniform:
+    """Uniform random numbers that are functions of (seed, purpose, epoch, index). Not for several threads."""
+
+    def __init__(self, seed: int, purpose: Purpose) -> None:
+        self._philox = np.random.Philox(key=np.array([seed, purpose], np.uint64))
+        self._state = self._philox.state
+
+    def __call__(self, epoch: int, index: int) -> list[float]:
+        """NUMBERS numbers from 0 and below 1."""
+        self._state['state']['counter'][:] = 0, 0, epoch, index
+        self._philox.state = self._state
+        numbers: list[float] = ((self._philox.random_raw(NUMBERS) >> 11) * 2.0**-53).tolist()
+        return numbers
+
+
+def _order_seed(seed: int, epoch: int) -> int:
+    """Of an epoch's permutation: 32 bits."""
+    return int(Uniform(seed, Purpose.ORDER)(epoch, 0)[0] * 2**32)
+
+
+def iterate(batches: Batches, first: int, threads: int, processes: int) -> Generator[Batch]:
+    """The batches from number `first`, in order, made ahead by threads, or by processes of so many threads.
+
+    Args:
+        batches: to be made.
+        first: where to begin.
+        threads: that decode, each a batch at a time; 0 is one a CPU core.
+        processes: that have these threads; 0 is this one.
+
+    Raises:
+        DataError: a picture that cannot be read or decoded.
+    """
+    import grain
+
+    threads = threads or len(os.sched_getaffinity(0))
+    ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
+    dataset = grain.MapDataset.source(batches)[first:].to_iter_dataset(ahead)
+    if processes:
+        from absl import flags
+
+        if not flags.FLAGS.is_parsed():  # grain asks them what its workers shall do
+            flags.FLAGS.mark_as_parsed()
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=processes, per_worker_buffer_size=2))
+    iterator = iter(dataset)
+    try:
+        yield from iterator
+    finally:
+        iterator.close()

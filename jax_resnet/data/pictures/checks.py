@@ -1,0 +1,103 @@
+"""Checks before a run that its pictures can be read: better than a stop after hours, at one that cannot."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from jax_resnet import files
+from jax_resnet.data.pictures import decoding
+from jax_resnet.data.pictures.source import Pictures, PictureSource
+from jax_resnet.errors import DataError
+
+_log = logging.getLogger(__name__)
+
+CHECKS: dict[str, Callable[[bytes], Any]] = {'headers': decoding.size, 'all': decoding.decode}
+"""By name, what each picture's bytes are given to. 'all' covers 'headers'."""
+
+CHUNK = 256
+"""Pictures that a thread reads at a time."""
+
+MOST_NAMED = 3
+"""Pictures that an error names."""
+
+
+def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
+    """Reads all pictures of splits, in as many threads as there are processors.
+
+    A check that passed is remembered in the cache folder, so that it is made once for the same pictures.
+
+    Args:
+        source: of the pictures.
+        split_specs: in TFDS's syntax.
+        how: 'headers' reads each picture and looks at its header; 'all' decodes it, too; 'none' does nothing.
+
+    Raises:
+        DataError: pictures that cannot be read; it says how many, and names the first of them.
+    """
+    specs = sorted(set(split_specs))
+    if how == 'none' or any(_is_there(_marker(source, specs, passed)) for passed in (how, 'all')):
+        return
+    total, bad, named = 0, 0, list[str]()
+    for spec in specs:
+        pictures = source.read(spec)
+        total += len(pictures)
+        starts = range(0, len(pictures), CHUNK)
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            tqdm(desc=f'checking {source.name}, {spec}', total=len(pictures), disable=None) as bar,
+        ):
+            for start, problems in zip(
+                starts, pool.map(partial(_problems, pictures, CHECKS[how]), starts), strict=True
+            ):
+                bad += len(problems)
+                named += problems[: MOST_NAMED - len(named)]
+                bar.update(min(CHUNK, len(pictures) - start))
+    if bad:
+        more = ', ...' if bad > len(named) else ''
+        raise DataError(
+            f'{bad:,} of {total:,} pictures of {source.name} cannot be read: {", ".join(named)}{more}; '
+            'remove or mend them'
+        )
+    _remember(_marker(source, specs, how))
+
+
+def _problems(pictures: Pictures, look: Callable[[bytes], Any], start: int) -> list[str]:
+    """The pictures of the chunk that begins at `start` which cannot be read, each with the reason."""
+    found = []
+    for index in range(start, min(start + CHUNK, len(pictures))):
+        try:
+            look(pictures[index].encoded)
+        except DataError as e:  # names the picture
+            found.append(str(e))
+        except ValueError as e:
+            found.append(f'{pictures.name(index)} ({e})')
+    return found
+
+
+def _marker(source: PictureSource, specs: Sequence[str], how: str) -> Path:
+    """The file that is there if a check passed."""
+    key = json.dumps([source.name, source.fingerprint, specs, how])
+    return files.cache_folder() / f'checked-{hashlib.sha256(key.encode()).hexdigest()[:32]}'
+
+
+def _is_there(marker: Path) -> bool:
+    with suppress(OSError):  # a folder that may not be read
+        return marker.is_file()
+    return False
+
+
+def _remember(marker: Path) -> None:
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        files.write(marker, b'')
+    except OSError as e:
+        _log.warning('the check cannot be remembered in %s, so the next start checks again: %s', marker.parent, e)

@@ -1,0 +1,19 @@
+"""The names of ImageNet's classes, by their synsets in WordNet."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+
+@cache
+def imagenet_classes() -> MappingProxyType[str, str]:
+    """The names of ImageNet's 1,000 classes by synset, such as n01440764, in the order of the labels."""
+    lines = Path(__file__).with_name('imagenet_classes.txt').read_text(encoding='utf-8').splitlines()
+    return MappingProxyType(dict(line.split(' ', 1) for line in lines))
+
+
+def shown_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Classes as a person reads them: the words for synsets, where all are ImageNet's; others as they are."""
+    words = imagenet_classes()
+    return tuple(words[name] for name in names) if all(name in words for name in names) else tuple(names)

@@ -1,0 +1,238 @@
+"""Pictures in folders, one folder per class: the layout in which ImageNet and most other data sets are unpacked."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from jax_resnet import files
+from jax_resnet.data.pictures.classes import shown_names
+from jax_resnet.data.pictures.source import Picture, PictureSource
+from jax_resnet.errors import DataError
+from jax_resnet.files import shown
+
+_log = logging.getLogger(__name__)
+
+LAYOUT = 'expected are train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> with two or more classes'
+ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
+SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
+"""Of Windows; like hidden files, they are passed over."""
+
+_Found = Mapping[str, Sequence[str]]
+"""By class, in order, the names of its pictures, in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class FolderPictures:
+    """The pictures of a split, read from their files.
+
+    It costs some 35 bytes per picture, which is little where there are a million.
+
+    Attributes:
+        folder: of the classes.
+        classes: by label, the name of its folder.
+        labels: int32, one per picture.
+        names: of all files, one after another.
+        bounds: int64; the name of picture i is names[bounds[i] : bounds[i + 1]].
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    names: bytes
+    bounds: np.ndarray
+
+    @classmethod
+    def of(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
+        """What was found in the folder of the classes; a class may have no pictures."""
+        counts = [len(found.get(of, ())) for of in classes]
+        names = [os.fsencode(name) for of in classes for name in found.get(of, ())]
+        labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
+        return cls(folder, tuple(classes), labels, b''.join(names), np.cumsum([0, *map(len, names)], dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Picture:
+        """A picture. Raises DataError, which names it, where its file is gone or cannot be read."""
+        path = self._path(index)
+        try:
+            return Picture(files.read(path, follow=True), int(self.labels[index]))
+        except OSError as e:
+            raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
+
+    def name(self, index: int) -> str:
+        """The path of a picture, for a message."""
+        return shown(self._path(index))
+
+    def _path(self, index: int) -> Path:
+        name = self.names[self.bounds[index] : self.bounds[index + 1]]
+        return self.folder / self.classes[self.labels[index]] / os.fsdecode(name)
+
+
+def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed: int = 0) -> PictureSource:
+    """A folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or <class>/* alone.
+
+    Labels follow the sorted names of the classes' folders. Where all of these are ImageNet's, n01440764, the names of
+    its classes are shown for them. Examples are sorted by label, and then by the name of the file.
+
+    Args:
+        name: of the data set, for messages.
+        folder: as above, 'val' or 'validation'; links in it are followed.
+        validation_fraction: of each class, what is drawn for 'validation' where the folder has classes alone. Both
+            splits get a picture of each class that has two.
+        seed: of that draw. What it draws of a class does not depend on the other classes.
+
+    Raises:
+        DataError: no such folder, another layout, a class that is not in train or has no pictures there.
+    """
+    scan = _Scan()
+    try:
+        places = _places(folder)
+        found = {split: scan.pictures(folder, place, f'listing {name}, {split}') for split, place in places.items()}
+    except OSError as e:
+        raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
+    scan.tell()
+    if 'test' in found and not found['test']:
+        _log.warning('%s: has no classes, and is left out', shown(folder / 'test'))
+        del found['test']
+    _check_classes(folder, places, found)
+    classes = list(found['train'])
+    if 'validation' not in found:
+        found = _drawn(found['train'], validation_fraction, seed)
+        scan.digest.update(f'{validation_fraction} {seed}'.encode())
+    for split, of in found.items():
+        missing = [c for c in classes if not of.get(c)]
+        if len(missing) == len(classes):
+            raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
+        if missing:
+            _log.warning('%s: %s has no pictures of %s', shown(folder), split, _some(missing))
+    pictures = {split: FolderPictures.of(folder / places.get(split, ''), classes, of) for split, of in found.items()}
+    return PictureSource.of(name, shown_names([*map(shown, classes)]), pictures, scan.digest.hexdigest()[:16])
+
+
+class _Scan:
+    """Lists the pictures in folders, digests what it finds, and counts what is odd."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._files: list[str] = []
+        self._folders: list[str] = []
+        self._mixed: list[str] = []
+        self._twins: list[str] = []
+
+    def pictures(self, folder: Path, place: str, what: str) -> dict[str, list[str]]:
+        """The pictures in the classes of `folder / place`. Raises OSError where one cannot be listed."""
+        found = {}
+        for entry in tqdm(_entries(folder / place), what, disable=None, delay=2, leave=False):
+            if entry.is_dir():
+                found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
+            else:
+                self._files.append(entry.path)
+        return found
+
+    def _in_class(self, folder: os.DirEntry[str], relative: str) -> list[str]:
+        names, stems, endings = [], set(), set()
+        for entry in _entries(folder.path):
+            stem, dot, ending = entry.name.rpartition('.')
+            ending = dot + ending
+            if entry.is_dir():
+                self._folders.append(entry.path)
+            elif ending.lower() in ENDINGS and entry.is_file():
+                about = entry.stat()
+                path = os.fsencode(f'{relative}/{entry.name}')
+                self.digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
+                if stem in stems:
+                    self._twins.append(entry.path)
+                names.append(entry.name)
+                stems.add(stem)
+                endings.add(ending)
+            else:
+                self._files.append(entry.path)
+        if len({ending.lower().replace('jpeg', 'jpg') for ending in endings}) < len(endings):
+            self._mixed.append(f'{folder.path} ({", ".join(sorted(endings))})')
+        return names
+
+    def tell(self) -> None:
+        """Logs what is odd, one line per kind."""
+        if self._files:
+            kinds = f'{", ".join(ENDINGS[:-1])} or {ENDINGS[-1]}'
+            _log.warning('ignored %s: a picture is a %s file in a class', _such_as(self._files, 'file'), kinds)
+        if self._folders:
+            _log.warning('ignored %s: only <class>/<picture> is read', _such_as(self._folders, 'folder'))
+        odd = []
+        if self._mixed:
+            odd.append(f'one kind of file has different endings in {_such_as(self._mixed, "class", "classes")}')
+        if self._twins:
+            odd.append(f'another file differs only by its ending from {_such_as(self._twins, "picture")}')
+        if odd:
+            _log.warning('%s: all are read', '; '.join(odd))
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, sorted by name, without hidden files and those of the system."""
+    with os.scandir(folder) as entries:
+        seen = [e for e in entries if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
+    return sorted(seen, key=lambda entry: entry.name)
+
+
+def _places(folder: Path) -> dict[str, str]:
+    """By split, the name of its folder. The only split of a folder of classes is 'train', and its folder is ''.
+
+    Raises:
+        DataError: 'train' has no partner, or two.
+        OSError: a folder that cannot be listed.
+    """
+    there = {entry.name for entry in _entries(folder) if entry.is_dir()}
+    validation = [name for name in ('val', 'validation') if name in there]
+    # A class can be named 'train': it is not the split if it holds no folders and has no partner.
+    if 'train' not in there or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
+        return {'train': ''}
+    if len(validation) != 1:
+        found = 'both val and validation' if validation else 'train, but neither val nor validation'
+        raise DataError(f'{shown(folder)}: has {found}; {LAYOUT}')
+    return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in there else {})}
+
+
+def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
+    """Raises DataError where 'train' has fewer than two classes, one without pictures, or not all of another split."""
+    train, place = found['train'], folder / places['train']
+    if len(train) < 2:
+        has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
+        raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')
+    for of, names in train.items():
+        if not names:
+            raise DataError(f'{shown(place / of)}: class {shown(of)} has no pictures; {LAYOUT}')
+    for split, classes in found.items():
+        if unknown := [of for of in classes if of not in train]:
+            raise DataError(f'{shown(folder / places[split])}: has {_some(unknown)} that train does not have')
+
+
+def _drawn(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
+    """Two splits of classes: a fraction of each class for 'validation', the others for 'train'."""
+    train, validation = {}, {}
+    for of, names in found.items():
+        count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+        key = hashlib.sha256(b'%d %b' % (seed, os.fsencode(of))).digest()[:16]
+        # The raw numbers, as NumPy may change how it makes permutations of them.
+        numbers = np.random.Philox(key=int.from_bytes(key, 'little')).random_raw(len(names))
+        taken = set(np.argsort(numbers, kind='stable')[:count].tolist())
+        train[of] = [name for i, name in enumerate(names) if i not in taken]
+        validation[of] = [name for i, name in enumerate(names) if i in taken]
+    return {'train': train, 'validation': validation}
+
+
+def _such_as(paths: Sequence[str], one: str, more: str = '') -> str:
+    """'2 files, such as a/b': how many there are, and the first."""
+    return f'{len(paths):,} {one if len(paths) == 1 else more or one + "s"}, such as {shown(paths[0])}'
+
+
+def _some(classes: Sequence[str]) -> str:
+    """'2 classes (cat, dog)': how many there are, and the first five."""
+    names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
+    return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'

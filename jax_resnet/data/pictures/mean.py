@@ -1,0 +1,34 @@
+"""The mean image of pictures that stream, which the papers subtract: taken once, and kept in the cache."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+
+from jax_resnet.data import cache
+from jax_resnet.data.pictures.batches import Batches, iterate
+
+MEAN_OF = 10_000
+"""Pictures at most, drawn from the split."""
+
+
+def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0) -> np.ndarray:
+    """The mean of MEAN_OF views, or of all where there are fewer: float64 [size, size, 3], pixels from 0 to 255.
+
+    Args:
+        batches: of the split; their views are taken in a random order.
+        key: differs where the pictures may differ.
+        threads, processes: as for `iterate`.
+    """
+    count = min(MEAN_OF, len(batches.pictures))
+    drawn = replace(batches, seed=0, count=-(-count // batches.batch_size))
+
+    def make() -> dict[str, np.ndarray]:
+        total, left = np.zeros((batches.size, batches.size, 3)), count
+        for batch in iterate(drawn, 0, threads, processes):
+            total += batch.images[:left].sum(0, dtype=np.float64)
+            left -= len(batch.images[:left])
+        return {'mean': total / count}
+
+    about = repr((key, drawn.crop, drawn.size, drawn.interpolation, drawn.exif_rotation))
+    return cache.load(f'mean-{sha256(about.encode()).hexdigest()[:32]}', make)['mean']

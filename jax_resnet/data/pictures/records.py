@@ -1,0 +1,126 @@
+"""Pictures that TFDS has prepared as ArrayRecord files, read without TensorFlow."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jax_resnet.data.pictures.classes import shown_names
+from jax_resnet.data.pictures.source import Picture, PictureSource
+from jax_resnet.errors import DataError
+
+
+@dataclass
+class RecordPictures:
+    """The pictures of a prepared split, in the order of its files.
+
+    Attributes:
+        folder: of the prepared data.
+        split: its name.
+        count: of its pictures.
+        image, label: the names of the two features.
+    """
+
+    folder: Path
+    split: str
+    count: int
+    image: str
+    label: str
+    _records: Any = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Picture:
+        """A picture. Raises DataError where it cannot be read."""
+        from tensorflow_datasets.proto import tf_example_pb2
+
+        try:
+            if self._records is None:
+                self._records = self._open()
+            features = tf_example_pb2.Example.FromString(self._records[index]).features.feature
+            (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
+        except Exception as e:  # whatever a damaged file makes the reader raise
+            raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
+        return Picture(encoded, label)
+
+    def name(self, index: int) -> str:
+        """Such as '.../imagenette/160px-v2/1.0.0, train, record 17'."""
+        return f'{self.folder}, {self.split}, record {index}'
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_records': None}  # open files stay in their process
+
+    def _open(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        # Whole records: TFDS takes them apart with TensorFlow, or in four times as long.
+        raw = tfds.decode.DeserializeMethod.RAW_BYTES
+        return tfds.builder_from_directory(self.folder).as_data_source(self.split, deserialize_method=raw)
+
+
+def open_records(name: str, data_dir: Path) -> PictureSource:
+    """Prepared data that lies in `data_dir`.
+
+    Args:
+        name: TFDS's, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'; a configuration is needed where
+            several are prepared; of several versions, the last is taken.
+        data_dir: the folder of prepared TFDS data.
+
+    Raises:
+        DataError: it is not there, not of ArrayRecord files, or has no picture with one label.
+    """
+    import tensorflow_datasets as tfds
+
+    folder = _find(name, data_dir)
+    try:
+        info = tfds.builder_from_directory(folder).info
+    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
+        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+    if info.file_format is not tfds.core.FileFormat.ARRAY_RECORD:
+        raise DataError(
+            f'{folder}: has {info.file_format.value} files, which only TensorFlow reads; convert them where it is '
+            f'installed: python -m tensorflow_datasets.scripts.convert_format --dataset_dir={folder} '
+            '--out_file_format=array_record'
+        )
+    image, label = _features(info, folder)
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    splits = {split: RecordPictures(folder, split, of.num_examples, image, label) for split, of in info.splits.items()}
+    names = shown_names(info.features[label].names)
+    return PictureSource.of(name, names, splits, sha256(repr(stats).encode()).hexdigest()[:16])
+
+
+def _find(name: str, data_dir: Path) -> Path:
+    """The folder of a data set's last version."""
+    from tensorflow_datasets.core.utils.version import list_all_versions
+
+    base = data_dir / name
+    found = [base] if base.is_dir() and list_all_versions(base) else []
+    if not found and base.is_dir():
+        found = sorted(path for path in base.iterdir() if path.is_dir() and list_all_versions(path))
+    if not found:
+        raise DataError(
+            f'no prepared {name} in {data_dir}: give the folder that has it by --config.dataset.data_dir or '
+            'TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
+        )
+    if len(found) > 1:
+        names = ', '.join(f'tfds/{name}/{path.name}' for path in found)
+        raise DataError(f'{base} has several configurations; config.dataset.name must be one of {names}')
+    return found[0] / str(list_all_versions(found[0])[-1])
+
+
+def _features(info: Any, folder: Path) -> tuple[str, str]:
+    """The names of the picture's feature and of the label's."""
+    import tensorflow_datasets as tfds
+
+    wanted: list[str] = []
+    for kind in (tfds.features.Image, tfds.features.ClassLabel):
+        found = [name for name, feature in info.features.items() if isinstance(feature, kind)]
+        preferred = [name for name in found if name in (info.supervised_keys or ())]
+        if len(preferred or found) != 1:
+            raise DataError(
+                f'{folder}: must have one picture and one label an example; it has {", ".join(info.features)}'
+            )
+        wanted += preferred or found
+    return wanted[0], wanted[1]

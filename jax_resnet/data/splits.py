@@ -1,0 +1,58 @@
+"""The splits of a data set, in TFDS's syntax: how many examples a split string names, and which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jax_resnet.errors import DataError
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set's splits and classes.
+
+    Attributes:
+        name: as in `config.dataset.name`.
+        class_names: one per label.
+        split_infos: by split name, objects with `num_examples` and `shard_lengths`, as TFDS's.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    split_infos: Mapping[str, Any]
+
+    def count(self, spec: str) -> int:
+        """Number of examples that a split string such as 'train[:20%]' names; nothing is decoded."""
+        return sum(stop - start for _, start, stop in self.ranges(spec))
+
+    def shared(self, one: str, other: str) -> int:
+        """Number of examples that two split strings have in common."""
+        return sum(
+            max(0, min(stop, end) - max(start, begin))
+            for split, start, stop in self.ranges(one)
+            for name, begin, end in self.ranges(other)
+            if name == split
+        )
+
+    def ranges(self, spec: str) -> list[tuple[str, int, int]]:
+        """The parts of a split string: each a split's name, its first example, and the one after its last.
+
+        Raises:
+            DataError: an unknown split, a slice outside it, or none left.
+        """
+        import tensorflow_datasets as tfds
+
+        try:
+            parts = tfds.core.ReadInstruction.from_spec(spec).to_absolute(self.split_infos)
+        except Exception as e:  # TFDS raises ValueError, KeyError and AssertionError for bad strings
+            known = ', '.join(f'{name} ({info.num_examples})' for name, info in self.split_infos.items())
+            reason = ' '.join(str(e).split())
+            raise DataError(f'split {spec!r} of {self.name}: {reason} Splits here: {known}') from None
+        ranges = []
+        for part in parts:
+            size = self.split_infos[part.splitname].num_examples
+            start, stop = part.from_ or 0, size if part.to is None else part.to
+            if start >= stop:
+                raise DataError(f'split {spec!r} of {self.name} has a part without examples, {start} to {stop}')
+            ranges.append((part.splitname, start, stop))
+        return ranges

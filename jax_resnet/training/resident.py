@@ -1,0 +1,175 @@
+"""Data that lies on the devices: training takes many steps a dispatch, and each step gathers its own examples."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.backend.base import Backend
+from jax_resnet.config.completion import LATER_FIELDS, flatten
+from jax_resnet.data import Examples, Source, preprocessing, stream
+from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
+from jax_resnet.errors import ConfigError
+from jax_resnet.training.evaluation import whole_batch
+from jax_resnet.training.state import TrainState
+from jax_resnet.training.step import Program, Steps
+
+OF_PICTURES = ('pictures.', 'dataset.color_jitter', 'dataset.lighting')
+"""Fields, or groups, without meaning for data that is decoded whole."""
+
+
+class ResidentProgram:
+    """Training on examples that lie on the devices: many steps are one dispatch.
+
+    Args:
+        steps: the training steps.
+        backend: what the devices' platform needs.
+        state: one like those that it will be called with.
+        examples: of the training split.
+        everywhere: how arrays are laid out: a copy on each device.
+    """
+
+    waited = 0.0
+
+    def __init__(
+        self, steps: Steps, backend: Backend, state: TrainState, examples: Examples, everywhere: NamedSharding
+    ) -> None:
+        self._batch_size = steps.batch_size
+        self._examples = jax.device_put((examples.images, examples.labels), everywhere)
+        program = backend.jit(steps.run, donate_argnums=0, out_shardings=everywhere)
+        with backend.compiling():
+            self._run = program.lower(state, jnp.int32(0), *self._examples).compile()
+
+    def __call__(self, state: TrainState, stop: int) -> TrainState:
+        """Raises ValueError where `stop` lies beyond the state's window of the stream (`data.stream`)."""
+        first = int(state.step)
+        end = stream.window_end(first, self._batch_size, len(self._examples[1]))
+        if stop > end:
+            raise ValueError(f'from step {first}, the stream reaches to step {end}; got {stop}')
+        return self._run(state, jnp.int32(stop), *self._examples)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Nothing is made ahead of time."""
+
+
+class ResidentSplit:
+    """A split that lies on the devices.
+
+    Args:
+        examples: of the split.
+        batch_size: of evaluation.
+        mesh: the devices, one axis `data`.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
+        self._examples, self._batch = examples, whole_batch(batch_size, len(examples), mesh.size)
+        missing = -len(examples) % self._batch
+        padded = np.pad(examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
+        self._by_example = NamedSharding(mesh, PartitionSpec('data'))
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @property
+    def like(self) -> tuple[jax.Array, jax.Array]:
+        """Arguments of `batch`, to compile for."""
+        return self._images, jnp.int32(0)
+
+    def batch(self, images: jax.Array, start: jax.Array) -> jax.Array:
+        """A batch within a program."""
+        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
+        return jax.lax.with_sharding_constraint(batch, self._by_example)
+
+    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+        for start in range(0, len(self._images), self._batch):
+            yield (self._images, jnp.int32(start)), self._examples.labels[start : start + self._batch]
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """Some images, as in the data set."""
+        return self._examples.images[index]
+
+
+@dataclass(frozen=True)
+class ResidentInput:
+    """Data that is decoded whole, and lies on the devices.
+
+    Attributes:
+        config: of the experiment.
+        source: the data set.
+    """
+
+    config: Mapping[str, Any]
+    source: Source
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of an image, before `view`: the data set's own."""
+        return self.source.image_shape
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Crop and flip."""
+        dataset = self.config['dataset']
+        return Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip'])
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        """Of pixels, as `config.dataset.normalization` says."""
+        return preprocessing.normalization(
+            self.config['dataset'], lambda: preprocessing.pixel_mean(self.examples.images)
+        )
+
+    @property
+    def view(self) -> CentreView:
+        """What the network sees of an image in evaluation."""
+        return CentreView(self.normalization, self.config['dataset']['test_crop'])
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The training split."""
+        return self.source.read(self.config['dataset']['train'])
+
+    def check(self) -> None:
+        """Raises ConfigError: a crop that is larger than the images, or a mean that cannot be padded with black."""
+        dataset, (height, width, _) = self.config['dataset'], self.image_shape
+        most = min(height, width) + 2 * dataset['pad']
+        if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
+            raise ConfigError(
+                f'config.dataset.crop={dataset["crop"]}, test_crop={dataset["test_crop"]}: must be at most '
+                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset["pad"]}'
+            )
+        if dataset['pad_with'] == 'black' and dataset['normalization'] == 'pixel_mean':
+            raise ConfigError(
+                "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
+                "with normalization='pixel_mean' it must be 'zero'"
+            )
+        fields = flatten(self.config)
+        for name, default in LATER_FIELDS.items():
+            if name.startswith(OF_PICTURES) and fields[name] != default:
+                raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
+
+    def check_data(self) -> None:
+        """It is checked when it is decoded."""
+
+    def first(self, count: int) -> Examples:
+        """The first training images, at most `count`, before `view`."""
+        return Examples(self.examples.images[:count], self.examples.labels[:count])
+
+    def split(self, spec: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
+        """A split, such as 'test', on the devices, for evaluation."""
+        return ResidentSplit(self.source.read(spec), batch_size, mesh)
+
+    def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+        """Compiled training: many steps a dispatch."""
+        return ResidentProgram(steps, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))
+
+    def window_end(self, step: int) -> int:
+        """The last step that one call of the program can lead to: the stream's window (`data.stream`) ends there."""
+        return stream.window_end(step, self.config['batch_size'], self.source.count(self.config['dataset']['train']))

@@ -1,0 +1,236 @@
+"""Data that streams: threads decode, crop and resize pictures, and each training step is one dispatch."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.backend.base import Backend
+from jax_resnet.config.crops import check_crops
+from jax_resnet.data import Examples, PictureSource, preprocessing
+from jax_resnet.data.pictures import checks, mean
+from jax_resnet.data.pictures.batches import Batch, Batches, iterate
+from jax_resnet.data.pictures.crops import CentreCrop, training_crop
+from jax_resnet.data.pictures.feed import Feed
+from jax_resnet.data.pictures.source import Pictures
+from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
+from jax_resnet.training.evaluation import whole_batch
+from jax_resnet.training.state import TrainState
+from jax_resnet.training.step import Program, Steps
+
+IN_FLIGHT = 2
+"""Steps that are dispatched and not yet done: each has its batch on the devices."""
+
+
+class StreamedProgram:
+    """Training on batches that come from the host: each step is one dispatch.
+
+    Args:
+        steps, backend, state, everywhere: as for ResidentProgram.
+        feed: of the batches, by the number of the step.
+        image_shape: (height, width, channels) of a view.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        backend: Backend,
+        state: TrainState,
+        feed: Feed,
+        image_shape: tuple[int, int, int],
+        everywhere: NamedSharding,
+    ) -> None:
+        self.waited, self._feed = 0.0, feed
+        self._pending: deque[jax.Array] = deque()
+        form, batch = steps.form, steps.batch_size
+        like = [
+            jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
+            for shape, dtype in (((batch, *image_shape), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
+        ]
+
+        def step(held: TrainState, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
+            held = steps.streamed(held, *batch)
+            return held, held.step + 0  # what tells that it is done, when the state is used up
+
+        def compiled(function: Any, *arguments: Any) -> Any:
+            return backend.jit(function, donate_argnums=0, out_shardings=everywhere).lower(*arguments).compile()
+
+        with backend.compiling():
+            held = jax.eval_shape(form.enter, state)
+            held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
+            self._enter = compiled(form.enter, state)
+            self._step = compiled(step, held, *like)
+            self._leave = compiled(form.leave, held)
+
+    def __call__(self, state: TrainState, stop: int) -> TrainState:
+        """Raises DataError for a picture that cannot be read."""
+        first = int(state.step)
+        self._feed.begin(first)
+        held = self._enter(state)
+        for _ in range(first, stop):
+            batch = self._take()
+            held, done = self._step(held, *batch)
+            self._pending.append(done)
+            if len(self._pending) > IN_FLIGHT:
+                self._pending.popleft().block_until_ready()
+        self._pending.clear()
+        return self._leave(held)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Ends what makes batches ahead of time."""
+        self._feed.close()
+
+    def _take(self) -> Any:
+        """The next batch; from the end of what the devices have to do until it is there, they wait."""
+        if self._feed.is_ready:
+            return self._feed.take()
+        while self._pending:
+            self._pending.popleft().block_until_ready()
+        began = time.monotonic()
+        batch = self._feed.take()
+        self.waited += time.monotonic() - began
+        return batch
+
+
+class StreamedSplit:
+    """A split whose central crops come from the host.
+
+    Args:
+        batches: all of the split, in its order.
+        iterate: from the number of a batch to an iterator that begins with it.
+        by_example: how a batch is laid out over the devices.
+    """
+
+    def __init__(self, batches: Batches, iterate: Callable[[int], Generator[Batch]], by_example: NamedSharding) -> None:
+        self._batches, self._feed, self._by_example = batches, Feed(iterate, by_example), by_example
+
+    def __len__(self) -> int:
+        return len(self._batches.pictures)
+
+    @property
+    def like(self) -> tuple[jax.ShapeDtypeStruct]:
+        """The argument of `batch`, to compile for."""
+        shape = self._batches.batch_size, self._batches.size, self._batches.size, 3
+        return (jax.ShapeDtypeStruct(shape, np.uint8, sharding=self._by_example),)
+
+    def batch(self, images: jax.Array) -> jax.Array:
+        """A batch within a program: it comes as it is."""
+        return images
+
+    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """The argument of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+        self._feed.begin(0)
+        try:
+            for _ in range(len(self._batches)):
+                batch = self._feed.take()
+                labels = np.asarray(batch.labels)
+                yield (batch.images,), labels[labels >= 0]
+        finally:
+            self._feed.close()
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """Some central crops."""
+        return self._batches.views(index)[0]
+
+
+@dataclass(frozen=True)
+class StreamedInput:
+    """Pictures that are decoded, cropped and resized when their turn comes.
+
+    Attributes:
+        config: of the experiment.
+        source: the data set.
+    """
+
+    config: Mapping[str, Any]
+    source: PictureSource
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of a view: the central crop's."""
+        dataset = self.config['dataset']
+        size = dataset['test_crop'] or dataset['crop']
+        return size, size, 3
+
+    @property
+    def augmentation(self) -> ColourAugmentation:
+        """Colours and flip; the crop has been taken."""
+        dataset = self.config['dataset']
+        return ColourAugmentation(dataset['flip'], dataset['color_jitter'], dataset['lighting'])
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        """Of pixels, as `config.dataset.normalization` says."""
+        return preprocessing.normalization(self.config['dataset'], self._mean_image)
+
+    @property
+    def view(self) -> CentreView:
+        """What the network sees of a view: all of it, normalized."""
+        return CentreView(self.normalization)
+
+    def check(self) -> None:
+        """Raises ConfigError where sizes do not fit each other."""
+        check_crops(self.config['dataset'], self.config['pictures'])
+
+    def check_data(self) -> None:
+        """Reads the pictures, as far as `config.dataset.check` says. Raises DataError for those that cannot be read."""
+        dataset = self.config['dataset']
+        specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
+        checks.check(self.source, specs, dataset['check'])
+
+    def first(self, count: int) -> Examples:
+        """The central crops of the first training pictures, at most `count`."""
+        pictures = self.source.read(self.config['dataset']['train'])
+        return Examples(*self._central(pictures, 1).views(range(min(count, len(pictures)))))
+
+    def split(self, spec: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
+        """A split, such as 'validation', for evaluation."""
+        pictures = self.source.read(spec)
+        batches = self._central(pictures, whole_batch(batch_size, len(pictures), mesh.size))
+        return StreamedSplit(batches, self._iterator(batches), NamedSharding(mesh, PartitionSpec('data')))
+
+    def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+        """Compiled training: each step takes a batch that threads have made."""
+        dataset, fields, size = self.config['dataset'], self.config['pictures'], self.config['dataset']['crop']
+        batches = Batches(
+            self.source.read(dataset['train']),
+            training_crop(fields, size),
+            size,
+            self.config['batch_size'],
+            sys.maxsize,
+            self.config['seed'],
+            fields['interpolation'],
+            fields['exif_rotation'],
+        )
+        feed = Feed(self._iterator(batches), steps.by_example)
+        return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
+
+    def window_end(self, step: int) -> int:
+        """One call of the program can lead to any step."""
+        return sys.maxsize
+
+    def _central(self, pictures: Pictures, batch_size: int) -> Batches:
+        """Central crops of all pictures, in their order."""
+        size, fields = self.image_shape[0], self.config['pictures']
+        crop, count = CentreCrop(fields['test_shorter_side'], size), -(-len(pictures) // batch_size)
+        how = fields['interpolation'], fields['exif_rotation']
+        return Batches(pictures, crop, size, batch_size, count, None, *how)
+
+    def _iterator(self, batches: Batches) -> Callable[[int], Generator[Batch]]:
+        fields = self.config['pictures']
+        return partial(iterate, batches, threads=fields['threads'], processes=fields['processes'])
+
+    def _mean_image(self) -> Normalization:
+        """Subtracts the mean central crop of training pictures."""
+        pictures = self.source.read(self.config['dataset']['train'])
+        key = f'{self.source.fingerprint}-{self.config["dataset"]["train"]}'
+        fields = self.config['pictures']
+        found = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
+        return preprocessing.mean_image(found)

@@ -1,0 +1,142 @@
+import io
+import itertools
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jax_resnet.data.pictures.batches import Batch, Batches, iterate
+from jax_resnet.data.pictures.crops import AreaCrop, CentreCrop
+from jax_resnet.data.pictures.mean import mean_image
+from jax_resnet.data.pictures.source import Parts, Picture, PictureSource
+from jax_resnet.errors import DataError
+
+
+class Drawn:
+    """Pictures of 40 x 48 pixels, each with colours of its own; one may be none."""
+
+    def __init__(self, count: int, damaged: int | None = None) -> None:
+        self.count, self.damaged = count, damaged
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Picture:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        rng = np.random.default_rng(index)
+        small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        file = io.BytesIO()
+        small.resize((48, 40)).save(file, 'JPEG')
+        return Picture(b'no picture' if index == self.damaged else file.getvalue(), index % 7)
+
+    def name(self, index: int) -> str:
+        return f'drawing {index}'
+
+
+CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
+
+
+def training(count: int = 23, batch_size: int = 8, steps: int = 12, **changes: object) -> Batches:
+    return Batches(Drawn(count), CROP, 16, batch_size, steps, **{'seed': 3, **changes})  # type: ignore[arg-type]
+
+
+def joined(batches: list[Batch]) -> Batch:
+    return Batch(*(np.concatenate(arrays) for arrays in zip(*batches, strict=True)))
+
+
+def same(a: Batch, b: Batch) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_every_picture_once_an_epoch_its_end_included() -> None:
+    """23 pictures by batches of 8: batches straddle epochs, and nothing is left out or seen twice."""
+    whole = joined([training(steps=23)[k] for k in range(23)])
+    epochs = whole.draws.reshape(8, 23, 2)
+    for epoch, draws in enumerate(epochs):
+        assert (draws[:, 0] == epoch).all() and sorted(draws[:, 1]) == list(range(23))
+    assert len({tuple(draws[:, 1]) for draws in epochs}) == 8
+    np.testing.assert_array_equal(whole.labels, whole.draws[:, 1] % 7)
+
+
+def test_the_stream_does_not_depend_on_the_size_of_batches() -> None:
+    of_8 = joined([training(steps=6)[k] for k in range(6)])
+    of_3 = joined([training(batch_size=3, steps=16)[k] for k in range(16)])
+    assert same(of_8, of_3)
+    other = joined([training(steps=6, seed=4)[k] for k in range(6)])
+    assert not np.array_equal(of_8.draws, other.draws) and not np.array_equal(of_8.images, other.images)
+
+
+def test_a_crop_is_a_function_of_seed_epoch_and_index_not_of_the_place() -> None:
+    """The same pictures under other numbers, and read through that permutation: the same views."""
+
+    class Permuted(Drawn):
+        def __getitem__(self, index: int) -> Picture:
+            return super().__getitem__((index * 5) % 23)
+
+    inverse = {(index * 5) % 23: index for index in range(23)}
+    back = Batches(Parts([(Permuted(23), inverse[i], inverse[i] + 1) for i in range(23)]), CROP, 16, 8, 6, seed=3)
+    assert same(joined([back[k] for k in range(6)]), joined([training(steps=6)[k] for k in range(6)]))
+
+
+@pytest.mark.parametrize('threads', [1, 2, 4])
+def test_threads_and_restarts_do_not_count(threads: int) -> None:
+    batches = training()
+    wanted = [batches[k] for k in range(12)]
+    for first in (0, 5, 11):
+        found = list(iterate(batches, first, threads, 0))
+        assert len(found) == 12 - first
+        assert all(same(a, b) for a, b in zip(found, wanted[first:], strict=True))
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_processes_do_not_count(processes: int) -> None:
+    batches = training()
+    wanted = [batches[k] for k in range(12)]
+    stopped = iterate(batches, 0, 2, processes)  # and killed after five batches
+    found = list(itertools.islice(stopped, 5))
+    stopped.close()
+    found += list(iterate(batches, 5, 2, processes))
+    assert len(found) == 12 and all(same(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_evaluation_sees_each_picture_once_in_order() -> None:
+    pictures = Drawn(23)
+    batches = Batches(pictures, CentreCrop(20, 16), 16, 8, 3)
+    whole = joined(list(iterate(batches, 0, 2, 0)))
+    np.testing.assert_array_equal(whole.labels[:23], np.arange(23) % 7)
+    assert (whole.labels[23:] == -1).all() and not whole.images[23:].any()
+    images, labels = batches.views([4, 22, 0])
+    np.testing.assert_array_equal(images, whole.images[[4, 22, 0]])
+    assert labels.tolist() == [4, 1, 0]
+
+
+@pytest.mark.parametrize('processes', [0, 1])
+def test_a_picture_that_is_none_is_named(processes: int) -> None:
+    batches = Batches(Drawn(23, damaged=9), CentreCrop(20, 16), 16, 8, 3)
+    with pytest.raises(DataError, match=r'^drawing 9: cannot be read as a picture \(') as error:
+        list(iterate(batches, 0, 2, processes))
+    assert '\n' not in str(error.value)
+
+
+def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
+    source = PictureSource.of('drawings', list('abcdefg'), {'train': Drawn(20), 'validation': Drawn(5)}, '1')
+    both = source.read('train[15:]+validation[:40%]')
+    assert len(both) == source.count('train[15:]+validation[:40%]') == 7
+    assert [both[i].label for i in range(7)] == [1, 2, 3, 4, 5, 0, 1]
+    assert both.name(0) == 'drawing 15' and both.name(6) == 'drawing 1'
+    with pytest.raises(IndexError):
+        both[7]
+    assert pickle.loads(pickle.dumps(both)).name(5) == 'drawing 0'
+    with pytest.raises(DataError, match=r"split 'tests' of drawings.*Splits here: train \(20\), validation \(5\)"):
+        source.count('tests')
+
+
+def test_the_mean_image_is_the_mean_of_all_where_they_are_few() -> None:
+    batches = Batches(Drawn(23), CentreCrop(20, 16), 16, 8, 3)
+    wanted = batches.views(range(23))[0].mean(0, dtype=np.float64)
+    found = mean_image(batches, 'drawings')
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    np.testing.assert_array_equal(mean_image(batches, 'drawings', threads=2), found)  # from the cache

@@ -1,0 +1,282 @@
+import io
+import logging
+import os
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jax_resnet.data.pictures import folder as module
+from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.source import PictureSource
+from jax_resnet.errors import DataError
+
+
+def encoded(value: int = 0, file_format: str = 'PNG') -> bytes:
+    """The file of a small picture of one colour."""
+    file = io.BytesIO()
+    Image.new('RGB', (3, 2), (value, 0, 0)).save(file, file_format)
+    return file.getvalue()
+
+
+def make(root: Path, files: Iterable[str]) -> Path:
+    """A folder with small files."""
+    for i, file in enumerate(files):
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(i % 256))
+    return root
+
+
+def names(source: PictureSource, split: str) -> list[str]:
+    pictures = source.read(split)
+    return [pictures.name(i) for i in range(len(pictures))]
+
+
+def labels(source: PictureSource, split: str) -> list[int]:
+    pictures = source.read(split)
+    return [pictures[i].label for i in range(len(pictures))]
+
+
+SPLIT = ['train/dog/1.png', 'train/dog/0.png', 'train/cat/7.png', 'val/cat/a.png', 'val/dog/b.png', 'val/dog/c.webp']
+
+
+@pytest.mark.parametrize('validation', ['val', 'validation'])
+def test_splits_in_folders(tmp_path: Path, validation: str, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, [file.replace('val/', f'{validation}/') for file in SPLIT])
+    source = open_folder('pets', tmp_path)
+    assert source.name == 'pets' and source.class_names == ('cat', 'dog')
+    assert {split: source.count(split) for split in source.split_infos} == {'train': 3, 'validation': 3}
+    assert names(source, 'train') == [str(tmp_path / 'train' / f) for f in ('cat/7.png', 'dog/0.png', 'dog/1.png')]
+    assert labels(source, 'train') == [0, 1, 1] and labels(source, 'validation') == [0, 1, 1]
+    assert names(source, 'validation[2:]') == [str(tmp_path / validation / 'dog' / 'c.webp')]
+    assert source.read('train')[0].encoded == encoded(2)
+    assert not caplog.text
+
+
+def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, [*SPLIT, 'test/cat/a.png', 'test/dog/b.png'])
+    assert open_folder('pets', tmp_path).count('test') == 2
+    assert not caplog.text
+    make(tmp_path / 'other', [*SPLIT, 'test/0.png', 'test/1.png'])
+    assert list(open_folder('pets', tmp_path / 'other').split_infos) == ['train', 'validation']
+    assert f'{tmp_path}/other/test: has no classes, and is left out' in caplog.text
+
+
+CLASSES = [f'{c}/{i:03}.jpg' for c in ('ant', 'bee', 'cow') for i in range(20)]
+
+
+def test_classes_are_split_by_a_draw(tmp_path: Path) -> None:
+    make(tmp_path, CLASSES)
+    source = open_folder('animals', tmp_path)
+    train, validation = names(source, 'train'), names(source, 'validation')
+    assert labels(source, 'train') == [0] * 16 + [1] * 16 + [2] * 16
+    assert labels(source, 'validation') == [0] * 4 + [1] * 4 + [2] * 4
+    assert sorted(train + validation) == sorted(str(tmp_path / file) for file in CLASSES)
+    assert train == sorted(train) and validation == sorted(validation)
+    drawn = [{Path(name).name for name in validation[i : i + 4]} for i in (0, 4, 8)]
+    assert drawn[0] != drawn[1] != drawn[2]
+
+
+def test_a_draw_is_always_the_same_and_another_with_another_seed(tmp_path: Path) -> None:
+    make(tmp_path, CLASSES)
+    source, again, other = (open_folder('animals', tmp_path, seed=seed) for seed in (0, 0, 1))
+    assert names(source, 'validation') == names(again, 'validation') != names(other, 'validation')
+    assert source.fingerprint == again.fingerprint != other.fingerprint
+    assert [Path(n).name for n in names(source, 'validation[:4]')] == ['000.jpg', '007.jpg', '010.jpg', '018.jpg']
+
+
+def test_a_class_that_is_added_leaves_the_draw_of_others(tmp_path: Path) -> None:
+    make(tmp_path, CLASSES)
+    before = names(open_folder('animals', tmp_path), 'validation')
+    make(tmp_path, [file.replace('ant', 'aphid') for file in CLASSES if 'ant' in file])
+    after = names(open_folder('animals', tmp_path), 'validation')
+    assert len(after) == 16 and [name for name in after if 'aphid' not in name] == before
+
+
+@pytest.mark.parametrize('fraction, expected', [(0.25, 5), (0.01, 1), (0.99, 19), (0.5, 10), (0.13, 3)])
+def test_the_fraction(tmp_path: Path, fraction: float, expected: int) -> None:
+    make(tmp_path, CLASSES)
+    source = open_folder('animals', tmp_path, fraction)
+    assert np.bincount(labels(source, 'validation')).tolist() == [expected] * 3
+    assert source.fingerprint != open_folder('animals', tmp_path).fingerprint
+
+
+def test_small_classes_are_in_both_splits_if_they_can(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, ['a/0.png', 'a/1.png', 'b/0.png', 'c/0.png', 'c/1.png', 'c/2.png'])
+    source = open_folder('few', tmp_path, 0.9)
+    assert labels(source, 'train') == [0, 1, 2] and labels(source, 'validation') == [0, 2, 2]
+    assert [r.getMessage() for r in caplog.records] == [f'{tmp_path}: validation has no pictures of 1 class (b)']
+
+
+def test_imagenets_classes_are_named(tmp_path: Path) -> None:
+    make(tmp_path / 'a', [f'{s}/{s}/{i}.JPEG' for s in ('train', 'val') for i in '01'])
+    files = [f'{split}/{c}/0.JPEG' for split in ('train', 'val') for c in ('n01484850', 'n01440764')]
+    assert open_folder('imagenet', make(tmp_path / 'b', files)).class_names == ('tench', 'great white shark')
+    more = [f'{split}/n00000000/0.JPEG' for split in ('train', 'val')]
+    source = open_folder('mine', make(tmp_path / 'b', more))
+    assert source.class_names == ('n00000000', 'n01440764', 'n01484850')
+
+
+def test_the_fingerprint_follows_names_sizes_and_times(tmp_path: Path) -> None:
+    make(tmp_path, SPLIT)
+    seen = [open_folder('pets', tmp_path).fingerprint]
+    file = tmp_path / 'val/dog/b.png'
+    os.utime(file, (1, 1))
+    seen.append(open_folder('pets', tmp_path).fingerprint)
+    file.write_bytes(encoded() + b'.')
+    os.utime(file, (1, 1))
+    seen.append(open_folder('pets', tmp_path).fingerprint)
+    file.rename(tmp_path / 'val/dog/bb.png')
+    seen.append(open_folder('pets', tmp_path).fingerprint)
+    assert len({*seen}) == 4 and all(len(f) == 16 and int(f, 16) >= 0 for f in seen)
+    moved = tmp_path.rename(tmp_path.with_name('moved'))
+    assert open_folder('pets', moved).fingerprint == seen[-1]
+    moved.rename(tmp_path)
+
+
+def test_pictures_can_be_pickled(tmp_path: Path) -> None:
+    source = pickle.loads(pickle.dumps(open_folder('pets', make(tmp_path, SPLIT))))
+    pictures = source.read('train')
+    assert pictures[2] == (encoded(0), 1) and len(list(pictures)) == len(pictures) == 3
+    with pytest.raises(IndexError):
+        source.pictures['train'][3]
+
+
+def test_other_files_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    silent = ['train/cat/.DS_Store', 'train/dog/Thumbs.db', '.git/config', 'train/.cache/0.png', 'train/cat/._7.png']
+    make(tmp_path, [*SPLIT, *silent, 'README.md'])
+    assert len(open_folder('pets', tmp_path).read('train')) == 3 and not caplog.text
+    make(tmp_path, ['train/cat/notes.txt', 'train/a.png', 'val/dog/png'])
+    (tmp_path / 'train/cat/gone.png').symlink_to('nowhere')
+    os.mkfifo(tmp_path / 'val/cat/pipe.png')
+    source = open_folder('pets', tmp_path)
+    assert (source.count('train'), source.count('validation')) == (3, 3)
+    (record,) = caplog.records
+    kinds = 'a picture is a .jpg, .jpeg, .png or .webp file in a class'
+    assert record.getMessage() == f'ignored 5 files, such as {tmp_path}/train/a.png: {kinds}'
+
+
+def test_folders_in_a_class_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, [*SPLIT, 'train/cat/more/0.png', 'train/cat/evenmore/0.png'])
+    assert open_folder('pets', tmp_path).count('train') == 3
+    (record,) = caplog.records
+    assert (
+        record.getMessage()
+        == f'ignored 2 folders, such as {tmp_path}/train/cat/evenmore: only <class>/<picture> is read'
+    )
+
+
+def test_endings_of_several_spellings_are_all_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, [*SPLIT, 'train/cat/8.JPEG', 'train/cat/9.WebP', 'train/dog/2.jpg'])
+    assert open_folder('pets', tmp_path).count('train') == 6 and not caplog.text  # none in one class
+    make(tmp_path, ['train/cat/6.jpg', 'train/cat/7.Png', 'train/cat/8.jpg', 'val/cat/a.jpeg'])
+    source = open_folder('pets', tmp_path)
+    assert (source.count('train'), source.count('validation')) == (9, 4)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING and record.getMessage() == (
+        f'one kind of file has different endings in 1 class, such as {tmp_path}/train/cat (.JPEG, .Png, .WebP, .jpg, '
+        f'.png); another file differs only by its ending from 3 pictures, such as {tmp_path}/train/cat/7.png: '
+        'all are read'
+    )
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    make(tmp_path / 'store', ['one.png', 'dogs/b.png'])
+    root = make(tmp_path / 'pets', SPLIT[:-2])
+    (root / 'train/cat/linked.png').symlink_to(tmp_path / 'store/one.png')
+    (root / 'val/dog').symlink_to(tmp_path / 'store/dogs')
+    (root / 'val/dog/loop').symlink_to(root)
+    source = open_folder('pets', root)
+    assert source.read('train')[1] == (encoded(0), 0) and source.read('validation')[1] == (encoded(1), 1)
+
+
+def test_names_that_are_no_utf8_or_have_newlines(tmp_path: Path) -> None:
+    make(tmp_path, ['b/0.png', 'b/1.png'])
+    odd = os.fsencode(tmp_path) + b'/caf\xe9\n'
+    os.mkdir(odd)  # noqa: PTH102
+    for name in (b'\xff.png', b'a\nb.png'):
+        Path(os.fsdecode(odd + b'/' + name)).write_bytes(encoded(9))
+    source = open_folder('odd', tmp_path)
+    assert source.class_names == ('b', r"'caf\udce9\n'")
+    assert {source.read('train')[1], source.read('validation')[1]} == {(encoded(9), 1)}
+    for split in ('train', 'validation'):
+        assert names(source, split)[1].isprintable() and str(tmp_path) in names(source, split)[1]
+    assert pickle.loads(pickle.dumps(source)).read('train')[1] == source.read('train')[1]
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    source = open_folder('pets', make(tmp_path, SPLIT))
+    file = tmp_path / 'train/cat/7.png'
+    file.unlink()
+    with pytest.raises(DataError, match=rf'^{file}: cannot be read \(No such file or directory\)$'):
+        source.read('train')[0]
+    os.mkfifo(file)
+    with pytest.raises(DataError, match=rf'^{file}: cannot be read \(no regular file\)$'):
+        source.read('train')[0]
+    file.unlink()
+    file.symlink_to(tmp_path / 'val/cat/a.png')
+    assert source.read('train')[0] == (encoded(3), 0)
+
+
+def test_classes_that_validation_lacks_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, [*SPLIT, *(f'train/{c}/0.png' for c in 'uvwxyz')])
+    (tmp_path / 'val/x').mkdir()
+    source = open_folder('pets', tmp_path)
+    assert source.class_names == ('cat', 'dog', *'uvwxyz') and labels(source, 'validation') == [0, 1, 1]
+    (record,) = caplog.records
+    assert record.getMessage() == f'{tmp_path}: validation has no pictures of 6 classes (u, v, w, x, y, ...)'
+
+
+@pytest.mark.parametrize('name', ['train', 'val', 'test'])
+def test_a_class_can_be_named_as_a_split(tmp_path: Path, name: str) -> None:
+    make(tmp_path, [f'{c}/{i}.jpg' for c in (name, 'plane') for i in range(5)])
+    assert sorted(open_folder('vehicles', tmp_path).class_names) == sorted([name, 'plane'])
+
+
+EXPECTED = 'expected are train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture>'
+
+
+@pytest.mark.parametrize(
+    'files, says',
+    [
+        ([], ': has no folders of classes'),
+        (['0.png', '1.png'], ': has no folders of classes'),
+        (['cat/0.png', 'cat/1.png'], ': has only the class cat'),
+        (['cat/0.png', 'dog/0.txt'], '/dog: class dog has no pictures'),
+        (['a\nb/0.txt', 'dog/0.txt'], r"/a\\nb': class 'a\\nb' has no pictures"),
+        (['cat/0.png', 'dog/0.png'], ': has no pictures for validation'),
+        (['train/cat/0.png', 'train/dog/0.png'], ': has train, but neither val nor validation'),
+        ([*SPLIT, 'validation/cat/0.png'], ': has both val and validation'),
+        (['train/0.png', 'val/cat/0.png'], '/train: has no folders of classes'),
+        (['train/cat/0.png', 'val/cat/0.png'], '/train: has only the class cat'),
+        ([*SPLIT, 'train/cow/0.txt'], '/train/cow: class cow has no pictures'),
+        ([*SPLIT[:3], 'val/0.png'], ': has no pictures for validation'),
+        (['val/cat/0.png', 'test/cat/0.png'], '/test: class test has no pictures'),
+    ],
+)
+def test_another_layout_is_one_line_that_says_what_is_expected(tmp_path: Path, files: list[str], says: str) -> None:
+    with pytest.raises(DataError, match=f'{tmp_path}{says}; {EXPECTED}') as error:
+        open_folder('pets', make(tmp_path, files))
+    assert '\n' not in str(error.value)
+
+
+def test_a_class_that_train_lacks_is_named(tmp_path: Path) -> None:
+    make(tmp_path, [*SPLIT, 'val/cow/0.png', 'val/ant/0.png'])
+    with pytest.raises(DataError, match=rf'{tmp_path}/val: has 2 classes \(ant, cow\) that train does not have$'):
+        open_folder('pets', tmp_path)
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf'^{tmp_path}/none: cannot be read \(No such file or directory\); {EXPECTED}'):
+        open_folder('pets', tmp_path / 'none')
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(DataError, match=rf'^{tmp_path}/file: cannot be read \(Not a directory\); {EXPECTED}'):
+        open_folder('pets', tmp_path / 'file')
+
+
+def test_endings_are_those_of_what_can_be_decoded() -> None:
+    assert {Image.registered_extensions()[ending] for ending in module.ENDINGS} == {'JPEG', 'PNG', 'WEBP'}

@@ -1,0 +1,88 @@
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jax_resnet.data import open_source
+from jax_resnet.data.pictures.records import open_records
+from jax_resnet.errors import ConfigError, DataError
+
+
+@pytest.fixture(scope='module')
+def prepared() -> Path:
+    """The folder of prepared data that has imagenette."""
+    folder = os.environ.get('TFDS_DATA_DIR')
+    if not folder or not Path(folder, 'imagenette').is_dir():
+        pytest.skip('TFDS_DATA_DIR names no folder with prepared imagenette')
+    return Path(folder)
+
+
+@pytest.fixture
+def copy(prepared: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage: its folder of the version."""
+    shutil.copytree(prepared / 'imagenette', tmp_path / 'imagenette')
+    return next((tmp_path / 'imagenette').glob('*/*/dataset_info.json')).parent
+
+
+def test_pictures_and_labels_of_a_prepared_data_set(prepared: Path) -> None:
+    source = open_source('imagenette', str(prepared))
+    assert source.class_names[:2] == ('tench', 'English springer') and len(source.class_names) == 10
+    train = source.read('train')
+    assert len(train) == 2000 and source.count('validation[:10%]') == 50
+    assert np.bincount([train[i].label for i in range(2000)]).tolist() == [200] * 10
+    assert train[7].encoded.startswith(b'\xff\xd8') and train.name(7).endswith('1.0.0, train, record 7')
+    again = pickle.loads(pickle.dumps(train))
+    assert again[1999] == train[1999]
+    named = open_source('tfds/imagenette/160px-v2', str(prepared))
+    assert named.read('train')[3] == train[3] and named.class_names == source.class_names
+
+
+def test_what_is_missing_or_not_readable_is_one_line(copy: Path) -> None:
+    data_dir = copy.parents[2]
+    with pytest.raises(DataError, match=rf'no prepared imagenet2012 in {data_dir}: give .*dataset.folder'):
+        open_records('imagenet2012', data_dir)
+    with pytest.raises(ConfigError, match='manual_dir=.*: imagenette is read as TFDS has prepared it'):
+        open_source('imagenette', str(data_dir), '/nowhere')
+    shutil.copytree(copy.parent, copy.parents[1] / '320px-v2')
+    with pytest.raises(
+        DataError, match=r'several configurations; .* one of tfds/imagenette/160px-v2, tfds/imagenette/3'
+    ):
+        open_records('imagenette', data_dir)
+    assert open_records('imagenette/320px-v2', data_dir).count('train') == 2000
+    info = json.loads((copy / 'dataset_info.json').read_text())
+    (copy / 'dataset_info.json').write_text(json.dumps({**info, 'fileFormat': 'tfrecord'}))
+    with pytest.raises(DataError, match=r'has tfrecord files.* convert them .*convert_format.*array_record') as error:
+        open_records('imagenette/160px-v2', data_dir)
+    assert '\n' not in str(error.value)
+    (copy / 'dataset_info.json').write_text('{')
+    with pytest.raises(DataError, match='is no prepared data'):
+        open_records('imagenette/160px-v2', data_dir)
+
+
+def test_a_damaged_record_is_named(copy: Path) -> None:
+    shard = next(copy.glob('*validation*00000-of*'))
+    content = bytearray(shard.read_bytes())
+    content[300_000:400_000] = bytes(100_000)
+    shard.write_bytes(bytes(content))
+    pictures = open_records('imagenette', copy.parents[2]).read('validation')
+    with pytest.raises(DataError, match=r'1\.0\.0, validation, record \d+: cannot be read \(') as error:
+        for index in range(len(pictures)):
+            pictures[index]
+    assert '\n' not in str(error.value)
+
+
+def test_a_data_set_without_one_picture_and_one_label_is_refused(copy: Path) -> None:
+    features = json.loads((copy / 'features.json').read_text())
+    known = features['featuresDict']['features']
+    known['other'] = known['label']
+    (copy / 'features.json').write_text(json.dumps(features))
+    assert open_records('imagenette', copy.parents[2]).count('train') == 2000  # the supervised keys say which
+    known['label'] = known.pop('other') | {'pythonClassName': known['image']['pythonClassName']}
+    del known['label']
+    (copy / 'features.json').write_text(json.dumps(features))
+    with pytest.raises(DataError, match='must have one picture and one label an example; it has image'):
+        open_records('imagenette', copy.parents[2])

@@ -1,0 +1,516 @@
+"""ImageNet's two tars: what is read equals what was packed, in a folder's order; what is bad is one line."""
+
+import contextlib
+import hashlib
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import sys
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jax_resnet import files
+from jax_resnet.data import __main__ as command
+from jax_resnet.data import cache
+from jax_resnet.data.pictures import tars
+from jax_resnet.data.pictures.classes import imagenet_classes
+from jax_resnet.data.pictures.tars import Archive, Archives, open_tars
+from jax_resnet.errors import DataError
+
+SYNSETS = ('n01440764', 'n01443537', 'n02124075')  # tench, goldfish, Egyptian cat
+Entry = tuple[tarfile.TarInfo, bytes]
+
+
+def jpeg(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (8 + seed % 5, 9, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, 'JPEG')
+    return file.getvalue()
+
+
+def entry(name: str, content: bytes = b'', **fields: object) -> Entry:
+    """A member; `fields` are set in its header, also where they are false."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def pack(entries: list[Entry], pax: bool = False) -> bytes:
+    members = [
+        info.tobuf(tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+        for info, content in entries
+    ]
+    return b''.join(members) + bytes(1024)
+
+
+@dataclass
+class Content:
+    """What goes into the tars: 3 classes of 4 pictures to train on, and 6 to validate; nothing is in order."""
+
+    train: dict[str, list[Entry]] = field(
+        default_factory=lambda: {
+            f'{synset}.tar': [entry(f'{synset}_{number}.JPEG', jpeg(7 * label + number)) for number in (9, 10, 2, 100)]
+            for label, synset in reversed([*enumerate(SYNSETS)])
+        }
+    )
+    more_train: list[Entry] = field(default_factory=list)
+    validation: list[Entry] = field(
+        default_factory=lambda: [entry(f'ILSVRC2012_val_{i:08}.JPEG', jpeg(50 + i)) for i in (3, 1, 2, 6, 5, 4)]
+    )
+    labels: list[str] = field(default_factory=lambda: [SYNSETS[i] for i in (2, 0, 1, 1, 0, 2)])
+
+    def write(self, folder: Path) -> Archives:
+        """Writes both tars and the labels. Returns the facts of the tars as they now are."""
+        inner = [entry(name, pack(entries)) for name, entries in self.train.items()]
+        (folder / 'ILSVRC2012_img_train.tar').write_bytes(pack([*inner, *self.more_train]))
+        (folder / 'ILSVRC2012_img_val.tar').write_bytes(pack(self.validation))
+        (folder / 'labels.txt').write_text('\n'.join(self.labels) + '\n')
+        return facts(folder)
+
+
+def facts(folder: Path) -> Archives:
+    def archive(file: str, pictures: int) -> Archive:
+        content = (folder / file).read_bytes()
+        return Archive(file, len(content), hashlib.sha256(content).hexdigest(), pictures)
+
+    return Archives(
+        train=archive('ILSVRC2012_img_train.tar', 12),
+        validation=archive('ILSVRC2012_img_val.tar', 6),
+        synsets=SYNSETS,
+        validation_labels=folder / 'labels.txt',
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / 'manual').mkdir()
+    return tmp_path / 'manual'
+
+
+@pytest.fixture
+def archives(folder: Path) -> Archives:
+    return Content().write(folder)
+
+
+def cached() -> list[Path]:
+    return sorted(files.cache_folder().glob('*'))
+
+
+def test_pictures_are_those_packed_in_the_order_of_a_sorted_folder(folder: Path, archives: Archives) -> None:
+    source = open_tars('imagenet2012', folder, archives)
+    train, validation = source.pictures['train'], source.pictures['validation']
+    content = Content()
+    packed = {info.name: data for entries in content.train.values() for info, data in entries}
+    names = [f'{synset}_{number}.JPEG' for synset in SYNSETS for number in (10, 100, 2, 9)]
+    assert [train.name(i) for i in range(12)] == [f'ILSVRC2012_img_train.tar: {name}' for name in names]
+    assert [train[i].encoded for i in range(12)] == [packed[name] for name in names]
+    assert [train[i].label for i in range(12)] == [0] * 4 + [1] * 4 + [2] * 4
+    packed = {info.name: data for info, data in content.validation}
+    names = [f'ILSVRC2012_val_{number:08}.JPEG' for number in (2, 5, 3, 4, 1, 6)]
+    assert [validation.name(i) for i in range(6)] == [f'ILSVRC2012_img_val.tar: {name}' for name in names]
+    assert [validation[i].encoded for i in range(6)] == [packed[name] for name in names]
+    assert [validation[i].label for i in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert source.class_names == ('tench', 'goldfish', 'Egyptian cat')
+    assert source.name == 'imagenet2012'
+    assert (len(train), source.count('train'), source.count('validation[:50%]')) == (12, 12, 3)
+    assert source.read('train[8:]')[0] == train[8]
+    assert {path.name for path in folder.iterdir()} == {
+        'ILSVRC2012_img_train.tar',
+        'ILSVRC2012_img_val.tar',
+        'labels.txt',
+    }
+
+
+def test_tars_of_the_usual_programs_are_read(folder: Path) -> None:
+    """PAX headers, such as those of times in fractions of a second, are passed over."""
+    content = Content()
+    for entries in (*content.train.values(), content.validation):
+        entries[1][0].mtime = 1.5  # type: ignore[assignment]
+    archives = content.write(folder)
+    inner = [entry(name, pack(entries, pax=True)) for name, entries in content.train.items()]
+    (folder / archives.train.file).write_bytes(pack(inner, pax=True))
+    source = open_tars('imagenet2012', folder, facts(folder))
+    assert source.pictures['train'].name(0) == 'ILSVRC2012_img_train.tar: n01440764_10.JPEG'
+    assert source.pictures['train'][0].encoded == jpeg(10)
+
+
+def test_tars_are_read_beyond_what_32_bits_count(folder: Path) -> None:
+    """The first class ends with a hole of 5 GB, which takes no room on disk."""
+    content, hole = Content(), 5 * 2**30
+    first, *others = [entry(name, pack(entries)) for name, entries in content.train.items()]
+    archives = content.write(folder)
+    path, size = folder / archives.train.file, first[0].size
+    first[0].size += hole
+    with path.open('wb') as file:
+        file.write(pack([first])[: 512 + size])
+        file.seek(hole, os.SEEK_CUR)
+        file.write(pack(others))
+    archives = replace(archives, train=replace(archives.train, size=path.stat().st_size))
+    train = open_tars('imagenet2012', folder, archives).pictures['train']
+    assert [train[i].encoded for i in (0, 8)] == [jpeg(10), jpeg(14 + 10)]
+    assert train.name(0) == 'ILSVRC2012_img_train.tar: n01440764_10.JPEG'
+
+
+def in_class(**fields: object) -> Callable[[Content], None]:
+    """A change of the header of a training picture."""
+
+    def change(content: Content) -> None:
+        for key, value in fields.items():
+            setattr(content.train['n01443537.tar'][2][0], key, value)
+
+    return change
+
+
+def in_validation(**fields: object) -> Callable[[Content], None]:
+    """A change of the header of a validation picture."""
+
+    def change(content: Content) -> None:
+        for key, value in fields.items():
+            setattr(content.validation[3][0], key, value)
+
+    return change
+
+
+def outside(*added: Entry) -> Callable[[Content], None]:
+    """Members beside the tars of the classes."""
+    return lambda content: content.more_train.extend(added)
+
+
+def drop_class(content: Content) -> None:
+    del content.train['n01443537.tar']
+
+
+def drop_train(content: Content) -> None:
+    del content.train['n01443537.tar'][-1]
+
+
+def drop_validation(content: Content) -> None:
+    del content.validation[-1]
+
+
+def add_validation(content: Content) -> None:
+    content.validation.append(entry('ILSVRC2012_val_00000007.JPEG', jpeg(1)))
+
+
+def empty(content: Content) -> None:
+    content.train['n01443537.tar'][1] = entry('n01443537_10.JPEG')
+
+
+def swap_class(content: Content) -> None:
+    content.train['n01443537.tar'][1] = content.train['n01440764.tar'][1]
+
+
+def drop_label(content: Content) -> None:
+    del content.labels[-1]
+
+
+def unknown_label(content: Content) -> None:
+    content.labels[2] = 'n01484850'
+
+
+def binary_label(content: Content) -> None:
+    content.labels[2] = 'n\0é'
+
+
+def no_tar(content: Content) -> None:
+    drop_class(content)
+    content.more_train.append(entry('n01443537.tar', b'no tar' * 100))
+
+
+TRAIN = r'ILSVRC2012_img_train\.tar'
+INNER = rf'{TRAIN}: n01443537\.tar'
+VALIDATION = r'ILSVRC2012_img_val\.tar'
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (in_class(name='../n01443537_2.JPEG'), rf"{INNER} is damaged: its member '../n01443537_2.JPEG' must have a name"),
+        (in_class(name='/n01443537_2.JPEG'), rf"{INNER} is damaged: its member '/n01443537_2.JPEG' must have a name"),
+        (in_class(name='a/n01443537_2.JPEG'), rf"{INNER} is damaged: its member 'a/n01443537_2.JPEG' must have a name"),
+        (in_class(name='n01443537_2.JPEG\n'), rf'{INNER} is damaged: its member .*JPEG\\n. must have a name'),
+        (in_class(name='n01443537_٢.JPEG'), rf'{INNER} is damaged: its member .* must have a name'),
+        (in_class(name='n01443537_2.png'), r"'n01443537_2.png' must have a name such as n01443537_\[0-9\]\+"),
+        (in_class(name='n01443537_9.JPEG'), rf"{INNER} is damaged: it has two members 'n01443537_9.JPEG'"),
+        (in_class(name='n01443537_' + 200 * '2' + '.JPEG'), rf"{INNER} is damaged: .*LongLink' is no regular file"),
+        (in_class(type=tarfile.SYMTYPE, linkname='/etc/passwd'), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(type=tarfile.LNKTYPE, linkname='n01443537_9.JPEG'), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(type=tarfile.DIRTYPE), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(type=tarfile.CHRTYPE), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(type=tarfile.FIFOTYPE), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(type=tarfile.GNUTYPE_SPARSE), "'n01443537_2.JPEG' is no regular file"),
+        (in_class(size=10**6), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
+        (in_class(size=10**12), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
+        (in_class(size=-(10**4)), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
+        (in_class(size=1), rf'{INNER} is damaged: no member begins at byte [0-9,]+ of the file'),
+        (no_tar, rf'{INNER} is damaged: no member begins at byte [0-9,]+ of the file'),
+        (empty, rf"{INNER} is damaged: its member 'n01443537_10.JPEG' has 0 bytes"),
+        (swap_class, rf"{INNER} is damaged: its member 'n01440764_10.JPEG' must have a name such as n01443537_"),
+        (drop_train, rf'{TRAIN} has 11 pictures; it must have 12'),
+        (drop_class, rf'{TRAIN} has 2 classes; it must have 3: n01443537.tar is missing'),
+        (outside(entry('n01484850.tar', bytes(1024))), rf"{TRAIN} is damaged: its member 'n01484850.tar' is not the tar of"),
+        (outside(entry('n01440764')), rf"{TRAIN} is damaged: its member 'n01440764' is not the tar of"),
+        (outside(entry('../n01440764.tar')), rf"{TRAIN} is damaged: its member '../n01440764.tar' is not the tar of"),
+        (outside(entry('n01440764.tar', bytes(1024))), rf"{TRAIN} is damaged: it has two members 'n01440764.tar'"),
+        (outside(entry('folder', type=tarfile.DIRTYPE)), rf"{TRAIN} is damaged: its member 'folder' is no regular file"),
+        (in_validation(name='val/ILSVRC2012_val_00000006.JPEG'), rf'{VALIDATION} is damaged: .* must have a name such as'),
+        (in_validation(name='ILSVRC2012_val_00000000.JPEG'), rf"{VALIDATION} is damaged: .*00000000.JPEG' has no label"),
+        (in_validation(name='ILSVRC2012_val_00000003.JPEG'), rf'{VALIDATION} is damaged: it has two members'),
+        (in_validation(type=tarfile.SYMTYPE), rf'{VALIDATION} is damaged: .* is no regular file'),
+        (add_validation, rf"{VALIDATION} is damaged: its member 'ILSVRC2012_val_00000007.JPEG' has no label"),
+        (drop_validation, rf'{VALIDATION} has 5 pictures; it must have 6'),
+        (drop_label, r'labels.txt has 5 labels of validation; it must have 6'),
+        (unknown_label, r'labels.txt: n01484850 is no synset of the classes'),
+        (binary_label, r"labels.txt: 'n\\x00..' is no synset of the classes"),
+    ],
+)  # fmt: skip
+def test_bad_tars_are_one_line(folder: Path, damage: Callable[[Content], None], message: str) -> None:
+    content = Content()
+    damage(content)
+    archives = content.write(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=message) as error:
+        open_tars('imagenet2012', folder, archives)
+    assert '\n' not in str(error.value) and str(folder) in str(error.value)
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    assert len(cached()) <= 1  # that of training, where validation is bad
+
+
+def test_a_pax_header_is_no_way_around_the_checks(folder: Path) -> None:
+    """The name and the size that it gives are not used: they would be of bytes outside the class."""
+    content = Content()
+    inside = content.train['n01443537.tar'][2][0]
+    inside.pax_headers = {'path': '../../secret', 'size': '999999', 'linkpath': '/etc/passwd'}
+    archives = content.write(folder)
+    inner = [entry(name, pack(entries, pax=True)) for name, entries in content.train.items()]
+    (folder / archives.train.file).write_bytes(pack(inner))
+    train = open_tars('imagenet2012', folder, facts(folder)).pictures['train']
+    assert (train.name(6), train[6].encoded) == ('ILSVRC2012_img_train.tar: n01443537_2.JPEG', jpeg(9))
+
+
+@pytest.mark.parametrize('keep', [0, 100, 512, 700, 5_000, -2_000, -1_100])
+def test_a_tar_cut_short(folder: Path, archives: Archives, keep: int) -> None:
+    path = folder / archives.train.file
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=rf'{TRAIN} has [0-9,]+ bytes; it must have {archives.train.size:,}'):
+        open_tars('imagenet2012', folder, archives)
+    with pytest.raises(DataError, match=rf'{TRAIN} (is damaged: .* goes beyond|is damaged: no member|has 0 classes)'):
+        open_tars('imagenet2012', folder, facts(folder))
+    assert not cached()
+
+
+@pytest.mark.parametrize('name', ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'])
+def test_a_missing_tar(folder: Path, archives: Archives, name: str) -> None:
+    (folder / name).unlink()
+    message = (
+        rf'manual has no file {name}: config.dataset.manual_dir must name a folder with '
+        'ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, from image-net.org after registration'
+    )
+    with pytest.raises(DataError, match=message):
+        open_tars('imagenet2012', folder, archives)
+    (folder / name).mkdir()
+    with pytest.raises(DataError, match=message):
+        open_tars('imagenet2012', folder, archives)
+
+
+def test_missing_labels(folder: Path, archives: Archives) -> None:
+    archives.validation_labels.unlink()
+    with pytest.raises(DataError, match='labels.txt, the labels of validation, cannot be read: No such file'):
+        open_tars('imagenet2012', folder, archives)
+
+
+def test_any_changed_byte_is_one_line_or_leads_nowhere_else(folder: Path, archives: Archives) -> None:
+    path, rng = folder / archives.train.file, np.random.default_rng(0)
+    whole = path.read_bytes()
+    headers = [i for i in range(0, len(whole), 512) if whole[i + 257 : i + 262] == b'ustar']
+    for trial in range(150):
+        damaged = bytearray(whole)
+        at = int(rng.choice(headers))
+        field = [0, 124, 156][trial % 3]  # its name, size or kind
+        damaged[at + field + int(rng.integers(12 if field == 124 else 1))] = int(rng.integers(256))
+        total = sum(damaged[at : at + 512]) - sum(damaged[at + 148 : at + 156]) + 8 * 32
+        damaged[at + 148 : at + 156] = b'%06o\0 ' % total  # as a forger would
+        path.write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            train = open_tars('imagenet2012', folder, archives).pictures['train']
+            assert len(train) == 12 and all(len(train[i].encoded) == train.sizes[i] for i in range(12))  # type: ignore[attr-defined]
+
+
+def test_the_index_is_made_once_and_again_where_a_file_changes(
+    folder: Path, archives: Archives, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, 'jax_resnet')
+
+    def scanned() -> list[str]:
+        caplog.clear()
+        fingerprints.append(open_tars('imagenet2012', folder, archives).fingerprint)
+        return [record.getMessage().split('/')[-1] for record in caplog.records]
+
+    fingerprints: list[str] = []
+    assert scanned() == ['ILSVRC2012_img_train.tar, once', 'ILSVRC2012_img_val.tar, once']
+    assert scanned() == [] and len(cached()) == 2
+    path = folder / archives.validation.file
+    changed = Content()
+    changed.validation.reverse()
+    path.write_bytes(pack(changed.validation))
+    os.utime(path, ns=(0, 10**9))
+    assert scanned() == ['ILSVRC2012_img_val.tar, once']
+    assert open_tars('imagenet2012', folder, archives).pictures['validation'][0].encoded == jpeg(52)
+    archives.validation_labels.write_text('\n'.join(SYNSETS * 2))
+    assert len(scanned()) == 2
+    assert fingerprints[0] == fingerprints[1] and len({*fingerprints}) == 3
+
+
+def test_an_index_that_is_damaged_is_made_anew(
+    folder: Path, archives: Archives, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = [*map(open_tars('imagenet2012', folder, archives).pictures['train'].__getitem__, range(12))]
+    for path in cached():
+        path.write_bytes(path.read_bytes()[:-9])
+    assert [*map(open_tars('imagenet2012', folder, archives).pictures['train'].__getitem__, range(12))] == first
+    assert caplog.text.count('is damaged and made anew') == 2
+
+
+@pytest.mark.parametrize(
+    ('name', 'change'),
+    [
+        ('offsets', lambda x: x + 50_000),
+        ('offsets', lambda x: x - 5_000),
+        ('offsets', lambda x: x + (2**63 - 1 - x.max())),
+        ('offsets', lambda x: x.astype(np.float64)),
+        ('sizes', lambda x: x + 50_000),
+        ('sizes', lambda x: -x),
+        ('labels', lambda x: x + 1),
+        ('labels', lambda x: x - 1),
+        ('labels', lambda x: x[:-1]),
+    ],
+)
+def test_an_index_that_does_not_fit_is_refused(
+    folder: Path, archives: Archives, name: str, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    train = open_tars('imagenet2012', folder, archives).pictures['train']
+    assert isinstance(train, tars.TarPictures)
+    index = {'offsets': train.offsets, 'sizes': train.sizes, 'labels': train.labels}
+    for path in cached():
+        path.unlink()
+        cache.load(path.stem, lambda: index | {name: change(index[name])})
+    with pytest.raises(DataError, match=r'imagenet2012-index-.*safetensors is not the index of .*: delete it'):
+        open_tars('imagenet2012', folder, archives)
+
+
+def descriptors(path: Path) -> int:
+    """How many of this process have the file open."""
+    return [entry.resolve() for entry in Path('/proc/self/fd').iterdir()].count(path.resolve())
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='counts descriptors')
+def test_other_threads_and_processes_read_the_same(folder: Path, archives: Archives) -> None:
+    opened = open_tars('imagenet2012', folder, archives).pictures['train']
+    train = pickle.loads(pickle.dumps(opened))  # which opens the file anew
+    path = folder / archives.train.file
+    assert descriptors(path) == 1
+    with ThreadPoolExecutor(8) as threads:
+        pictures = [*threads.map(train.__getitem__, [*range(12)] * 50)]
+    assert pictures == [opened[i] for i in range(12)] * 50
+    assert descriptors(path) == 2
+    del train
+    assert descriptors(path) == 1
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, context) as processes:
+        assert [*processes.map(opened.__getitem__, range(12), chunksize=12)] == pictures[:12]
+
+
+def test_files_that_go_away_or_change_meanwhile(folder: Path, archives: Archives) -> None:
+    train, path = open_tars('imagenet2012', folder, archives).pictures['train'], folder / archives.train.file
+    assert isinstance(train, tars.TarPictures)
+    first, unopened = train[0], pickle.dumps(train)
+    os.truncate(path, train.offsets[1] + 10)
+    assert train[0] == first
+    message = rf'{TRAIN}: n01440764_100.JPEG cannot be read: the file ends after 10 of {train.sizes[1]} bytes'
+    with pytest.raises(DataError, match=message):
+        train[1]
+    os.truncate(path, 0)
+    with pytest.raises(
+        DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: the file has changed meanwhile'
+    ):
+        pickle.loads(unopened)[0]
+    path.unlink()
+    with pytest.raises(DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: No such file'):
+        pickle.loads(unopened)[0]
+    path.mkdir()
+    with pytest.raises(DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: no regular file'):
+        pickle.loads(unopened)[0]
+
+
+def test_verify(folder: Path, archives: Archives) -> None:
+    sizes = [
+        f'{archive.file}: {archive.size:,} bytes, SHA-256 right' for archive in (archives.train, archives.validation)
+    ]
+    assert list(tars.verify(folder, archives)) == sizes
+    path = folder / archives.validation.file
+    content = bytearray(path.read_bytes())
+    content[700] ^= 1
+    path.write_bytes(content)
+    lines = tars.verify(folder, archives)
+    assert next(lines) == sizes[0]
+    digest = hashlib.sha256(content).hexdigest()
+    with pytest.raises(
+        DataError, match=rf'{VALIDATION} is damaged: its SHA-256 is {digest}; it must be {archives.validation.sha256}'
+    ):
+        next(lines)
+    path.write_bytes(content[1:])
+    with pytest.raises(DataError, match=rf'{VALIDATION} has .* bytes; it must have {archives.validation.size:,}'):
+        next(tars.verify(folder, archives))
+
+
+def test_the_command(
+    folder: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, 'argv', ['data', *words])
+        return command.main(), *capsys.readouterr()
+
+    code, out, err = run('imagenet2012', f'--manual_dir={folder}')
+    assert (code, out) == (2, '') and 'it must have 147,897,477,120' in err and err.count('\n') == 1
+    assert run('verify') == (2, '', "error: verify needs --manual_dir, a folder with ImageNet's two tars\n")
+    monkeypatch.setattr(command, 'open_tars', partial(open_tars, archives=archives))
+    monkeypatch.setattr(command, 'verify', partial(tars.verify, archives=archives))
+    code, out, _ = run('imagenet2012', f'--manual_dir={folder}')
+    assert (code, out) == (0, 'imagenet2012: 12 and 6 pictures\n')
+    code, out, _ = run('verify', f'--manual_dir={folder}')
+    assert code == 0 and out.splitlines() == list(tars.verify(folder, archives))
+
+
+def test_the_facts_of_imagenet() -> None:
+    """Sizes and checksums are those that TFDS has; the labels are of 50 pictures a class."""
+    imagenet, tfds = tars.IMAGENET, tars.IMAGENET.validation_labels.parent
+    lines = (tfds / 'checksums.tsv').read_text().split('\n')
+    theirs = {url.split('/')[-1]: (int(size), digest) for url, size, digest in (line.split() for line in lines if line)}
+    for archive in (imagenet.train, imagenet.validation):
+        assert theirs[archive.file] == (archive.size, archive.sha256)
+    assert list(imagenet.synsets) == (tfds / 'labels.txt').read_text().split() == sorted(imagenet.synsets)
+    assert len({*imagenet.synsets}) == len({*imagenet_classes().values()}) == 1000
+    labels = tars._validation_labels(imagenet)
+    assert len(labels) == 50_000 and [*np.bincount(labels)] == [50] * 1000
+    assert [imagenet_classes()[imagenet.synsets[label]] for label in labels[:3]] == [
+        'sea snake',
+        'alp',
+        'Shetland sheepdog',
+    ]

@@ -1,0 +1,183 @@
+"""Training on pictures that stream: a small network on a folder that Pillow makes."""
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import jax_resnet
+from jax_resnet import training
+from jax_resnet.errors import ConfigError, DataError, Stopped
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.progress import Progress
+from tests.conftest import assert_equal_trees, small_config
+
+CLASSES = ('circles', 'lines', 'noise')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 pictures to train on and 21 for validation, of several sizes."""
+    root, rng = tmp_path_factory.mktemp('pictures'), np.random.default_rng(0)
+    for split, count in (('train', 20), ('val', 7)):
+        for label, name in enumerate(CLASSES):
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                height, width = (int(side) for side in rng.integers(20, 40, 2))
+                image = rng.integers(0, 60 + 60 * label, (height, width, 3), dtype=np.uint8)
+                image[:: label + 2] += 90
+                Image.fromarray(image).save(root / split / name / f'{i}.jpg', quality=90)
+    return root
+
+
+def config(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A ResNet-8 on views of 16 x 16."""
+    of_pictures = {
+        'train_for': '9 steps', 'evaluate_every': '5 steps', 'checkpoint_every': '4 steps', 'log_every': '2 steps',
+        'dataset.name': 'folder', 'dataset.folder': str(folder), 'dataset.train': 'train', 'dataset.test': 'validation',
+        'dataset.pad': 0, 'dataset.crop': 16, 'dataset.flip': True, 'dataset.normalization': 'half',
+        'pictures.test_shorter_side': 18, 'model.num_classes': 3,
+    }  # fmt: skip
+    return small_config(**{**of_pictures, **changes})
+
+
+def lines(workdir: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl without what a clock says."""
+    found = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ('seconds', 'images_per_second')} for line in found]
+
+
+def variables(workdir: Path) -> Mapping[str, Any]:
+    return jax_resnet.load(workdir).variables
+
+
+class StopAt(Progress):
+    """Sends this process a signal when a step has been reached."""
+
+    at = 3
+
+    def update(self, step: int, *others: Any) -> None:
+        if step == self.at:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_run_leaves_what_every_run_leaves(folder: Path, tmp_path: Path) -> None:
+    summary = training.train(config(folder), tmp_path / 'run')
+    assert summary['steps'] == 9 and [line['step'] for line in lines(tmp_path / 'run')] == [5, 9]
+    found = np.load(tmp_path / 'run' / 'predictions.npz')
+    assert found['logits'].shape == (21, 3) and np.bincount(found['labels']).tolist() == [7, 7, 7]
+    assert np.load(tmp_path / 'run' / 'mistakes.npz')['images'].shape[1:] == (16, 16, 3)
+    net = jax_resnet.load(tmp_path / 'run')
+    assert net.image_shape == (16, 16, 3) and tuple(net.class_names) == CLASSES
+    scores = training.evaluate(tmp_path / 'run')
+    np.testing.assert_allclose(scores.logits, found['logits'], rtol=1e-4, atol=1e-4)
+    assert scores.error == summary['final_test_error']
+    of_part = training.evaluate(tmp_path / 'run', 'validation[:50%]+train[:4]')
+    assert of_part.count == 14
+
+
+@pytest.mark.parametrize('devices', [1, 4])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(folder: Path, tmp_path: Path, devices: int) -> None:
+    fields = config(folder, **{'parallel.devices': devices, 'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1})
+    training.train(fields, tmp_path / 'whole')
+    with pytest.raises(Stopped):
+        training.train({**fields, 'log_every': '1 step'}, tmp_path / 'parts', progress=StopAt)
+    other_threads = {**fields, 'pictures': {**fields['pictures'], 'threads': 3}}
+    training.train(other_threads, tmp_path / 'parts')
+    assert lines(tmp_path / 'parts') == lines(tmp_path / 'whole')
+    assert_equal_trees(variables(tmp_path / 'parts'), variables(tmp_path / 'whole'))
+
+
+def test_devices_see_the_same_batches(folder: Path, tmp_path: Path) -> None:
+    for devices in (1, 2):
+        training.train(config(folder, **{'parallel.devices': devices}), tmp_path / str(devices))
+    one, two = lines(tmp_path / '1'), lines(tmp_path / '2')
+    assert one[0]['train_loss'] == pytest.approx(two[0]['train_loss'], rel=1e-4)
+
+
+def test_the_step_draws_by_epoch_and_index(folder: Path) -> None:
+    """The same pictures in another place of the batch get the same flips and colours."""
+    experiment = Experiment.of(config(folder, **{'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1}))
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    draws = np.stack([np.zeros(8), np.arange(8)], 1).astype(np.uint32)
+    keys = jax.vmap(lambda d: jax.random.fold_in(jax.random.fold_in(jax.random.key(0), d[0]), d[1]))
+    augment, normalize = experiment.input.augmentation, experiment.input.normalization
+    views = augment(keys(draws), images, normalize)
+    order = np.array([3, 1, 7, 0, 2, 6, 5, 4])
+    np.testing.assert_array_equal(augment(keys(draws[order]), images[order], normalize), views[order])
+    assert not np.array_equal(augment(keys(draws + np.uint32([1, 0])), images, normalize), views)
+
+
+def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> None:
+    experiment = Experiment.of(config(folder, **{'dataset.normalization': 'pixel_mean'}))
+    images = experiment.input.first(60).images
+    np.testing.assert_allclose(experiment.input.normalization.mean, images.mean(0) / 255, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, tmp_path: Path) -> None:
+    fields = config(folder, **{'schedule.learning_rate': 1e30, 'schedule.drop_at': ()})
+    with pytest.raises(jax_resnet.errors.Diverged, match=r'not finite: step [1-4], epoch'):
+        training.train(fields, tmp_path / 'run')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'dataset.crop': 0}, r'config.dataset.crop=0: must be the height and width of a view'),
+        ({'dataset.pad': 2}, r'config.dataset.pad=2: must be 0 for pictures'),
+        (
+            {'pictures.view': 'scale', 'pictures.shorter_side': (12, 20)},
+            r'shorter_side=\(12, 20\): must be .* at least',
+        ),
+        (
+            {'pictures.view': 'scale', 'pictures.shorter_side': (30, 20)},
+            r'shorter_side=\(30, 20\): must be two lengths',
+        ),
+        ({'pictures.area': (0.9, 0.1)}, r'config.pictures.area=\(0.9, 0.1\): must be the least, and then the most'),
+        ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.test_crop=16'),
+        ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
+        ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of folder'),
+        ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
+        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of two numbers'),
+        ({'pictures.shorter_side': (256,)}, r'config.pictures.shorter_side=\(256,\): must be a tuple of two whole'),
+        ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
+        ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
+        ({'dataset.test': 'test'}, r"split 'test' of folder.*Splits here: train \(60\), validation \(21\)"),
+        ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*or tfds/NAME"),
+    ],
+)
+def test_what_cannot_be_is_one_line(folder: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=message) as error:
+        training.train(config(folder, **changes), tmp_path / 'run')
+    assert '\n' not in str(error.value) and not (tmp_path / 'run').exists()
+
+
+def test_fields_of_pictures_are_refused_where_there_are_none(tmp_path: Path) -> None:
+    for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('pictures.threads', 2)):
+        with pytest.raises(ConfigError, match=rf'config.{name}=.*: is for pictures; digits has none'):
+            training.train(small_config(**{name: value}), tmp_path / 'run')
+
+
+def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / 'copy'
+    for path in sorted(folder.rglob('*.jpg')):
+        target = copy / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    broken = copy / 'train' / 'lines' / '3.jpg'
+    broken.write_bytes(broken.read_bytes()[:-200])  # its header is whole
+    with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg \('):
+        training.train(config(copy, **{'dataset.check': 'all'}), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+    with pytest.raises(DataError, match=r'lines/3\.jpg: cannot be read as a picture \('):  # when its turn comes
+        training.train(config(copy), tmp_path / 'run')
+    broken.write_text('no picture')
+    with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg'):
+        training.train(config(copy), tmp_path / 'other')
+    assert not (tmp_path / 'other').exists()
