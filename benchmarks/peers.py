@@ -190,7 +190,7 @@ def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any)
     """What `make` makes, in a process of its own, so that peers share neither threads nor memory."""
     context = multiprocessing.get_context('spawn')
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, make, arguments, options), daemon=True)
+    process = context.Process(target=_serve, args=(there, make, arguments, options))  # it may have children
     process.start()
 
     def run(*arguments: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from peers import Load, Run, in_a_process, in_turn, versions
 
+from jax_resnet.backend import huge_pages
 from jax_resnet.data.pictures.batches import Batches, Purpose, Uniform, iterate
 from jax_resnet.data.pictures.crops import AreaCrop, resize
 from jax_resnet.data.pictures.records import open_records
@@ -148,12 +149,12 @@ def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: i
             image = Image.open(io.BytesIO(encoded)).convert('RGB')
             left, top, right, bottom, _ = CROP(image.height, image.width, self.uniform(0, index))
             cut = image.crop((int(left), int(top), int(right), int(bottom)))
-            return np.asarray(cut.resize((size, size), Image.Resampling.BILINEAR)), label
+            return np.array(cut.resize((size, size), Image.Resampling.BILINEAR)), label
 
     torch.set_num_threads(1)
 
     def run() -> float:
-        loader = torch.utils.data.DataLoader(Views(), batch_size=batch_size, num_workers=workers)
+        loader = torch.utils.data.DataLoader(Views(), batch_size, num_workers=workers, multiprocessing_context='fork')
         iterator = iter(loader)
         for _ in range(2 * max(1, workers)):
             next(iterator)
@@ -200,4 +201,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    huge_pages.restart()
     main()

@@ -5,9 +5,11 @@ size of other batches, or where a run was stopped.
 """
 
 import os
+import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +18,6 @@ from jax_resnet.data.pictures.crops import NUMBERS, Crop, resize
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.source import Pictures
 from jax_resnet.errors import DataError
-
-SHUFFLE_ROUNDS = 4
-"""Of grain's shuffle, as grain's own data sets have it."""
 
 
 class Purpose(IntEnum):
@@ -83,7 +82,7 @@ class Batches:
             if self.seed is None and epoch:
                 batch.images[row], batch.labels[row] = 0, -1
                 continue
-            index = place if self.seed is None else self.index(epoch, place)
+            index = place if self.seed is None else int(order(self.seed, epoch, len(self.pictures))[place])
             batch.draws[row] = epoch, index
             batch.labels[row] = self._view(index, uniform(epoch, index), batch.images[row])
         return batch
@@ -95,14 +94,6 @@ class Batches:
         for row, index in enumerate(indices):
             labels[row] = self._view(index, [], images[row])
         return images, labels
-
-    def index(self, epoch: int, place: int) -> int:
-        """The picture that an epoch's order has at a place."""
-        from grain.experimental import index_shuffle
-
-        assert self.seed is not None
-        seed = _order_seed(self.seed, epoch)
-        return int(index_shuffle(place, max_index=len(self.pictures) - 1, seed=seed, rounds=SHUFFLE_ROUNDS))
 
     def _view(self, index: int, numbers: list[float], out: np.ndarray) -> int:
         """Writes a picture's view; returns its label."""
@@ -131,9 +122,21 @@ class Uniform:
         return numbers
 
 
-def _order_seed(seed: int, epoch: int) -> int:
-    """Of an epoch's permutation: 32 bits."""
-    return int(Uniform(seed, Purpose.ORDER)(epoch, 0)[0] * 2**32)
+def order(seed: int, epoch: int, size: int) -> np.ndarray:
+    """The permutation of an epoch, int32 [size]: the places of raw random numbers, which are NumPy's for good."""
+    with _one_at_a_time:
+        return _order(seed, epoch, size)
+
+
+@lru_cache(maxsize=2)  # a batch may straddle two
+def _order(seed: int, epoch: int, size: int) -> np.ndarray:
+    key, counter = np.array([seed, Purpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
+    numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
+    return np.argsort(numbers, kind='stable').astype(np.int32)
+
+
+_one_at_a_time = threading.Lock()
+"""So that threads do not all make the same permutation when an epoch begins."""
 
 
 def iterate(batches: Batches, first: int, threads: int, processes: int) -> Generator[Batch]:
