@@ -19,7 +19,10 @@ from jax_resnet.training.evaluation import whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
 
-OF_PICTURES = ('pictures.', 'dataset.color_jitter', 'dataset.lighting')
+OF_PICTURES = (
+    'pictures.',
+    *(f'dataset.{name}' for name in ('check', 'color_jitter', 'lighting', 'split_seed', 'validation_fraction')),
+)
 """Fields, or groups, without meaning for data that is decoded whole."""
 
 

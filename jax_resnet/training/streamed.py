@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Backend
-from jax_resnet.config.crops import check_crops
+from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, preprocessing
 from jax_resnet.data.pictures import checks, mean
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
@@ -177,7 +177,7 @@ class StreamedInput:
 
     def check(self) -> None:
         """Raises ConfigError where sizes do not fit each other."""
-        check_crops(self.config['dataset'], self.config['pictures'])
+        check_pictures(self.config['dataset'], self.config['pictures'])
 
     def check_data(self) -> None:
         """Reads the pictures, as far as `config.dataset.check` says. Raises DataError for those that cannot be read."""

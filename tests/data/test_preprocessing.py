@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,3 +86,54 @@ def test_images_are_augmented_independently_and_by_key() -> None:
     images = jnp.asarray(IMAGES)
     a, b = (Augmentation()(jax.random.key(seed), images, IDENTITY) for seed in (0, 1))
     assert (a != b).any()
+
+
+def of_pictures(images: np.ndarray, **fields: float) -> np.ndarray:
+    """Views in [0, 1] by ColourAugmentation, each image with a key of its own."""
+    plain = preprocessing.channel((0, 0, 0), (1, 1, 1))
+    keys = jax.random.split(jax.random.key(1), len(images))
+    return np.asarray(preprocessing.ColourAugmentation(**{'flip': False, **fields})(keys, images, plain))
+
+
+def test_pictures_without_colours_are_as_they_are() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), dtype=np.uint8)
+    np.testing.assert_allclose(of_pictures(images), images / 255, atol=1e-6)
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    images = np.broadcast_to(np.arange(4, dtype=np.uint8)[:, None], (2000, 3, 4, 3))
+    left = np.round(255 * of_pictures(images, flip=True)[:, 0, 0, 0])
+    assert {*left} == {0, 3}
+    assert 0.45 < (left == 0).mean() < 0.55
+
+
+def test_lighting_adds_a_colour_along_the_principal_components() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4000, 2, 2, 3), dtype=np.uint8)
+    added = of_pictures(images, lighting=0.1) - images.astype(np.float32) / 255
+    np.testing.assert_allclose(added, np.broadcast_to(added[:, :1, :1], added.shape), atol=1e-6)  # one for a picture
+    shares = np.linalg.solve(preprocessing.EIGENVECTORS.astype(np.float64), added[:, 0, 0].T)
+    np.testing.assert_allclose(shares.std(1), 0.1 * preprocessing.EIGENVALUES, rtol=0.1)
+    assert np.abs(np.corrcoef(shares) - np.eye(3)).max() < 0.1
+
+
+def test_brightness_alone_changes_a_grey_picture() -> None:
+    """Contrast and saturation blend it with itself."""
+    factors = of_pictures(np.full((4000, 3, 3, 3), 51, np.uint8), jitter=0.4)[:, 0, 0, 0] / 0.2
+    assert 0.6 <= factors.min() < 0.61 and 1.39 < factors.max() <= 1.4
+    counts, _ = np.histogram(factors, 8, (0.6, 1.4))
+    assert (np.abs(counts - 500) < 110).all()  # five standard deviations
+
+
+def test_brightness_contrast_and_saturation_are_fb_resnet_torchs_in_any_order() -> None:
+    x = np.random.default_rng(0).random((5, 4, 3))
+
+    def grey(x: np.ndarray) -> np.ndarray:
+        return np.repeat((0.299 * x[..., 0] + 0.587 * x[..., 1] + 0.114 * x[..., 2])[..., None], 3, -1)
+
+    targets = {0.7: np.zeros_like, 1.3: lambda x: np.full_like(x, grey(x).mean()), 0.6: grey}
+    found = preprocessing.jitter(jnp.asarray(x), *map(jnp.float32, targets))
+    for order in itertools.permutations(targets):
+        wanted = x
+        for factor in order:  # the source's: blend(image, target, 1 - factor)
+            wanted = factor * wanted + (1 - factor) * targets[factor](wanted)
+        np.testing.assert_allclose(found, wanted, atol=1e-6)

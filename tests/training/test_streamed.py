@@ -1,7 +1,9 @@
 """Training on pictures that stream: a small network on a folder that Pillow makes."""
 
 import json
+import re
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import training
+from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
@@ -120,6 +123,23 @@ def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> N
     np.testing.assert_allclose(experiment.input.normalization.mean, images.mean(0) / 255, atol=1e-6)
 
 
+def test_progress_says_what_share_of_the_time_the_device_waits(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training.train(config(folder), tmp_path / 'fast')
+    shares = [line for line in capsys.readouterr().out.splitlines() if 'input-bound' in line]
+
+    def slowly(*arguments: Any) -> np.ndarray:
+        time.sleep(0.01)
+        return decode(*arguments)
+
+    monkeypatch.setattr('jax_resnet.data.pictures.batches.decode', slowly)
+    training.train(config(folder, **{'pictures.threads': 1}), tmp_path / 'slow')
+    of_slow = re.findall(r'left, input-bound: (\d+) %', capsys.readouterr().out)
+    assert len(shares) <= 1 + len(of_slow) and of_slow and max(map(int, of_slow)) > 50
+    assert lines(tmp_path / 'slow') == lines(tmp_path / 'fast')
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, tmp_path: Path) -> None:
     fields = config(folder, **{'schedule.learning_rate': 1e30, 'schedule.drop_at': ()})
     with pytest.raises(jax_resnet.errors.Diverged, match=r'not finite: step [1-4], epoch'):
@@ -149,6 +169,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, t
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
         ({'dataset.test': 'test'}, r"split 'test' of folder.*Splits here: train \(60\), validation \(21\)"),
+        (
+            {'dataset.name': 'imagenette', 'dataset.folder': None, 'dataset.split_seed': 2},
+            r'config.dataset.split_seed=2: is for a folder|no prepared imagenette',
+        ),
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*or tfds/NAME"),
     ],
 )
@@ -159,7 +183,7 @@ def test_what_cannot_be_is_one_line(folder: Path, tmp_path: Path, changes: dict[
 
 
 def test_fields_of_pictures_are_refused_where_there_are_none(tmp_path: Path) -> None:
-    for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('pictures.threads', 2)):
+    for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('dataset.check', 'all')):
         with pytest.raises(ConfigError, match=rf'config.{name}=.*: is for pictures; digits has none'):
             training.train(small_config(**{name: value}), tmp_path / 'run')
 

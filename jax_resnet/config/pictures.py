@@ -1,17 +1,21 @@
-"""Whether the sizes fit each other that a config gives for pictures."""
+"""Whether the fields of a config that are about pictures fit each other."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from jax_resnet.config.completion import LATER_FIELDS
 from jax_resnet.errors import ConfigError
 
 
-def check_crops(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a crop that no picture has, or a range whose ends are in the wrong order.
+def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a crop that no picture has, or a field that would mean nothing.
 
     Args:
         dataset, pictures: the groups of a config, each field checked by itself.
     """
+    for name in ('validation_fraction', 'split_seed'):
+        if dataset['folder'] is None and dataset[name] != LATER_FIELDS[f'dataset.{name}']:
+            raise ConfigError(f'config.dataset.{name}={dataset[name]}: is for a folder, config.dataset.folder')
     crop, test_crop = dataset['crop'], dataset['test_crop'] or dataset['crop']
     if not crop:
         raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')
