@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax_resnet import backend, command_line, files, models
 from jax_resnet.config import loader
 from jax_resnet.config.network import network
+from jax_resnet.data.datasets import located
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.models import layer_responses
 from jax_resnet.report import charts
@@ -84,7 +85,7 @@ def _measure(
         config, *_ = weights.read_with_card(name)
     else:
         is_trained, config = False, loader.load(name, {})[0].to_dict()
-    changed = {'dataset': {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}}
+    changed = {'dataset': located(config['dataset'], data_dir)}
     experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
     batch_size, size = config['batch_size'], experiment.clock.epoch_size
     if not batch_size <= count <= size:

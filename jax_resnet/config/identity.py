@@ -12,6 +12,7 @@ from jax_resnet.config.model_fields import effective_shortcut
 NOT_COMPARED = (
     'dataset.data_dir',
     'dataset.manual_dir',
+    'dataset.folder',
     'dataset.check',
     'pictures.threads',
     'pictures.processes',
@@ -108,7 +109,10 @@ def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
 
 def _texts(changes: Mapping[str, Any]) -> list[str]:
     """Such as 'train_for=2_epochs', of those that count, as parts of a folder's name."""
-    counted = [f'{k}={v}' for k, v in sorted(changes.items()) if k != 'seed' and not k.startswith(NOT_COMPARED)]
+    named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
+    if 'dataset.folder' in changes:  # other pictures are another run, though a run's may move
+        named['dataset.folder'] = str(changes['dataset.folder']).rstrip('/')
+    counted = [f'{k}={v}' for k, v in sorted(named.items())]
     return [_as_name(text) for text in counted]
 
 

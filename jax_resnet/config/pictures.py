@@ -30,7 +30,8 @@ def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> N
     for name in ('area', 'aspect_ratio'):
         if pictures[name][0] > pictures[name][1]:
             raise ConfigError(f'config.pictures.{name}={pictures[name]}: must be the least, and then the most')
-    for name, size in (('test_crop', test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
+    of_test = 'test_crop' if dataset['test_crop'] else 'crop'
+    for name, size in ((of_test, test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
         if size > pictures['test_shorter_side']:
             raise ConfigError(
                 f'config.pictures.test_shorter_side={pictures["test_shorter_side"]}: must be at least '

@@ -102,6 +102,12 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
     return find(dataset['name']).image_shape or (size, size, 3)
 
 
+def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
+    """The group `dataset` of a config, whose data lies in another place: prepared data, or the folder of pictures."""
+    name = 'data_dir' if dataset.get('folder') is None else 'folder'
+    return {**dataset, name: place or dataset[name]}
+
+
 def open_source(
     name: str,
     data_dir: str | None = None,
@@ -126,6 +132,11 @@ def open_source(
     """
     known = find(name)
     if folder is not None:
+        for other, value in (('manual_dir', manual_dir), ('data_dir', data_dir)):
+            if value is not None:
+                raise ConfigError(f'config.dataset.{other}={value!r}: must be empty with config.dataset.folder')
+        if not folder:
+            raise ConfigError("config.dataset.folder='': must name a folder of pictures")
         if known.image_shape is not None:
             raise ConfigError(f'config.dataset.folder={folder!r}: {name} is not read from a folder of pictures')
         return open_folder(name, Path(folder).expanduser(), validation_fraction, split_seed)

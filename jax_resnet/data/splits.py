@@ -1,10 +1,17 @@
 """The splits of a data set, in TFDS's syntax: how many examples a split string names, and which."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jax_resnet.errors import DataError
+
+
+def other_classes(there: Sequence[str], here: Sequence[str]) -> str:
+    """What is wrong where a network was trained on some classes, `there`, and the data has others, `here`."""
+    first = next((i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b), min(len(there), len(here)))
+    names = [repr(of[first]) if first < len(of) else 'none' for of in (there, here)]
+    return f'the data has other classes than the network was trained on; label {first} was {names[0]}, is {names[1]}'
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,8 @@ class Experiment:
         outputs, classes = self.model.num_classes, len(self.input.source.class_names)
         if outputs != classes:
             raise ConfigError(
-                f'config.model.num_classes={outputs}: must be {classes}, the classes of {dataset["name"]}'
+                f'config.model.num_classes={outputs}: must be {classes}, the classes of '
+                f'{dataset["folder"] or dataset["name"]}'
             )
         try:
             self.backend.form(self.model).check(batch_size // parts, dataset['crop'] or height, self.mesh.size)

@@ -15,7 +15,7 @@ from jax_resnet.backend import exactness, memory
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.errors import DataError, Diverged, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -114,14 +114,19 @@ class _Run:
     def _loop(self, profile: bool) -> dict[str, Any]:
         while True:
             self._heed_stop()
-            if self._is_evaluation_due():
-                self._evaluate()
-            if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
+            try:
+                if self._is_evaluation_due():
+                    self._evaluate()
+                if self.step == self.end or self._is_due('checkpoint_every') or self._is_due('keep_every'):
+                    self._save()
+                if self.step == self.end:
+                    return self._finish()
+                with self._trace() if profile else contextlib.nullcontext():
+                    self._advance()
+            except DataError as e:  # of a picture; the state is from before
+                self._heed_stop()
                 self._save()
-            if self.step == self.end:
-                return self._finish()
-            with self._trace() if profile else contextlib.nullcontext():
-                self._advance()
+                raise DataError(f'{e}; step {self.step:,} is saved, from which the same command continues') from e
             profile = False
 
     @property
@@ -196,8 +201,7 @@ class _Run:
         self.progress.say(describe_line(line))
 
     def _score(self, name: str) -> Scores:
-        evaluator = self.evaluators[name]
-        scored = []
+        evaluator, scored = self.evaluators[name], []
         with contextlib.closing(evaluator.batches(self.state.variables)) as batches:
             for batch in batches:
                 scored.append(batch)

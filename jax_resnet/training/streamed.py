@@ -21,6 +21,7 @@ from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.data.pictures.feed import Feed
 from jax_resnet.data.pictures.source import Pictures
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
+from jax_resnet.errors import DataError
 from jax_resnet.training.evaluation import whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
@@ -48,6 +49,7 @@ class StreamedProgram:
         everywhere: NamedSharding,
     ) -> None:
         self.waited, self._feed = 0.0, feed
+        self._failed: DataError | None = None
         self._pending: deque[jax.Array] = deque()
         form, batch = steps.form, steps.batch_size
         like = [
@@ -70,16 +72,24 @@ class StreamedProgram:
             self._leave = compiled(form.leave, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Raises DataError for a picture that cannot be read."""
+        """Ends before a picture that cannot be read; the next call raises DataError, and leaves its state as it is."""
+        if self._failed is not None:
+            raise self._failed
         first = int(state.step)
         self._feed.begin(first)
+        batch = self._take()
         held = self._enter(state)
-        for _ in range(first, stop):
-            batch = self._take()
+        for step in range(first + 1, stop + 1):
             held, done = self._step(held, *batch)
             self._pending.append(done)
             if len(self._pending) > IN_FLIGHT:
                 self._pending.popleft().block_until_ready()
+            if step < stop:
+                try:
+                    batch = self._take()
+                except DataError as e:
+                    self._failed = e
+                    break
         self._pending.clear()
         return self._leave(held)  # type: ignore[no-any-return]
 

@@ -18,7 +18,9 @@ from jax_resnet import backend, models
 from jax_resnet.backend import exactness, memory
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
+from jax_resnet.data.datasets import located
 from jax_resnet.data.preprocessing import CentreView, Normalization
+from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import weights
@@ -106,7 +108,7 @@ def evaluate(
     Args:
         path, config: of a run folder, or a file of weights, as `load` takes them.
         split: a split string such as 'train[:10%]'; by default the run's test split.
-        data_dir: where the data lies, if not where the run found it.
+        data_dir: where the data lies, or the folder of pictures, if not where the run found it.
 
     Returns:
         Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
@@ -115,15 +117,15 @@ def evaluate(
         ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
     """
     trained, config = _load_stacked(path, config, data_dir)
-    dataset = {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}
+    data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
+    if tuple(trained.class_names) != data.source.class_names:
+        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
     device = jax.local_devices()[0]
     mesh = Mesh(np.array([device]), ('data',))
     evaluator = Evaluator(
         trained.model,
         trained.preprocess,
-        open_input({**config, 'dataset': dataset}).split(
-            dataset['test'] if split is None else split, config['batch_size'], mesh
-        ),
+        data.split(config['dataset']['test'] if split is None else split, config['batch_size'], mesh),
         trained.class_names,
         mesh,
         backend.of(device.platform, config['precision']['deterministic']),
@@ -161,7 +163,7 @@ def described(
     if weights.card_of(path).exists():
         raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
     config = complete(config)
-    config['dataset'] = {**config['dataset'], 'data_dir': data_dir or config['dataset']['data_dir']}
+    config['dataset'] = located(config['dataset'], data_dir)
     found = known(path)
     try:
         experiment = Experiment.of({**config, 'parallel': {'devices': 1}})

@@ -1,5 +1,6 @@
 """The state that a run begins with: its last checkpoint, a shorter run's, another network's weights, or a new one."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.config.identity import differences
-from jax_resnet.errors import ConfigError
+from jax_resnet.data.splits import other_classes
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints, Damaged
@@ -109,7 +111,8 @@ def begin(
         say: shows a line.
 
     Raises:
-        ConfigError, DataError: no checkpoint can be used; or `init_from` cannot.
+        ConfigError, DataError: no checkpoint can be used, or `init_from` cannot; the data has other classes than when
+            the run began.
     """
     if not checkpoints.steps():
         folder.cut_metrics(0)
@@ -118,6 +121,10 @@ def begin(
             state, line = begin_from(experiment.config['init_from'], state, experiment.model)
             say(line)
         return state, 0.0
+    with contextlib.suppress(ConfigError):  # where the file is damaged; it is written again
+        there, here = folder.preprocessing().class_names, experiment.input.source.class_names
+        if there != here:
+            raise DataError(f'{folder.path}: {other_classes(there, here)}')
     state, seconds = checkpoints.restore_latest(experiment.abstract_state(), experiment.everywhere)
     # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
     folder.cut_metrics(int(state.step) - bool(state.totals.steps))

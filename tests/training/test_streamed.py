@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -160,13 +161,16 @@ def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, t
             r'shorter_side=\(30, 20\): must be two lengths',
         ),
         ({'pictures.area': (0.9, 0.1)}, r'config.pictures.area=\(0.9, 0.1\): must be the least, and then the most'),
-        ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.test_crop=16'),
+        ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.crop=16'),
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
-        ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of folder'),
+        ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
         ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of two numbers'),
         ({'pictures.shorter_side': (256,)}, r'config.pictures.shorter_side=\(256,\): must be a tuple of two whole'),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
+        ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
+        ({'dataset.manual_dir': '/x'}, r"config.dataset.manual_dir='/x': must be empty with config.dataset.folder"),
+        ({'dataset.crop': 32}, r'test_shorter_side=18: must be at least config.dataset.crop=32'),
         ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
         ({'dataset.test': 'test'}, r"split 'test' of folder.*Splits here: train \(60\), validation \(21\)"),
         (
@@ -199,9 +203,33 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg \('):
         training.train(config(copy, **{'dataset.check': 'all'}), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
-    with pytest.raises(DataError, match=r'lines/3\.jpg: cannot be read as a picture \('):  # when its turn comes
-        training.train(config(copy), tmp_path / 'run')
+    whole = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
+    with pytest.raises(DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved, from which the same'):
+        training.train(config(copy), tmp_path / 'run')  # when its turn comes
+    broken.write_bytes(whole)
+    training.train(config(copy), tmp_path / 'run')
+    training.train(config(folder), tmp_path / 'whole')
+    assert lines(tmp_path / 'run') == lines(tmp_path / 'whole')
     broken.write_text('no picture')
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg'):
         training.train(config(copy), tmp_path / 'other')
     assert not (tmp_path / 'other').exists()
+
+
+def test_other_classes_are_no_continuation_and_a_moved_folder_is(folder: Path, tmp_path: Path) -> None:
+    copy, moved = tmp_path / 'copy', tmp_path / 'moved'
+    shutil.copytree(folder, copy)
+    with pytest.raises(Stopped):
+        training.train({**config(copy), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
+    copy.rename(moved)
+    training.train(config(moved), tmp_path / 'run')
+    again = training.evaluate(tmp_path / 'run', data_dir=str(folder))
+    assert again.count == 21
+    with pytest.raises(Stopped):
+        training.train({**config(moved), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
+    for split in ('train', 'val'):
+        (moved / split / 'circles').rename(moved / split / 'zigzags')
+    with pytest.raises(DataError, match=r"other: the data has other classes .* label 0 was 'circles', is 'lines'$"):
+        training.train(config(moved), tmp_path / 'other')
+    with pytest.raises(DataError, match=r"run: the data has other classes .* label 0 was 'circles', is 'lines'$"):
+        training.evaluate(tmp_path / 'run', data_dir=str(moved))

@@ -5,7 +5,9 @@ size of other batches, or where a run was stopped.
 """
 
 import os
+import signal
 import threading
+import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -139,6 +141,11 @@ _one_at_a_time = threading.Lock()
 """So that threads do not all make the same permutation when an epoch begins."""
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
 def iterate(batches: Batches, first: int, threads: int, processes: int) -> Generator[Batch]:
     """The batches from number `first`, in order, made ahead by threads, or by processes of so many threads.
 
@@ -149,11 +156,11 @@ def iterate(batches: Batches, first: int, threads: int, processes: int) -> Gener
         processes: that have these threads; 0 is this one.
 
     Raises:
-        DataError: a picture that cannot be read or decoded.
+        DataError: a picture that cannot be read or decoded, or a process that has ended.
     """
     import grain
 
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or max(1, cores() // max(1, processes))
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
     dataset = grain.MapDataset.source(batches)[first:].to_iter_dataset(ahead)
     if processes:
@@ -161,9 +168,30 @@ def iterate(batches: Batches, first: int, threads: int, processes: int) -> Gener
 
         if not flags.FLAGS.is_parsed():  # grain asks them what its workers shall do
             flags.FLAGS.mark_as_parsed()
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=processes, per_worker_buffer_size=2))
+        workers = grain.MultiprocessingOptions(num_workers=processes, per_worker_buffer_size=2)
+        dataset = dataset.mp_prefetch(workers, _begin_worker)
     iterator = iter(dataset)
     try:
-        yield from iterator
+        for batch in iterator:
+            # Of a process, it lies in shared memory, which is given back with the last reference to it.
+            yield Batch(*map(np.array, batch)) if processes else batch
+    except RuntimeError as e:
+        if not processes:
+            raise
+        raise DataError(f'config.pictures.processes={processes}: one of them has ended ({e})') from e
     finally:
         iterator.close()
+
+
+def _begin_worker(number: int, count: int) -> None:
+    """A process that decodes leaves signals to the one that trains, and ends when that has ended."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from jax_resnet import files
 from jax_resnet.data.pictures import decoding
+from jax_resnet.data.pictures.batches import cores
 from jax_resnet.data.pictures.source import Pictures, PictureSource
 from jax_resnet.errors import DataError
 
@@ -52,7 +52,7 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
         total += len(pictures)
         starts = range(0, len(pictures), CHUNK)
         with (
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            ThreadPoolExecutor(cores()) as pool,
             tqdm(desc=f'checking {source.name}, {spec}', total=len(pictures), disable=None) as bar,
         ):
             for start, problems in zip(

@@ -1,6 +1,7 @@
 """Decoding of JPEG, PNG and WebP files: always 8 bits of red, green and blue, whatever the file holds."""
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ _READERS: dict[bytes, type[ImageFile]] = {
     b'\x89PNG\r\n\x1a\n': PngImageFile,
     b'RIFF': WebPImageFile,
 }
+
+
+# Pillow reads the EXIF block of each JPEG that it opens, for the dots per inch, and warns where it is damaged.
+_OF_EXIF = re.compile(r'PIL\.TiffImagePlugin')
 
 
 def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
@@ -76,8 +81,8 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
     reader = next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
     if reader is None:
         raise ValueError('no JPEG, PNG or WebP file' if encoded else 'an empty file')
-    # Pillow reads the EXIF block of each JPEG that it opens, for the dots per inch, and warns where it is damaged.
-    warnings.filterwarnings('ignore', module=r'PIL\.TiffImagePlugin')
+    if all(entry[3] != _OF_EXIF for entry in warnings.filters):
+        warnings.filterwarnings('ignore', module=_OF_EXIF.pattern)
     try:
         with reader(io.BytesIO(encoded)) as image:
             yield image
