@@ -1,6 +1,9 @@
 import io
 import itertools
+import multiprocessing
+import os
 import pickle
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,21 @@ def test_processes_do_not_count(processes: int) -> None:
     stopped.close()
     found += list(iterate(batches, 5, 2, processes))
     assert len(found) == 12 and all(same(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_a_process_leaves_signals_to_its_parent_and_its_end_is_told() -> None:
+    batches = training(steps=400)
+    iterator = iterate(batches, 0, 1, 1)
+    assert same(next(iterator), batches[0])
+    (child,) = (process for process in multiprocessing.active_children() if 'prefetch' in process.name)
+    assert child.pid is not None
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # as a terminal, or Slurm, sends them to all
+        os.kill(child.pid, ignored)
+    for number in range(1, 8):
+        assert same(next(iterator), batches[number])
+    child.kill()
+    with pytest.raises(DataError, match='^config.pictures.processes=1: one of them has ended'):
+        list(iterator)
 
 
 def test_evaluation_sees_each_picture_once_in_order() -> None:
