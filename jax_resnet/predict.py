@@ -17,11 +17,12 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 import jax_resnet
 from jax_resnet import command_line, files
+from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.training.trained import check_finite
 
-FORMATS = ('PNG', 'JPEG')
+FORMATS = ('PNG', 'JPEG', 'WEBP')
 
 _log = logging.getLogger(__name__)
 
@@ -32,18 +33,21 @@ def main() -> int:
         prog='python -m jax_resnet.predict', description='Prints the five most likely classes of images, of any size.'
     )
     parser.add_argument('run', help='the run folder of the network, or its file of weights')
-    parser.add_argument('images', nargs='+', help=f'{" or ".join(FORMATS)} files')
+    parser.add_argument('images', nargs='+', help=f'{", ".join(FORMATS)} files')
     parser.add_argument('--background', default='black', help="colour behind what is transparent: 'white', '#aabbcc'")
     return command_line.with_config(parser, _predict)
 
 
-def read_image(path: str | Path, image_shape: tuple[int, int, int], background: str = 'black') -> np.ndarray:
+def read_image(
+    path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', view: CentralView | None = None
+) -> np.ndarray:
     """An image file as the network takes it: scaled, and cut in the centre, to `image_shape`; grey if that says so.
 
     Args:
         path: a file of one of FORMATS.
         image_shape: (height, width, channels).
         background: a colour, as Pillow names them, behind an image that is transparent in parts.
+        view: as evaluation sees pictures, where the network was trained on them.
 
     Raises:
         ConfigError: no such colour.
@@ -56,11 +60,15 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], background: 
         raise ConfigError(f"--background={shown(background)}: must be a colour, as 'white' or '#aabbcc'") from None
     try:
         with Image.open(io.BytesIO(files.read(Path(path), follow=True)), formats=FORMATS) as file:
-            image = _on(colour, _in_8_bits(ImageOps.exif_transpose(file)), path)
+            turned = ImageOps.exif_transpose(file) if view is None or view.exif_rotation else file
+            image = _on(colour, _in_8_bits(turned), path)
+            image.load()
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be read as an image ({_reason(e)})') from None
     except (ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:  # what Pillow raises
         raise DataError(f'{shown(path)}: cannot be read as an image ({e})') from None
+    if view is not None:
+        return view(np.asarray(image.convert('RGB')))
     image = ImageOps.fit(image.convert('L' if channels == 1 else 'RGB'), (width, height), Image.Resampling.BICUBIC)
     return np.asarray(image, np.uint8).reshape(image_shape)
 
@@ -89,13 +97,14 @@ def _on(colour: tuple[int, ...], image: Image.Image, path: str | Path) -> Image.
 
 def _reason(error: OSError) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f'no {" or ".join(FORMATS)}'
+        return f'no {", ".join(FORMATS[:-1])} or {FORMATS[-1]}'
     return error.strerror or str(error)
 
 
 def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     trained = jax_resnet.load(options.run, config)
-    images = np.stack([read_image(path, trained.image_shape, options.background) for path in options.images])
+    about = trained.image_shape, options.background, trained.picture_view
+    images = np.stack([read_image(path, *about) for path in options.images])
     found = np.asarray(trained.probabilities(images))
     check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
     for path, probabilities in zip(options.images, found, strict=True):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from jax_resnet.data import digits, prepared
+from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
@@ -100,6 +101,16 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
     """
     size = dataset['test_crop'] or dataset['crop']
     return find(dataset['name']).image_shape or (size, size, 3)
+
+
+def central_view(config: Mapping[str, Any]) -> CentralView | None:
+    """How evaluation sees a picture, by a config; None where its data is no pictures."""
+    name, known = config['dataset']['name'], DATASETS.get(config['dataset']['name'])
+    if not name.startswith(TFDS) and (known is None or known.image_shape is not None):
+        return None
+    fields, (size, _, _) = config['pictures'], image_shape(config['dataset'])
+    crop = CentreCrop(fields['test_shorter_side'], size)
+    return CentralView(crop, fields['interpolation'], fields['exif_rotation'])
 
 
 def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from jax_resnet import backend, models
 from jax_resnet.backend import exactness, memory
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
-from jax_resnet.data.datasets import located
+from jax_resnet.data.datasets import central_view, located
+from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
@@ -45,6 +46,7 @@ class Trained:
         preprocess: from images, uint8 [batch, *image_shape], to the network's input, float32.
         image_shape: (height, width, channels) of the images that it was trained on.
         class_names: one per output.
+        picture_view: from a picture of any size to such an image, as evaluation sees it; None where there are none.
     """
 
     model: models.ResNet
@@ -52,6 +54,7 @@ class Trained:
     preprocess: CentreView
     image_shape: tuple[int, int, int]
     class_names: Sequence[str]
+    picture_view: CentralView | None = None
 
     def logits(self, images: ArrayLike) -> jax.Array:
         """float32 [batch, classes] of images, uint8 [batch, *image_shape]; ConfigError for others."""
@@ -86,13 +89,8 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
             a config that the weights do not fit, or that is not needed.
     """
     trained, config = _load_stacked(path, config)
-    return Trained(
-        network(config),
-        models.unstack(trained.variables),
-        trained.preprocess,
-        trained.image_shape,
-        trained.class_names,
-    )
+    variables, view = models.unstack(trained.variables), central_view(config)
+    return replace(trained, model=network(config), variables=variables, picture_view=view)
 
 
 @exactness.exact()

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import jax_resnet
-from jax_resnet import training
+from jax_resnet import predict, training
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.training.experiment import Experiment
@@ -82,6 +82,10 @@ def test_a_run_leaves_what_every_run_leaves(folder: Path, tmp_path: Path) -> Non
     scores = training.evaluate(tmp_path / 'run')
     np.testing.assert_allclose(scores.logits, found['logits'], rtol=1e-4, atol=1e-4)
     assert scores.error == summary['final_test_error']
+    pictures = sorted((folder / 'val').rglob('*.jpg'))
+    pictures = [path for name in CLASSES for path in pictures if path.parent.name == name]
+    seen = [predict.read_image(path, net.image_shape, view=net.picture_view) for path in pictures]
+    np.testing.assert_allclose(net.logits(np.stack(seen)), found['logits'], rtol=1e-4, atol=1e-4)
     of_part = training.evaluate(tmp_path / 'run', 'validation[:50%]+train[:4]')
     assert of_part.count == 14
 

@@ -166,7 +166,7 @@ def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
 def test_other_formats_are_refused(tmp_path: Path, kind: str, mode: str) -> None:
     Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
-    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(no PNG or JPEG\)'):
+    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(no PNG, JPEG or WEBP\)'):
         predict.read_image(tmp_path / 'image.png', (8, 8, 3))
 
 

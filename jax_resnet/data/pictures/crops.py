@@ -134,6 +134,26 @@ def resize(image: np.ndarray, window: Window, out: np.ndarray, interpolation: st
     out[...] = np.asarray(Image.fromarray(image).resize(size, FILTERS[interpolation], box))
 
 
+class CentralView(NamedTuple):
+    """How evaluation sees a picture of any size.
+
+    Attributes:
+        crop: what it sees of it.
+        interpolation: one of FILTERS.
+        exif_rotation: whether a picture is turned before as its EXIF says.
+    """
+
+    crop: CentreCrop
+    interpolation: str
+    exif_rotation: bool
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """uint8 [size, size, 3] of uint8 [height, width, 3], turned already."""
+        out = np.empty((self.crop.size, self.crop.size, 3), np.uint8)
+        resize(image, self.crop(*image.shape[:2]), out, self.interpolation)
+        return out
+
+
 def _resized(height: int, width: int, shorter_side: int) -> tuple[int, int]:
     """A picture's height and width when its shorter side is made so long; the longer is rounded down."""
     if height <= width:
