@@ -193,6 +193,7 @@ class StreamedInput:
         """Reads the pictures, as far as `config.dataset.check` says. Raises DataError for those that cannot be read."""
         dataset = self.config['dataset']
         specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
+        checks.warn_of_classes(self.source, specs)
         checks.check(self.source, specs, dataset['check'])
 
     def first(self, count: int) -> Examples:

@@ -237,3 +237,12 @@ def test_other_classes_are_no_continuation_and_a_moved_folder_is(folder: Path, t
         training.train(config(moved), tmp_path / 'other')
     with pytest.raises(DataError, match=r"run: the data has other classes .* label 0 was 'circles', is 'lines'$"):
         training.evaluate(tmp_path / 'run', data_dir=str(moved))
+
+
+def test_a_part_without_some_classes_is_a_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parts = {'dataset.train': 'train[:50%]', 'dataset.test': 'validation[:15]+train[:2]', 'dataset.validation': 'train'}
+    parts |= {'batch_size': 16}
+    Experiment.of(config(folder, **parts)).input.check_data()
+    assert [message for message in caplog.messages if 'classes' in message] == [
+        "split 'train[:50%]' of folder has 2 of 3 classes, since its pictures are in the order of the classes"
+    ]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from jax_resnet import files
@@ -68,6 +69,24 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
             'remove or mend them'
         )
     _remember(_marker(source, specs, how))
+
+
+def warn_of_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
+    """Logs a line for each split that is a part of others, and has no pictures of some classes.
+
+    Folders and tars are in the order of the classes, so that 'train[:50%]' has all pictures of half of them.
+    """
+    for spec in split_specs:
+        ranges = source.ranges(spec)
+        labels: dict[str, Any] = {split: getattr(source.pictures[split], 'labels', None) for split, _, _ in ranges}
+        if '[' not in spec or any(of is None for of in labels.values()):
+            continue
+        count = len(np.unique(np.concatenate([labels[split][start:stop] for split, start, stop in ranges])))
+        if count < len(source.class_names):
+            _log.warning(
+                'split %r of %s has %s of %s classes, since its pictures are in the order of the classes',
+                *(spec, source.name, f'{count:,}', f'{len(source.class_names):,}'),
+            )
 
 
 def _problems(pictures: Pictures, look: Callable[[bytes], Any], start: int) -> list[str]:
