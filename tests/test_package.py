@@ -33,6 +33,7 @@ def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
     assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
+    assert 'jax_resnet/data/pictures/imagenet_classes.txt' in names
     templates = {path.name for path in (ROOT / 'jax_resnet' / 'report' / 'templates').iterdir()}
     assert 'page.html' in templates
     assert {name.split('/')[-1] for name in names if name.startswith('jax_resnet/report/templates/')} == templates
