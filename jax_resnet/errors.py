@@ -15,6 +15,10 @@ class DataError(UserError):
     """Data that is missing, unreadable or not what was asked for."""
 
 
+class InputError(DataError):
+    """Pictures that could not be read or decoded when a run came to them; its state is from before."""
+
+
 class Diverged(UserError):
     """The loss, or its gradient, became infinite or not a number."""
 

@@ -15,7 +15,7 @@ from jax_resnet.backend import exactness, memory
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.errors import DataError, Diverged, Stopped
+from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -123,10 +123,10 @@ class _Run:
                     return self._finish()
                 with self._trace() if profile else contextlib.nullcontext():
                     self._advance()
-            except DataError as e:  # of a picture; the state is from before
+            except InputError as e:
                 self._heed_stop()
                 self._save()
-                raise DataError(f'{e}; step {self.step:,} is saved, from which the same command continues') from e
+                raise InputError(f'{e}; step {self.step:,} is saved, from which the same command continues') from e
             profile = False
 
     @property

@@ -21,7 +21,7 @@ from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.data.pictures.feed import Feed
 from jax_resnet.data.pictures.source import Pictures
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
-from jax_resnet.errors import DataError
+from jax_resnet.errors import InputError
 from jax_resnet.training.evaluation import whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
@@ -49,7 +49,7 @@ class StreamedProgram:
         everywhere: NamedSharding,
     ) -> None:
         self.waited, self._feed = 0.0, feed
-        self._failed: DataError | None = None
+        self._failed: InputError | None = None
         self._pending: deque[jax.Array] = deque()
         form, batch = steps.form, steps.batch_size
         like = [
@@ -72,7 +72,7 @@ class StreamedProgram:
             self._leave = compiled(form.leave, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Ends before a picture that cannot be read; the next call raises DataError, and leaves its state as it is."""
+        """Ends before a picture that cannot be read; the next call raises InputError, and leaves its state as it is."""
         if self._failed is not None:
             raise self._failed
         first = int(state.step)
@@ -87,7 +87,7 @@ class StreamedProgram:
             if step < stop:
                 try:
                     batch = self._take()
-                except DataError as e:
+                except InputError as e:
                     self._failed = e
                     break
         self._pending.clear()

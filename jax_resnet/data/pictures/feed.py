@@ -10,6 +10,7 @@ import jax
 from jax.sharding import NamedSharding
 
 from jax_resnet.data.pictures.batches import Batch
+from jax_resnet.errors import DataError, InputError
 
 AHEAD = 2
 """Batches that wait on the devices."""
@@ -44,11 +45,13 @@ class Feed:
         return not self._queue.empty()
 
     def take(self) -> Batch:
-        """The next batch. Raises what making it raised: DataError for a picture that cannot be read."""
+        """The next batch. Raises InputError for a picture that cannot be read, and else what making it raised."""
         assert self._next is not None
         found = self._queue.get()
         if isinstance(found, BaseException):
             self.close()
+            if isinstance(found, DataError):
+                raise InputError(str(found)) from found
             raise found
         self._next += 1
         return found  # type: ignore[no-any-return]
