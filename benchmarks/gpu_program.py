@@ -70,7 +70,7 @@ def program(
     def shapes(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
 
-    arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.input.examples.images, exp.train_examples.labels))
+    arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.input.examples.images, exp.input.examples.labels))
     run = exp.backend.jit(steps.run, donate_argnums=0, out_shardings=exp.everywhere)
     with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # says to Pallas which GPU it is
         lowered = run.lower(*arguments)
