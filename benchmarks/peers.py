@@ -91,7 +91,7 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
         nonlocal state
         first, began = int(state.step), time.perf_counter()
         while (step := int(state.step)) < first + steps:
-            state = jax.block_until_ready(program(state, min(first + steps, exp.input.window_end(step))))
+            state = jax.block_until_ready(program(state, min(first + steps, program.window_end(step))))
         return (time.perf_counter() - began) / steps
 
     return run

@@ -20,28 +20,39 @@ def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     Raises:
         DataError: data that is neither there nor to be had, or that is damaged.
     """
-    import tensorflow_datasets as tfds
     from tensorflow_datasets.core.utils.version import list_all_versions
 
     # TFDS itself would look for what is missing on the network, and hang without one.
     if not list_all_versions(data_dir / name):
         cifar.prepare(name, data_dir, manual_dir)
     folder = data_dir / name / str(list_all_versions(data_dir / name)[-1])
-    try:
-        builder = tfds.builder_from_directory(folder)
-    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
-        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+    builder, fingerprint = open_builder(folder)
     features = builder.info.features
-    files = sorted(p for p in folder.iterdir() if p.is_file())
-    stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
     return Source(
         name=name,
         image_shape=features['image'].shape,
         class_names=tuple(features['label'].names),
         split_infos=builder.info.splits,
         decode=lambda split: _decode(builder, split),
-        fingerprint=sha256(repr(stats).encode()).hexdigest()[:16],
+        fingerprint=fingerprint,
     )
+
+
+def open_builder(folder: Path) -> tuple[Any, str]:
+    """TFDS's builder of prepared data, and a digest that differs where its files may differ.
+
+    Raises:
+        DataError: a folder that is no prepared data.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder_from_directory(folder)
+    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
+        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return builder, sha256(repr(stats).encode()).hexdigest()[:16]
 
 
 def _decode(builder: Any, split: str) -> Examples:

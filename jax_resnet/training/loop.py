@@ -162,7 +162,7 @@ class _Run:
             if self.config[every] is not None
         ]
         first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
-        stop = min(first + self.turns, self.end, self.experiment.input.window_end(first), *due)
+        stop = min(first + self.turns, self.end, self.run.window_end(first), *due)
         self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)

@@ -51,10 +51,14 @@ class ResidentProgram:
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Raises ValueError where `stop` lies beyond the state's window of the stream (`data.stream`)."""
         first = int(state.step)
-        end = stream.window_end(first, self._batch_size, len(self._examples[1]))
+        end = self.window_end(first)
         if stop > end:
             raise ValueError(f'from step {first}, the stream reaches to step {end}; got {stop}')
         return self._run(state, jnp.int32(stop), *self._examples)  # type: ignore[no-any-return]
+
+    def window_end(self, step: int) -> int:
+        """The last step that one call can lead to: the stream's window (`data.stream`) ends there."""
+        return stream.window_end(step, self._batch_size, len(self._examples[1]))
 
     def close(self) -> None:
         """Nothing is made ahead of time."""
@@ -172,7 +176,3 @@ class ResidentInput:
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiled training: many steps a dispatch."""
         return ResidentProgram(steps, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))
-
-    def window_end(self, step: int) -> int:
-        """The last step that one call of the program can lead to: the stream's window (`data.stream`) ends there."""
-        return stream.window_end(step, self.config['batch_size'], self.source.count(self.config['dataset']['train']))

@@ -160,5 +160,8 @@ class Program(Protocol):
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """From a state, which is used up, to the state at step `stop`, or at the first that is not finite."""
 
+    def window_end(self, step: int) -> int:
+        """The last step that one call can lead to from `step`."""
+
     def close(self) -> None:
         """Ends what makes batches ahead of time."""

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Backend
 from jax_resnet.config.pictures import check_pictures
-from jax_resnet.data import Examples, PictureSource, preprocessing
+from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, mean
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
@@ -93,6 +93,10 @@ class StreamedProgram:
         self._pending.clear()
         return self._leave(held)  # type: ignore[no-any-return]
 
+    def window_end(self, step: int) -> int:
+        """One call can lead to any step."""
+        return sys.maxsize
+
     def close(self) -> None:
         """Ends what makes batches ahead of time."""
         self._feed.close()
@@ -165,9 +169,7 @@ class StreamedInput:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of a view: the central crop's."""
-        dataset = self.config['dataset']
-        size = dataset['test_crop'] or dataset['crop']
-        return size, size, 3
+        return image_shape(self.config['dataset'])
 
     @property
     def augmentation(self) -> ColourAugmentation:
@@ -222,10 +224,6 @@ class StreamedInput:
         )
         feed = Feed(self._iterator(batches), steps.by_example)
         return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
-
-    def window_end(self, step: int) -> int:
-        """One call of the program can lead to any step."""
-        return sys.maxsize
 
     def _central(self, pictures: Pictures, batch_size: int) -> Batches:
         """Central crops of all pictures, in their order."""

@@ -1,12 +1,12 @@
 """Pictures that TFDS has prepared as ArrayRecord files, read without TensorFlow."""
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from jax_resnet.data.pictures.classes import shown_names
 from jax_resnet.data.pictures.source import Picture, PictureSource
+from jax_resnet.data.prepared import open_builder
 from jax_resnet.errors import DataError
 
 
@@ -73,10 +73,8 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
     import tensorflow_datasets as tfds
 
     folder = _find(name, data_dir)
-    try:
-        info = tfds.builder_from_directory(folder).info
-    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
-        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+    builder, fingerprint = open_builder(folder)
+    info = builder.info
     if info.file_format is not tfds.core.FileFormat.ARRAY_RECORD:
         raise DataError(
             f'{folder}: has {info.file_format.value} files, which only TensorFlow reads; convert them where it is '
@@ -84,11 +82,9 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
             '--out_file_format=array_record'
         )
     image, label = _features(info, folder)
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     splits = {split: RecordPictures(folder, split, of.num_examples, image, label) for split, of in info.splits.items()}
     names = shown_names(info.features[label].names)
-    return PictureSource.of(name, names, splits, sha256(repr(stats).encode()).hexdigest()[:16])
+    return PictureSource.of(name, names, splits, fingerprint)
 
 
 def _find(name: str, data_dir: Path) -> Path:
