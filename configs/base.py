@@ -66,6 +66,7 @@ def get_config() -> ConfigDict:
             'optimizer': {
                 'name': 'sgd',
                 'momentum': 0.9,
+                'momentum_of': 'gradients',  # (inferred)
                 'nesterov': False,
                 'weight_decay': 1e-4,
                 'decay': 'kernels',  # (inferred)
@@ -76,6 +77,8 @@ def get_config() -> ConfigDict:
                 'learning_rate': 0.1,
                 'drop_at': ('32000 steps', '48000 steps'),
                 'factor': 0.1,
+                'head_factor': 1.0,
+                'warmup_shape': 'constant',
                 'warmup_for': placeholder(str),
                 'warmup_learning_rate': placeholder(float),
             },

@@ -21,7 +21,8 @@ def test_the_recipe_of_the_2015_paper() -> None:
     assert rates == [(0, 0.01), (400, 0.1), (32_000, 0.01), (48_000, 0.001)]
     assert clock.steps(config['train_for']) == 64_000
     assert config['optimizer'] == {
-        'name': 'sgd', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 1e-4, 'decay': 'kernels',
+        'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 1e-4,
+        'decay': 'kernels',
     }  # fmt: skip
     assert config['batch_norm']['group_size'] == 64 and config['dataset']['normalization'] == 'pixel_mean'
     for name in ('resnet20_cifar10', 'plain110_cifar10', 'resnet56_cifar100'):

@@ -1,7 +1,7 @@
 """A network's arrays as a few flat ones, so that a GPU updates all of them by a few kernels.
 
-All kernels lie in one array, all scales in another, and so on by the last part of the name; XLA makes a kernel or
-more for each array that is updated, and their launches would cost more than the bytes.
+All kernels of convolutions lie in one array, all scales in another, and so on by their kind (`models.kinds`); XLA
+makes a kernel or more for each array that is updated, and their launches would cost more than the bytes.
 """
 
 import math
@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend.base import Form
+from jax_resnet.models.kinds import kind
 
 Place = tuple[tuple[str, ...], tuple[int, ...]]
 """A name, by its parts, and the array's shape."""
@@ -25,11 +26,11 @@ operands, and each of these needs up to four; of more arrays each would be a ker
 
 
 class Flat(flax.struct.PyTreeNode):
-    """A tree of arrays, as one flat array for each last part of a name.
+    """A tree of arrays, as one flat array for each kind.
 
     Attributes:
-        arrays: by that part.
-        places: by that part, the arrays that it is made of, in their order.
+        arrays: by their kind.
+        places: by kind, the arrays that it is made of, in their order.
         features_first: whether a convolution's kernel lies as OHWI, as cuDNN takes it beside images in NHWC, not HWIO.
     """
 
@@ -43,19 +44,19 @@ class Flat(flax.struct.PyTreeNode):
         flat = flatten_dict(tree)
         groups: dict[str, list[Place]] = {}
         for name, array in sorted(flat.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
-            groups.setdefault(name[-1], []).append((name, array.shape))
+            groups.setdefault(kind(name), []).append((name, array.shape))
         if features_first:
             flat = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in flat.items()}
-        arrays = {last: _concatenate([flat[name].ravel() for name, _ in places]) for last, places in groups.items()}
-        return cls(arrays, tuple((last, tuple(places)) for last, places in groups.items()), features_first)
+        arrays = {key: _concatenate([flat[name].ravel() for name, _ in places]) for key, places in groups.items()}
+        return cls(arrays, tuple((key, tuple(places)) for key, places in groups.items()), features_first)
 
     def tree(self) -> dict[str, Any]:
         """The nested dicts that this was made of."""
         flat: dict[tuple[str, ...], jax.Array] = {}
-        for last, places in self.places:
+        for key, places in self.places:
             at = 0
             for name, shape in places:
-                part = jax.lax.slice(self.arrays[last], (at,), (at + math.prod(shape),))
+                part = jax.lax.slice(self.arrays[key], (at,), (at + math.prod(shape),))
                 at += math.prod(shape)
                 flat[name] = _features_last(part, shape) if self.features_first else part.reshape(shape)
         return unflatten_dict(flat)

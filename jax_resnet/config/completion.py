@@ -19,6 +19,7 @@ LATER_FIELDS = {
     'loss.label_smoothing': 0.0,
     'memory.microbatches': 1,
     'memory.rematerialize': False,
+    'optimizer.momentum_of': 'gradients',
     'pictures.area': (0.08, 1.0),
     'pictures.aspect_ratio': (3 / 4, 4 / 3),
     'pictures.exif_rotation': False,
@@ -30,7 +31,9 @@ LATER_FIELDS = {
     'pictures.view': 'area',
     'precision.deterministic': False,
     'precision.matmul': 'default',
+    'schedule.head_factor': 1.0,
     'schedule.name': 'piecewise',
+    'schedule.warmup_shape': 'constant',
 }
 """What a run meant whose config is older than these fields."""
 

@@ -54,7 +54,11 @@ _ZERO_LAST_SCALE = Argument(
 _CLASSES = whole(0, "outputs: the data set's classes")
 _ENDS = {
     'initialization': Argument(
-        'fan_out', choice(['fan_out', 'fan_in'], "He's: by fan-out, the head uniform; or by fan-in, the head too")
+        'fan_out',
+        choice(
+            ['fan_out', 'fan_out_small_head', 'fan_in', 'lecun'],
+            "He's: by fan-out, the head uniform, or N(0, 0.01); by fan-in, the head too; or LeCun's, the head too",
+        ),
     )
 }
 _CIFAR = {

@@ -54,7 +54,8 @@ def cifar_resnet(
             end the branch ('original', 'relu_only_preactivation'), with shortcut B or C.
         num_classes: outputs; 0 for pooled features [batch, 64] ([batch, 256] of bottlenecks).
         initialization: of the convolutions, 'fan_out' (the authors' code, head uniform within
-            1/sqrt(fan_in)) or 'fan_in' (the head too: He normal, as in the Lab).
+            1/sqrt(fan_in)), 'fan_out_small_head' (Goyal et al. 2017), 'fan_in' (the head too: He normal, as in the
+            Lab) or 'lecun' (Flax's default).
         **parts: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
 
     Raises:

@@ -24,13 +24,18 @@ from jax_resnet.models.units import ORDERS, Layer, Unit
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
 _fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
 _head = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+_small_head = nn.initializers.normal(0.01)
+_lecun = nn.initializers.lecun_normal()
 
 INITIALIZATIONS: dict[str, tuple[Initializer, Initializer]] = {
     'fan_out': (_fan_out, _head),
+    'fan_out_small_head': (_fan_out, _small_head),
     'fan_in': (_fan_in, _fan_in),
+    'lecun': (_lecun, _lecun),
 }
 """By name, of the convolutions' and of the head's kernels: He's (arXiv 1502.01852), untruncated, with the head
-uniform within 1/sqrt(fan_in), as in the authors' code; or He's with fan-in on both, as in the Lab."""
+uniform within 1/sqrt(fan_in), as in the authors' code; the same with a head of N(0, 0.01) (Goyal et al. 2017, section
+5.1); He's with fan-in on both, as in the Lab; or Flax's own, LeCun's, truncated, on both, as in Flax's example."""
 
 MOST_LAYERS = 10_000
 """Without a limit, a slip of the finger would wait for ever."""

@@ -111,7 +111,7 @@ class Experiment:
 
     @cached_property
     def optimizer(self) -> optax.GradientTransformation:
-        return optimizer.create(self.config['optimizer'], self.schedule)
+        return optimizer.create(self.config['optimizer'], self.schedule, self.config['schedule']['head_factor'])
 
     @property
     def everywhere(self) -> NamedSharding:
@@ -212,6 +212,10 @@ class Experiment:
             _ = self.schedule
         except ValueError as e:
             raise ConfigError(f'config.schedule.{e}') from None
+        try:
+            _ = self.optimizer
+        except ValueError as e:
+            raise ConfigError(f'config.optimizer.{e}') from None
         self.input.check()
         for name in ('channel_mean', 'channel_std'):
             if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:

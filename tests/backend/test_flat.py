@@ -23,7 +23,8 @@ def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: b
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
     form = FlatForm(net.clone(stacked=stacked))
     held = jax.jit(form.enter)(state)
-    assert {*held.params.arrays} == {'kernel', 'scale', 'bias'} and {*held.batch_stats.arrays} == {'mean', 'var'}
+    kinds = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
+    assert {*held.params.arrays} == kinds and {*held.batch_stats.arrays} == {'norm/mean', 'norm/var'}
     assert all(x.ndim == 1 for x in held.params.arrays.values())
     assert_equal_trees(jax.jit(form.leave)(held), state)
 
@@ -31,5 +32,5 @@ def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: b
 def test_convolutions_lie_in_the_order_of_their_layout() -> None:
     kernel = np.arange(3 * 3 * 2 * 4.0).reshape(3, 3, 2, 4)
     flat = Flat.of({'conv': {'kernel': kernel}, 'head': {'kernel': np.ones((2, 5))}})
-    assert_equal_trees(flat.arrays['kernel'], np.concatenate([np.ones(10), kernel.transpose(3, 0, 1, 2).ravel()]))
+    assert_equal_trees(flat.arrays, {'conv/kernel': kernel.transpose(3, 0, 1, 2).ravel(), 'head/kernel': np.ones(10)})
     assert_equal_trees(flat.tree()['conv']['kernel'], kernel)

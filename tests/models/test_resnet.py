@@ -81,7 +81,10 @@ def test_training(shortcut: str, stacked: bool, conv: str) -> None:
         variables = models.stack(variables) if stacked else variables
         params, batch_stats = variables['params'], variables['batch_stats']
         images, labels = np.float64(REFERENCES['images']), np.int32(REFERENCES['labels'])
-        sgd = {'name': 'sgd', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 1e-4, 'decay': 'all'}
+        sgd = {
+            'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 1e-4,
+            'decay': 'all',
+        }  # fmt: skip
         tx = optimizer.create(sgd, optax.join_schedules([lambda _: 0.1, lambda _: 0.01], [2]))
         opt_state = tx.init(params)
 

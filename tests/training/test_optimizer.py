@@ -1,11 +1,17 @@
+import jax
 import jax.numpy as jnp
 import optax
 import pytest
 
+from jax_resnet import models
+from jax_resnet.backend.flat import Flat
 from jax_resnet.training import optimizer
 
 PARAMS = {'conv': {'kernel': jnp.array([2.0])}, 'norm': {'scale': jnp.array([1.0]), 'bias': jnp.array([4.0])}}
-CONFIG = {'name': 'sgd', 'momentum': 0.9, 'nesterov': False, 'weight_decay': 0.1, 'decay': 'kernels'}
+CONFIG = {
+    'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 0.1,
+    'decay': 'kernels',
+}  # fmt: skip
 
 
 def after(config: dict, steps: int) -> dict:
@@ -30,6 +36,55 @@ def test_decay_is_added_to_the_gradient_before_the_momentum() -> None:
 def test_decay_on_all() -> None:
     params = after(CONFIG | {'decay': 'all'}, 1)
     assert float(params['norm']['bias'][0]) == pytest.approx(4 - 0.5 * (1 + 0.1 * 4))
+
+
+def test_decay_on_all_but_batch_norm() -> None:
+    params = PARAMS | {'head': {'kernel': jnp.ones((1, 1)), 'bias': jnp.ones(1)}}
+    assert optimizer.decay_mask('all_but_batch_norm', params) == {
+        'conv': {'kernel': True}, 'norm': {'scale': False, 'bias': False}, 'head': {'kernel': True, 'bias': True},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize('decay', optimizer.DECAYED)
+@pytest.mark.parametrize('shortcut', ['B', 'exclusive_gating_-6'])
+def test_flat_arrays_decay_as_those_they_are_made_of(decay: str, shortcut: str) -> None:
+    net = models.cifar_resnet(8, shortcut=shortcut)
+    params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))['params']
+    flat = jax.eval_shape(Flat.of, params)
+    for masks in (lambda tree: optimizer.decay_mask(decay, tree), optimizer.head_mask):
+        sizes = [
+            sum(x.size for x, yes in zip(*map(jax.tree.leaves, (tree, masks(tree))), strict=True) if yes)
+            for tree in (params, flat)
+        ]
+        assert sizes[0] == sizes[1] > 0
+
+
+@pytest.mark.parametrize('nesterov', [False, True])
+def test_the_momentum_of_steps_keeps_the_rate_of_their_time(nesterov: bool) -> None:
+    """That is v <- m v + rate g, as Caffe has it; of gradients, v <- m v + g, and the rate of now multiplies v."""
+    rates = [0.5, 0.5, 0.05]
+    config = CONFIG | {'momentum_of': 'steps', 'weight_decay': 0.0, 'nesterov': nesterov}
+    tx = optimizer.create(config, optax.join_schedules([optax.constant_schedule(rate) for rate in (0.5, 0.05)], [2]))
+    params, state = {'conv': {'kernel': jnp.array([2.0])}}, None
+    state, x, v = tx.init(params), 2.0, 0.0
+    for rate in rates:
+        updates, state = tx.update({'conv': {'kernel': jnp.ones(1)}}, state, params)
+        params = optax.apply_updates(params, updates)
+        v = 0.9 * v + rate
+        x -= 0.9 * v + rate if nesterov else v
+        assert float(params['conv']['kernel'][0]) == pytest.approx(x)
+    with pytest.raises(ValueError, match="momentum_of='steps': is for name='sgd'"):
+        optimizer.create(config | {'name': 'adam'}, optax.constant_schedule(0.5))
+
+
+def test_the_head_may_have_a_rate_of_its_own() -> None:
+    params = {'conv1': {'kernel': jnp.ones(1)}, 'head': {'kernel': jnp.ones(1), 'bias': jnp.ones(1)}}
+    tx = optimizer.create(CONFIG | {'weight_decay': 0.0}, optax.constant_schedule(0.5), head_factor=10.0)
+    updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
+    assert jax.tree.map(lambda x: float(x[0]), updates) == {
+        'conv1': {'kernel': -0.5},
+        'head': {'kernel': -5.0, 'bias': -5.0},
+    }
 
 
 def test_nesterov() -> None:

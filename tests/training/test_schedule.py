@@ -10,6 +10,7 @@ PAPER = {
     'learning_rate': 0.1,
     'drop_at': ('32000 steps', '48000 steps'),
     'factor': 0.1,
+    'warmup_shape': 'constant',
     'warmup_for': None,
     'warmup_learning_rate': None,
 }
@@ -32,6 +33,19 @@ def test_warm_up() -> None:
     config = PAPER | {'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
     assert rates(config, [0, 399, 400, 31_999, 32_000, 48_000]) == [0.01, 0.01, 0.1, 0.1, 0.01, 0.001]
     assert schedule.create(config, CLOCK, 64_000).pieces[:2] == [(0, 0.01), (400, 0.1)]
+
+
+def test_a_linear_warm_up_rises_by_equal_steps() -> None:
+    linear = PAPER | {'warmup_shape': 'linear', 'warmup_for': '400 steps', 'warmup_learning_rate': 0.02}
+    assert rates(linear, [0, 1, 200, 399, 400, 32_000]) == [0.02, 0.0202, 0.06, 0.0998, 0.1, 0.01]
+    assert schedule.create(linear, CLOCK, 64_000).describe(401) == [
+        'learning rate 0.02 from step 0, rising by equal steps, 0.1 from step 400',
+        'the changes of the learning rate at steps 32,000, 48,000 are past the end and never reached',
+    ]
+    cosine = linear | {'name': 'cosine', 'drop_at': (), 'warmup_learning_rate': 0.0}
+    assert rates(cosine, [0, 100, 400, 32_200, 64_000]) == [0.0, 0.025, 0.1, 0.05, 0.0]
+    with pytest.raises(ValueError, match=r"warmup_learning_rate=0.0: must be above 0 with warmup_shape='constant'"):
+        schedule.create(linear | {'warmup_shape': 'constant', 'warmup_learning_rate': 0.0}, CLOCK, 64_000)
 
 
 def test_epochs() -> None:
@@ -90,7 +104,7 @@ def test_what_is_past_the_end_is_said() -> None:
 def test_a_drop_beyond_any_step_is_never_reached() -> None:
     config = {
         'name': 'piecewise', 'learning_rate': 0.1, 'drop_at': ('10 steps', '1e20 steps'), 'factor': 0.1,
-        'warmup_for': None, 'warmup_learning_rate': None,
+        'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None,
     }  # fmt: skip
     made = schedule.create(config, CLOCK, 20)
     assert [float(made(step)) for step in (9, 10, 19)] == pytest.approx([0.1, 0.01, 0.01])
