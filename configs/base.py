@@ -54,6 +54,8 @@ def get_config() -> ConfigDict:
                 'test_shorter_side': 256,
                 'interpolation': 'bilinear',
                 'exif_rotation': False,
+                'protocol': 'center',
+                'average': 'softmax',
                 'threads': 0,
                 'processes': 0,
             },

@@ -78,6 +78,9 @@ FIELDS: dict[str, Field] = {
     'pictures.test_shorter_side': whole(1, 'length, in pixels, before the central crop', most=8192),
     'pictures.interpolation': choice(['bilinear', 'bicubic'], 'how pictures are resized, smoothed as Pillow does'),
     'pictures.exif_rotation': flag('turn pictures as their EXIF says'),
+    'pictures.protocol': choice(['center', 'ten_crop', 'multi_scale'], 'what is tested at the end, beside the central '
+                                'crop: ten crops of each picture, or the whole of it at five scales'),
+    'pictures.average': choice(['softmax', 'logits'], 'what of several views is averaged'),
     'pictures.threads': whole(0, 'that decode pictures, in each process; 0 is one a CPU core', most=1024),
     'pictures.processes': whole(0, 'that have these threads; 0 is the one that trains', most=256),
     'optimizer.name': choice(['sgd', 'adam'], 'the optimizer'),
