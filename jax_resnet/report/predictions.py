@@ -19,6 +19,9 @@ from jax_resnet.runs.run import Run
 
 _log = logging.getLogger(__name__)
 
+MOST_CLASSES = 100
+"""Of a confusion matrix, which has as many cells as their square."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -49,39 +52,47 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of the test split: logits [example, class], labels [example], the classes' names and the worst mistakes.
+    """Of the test split.
 
     Attributes:
-        logits, labels, class_names: as above.
+        answers: the most likely classes of each example, and its label.
         worst: index of each of the most confident mistakes among the examples, and its image; None where not kept.
     """
 
-    logits: np.ndarray
-    labels: np.ndarray
-    class_names: Sequence[str]
+    answers: outputs.Predictions
     worst: tuple[np.ndarray, np.ndarray] | None
+
+    @property
+    def class_names(self) -> list[str]:
+        return self.answers.class_names
 
     @property
     def mistakes(self) -> list[Mistake]:
         """The most confident mistakes that evaluation left in the run folder, if it did."""
         if self.worst is None:
             return []
-        index, images = self.worst
-        logits, labels = self.logits[index].astype(float), self.labels[index]
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        chances /= chances.sum(1, keepdims=True)
-        names = self.class_names
+        (index, images), (classes, probabilities, labels, names) = self.worst, self.answers
         return [
-            Mistake(image, names[label], names[wrong], float(row[wrong]))
-            for image, label, wrong, row in zip(images, labels, logits.argmax(1), chances, strict=True)
+            Mistake(image, names[label], names[wrong], float(sureness))
+            for image, label, wrong, sureness in zip(
+                images, labels[index], classes[index, 0], probabilities[index, 0], strict=True
+            )
         ]
 
     @property
     def confusion(self) -> np.ndarray:
         """Counts [class, predicted class]."""
-        counts = np.zeros((self.logits.shape[1],) * 2, int)
-        np.add.at(counts, (self.labels, self.logits.argmax(1)), 1)
+        counts = np.zeros((len(self.class_names),) * 2, int)
+        np.add.at(counts, (self.answers.labels, self.answers.classes[:, 0]), 1)
         return counts
+
+    def confusions(self, most: int = 20) -> list[tuple[str, str, int]]:
+        """The most frequent: a class, the other that was predicted, and how often."""
+        counts, names = self.confusion, self.class_names
+        np.fill_diagonal(counts, 0)
+        frequent = np.argsort(-counts, axis=None, kind='stable')[:most]
+        pairs = zip(*np.unravel_index(frequent, counts.shape), strict=True)
+        return [(names[i], names[j], int(counts[i, j])) for i, j in pairs if counts[i, j]]
 
 
 def read(run: Run) -> Predictions | None:
@@ -93,11 +104,7 @@ def read(run: Run) -> Predictions | None:
     answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
     if answers is None:
         return None
-    names = outputs.class_names(run.folder)
-    if len(names) != answers['logits'].shape[1]:
-        raise ConfigError(f'{run.folder}: its predictions are of another number of classes than {len(names)}')
-    kept = None if worst is None else (worst['index'], worst['images'])
-    return Predictions(answers['logits'], answers['labels'], names, kept)
+    return Predictions(answers, None if worst is None else (worst['index'], worst['images']))
 
 
 @cache
@@ -116,13 +123,16 @@ def drawings(run: Run) -> list[Path]:
 
 
 def charts(run: Run, predictions: Predictions | None) -> dict[str, Any]:
-    """By name: the confusion matrix and the error of each class, as far as the run has them."""
+    """By name: the confusions and the error of each class, as far as the run has them.
+
+    The confusions are a matrix of all classes; above MOST_CLASSES the most frequent alone, as bars.
+    """
     if predictions is None:
         return {}
-    return {
-        'confusion': _confusion_chart(predictions.confusion, predictions.class_names),
-        'classes': _classes_chart(run),
-    }
+    names = predictions.class_names
+    are_few = len(names) <= MOST_CLASSES
+    drawn = _confusion_chart(predictions.confusion, names) if are_few else _confusions_chart(predictions.confusions())
+    return {'confusion': drawn, 'classes': _classes_chart(run)}
 
 
 def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
@@ -153,19 +163,30 @@ def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
     return styled(chart.properties(title='Confusion matrix: test examples'), width=520, height=420)
 
 
+def _confusions_chart(confusions: Sequence[tuple[str, str, int]]) -> Any:
+    counts = [(f'{name} → {predicted}', count) for name, predicted, count in confusions]
+    title = f'The {len(counts)} most frequent confusions: class → predicted'
+    return _bars(counts, 'class → predicted', 'test examples', '.0f', title)
+
+
 def _classes_chart(run: Run) -> Any:
-    alt = altair()
     errors = {name: error for name, error in run.summary.get('class_errors', {}).items() if error is not None}
-    hardest = sorted(errors.items(), key=lambda pair: -pair[1])[:20]
-    values = [{'class': name, 'error': round(error, 2)} for name, error in hardest]
+    hardest = [(name, round(error, 2)) for name, error in sorted(errors.items(), key=lambda pair: -pair[1])[:20]]
+    title = 'Error of each class' if len(errors) <= 20 else 'Error of the 20 hardest classes'
+    return _bars(hardest, 'class', 'test error (%)', '.1f', title)
+
+
+def _bars(lengths: Sequence[tuple[str, float]], name: str, axis: str, form: str, title: str) -> Any:
+    """A bar for each name, in order, with its length as a number beside it."""
+    alt = altair()
+    values = [{'name': of, 'length': length} for of, length in lengths]
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X('error:Q', title='test error (%)', axis=alt.Axis(tickCount=6)),
-        y=alt.Y('class:N', title=None, sort=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
-        tooltip=['class:N', 'error:Q'],
+        x=alt.X('length:Q', title=axis, axis=alt.Axis(tickCount=6)),
+        y=alt.Y('name:N', title=None, sort=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelLimit=280)),
+        tooltip=[alt.Tooltip('name:N', title=name), alt.Tooltip('length:Q', title=axis)],
     )
     bars = base.mark_bar(color=PALETTE[0], opacity=0.85, cornerRadiusEnd=2, height={'band': 0.7})
     text = base.mark_text(align='left', dx=4, fontSize=11, color='#344054').encode(
-        text=alt.Text('error:Q', format='.1f')
+        text=alt.Text('length:Q', format=form)
     )
-    title = 'Error of each class' if len(errors) <= 20 else 'Error of the 20 hardest classes'
     return styled((bars + text).properties(title=title), width=520, height=max(120, 24 * len(values)))

@@ -1,5 +1,6 @@
 """The arrays of a run folder, each checked when it is read: what the network takes, and what it answered."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,12 @@ from jax_resnet import files
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays
+
+MOST_LOGITS = 100
+"""Classes up to which predictions.npz has every logit. With 1,000, those of 50,000 examples would be 200 MB."""
+
+LIKELIEST = 5
+"""The classes of each example that it has otherwise."""
 
 
 class Preprocessing(NamedTuple):
@@ -60,26 +67,59 @@ def checked(mean: np.ndarray, std: np.ndarray, crop: int, image_shape: object, c
 
 def class_names(folder: Path) -> list[str]:
     """Of the network's outputs. Raises ConfigError where preprocessing.npz is missing or damaged."""
-    return [str(name) for name in _read(folder / 'preprocessing.npz', 'class_names')['class_names']]
+    path = folder / 'preprocessing.npz'
+    names = _read(path, 'class_names')['class_names']
+    if names.ndim != 1:
+        raise ConfigError(f'{shown(path)} is damaged: its class_names are no list')
+    return [str(name) for name in names]
 
 
-def predictions(folder: Path) -> dict[str, np.ndarray] | None:
-    """logits, float [examples, classes], and labels, int [examples], of the test split, if they are there.
+class Predictions(NamedTuple):
+    """What a network answered on the test split, n examples.
+
+    Attributes:
+        classes: the k most likely classes of each example, the most likely first, int [n, k].
+        probabilities: their softmax, float [n, k].
+        labels: the right classes, int [n].
+        class_names: one per output of the network.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray
+    class_names: list[str]
+
+
+def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of predictions.npz.
+
+    Args:
+        logits: of the test split, float [n, classes].
+        labels: the right classes, int [n].
+
+    Returns:
+        `logits` and `labels`; above MOST_LOGITS classes `classes`, `probabilities` and `labels`, as in `Predictions`.
+    """
+    if logits.shape[1] <= MOST_LOGITS:
+        return {'logits': logits, 'labels': labels}
+    classes, probabilities = _likeliest(logits)
+    return {'classes': classes, 'probabilities': probabilities, 'labels': labels}
+
+
+def predictions(folder: Path) -> Predictions | None:
+    """What predictions.npz has, in either form, if it is there.
 
     Raises:
-        ConfigError: they are damaged.
+        ConfigError: it is damaged, or does not fit the names of the classes in preprocessing.npz.
     """
     path = folder / 'predictions.npz'
     if not path.exists():
         return None
-    found = _read(path, 'logits', 'labels')
-    logits, labels = found['logits'], found['labels']
-    is_fit = (
-        logits.ndim == 2 and labels.shape == logits.shape[:1] and (logits.dtype.kind, labels.dtype.kind) == ('f', 'i')
-    )
-    if not is_fit or (labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]):
-        raise ConfigError(f'{shown(path)} is damaged: its logits and labels do not fit')
-    return found
+    found, names = _read(path, 'labels'), class_names(folder)
+    try:
+        return _fitting(found, names)
+    except ValueError as e:
+        raise ConfigError(f'{shown(path)} is damaged: {e}') from None
 
 
 def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
@@ -91,7 +131,7 @@ def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
     path, answers = folder / 'mistakes.npz', predictions(folder)
     if not path.exists() or answers is None:
         return None
-    found, count = _read(path, 'index', 'images'), len(answers['labels'])
+    found, count = _read(path, 'index', 'images'), len(answers.labels)
     index, images = found['index'], found['images']
     is_fit = (
         index.dtype.kind == 'i' and images.dtype == np.uint8 and images.ndim == 4 and index.shape == images.shape[:1]
@@ -99,6 +139,39 @@ def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
     if not is_fit or (index.size and not 0 <= index.min() <= index.max() < count):
         raise ConfigError(f'{shown(path)} is damaged: its index and images do not fit')
     return found
+
+
+def _fitting(found: Mapping[str, np.ndarray], names: list[str]) -> Predictions:
+    """What the arrays of predictions.npz say, where they fit each other and the classes; else ValueError."""
+    labels, count = found['labels'], len(names)
+    if 'logits' in found:
+        logits = found['logits']
+        if logits.dtype.kind != 'f' or logits.ndim != 2 or logits.shape[1] != count:
+            raise ValueError(f'its logits are not those of {count} classes')
+        classes, probabilities = _likeliest(logits)
+    elif found.keys() >= {'classes', 'probabilities'}:
+        classes, probabilities = found['classes'], found['probabilities']
+    else:
+        raise ValueError('it has neither logits nor classes and probabilities')
+    are_fit = classes.ndim == 2 and classes.shape == probabilities.shape and labels.shape == classes.shape[:1]
+    kinds = [array.dtype.kind for array in (classes, probabilities, labels)]
+    if not are_fit or not classes.shape[1] or kinds != ['i', 'f', 'i']:
+        raise ValueError('its arrays do not fit each other')
+    if not all(((array >= 0) & (array < count)).all() for array in (classes, labels)):
+        raise ValueError(f'it has a class that is none of {count}')
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # nor is what is no number
+        raise ValueError('it has a probability that is none from 0 to 1')
+    return Predictions(classes, probabilities, labels, names)
+
+
+def _likeliest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The LIKELIEST classes of each example, int32, the lower of two that are equal first; their softmax, float32."""
+    classes = np.argsort(-logits, axis=1, kind='stable')[:, :LIKELIEST].astype(np.int32)
+    with np.errstate(invalid='ignore'):  # a logit that is infinite has a softmax that is not a number
+        z = logits.astype(np.float64)
+        z -= z.max(1, keepdims=True)
+        np.exp(z, out=z)
+    return classes, (np.take_along_axis(z, classes, 1) / z.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _read(path: Path, *needed: str) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet import files
@@ -100,6 +101,10 @@ class RunFolder:
     def preprocessing(self) -> Preprocessing:
         """What `write_preprocessing` kept. Raises ConfigError where it is missing or damaged."""
         return outputs.preprocessing(self.path)
+
+    def write_predictions(self, logits: np.ndarray, labels: np.ndarray) -> None:
+        """Keeps what the network answered on the test split: float [n, classes], beside int [n]."""
+        self.write_arrays('predictions.npz', **outputs.predictions_of(logits, labels))
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""

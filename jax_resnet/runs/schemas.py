@@ -3,7 +3,7 @@
 A field that a file has beyond these is kept as it is; one of a later version has a default.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -95,6 +95,10 @@ class Start(Struct):
     jax_options: dict[str, dict[str, Value]] | UnsetType = UNSET
 
 
+TopFive = Percent | None | UnsetType
+"""Of data of more than ten classes. None is of a result some of whose lines are of an earlier version."""
+
+
 class Line(Struct):
     """A line of metrics.jsonl. The training errors are None where what they are made of was lost."""
 
@@ -109,6 +113,8 @@ class Line(Struct):
     images_per_second: Amount | None = None
     validation_loss: float | UnsetType = UNSET
     validation_error: Percent | UnsetType = UNSET
+    test_top5_error: TopFive = UNSET
+    validation_top5_error: TopFive = UNSET
 
 
 class Summary(Struct):
@@ -129,6 +135,10 @@ class Summary(Struct):
     seconds: Amount
     device: str
     final_validation_error: Percent | UnsetType = UNSET
+    final_test_top5_error: Percent | UnsetType = UNSET
+    protocol: Literal['ten_crop', 'multi_scale'] | UnsetType = UNSET
+    protocol_test_error: Percent | UnsetType = UNSET
+    protocol_test_top5_error: Percent | UnsetType = UNSET
 
 
 class Result(Struct):
@@ -186,6 +196,12 @@ class StudyRow(Struct):
     runs: list[PlannedRun]
 
 
+Measure = Literal['final', 'median', 'window', 'protocol']
+MEASURES: tuple[str, ...] = get_args(Measure)
+"""What a study's published errors are: of the end of training; medians of such; means over a window of epochs; or by
+the protocol of the last test, such as ten crops of each picture."""
+
+
 class Study(Struct):
     """study.json: what a report needs to know beside runs and results."""
 
@@ -193,7 +209,7 @@ class Study(Struct):
     question: str
     about: str
     source: str
-    measure: Literal['final', 'median', 'window']
+    measure: Measure
     changes: dict[str, str]
     is_rehearsal: bool
     notes: list[str]

@@ -8,6 +8,7 @@ import pytest
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import predictions, terminal
 from jax_resnet.runs import run as runs
+from jax_resnet.runs.run_folder import RunFolder
 from tests.report.conftest import write_run
 
 
@@ -21,6 +22,39 @@ def test_where_a_run_is_wrong(tmp_path: Path) -> None:
     assert (mistake.label, mistake.predicted, mistake.probability) == ('cat', 'dog', pytest.approx(chance))
     assert mistake.caption == 'cat, predicted dog\n90.9 %'
     assert mistake.png().startswith(b'\x89PNG')
+
+
+def of_many_classes(folder: Path, classes: int) -> runs.Run:
+    """A run of so many classes: of each example of class k, class k - 1 is predicted, 30 times 1, 29 times 2 ..."""
+    write_run(folder)
+    labels = np.repeat(np.arange(1, 31), np.arange(30, 0, -1)).astype(np.int32)
+    logits = 4 * np.eye(classes, dtype=np.float32)[np.append(labels - 1, [7] * 99)]
+    np.savez(folder / 'preprocessing.npz', class_names=[f'c{i}' for i in range(classes)])
+    RunFolder(folder).write_predictions(logits, np.append(labels, np.int32([7] * 99)))
+    return runs.read(folder)
+
+
+@pytest.mark.parametrize('classes', [100, 1000])
+def test_mistakes_and_confusions_of_many_classes(tmp_path: Path, classes: int) -> None:
+    found = predictions.read(of_many_classes(tmp_path / 'a', classes))
+    assert found is not None
+    assert found.confusions() == [(f'c{k}', f'c{k - 1}', 31 - k) for k in range(1, 21)]
+    assert found.confusion.shape == (classes, classes) and found.confusion[7, 7] == 99
+    (mistake,) = found.mistakes
+    chance = np.exp(4) / (np.exp(4) + classes - 1)
+    assert (mistake.label, mistake.predicted, mistake.probability) == ('c1', 'c0', pytest.approx(chance))
+
+
+def test_above_a_hundred_classes_the_most_frequent_confusions_take_the_place_of_the_matrix(tmp_path: Path) -> None:
+    pytest.importorskip('altair')
+    values = {}
+    for classes in (100, 101):
+        run = of_many_classes(tmp_path / str(classes), classes)
+        drawn = predictions.charts(run, predictions.read(run))
+        assert [*drawn] == ['confusion', 'classes']
+        values[classes] = drawn['confusion'].to_dict()['data']['values']
+    assert len(values[100]) == 31 and values[100][0] == {'class': 'c1', 'predicted': 'c0', 'count': 30, 'share': 100.0}
+    assert len(values[101]) == 20 and values[101][0] == {'name': 'c1 → c0', 'length': 30}
 
 
 def test_a_run_without_predictions_has_none_of_it(tmp_path: Path) -> None:

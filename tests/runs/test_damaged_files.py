@@ -103,6 +103,8 @@ def test_results_studies_and_cards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('name', 'change', 'message'),
     [
+        ('summary.json', {'protocol': 'center'}, "summary.json is damaged: protocol: invalid enum value 'center'"),
+        ('summary.json', {'protocol_test_top5_error': -1.0}, r'protocol_test_top5_error: expected `float` >= 0.0 \(it is -1.0\)'),
         ('config.json', {'seed': '<img src=x>'}, r"config.json is damaged: seed: expected `int`, got `str` \(it is '<img src=x>'\)"),
         ('config.json', {'model': {'depth': 20}}, 'config.json is damaged: model: object missing required field `name`'),
         ('summary.json', {'final_test_error': 1e30}, r'summary.json is damaged: final_test_error: expected `float` <= 100.0 \(it is 1e\+30\)'),
@@ -155,6 +157,7 @@ def test_lines_whose_steps_do_not_increase(folder: Path) -> None:
         ('preprocessing.npz', {'crop': 17}),
         ('preprocessing.npz', {'std': 0.0}),
         ('preprocessing.npz', {'class_names': 3}),
+        ('preprocessing.npz', {'class_names': [['0'], ['1']]}),
     ],
 )
 def test_arrays_that_do_not_fit(folder: Path, name: str, arrays: dict) -> None:
