@@ -15,7 +15,8 @@ from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
-from peers import NETWORKS, Load, experiment, in_a_process, medians, versions
+from networks import NETWORKS, experiment
+from peers import Load, in_a_process, medians, versions
 
 from jax_resnet.backend import huge_pages
 

@@ -3,7 +3,9 @@
 XLA's compiler needs a GPU's description alone (benchmarks/devices). What it made shows how many kernels a step is, what
 they read and write, what the host launches, and what several GPUs exchange. Two bounds follow, which are no
 measurements: the time of the kernels one after another, each of which takes a microsecond or as long as its bytes; and
-that of the multiply-adds. A convolution is counted as one kernel; cuDNN may run several. Needs the compiler
+that of the multiply-adds. A convolution is counted as one kernel; cuDNN may run several. Where the data lies on the
+GPU, a step is a turn of the program's loop; where pictures stream, it is the program, without their way to the GPU; no
+picture is needed. Needs the compiler
 (pip install -c constraints.txt -e '.[gpu-program]'), of jax's version. Prints a table and, last, a line of JSON.
 """
 
@@ -17,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from peers import NETWORKS
+from networks import NETWORKS, experiment, experiment_of, multiply_adds
 
 DEVICES = Path(__file__).parent / 'devices'
 LEAST_SECONDS = 1e-6
@@ -34,7 +36,9 @@ COLUMNS = {
     'temporary_megabytes': ('temporary memory, MB', '{:,.0f}'),
     'compile_seconds': ('compiling, s', '{:.0f}'),
     'least_ms_kernels': ('kernels take at least, ms', '{:.2f}'),
+    'teraflops': ('TFLOP', '{:.2f}'),
     'least_ms_products': ('multiply-adds, ms', '{:.2f}'),
+    'most_images_a_second': ('images/s at most', '{:,.0f}'),
 }
 """By name in the JSON, the head of a column and how its numbers are written."""
 
@@ -52,9 +56,9 @@ def program(
     import numpy as np
     from jax.experimental import topologies
     from jax.sharding import Mesh
-    from peers import experiment, experiment_of, multiply_adds
 
     from jax_resnet import backend
+    from jax_resnet.training.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
     topology = topologies.get_topology_desc(gpu, 'cuda', target_config=described, topology=f'1x1x{devices}')
@@ -70,15 +74,27 @@ def program(
     def shapes(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
 
-    arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.input.examples.images, exp.input.examples.labels))
-    run = exp.backend.jit(steps.run, donate_argnums=0, out_shardings=exp.everywhere)
+    def run(*arguments: Any) -> Any:  # whose name is the dump's
+        return steps.streamed(*arguments) if streams else steps.run(*arguments)
+
+    if streams := isinstance(exp.input, StreamedInput):
+        side, count = exp.config['dataset']['crop'], exp.config['batch_size']
+        kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
+        batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
+        arguments = [shapes(jax.eval_shape(steps.form.enter, exp.abstract_state())), *batch]
+    else:
+        examples = exp.input.examples
+        arguments = shapes((exp.abstract_state(), jnp.int32(0), examples.images, examples.labels))
+    run = exp.backend.jit(run, donate_argnums=0, out_shardings=exp.everywhere)
     with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # says to Pallas which GPU it is
         lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
     seconds = time.monotonic() - began
-    found, launched = hlo.read(Path(os.environ['DUMP']), 'jit_run')
+    found, launched = hlo.read(Path(os.environ['DUMP']), 'jit_run', has_loop=not streams)
     bandwidth = float(described.split('memory_bandwidth: ')[1].split()[0])
+    kernels = sum(max(LEAST_SECONDS, moved / bandwidth) for moved in found.bytes)
+    products = multiply_adds(exp) / devices / MULTIPLY_ADDS[dtype]
     return {
         'network': case, 'dtype': dtype, 'form': form, 'gpu': gpu, 'devices': devices,
         'batch_size': exp.config['batch_size'],
@@ -92,8 +108,10 @@ def program(
         'collective_megabytes': sum(found.collectives) / 1e6,
         'temporary_megabytes': compiled.memory_analysis().temp_size_in_bytes / 1e6,
         'compile_seconds': seconds,
-        'least_ms_kernels': 1e3 * sum(max(LEAST_SECONDS, moved / bandwidth) for moved in found.bytes),
-        'least_ms_products': 1e3 * multiply_adds(exp) / devices / MULTIPLY_ADDS[dtype],
+        'least_ms_kernels': 1e3 * kernels,
+        'teraflops': 2e-12 * multiply_adds(exp) / devices,
+        'least_ms_products': 1e3 * products,
+        'most_images_a_second': exp.config['batch_size'] / max(kernels, products),
         'kinds': dict(found.kernels.most_common()),
     }  # fmt: skip
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-from peers import NETWORKS, in_turn, ours, versions
+from networks import NETWORKS
+from peers import in_turn, ours, versions
 
 from jax_resnet.backend import huge_pages
 

@@ -1,4 +1,7 @@
-"""Counts what a compiled program for a GPU does in a turn of its outermost loop, from what XLA wrote of it."""
+"""Counts what a compiled program for a GPU does in a step, from what XLA wrote of it.
+
+A step is a turn of the program's outermost loop, or the whole program where it has no loop over steps.
+"""
 
 import re
 from collections import Counter
@@ -43,7 +46,7 @@ class Instruction(NamedTuple):
 
 @dataclass
 class Count:
-    """Of a turn of the outermost loop.
+    """Of a step.
 
     Attributes:
         kernels: by kind, how many there are.
@@ -58,11 +61,11 @@ class Count:
     inner_turns: int = 0
 
 
-def count(text: str) -> Count:
-    """From the text of an optimized module."""
+def count(text: str, has_loop: bool = True) -> Count:
+    """From the text of an optimized module; without a loop over steps, it is a step as a whole."""
     computations, entry = _computations(text)
     found = Count()
-    _walk(computations, entry, 1, False, found)
+    _walk(computations, entry, 1, not has_loop, found)
     return found
 
 
@@ -94,21 +97,21 @@ def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
     return found, entry
 
 
-def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_loop: bool, found: Count) -> None:
-    """Adds up the computation of that name, which runs so many times a turn of the outermost loop."""
+def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_step: bool, found: Count) -> None:
+    """Adds up the computation of that name, which runs so many times a step."""
     shapes: dict[str, str] = {}
     for one in computations[name]:
         shapes[one.name] = one.shape
         if one.operation == 'while':
             known = re.search(r'known_trip_count":\{"n":"(\d+)"', one.rest)
-            turns = int(known[1]) if in_loop and known else 1
-            found.inner_turns += times * turns if in_loop else 0
+            turns = int(known[1]) if in_step and known else 1
+            found.inner_turns += times * turns if in_step else 0
             _walk(computations, one.called('body')[0], times * turns, True, found)
         elif one.operation in ('call', 'conditional', 'async-start'):
             for called in one.called('to_apply', 'calls', 'true_computation', 'false_computation'):
                 if called in computations:
-                    _walk(computations, called, times, in_loop, found)
-        elif in_loop and one.operation not in NO_KERNEL and not one.operation.endswith('-done'):
+                    _walk(computations, called, times, in_step, found)
+        elif in_step and one.operation not in NO_KERNEL and not one.operation.endswith('-done'):
             found.kernels[one.kind] += times
             found.bytes += times * [size(one.shape) + sum(map(size, one.operands(shapes)))]
             if one.operation.startswith(COLLECTIVES):
@@ -116,20 +119,20 @@ def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_
 
 
 class Launches(NamedTuple):
-    """What the host launches in a turn of the outermost loop: kernels and graphs, and of these the graphs."""
+    """What the host launches in a step: kernels and graphs, and of these the graphs."""
 
     all: int
     graphs: int
     loop_is_a_graph: bool
 
 
-def launches(thunks: str) -> Launches:
+def launches(thunks: str, has_loop: bool = True) -> Launches:
     """From the text of a program's thunks, its list of launches, indented by what contains what."""
-    steps = [(len(m[1]), m[2]) for m in map(re.compile(r'^( *)\d+: (k\w+)').match, thunks.splitlines()) if m]
+    listed = [(len(m[1]), m[2]) for m in map(re.compile(r'^( *)\d+: (k\w+)').match, thunks.splitlines()) if m]
     graph: int | None = None
-    loop: int | None = None
+    loop: int | None = None if has_loop else -1
     counts: Counter[str] = Counter()
-    for indent, kind in steps:
+    for indent, kind in listed:
         graph = None if graph is not None and indent <= graph else graph
         if loop is None:
             if kind == 'kWhile':
@@ -145,8 +148,8 @@ def launches(thunks: str) -> Launches:
     return Launches(counts.total(), counts['kCommandBuffer'], False)
 
 
-def read(folder: Path, module: str) -> tuple[Count, Launches]:
+def read(folder: Path, module: str, has_loop: bool = True) -> tuple[Count, Launches]:
     """Of the largest module of that name in a folder that XLA's `--xla_dump_to` named."""
     file = max(folder.glob(f'*{module}*gpu_after_optimizations.txt'), key=lambda f: f.stat().st_size)
     thunks = folder / f'{re.sub(r"[.]sm_.*", "", file.name)}.thunk_sequence_after_thunk_passes.txt'
-    return count(file.read_text()), launches(thunks.read_text())
+    return count(file.read_text(), has_loop), launches(thunks.read_text(), has_loop)

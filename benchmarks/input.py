@@ -8,7 +8,8 @@ import argparse
 import json
 import time
 
-from peers import Run, experiment, in_turn, ours, versions
+from networks import experiment
+from peers import Run, in_turn, ours, versions
 
 from jax_resnet.backend import huge_pages
 

@@ -6,77 +6,15 @@ import math
 import multiprocessing
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from networks import experiment
 
-CIFAR = {'name': 'cifar_resnet', 'num_classes': 10}
-NETWORKS: dict[str, dict[str, Any]] = {
-    **{f'ResNet-{depth}': {**CIFAR, 'depth': depth} for depth in (8, 20, 32, 44, 56, 110, 1202)},
-    'pre-act ResNet-164': {**CIFAR, 'depth': 164, 'unit': 'bottleneck', 'order': 'full_preactivation'},
-    'pre-act ResNet-1001': {**CIFAR, 'depth': 1001, 'unit': 'bottleneck', 'order': 'full_preactivation'},
-    'ImageNet ResNet-18': {'name': 'imagenet_resnet', 'depth': 18, 'num_classes': 10},
-    'ImageNet ResNet-50': {'name': 'imagenet_resnet', 'depth': 50, 'num_classes': 10},
-    'ImageNet ResNet-152': {'name': 'imagenet_resnet', 'depth': 152, 'num_classes': 10},
-    'ImageNet pre-act ResNet-200': {
-        'name': 'imagenet_resnet', 'depth': 200, 'num_classes': 10, 'order': 'full_preactivation',
-    },
-}  # fmt: skip
 Run = Callable[..., float]
 """Trains for some steps, which may be given; returns the seconds of each."""
-
-
-def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, **changes: Any) -> Any:
-    """An Experiment of a network, on random images of that size."""
-    import numpy as np
-
-    from configs import base
-    from jax_resnet.data import Examples, Source
-    from jax_resnet.training.experiment import Experiment
-
-    count, rng = max(512, batch_size), np.random.default_rng(0)
-    images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    examples = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
-    splits = dict.fromkeys(('train', 'test'), SimpleNamespace(num_examples=count, shard_lengths=[count]))
-    source = Source('random', tuple('0123456789'), splits, (size, size, 3), lambda split: examples, f'{count} {size}')
-    config = base.get_config()
-    config.model = NETWORKS[network]
-    config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
-    return Experiment.of(config.to_dict(), source)
-
-
-def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
-    """An Experiment of a config's file, on black images: nothing but their number and size is of its data set."""
-    import numpy as np
-
-    from jax_resnet.config.loader import load
-    from jax_resnet.data import Examples, Source
-    from jax_resnet.data.datasets import DATASETS
-    from jax_resnet.training.experiment import Experiment
-
-    class Black(Source):
-        def read(self, spec: str) -> Examples:
-            count = self.count(spec)
-            return Examples(np.zeros((count, *self.image_shape), np.uint8), np.zeros(count, np.int32))
-
-    config, _ = load(file, changes)
-    known = DATASETS[config.dataset.name]
-    splits = {name: SimpleNamespace(num_examples=n, shard_lengths=[n]) for name, n in known.splits.items()}
-    names = tuple(map(str, range(known.num_classes)))
-    return Experiment.of(config.to_dict(), Black('black', names, splits, known.image_shape, lambda split: None, ''))
-
-
-def multiply_adds(exp: Any) -> float:
-    """Of a step: the forward pass, and twice that for the gradients of inputs and of kernels."""
-    from jax_resnet import models
-
-    forward: int = models.count_multiply_adds(exp.model, exp.input.image_shape)
-    return 3.0 * exp.config['batch_size'] * forward
 
 
 def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: Any) -> Run:

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from peers import NETWORKS, Run
+from networks import NETWORKS
+from peers import Run
 from torch import nn
+from torchvision_resnet import ResNet
 
 
 class Unit(nn.Module):
-    """A basic unit (He et al. 2015, shortcut A; B where it projects) or a pre-activation bottleneck (2016)."""
+    """A basic unit (He et al. 2015, shortcut A) or a pre-activation bottleneck (2016, shortcut B)."""
 
-    def __init__(
-        self, old: int, new: int, stride: int, is_first: bool, preactivation: bool, projects: bool = False
-    ) -> None:
+    def __init__(self, old: int, new: int, stride: int, is_first: bool, preactivation: bool) -> None:
         super().__init__()
         self.stride, self.extra, self.preactivation = stride, new - old, preactivation
         inner = new // 4
@@ -25,11 +25,8 @@ class Unit(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(i, o, k, s, k // 2, bias=False) for i, o, k, s in shapes)
         self.norms = nn.ModuleList(nn.BatchNorm2d(i if preactivation else o) for i, o, _, _ in shapes)
         self.shares = preactivation and (is_first or stride != 1 or old != new)
-        self.project: nn.Module | None = None
-        if (preactivation or projects) and old != new:
-            self.project = nn.Conv2d(old, new, 1, stride, bias=False)
-            if not preactivation:
-                self.project = nn.Sequential(self.project, nn.BatchNorm2d(new))
+        projects = preactivation and old != new
+        self.project = nn.Conv2d(old, new, 1, stride, bias=False) if projects else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.preactivation:
@@ -39,36 +36,28 @@ class Unit(nn.Module):
                 y = conv(F.relu(self.norms[i](y)) if i else y)
             return y + (x if self.project is None else self.project(x))
         y = self.norms[1](self.convs[1](F.relu(self.norms[0](self.convs[0](x)))))
-        if self.project is not None:
-            x = self.project(x)
-        elif self.stride != 1:
+        if self.stride != 1:
             x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.extra))
         return F.relu(x + y)
 
 
 def network(name: str) -> nn.Module:
-    """One of NETWORKS: for CIFAR, of basic units or pre-activation bottlenecks; for ImageNet, ResNet-18."""
+    """One of NETWORKS: for CIFAR, of basic units or pre-activation bottlenecks; for ImageNet, of 2015."""
     described = NETWORKS[name]
     depth, preactivation = described['depth'], 'order' in described
-    for_imagenet = described['name'] == 'imagenet_resnet'
-    layers: list[nn.Module]
-    if for_imagenet:
-        if depth != 18:
+    if described['name'] == 'imagenet_resnet':
+        if preactivation:
             raise ValueError(f'PyTorch has no {name} here')
-        sizes, widths, factor = (2, 2, 2, 2), (64, 128, 256, 512), 1
-        layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
-    else:
-        factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
-        sizes, widths = ((depth - 2) // layers_a_unit,) * 3, (16, 32, 64)
-        layers = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
-        if not preactivation:
-            layers += [nn.BatchNorm2d(16), nn.ReLU()]
-    old, units = widths[0], 0
-    for size, width in zip(sizes, widths, strict=True):
-        for i in range(size):
-            stride = 2 if i == 0 and units else 1
-            layers.append(Unit(old, width * factor, stride, not units, preactivation, for_imagenet))
-            old, units = width * factor, units + 1
+        return ResNet(depth, described['num_classes'], v1_5=False)
+    factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
+    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
+    if not preactivation:
+        layers += [nn.BatchNorm2d(16), nn.ReLU()]
+    old = 16
+    for stage, width in enumerate((16, 32, 64)):
+        for i in range((depth - 2) // layers_a_unit):
+            layers.append(Unit(old, width * factor, 2 if stage and i == 0 else 1, not (stage or i), preactivation))
+            old = width * factor
     if preactivation:
         layers += [nn.BatchNorm2d(old), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(old, 10))

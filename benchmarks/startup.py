@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import NETWORKS, versions
+from networks import NETWORKS
+from peers import versions
 
 from jax_resnet.backend import huge_pages
 
@@ -35,7 +36,7 @@ def one(name: str, size: int) -> None:
 
     jax.devices()
     imported = time.perf_counter()
-    from peers import experiment
+    from networks import experiment
 
     network = experiment(name, 8, size=size)
     state = network.initial_state()

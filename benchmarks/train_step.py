@@ -15,21 +15,8 @@ import statistics
 from math import prod
 from typing import Any
 
-from peers import (
-    NETWORKS,
-    Load,
-    Run,
-    copy_rate,
-    experiment,
-    in_a_process,
-    matrix_rate,
-    medians,
-    multiply_adds,
-    ours,
-    rounds_in_turn,
-    spread,
-    versions,
-)
+from networks import NETWORKS, experiment, multiply_adds
+from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours, rounds_in_turn, spread, versions
 
 from jax_resnet.backend import huge_pages
 

@@ -51,6 +51,12 @@ def test_kernels_bytes_and_collectives_of_a_turn_by_hand() -> None:
     assert found.collectives == [16]
 
 
+def test_without_a_loop_over_steps_the_program_is_the_step() -> None:
+    found = hlo.count(MODULE, has_loop=False)
+    assert found.kernels['copy'] == 1 + 5 and found.inner_turns == 1 + 5  # a turn of the first loop, five of the inner
+    assert hlo.launches(LAUNCHED, has_loop=False) == (4, 1, False)
+
+
 LAUNCHED = """
 0: kWhile
   body:
@@ -79,6 +85,26 @@ def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus
         assert found['loop_is_one_graph'] and found['launches'] == 0 and found['inner_loop_turns'] == 0
         assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
+
+
+def test_a_step_on_pictures_that_stream_is_one_graph_and_needs_no_pictures() -> None:
+    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
+    fields = (
+        'model.name="cifar_resnet"',
+        'model.depth=8',
+        'batch_size=8',
+        'dataset.crop=24',
+        'batch_norm.group_size=0',
+    )
+    config = 'configs/resnet18_imagenette.py'
+    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', config, '--set', *fields]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
+    (found,) = json.loads(done.stdout.splitlines()[-1])
+    assert found['launches'] == 1 and found['inner_loop_turns'] == 0 and found['batch_size'] == 8
+    assert found['kinds']['__cudnn$convForward'] == 9 and found['kernels'] < 150
+    stages = 2 * 16 * 16 * 9, (16 + 32) * 32 * 9 // 4 + 16 * 32 // 4, (32 + 64) * 64 * 9 // 16 + 32 * 64 // 16
+    forward = 24 * 24 * (3 * 16 * 9 + sum(stages)) + 64 * 10
+    assert found['teraflops'] == pytest.approx(2e-12 * 3 * 8 * forward)
 
 
 def test_fused_kernels_compile_and_are_fewer() -> None:
