@@ -7,9 +7,13 @@ if __name__ == '__main__':
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jax_resnet import command_line
+
+MOST_CLASSES, HARDEST = 100, 20
+"""Classes whose errors are all told; and, where there are more, how many of them are."""
 
 
 def main() -> int:
@@ -19,7 +23,20 @@ def main() -> int:
     )
     parser.add_argument('run', help='the run folder, or a file of weights with its card or --config')
     parser.add_argument('--split', help="in TFDS's syntax, such as train[:10%%]; by default the run's test split")
-    parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
+    parser.add_argument(
+        '--data_dir', help='folder of prepared TFDS data, or of pictures, if not where the run found it'
+    )
+    parser.add_argument(
+        '--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'],
+        help='of pictures: the central crop; ten crops; or the whole picture at five scales',
+    )  # fmt: skip
+    parser.add_argument('--average', choices=['softmax', 'logits'], help="of several views; by default as the config's")
+    parser.add_argument('--shorter_side', type=int, help='in pixels, to which pictures are resized before the crop')
+    parser.add_argument('--crop', type=int, help='height and width in pixels of the crop')
+    parser.add_argument(
+        '--recalibrate', type=int, default=0, metavar='N',
+        help="take BatchNorm's statistics anew, over N training images; by default as training left them",
+    )  # fmt: skip
     return command_line.with_config(parser, _evaluate)
 
 
@@ -28,10 +45,23 @@ def _evaluate(options: argparse.Namespace, config: dict[str, Any] | None) -> Non
     from jax_resnet.backend import compilation_cache
 
     compilation_cache.enable()
-    scores = training.evaluate(options.run, options.split, options.data_dir, config)
+    given = ('split', 'data_dir', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
+    scores = training.evaluate(options.run, config=config, **{name: getattr(options, name) for name in given})
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
-    for name, error in scores.class_errors.items():
-        print(f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %'))
+    if scores.top5_error is not None:
+        print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
+    for line in _of_classes(scores.class_errors):
+        print(line)
+
+
+def _of_classes(errors: Mapping[str, float | None]) -> Iterator[str]:
+    """A line for each class; where there are many, for the hardest of them."""
+    shown = list(errors.items())
+    if len(errors) > MOST_CLASSES:
+        shown = sorted(shown, key=lambda item: -1 if item[1] is None else item[1], reverse=True)[:HARDEST]
+        yield f'the {HARDEST} hardest of {len(errors):,} classes'
+    for name, error in shown:
+        yield f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %')
 
 
 if __name__ == '__main__':

@@ -19,8 +19,8 @@ from jax_resnet.data import Examples, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import schedule
-from jax_resnet.training.evaluation import Evaluator
-from jax_resnet.training.resident import ResidentSplit
+from jax_resnet.training.evaluation.evaluator import Evaluator
+from jax_resnet.training.evaluation.splits import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
 
 # The same examples in each run, without a limit on their time.

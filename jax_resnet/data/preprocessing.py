@@ -26,6 +26,10 @@ class Normalization(NamedTuple):
         """The same of images whose pixels are floating-point numbers, 0 to 1."""
         return (images - self.mean) / self.std
 
+    def by_channel(self) -> 'Normalization':
+        """For images of any size: a mean image becomes its mean in each channel."""
+        return self if self.mean.ndim < 3 else Normalization(self.mean.mean((0, 1)), self.std)
+
 
 def pixel_mean(images: np.ndarray) -> Normalization:
     """Subtracts the mean image of `images`, the training split (He et al. 2015, section 4.2)."""

@@ -17,36 +17,15 @@ from jax_resnet.backend.base import Backend, Form
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
-from jax_resnet.data import PictureSource, Source, open_source
+from jax_resnet.data import PictureSource, Source
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, schedule, state
-from jax_resnet.training.evaluation import Evaluator
-from jax_resnet.training.resident import ResidentInput
+from jax_resnet.training.evaluation.evaluator import Evaluator
+from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
+from jax_resnet.training.input import Input, evaluator, open_input, protocol_evaluator
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
-from jax_resnet.training.streamed import StreamedInput
-
-Input = ResidentInput | StreamedInput
-"""The part of an experiment that its data determines."""
-
-OF_SOURCE = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
-"""The fields of `config.dataset` that `open_source` takes."""
-
-
-def open_input(config: Mapping[str, Any], source: Source | PictureSource | None = None) -> Input:
-    """The data that a config names.
-
-    Args:
-        config: of the experiment.
-        source: a data set to use in place of the one that the config names.
-
-    Raises:
-        ConfigError, DataError: data that cannot be, or that is missing.
-    """
-    if source is None:
-        source = open_source(**{name: config['dataset'][name] for name in OF_SOURCE})
-    return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
 @dataclass(frozen=True)
@@ -165,14 +144,14 @@ class Experiment:
 
     def evaluator(self, split: str) -> Evaluator:
         """Of a split string, such as 'test'."""
-        return Evaluator(
-            self.model,
-            self.input.view,
-            self.input.split(split, self.config['batch_size'], self.mesh),
-            self.input.source.class_names,
-            self.mesh,
-            self.backend,
-        )
+        return evaluator(self.input, split, self.model, self.input.view, self.mesh, self.backend)
+
+    def protocol_evaluator(self) -> ProtocolEvaluator | None:
+        """Of the test split by `config.pictures.protocol`; None where that is the central crop alone."""
+        if self.config['pictures']['protocol'] == 'center':
+            return None
+        split = self.config['dataset']['test']
+        return protocol_evaluator(self.input, split, self.model, self.input.view, self.mesh, self.backend)
 
     def initial_state(self) -> TrainState:
         """The state before the first step, on the devices."""

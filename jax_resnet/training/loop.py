@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.evaluation import Scores
+from jax_resnet.training.evaluation.evaluator import Evaluator
+from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
+from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.progress import Progress
+from jax_resnet.training.progress import Progress, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
@@ -121,7 +123,11 @@ class _Run:
                     self._save()
                 if self.step == self.end:
                     return self._finish()
-                with self._trace() if profile else contextlib.nullcontext():
+                if profile:
+                    self.turns = 3
+                    with trace(self.folder.path / 'profile', self.progress.say):
+                        self._advance()
+                else:
                     self._advance()
             except InputError as e:
                 self._heed_stop()
@@ -184,7 +190,7 @@ class _Run:
     def _evaluate(self) -> None:
         """Evaluates, writes a line of metrics, and begins new totals."""
         for name in self.evaluators:
-            self.scores[name] = self._score(name)
+            self.scores[name] = self._score(self.evaluators[name])
             if not np.isfinite(self.scores[name].loss):
                 raise self._diverged(f'the {name} loss is')
         self._add_line()
@@ -200,8 +206,8 @@ class _Run:
         self.events.add(line)
         self.progress.say(describe_line(line))
 
-    def _score(self, name: str) -> Scores:
-        evaluator, scored = self.evaluators[name], []
+    def _score(self, evaluator: Evaluator | ProtocolEvaluator) -> Scores:
+        scored: list[Any] = []
         with contextlib.closing(evaluator.batches(self.state.variables)) as batches:
             for batch in batches:
                 scored.append(batch)
@@ -227,24 +233,18 @@ class _Run:
 
     def _finish(self) -> dict[str, Any]:
         for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
-            self.scores[name] = self._score(name)
+            self.scores[name] = self._score(self.evaluators[name])
         test = self.scores['test']
         if self.folder.last_step() != self.end:
             self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
             self._add_line()
-        summary = summarize(self.experiment, self.folder.metrics(), test, self.seconds)
+        protocol = self.experiment.protocol_evaluator()
+        by_protocol = None if protocol is None else self._score(protocol)
+        summary = summarize(self.experiment, self.folder.metrics(), test, by_protocol, self.seconds)
         self.checkpoints.close()
-        self.folder.write_arrays('predictions.npz', logits=test.logits, labels=test.labels)
+        self.folder.write_predictions(test.logits, test.labels)
         self.folder.write_arrays('mistakes.npz', **self.evaluators['test'].mistakes(test))
         self.folder.write_summary(summary)
         self.progress.close()
         self.progress.say(describe_summary(summary))
         return summary
-
-    @contextlib.contextmanager
-    def _trace(self) -> Iterator[None]:
-        """Writes what the device and Python do meanwhile to `profile` in the run folder."""
-        self.turns = 3
-        with jax.profiler.trace(str(self.folder.path / 'profile')):
-            yield
-        self.progress.say(f'trace written to {self.folder.path / "profile"}')

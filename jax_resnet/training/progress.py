@@ -1,10 +1,14 @@
 """What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
+import jax
 from tqdm import tqdm
 
 from jax_resnet.config.durations import Clock
@@ -91,3 +95,11 @@ class Progress:
         if step == first:
             return '?'
         return str(timedelta(seconds=round((time.monotonic() - began) / (step - first) * (self._end - step))))
+
+
+@contextlib.contextmanager
+def trace(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Writes what the device and Python do meanwhile into a folder."""
+    with jax.profiler.trace(str(folder)):
+        yield
+    say(f'trace written to {folder}')

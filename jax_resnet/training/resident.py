@@ -1,5 +1,6 @@
 """Data that lies on the devices: training takes many steps a dispatch, and each step gathers its own examples."""
 
+import itertools
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,8 @@ from jax_resnet.config.completion import LATER_FIELDS, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
-from jax_resnet.training.evaluation import whole_batch
-from jax_resnet.training.state import TrainState
+from jax_resnet.training.evaluation.splits import ResidentSplit
+from jax_resnet.training.state import Purpose, TrainState
 from jax_resnet.training.step import Program, Steps
 
 OF_PICTURES = (
@@ -62,45 +63,6 @@ class ResidentProgram:
 
     def close(self) -> None:
         """Nothing is made ahead of time."""
-
-
-class ResidentSplit:
-    """A split that lies on the devices.
-
-    Args:
-        examples: of the split.
-        batch_size: of evaluation.
-        mesh: the devices, one axis `data`.
-    """
-
-    def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
-        self._examples, self._batch = examples, whole_batch(batch_size, len(examples), mesh.size)
-        missing = -len(examples) % self._batch
-        padded = np.pad(examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
-        self._by_example = NamedSharding(mesh, PartitionSpec('data'))
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    @property
-    def like(self) -> tuple[jax.Array, jax.Array]:
-        """Arguments of `batch`, to compile for."""
-        return self._images, jnp.int32(0)
-
-    def batch(self, images: jax.Array, start: jax.Array) -> jax.Array:
-        """A batch within a program."""
-        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
-        return jax.lax.with_sharding_constraint(batch, self._by_example)
-
-    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
-        """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
-        for start in range(0, len(self._images), self._batch):
-            yield (self._images, jnp.int32(start)), self._examples.labels[start : start + self._batch]
-
-    def images(self, index: np.ndarray) -> np.ndarray:
-        """Some images, as in the data set."""
-        return self._examples.images[index]
 
 
 @dataclass(frozen=True)
@@ -172,6 +134,13 @@ class ResidentInput:
     def split(self, spec: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
         """A split, such as 'test', on the devices, for evaluation."""
         return ResidentSplit(self.source.read(spec), batch_size, mesh)
+
+    def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, None]]:
+        """The stream of training images by batches, uint8 [batch_size, height, width, channels], without end."""
+        images, key = self.examples.images, Purpose.ORDER.key(self.config['seed'])
+        for step in itertools.count():
+            window = stream.window(key, jnp.int32(step), batch_size, len(images))
+            yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
 
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiled training: many steps a dispatch."""

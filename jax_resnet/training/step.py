@@ -38,6 +38,31 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
     return jnp.asarray(optax.softmax_cross_entropy(logits, smooth).mean())
 
 
+def augmented(
+    augment: Augmentation | ColourAugmentation,
+    normalize: Normalization,
+    seed: int,
+    step: jax.Array,
+    images: jax.Array,
+    draws: jax.Array | None = None,
+) -> jax.Array:
+    """What the network sees of a batch in training, float32 [batch, height, width, channels].
+
+    Args:
+        augment, normalize: from stored pixels to the network's input.
+        seed: of the draws.
+        step: the number of the batch, int32 [].
+        images: uint8 [batch, height, width, channels].
+        draws: as for `Steps.step`.
+    """
+    key = Purpose.AUGMENTATION.key(seed)
+    if draws is None:
+        key = jax.random.fold_in(key, step)
+    else:
+        key = jax.vmap(lambda draw: jax.random.fold_in(jax.random.fold_in(key, draw[0]), draw[1]))(draws)
+    return augment(key, images, normalize)
+
+
 @dataclass(frozen=True)
 class Steps:
     """Runs training steps on the device.
@@ -96,12 +121,7 @@ class Steps:
             draws: uint32 [batch, 2], the epoch and the index of each image, by which its augmentation is drawn; None:
                 the batch's is drawn by the step.
         """
-        key = Purpose.AUGMENTATION.key(self.seed)
-        if draws is None:
-            key = jax.random.fold_in(key, state.step)
-        else:
-            key = jax.vmap(lambda draw: jax.random.fold_in(jax.random.fold_in(key, draw[0]), draw[1]))(draws)
-        views = self.augment(key, images, self.normalize)
+        views = augmented(self.augment, self.normalize, self.seed, state.step, images, draws)
         dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
         errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)

@@ -1,5 +1,6 @@
 """Data that streams: threads decode, crop and resize pictures, and each training step is one dispatch."""
 
+import contextlib
 import sys
 import time
 from collections import deque
@@ -15,14 +16,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax_resnet.backend.base import Backend
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
-from jax_resnet.data.pictures import checks, mean
+from jax_resnet.data.pictures import checks, mean, views
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.data.pictures.feed import Feed
 from jax_resnet.data.pictures.source import Pictures
+from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
 from jax_resnet.errors import InputError
-from jax_resnet.training.evaluation import whole_batch
+from jax_resnet.training.evaluation.splits import StreamedSplit, whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
 
@@ -113,47 +115,6 @@ class StreamedProgram:
         return batch
 
 
-class StreamedSplit:
-    """A split whose central crops come from the host.
-
-    Args:
-        batches: all of the split, in its order.
-        iterate: from the number of a batch to an iterator that begins with it.
-        by_example: how a batch is laid out over the devices.
-    """
-
-    def __init__(self, batches: Batches, iterate: Callable[[int], Generator[Batch]], by_example: NamedSharding) -> None:
-        self._batches, self._feed, self._by_example = batches, Feed(iterate, by_example), by_example
-
-    def __len__(self) -> int:
-        return len(self._batches.pictures)
-
-    @property
-    def like(self) -> tuple[jax.ShapeDtypeStruct]:
-        """The argument of `batch`, to compile for."""
-        shape = self._batches.batch_size, self._batches.size, self._batches.size, 3
-        return (jax.ShapeDtypeStruct(shape, np.uint8, sharding=self._by_example),)
-
-    def batch(self, images: jax.Array) -> jax.Array:
-        """A batch within a program: it comes as it is."""
-        return images
-
-    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
-        """The argument of `batch` for each batch, and the labels of its examples; what fills the last has none."""
-        self._feed.begin(0)
-        try:
-            for _ in range(len(self._batches)):
-                batch = self._feed.take()
-                labels = np.asarray(batch.labels)
-                yield (batch.images,), labels[labels >= 0]
-        finally:
-            self._feed.close()
-
-    def images(self, index: np.ndarray) -> np.ndarray:
-        """Some central crops."""
-        return self._batches.views(index)[0]
-
-
 @dataclass(frozen=True)
 class StreamedInput:
     """Pictures that are decoded, cropped and resized when their turn comes.
@@ -211,19 +172,33 @@ class StreamedInput:
 
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiled training: each step takes a batch that threads have made."""
-        dataset, fields, size = self.config['dataset'], self.config['pictures'], self.config['dataset']['crop']
-        batches = Batches(
-            self.source.read(dataset['train']),
-            training_crop(fields, size),
-            size,
-            self.config['batch_size'],
-            sys.maxsize,
-            self.config['seed'],
-            fields['interpolation'],
-            fields['exif_rotation'],
-        )
+        size, batches = self.config['dataset']['crop'], self._training(self.config['batch_size'])
         feed = Feed(self._iterator(batches), steps.by_example)
         return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
+
+    def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
+        """The stream of random crops by batches, uint8 [batch_size, crop, crop, 3], and their draws, without end."""
+        with contextlib.closing(self._iterator(self._training(batch_size))(0)) as batches:
+            for batch in batches:
+                yield batch.images, batch.draws
+
+    def passes(self, spec: str) -> list[Views]:
+        """The views of a split that `config.pictures.protocol` averages over, in one or more passes."""
+        pictures, fields = self.source.read(spec), self.config['pictures']
+        found = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
+        return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in found]
+
+    def views(self, of: Views, first: int) -> Generator[Viewed]:
+        """The pictures' views in order, from an index on."""
+        fields = self.config['pictures']
+        return iterate(of, first, fields['threads'], fields['processes'])
+
+    def _training(self, batch_size: int) -> Batches:
+        """Random crops of the training split, shuffled anew in each epoch."""
+        fields, size = self.config['pictures'], self.config['dataset']['crop']
+        pictures, crop = self.source.read(self.config['dataset']['train']), training_crop(fields, size)
+        how = fields['interpolation'], fields['exif_rotation']
+        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config['seed'], *how)
 
     def _central(self, pictures: Pictures, batch_size: int) -> Batches:
         """Central crops of all pictures, in their order."""

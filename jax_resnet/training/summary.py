@@ -1,11 +1,11 @@
 """What a run says of itself: at its start, in each line of metrics, and at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jax_resnet import models
 from jax_resnet.backend.environment import describe_devices
-from jax_resnet.training.evaluation import Scores
+from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.state import Totals
@@ -52,6 +52,8 @@ def metrics_line(
     }
     for name, of_split in scores.items():
         line |= {f'{name}_loss': of_split.loss, f'{name}_error': of_split.error}
+        if of_split.top5_error is not None:
+            line[f'{name}_top5_error'] = of_split.top5_error
     line['learning_rate'] = experiment.learning_rate(step)
     line['images_per_second'] = trained[0] * batch_size / trained[1] if trained[0] else None
     line['seconds'] = seconds
@@ -61,7 +63,7 @@ def metrics_line(
 def describe_line(line: Mapping[str, Any]) -> str:
     """A line of metrics, for a person."""
     told = [name for name in ('train', 'validation', 'test') if line.get(f'{name}_error') is not None]
-    errors = ', '.join(f'{name} {line[f"{name}_error"]:.2f} %' for name in told)
+    errors = ', '.join(f'{name} {line[f"{name}_error"]:.2f} %{_top5(line.get(f"{name}_top5_error"))}' for name in told)
     losses = ', '.join(f'{name} loss {line[f"{name}_loss"]:.4g}' for name in told if name != 'validation')
     return f'epoch {line["epoch"]:.2f}: error {errors}; {losses}'
 
@@ -78,7 +80,11 @@ def advise(experiment: Experiment, step: int, saved: Sequence[int]) -> str:
 
 
 def summarize(
-    experiment: Experiment, metrics: Sequence[Mapping[str, Any]], test: Scores, seconds: float
+    experiment: Experiment,
+    metrics: Sequence[Mapping[str, Any]],
+    test: Scores,
+    by_protocol: Scores | None,
+    seconds: float,
 ) -> dict[str, Any]:
     """The summary of a finished run. The result is the final error; the best is told beside it, never instead.
 
@@ -86,6 +92,7 @@ def summarize(
         experiment: what was run.
         metrics: the lines of metrics.jsonl, the last of which is of the last step.
         test: the scores of the test split at the end.
+        by_protocol: its scores by `config.pictures.protocol`; None where that is the central crop alone.
         seconds: that the run took, over all its starts.
     """
     last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
@@ -93,6 +100,8 @@ def summarize(
     return {
         'final_test_error': test.error,
         'final_test_loss': test.loss,
+        **({} if test.top5_error is None else {'final_test_top5_error': test.top5_error}),
+        **({} if by_protocol is None else _of_protocol(experiment.config['pictures']['protocol'], by_protocol)),
         'best_test_error': best['test_error'],
         'best_epoch': best['epoch'],
         'final_train_error': last['train_error'],
@@ -109,6 +118,24 @@ def summarize(
     }
 
 
+def _of_protocol(protocol: str, scores: Scores) -> dict[str, Any]:
+    top5 = {} if scores.top5_error is None else {'protocol_test_top5_error': scores.top5_error}
+    return {'protocol': protocol, 'protocol_test_error': scores.error, **top5}
+
+
+def _top5(error: float | None) -> str:
+    return '' if error is None else f' (top-5 {error:.2f} %)'
+
+
+def _told_more(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Lines of the top-5 error and of the protocol's, where there are such."""
+    if 'final_test_top5_error' in summary:
+        yield f'final top-5 error  {summary["final_test_top5_error"]:.2f} %'
+    if 'protocol' in summary:
+        name = summary['protocol'].replace('_', ' ') + ' error'
+        yield f'{name:18} {summary["protocol_test_error"]:.2f} %{_top5(summary.get("protocol_test_top5_error"))}'
+
+
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """The summary, for a person."""
     error = summary['final_test_error']
@@ -122,6 +149,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         [
             f'final test error   {error:.2f} % (accuracy {100 - error:.2f} %: '
             f'{summary["test_correct"]:,} of {summary["test_count"]:,})',
+            *_told_more(summary),
             f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}',
             *([f'final validation   {validation:.2f} % error'] if validation is not None else []),
             f'final train error  {train}',

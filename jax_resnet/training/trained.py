@@ -11,17 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jax.sharding import Mesh, SingleDeviceSharding
+from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
-from jax_resnet.backend import exactness, memory
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import central_view, located
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.data.preprocessing import CentreView, Normalization
-from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import weights
@@ -29,8 +27,7 @@ from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.evaluation import Evaluator, Scores
-from jax_resnet.training.experiment import Experiment, open_input
+from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.known import check_same, known, on_trust, read_variables, variables_of
 
 _log = logging.getLogger(__name__)
@@ -88,50 +85,9 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
         ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged;
             a config that the weights do not fit, or that is not needed.
     """
-    trained, config = _load_stacked(path, config)
+    trained, config = load_stacked(path, config)
     variables, view = models.unstack(trained.variables), central_view(config)
     return replace(trained, model=network(config), variables=variables, picture_view=view)
-
-
-@exactness.exact()
-@memory.shortage_told()
-def evaluate(
-    path: str | Path,
-    split: str | None = None,
-    data_dir: str | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> Scores:
-    """Evaluates a trained network, on one device.
-
-    Args:
-        path, config: of a run folder, or a file of weights, as `load` takes them.
-        split: a split string such as 'train[:10%]'; by default the run's test split.
-        data_dir: where the data lies, or the folder of pictures, if not where the run found it.
-
-    Returns:
-        Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
-
-    Raises:
-        ConfigError, DataError: as `load`; no such split or data; logits that are not finite.
-    """
-    trained, config = _load_stacked(path, config, data_dir)
-    data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
-    if tuple(trained.class_names) != data.source.class_names:
-        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
-    device = jax.local_devices()[0]
-    mesh = Mesh(np.array([device]), ('data',))
-    evaluator = Evaluator(
-        trained.model,
-        trained.preprocess,
-        data.split(config['dataset']['test'] if split is None else split, config['batch_size'], mesh),
-        trained.class_names,
-        mesh,
-        backend.of(device.platform, config['precision']['deterministic']),
-    )
-    with exactness.exact(config['precision']['matmul']):
-        scores = evaluator(trained.variables)
-    check_finite(path, scores.not_finite, scores.count)
-    return scores
 
 
 def check_finite(path: str | Path, not_finite: int, count: int) -> None:
@@ -180,10 +136,10 @@ def _view(about: Preprocessing) -> CentreView:
     return CentreView(Normalization(about.mean, about.std), about.crop)
 
 
-def _load_stacked(
+def load_stacked(
     path: str | Path, config: Mapping[str, Any] | None, data_dir: str | None = None
 ) -> tuple[Trained, Mapping[str, Any]]:
-    """As training runs it, and the config."""
+    """A trained network as training runs it, and its config. Arguments and errors as of `load`, and `described`."""
     if config is not None:
         return _from_config(path, *described(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))

@@ -5,8 +5,9 @@ from jax.sharding import Mesh
 
 from jax_resnet import data, models
 from jax_resnet.data import preprocessing
-from jax_resnet.training.evaluation import Evaluator, Scores
-from jax_resnet.training.resident import ResidentSplit
+from jax_resnet.training.evaluation.evaluator import Evaluator
+from jax_resnet.training.evaluation.scores import Scores
+from jax_resnet.training.evaluation.splits import ResidentSplit
 
 NET = models.cifar_resnet(8)
 

@@ -16,7 +16,7 @@ from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.evaluation import Evaluator
+from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import TrainState

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -99,14 +99,19 @@ class Batches:
 
     def _view(self, index: int, numbers: list[float], out: np.ndarray) -> int:
         """Writes a picture's view; returns its label."""
-        encoded, label = self.pictures[index]
-        try:
-            image = decode(encoded, self.exif_rotation)
-        except ValueError as e:
-            raise DataError(f'{self.pictures.name(index)}: cannot be read as a picture ({e})') from None
+        image, label = decoded(self.pictures, index, self.exif_rotation)
         height, width, _ = image.shape
         resize(image, self.crop(height, width, numbers), out, self.interpolation)
         return label
+
+
+def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
+    """A picture, uint8 [height, width, 3], and its label. Raises DataError, which names it, where it cannot be read."""
+    encoded, label = pictures[index]
+    try:
+        return decode(encoded, exif_rotation), label
+    except ValueError as e:
+        raise DataError(f'{pictures.name(index)}: cannot be read as a picture ({e})') from None
 
 
 class Uniform:
@@ -146,11 +151,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def iterate(batches: Batches, first: int, threads: int, processes: int) -> Generator[Batch]:
+Item = TypeVar('Item', bound=tuple, covariant=True)
+
+
+class Made(Protocol[Item]):
+    """Things that are made when they are asked for, by their number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Item: ...
+
+
+def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Generator[Item]:
     """The batches from number `first`, in order, made ahead by threads, or by processes of so many threads.
 
     Args:
-        batches: to be made.
+        batches: to be made; or other things, each a NamedTuple of arrays.
         first: where to begin.
         threads: that decode, each a batch at a time; 0 is one a CPU core.
         processes: that have these threads; 0 is this one.
@@ -174,7 +190,7 @@ def iterate(batches: Batches, first: int, threads: int, processes: int) -> Gener
     try:
         for batch in iterator:
             # Of a process, it lies in shared memory, which is given back with the last reference to it.
-            yield Batch(*map(np.array, batch)) if processes else batch
+            yield type(batch)(*map(np.array, batch)) if processes else batch
     except RuntimeError as e:
         if not processes:
             raise

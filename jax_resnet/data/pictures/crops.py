@@ -49,7 +49,7 @@ class CentreCrop(NamedTuple):
 
     def __call__(self, height: int, width: int, numbers: Sequence[float] = ()) -> Window:
         """The part that is seen; no number is needed."""
-        rows, columns = _resized(height, width, self.shorter_side)
+        rows, columns = resized(height, width, self.shorter_side)
         top, left = round((rows - self.size) / 2), round((columns - self.size) / 2)
         return _within(height, width, rows, columns, top, left, self.size)
 
@@ -68,7 +68,7 @@ class ScaleCrop(NamedTuple):
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Window:
         """The part that is seen."""
         least, most = self.shorter_side
-        rows, columns = _resized(height, width, least + int(numbers[0] * (most - least + 1)))
+        rows, columns = resized(height, width, least + int(numbers[0] * (most - least + 1)))
         top, left = int(numbers[1] * (rows - self.size + 1)), int(numbers[2] * (columns - self.size + 1))
         return _within(height, width, rows, columns, top, left, self.size)
 
@@ -154,7 +154,7 @@ class CentralView(NamedTuple):
         return out
 
 
-def _resized(height: int, width: int, shorter_side: int) -> tuple[int, int]:
+def resized(height: int, width: int, shorter_side: int) -> tuple[int, int]:
     """A picture's height and width when its shorter side is made so long; the longer is rounded down."""
     if height <= width:
         return shorter_side, shorter_side * width // height

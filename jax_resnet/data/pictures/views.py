@@ -1,0 +1,111 @@
+"""The views of a picture whose scores a test averages: ten crops, or the whole of it at several scales."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from jax_resnet.data.pictures.batches import decoded
+from jax_resnet.data.pictures.crops import Window, resize, resized
+from jax_resnet.data.pictures.source import Pictures
+
+SCALES = (224, 256, 384, 480, 640)
+"""Lengths of the shorter side, in pixels (He et al. 2015, section 3.4)."""
+
+MULTIPLE = 32
+"""What the longer side is a multiple of: a network shrinks a picture 32 times, and so there are few shapes."""
+
+
+class View(Protocol):
+    """From a decoded picture, uint8 [height, width, 3], to views of it, uint8 [views, rows, columns, 3]."""
+
+    def __call__(self, image: np.ndarray, interpolation: str, /) -> np.ndarray: ...
+
+
+class FiveCrops(NamedTuple):
+    """The four corners and the centre of a picture whose shorter side is `shorter_side` long, `size` x `size` pixels.
+
+    With their mirror images they are the ten crops of Krizhevsky et al. 2012, section 4.1.
+    """
+
+    shorter_side: int
+    size: int
+
+    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+        """uint8 [5, size, size, 3]."""
+        rows, columns = resized(image.shape[0], image.shape[1], self.shorter_side)
+        whole = _resize(image, rows, columns, interpolation)
+        last_row, last_column = rows - self.size, columns - self.size
+        places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
+        places.append((round(last_row / 2), round(last_column / 2)))
+        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in places])
+
+
+class Whole(NamedTuple):
+    """The whole picture, its shorter side `shorter_side` long and the longer the nearest multiple of MULTIPLE.
+
+    Of a picture that is more than twice as long as wide, the central part of that ratio.
+    """
+
+    shorter_side: int
+
+    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+        """uint8 [1, rows, columns, 3]."""
+        height, width = image.shape[:2]
+        rows, columns = min(height, 2 * width), min(width, 2 * height)
+        top, left = (height - rows) // 2, (width - columns) // 2
+        image = image[top : top + rows, left : left + columns]
+        short, long = sorted((rows, columns))
+        longer = (2 * self.shorter_side * long // short + MULTIPLE) // (2 * MULTIPLE) * MULTIPLE
+        rows, columns = (self.shorter_side, longer) if rows <= columns else (longer, self.shorter_side)
+        return _resize(image, rows, columns, interpolation)[None]
+
+
+class Viewed(NamedTuple):
+    """A picture's views, uint8 [views, rows, columns, 3], its label, and its index in the split, both int []."""
+
+    images: Any
+    label: Any
+    index: Any
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views of each picture of a split, by its index.
+
+    Attributes:
+        pictures: of the split.
+        view: from each to its views.
+        interpolation, exif_rotation: as for `Batches`.
+    """
+
+    pictures: Pictures
+    view: View
+    interpolation: str = 'bilinear'
+    exif_rotation: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Viewed:
+        """A picture's views. Raises DataError, which names the picture, where it cannot be read or decoded."""
+        image, label = decoded(self.pictures, index, self.exif_rotation)
+        return Viewed(self.view(image, self.interpolation), np.int32(label), np.int32(index))
+
+
+def of_protocol(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
+    """The views whose scores a protocol averages, each with its mirror image.
+
+    Args:
+        protocol: 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4).
+        shorter_side, size: of ten crops: the shorter side before they are taken, and their height and width.
+        scales: of `multi_scale`: lengths of the shorter side.
+    """
+    return [FiveCrops(shorter_side, size)] if protocol == 'ten_crop' else [Whole(scale) for scale in scales]
+
+
+def _resize(image: np.ndarray, rows: int, columns: int, interpolation: str) -> np.ndarray:
+    out = np.empty((rows, columns, 3), np.uint8)
+    resize(image, Window(0, 0, image.shape[1], image.shape[0], is_cut=True), out, interpolation)
+    return out

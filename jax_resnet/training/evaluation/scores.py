@@ -1,0 +1,88 @@
+"""What a network made of a split, and the numbers that follow from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network made of a split.
+
+    Attributes:
+        logits: float32 [n, classes]; of several views, the logarithm of the averaged softmax, or averaged logits.
+        labels: int32 [n].
+        class_names: one per class.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    class_names: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
+    @property
+    def not_finite(self) -> int:
+        """How many examples have a logit that is infinite or not a number: they are wrong, and say nothing."""
+        return int((~np.isfinite(self.logits).all(1)).sum())
+
+    @property
+    def correct(self) -> int:
+        return int(self._is_correct.sum())
+
+    @property
+    def loss_sum(self) -> float:
+        """Sum of the examples' cross-entropies."""
+        with np.errstate(invalid='ignore'):  # logits that are infinite have a loss that is not a number
+            z = self.logits.astype(np.float64)
+            z -= z.max(1, keepdims=True)
+            return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return self.loss_sum / self.count
+
+    @property
+    def error(self) -> float:
+        """Top-1 error in percent."""
+        return 100 * (self.count - self.correct) / self.count
+
+    @property
+    def top5_correct(self) -> int:
+        """How many examples have a label that is one of the five likeliest classes; of equal ones, the first count."""
+        own = np.take_along_axis(self.logits, self.labels[:, None], 1)
+        places = np.arange(self.logits.shape[1])
+        before = (self.logits > own) | ((self.logits == own) & (places < self.labels[:, None]))
+        return int(((before.sum(1) < 5) & np.isfinite(self.logits).all(1)).sum())
+
+    @property
+    def top5_error(self) -> float | None:
+        """Top-5 error in percent; None where there are so few classes, ten or fewer, that it says little."""
+        if len(self.class_names) <= 10:
+            return None
+        return 100 * (self.count - self.top5_correct) / self.count
+
+    @property
+    def class_errors(self) -> dict[str, float | None]:
+        """Top-1 error in percent by class; None for a class without examples."""
+        errors = {}
+        for label, name in enumerate(self.class_names):
+            correct = self._is_correct[self.labels == label]
+            errors[name] = 100 * float(1 - correct.mean()) if len(correct) else None
+        return errors
+
+    def mistakes(self, most: int) -> np.ndarray:
+        """Indices of the wrong examples, at most `most`, the surest of their wrong class first."""
+        z = self.logits.astype(np.float64)
+        sureness = 1 / np.exp(z - z.max(1, keepdims=True)).sum(1)  # the softmax of the class that was named
+        wrong = np.flatnonzero(~self._is_correct)
+        return wrong[np.argsort(-sureness[wrong], kind='stable')][:most]
+
+    @property
+    def _is_correct(self) -> np.ndarray:
+        is_right: np.ndarray = self.logits.argmax(1) == self.labels
+        return is_right & np.isfinite(self.logits).all(1)
