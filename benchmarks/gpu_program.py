@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, experiment, experiment_of, multiply_adds
+from networks import NETWORKS, experiment, experiment_of, fields, multiply_adds
 
 DEVICES = Path(__file__).parent / 'devices'
 LEAST_SECONDS = 1e-6
@@ -219,7 +219,7 @@ def main() -> None:
     if options.compare:
         compare(*options.compare)
         return
-    changes = {name: json.loads(value) for name, value in (word.split('=', 1) for word in options.set)}
+    changes = fields(options.set)
     print(head([name for name, _ in COLUMNS.values()]), flush=True)
     results = []
     for network in options.networks:

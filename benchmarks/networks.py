@@ -1,7 +1,8 @@
 """The networks that are measured, as experiments on made-up data."""
 
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +87,11 @@ def black(known: Any) -> Any:
         return PictureSource.of('black', names, {name: Pictures(n) for name, n in known.splits.items()}, 'black')
     splits = {name: SimpleNamespace(num_examples=n, shard_lengths=[n]) for name, n in known.splits.items()}
     return Black('black', names, splits, known.image_shape, lambda split: None, '')
+
+
+def fields(words: Sequence[str]) -> dict[str, Any]:
+    """A config's fields by dotted name, from words of a command line: 'batch_size=8', 'dataset.name="folder"'."""
+    return {name: json.loads(value) for name, value in (word.split('=', 1) for word in words)}
 
 
 def multiply_adds(exp: Any) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / 'benchmarks'
 
@@ -70,6 +71,23 @@ def test_train_step_beside_pytorch() -> None:
     pytest.importorskip('torch', reason='needs PyTorch')
     found = results('train_step.py', '--networks', 'ResNet-20', '--batch_size=8', '--steps=1', '--most_rounds=1')
     assert found['results'][0]['seconds'].keys() == {'jax_resnet', 'torch'}
+
+
+def test_a_recipe_in_pytorch(tmp_path: Path) -> None:
+    pytest.importorskip('torch', reason='needs PyTorch')
+    for split, count in (('train', 5), ('val', 3)):
+        for k, name in enumerate('ab'):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(count):
+                Image.new('RGB', (40, 30 + i), (90 * k, 60, 20 * i)).save(tmp_path / split / name / f'{i}.png')
+    fields = {
+        'dataset.name': 'folder', 'dataset.folder': str(tmp_path), 'dataset.test': 'validation', 'dataset.crop': 32,
+        'pictures.test_shorter_side': 32, 'model.num_classes': 2, 'batch_size': 4,
+    }  # fmt: skip
+    words = [f'{name}={json.dumps(value)}' for name, value in fields.items()]
+    epochs = results('imagenette_peer.py', '--epochs=2', '--seed=1', '--set', *words)['epochs']
+    assert [one['epoch'] for one in epochs] == [1.2, 2.0]  # 10 pictures by 4: an epoch ends in the third step
+    assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
 
 
 def test_what_a_step_must_compute_and_move(train_step: ModuleType) -> None:

@@ -1,0 +1,129 @@
+"""Trains PyTorch's ResNet by a config's recipe for pictures: `python benchmarks/imagenette_peer.py`. Needs PyTorch.
+
+The recipe is that of configs/resnet18_imagenette.py: SGD with momentum, weight decay on kernels, half a cosine to zero
+by step. The order of the pictures and their crops are those of our run with that seed, by the same decoder, so that
+data cannot differ; PyTorch draws the weights and the flips. Prints a line an epoch and, last, a line of JSON.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from networks import fields
+from torch import nn
+from torchvision_resnet import ResNet
+
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.loader import load
+from jax_resnet.data import PictureSource, open_source
+from jax_resnet.data.pictures.batches import Batch, Batches, iterate
+from jax_resnet.data.pictures.crops import CentreCrop, training_crop
+from jax_resnet.training.experiment import OF_SOURCE
+
+EPOCH = '1 epoch'
+
+
+def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iterator[Batch]:
+    """Batches of random crops of the training split, without end; or of the central crops of the test split, once."""
+    dataset, of, size = config['dataset'], config['pictures'], config['dataset']['crop']
+    pictures = source.read(dataset['train' if train else 'test'])
+    crop = training_crop(of, size) if train else CentreCrop(of['test_shorter_side'], size)
+    count = 2**40 if train else -(-len(pictures) // config['batch_size'])
+    seed = config['seed'] if train else None
+    batches = Batches(pictures, crop, size, config['batch_size'], count, seed, of['interpolation'])
+    return iterate(batches, 0, of['threads'], of['processes'])
+
+
+def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
+    """float32 [batch, 3, size, size], channels last, of uint8 [batch, size, size, 3]."""
+    mean, std = (torch.tensor(dataset[name]) for name in ('channel_mean', 'channel_std'))
+    return ((torch.from_numpy(images) / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource) -> float:
+    """In percent, of the central crops of the test split."""
+    net.eval()
+    right = count = 0
+    with torch.no_grad():
+        for images, labels, _ in views(config, source, train=False):
+            predicted = net(network_input(images, config['dataset'])).argmax(1).numpy()
+            right, count = right + int((predicted == labels).sum()), count + int((labels >= 0).sum())
+    net.train()
+    return 100 * (1 - right / count)
+
+
+def train(config: Mapping[str, Any], source: PictureSource) -> Iterator[dict[str, float]]:
+    """Trains; gives the numbers of each epoch.
+
+    Args:
+        config: of which the seed, data, network, batch, length, optimizer, and the learning rate at first are read.
+        source: its data set.
+    """
+    torch.manual_seed(config['seed'])
+    clock = Clock(source.count(config['dataset']['train']), config['batch_size'])
+    net = ResNet(config['model']['depth'], config['model']['num_classes']).to(memory_format=torch.channels_last)
+    net.initialize()
+    kernels = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim == 1]
+    groups = [{'params': kernels, 'weight_decay': config['optimizer']['weight_decay']}, {'params': others}]
+    highest, end = config['schedule']['learning_rate'], clock.steps(config['train_for'])
+    optimizer = torch.optim.SGD(groups, highest, config['optimizer']['momentum'])
+    began, count, wrong, loss_sum = time.monotonic(), 0, 0, 0.0
+    for step, (images, numbers, _) in zip(range(1, end + 1), views(config, source, train=True), strict=False):
+        for group in optimizer.param_groups:
+            group['lr'] = highest * (1 + cos(pi * (step - 1) / end)) / 2
+        x, labels = network_input(images, config['dataset']), torch.from_numpy(numbers).long()
+        x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+        logits = net(x)
+        loss = F.cross_entropy(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        count, wrong = count + len(labels), wrong + int((logits.argmax(1) != labels).sum())
+        loss_sum += len(labels) * loss.item()
+        if clock.is_due(EPOCH, step) or step == end:
+            seconds = time.monotonic() - began
+            yield {
+                'epoch': clock.epochs(step),
+                'train_loss': loss_sum / count,
+                'train_error': 100 * wrong / count,
+                'test_error': test_error(net, config, source),
+                'images_per_second': count / seconds,
+            }
+            began, count, wrong, loss_sum = time.monotonic(), 0, 0, 0.0
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--config', default='configs/resnet18_imagenette.py')
+    parser.add_argument('--epochs', type=float, help="the config's by default")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--set', nargs='+', default=[], metavar='FIELD=VALUE', help='fields of the config')
+    options = parser.parse_args()
+    changes = {'seed': options.seed, **fields(options.set)}
+    if options.epochs:
+        changes['train_for'] = f'{options.epochs} epochs'
+    config = load(options.config, changes)[0].to_dict()
+    source = open_source(**{name: config['dataset'][name] for name in OF_SOURCE})
+    assert isinstance(source, PictureSource)
+    results = []
+    for one in train(config, source):
+        results.append(one)
+        print(
+            f'epoch {one["epoch"]:.2f}: train loss {one["train_loss"]:.3f}, error train {one["train_error"]:.2f} %, '
+            f'test {one["test_error"]:.2f} %, {one["images_per_second"]:.0f} images/s',
+            flush=True,
+        )
+    print(f'final test error {one["test_error"]:.2f} %')
+    print(json.dumps({'torch': torch.__version__, 'config': options.config, **changes, 'epochs': results}))
+
+
+if __name__ == '__main__':
+    main()
