@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
+from jax_resnet.report.columns import further_errors
 from jax_resnet.report.sections import Row, Section
 
 
@@ -16,7 +17,7 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
     left_out = [row.label for row in rows if not row.finished]
     sentences = []
     if len(ranked) == 1 and len(rows) == 1:
-        sentences.append(f'The final test error of {ranked[0].label} is {_percent(ranked[0])}.')
+        sentences.append(f'The final test error of {ranked[0].label} is {_percent(ranked[0])}{_further(ranked[0])}.')
     elif len(ranked) == 1:
         sentences.append(f'Only {ranked[0].label} is finished, with a final test error of {_percent(ranked[0])}.')
     elif ranked:
@@ -66,6 +67,11 @@ def _error(row: Row) -> float:
     mean = row.mean('final_test_error')
     assert mean is not None
     return mean
+
+
+def _further(row: Row) -> str:
+    """Such as '; the top-5 error is 7.13 %'."""
+    return ''.join(f'; the {head} is {error:.2f} %' for head, error in further_errors(row).items())
 
 
 def _percent(row: Row) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
         'runs': lambda row: f'{len(row.finished)} of {len(row.runs)}',
         'test error': lambda row: with_spread(row.mean('final_test_error'), row.std),
         'median': lambda row: _two(row.median),
+        **further_columns(section),
     }
     if window:
         result[f'epochs {window[0]:g} to {window[1]:g}: mean (least to greatest)'] = _window
@@ -38,6 +40,27 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
     result['time'] = lambda row: NONE if not row.finished else duration(median(row.values('seconds')))
     result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or NONE
     return result
+
+
+def further_errors(row: Row) -> dict[str, float]:
+    """By their headings, means that few rows have: the top-5 error, and the errors by the protocol of the last test."""
+    protocol = recipe.value(row.protocol, 'pictures.protocol')
+    heads = {
+        'final_test_top5_error': 'top-5 error',
+        'protocol_test_error': f'{protocol} test error',
+        'protocol_test_top5_error': f'{protocol} top-5 error',
+    }
+    return {head: mean for field, head in heads.items() if (mean := row.mean(field)) is not None}
+
+
+def further_columns(section: Section) -> dict[str, Callable[[Row], str]]:
+    """A column for each of these that some row has."""
+    heads = dict.fromkeys(head for row in section.rows for head in further_errors(row))
+    return {head: partial(_further, head) for head in heads}
+
+
+def _further(head: str, row: Row) -> str:
+    return _two(further_errors(row).get(head))
 
 
 def table(section: Section, folder: Path | None = None) -> Table:
@@ -65,7 +88,10 @@ def link(run: Run, folder: Path) -> str:
 def varied(section: Section) -> Table:
     """What varied between the rows, by their configs."""
     values = section.varied
-    rows = [[row.label, *(recipe.value(column[i]) for column in values.values())] for i, row in enumerate(section.rows)]
+    rows = [
+        [row.label, *(recipe.value(column[i], field) for field, column in values.items())]
+        for i, row in enumerate(section.rows)
+    ]
     return Table(['', *map(recipe.name, values)], rows)
 
 
@@ -76,6 +102,9 @@ def explain(section: Section) -> list[str]:
         'test error of a run, chosen on the test data, so no result. Training error: over the augmented batches of the '
         'last epoch. Time: median of the runs.'
     ]
+    further = further_columns(section)
+    if further:
+        notes.append(f'At the end of training, too, means over runs: {", ".join(further)}.')
     if section.is_rehearsal:
         notes.append(
             'A rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing of CIFAR, and are '
@@ -85,7 +114,8 @@ def explain(section: Section) -> list[str]:
         changed = ', '.join(recipe.phrase(*change) for change in section.changes.items())
         notes.append(f'Changed in every run: {changed}. Published numbers are of the unchanged recipe, and not shown.')
     if any(row.published is not None or row.published_text for row in section.rows):
-        notes.append(f'Published: {section.source}. Difference: ours less the published, in points.')
+        ours = 'our error by the protocol' if any(row.measure == 'protocol' for row in section.rows) else 'ours'
+        notes.append(f'Published: {section.source}. Difference: {ours} less the published, in points.')
     return [*notes, *section.notes]
 
 
@@ -122,6 +152,10 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
         'test_error_mean': row.mean('final_test_error'),
         'test_error_std': row.std,
         'test_error_median': row.median,
+        'test_top5_error_mean': row.mean('final_test_top5_error'),
+        'protocol': row.protocol,
+        'protocol_test_error_mean': row.mean('protocol_test_error'),
+        'protocol_test_top5_error_mean': row.mean('protocol_test_top5_error'),
         'window_first_epoch': row.window and row.window[0],
         'window_last_epoch': row.window and row.window[1],
         'window_mean': mean,

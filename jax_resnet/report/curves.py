@@ -25,6 +25,11 @@ def errors(rows: Sequence[Row], title: str) -> Any:
     return _curves(rows, title, 'error', 'error (%)', '.2f', 320)
 
 
+def top5_errors(rows: Sequence[Row], title: str) -> Any:
+    """Top-5 test error, as `errors`."""
+    return _curves(rows, title, 'top5_error', 'top-5 error (%)', '.2f', 240)
+
+
 def losses(rows: Sequence[Row], title: str) -> Any:
     """Training and test loss, as `errors`."""
     return _curves(rows, title, 'loss', 'loss', '.3f', 240)
@@ -121,7 +126,7 @@ def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str
         by_step: dict[int, list[Mapping[str, Any]]] = {}
         for run in runs:
             for line in run.metrics:
-                if line[field] is None:
+                if line.get(field) is None:
                     continue
                 by_step.setdefault(line['step'], []).append(line)
                 about = {'row': row.label, 'split': split, 'run': f'seed {run.seed}'}
@@ -145,13 +150,14 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         one, mean = points(row, quantity)
         single += one if len([run for run in row.runs if run.metrics]) > 1 else []
         together += mean
-    top = top_of([point['value'] for point in together], 100 if quantity == 'error' else None)
+    top = top_of([point['value'] for point in together], None if quantity == 'loss' else 100)
+    splits = [split for split in SPLITS if any(point['split'] == split for point in together)]
     shown, by_row = switch('row', [row.label for row in rows])
     x = alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False))
     y = alt.Y('value:Q', title=axis, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6))
     dash = alt.StrokeDash(
         'split:N',
-        scale=alt.Scale(domain=list(SPLITS), range=list(SPLITS.values())),
+        scale=alt.Scale(domain=splits, range=[SPLITS[split] for split in splits]),
         legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
     )
     mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=colours([row.label for row in rows]), opacity=by_row)

@@ -10,12 +10,14 @@ Charts = dict[str, Any]
 
 
 def of_group(group: str, rows: Sequence[Row]) -> Charts:
-    """Errors, losses and learning rates of rows; nothing where no run has been evaluated."""
+    """Errors, losses and learning rates of rows, and top-5 errors if they have some; nothing before an evaluation."""
     if not any(run.metrics for row in rows for run in row.runs):
         return {}
     where = f', {group}' if group else ''
+    has_top5 = any('test_top5_error' in line for row in rows for run in row.runs for line in run.metrics)
     return {
         'errors': curves.errors(rows, f'Error{where}'),
+        **({'top5_errors': curves.top5_errors(rows, f'Top-5 error{where}')} if has_top5 else {}),
         'losses': curves.losses(rows, f'Loss{where}'),
         'learning_rates': curves.learning_rates(rows, f'Learning rate{where}'),
     }

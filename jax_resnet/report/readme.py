@@ -15,17 +15,6 @@ from jax_resnet.runs import weights
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
-COLUMNS: Mapping[str, Callable[[Row], str]] = {
-    'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
-    'mean ± std': lambda row: (
-        columns.NONE if row.std is None else columns.with_spread(row.mean('final_test_error'), row.std)
-    ),
-    'runs': lambda row: f'{len(row.finished)}',
-    'published': lambda row: row.published_text or (columns.NONE if row.published is None else f'{row.published:.2f}'),
-    'minutes a run': lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else columns.NONE,
-    'device': lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or columns.NONE,
-}
-
 
 def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
     """The part, as Markdown.
@@ -86,9 +75,30 @@ def insert(readme: str, text: str) -> str:
     return f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'
 
 
-def _table(section: Section) -> Table:
+def _columns(section: Section) -> dict[str, Callable[[Row], str]]:
+    """The columns of a table by their heading, as in `columns.columns`."""
     has_published = any(row.published is not None or row.published_text for row in section.rows)
-    cells = {name: cell for name, cell in COLUMNS.items() if has_published or name != 'published'}
+    result: dict[str, Callable[[Row], str]] = {
+        'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
+        'mean ± std': lambda row: (
+            columns.NONE if row.std is None else columns.with_spread(row.mean('final_test_error'), row.std)
+        ),
+    }
+    result |= {f'{head}: mean': cell for head, cell in columns.further_columns(section).items()}
+    result['runs'] = lambda row: f'{len(row.finished)}'
+    if has_published:
+        result['published'] = lambda row: (
+            row.published_text or (columns.NONE if row.published is None else f'{row.published:.2f}')
+        )
+    result['minutes a run'] = lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else columns.NONE
+    result['device'] = lambda row: (
+        ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or columns.NONE
+    )
+    return result
+
+
+def _table(section: Section) -> Table:
+    cells = _columns(section)
     rows = [[row.label, *(cell(row) for cell in cells.values())] for row in section.rows]
     return Table(['network', *cells], rows)
 

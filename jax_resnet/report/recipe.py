@@ -17,11 +17,24 @@ NAMES = {
     'dataset.test': 'test split',
     'dataset.flip': 'mirrored images',
     'dataset.pad': 'padding',
+    'pictures.view': 'view in training',
+    'pictures.area': 'least and most area of a view',
+    'pictures.aspect_ratio': 'least and most aspect ratio of a view',
+    'pictures.shorter_side': 'least and most shorter side in training',
+    'pictures.test_shorter_side': 'shorter side in the test',
+    'pictures.exif_rotation': 'rotation by EXIF',
+    'pictures.protocol': 'protocol of the last test',
+    'pictures.average': 'what is averaged over views',
     'schedule.drop_at': 'learning rate drops',
     'schedule.factor': 'factor of a drop',
+    'schedule.head_factor': "factor of the head's learning rate",
     'schedule.warmup_for': 'warm-up',
+    'schedule.warmup_shape': 'shape of the warm-up',
     'schedule.warmup_learning_rate': 'learning rate of the warm-up',
     'optimizer.decay': 'what decays',
+    'optimizer.momentum_of': 'what the momentum sums',
+    'model.v1_5': "stride in a bottleneck's 3x3 convolution",
+    'model.zero_last_scale': 'branches that begin with zero',
     'batch_norm.group_size': "examples in BatchNorm's group",
     'batch_norm.momentum': "BatchNorm's momentum",
     'batch_norm.epsilon': "BatchNorm's epsilon",
@@ -29,6 +42,20 @@ NAMES = {
     'precision.matmul': 'precision of products',
 }
 """What fields are called, where it is not the field's own name with spaces."""
+
+VALUES: Mapping[str, Mapping[Any, str]] = {
+    'model.initialization': {
+        'fan_out': "He's by fan-out",
+        'fan_out_small_head': "He's by fan-out, but N(0, 0.01) for the head",
+        'fan_in': "He's by fan-in",
+        'lecun': "LeCun's",
+    },
+    'optimizer.decay': {'all_but_batch_norm': 'all but BatchNorm'},
+    'pictures.average': {'softmax': 'probabilities'},
+    'pictures.protocol': {'center': 'central crop', 'ten_crop': '10-crop', 'multi_scale': 'multi-scale'},
+    'pictures.view': {'area': 'random areas', 'scale': 'random scales', 'centre': 'central crops'},
+}
+"""What values of a field are called, where it is not the value itself."""
 
 
 def _drops(value: Any) -> str:
@@ -43,6 +70,12 @@ PHRASES: Mapping[str, Callable[[Any], str]] = {
     'dataset.name': lambda value: f'on {value}',
     'schedule.drop_at': _drops,
     'schedule.warmup_for': lambda value: f'warm-up of {value}' if value else 'no warm-up',
+    'schedule.warmup_shape': lambda value: f'{value} warm-up',
+    'schedule.head_factor': lambda value: f"the head's learning rate times {value}",
+    'optimizer.momentum_of': lambda value: f'momentum of {value}',
+    'pictures.view': lambda of: f'trained on {value(of, "pictures.view")} of pictures',
+    'pictures.protocol': lambda of: f'tested by {value(of, "pictures.protocol")}',
+    'pictures.average': lambda of: f'{value(of, "pictures.average")} averaged over views',
     'precision.compute': lambda value: f'computed in {value}',
 }
 """Of fields that are said otherwise than as name and value."""
@@ -54,8 +87,10 @@ def name(field: str) -> str:
     return NAMES.get(field) or (group if leaf == 'name' else leaf).replace('_', ' ')
 
 
-def value(of: Any) -> str:
-    """A value of a config, as it is said."""
+def value(of: Any, field: str = '') -> str:
+    """A value of a config, or of the field that is named, as it is said."""
+    if isinstance(of, str) and of in VALUES.get(field, ()):
+        return VALUES[field][of]
     if isinstance(of, list | tuple):
         return _joined(of) or 'none'
     return {True: 'yes', False: 'no', None: 'none'}[of] if of is None or isinstance(of, bool) else str(of)
@@ -63,11 +98,12 @@ def value(of: Any) -> str:
 
 def phrase(field: str, of: Any) -> str:
     """A field with its value, as a part of a sentence: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
+    of = _of_text(of)
     if field in PHRASES:
-        return PHRASES[field](_of_text(of))
+        return PHRASES[field](of)
     if of is None or isinstance(of, bool):
         return name(field) if of else f'no {name(field)}'
-    return f'{name(field)} {value(of)}'
+    return f'{name(field)} {value(of, field)}'
 
 
 def label(config: str, changes: Mapping[str, Any]) -> str:

@@ -15,6 +15,9 @@ RECIPE = (
 )  # fmt: skip
 """The fields that a reader asks for first."""
 
+TEST = ('pictures.protocol', 'pictures.average')
+"""And these, of a run whose last test saw more than the central crop."""
+
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """Names and texts; what the run's files do not say is left out."""
@@ -24,7 +27,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     changed = recipe.changes_by_folder(run)
     if changed is not None:
         told['changed in it'] = ', '.join(recipe.phrase(*change) for change in changed.items()) or 'nothing'
-    told |= {recipe.name(field): recipe.value(run.config[field]) for field in RECIPE if field in run.config}
+    asked = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
+    told |= {recipe.name(field): recipe.value(run.config[field], field) for field in asked if field in run.config}
     starts = _starts(run)
     dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
     if dates:

@@ -21,7 +21,7 @@ class Row:
         runs: by seed, finished or not.
         published: error in %, or None; `published_text` is said in its place.
         window: first and last epoch of a mean, or None.
-        measure: what is compared with the published error: 'final', 'median' or 'window'.
+        measure: what is compared with the published error: one of `runs.schemas.MEASURES`.
     """
 
     label: str
@@ -74,6 +74,11 @@ class Row:
         errors = self.values('final_test_error')
         return median(errors) if errors else None
 
+    @property
+    def protocol(self) -> str | None:
+        """Of the last test of its finished runs, where it is not the central crop alone."""
+        return next((run.summary['protocol'] for run in self.finished if 'protocol' in run.summary), None)
+
     @cached_property
     def in_window(self) -> tuple[float, float, float] | None:
         """Least, greatest and mean test error over the window, of all finished runs; None where one ends before it."""
@@ -95,6 +100,8 @@ class Row:
         """Our number that is of the kind of the published one."""
         if self.measure == 'window' and self.window:
             return self.in_window[2] if self.in_window else None
+        if self.measure == 'protocol':
+            return self.mean('protocol_test_error')
         return self.median if self.measure == 'median' else self.mean('final_test_error')
 
 

@@ -3,7 +3,7 @@
 A field that a file has beyond these is kept as it is; one of a later version has a default.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -95,7 +95,7 @@ class Start(Struct):
     jax_options: dict[str, dict[str, Value]] | UnsetType = UNSET
 
 
-TopFive = Percent | None | UnsetType
+TopFive: TypeAlias = Percent | UnsetType | None
 """Of data of more than ten classes. None is of a result some of whose lines are of an earlier version."""
 
 

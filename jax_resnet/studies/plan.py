@@ -109,7 +109,7 @@ class Plan:
         file: of the study, with its argument.
         question: the first paragraph of its docstring; `about` is the rest.
         source: who published the numbers.
-        measure: what the published numbers are: 'final', 'median' (of the final errors), or 'window' (means).
+        measure: what the published numbers are, one of `runs.schemas.MEASURES`.
         settings: the rows of its table.
         changes: what the command line changes in every job, by dotted name.
         is_rehearsal: whether it is one.

@@ -14,6 +14,7 @@ from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs.schemas import MEASURES
 from jax_resnet.studies import rehearsal
 from jax_resnet.studies.plan import Job, Plan, Setting, without_limit
 
@@ -94,6 +95,8 @@ def _load(file: str) -> dict[str, Any]:
             raise TypeError('get_study must return what base.study makes')
         if not all(isinstance(row, Mapping) and {'config', 'changes', 'label'} <= row.keys() for row in study['rows']):
             raise TypeError('its rows must be what base.row makes')
+        if study['measure'] not in MEASURES:
+            raise ValueError(f'measure {study["measure"]!r}: must be one of {", ".join(MEASURES)}')
     except KeyError as e:
         raise ConfigError(f'--study={path}: must be a study; it has no {e}') from e
     except (Exception, SystemExit) as e:  # a study's file may raise any

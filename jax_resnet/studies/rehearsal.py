@@ -5,7 +5,8 @@ from fractions import Fraction
 from typing import Any
 
 from jax_resnet.config.durations import Duration
-from jax_resnet.data import DATASETS
+from jax_resnet.data import DATASETS, datasets
+from jax_resnet.errors import ConfigError
 
 SHARE = Fraction(1, 20)
 """Of a run's epochs, so that the 164 of a CIFAR recipe become 8.2."""
@@ -18,7 +19,15 @@ def changes(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         config: of the run, on CIFAR.
+
+    Raises:
+        ConfigError: it is of pictures.
     """
+    if datasets.find(config['dataset']['name']).image_shape is None:
+        raise ConfigError(
+            f'--rehearse: is for studies on CIFAR; the digits are too small for {config["model"]["name"]} '
+            f'on {config["dataset"]["name"]}'
+        )
     schedule = config['schedule']
     wanted = {
         'dataset.name': 'digits',
