@@ -1,7 +1,8 @@
 """What the configs for pictures start from: the recipe of He et al. 2015 on ImageNet (section 3.4).
 
 A picture's shorter side is randomly from 256 to 480 pixels long; a random crop of 224 x 224 is taken, mirrored or not,
-and its colours are changed as AlexNet's. Marked (inferred): the paper leaves it open.
+and its colours are changed as AlexNet's. No dropout. The network is tested on ten crops of each picture: the four
+corners and the centre, each mirrored too; their softmax is averaged. Marked (inferred): the paper leaves it open.
 """
 
 from ml_collections import ConfigDict
@@ -22,9 +23,11 @@ def get_config() -> ConfigDict:
     config.dataset.crop = 224
     config.dataset.lighting = 0.1
     config.pictures.view = 'scale'
+    config.pictures.protocol = 'ten_crop'
     config.model.name = 'imagenet_resnet'
     config.model.depth = 50
     config.model.num_classes = 1000
+    config.optimizer.momentum_of = 'steps'  # as the authors' Caffe
     config.schedule.drop_at = ('30 epochs', '60 epochs')  # (inferred): "when the error plateaus"
-    config.batch_norm.group_size = 32  # (inferred)
+    config.batch_norm.group_size = 32  # 256 on 8 GPUs
     return config

@@ -2,11 +2,11 @@
 
     python main.py --config=configs/lab_cifar10.py:resnet56
 
-| argument | published accuracy | parameters |
-|---|---|---|
-| resnet20, resnet56, resnet110 | 92.37 %, 93.53 %, 93.95 % | 269,722, 853,018, 1,727,962 |
-| plain20, plain56, plain110 | none | the same |
-| preact_resnet20, preact_resnet56, preact_resnet110 (the bonus) | none | the same |
+| argument | published accuracy |
+|---|---|
+| resnet20, resnet56, resnet110 | 92.37 %, 93.53 %, 93.95 % |
+| plain20, plain56, plain110 | none |
+| preact_resnet20, preact_resnet56, preact_resnet110 (the bonus) | none |
 
 SGD for 164 epochs, the learning rate 0.1 divided by 10 at epochs 81 and 122, weight decay on every
 parameter, channel mean and standard deviation, black padding, Kaiming normal by fan-in, one GPU (so

@@ -1,4 +1,4 @@
-"""What is published of each config and of each study's rows, and the parameters of each config's network: data alone.
+"""What is published of each config and of each study's rows: data alone.
 
 `configs/README.md` and the studies take their numbers from here; tests compare docstrings and README.md with it.
 """
@@ -31,7 +31,7 @@ class Source(NamedTuple):
     Attributes:
         text: who published them, and where.
         measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several runs'
-            final errors), or 'window' (the mean over a window of epochs).
+            final errors), 'window' (the mean over a window of epochs), or 'protocol' (by ten crops, say).
         window: its first and last epoch.
     """
 
@@ -56,6 +56,11 @@ def _accuracy(accuracy: float) -> Published:
     return Published(round(100 - accuracy, 2), f'{accuracy:.2f} %')
 
 
+def _printed(text: str, of: str = '') -> Published:
+    """What the source prints: '23.60 ± 0.12', or ImageNet's top-1 and top-5 errors, '22.85 / 6.71'."""
+    return Published(float(text.split()[0]), f'{text} %{of}', text)
+
+
 _CURVE = Published(printed='a curve, without a number')
 _FAIL = Published(printed='fail', text='fail (> 20)')
 _NOT_HERE = Published(printed='none at this depth')
@@ -73,19 +78,14 @@ CONFIGS: dict[str, Published] = {
     'resnet56_cifar10': Published(6.97),
     'resnet110_cifar10': Published(6.61, '6.43 % (the best of 5 runs; 6.61 ± 0.16)', '6.61 ± 0.16'),
     'resnet1202_cifar10': Published(7.93),
-    'plain20_cifar10': _CURVE,
-    'plain32_cifar10': _CURVE,
-    'plain44_cifar10': _CURVE,
-    'plain56_cifar10': _CURVE,
+    **{f'plain{depth}_cifar10': _CURVE for depth in (20, 32, 44, 56)},
     'plain110_cifar10': Published(
         printed='"the error of plain-110 is higher than 60% and not displayed" (the caption)', text='above 60'
     ),
     'resnet20_cifar100': _other_recipe(33.06),
     'resnet56_cifar100': _other_recipe(29.88),
     'resnet110_cifar100': _other_recipe(28.49),
-    'resnet20_digits': NOTHING,
-    'resnet18_imagenette': NOTHING,
-    'resnet18_folder': NOTHING,
+    **dict.fromkeys(('resnet20_digits', 'resnet18_imagenette', 'resnet18_folder'), NOTHING),
     # He et al. 2016, Table 1: medians of five runs; "fail" is above 20 %
     'shortcut_resnet110_cifar10:original': Published(6.61),
     'shortcut_resnet110_cifar10:scaling_0_1': _FAIL,
@@ -116,8 +116,7 @@ CONFIGS: dict[str, Published] = {
     'resnet1001_cifar10': Published(7.61),
     'resnet164_cifar100': Published(25.16),
     'resnet1001_cifar100': Published(27.82),
-    'preact_resnet20_cifar10': _NOT_HERE,
-    'preact_resnet56_cifar10': _NOT_HERE,
+    **{f'preact_resnet{depth}_cifar10': _NOT_HERE for depth in (20, 56)},
     'preact_resnet110_cifar10': Published(6.37),
     'preact_resnet164_cifar10': Published(5.46),
     'preact_resnet1001_cifar10': _spread(4.92, '4.89 ± 0.14'),
@@ -147,57 +146,57 @@ CONFIGS: dict[str, Published] = {
     'identity4_cifar10:4,5,6,3': Published(printed='8 points less', text='8 points less'),
     **{f'skips_resnet56_cifar10:{skips}': NOTHING for skips in ('none', '1', '2', '3')},
     **{f'stages_resnet56_cifar10:{stages}': NOTHING for stages in ('9,9,9', '5,9,13', '13,9,5', '7,13,7')},
-}
+    # He et al. 2015 on ImageNet, Tables 2 and 3: ten crops
+    **{
+        f'{name}_imagenet': _printed(text, ' (10 crops)')
+        for name, text in {
+            'plain18': '27.94', 'plain34': '28.54 / 10.02', 'resnet18': '27.88', 'resnet34': '25.03 / 7.76',
+            'resnet34b': '24.52 / 7.46', 'resnet34c': '24.19 / 7.40', 'resnet50': '22.85 / 6.71',
+            'resnet101': '21.75 / 6.05', 'resnet152': '21.43 / 5.71',
+        }.items()
+    },
+    # He et al. 2016, Table 5: one crop of 320
+    **{
+        f'table5_imagenet:{name}': _printed(text)
+        for name, text in {
+            'resnet152': '21.3 / 5.5', 'preact_resnet152': '21.1 / 5.5', 'resnet200': '21.8 / 6.0',
+            'preact_resnet200': '20.7 / 5.3', 'preact_resnet200_aspect': '20.1 / 4.8',
+        }.items()
+    },
+    # Later recipes for ImageNet; of fb.resnet.torch one crop, and ten
+    **{
+        f'fb_imagenet:resnet{depth}': Published(one, f'{one:.2f} % ({ten:.2f})')
+        for depth, one, ten in (
+            (18, 30.43, 28.22), (34, 26.73, 24.76), (50, 24.01, 22.24),
+            (101, 22.44, 21.08), (152, 22.16, 20.69), (200, 21.66, 20.15),
+        )
+    },
+    'goyal_imagenet:256': _printed('23.60 ± 0.12'),
+    **{f'goyal_imagenet:{batch}': _CURVE for batch in (512, 1024, 2048, 4096)},
+    'goyal_imagenet:8192': _printed('23.74 ± 0.09'),
+    'goyal_imagenet:8192_no_warmup': _printed('24.84 ± 0.37'),
+    'nvidia_imagenet': Published(22.88, '22.88 % (accuracy 77.12 ± 0.11 %)'),
+    'flax_imagenet': Published(23.28, '23.28 % (accuracy 76.72 %)'),
+    **{
+        f'torchvision_imagenet:resnet{depth}': _accuracy(accuracy)
+        for depth, accuracy in ((18, 69.76), (34, 73.31), (50, 76.13), (101, 77.37), (152, 78.31))
+    },
+    # Our choice
+    **{
+        f'imagenette:resnet{depth}_{size}{length}': NOTHING
+        for depth in (18, 50) for size in (128, 160) for length in ('', '_5_epochs')
+    },
+}  # fmt: skip
 """By the config's name, with its argument where it has one."""
-
-PARAMETERS: dict[str, int] = {
-    'plain20_cifar10': 269_722,
-    'plain32_cifar10': 464_154,
-    'plain44_cifar10': 658_586,
-    'plain56_cifar10': 853_018,
-    'plain110_cifar10': 1_727_962,
-    'preact_resnet20_cifar10': 269_722,
-    'preact_resnet56_cifar10': 853_018,
-    'preact_resnet110_cifar10': 1_727_962,
-    'preact_resnet164_cifar10': 1_703_258,
-    'preact_resnet164_cifar100': 1_726_388,
-    'preact_resnet1001_batch64_cifar10': 10_327_706,
-    'preact_resnet1001_cifar10': 10_327_706,
-    'preact_resnet1001_cifar100': 10_350_836,
-    'resnet20_cifar10': 269_722,
-    'resnet20_cifar100': 275_572,
-    'resnet20_digits': 269_434,
-    'resnet18_imagenette': 11_181_642,
-    'resnet18_folder': 11_181_642,
-    'resnet32_cifar10': 464_154,
-    'resnet44_cifar10': 658_586,
-    'resnet56_cifar10': 853_018,
-    'resnet56_cifar100': 858_868,
-    'resnet110_cifar10': 1_727_962,
-    'resnet110_cifar100': 1_733_812,
-    'resnet164_cifar10': 1_704_154,
-    'resnet164_cifar100': 1_727_284,
-    'resnet1001_cifar10': 10_328_602,
-    'resnet1001_cifar100': 10_351_732,
-    'resnet1202_cifar10': 19_421_274,
-    'scaled_cifar10': 4_435_082,
-}
-"""Trainable numbers of the network of each config that takes no argument."""
 
 ROWS: dict[str, dict[str, Published]] = {
     'learning_rate': {
-        'cifar10:10': Published(17.64),
-        'cifar10:5': Published(9.31),
-        'cifar10:2': Published(8.20),
-        'cifar10:1/2': Published(8.96),
-        'cifar10:1/5': Published(9.40),
-        'cifar10:1/10': Published(10.98),
-        'cifar100:10': Published(36.44),
-        'cifar100:5': Published(33.62),
-        'cifar100:2': Published(32.91),
-        'cifar100:1/2': Published(33.94),
-        'cifar100:1/5': Published(35.59),
-        'cifar100:1/10': Published(36.61),
+        f'{data}:{factor}': Published(error)
+        for data, errors in {
+            'cifar10': (17.64, 9.31, 8.20, 8.96, 9.40, 10.98),
+            'cifar100': (36.44, 33.62, 32.91, 33.94, 35.59, 36.61),
+        }.items()
+        for factor, error in zip(('10', '5', '2', '1/2', '1/5', '1/10'), errors, strict=True)
     },
     'epochs': {
         'cifar10:20:1': Published(8.45),
@@ -212,6 +211,13 @@ ROWS: dict[str, dict[str, Published]] = {
         'cifar100:a fifth': Published(51),
     },
     'near_56': {'56': Published(7.3)},
+    'table4_2015': {
+        '34b': _printed('21.84 / 5.71'),
+        '34c': _printed('21.53 / 5.60'),
+        '50': _printed('20.74 / 5.25'),
+        '101': _printed('19.87 / 4.60'),
+        '152': _printed('19.38 / 4.49'),
+    },
 }
 """By study and row, for rows that are not a config as it stands."""
 
@@ -231,6 +237,13 @@ STUDIES: dict[str, Source] = {
     'preactivation': Source('the Lab, at the end of training'),
     'scaled': Source('Scaled, at the end of training'),
     'identity4': Source('Identity4, the difference of the two'),
+    'table2_2015': Source('He et al. 2015, Table 2, 10 crops', 'protocol'),
+    'table3_2015': Source('He et al. 2015, Table 3, 10 crops', 'protocol'),
+    'table4_2015': Source('He et al. 2015, Table 4, multi-scale', 'protocol'),
+    'table5_2016': Source('He et al. 2016, Table 5, one crop'),
+    'batch_and_rate': Source(
+        'Goyal et al. 2017, Tables 1 and 2, means of 5 runs; each the median of its last 5 epochs', 'window', (86, 90)
+    ),
     'skips': Source('none'),
     'stages': Source('none'),
 }

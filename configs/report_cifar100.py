@@ -2,13 +2,13 @@
 
     python main.py --config=configs/report_cifar100.py:resnet20
 
-| argument | published test error, mean (least to greatest) over epochs 90 to 350 | parameters |
-|---|---|---|
-| resnet20 | 33.06 % (32.53 to 33.88) | 275,572 |
-| resnet56 | 29.88 % (29.28 to 30.41) | 858,868 |
-| resnet110 | 28.49 % (28.31 to 29.04) | 1,733,812 |
-| resnet50, resnet62 | none | 761,652, 956,084 |
-| plain20, plain56, plain110 | none | 275,572, 858,868, 1,733,812 |
+| argument | published test error, mean (least to greatest) over epochs 90 to 350 |
+|---|---|
+| resnet20 | 33.06 % (32.53 to 33.88) |
+| resnet56 | 29.88 % (29.28 to 30.41) |
+| resnet110 | 28.49 % (28.31 to 29.04) |
+| resnet50, resnet62 | none |
+| plain20, plain56, plain110 | none |
 """
 
 from ml_collections import ConfigDict

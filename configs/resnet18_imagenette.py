@@ -1,27 +1,22 @@
 """ResNet-18 on Imagenette, ten of ImageNet's classes, at 128 x 128 pixels: our choice.
 
 No published number; 11,181,642 parameters. Crops of random area and aspect ratio, the shortcuts of torchvision (B), and
-20 epochs of batches of 64.
+20 epochs of batches of 64, with BatchNorm over the whole batch, as on one GPU.
 
     python main.py --config=configs/resnet18_imagenette.py
 """
 
 from ml_collections import ConfigDict
 
-from configs import base_pictures
+from configs import base_later
 
 
 def get_config() -> ConfigDict:
-    config = base_pictures.get_config()
+    config = base_later.get_config()
     config.batch_size = 64
     config.train_for = '20 epochs'
     config.dataset.name = 'imagenette'
-    config.dataset.normalization = 'channel'
-    config.dataset.channel_mean = (0.485, 0.456, 0.406)
-    config.dataset.channel_std = (0.229, 0.224, 0.225)
     config.dataset.crop = 128
-    config.dataset.lighting = 0.0
-    config.pictures.view = 'area'
     config.pictures.area = (0.25, 1.0)
     config.pictures.test_shorter_side = 144
     config.model.depth = 18
@@ -29,4 +24,5 @@ def get_config() -> ConfigDict:
     config.model.shortcut = 'B'
     config.schedule.name = 'cosine'
     config.schedule.drop_at = ()
+    config.batch_norm.group_size = 0
     return config

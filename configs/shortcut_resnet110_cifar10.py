@@ -2,16 +2,16 @@
 
     python main.py --config=configs/shortcut_resnet110_cifar10.py:exclusive_gating_-6
 
-| argument | published test error ("fail": above 20 %) | parameters |
-|---|---|---|
-| original | 6.61 % | 1,727,962 |
-| scaling_0_1, scaling_0.5_1 (shortcut's factor, branch's) | fail | 1,727,962 |
-| scaling_0.5_0.5 | 12.35 % | 1,727,962 |
-| exclusive_gating_0 to exclusive_gating_-5 (initial gate bias) | fail | 1,824,186 |
-| exclusive_gating_-6, exclusive_gating_-7 | 8.70 %, 9.81 % | 1,824,186 |
-| shortcut_only_gating_0, shortcut_only_gating_-6 | 12.86 %, 6.91 % | 1,824,186 |
-| conv (1x1, with BatchNorm) | 12.22 % | 1,826,202 |
-| dropout (rate 0.5) | fail | 1,727,962 |
+| argument | published test error ("fail": above 20 %) |
+|---|---|
+| original | 6.61 % |
+| scaling_0_1, scaling_0.5_1 (shortcut's factor, branch's) | fail |
+| scaling_0.5_0.5 | 12.35 % |
+| exclusive_gating_0 to exclusive_gating_-5 (initial gate bias) | fail |
+| exclusive_gating_-6, exclusive_gating_-7 | 8.70 %, 9.81 % |
+| shortcut_only_gating_0, shortcut_only_gating_-6 | 12.86 %, 6.91 % |
+| conv (1x1, with BatchNorm) | 12.22 % |
+| dropout (rate 0.5) | fail |
 """
 
 from ml_collections import ConfigDict

@@ -2,10 +2,10 @@
 
     python main.py --config=configs/skips_resnet56_cifar10.py:3
 
-| argument | published test error | parameters |
-|---|---|---|
-| none (plain-56) | none | 853,018 |
-| 1, 2 (the paper's), 3 | none | 853,018 |
+| argument | published test error |
+|---|---|
+| none (plain-56) | none |
+| 1, 2 (the paper's), 3 | none |
 
 The number of convolutions is the same. The Report's recipe for its studies, 164 epochs.
 """

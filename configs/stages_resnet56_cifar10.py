@@ -2,12 +2,12 @@
 
     python main.py --config=configs/stages_resnet56_cifar10.py:5,9,13
 
-| argument | published test error | parameters |
-|---|---|---|
-| 9,9,9 (the paper's) | none | 853,018 |
-| 5,9,13 | none | 1,130,266 |
-| 13,9,5 | none | 575,770 |
-| 7,13,7 | none | 769,946 |
+| argument | published test error |
+|---|---|
+| 9,9,9 (the paper's) | none |
+| 5,9,13 | none |
+| 13,9,5 | none |
+| 7,13,7 | none |
 
 Any three counts with a total of 27 will do. The Report's recipe for its studies, 164 epochs.
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs import index, published
+from configs import index, published, sizes
 from jax_resnet.config.durations import Clock
 from jax_resnet.training import schedule
 from tests.test_parameter_counts import PARAMETERS, get_config
@@ -96,23 +96,29 @@ def test_the_list_of_configs_is_up_to_date() -> None:
     assert (FOLDER / 'README.md').read_text() == index.page(), 'run: python -m configs.index'
 
 
-def test_each_config_has_its_published_result_and_its_parameters() -> None:
-    single = {name: count for (name, argument), count in PARAMETERS.items() if argument is None}
-    assert single == published.PARAMETERS
+def test_each_config_is_in_one_group_of_the_list() -> None:
+    groups = index.grouped([*index.read()[0], *index.read()[1]])
+    assert all(groups.values())
+    assert 'resnet110_cifar100' in groups['He et al. 2015 on CIFAR']
+    assert 'resnet164_cifar100' in groups['He et al. 2016 on CIFAR']
+    assert 'resnet34c_imagenet' in groups['He et al. 2015 on ImageNet: top-1 / top-5 error']
+
+
+def test_each_config_has_its_published_result_and_its_size() -> None:
     names = {name if argument is None else f'{name}:{argument}' for name, argument in PARAMETERS}
     others = {f'shortcut_resnet110_cifar10:exclusive_gating_{bias}' for bias in range(-1, -6, -1)}
-    assert set(published.CONFIGS) == names | others
+    assert set(published.CONFIGS) == names | others == set(sizes.read())
     assert index.published('resnet20_cifar10') == '8.75 %' and index.published('resnet20_digits') == 'none'
     assert index.published('lab_cifar10:resnet56') == '6.47 %' and index.published('another') == ''
 
 
-@pytest.mark.parametrize('name', published.PARAMETERS)
+@pytest.mark.parametrize('name', [name for name in published.CONFIGS if ':' not in name])
 def test_a_configs_docstring_says_what_is_published(name: str) -> None:
     text = ' '.join(index.read()[0][name].split())
     cell = published.CONFIGS[name].cell
     said = f'No published number{cell.removeprefix("none")};' if cell.startswith('none') else f' {cell};'
     assert said in text or f'Published test error {cell};' in text
-    assert f'{published.PARAMETERS[name]:,} parameters' in text
+    assert f'{sizes.read()[name].parameters:,} parameters' in text
 
 
 @pytest.mark.parametrize('name', index.read()[1])
@@ -122,8 +128,7 @@ def test_a_familys_table_says_what_is_published(name: str) -> None:
     rows = re.findall(r'^\| (.*?) \| (.*?) \|', index.read()[1][name], re.MULTILINE)[1:]
     told = []
     for arguments, cell in rows:
-        among = '|'.join(re.escape(argument) for argument in sorted(known, key=len, reverse=True))
-        named = re.findall(rf'(?:^|(?<=[ ,]))(?:{among})(?=$|[ ,])', arguments)
+        named = index.named(arguments, list(known))
         assert named and cell == ', '.join(dict.fromkeys(known[argument].cell for argument in named)), arguments
         told += named
     untold = {argument for argument in known if argument not in told}

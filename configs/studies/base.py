@@ -25,7 +25,8 @@ def study(
         rows: of its table, each made by `row`.
         source: who published the numbers.
         measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several
-            runs' final errors), or 'window' (the mean over each row's window of epochs).
+            runs' final errors), 'window' (the mean over each row's window of epochs), or 'protocol' (by the protocol
+            of the last test, such as ten crops of each picture).
         most: the number of rows, of those that the limit on parameters leaves.
     """
     return {'rows': list(rows), 'source': source, 'measure': measure, 'most': most}

@@ -1,6 +1,9 @@
 """The recipe of a rehearsal."""
 
-from configs import base, preact_resnet1001_batch64_cifar10, report_cifar10
+import pytest
+
+from configs import base, preact_resnet1001_batch64_cifar10, report_cifar10, resnet50_imagenet
+from jax_resnet.errors import ConfigError
 from jax_resnet.studies import rehearsal
 
 
@@ -17,3 +20,8 @@ def test_every_duration_is_a_twentieth_of_its_epochs() -> None:
 def test_no_warm_up_stays_none() -> None:
     config = preact_resnet1001_batch64_cifar10.get_config().to_dict()
     assert 'schedule.warmup_for' not in rehearsal.changes(config)
+
+
+def test_pictures_have_no_rehearsal() -> None:
+    with pytest.raises(ConfigError, match=r'--rehearse: is for studies on CIFAR; .* imagenet_resnet on imagenet2012$'):
+        rehearsal.changes(resnet50_imagenet.get_config().to_dict())

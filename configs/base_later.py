@@ -1,0 +1,38 @@
+"""What the recipes for ImageNet since 2016 start from: crops of random area and aspect ratio, and channel statistics.
+
+A part of a picture, 8 to 100 % of its area, 3/4 to 4/3 as wide as high, is resized to 224 x 224 and mirrored or not;
+its colours stay. Tested is the central crop of 224, after the shorter side is resized to 256.
+"""
+
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+from configs import base, base_pictures
+
+
+def get_config() -> ConfigDict:
+    """90 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, weight decay 0.0001."""
+    config = base_pictures.get_config()
+    config.train_for = '90 epochs'
+    config.dataset.normalization = 'channel'
+    config.dataset.channel_mean = (0.485, 0.456, 0.406)
+    config.dataset.channel_std = (0.229, 0.224, 0.225)
+    config.dataset.lighting = 0.0
+    config.pictures.view = 'area'
+    config.pictures.protocol = 'center'
+    config.optimizer.momentum_of = 'gradients'
+    return config
+
+
+def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
+    """Sets `config.model` to 'resnet50', say: shortcut B, and a bottleneck's stride in its 3x3 convolution.
+
+    Raises:
+        ValueError: a network that is not `known`.
+    """
+    base.check_known('network', network, known)
+    config.model.depth = int(network.removeprefix('resnet'))
+    config.model.shortcut = 'B'
+    if config.model.depth >= 50:
+        config.model.v1_5 = True

@@ -1,0 +1,42 @@
+"""ResNet-50 on ImageNet with large batches: Goyal et al. 2017 (arXiv 1706.02677); the argument is the batch.
+
+    python main.py --config=configs/goyal_imagenet.py:8192 --config.dataset.manual_dir=DIR
+
+| argument | published test error |
+|---|---|
+| 256 | 23.60 ± 0.12 % |
+| 512, 1024, 2048, 4096 | a curve, without a number |
+| 8192 | 23.74 ± 0.09 % |
+| 8192_no_warmup | 24.84 ± 0.37 % |
+
+Means of five runs, each the median of its last five epochs. The learning rate is 0.1 times the batch over 256: it rises
+from 0.1 over the first 5 epochs, by step, and is divided by 10 at epochs 30, 60 and 80 of 90. Nesterov's momentum;
+BatchNorm over 32, and its scales and biases do not decay. The scale of each branch's last BatchNorm begins with zero,
+and the head with N(0, 0.01). A bottleneck's stride is in its 3x3 convolution. `memory.microbatches` fits a large batch
+into one device.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base, base_later
+
+WARM = ('256', '512', '1024', '2048', '4096', '8192')
+BATCHES = (*WARM, '8192_no_warmup')
+
+
+def get_config(batch: str = '256') -> ConfigDict:
+    base.check_known('batch', batch, BATCHES)
+    config = base_later.get_config()
+    base_later.set_network(config, 'resnet50', ['resnet50'])
+    config.model.zero_last_scale = True
+    config.model.initialization = 'fan_out_small_head'
+    config.batch_size = int(batch.removesuffix('_no_warmup'))
+    config.optimizer.nesterov = True
+    config.optimizer.decay = 'all_but_batch_norm'
+    config.schedule.learning_rate = 0.1 * config.batch_size / 256
+    config.schedule.drop_at = ('30 epochs', '60 epochs', '80 epochs')
+    if batch in WARM:
+        config.schedule.warmup_shape = 'linear'
+        config.schedule.warmup_for = '5 epochs'
+        config.schedule.warmup_learning_rate = 0.1
+    return config

@@ -1,0 +1,18 @@
+"""Plain-18 on ImageNet: He et al. 2015, Table 2, row "18 layers", plain.
+
+Published test error 27.94 % (10 crops); 11,515,688 parameters (1.8e9 multiply-adds in the paper).
+The error is top-1.
+
+    python main.py --config=configs/plain18_imagenet.py --config.dataset.manual_dir=DIR
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base_pictures
+
+
+def get_config() -> ConfigDict:
+    config = base_pictures.get_config()
+    config.model.name = 'imagenet_plain'
+    config.model.depth = 18
+    return config
