@@ -66,3 +66,17 @@ def test_logits_that_are_not_finite_are_wrong_for_class_0_too(bad: float) -> Non
     scores = Scores(np.float32([[bad, bad, bad], [2, bad, 0], [0, 2, 0]]), np.int32([0, 0, 1]), ('a', 'b', 'c'))
     assert (scores.not_finite, scores.correct, scores.count) == (2, 1, 3)
     assert scores.class_errors == {'a': 100.0, 'b': 0.0, 'c': None}
+
+
+def test_top_5_by_hand() -> None:
+    names = tuple('abcdefghijk')
+    logits = np.float32([
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
+        [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],  # of equal ones, the first five
+        [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
+        [np.nan, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
+    ])  # fmt: skip
+    scores = Scores(logits, np.int32([4, 5, 4, 5, 1]), names)
+    assert (scores.top5_correct, scores.top5_error) == (2, 60.0)
+    assert Scores(logits[:, :10], np.int32([4, 5, 4, 5, 1]), names[:10]).top5_error is None

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from PIL import Image
 
 import jax_resnet
 from jax_resnet import predict, training
@@ -21,34 +20,8 @@ from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from tests.conftest import assert_equal_trees, small_config
-
-CLASSES = ('circles', 'lines', 'noise')
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 pictures to train on and 21 for validation, of several sizes."""
-    root, rng = tmp_path_factory.mktemp('pictures'), np.random.default_rng(0)
-    for split, count in (('train', 20), ('val', 7)):
-        for label, name in enumerate(CLASSES):
-            (root / split / name).mkdir(parents=True)
-            for i in range(count):
-                height, width = (int(side) for side in rng.integers(20, 40, 2))
-                image = rng.integers(0, 60 + 60 * label, (height, width, 3), dtype=np.uint8)
-                image[:: label + 2] += 90
-                Image.fromarray(image).save(root / split / name / f'{i}.jpg', quality=90)
-    return root
-
-
-def config(folder: Path, **changes: Any) -> dict[str, Any]:
-    """A ResNet-8 on views of 16 x 16."""
-    of_pictures = {
-        'train_for': '9 steps', 'evaluate_every': '5 steps', 'checkpoint_every': '4 steps', 'log_every': '2 steps',
-        'dataset.name': 'folder', 'dataset.folder': str(folder), 'dataset.train': 'train', 'dataset.test': 'validation',
-        'dataset.pad': 0, 'dataset.crop': 16, 'dataset.flip': True, 'dataset.normalization': 'half',
-        'pictures.test_shorter_side': 18, 'model.num_classes': 3,
-    }  # fmt: skip
-    return small_config(**{**of_pictures, **changes})
+from tests.training.conftest import CLASSES
+from tests.training.conftest import picture_config as config
 
 
 def lines(workdir: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,38 @@
+"""A small folder of pictures, and a small network on them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import small_config
+
+CLASSES = ('circles', 'lines', 'noise')
+
+
+@pytest.fixture(scope='session')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 pictures to train on and 21 for validation, of several sizes."""
+    root, rng = tmp_path_factory.mktemp('pictures'), np.random.default_rng(0)
+    for split, count in (('train', 20), ('val', 7)):
+        for label, name in enumerate(CLASSES):
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                height, width = (int(side) for side in rng.integers(20, 40, 2))
+                image = rng.integers(0, 60 + 60 * label, (height, width, 3), dtype=np.uint8)
+                image[:: label + 2] += 90
+                Image.fromarray(image).save(root / split / name / f'{i}.jpg', quality=90)
+    return root
+
+
+def picture_config(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A ResNet-8 on views of 16 x 16."""
+    of_pictures = {
+        'train_for': '9 steps', 'evaluate_every': '5 steps', 'checkpoint_every': '4 steps', 'log_every': '2 steps',
+        'dataset.name': 'folder', 'dataset.folder': str(folder), 'dataset.train': 'train', 'dataset.test': 'validation',
+        'dataset.pad': 0, 'dataset.crop': 16, 'dataset.flip': True, 'dataset.normalization': 'half',
+        'pictures.test_shorter_side': 18, 'model.num_classes': 3,
+    }  # fmt: skip
+    return small_config(**{**of_pictures, **changes})

@@ -1,0 +1,160 @@
+"""Tests by several views, and BatchNorm's statistics taken anew, against the same written out image by image."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jax_resnet
+from jax_resnet import evaluate, training
+from jax_resnet.data.pictures import views
+from jax_resnet.data.pictures.decoding import decode
+from jax_resnet.data.pictures.views import FiveCrops, Whole
+from jax_resnet.errors import ConfigError
+from jax_resnet.training.evaluation import recalibration
+from jax_resnet.training.experiment import Experiment
+from tests.conftest import small_config
+from tests.training.conftest import picture_config
+
+SCALES = (32, 64)
+
+
+@pytest.fixture(scope='module')
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose config names a protocol."""
+    workdir = tmp_path_factory.mktemp('runs') / 'run'
+    changes = {'pictures.protocol': 'ten_crop', 'dataset.normalization': 'pixel_mean', 'dataset.color_jitter': 0.2}
+    training.train(picture_config(folder, **changes), workdir)
+    return workdir
+
+
+@pytest.fixture(autouse=True)
+def scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two small scales in the place of the paper's five."""
+    monkeypatch.setattr(views, 'of_protocol', lambda *about: _of_protocol(*about, scales=SCALES))
+
+
+_of_protocol = views.of_protocol
+
+
+def by_hand(run: Path, folder: Path, protocol: str, average: str) -> np.ndarray:
+    """Mean scores of each picture for validation: one image after another, without batches."""
+    net = jax_resnet.load(run)
+    mean = net.preprocess.normalize.mean if protocol == 'ten_crop' else net.preprocess.normalize.mean.mean((0, 1))
+    found, logits_of = [], jax.jit(net.model.apply)
+    for name in net.class_names:
+        for path in sorted((folder / 'val' / name).iterdir()):
+            image = decode(path.read_bytes())
+            seen = [FiveCrops(18, 16)] if protocol == 'ten_crop' else [Whole(side) for side in SCALES]
+            scores = []
+            for view in [view for of in seen for view in of(image, 'bilinear')]:
+                x = jnp.asarray(view[None] / 255.0 - mean, jnp.float32)
+                for seen_so in (x, x[:, :, ::-1]):
+                    logits = logits_of(net.variables, seen_so)[0]
+                    scores.append(np.asarray(jax.nn.softmax(logits) if average == 'softmax' else logits))
+            found.append(np.mean(scores, 0))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    ('protocol', 'average'), [('ten_crop', 'softmax'), ('ten_crop', 'logits'), ('multi_scale', 'softmax')]
+)
+def test_scores_are_means_over_views_and_mirror_images(run: Path, folder: Path, protocol: str, average: str) -> None:
+    scores = training.evaluate(run, protocol=protocol, average=average)
+    expected = by_hand(run, folder, protocol, average)
+    found = np.exp(scores.logits) if average == 'softmax' else scores.logits
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert scores.labels.tolist() == [0] * 7 + [1] * 7 + [2] * 7
+    assert scores.correct == (expected.argmax(1) == scores.labels).sum()
+
+
+def test_any_batch_gives_the_same_scores(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = training.evaluate(run, protocol='multi_scale')
+    monkeypatch.setattr(jax, 'local_devices', lambda: jax.devices()[:1])
+    other = training.evaluate(run, protocol='multi_scale')
+    np.testing.assert_allclose(one.logits, other.logits, atol=1e-5)
+
+
+def test_the_summary_has_the_protocols_error(run: Path) -> None:
+    summary = training.train(jax_resnet_config(run), run)
+    scores = training.evaluate(run, protocol='ten_crop')
+    assert (summary['protocol'], summary['protocol_test_error']) == ('ten_crop', scores.error)
+    assert 'protocol_test_top5_error' not in summary  # of three classes
+
+
+def jax_resnet_config(run: Path) -> Mapping[str, Any]:
+    from jax_resnet.runs.run_folder import RunFolder
+
+    return RunFolder(run).config()
+
+
+def test_other_sizes(run: Path, folder: Path) -> None:
+    scores = training.evaluate(run, shorter_side=20, crop=20)
+    assert scores.count == 21
+    with pytest.raises(ConfigError, match='test_shorter_side=18: must be at least config.dataset.test_crop=20'):
+        training.evaluate(run, crop=20)
+    with pytest.raises(ConfigError, match='recalibrate=-1: must be a number of training images'):
+        training.evaluate(run, recalibrate=-1)
+    with pytest.raises(ConfigError, match="config.pictures.protocol='corners': must be one of center, ten_crop, multi"):
+        training.evaluate(run, protocol='corners')
+
+
+def test_what_is_no_picture_has_one_view(tmp_path: Path) -> None:
+    training.train(small_config(**{'train_for': '2 steps'}), tmp_path / 'digits')
+    with pytest.raises(ConfigError, match="config.pictures.protocol='ten_crop': is for pictures; digits has none"):
+        training.evaluate(tmp_path / 'digits', protocol='ten_crop')
+    crop = training.evaluate(tmp_path / 'digits', crop=12)
+    assert crop.count == 100 and crop.loss != training.evaluate(tmp_path / 'digits').loss
+
+
+@pytest.mark.parametrize('data', ['pictures', 'digits'])
+def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tmp_path: Path, data: str) -> None:
+    """Of each group of 16 of the 64 first images: mean and biased variance of what the first BatchNorm gets."""
+    changes = {'batch_size': 32, 'batch_norm.group_size': 16, 'train_for': '2 steps'}
+    config = picture_config(folder, **changes) if data == 'pictures' else small_config(**changes)
+    experiment = Experiment.of(config)
+    variables = experiment.initial_state().variables
+    new = recalibration.recalibrated(config, experiment.input, variables, 40, experiment.mesh, experiment.backend)
+    seen, steps = [], experiment.steps()
+    for step, (images, draws) in zip(range(2), experiment.input.training_images(32), strict=False):
+        inputs = training.step.augmented(steps.augment, steps.normalize, 0, jnp.int32(step), images, draws)
+        kernel = variables['params']['stem']['conv']['kernel']
+        seen.append(
+            jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        )
+    groups = np.concatenate(seen).reshape(4, -1, 16)
+    stem = new['batch_stats']['stem']['norm']
+    np.testing.assert_allclose(stem['mean'], groups.mean(1).mean(0), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(stem['var'], groups.var(1).mean(0), rtol=1e-3)
+    assert new['params'] is variables['params']
+
+
+def test_batches_of_recalibration_are_whole_groups() -> None:
+    def size(batch_size: int, group_size: int) -> int:
+        return recalibration.batch_size({'batch_size': batch_size, 'batch_norm': {'group_size': group_size}})
+
+    assert [size(8192, 32), size(8192, 300), size(64, 0), size(8192, 0), size(100, 64)] == [256, 300, 64, 8192, 100]
+
+
+def test_the_command_tells_top_5_and_the_hardest_classes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from jax_resnet.training.evaluation.scores import Scores
+
+    logits = np.zeros((120, 120), np.float32)
+    logits[:, :4] = 1  # labels below 4 are right in five, and label 4, the first of the others
+    names = tuple(f'class {i}' for i in range(120))
+    monkeypatch.setattr(training, 'evaluate', lambda *_, **__: Scores(logits, np.arange(120, dtype=np.int32), names))
+    monkeypatch.setattr('sys.argv', ['evaluate', 'run'])
+    assert evaluate.main() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == [
+        'error 99.17 % (1 of 120 correct), loss 4.8099',  # log(116 + 4 e) - 4 / 120
+        'top-5 error 95.83 % (5 of 120 correct)',
+        'the 20 hardest of 120 classes',
+    ]
+    assert len(said) == 23 and said[3].split() == ['class', '1', '100.00', '%']
