@@ -1,10 +1,10 @@
-"""torchvision's ResNets in plain PyTorch, with torchvision's names: `jax_resnet.convert` writes weights that fit."""
+"""torchvision's ResNets in plain PyTorch, with torchvision's names: those of `models.to_pytorch`."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
 
 SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -78,16 +78,12 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
 
-def load(file: str | Path) -> ResNet:
-    """The network of a .safetensors file by torchvision's names, whose tensors tell its depth and classes.
-
-    It is ready for evaluation. A bottleneck's stride is where torchvision has it.
-    """
-    tensors = load_file(file)
+def of(tensors: Mapping[str, np.ndarray]) -> ResNet:
+    """The network of tensors by torchvision's names, which tell its depth and its classes; ready for evaluation."""
     sizes = tuple(1 + max(int(name.split('.')[1]) for name in tensors if name.startswith(f'layer{k}.')) for k in STAGES)
     bottleneck = 'layer1.0.conv3.weight' in tensors
     depth = next(depth for depth, known in SIZES.items() if (known, depth >= 50) == (sizes, bottleneck))
     net = ResNet(depth, len(tensors['fc.bias']))
     counters = {name: tensor for name, tensor in net.state_dict().items() if name.endswith('num_batches_tracked')}
-    net.load_state_dict(counters | tensors)
+    net.load_state_dict(counters | {name: torch.tensor(tensor) for name, tensor in tensors.items()})
     return net.eval()

@@ -8,18 +8,26 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from jax_resnet.data.pictures import views
+from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 
 FOLDER = Path(__file__).parents[1] / 'benchmarks'
 
 
 def results(script: str, *arguments: str) -> dict:
     """The line of JSON with which a benchmark ends."""
-    command = [sys.executable, str(FOLDER / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    return json.loads(lines(FOLDER / script, *arguments)[-1])
+
+
+def lines(*command: str | Path) -> list[str]:
+    """What a script prints."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=FOLDER.parent)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()
 
 
 def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -39,6 +47,12 @@ def train_step(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def convolutions(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return load('convolutions', monkeypatch)
+
+
+@pytest.fixture
+def protocols_peer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    pytest.importorskip('torch', reason='needs PyTorch')
+    return load('protocols_peer', monkeypatch)
 
 
 @pytest.mark.slow
@@ -73,21 +87,61 @@ def test_train_step_beside_pytorch() -> None:
     assert found['results'][0]['seconds'].keys() == {'jax_resnet', 'torch'}
 
 
-def test_a_recipe_in_pytorch(tmp_path: Path) -> None:
-    pytest.importorskip('torch', reason='needs PyTorch')
+@pytest.fixture
+def two_classes(tmp_path: Path) -> list[str]:
+    """A folder of ten small pictures to train on and six to test, and a ResNet-18 on them, as fields of a config."""
     for split, count in (('train', 5), ('val', 3)):
         for k, name in enumerate('ab'):
             (tmp_path / split / name).mkdir(parents=True)
             for i in range(count):
-                Image.new('RGB', (40, 30 + i), (90 * k, 60, 20 * i)).save(tmp_path / split / name / f'{i}.png')
+                pixels = np.random.default_rng(i).integers(90 * k, 160, (30 + i, 40, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f'{i}.png')
     fields = {
         'dataset.name': 'folder', 'dataset.folder': str(tmp_path), 'dataset.test': 'validation', 'dataset.crop': 32,
-        'pictures.test_shorter_side': 32, 'model.num_classes': 2, 'batch_size': 4,
+        'pictures.test_shorter_side': 36, 'model.num_classes': 2, 'batch_size': 4, 'batch_norm.group_size': 0,
     }  # fmt: skip
-    words = [f'{name}={json.dumps(value)}' for name, value in fields.items()]
-    epochs = results('imagenette_peer.py', '--epochs=2', '--seed=1', '--set', *words)['epochs']
+    return [f'{name}={json.dumps(value)}' for name, value in fields.items()]
+
+
+def test_a_recipe_in_pytorch(two_classes: list[str]) -> None:
+    pytest.importorskip('torch', reason='needs PyTorch')
+    epochs = results('imagenette_peer.py', '--epochs=2', '--seed=1', '--set', *two_classes)['epochs']
     assert [one['epoch'] for one in epochs] == [1.2, 2.0]  # 10 pictures by 4: an epoch ends in the third step
     assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
+
+
+def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's weights, in both: ten crops, after BatchNorm's statistics have been taken anew."""
+    pytest.importorskip('torch', reason='needs PyTorch')
+    from safetensors.torch import save_file
+
+    net, weights, out = (
+        load('torchvision_resnet', monkeypatch).ResNet(18, 2),
+        tmp_path / 'w.safetensors',
+        tmp_path / 'out.npz',
+    )
+    save_file(net.state_dict(), weights)
+    how = ('--protocol=ten_crop', '--recalibrate=8', f'--out={out}', '--config=configs/resnet18_imagenette.py')
+    lines(FOLDER / 'protocols_peer.py', weights, *how, '--set', *two_classes)
+    found = np.load(out)
+    assert found['torch'].shape == (6, 2) and found['torch'].std() > 0.01
+    np.testing.assert_allclose(found['jax_resnet'], found['torch'], atol=1e-5)
+
+
+@pytest.mark.parametrize('height, width', [(50, 40), (40, 57), (90, 40), (40, 40)])
+def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    picture, bilinear = Image.fromarray(image), Image.Resampling.BILINEAR
+    ours = views.of_protocol('ten_crop', 36, 32)[0](image, 'bilinear')
+    (theirs,) = protocols_peer.ten_crop(picture, 36, 32, bilinear)
+    np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
+    scales = views.of_protocol('multi_scale', 0, 0, (32, 64))
+    for of_scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
+        ours = of_scale(image, 'bilinear')
+        np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
+    central = CentralView(CentreCrop(36, 32), 'bilinear', False)(image)
+    (theirs,) = protocols_peer.center(picture, 36, 32, bilinear)
+    np.testing.assert_allclose(theirs[0], central.astype(int), atol=2)
 
 
 def test_what_a_step_must_compute_and_move(train_step: ModuleType) -> None:
