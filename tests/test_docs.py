@@ -45,6 +45,12 @@ SHELL: dict[str, list[str] | None] = {
     # tests/training/test_streamed.py and tests/data/pictures have folders and tars
     'python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=3': None,
     'python main.py --config=configs/resnet18_imagenette.py': None,
+    # tests/training/test_protocols.py has the protocols
+    'python main.py --config=configs/resnet50_imagenet.py': None,
+    'python main.py --config=configs/goyal_imagenet.py:8192': None,
+    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=ten_crop': None,
+    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
+    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --shorter_side=320 --crop=320': None,
     'python -m jax_resnet.data imagenet2012 --manual_dir=DIR': None,
     'python -m jax_resnet.data verify --manual_dir=DIR': None,
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
