@@ -6,13 +6,14 @@ several.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from jax_resnet.data import digits, prepared
+from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.pictures.records import open_records
@@ -35,6 +36,7 @@ class DataSet:
         num_classes: of its labels; None: not known before.
         splits: by name, the number of examples; none where they are not known before.
         open: from its name, the folder of prepared data and the folder with its archive (or None) to its source.
+        classes: their names, where they are known before.
     """
 
     title: str
@@ -42,6 +44,7 @@ class DataSet:
     num_classes: int | None
     splits: Mapping[str, int]
     open: Callable[[str, Path, Path | None], Source | PictureSource]
+    classes: Callable[[], Iterable[str]] | None = None
 
 
 def _open_digits(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
@@ -77,7 +80,14 @@ DATASETS: Mapping[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), 10, _CIFAR_SPLITS, prepared.open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), 100, _CIFAR_SPLITS, prepared.open_cifar),
     'digits': DataSet('digits', (16, 16, 1), 10, digits.SPLITS, _open_digits),
-    'imagenet2012': DataSet('ImageNet', None, 1000, {'train': 1_281_167, 'validation': 50_000}, _open_imagenet),
+    'imagenet2012': DataSet(
+        'ImageNet',
+        None,
+        1000,
+        {'train': 1_281_167, 'validation': 50_000},
+        _open_imagenet,
+        lambda: imagenet_classes().values(),
+    ),
     'imagenette': DataSet('Imagenette', None, 10, {'train': 9_469, 'validation': 3_925}, _open_records),
     'folder': DataSet('a folder of pictures', None, None, {}, _open_nowhere),
 }
@@ -111,6 +121,19 @@ def central_view(config: Mapping[str, Any]) -> CentralView | None:
     fields, (size, _, _) = config['pictures'], image_shape(config['dataset'])
     crop = CentreCrop(fields['test_shorter_side'], size)
     return CentralView(crop, fields['interpolation'], fields['exif_rotation'])
+
+
+def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
+    """A source that has no pictures, where a network's input and output need none; else None.
+
+    Args:
+        dataset: the group of a config.
+    """
+    known = find(dataset['name'])
+    if known.classes is None or dataset['folder'] is not None or dataset['normalization'] == 'pixel_mean':
+        return None
+    infos = {s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in known.splits.items()}
+    return PictureSource(dataset['name'], tuple(known.classes()), infos, pictures={}, fingerprint='')
 
 
 def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:

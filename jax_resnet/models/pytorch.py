@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jax_resnet.models.pytorch_styles import STYLES
+from jax_resnet.models.pytorch_styles import STYLES, unknown
 
 _NORM = {'scale': 'weight', 'bias': 'bias', 'mean': 'running_mean', 'var': 'running_var'}
 _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
@@ -54,7 +54,7 @@ def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> d
 
     Raises:
         ValueError: a name that neither style has, a shape with another number of dimensions, or a tensor that is
-            missing: a convolution without its BatchNorm, a gap in the units, no head.
+            missing: a convolution without its BatchNorm, a gap in the units, no head; a grouped convolution.
     """
     variables = {}
     for full_name, tensor in tensors.items():
@@ -72,7 +72,7 @@ def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> d
         leaves = _NORM if 'norm' in place else _CONV_OR_HEAD
         ours = {pytorchs: ours for ours, pytorchs in leaves.items()}.get(leaf)
         if ours is None or not _PLACE.fullmatch(place):
-            raise ValueError(f'{full_name}: no such tensor in the ResNets known, {", ".join(STYLES)}')
+            raise ValueError(unknown(full_name))
         dimensions = 1 if ours != 'kernel' else 2 if place == 'head' else 4
         if np.ndim(tensor) != dimensions:
             raise ValueError(f'{full_name}: has shape {list(np.shape(tensor))}; must have {dimensions} dimensions')
@@ -91,10 +91,23 @@ def _check_whole(variables: Mapping[str, np.ndarray], tensors: Mapping[str, np.n
         if place not in places:
             raise ValueError(f'{_tensor(place, style)}: missing')
     for place in sorted(places - needed):
-        raise ValueError(f'{_tensor(place, style)}: no such tensor in the ResNets known, {", ".join(STYLES)}')
-    last = max((name for name in variables if _UNIT.search(name) and name.endswith('kernel')), key=_order)
-    if 'head/kernel' in places:
-        taken, given = variables['params/head/kernel'].shape[0], variables[last].shape[-1]
+        raise ValueError(unknown(_tensor(place, style)))
+    _check_channels(variables, style)
+
+
+def _check_channels(variables: Mapping[str, np.ndarray], style: str) -> None:
+    """Raises ValueError where a convolution takes other channels than the one before it gives, or the head does."""
+    kernels = {_order(name): name for name in variables if _UNIT.search(name) and name.endswith('kernel')}
+    for (stage, unit, layer), name in kernels.items():
+        if layer > 1:
+            taken, given = variables[name].shape[2], variables[kernels[stage, unit, layer - 1]].shape[-1]
+            if taken != given:
+                raise ValueError(
+                    f'{_tensor(name.partition("/")[2], style)}: takes {taken} channels, where the convolution before '
+                    f'gives {given}; grouped convolutions (ResNeXt) are not known'
+                )
+    if 'params/head/kernel' in variables:
+        taken, given = variables['params/head/kernel'].shape[0], variables[kernels[max(kernels)]].shape[-1]
         if taken != given:
             head = _named('head', style)
             raise ValueError(

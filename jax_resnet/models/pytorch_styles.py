@@ -4,6 +4,7 @@ Tensors do not tell a network: with shortcut A, A_centred or none, and with thre
 and those of bottlenecks whose stride is in another convolution.
 """
 
+import re
 from typing import NamedTuple
 
 from jax_resnet.models.end import End
@@ -44,6 +45,15 @@ STYLES = {
 }
 """By name: akamaster/pytorch_resnet_cifar10, and torchvision, whose bottlenecks are "v1.5"."""
 
+OTHERS = {
+    r'\.(se|eca|attn|gc)\.': 'squeeze-and-excitation, or of other attention',
+    r'^conv1\.\d': 'a stem of several convolutions (ResNet-C, -D, -S, -T)',
+    r'\bdownsample\.[2-9]\b': 'a shortcut that pools (ResNet-D)',
+    r'\.aa\.': 'blur pooling',
+    r'^(stem|stages)\.': "timm's resnetv2, or of another of its families",
+}
+"""By a pattern in the name of a tensor that no style has: whose it is."""
+
 EPSILON = 1e-5
 """Of PyTorch's BatchNorm."""
 
@@ -75,6 +85,12 @@ def check_style(net: ResNet, style: str) -> None:
         raise ValueError(
             f'is no network of style {style}: its batch_norm.epsilon is {epsilon:g}; there it is {EPSILON:g}'
         )
+
+
+def unknown(tensor: str) -> str:
+    """The error for a tensor that no style has; it says whose it is, where that is known."""
+    found = next((f': it is of {words}' for pattern, words in OTHERS.items() if re.search(pattern, tensor)), '')
+    return f'{tensor}: no such tensor in the ResNets known, {", ".join(STYLES)}{found}'
 
 
 def unit_name(layers: tuple[Layer, ...]) -> str:

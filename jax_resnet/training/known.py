@@ -20,6 +20,13 @@ from jax_resnet.runs.run_folder import RunFolder
 COMPARED = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
 """Attributes of a network that say what it computes from its weights; the head may differ."""
 
+STRIDES = {
+    'bottleneck': "; a bottleneck's stride is in its first convolution; torchvision's and timm's weights have it in "
+    'the 3x3: config.model.v1_5=True',
+    'bottleneck_v1.5': "; a bottleneck's stride is in its 3x3 convolution, as torchvision and timm have it",
+}
+"""What is said of units whose arrays are the same."""
+
 
 def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
     """What a run folder or a file of weights says of its network: groups of its config, and the network; or None.
@@ -56,8 +63,9 @@ def check_same(name: str, there: models.ResNet, here: models.ResNet) -> None:
 
 def on_trust(net: models.ResNet) -> str:
     """What weights that say nothing of their network are taken for, for a line."""
-    parts = f'shortcut {net.shortcut}, order {net.order}, units {unit_name(net.layers[0])}'
-    return f'does not say its network; {parts} are taken from the config, unchecked'
+    units = unit_name(net.layers[0])
+    parts = f'shortcut {net.shortcut}, order {net.order}, units {units}'
+    return f'does not say its network; {parts} are taken from the config, unchecked{STRIDES.get(units, "")}'
 
 
 def _epsilon(net: models.ResNet) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from jax_resnet import backend, models
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
-from jax_resnet.data.datasets import central_view, located
+from jax_resnet.data.datasets import central_view, located, without_data
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
@@ -120,7 +120,7 @@ def described(
     config['dataset'] = located(config['dataset'], data_dir)
     found = known(path)
     try:
-        experiment = Experiment.of({**config, 'parallel': {'devices': 1}})
+        experiment = Experiment.of({**config, 'parallel': {'devices': 1}}, without_data(config['dataset']))
         about = experiment.preprocessing
     except DataError as e:
         needed = "the classes' names, and the mean that pixel_mean subtracts, are of the training data"

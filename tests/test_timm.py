@@ -1,0 +1,126 @@
+"""Weights by the names of timm and torchvision: `tests/references/make_timm.py` says what these libraries hold."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import base_pictures
+from jax_resnet import convert, models, predict
+from jax_resnet.data.pictures.classes import imagenet_classes
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs import weights
+from jax_resnet.training.known import known, on_trust
+from jax_resnet.training.trained import described
+from tests.references.draw import draw_pytorch, real_images
+
+REFERENCES = Path(__file__).parent / 'references'
+HELD = json.loads((REFERENCES / 'timm.json').read_text())
+NETS = {'resnet18': models.imagenet_resnet(18, shortcut='B'), 'resnet50': models.imagenet_resnet(50, v1_5=True)}
+CONFIG = (
+    '--config=configs/base_pictures.py --config.model.depth=18 --config.model.shortcut=B '
+    '--config.dataset.normalization=channel --config.dataset.crop=64 --config.pictures.interpolation=bicubic'
+)
+
+
+def drawn(name: str) -> dict[str, np.ndarray]:
+    """The state dict of a network of timm, with numbers of our own."""
+    return {
+        key: draw_pytorch(key, tuple(shape)) if 'num_batches' not in key else np.int64(7)
+        for key, shape in HELD[name].items()
+    }
+
+
+@pytest.fixture(scope='module')
+def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('weights') / 'resnet18.safetensors'
+    weights.write(path, drawn('resnet18'))
+    return path
+
+
+def main(command: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, 'argv', ['command', *map(str, arguments)])
+    return command.main()
+
+
+@pytest.mark.parametrize('name', NETS)
+def test_there_and_back_and_timms_logits(name: str) -> None:
+    tensors = drawn(name)
+    variables = models.from_pytorch(tensors)
+    back = models.to_pytorch(variables)
+    assert back.keys() == {key for key in tensors if 'num_batches' not in key}
+    for key, tensor in back.items():
+        np.testing.assert_array_equal(tensor, tensors[key])
+    logits = jax.jit(NETS[name].clone(stacked=True).apply)(models.stack(variables), real_images(64)[::4])
+    expected = np.load(REFERENCES / 'timm.npz')[name]
+    assert expected.std(0).mean() > 0.01
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('resnet18d', 'conv1.0.weight: no such tensor .*: it is of a stem of several convolutions'),
+        ('seresnet18', 'layer1.0.se.fc1.weight: no such tensor .*: it is of squeeze-and-excitation'),
+        ('resnet50_gn', 'bn1.running_mean: missing'),
+        ('resnext50_32x4d', 'layer1.0.conv2.weight: takes 4 channels, where .* gives 128; grouped convolutions'),
+        ('resnetv2_18', "stem.conv.weight: no such tensor .*: it is of timm's resnetv2"),
+    ],
+)
+def test_another_network_is_one_line(name: str, message: str) -> None:
+    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in HELD[name].items()}
+    with pytest.raises(ValueError, match=f'^{message}') as error:
+        models.from_pytorch(tensors)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('tensor', 'whose'),
+    [('layer1.0.downsample.2.weight', 'a shortcut that pools'), ('layer2.0.aa.filt', 'blur pooling')],
+)
+def test_a_tensor_that_no_style_has_is_told_with_whose_it_is(tensor: str, whose: str) -> None:
+    with pytest.raises(ValueError, match=rf'^{re.escape(tensor)}: no such tensor .*: it is of {whose}'):
+        models.from_pytorch({tensor: np.zeros(3)})
+
+
+def test_the_line_of_what_is_taken_on_trust_says_where_the_stride_is() -> None:
+    assert on_trust(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
+    assert '3x3 convolution, as torchvision and timm have it' in on_trust(NETS['resnet50'])
+    line = on_trust(models.imagenet_resnet(50))
+    assert "torchvision's and timm's weights have it in the 3x3: config.model.v1_5=True" in line
+
+
+def test_a_card_and_predictions_need_no_data(
+    resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ImageNet's classes are known, and channels' means are the config's."""
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'nowhere'))
+    ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
+    assert main(convert, monkeypatch, resnet18, ours, '--card', *config) == 0
+    card = json.loads(ours.with_suffix('.json').read_text())
+    assert card['class_names'] == list(imagenet_classes().values()) and known(ours)[1].shortcut == 'B'
+    Image.fromarray(np.arange(80 * 70 * 3, dtype=np.uint32).reshape(80, 70, 3).astype(np.uint8)).save(
+        tmp_path / 'picture.png'
+    )
+    capsys.readouterr()
+    told = []
+    for arguments in ([ours, tmp_path / 'picture.png'], [resnet18, tmp_path / 'picture.png', *config]):
+        assert main(predict, monkeypatch, *arguments) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] and len(told[0].splitlines()) == 6
+    assert main(convert, monkeypatch, resnet18, tmp_path / 'mean.npz', '--card', *config[:3]) == 2
+    assert 'the mean that pixel_mean subtracts, are of the training data' in capsys.readouterr().err
+
+
+def test_an_own_config_of_imagenet_is_checked_without_data(resnet18: Path) -> None:
+    config = base_pictures.get_config()
+    config.update_from_flattened_dict({'dataset.normalization': 'channel', 'model.num_classes': 10})
+    with pytest.raises(ConfigError, match='config.model.num_classes=10: must be 1000, the classes of imagenet2012'):
+        described(resnet18, config)
