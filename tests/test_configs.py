@@ -165,6 +165,14 @@ def test_every_published_row_is_one_of_its_study() -> None:
         ('preact_resnet{164,1001}_cifar100', [f'preact_resnet{n}_cifar100' for n in (164, 1001)]),
         ('lab_cifar10.py:resnet56', ['lab_cifar10:resnet56', 'report_cifar10:resnet56']),
         ('scaled_cifar10', ['scaled_cifar10']),
+        (
+            'resnet34b,resnet34c}_imagenet',
+            [f'{name}_imagenet' for name in ['plain18', 'plain34', 'resnet18', 'resnet34', 'resnet34b', 'resnet34c']],
+        ),
+        ('resnet{50,101,152}_imagenet', [f'resnet{n}_imagenet' for n in (50, 101, 152)]),
+        ('table5_imagenet.py:preact_resnet200', ['table5_imagenet:preact_resnet200']),
+        ('fb_imagenet.py:resnet50', ['fb_imagenet:resnet50', 'torchvision_imagenet:resnet50']),
+        ('goyal_imagenet.py:8192', ['goyal_imagenet:8192', 'nvidia_imagenet', 'flax_imagenet']),
     ],
 )
 def test_the_readmes_table_says_what_is_published(row: str, names: list[str]) -> None:
