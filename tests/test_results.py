@@ -187,6 +187,27 @@ def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypa
     assert command(monkeypatch, 'table') == 2 and Path('README.md').read_text() == '# Net\n'
 
 
+def test_the_table_has_top5_and_protocol_where_a_result_has_them(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('altair')
+    tested = {'protocol': 'ten_crop', 'protocol_test_error': 30.5, 'protocol_test_top5_error': 7.5}
+    for run, errors in (
+        (RUNS[0], {'final_test_top5_error': 8.5, **tested}),
+        (RUNS[1], {'final_test_top5_error': 9.0, **tested}),
+    ):
+        path = Path(run, 'summary.json')
+        path.write_text(json.dumps(json.loads(path.read_text()) | errors))
+        assert command(monkeypatch, 'add', run) == 0
+    assert command(monkeypatch, 'table') == 0
+    paper, *_, changed, _ = Path('README.md').read_text().split('### ')[1:]
+    head, _, row = (line.split('|') for line in changed.splitlines() if line.startswith('|'))
+    named = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))
+    heads = ['mean ± std', 'top-5 error: mean', '10-crop test error: mean', '10-crop top-5 error: mean', 'runs']
+    assert [*named][3:8] == heads and [named[head] for head in heads[1:]] == ['8.75', '30.50', '7.50', '2']
+    assert 'top-5' not in paper and 'crop' not in paper
+
+
 def test_the_readme_is_what_the_command_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     made = results.made()

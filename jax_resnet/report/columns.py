@@ -104,7 +104,7 @@ def explain(section: Section) -> list[str]:
     ]
     further = further_columns(section)
     if further:
-        notes.append(f'At the end of training, too, means over runs: {", ".join(further)}.')
+        notes.append(f'Also at the end of training, means over runs: {", ".join(further)}.')
     if section.is_rehearsal:
         notes.append(
             'A rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing of CIFAR, and are '

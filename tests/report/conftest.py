@@ -65,6 +65,20 @@ def write_run(
     return folder
 
 
+def write_top5(folder: Path, errors: Sequence[float] = (60.0, 20.0, 9.0, 4.0), **protocol: Any) -> Path:
+    """Gives a run top-5 errors, one an evaluation; and what it has by the protocol of its last test, as in a summary."""
+    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    lines = [line | {'test_top5_error': error} for line, error in zip(lines, errors, strict=True)]
+    (folder / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    summary = json.loads((folder / 'summary.json').read_text())
+    (folder / 'summary.json').write_text(json.dumps(summary | {'final_test_top5_error': errors[-1], **protocol}))
+    return folder
+
+
+TEN_CROP = {'protocol': 'ten_crop', 'protocol_test_error': 9.5, 'protocol_test_top5_error': 3.25}
+"""Of a summary."""
+
+
 def write_study(folder: Path, rows: Sequence[dict[str, Any]], **changes: Any) -> Path:
     """A study's description; a row is given as label, runs (folders), and what else it has."""
     described = [

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from jax_resnet.report import reading
+from jax_resnet.report import reading, terminal
 from jax_resnet.report.answer import answers
-from tests.report.conftest import write_run, write_study
+from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
 
 def answer(tmp_path: Path, rows: dict[str, list[float]], **more: object) -> str:
@@ -17,6 +17,16 @@ def answer(tmp_path: Path, rows: dict[str, list[float]], **more: object) -> str:
     ]
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', described)])
     return ' '.join(answers(section))
+
+
+def test_a_single_row_tells_its_top5_error_and_its_protocol(tmp_path: Path) -> None:
+    write_top5(write_run(tmp_path / 'runs' / 'net' / 'seed0'), **TEN_CROP)
+    (section,) = reading.read([tmp_path])
+    assert answers(section) == [
+        'On digits: The final test error of net is 10.00 %; the top-5 error is 4.00 %; the 10-crop test error is '
+        '9.50 %; the 10-crop top-5 error is 3.25 %.'
+    ]
+    assert '10-crop top-5 error' in terminal.text(section).splitlines()[3]
 
 
 def test_beyond_the_spread(study: Path) -> None:

@@ -1,11 +1,12 @@
 """The table's columns, numbers and notes."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from jax_resnet.report import columns, reading
-from tests.report.conftest import write_run, write_study
+from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
 
 def test_a_row_of_the_table(study: Path) -> None:
@@ -32,6 +33,46 @@ def test_a_row_of_the_table(study: Path) -> None:
     assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == columns.NONE
     text = made.text().splitlines()
     assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('device')
+
+
+def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path) -> None:
+    write_run(tmp_path / 'a' / 'seed0')
+    write_top5(write_run(tmp_path / 'b' / 'seed0', batch_size=64))
+    for seed, error in enumerate((9.5, 10.0)):
+        folder = write_run(tmp_path / 'c' / f'seed{seed}', seed, batch_size=32)
+        write_top5(folder, **TEN_CROP | {'protocol_test_error': error})
+    folder = write_run(tmp_path / 'd' / 'seed0', batch_size=16)
+    write_top5(folder, protocol='multi_scale', protocol_test_error=8.0)
+    rows = [{'label': name, 'runs': [f'{name}/seed{i}' for i in range(1 + (name == 'c'))]} for name in 'abcd']
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
+    made = columns.table(section)
+    heads = ['top-5 error', '10-crop test error', '10-crop top-5 error', 'multi-scale test error']
+    at = made.heads.index('top-5 error')
+    assert [*made.heads[at - 1 : at + 5]] == ['median', *heads, 'best epoch']
+    none = columns.NONE
+    assert [row[at : at + 4] for row in made.rows] == [
+        [none] * 4, ['4.00', none, none, none], ['4.00', '9.75', '3.25', none], ['4.00', none, none, '8.00'],
+    ]  # fmt: skip
+    assert f'Also at the end of training, means over runs: {", ".join(heads)}.' in columns.explain(section)
+    numbers = columns.numbers([section])
+    at = numbers.heads.index('test_top5_error_mean')
+    assert [row[at : at + 4] for row in numbers.rows] == [
+        [None] * 4, [4.0, None, None, None], [4.0, 'ten_crop', 9.75, 3.25], [4.0, 'multi_scale', 8.0, None],
+    ]  # fmt: skip
+
+
+def test_what_varied_is_said_in_words(tmp_path: Path) -> None:
+    for name, way, head in (('a', 'fan_out', 1.0), ('b', 'fan_out_small_head', 10.0)):
+        folder = write_run(tmp_path / name / 'seed0', **{'schedule.head_factor': head})
+        config = json.loads((folder / 'config.json').read_text())
+        config['model']['initialization'] = way
+        (folder / 'config.json').write_text(json.dumps(config))
+    rows = [{'label': name, 'runs': [f'{name}/seed0']} for name in 'ab']
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
+    made = columns.varied(section)
+    assert {*made.heads} == {'', "factor of the head's learning rate", 'initialization'}
+    at = made.heads.index('initialization')
+    assert [row[at] for row in made.rows] == ["He's by fan-out", "He's by fan-out, but N(0, 0.01) for the head"]
 
 
 def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:

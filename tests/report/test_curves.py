@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import curves, reading
-from tests.report.conftest import write_run
+from jax_resnet.report import curves, pictures, reading
+from tests.report.conftest import write_run, write_top5
 
 
 def test_mean_and_extremes_over_seeds(study: Path) -> None:
@@ -41,6 +41,21 @@ def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
         'steps': [(1.5, '0.1 to 0.01')],
         'examples': [(3.5, '0.1 to 0.01')],
     }
+
+
+def test_top5_errors_have_curves_of_their_own_where_a_run_has_them(tmp_path: Path) -> None:
+    pytest.importorskip('altair')
+    for seed in (0, 1):
+        write_top5(write_run(tmp_path / 'runs' / 'net' / f'seed{seed}', seed), (60.0, 20.0, 9.0, 4.0 + 2 * seed))
+    (section,) = reading.read([tmp_path / 'runs'])
+    drawn = pictures.of_group('', section.rows)
+    assert [*drawn] == ['errors', 'top5_errors', 'losses', 'learning_rates']
+    spec = json.dumps(drawn['top5_errors'].to_dict())
+    assert '"title": "top-5 error (%)"' in spec and '"domain": ["test"], "range": [[]]' in spec
+    assert [point['value'] for point in curves.points(section.rows[0], 'top5_error')[1]] == [60.0, 20.0, 9.0, 5.0]
+    write_run(tmp_path / 'none' / 'seed0')
+    (section,) = reading.read([tmp_path / 'none'])
+    assert [*pictures.of_group('', section.rows)] == ['errors', 'losses', 'learning_rates']
 
 
 def test_the_papers_manner(study: Path) -> None:

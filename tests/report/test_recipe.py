@@ -8,6 +8,7 @@ import pytest
 
 from configs.studies import table1_2016
 from jax_resnet.config import loader
+from jax_resnet.config.fields import every_field
 from jax_resnet.report import columns, files, reading, recipe
 from jax_resnet.report.answer import answers
 from jax_resnet.report.sections import Row
@@ -30,10 +31,31 @@ from tests.report.conftest import write_run, write_study
         ('optimizer.nesterov', True, 'nesterov'),
         ('dataset.flip', False, 'no mirrored images'),
         ('model.depth', 8, 'depth 8'),
+        ('model.initialization', 'lecun', "initialization LeCun's"),
+        ('model.zero_last_scale', True, 'branches that begin with zero'),
+        ('optimizer.momentum_of', 'steps', 'momentum of steps'),
+        ('optimizer.decay', 'all_but_batch_norm', 'what decays all but BatchNorm'),
+        ('schedule.warmup_shape', 'linear', 'linear warm-up'),
+        ('schedule.head_factor', 10.0, "the head's learning rate times 10.0"),
+        ('pictures.protocol', 'ten_crop', 'tested by 10-crop'),
+        ('pictures.protocol', 'center', 'tested by central crop'),
+        ('pictures.average', 'softmax', 'probabilities averaged over views'),
+        ('pictures.view', 'scale', 'trained on random scales of pictures'),
+        ('pictures.shorter_side', '(256, 480)', 'least and most shorter side in training 256 and 480'),
+        ('pictures.exif_rotation', False, 'no rotation by EXIF'),
     ],
 )
 def test_fields_are_said_in_words(field: str, value: Any, text: str) -> None:
     assert recipe.phrase(field, value) == text
+
+
+def test_words_are_of_fields_and_values_that_there_are() -> None:
+    known = every_field()
+    assert {*recipe.NAMES, *recipe.PHRASES, *recipe.VALUES} <= {*known}
+    for field, values in recipe.VALUES.items():
+        assert all(known[field].accepts(of) for of in values) and not any(
+            known[field].accepts(x) for x in values.values()
+        )
 
 
 def shortened(folder: Path, **changes: Any) -> Path:

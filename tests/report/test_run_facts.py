@@ -33,6 +33,16 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
     assert ('model.depth', '8') in run_facts.fields(runs.read(folder))
 
 
+def test_the_protocol_of_the_last_test_is_told_where_it_is_not_the_central_crop(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
+    assert 'protocol of the last test' not in dict(run_facts.facts(runs.read(folder)))
+    config = json.loads((folder / 'config.json').read_text())
+    pictures = {'protocol': 'ten_crop', 'average': 'softmax'}
+    (folder / 'config.json').write_text(json.dumps({**config, 'pictures': pictures}))
+    told = dict(run_facts.facts(runs.read(folder)))
+    assert told['protocol of the last test'] == '10-crop' and told['what is averaged over views'] == 'probabilities'
+
+
 def test_a_result_tells_it_too() -> None:
     told = dict(run_facts.facts(runs.read(ROOT / 'results' / 'resnet20_digits' / 'seed0.json')))
     assert told['config'] == 'resnet20_digits' and told['device'] == '1 x cpu (2 cores)' and len(told['commit']) == 40

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import reading
+from jax_resnet.report import columns, reading
 from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
-from tests.report.conftest import write_run, write_study
+from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
 
 def test_numbers_of_a_row(study: Path) -> None:
@@ -37,6 +37,23 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     (section,) = reading.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
     assert section.difference(section.rows[0]) is None
     assert list(section.groups) == ['rehearsal on the digits']
+
+
+def test_what_is_published_by_a_protocol_is_compared_with_ours_by_it(tmp_path: Path) -> None:
+    for seed, error in enumerate((9.5, 10.0)):
+        folder = write_run(tmp_path / 'a' / f'seed{seed}', seed)
+        write_top5(folder, **TEN_CROP | {'protocol_test_error': error})
+    write_run(tmp_path / 'b' / 'seed0', batch_size=64)
+    rows = [
+        {'label': 'a', 'runs': ['a/seed0', 'a/seed1'], 'published': 9.0},
+        {'label': 'b', 'runs': ['b/seed0'], 'published': 9.0},
+    ]
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='protocol')])
+    of_protocol, central = section.rows
+    assert (of_protocol.protocol, of_protocol.compared, section.difference(of_protocol)) == ('ten_crop', 9.75, 0.75)
+    assert (central.protocol, central.compared, section.difference(central)) == (None, None, None)
+    (note,) = [note for note in columns.explain(section) if note.startswith('Published: the Paper.')]
+    assert note.endswith('Difference: our error by the protocol less the published, in points.')
 
 
 def test_a_window_that_was_not_reached_has_no_number(tmp_path: Path) -> None:

@@ -147,6 +147,18 @@ def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
     assert all(len(set(row['changes']['model.windows'])) == 1 for row in rows)
 
 
+def test_what_the_published_numbers_are_is_known_before_anything_runs(checkout: Path) -> None:
+    text = Path('small.py').read_text()
+    for measure in ('final', 'median', 'window', 'protocol'):
+        Path('small.py').write_text(text.replace("'nobody'", f"'nobody', {measure!r}"))
+        assert read('small.py', [0]).describe()['measure'] == measure
+    Path('small.py').write_text(text.replace("'nobody'", "'nobody', 'mean'"))
+    with pytest.raises(
+        ConfigError, match=r"^--study=small.py: measure 'mean': must be one of final, median, window, protocol$"
+    ):
+        read('small.py', [0])
+
+
 def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
     for folder in (first.folder, first.jobs[0].folder):
