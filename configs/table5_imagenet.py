@@ -33,6 +33,7 @@ def get_config(network: str = 'preact_resnet200') -> ConfigDict:
     config.dataset.test_crop = 320
     config.pictures.test_shorter_side = 320
     config.pictures.protocol = 'center'
+    config.optimizer.momentum_of = 'gradients'  # (inferred): as in Torch, which the released code is written in
     config.model.depth = 152 if '152' in network else 200
     if network.startswith('preact'):
         config.model.order = 'full_preactivation'
