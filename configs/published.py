@@ -85,7 +85,7 @@ CONFIGS: dict[str, Published] = {
     'resnet20_cifar100': _other_recipe(33.06),
     'resnet56_cifar100': _other_recipe(29.88),
     'resnet110_cifar100': _other_recipe(28.49),
-    **dict.fromkeys(('resnet20_digits', 'resnet18_imagenette', 'resnet18_folder'), NOTHING),
+    **dict.fromkeys(('resnet20_digits', 'resnet18_imagenette', 'resnet18_folder', 'finetune_resnet50_folder'), NOTHING),
     # He et al. 2016, Table 1: medians of five runs; "fail" is above 20 %
     'shortcut_resnet110_cifar10:original': Published(6.61),
     'shortcut_resnet110_cifar10:scaling_0_1': _FAIL,

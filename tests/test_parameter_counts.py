@@ -30,6 +30,7 @@ PARAMETERS = {
     ('resnet20_digits', None): 269_434,
     ('resnet18_imagenette', None): 11_181_642,
     ('resnet18_folder', None): 11_181_642,
+    ('finetune_resnet50_folder', None): 23_528_522,
     **{(f'resnet{depth}_cifar10', None): count for depth, count in CIFAR10.items()},
     **{(f'plain{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 32, 44, 56, 110)},
     **{(f'resnet{depth}_cifar100', None): count for depth, count in CIFAR100.items()},

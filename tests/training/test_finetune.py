@@ -1,0 +1,106 @@
+"""Fine-tuning by its config: 200 pictures, torchvision's names, another head; stopped and continued; the head's rate."""
+
+import contextlib
+import importlib
+import io
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jax_resnet
+from jax_resnet import models, training
+from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs import weights
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.transfer import begin_from
+from tests.conftest import assert_equal_trees
+from tests.training.test_streamed import StopAt, lines
+
+
+@pytest.fixture(scope='module')
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ResNet-18's weights by torchvision's names, newly drawn, with 1000 classes; and 200 pictures of four classes."""
+    root, rng = tmp_path_factory.mktemp('given'), np.random.default_rng(0)
+    net = models.imagenet_resnet(18, shortcut='B')
+    variables = jax.jit(net.init)(jax.random.key(5), jnp.zeros((1, 64, 64, 3)))
+    weights.write(root / 'theirs.safetensors', models.to_pytorch(variables))
+    for label in range(4):
+        folder = root / 'pictures' / f'class{label}'
+        folder.mkdir(parents=True)
+        for i in range(50):
+            image = rng.integers(0, 100 + 50 * label, (72, 80, 3), dtype=np.uint8)
+            Image.fromarray(image).save(folder / f'{i}.jpg')
+    return root
+
+
+def config(given: Path, **changes: Any) -> dict[str, Any]:
+    """The config as it stands, smaller."""
+    config = importlib.import_module('configs.finetune_resnet50_folder').get_config()
+    smaller = {
+        'batch_size': 16, 'train_for': '6 steps', 'log_every': '1 step', 'parallel.devices': 1,
+        'init_from': str(given / 'theirs.safetensors'), 'dataset.folder': str(given / 'pictures'),
+        'dataset.crop': 64, 'pictures.test_shorter_side': 72, 'model.depth': 18, 'model.v1_5': False,
+        'model.num_classes': 4,
+    }  # fmt: skip
+    config.update_from_flattened_dict({**smaller, **changes})
+    return config.to_dict()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_and_goes_on_ends_with_the_same_bits(given: Path, tmp_path: Path) -> None:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), pytest.raises(Stopped):
+        training.train(config(given), tmp_path / 'run', progress=StopAt)
+    told = 'with a new head; it does not say its network; shortcut B, order original, units basic are taken from'
+    assert told in output.getvalue()
+    moved = given / 'theirs.safetensors'
+    moved.rename(given / 'gone')  # what goes on needs it no more
+    try:
+        training.train(config(given), tmp_path / 'run')
+    finally:
+        (given / 'gone').rename(moved)
+    training.train(config(given), tmp_path / 'whole')
+    assert lines(tmp_path / 'run') == lines(tmp_path / 'whole')
+    whole = jax_resnet.load(tmp_path / 'whole')
+    assert_equal_trees(jax_resnet.load(tmp_path / 'run').variables, whole.variables)
+    assert whole.class_names == ('class0', 'class1', 'class2', 'class3')
+    assert training.evaluate(tmp_path / 'whole').count == 40
+
+
+@pytest.mark.slow
+def test_the_body_is_the_files_and_the_head_learns_faster(given: Path) -> None:
+    """One step of ten times the head's rate moves it ten times as far, and all else as far as without."""
+    tensors = weights.read(given / 'theirs.safetensors')
+    moved = {}
+    for factor in (1.0, 10.0):
+        experiment = Experiment.of(config(given, **{'train_for': '1 step', 'schedule.head_factor': factor}))
+        first, _ = begin_from(str(given / 'theirs.safetensors'), experiment.initial_state(), experiment.model)
+        theirs = models.from_pytorch(tensors)['params']
+        assert_equal_trees(models.unstack(first.variables)['params']['stage4'], theirs['stage4'])
+        assert first.params['head']['kernel'].shape == (512, 4)
+        before = jax.device_get(first.params)  # the step may use its buffers
+        program = experiment.compile(first)
+        with contextlib.closing(program):
+            after = program(first, 1)
+        moved[factor] = jax.tree.map(lambda a, b: np.asarray(a) - b, after.params, before)
+    heads = {factor: change.pop('head') for factor, change in moved.items()}
+    assert_equal_trees(moved[1.0], moved[10.0])
+    np.testing.assert_allclose(heads[10.0]['kernel'], 10 * heads[1.0]['kernel'], rtol=1e-3, atol=1e-6)
+    assert np.abs(heads[1.0]['kernel']).max() > 1e-4
+
+
+def test_without_weights_it_is_one_line(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = r"^config.init_from='resnet50.safetensors': no such file or run folder$"
+    with pytest.raises(ConfigError, match=message):
+        training.train(config(given, init_from='resnet50.safetensors'), tmp_path / 'run')
+
+
+def test_weights_of_another_depth_are_one_line(given: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='holds another network; .* is .* there, .* here$'):
+        training.train(config(given, **{'model.depth': 34}), tmp_path / 'run')
