@@ -28,6 +28,7 @@ STUDY = [
     '--set=dataset.name=digits',
     *(option.replace('--config.', '--set=') for option in SHORT),
 ]
+TORCHVISIONS = '--config=configs/torchvision_imagenet.py:resnet50'
 AKAMASTERS = (
     '--config=configs/resnet20_cifar10.py --config.model.shortcut=A_centred --config.dataset.normalization=channel '
     '--config.dataset.channel_mean=0.485,0.456,0.406 --config.dataset.channel_std=0.229,0.224,0.225'
@@ -45,6 +46,18 @@ SHELL: dict[str, list[str] | None] = {
     # tests/training/test_streamed.py and tests/data/pictures have folders and tars
     'python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=3': None,
     'python main.py --config=configs/resnet18_imagenette.py': None,
+    # tests/training/test_finetune.py and tests/test_timm.py have these, with smaller networks
+    'python scripts/pth_to_safetensors.py resnet50.pth resnet50.safetensors': None,
+    'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
+    '--config.model.num_classes=3 --config.init_from=resnet50.safetensors --workdir=runs/mine': None,
+    'python -m jax_resnet.evaluate runs/mine': None,
+    'python -m jax_resnet.predict runs/mine picture.jpg': None,
+    f'python -m jax_resnet.evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR': None,
+    f'python -m jax_resnet.evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR '
+    '--config.pictures.interpolation=bicubic --config.pictures.test_shorter_side=235': None,
+    f'python -m jax_resnet.predict resnet50.safetensors picture.jpg {TORCHVISIONS}': None,
+    f'python -m jax_resnet.convert resnet50.safetensors ours.safetensors --card {TORCHVISIONS}': None,
+    'python -m jax_resnet.convert runs/mine theirs.safetensors --to=torchvision': None,
     # tests/training/test_protocols.py has the protocols
     'python main.py --config=configs/resnet50_imagenet.py': None,
     'python main.py --config=configs/goyal_imagenet.py:8192': None,
