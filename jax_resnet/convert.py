@@ -31,7 +31,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
-from jax_resnet.training.known import check_same, flat, known, read_variables
+from jax_resnet.training.known import check_same, flat, known, on_trust, read_variables
 from jax_resnet.training.trained import described
 
 
@@ -82,7 +82,9 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
             f'{shown(source)} does not say its network: that its shortcut and order are those of whoever takes '
             f'{shown(target)} is your word; --config=FILE tells them'
         )
-    elif options.to != 'ours' and options.force:
+    elif told[0] is config and not options.card:  # with a card, `described` has said it
+        print(f'{shown(source)} {on_trust(told[1])}')
+    if told is not None and options.to != 'ours' and options.force:
         print(f'--force: names alone; a network of style {options.to} may compute something else')
 
 

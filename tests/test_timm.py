@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import base_pictures
+from configs import torchvision_imagenet
 from jax_resnet import convert, models, predict
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.errors import ConfigError
@@ -25,9 +25,10 @@ REFERENCES = Path(__file__).parent / 'references'
 HELD = json.loads((REFERENCES / 'timm.json').read_text())
 NETS = {'resnet18': models.imagenet_resnet(18, shortcut='B'), 'resnet50': models.imagenet_resnet(50, v1_5=True)}
 CONFIG = (
-    '--config=configs/base_pictures.py --config.model.depth=18 --config.model.shortcut=B '
-    '--config.dataset.normalization=channel --config.dataset.crop=64 --config.pictures.interpolation=bicubic'
+    '--config=configs/torchvision_imagenet.py:resnet18 --config.dataset.crop=64 --config.pictures.interpolation=bicubic'
 )
+
+MEAN = '--config.dataset.normalization=pixel_mean'
 
 
 def drawn(name: str) -> dict[str, np.ndarray]:
@@ -46,6 +47,7 @@ def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def main(command: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.chdir(REFERENCES.parents[1])
     monkeypatch.setattr(sys, 'argv', ['command', *map(str, arguments)])
     return command.main()
 
@@ -115,12 +117,27 @@ def test_a_card_and_predictions_need_no_data(
         assert main(predict, monkeypatch, *arguments) == 0
         told.append(capsys.readouterr().out)
     assert told[0] == told[1] and len(told[0].splitlines()) == 6
-    assert main(convert, monkeypatch, resnet18, tmp_path / 'mean.npz', '--card', *config[:3]) == 2
+    assert main(convert, monkeypatch, resnet18, tmp_path / 'x.npz', '--card', *config, MEAN) == 2
     assert 'the mean that pixel_mean subtracts, are of the training data' in capsys.readouterr().err
 
 
 def test_an_own_config_of_imagenet_is_checked_without_data(resnet18: Path) -> None:
-    config = base_pictures.get_config()
-    config.update_from_flattened_dict({'dataset.normalization': 'channel', 'model.num_classes': 10})
+    config = torchvision_imagenet.get_config('resnet18')
+    config.model.num_classes = 10
     with pytest.raises(ConfigError, match='config.model.num_classes=10: must be 1000, the classes of imagenet2012'):
         described(resnet18, config)
+
+
+@pytest.mark.parametrize(('v1_5', 'told'), [('True', 'as torchvision and timm have it'), ('False', 'v1_5=True')])
+def test_convert_says_where_it_takes_the_stride_to_be(
+    v1_5: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = {key: np.zeros(shape, np.float16) for key, shape in HELD['resnet50'].items()}
+    weights.write(tmp_path / 'theirs.safetensors', tensors)
+    config = '--config=configs/torchvision_imagenet.py:resnet50', f'--config.model.v1_5={v1_5}'
+    arguments = tmp_path / 'theirs.safetensors', tmp_path / 'ours.safetensors', *config
+    assert main(convert, monkeypatch, *arguments) == 0
+    assert told in capsys.readouterr().out.splitlines()[-1]
+    weights.write(tmp_path / 'theirs.safetensors', {**tensors, 'fc.weight': np.zeros((7, 2048), np.float16)})
+    assert main(convert, monkeypatch, *arguments) == 2
+    assert 'does not hold the network of the config; see params/head/kernel' in capsys.readouterr().err
