@@ -89,7 +89,7 @@ def test_data_that_the_mean_needs_and_that_is_not_there(bare: Path, monkeypatch:
     def gone(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.experiment.open_source', gone)
+    monkeypatch.setattr('jax_resnet.training.input.open_source', gone)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):
