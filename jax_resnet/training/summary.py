@@ -132,7 +132,7 @@ def _told_more(summary: Mapping[str, Any]) -> Iterator[str]:
     if 'final_test_top5_error' in summary:
         yield f'final top-5 error  {summary["final_test_top5_error"]:.2f} %'
     if 'protocol' in summary:
-        name = summary['protocol'].replace('_', ' ') + ' error'
+        name = {'ten_crop': '10-crop error', 'multi_scale': 'multi-scale error'}[summary['protocol']]
         yield f'{name:18} {summary["protocol_test_error"]:.2f} %{_top5(summary.get("protocol_test_top5_error"))}'
 
 
