@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +18,7 @@ from jax_resnet.runs import weights
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees
+from tests.test_timm import drawn
 from tests.training.test_streamed import StopAt, lines
 
 
@@ -26,9 +26,7 @@ from tests.training.test_streamed import StopAt, lines
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ResNet-18's weights by torchvision's names, newly drawn, with 1000 classes; and 200 pictures of four classes."""
     root, rng = tmp_path_factory.mktemp('given'), np.random.default_rng(0)
-    net = models.imagenet_resnet(18, shortcut='B')
-    variables = jax.jit(net.init)(jax.random.key(5), jnp.zeros((1, 64, 64, 3)))
-    weights.write(root / 'theirs.safetensors', models.to_pytorch(variables))
+    weights.write(root / 'theirs.safetensors', drawn('resnet18'))
     for label in range(4):
         folder = root / 'pictures' / f'class{label}'
         folder.mkdir(parents=True)
