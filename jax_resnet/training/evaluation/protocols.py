@@ -58,12 +58,12 @@ class ProtocolEvaluator:
 
     def _predict(self, variables: Any, images: jax.Array) -> jax.Array:
         """Mean scores, float32 [batch, classes], of uint8 images [batch, views, rows, columns, 3]."""
-        x = self.normalize(images.reshape(-1, *images.shape[2:]))
-        x = jnp.concatenate([x, x[:, :, ::-1]])
-        logits = self._form.net.apply(self._form.variables(variables), x)
+        x = self.normalize(images)
+        x = jnp.concatenate([x, x[:, :, :, ::-1]], axis=1)  # so that a picture's views stay on its device
+        logits = self._form.net.apply(self._form.variables(variables), x.reshape(-1, *x.shape[2:]))
         assert isinstance(logits, jax.Array)
         scores = jax.nn.softmax(logits) if self.average == 'softmax' else logits
-        return scores.reshape(2, *images.shape[:2], -1).mean((0, 2))
+        return scores.reshape(*x.shape[:2], -1).mean(1)
 
     def __len__(self) -> int:
         """Pictures, each as often as there are passes."""
