@@ -75,6 +75,7 @@ def test_startup() -> None:
     assert sum(parts) == pytest.approx(found['from building to the first update'])
 
 
+@pytest.mark.slow
 def test_more_steps_than_the_streams_window_holds(train_step: ModuleType) -> None:
     """Of 512 random images, batches of 256: two epochs are four."""
     run = train_step.ours('ResNet-20', 256, 5)

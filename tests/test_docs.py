@@ -143,10 +143,12 @@ def test_every_shell_line_is_declared() -> None:
 
 
 def is_slow(line: str) -> bool:
-    """Training on CIFAR, but for the two lines that most begin with."""
-    always = 'python main.py --config=configs/resnet110_cifar10.py', 'python main.py --config=configs/lab_cifar10.py'
+    """Training on CIFAR, but for the line that most begin with; and a study, and the report on it."""
     words = line.split()
-    return words[1] == 'main.py' and 'cifar10' in line and '--help' not in words and not line.startswith(always)
+    trains = words[1] == 'main.py' and 'cifar10' in line and '--help' not in words
+    return (trains and words[2:] != ['--config=configs/resnet110_cifar10.py']) or any(
+        part in line for part in ('--seeds=0,1,2', 'report runs/studies')
+    )
 
 
 @pytest.mark.parametrize(

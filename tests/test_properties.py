@@ -89,7 +89,7 @@ def test_the_learning_rate_is_the_first_times_the_factor_of_each_drop_passed(
     drops: list[int], rate: float, factor: float, step: int
 ) -> None:
     config = {'learning_rate': rate, 'drop_at': tuple(f'{drop} steps' for drop in drops), 'factor': factor}
-    config |= {'warmup_for': None, 'warmup_learning_rate': None, 'name': 'piecewise'}
+    config |= {'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None, 'name': 'piecewise'}
     expected = rate * factor ** sum(drop <= step for drop in drops)
     np.testing.assert_allclose(schedule.create(config, Clock(100, 10), 600)(step), expected, rtol=1e-5)
 

@@ -17,6 +17,9 @@ from jax_resnet.training.streamed import StreamedInput
 Input = ResidentInput | StreamedInput
 """The part of an experiment that its data determines."""
 
+AnyEvaluator = Evaluator | ProtocolEvaluator
+"""Of one view of each image, or of several."""
+
 OF_SOURCE = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
 """The fields of `config.dataset` that `open_source` takes."""
 

@@ -20,15 +20,14 @@ from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
-from jax_resnet.training.evaluation.evaluator import Evaluator
-from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.input import AnyEvaluator
 from jax_resnet.training.progress import Progress, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
-from jax_resnet.training.transfer import begin, extend
+from jax_resnet.training.transfer import begin, check_source, extend
 
 MakesProgress = Callable[[Clock, int, str], Progress]
 """From a run's clock, its last step and `log_every` to what shows its progress."""
@@ -44,8 +43,7 @@ def train(
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
     Args:
-        config: the fields of `configs/base.py`, as nested groups (an ml_collections ConfigDict, or dicts, such as a
-            config.json has); arguments of the network that are not there have their defaults.
+        config: the fields of `configs/base.py`, as nested groups: an ml_collections ConfigDict, or dicts.
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
@@ -65,6 +63,8 @@ def train(
         experiment = Experiment.of(config)
         experiment.input.check_data()
         folder = RunFolder(workdir)
+        if not folder.exists():
+            check_source(config['init_from'])
         with folder.errors_told():
             folder.open(config)
             finished = folder.summary()
@@ -206,7 +206,7 @@ class _Run:
         self.events.add(line)
         self.progress.say(describe_line(line))
 
-    def _score(self, evaluator: Evaluator | ProtocolEvaluator) -> Scores:
+    def _score(self, evaluator: AnyEvaluator) -> Scores:
         scored: list[Any] = []
         with contextlib.closing(evaluator.batches(self.state.variables)) as batches:
             for batch in batches:

@@ -99,6 +99,12 @@ def _copy(source: Path, to: Path) -> None:
     draft.replace(to)
 
 
+def check_source(path: str | None) -> None:
+    """Raises ConfigError where a run shall begin with weights that are not there."""
+    if path is not None and not Path(path).exists():
+        raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
+
+
 def begin(
     experiment: Experiment, folder: RunFolder, checkpoints: Checkpoints, say: Callable[[str], None]
 ) -> tuple[TrainState, float]:
@@ -148,8 +154,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         ConfigError: nothing is there; or the network there is another one: the message names what differs first.
         DataError: a file that cannot be read.
     """
-    if not Path(path).exists():
-        raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
+    check_source(path)
     found = known(path)
     if found is not None:
         check_same(f'config.init_from={path!r}', found[1], model)

@@ -109,6 +109,7 @@ def test_one_dnn_runs_what_runs_for_long(monkeypatch: pytest.MonkeyPatch) -> Non
     assert cpu.backend(cpu.LONG) == cpu.backend()
 
 
+@pytest.mark.slow
 def test_a_long_run_is_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same state after two steps, within float32's rounding; by oneDNN where jaxlib has it; nothing is kept."""
     states, kept = {}, {}

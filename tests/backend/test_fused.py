@@ -17,6 +17,7 @@ from tests.conftest import small_config
 NORM = models.BatchNorms(group_size=2)
 
 
+@pytest.mark.slow
 def test_outputs_statistics_and_gradients() -> None:
     net = models.cifar_resnet(8, norm=NORM)
     check(net, gpu.fused_form(net.clone(stacked=True)))

@@ -52,6 +52,7 @@ def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPa
     assert experiment.backend.remark == str((value, not value))
 
 
+@pytest.mark.slow
 def test_a_run_continues_from_a_cpu_to_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

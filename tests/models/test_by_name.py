@@ -85,7 +85,10 @@ def test_from_config() -> None:
             {'name': 'cifar_resnet', 'depth': 20, 'shortcut': 'D'},
             "shortcut must be one of A, A_centred, B, C, none, dropout, scaling_.*; got 'D'",
         ),
-        ({'name': 'cifar_resnet', 'depth': 20, 'initialization': 'x'}, 'initialization must be one of fan_out, fan_in'),
+        (
+            {'name': 'cifar_resnet', 'depth': 20, 'initialization': 'x'},
+            'initialization must be one of fan_out, fan_out_small_head, fan_in, lecun',
+        ),
     ],
 )
 def test_from_config_says_what_is_wrong(config: dict, message: str) -> None:

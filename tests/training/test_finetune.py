@@ -97,6 +97,7 @@ def test_without_weights_it_is_one_line(given: Path, tmp_path: Path, monkeypatch
     message = r"^config.init_from='resnet50.safetensors': no such file or run folder$"
     with pytest.raises(ConfigError, match=message):
         training.train(config(given, init_from='resnet50.safetensors'), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()  # so that the corrected command begins there
 
 
 def test_weights_of_another_depth_are_one_line(given: Path, tmp_path: Path) -> None:
