@@ -32,13 +32,6 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope='session', autouse=True)
-def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Many tests train the same small network: each process compiles its programs once."""
-    jax.config.update('jax_compilation_cache_dir', str(tmp_path_factory.mktemp('compiled')))
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
-
-
 @pytest.fixture(scope='session')
 def data_dir() -> str:
     """The folder of real, prepared data."""
