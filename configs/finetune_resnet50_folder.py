@@ -25,5 +25,4 @@ def get_config() -> ConfigDict:
     config.model.v1_5 = True
     config.schedule.learning_rate = 0.01
     config.schedule.head_factor = 10.0
-    config.batch_norm.group_size = 0
     return config

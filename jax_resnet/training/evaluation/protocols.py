@@ -18,6 +18,7 @@ from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import Normalization
 from jax_resnet.models import ResNet
 from jax_resnet.training.evaluation.scores import Scores
+from jax_resnet.training.evaluation.splits import whole_batch
 
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Of some pictures: their indices, their labels, and the sums of their scores, [n, classes]."""
@@ -35,7 +36,7 @@ class ProtocolEvaluator:
         normalize: from pixels to the network's input.
         passes: over the split, each with other views.
         iterate: from views to the pictures' views in order, from an index on.
-        pixels: of all views of a batch, at most, over the devices.
+        pixels: of all views of a batch, at most, before it is rounded up to the devices.
         average: 'softmax' or 'logits': what is averaged over views and passes.
         class_names: one per label.
         mesh: the devices, one axis `data`.
@@ -111,5 +112,5 @@ class ProtocolEvaluator:
     def _batch_size(self, shape: tuple[int, ...]) -> int:
         """Pictures in a batch, of views of this shape: a multiple of the devices."""
         views, rows, columns, _ = shape
-        most = min(len(self.passes[0]), self.pixels // (2 * views * rows * columns))
-        return max(1, most // self.mesh.size) * self.mesh.size
+        most = max(1, self.pixels // (2 * views * rows * columns))
+        return whole_batch(most, len(self.passes[0]), self.mesh.size)

@@ -3,6 +3,7 @@
 The moving averages of training follow the last steps alone, whose parameters differed.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Backend
 from jax_resnet.config.network import network
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.input import Input
 from jax_resnet.training.state import Purpose
 from jax_resnet.training.step import augmented
 
 LARGEST_BATCH = 256
 """Images at most, where BatchNorm's groups allow it."""
+
+_log = logging.getLogger(__name__)
 
 
 def batch_size(config: Mapping[str, Any]) -> int:
@@ -38,9 +42,14 @@ def recalibrated(
         config: of the experiment.
         data: its data.
         variables: of its network, stacked.
-        count: training images; rounded up to whole batches.
+        count: training images; rounded up to whole batches, as a line says.
         mesh, backend: the devices, and what their platform needs.
+
+    Raises:
+        ConfigError: no images.
     """
+    if count < 1:
+        raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
     momentless = {**config, 'batch_norm': {**config['batch_norm'], 'momentum': 0.0}}
     form, size, seed = backend.form(network(momentless, **backend.network)), batch_size(config), config['seed']
     everywhere = NamedSharding(mesh, PartitionSpec())
@@ -55,6 +64,7 @@ def recalibrated(
 
     run = backend.jit(statistics, out_shardings=everywhere)
     batches = -(-count // size)
+    _log.info("BatchNorm's statistics are the means over %s training images", f'{batches * size:,}')
     sums: Any = None
     for step, (images, draws) in zip(range(batches), data.training_images(size), strict=False):
         given = jax.device_put((images, draws), by_example)

@@ -16,11 +16,11 @@ from jax_resnet.config.fields import FIELDS, check_value
 from jax_resnet.data.datasets import central_view, located
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.data.splits import other_classes
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError
 from jax_resnet.files import shown
-from jax_resnet.training.evaluation.recalibration import batch_size, recalibrated
+from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
-from jax_resnet.training.input import Input, evaluator, open_input, protocol_evaluator
+from jax_resnet.training.input import evaluator, open_input, protocol_evaluator
 from jax_resnet.training.trained import check_finite, load_stacked
 
 SECONDS_BETWEEN_LINES = 20
@@ -72,7 +72,7 @@ def evaluate(
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config['precision']['matmul']):
         if recalibrate:
-            variables = _recalibrated(config, data, variables, recalibrate, mesh, platform)
+            variables = recalibrated(config, data, variables, recalibrate, mesh, platform)
         spec = config['dataset']['test'] if split is None else split
         make = evaluator if protocol == 'center' else protocol_evaluator
         tested = make(data, spec, trained.model, view, mesh, platform)
@@ -112,17 +112,6 @@ def _as_tested(
         groups['dataset'] |= {'normalization': 'channel', 'channel_mean': tuple(normalize.mean.tolist())}
         groups['dataset']['channel_std'] = tuple(np.broadcast_to(normalize.std, 3).tolist())
     return {**config, **groups}, view
-
-
-def _recalibrated(
-    config: Mapping[str, Any], data: Input, variables: Any, count: int, mesh: Mesh, platform: backend.base.Backend
-) -> Any:
-    if count < 1:
-        raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
-    size = batch_size(config)
-    count = -(-count // size) * size
-    _log.info("BatchNorm's statistics are the means over %s training images", f'{count:,}')
-    return recalibrated(config, data, variables, count, mesh, platform)
 
 
 def _told(batches: Generator, count: int) -> Generator:
