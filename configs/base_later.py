@@ -36,3 +36,13 @@ def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
     config.model.shortcut = 'B'
     if config.model.depth >= 50:
         config.model.v1_5 = True
+
+
+def set_cosine(config: ConfigDict, learning_rate: float, warmup_for: str) -> None:
+    """Sets `config.schedule` to a linear rise from zero, and half a cosine back to zero at the end."""
+    config.schedule.name = 'cosine'
+    config.schedule.learning_rate = learning_rate
+    config.schedule.drop_at = ()
+    config.schedule.warmup_shape = 'linear'
+    config.schedule.warmup_for = warmup_for
+    config.schedule.warmup_learning_rate = 0.0

@@ -26,11 +26,6 @@ def get_config() -> ConfigDict:
     config.train_for = '100 epochs'
     config.pictures.interpolation = 'bicubic'
     config.optimizer.nesterov = True
-    config.schedule.name = 'cosine'
-    config.schedule.learning_rate = 0.1 * config.batch_size / 256
-    config.schedule.drop_at = ()
-    config.schedule.warmup_shape = 'linear'
-    config.schedule.warmup_for = '5 epochs'
-    config.schedule.warmup_learning_rate = 0.0
+    base_later.set_cosine(config, 0.1 * config.batch_size / 256, '5 epochs')
     config.batch_norm.group_size = 64
     return config

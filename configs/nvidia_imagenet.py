@@ -26,11 +26,6 @@ def get_config() -> ConfigDict:
     config.optimizer.weight_decay = 1 / 32768
     config.optimizer.decay = 'all_but_batch_norm'
     config.loss.label_smoothing = 0.1
-    config.schedule.name = 'cosine'
-    config.schedule.learning_rate = 0.256 * config.batch_size / 256
-    config.schedule.drop_at = ()
-    config.schedule.warmup_shape = 'linear'
-    config.schedule.warmup_for = '8 epochs'
-    config.schedule.warmup_learning_rate = 0.0
+    base_later.set_cosine(config, 0.256 * config.batch_size / 256, '8 epochs')
     config.batch_norm.group_size = 256
     return config

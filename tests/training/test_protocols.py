@@ -1,8 +1,6 @@
 """Tests by several views, and BatchNorm's statistics taken anew, against the same written out image by image."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +13,7 @@ from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import FiveCrops, Whole
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.evaluation import recalibration
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
@@ -80,16 +79,10 @@ def test_any_batch_gives_the_same_scores(run: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_summary_has_the_protocols_error(run: Path) -> None:
-    summary = training.train(jax_resnet_config(run), run)
+    summary = training.train(RunFolder(run).config(), run)
     scores = training.evaluate(run, protocol='ten_crop')
     assert (summary['protocol'], summary['protocol_test_error']) == ('ten_crop', scores.error)
     assert 'protocol_test_top5_error' not in summary  # of three classes
-
-
-def jax_resnet_config(run: Path) -> Mapping[str, Any]:
-    from jax_resnet.runs.run_folder import RunFolder
-
-    return RunFolder(run).config()
 
 
 def test_other_sizes(run: Path, folder: Path) -> None:
