@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from jax_resnet import command_line
-from jax_resnet.backend import huge_pages
+from jax_resnet.backend import huge_pages, joining
 from jax_resnet.errors import ConfigError
 
 flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
@@ -24,6 +24,13 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; by default runs
 _EXTEND_FROM = flags.DEFINE_string(
     'extend-from', None, "A shorter run's folder: a longer run begins with its last checkpoint; the original stays."
 )
+_COORDINATOR = flags.DEFINE_string(
+    'coordinator', None, 'HOST:PORT of process 0, where several processes train one run without Slurm or Open MPI.'
+)
+_PROCESSES = flags.DEFINE_integer('processes', None, 'How many processes there are; with --coordinator.')
+_PROCESS = flags.DEFINE_integer('process', None, 'Which of them this one is, from 0; with --coordinator.')
+_JOIN_TIMEOUT = flags.DEFINE_float('join_timeout', 300.0, 'Seconds in which all processes must have come.')
+_PATIENCE = flags.DEFINE_float('patience', 60.0, 'Seconds without a sign of a process after which it is missing.')
 _PROFILE = flags.DEFINE_bool('profile', False, 'Write a trace of a few steps to the run folder.')
 flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
@@ -62,13 +69,16 @@ def _train(argv: Sequence[str]) -> None:
         raise ConfigError('--workdir: must name a folder; got none')
     found = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
 
+    place = joining.find(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+
     from jax_resnet import training  # heavy: what is above tells of an error at once
     from jax_resnet.backend import compilation_cache
 
     compilation_cache.enable()
-    training.train(
-        loaded.config, _WORKDIR.value or found, profile=_PROFILE.value, extend_from=_EXTEND_FROM.value or None
-    )
+    with joining.joined(place, _JOIN_TIMEOUT.value, _PATIENCE.value):
+        training.train(
+            loaded.config, _WORKDIR.value or found, profile=_PROFILE.value, extend_from=_EXTEND_FROM.value or None
+        )
 
 
 if __name__ == '__main__':

@@ -102,6 +102,7 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _train(plan: Any, options: argparse.Namespace) -> None:
+    from jax_resnet.backend import gpus
     from jax_resnet.runs.run import FINISHED, RUNNING
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import slurm, workers
@@ -131,7 +132,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
         failed = slurm.wait(to_do, submitted)
     elif to_do:
         display = Display({job: plan.setting_of(job).cost for job in to_do})
-        devices = workers.find_gpus() if options.devices is None else options.devices.split(',')
+        devices = gpus.find_gpus() if options.devices is None else options.devices.split(',')
         try:
             failed = workers.train_all(to_do, devices, display)
         except Stopped:

@@ -422,7 +422,7 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: st
     [
         ({'batch_size': 201, 'batch_norm.group_size': 0}, 'config.batch_size=201: must be at most the 200 examples'),
         ({'batch_norm.group_size': 24}, 'config.batch_norm.group_size=24: .* do not divide the batch of 32'),
-        ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 local devices'),
+        ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 devices'),
         ({'parallel.devices': 3}, 'config.batch_size=32: must be a multiple of the 3 devices'),
         ({'train_for': '1e12 epochs'}, 'config.train_for'),
         ({'schedule.drop_at': ('6 steps', '5 steps')}, 'one after another'),

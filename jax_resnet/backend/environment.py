@@ -29,16 +29,17 @@ def environment(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         'date': datetime.now(UTC).isoformat(timespec='seconds'),
         'versions': versions,
-        'device': describe_devices(jax.local_devices()),
+        'device': describe_devices(jax.devices()),
         'git_commit': _git_commit(),
         'jax_options': dict(options),
     }
 
 
 def describe_devices(devices: Sequence[jax.Device]) -> str:
-    """Such as '1 x NVIDIA H200' or '1 x cpu (2 cores)'."""
-    kind = devices[0].device_kind
-    return f'{len(devices)} x {kind}' + (f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else '')
+    """Such as '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'."""
+    cores = f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else ''
+    count = len({device.process_index for device in devices})
+    return f'{len(devices)} x {devices[0].device_kind}{cores}' + (f' in {count} processes' if count > 1 else '')
 
 
 def _git_commit() -> str | None:

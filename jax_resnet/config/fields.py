@@ -112,7 +112,7 @@ FIELDS: dict[str, Field] = {
     ),
     'precision.deterministic': flag('on a GPU, the same bits in each start; slower'),
     'gpu.fused_kernels': flag('on a GPU, one kernel a layer and direction; for basic units; never timed'),
-    'parallel.devices': whole(1, 'local devices that share each batch; all of them where empty', optional=True),
+    'parallel.devices': whole(1, 'devices of all processes that share a batch; empty: all of them', optional=True),
 }  # fmt: skip
 """Every field but those of `model`: the network's name and its arguments, which `model_fields` has."""
 

@@ -20,15 +20,23 @@ from jax_resnet.runs import arrays, lock, outputs, schemas
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.parsing import parse
 
+TOKEN = 'token.txt'
+"""By which processes see that they share the folder; it is there for a moment."""
+
 REPLACED = '.replaced'
 """What comes after a folder's name when another run takes its place."""
 
 
 class RunFolder:
-    """The files of a run. Each is whole or absent: a write goes to another name first. No link is followed."""
+    """The files of a run. Each is whole or absent: a write goes to another name first. No link is followed.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    Args:
+        path: of the folder.
+        writes: whether this process writes; of several that train one run, the first does.
+    """
+
+    def __init__(self, path: str | Path, writes: bool = True) -> None:
+        self.path, self.writes = Path(path), writes
 
     def open(self, config: Mapping[str, Any]) -> None:
         """Makes the folder, or checks that it holds a run of the same config.
@@ -51,6 +59,21 @@ class RunFolder:
         if not self._has('config.json'):
             self._write_json('config.json', config)
         self.check_same(config)
+
+    def write_token(self, token: int) -> None:
+        """Leaves a number, which other processes see where the folder is theirs, too."""
+        self.write_text(TOKEN, f'{token}\n')
+
+    def has_token(self, token: int) -> bool:
+        """Whether that number is here."""
+        with contextlib.suppress(OSError):
+            return files.read(self.path / TOKEN) == f'{token}\n'.encode()
+        return False
+
+    def remove_token(self) -> None:
+        """Ends what `write_token` began."""
+        if self.writes:
+            (self.path / TOKEN).unlink(missing_ok=True)
 
     def exists(self) -> bool:
         """Whether there is a run."""
@@ -76,7 +99,7 @@ class RunFolder:
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other programs out while this one runs. Raises ConfigError where another program runs here."""
-        return lock.held(self.path)
+        return lock.held(self.path) if self.writes else contextlib.nullcontext()
 
     @property
     def checkpoints(self) -> Path:
@@ -136,7 +159,8 @@ class RunFolder:
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl, on disk when this returns."""
-        files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
+        if self.writes:
+            files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
 
     def last_step(self) -> int:
         """Of the last line of metrics.jsonl; 0 where there is none."""
@@ -146,7 +170,7 @@ class RunFolder:
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after `step`, which the run is about to write again."""
         kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
-        files.write(self.path / 'metrics.jsonl', ''.join(kept).encode())
+        self._write('metrics.jsonl', ''.join(kept).encode())
 
     def summary(self) -> dict[str, Any] | None:
         """The summary of a finished run, else None."""
@@ -179,7 +203,8 @@ class RunFolder:
 
     def write_arrays(self, name: str, **named: ArrayLike) -> None:
         """Writes a compressed .npz file."""
-        files.write(self.path / name, arrays.as_npz(named))
+        if self.writes:
+            self._write(name, arrays.as_npz(named))
 
     def set_aside(self) -> Path:
         """Gives the folder another name, `seed0.replaced1`, under which it counts as a run no more; returns it."""
@@ -190,7 +215,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file."""
-        files.write(self.path / name, text.encode())
+        self._write(name, text.encode())
 
     def _has(self, name: str) -> bool:
         path = self.path / name
@@ -206,4 +231,8 @@ class RunFolder:
         return parse(self._read(name), kind, shown(self.path / name))
 
     def _write_json(self, name: str, value: Any) -> None:
-        files.write(self.path / name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())
+        self._write(name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self.writes:
+            files.write(self.path / name, content)

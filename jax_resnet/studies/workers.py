@@ -24,18 +24,6 @@ COMMAND = (sys.executable, '-m', 'jax_resnet.studies.job')
 """Trains the run of a folder."""
 
 
-def find_gpus() -> list[str]:
-    """The GPUs that runs may use: those of CUDA_VISIBLE_DEVICES, else all that `nvidia-smi` lists."""
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    if visible is not None:
-        return [name for name in visible.split(',') if name]
-    try:
-        query = ['nvidia-smi', '--query-gpu=index', '--format=csv,noheader']
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
-    except (OSError, subprocess.CalledProcessError):
-        return []
-
-
 def train_all(jobs: Sequence[Job], devices: Sequence[str], display: Display) -> dict[Job, str]:
     """Trains jobs, each in a process of its own.
 

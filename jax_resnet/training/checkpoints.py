@@ -20,8 +20,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Sharding
+from jax.sharding import Sharding, SingleDeviceSharding
 
+from jax_resnet.backend import devices, processes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.state import TrainState
 
@@ -53,12 +54,12 @@ class _Keep:
 
 
 class Checkpoints:
-    """The checkpoints in a run folder.
+    """The checkpoints in a run folder. Of several processes the first writes them, and each reads them by itself.
 
     Args:
         folder: where they lie, one folder a step.
         keep: whether the checkpoint of a step is kept for good; of the others, the last two are.
-        read_only: nothing is saved or cleaned up, so that a run that goes on is not disturbed.
+        read_only: nothing is saved or cleaned up, so that a run that goes on is not disturbed; `save` does nothing.
         like: the shapes of the states to save; ones of LARGE_BYTES are written beside training.
     """
 
@@ -72,13 +73,21 @@ class Checkpoints:
         import orbax.checkpoint as ocp  # adds a handler to the root logger
 
         self._folder, self._read_only, self._args, self._failed = folder, read_only, ocp.args, False
+        if not read_only:
+            folder.mkdir(exist_ok=True)
+        alone = jax.process_index() if processes.are_several() else None  # orbax has other processes wait otherwise
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=_Keep(keep),
                 cleanup_tmp_directories=not read_only,
-                create=not read_only,
+                create=False,
                 enable_async_checkpointing=like is not None and _bytes(like) >= LARGE_BYTES,
+                multiprocessing_options=ocp.options.MultiprocessingOptions(
+                    primary_host=alone or 0,
+                    active_processes=None if alone is None else {alone},
+                    barrier_sync_key_prefix=None if alone is None else f'process{alone}',
+                ),
             ),
         )
 
@@ -97,7 +106,7 @@ class Checkpoints:
             DataError: this one, or the one before, cannot be written; what is saved stays.
         """
         step = int(state.step)
-        if step in self._manager.all_steps():
+        if self._read_only or step in self._manager.all_steps():
             return
         self._write(self._manager.wait_until_finished)  # what the one before takes of the disk is to be known
         size, free = _bytes(state), shutil.disk_usage(self._folder).free
@@ -108,6 +117,8 @@ class Checkpoints:
             )
         about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
         about['sha256'] = _digest(about, state)
+        if processes.are_several():  # orbax refuses arrays of one process's devices, and would ask all for the others
+            state = jax.tree.map(np.array, jax.device_get(state))
         args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
         self._write(lambda: self._manager.save(step, args=args, force=True))
 
@@ -184,10 +195,11 @@ class Checkpoints:
             raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads {FORMAT}')
         if (digest or about['format'] > 1) and digest != _digest(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
-        return state, about['seconds']
+        return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']
 
     def _restore_state(self, step: int, like: TrainState, sharding: Sharding) -> TrainState:
-        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+        own = sharding if sharding.is_fully_addressable else SingleDeviceSharding(jax.local_devices()[0])
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=own), like)
         args = self._args.Composite(state=self._args.StandardRestore(target))
         state: TrainState = self._manager.restore(step, args=args).state
         return state

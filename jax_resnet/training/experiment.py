@@ -38,7 +38,7 @@ class Experiment:
         config: all its fields.
         input: its data.
         clock: converts durations to steps.
-        mesh: the devices, one axis `data`.
+        mesh: the devices of all processes, one axis `data`.
         model: the network.
     """
 
@@ -98,6 +98,15 @@ class Experiment:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
+    def own_mesh(self) -> Mesh:
+        """The devices of this process, which evaluates its share on them."""
+        return devices.local_mesh(self.mesh)
+
+    def on_own_devices(self, tree: Any) -> Any:
+        """Of arrays with a copy on each device, the copies on those of this process."""
+        return devices.own(tree, NamedSharding(self.own_mesh, PartitionSpec()))
+
+    @property
     def backend(self) -> Backend:
         """What the devices' platform needs, for evaluation and initialization."""
         return self._backend_for(multiply_adds=0.0)
@@ -144,14 +153,14 @@ class Experiment:
 
     def evaluator(self, split: str) -> Evaluator:
         """Of a split string, such as 'test'."""
-        return evaluator(self.input, split, self.model, self.input.view, self.mesh, self.backend)
+        return evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
 
     def protocol_evaluator(self) -> ProtocolEvaluator | None:
         """Of the test split by `config.pictures.protocol`; None where that is the central crop alone."""
         if self.config['pictures']['protocol'] == 'center':
             return None
         split = self.config['dataset']['test']
-        return protocol_evaluator(self.input, split, self.model, self.input.view, self.mesh, self.backend)
+        return protocol_evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
 
     def initial_state(self) -> TrainState:
         """The state before the first step, on the devices."""

@@ -47,7 +47,7 @@ def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mes
         spec: a split string, such as 'test'.
         model: the network, as states hold it.
         view: what it sees of an image.
-        mesh: the devices, one axis `data`.
+        mesh: the devices of this process, one axis `data`.
         backend: what the devices' platform needs.
     """
     split = data.split(spec, data.config['batch_size'], mesh)
@@ -66,6 +66,7 @@ def protocol_evaluator(
     return ProtocolEvaluator(
         model,
         view.normalize.by_channel() if fields['protocol'] == 'multi_scale' else view.normalize,
+        data.source.count(spec),
         data.passes(spec),
         data.views,
         data.config['batch_size'] * height * width,

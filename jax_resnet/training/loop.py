@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet.backend import exactness, memory
+from jax_resnet.backend import devices, exactness, memory, processes
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.completion import complete
-from jax_resnet.config.durations import Clock
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
@@ -23,14 +22,11 @@ from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.input import AnyEvaluator
-from jax_resnet.training.progress import Progress, trace
+from jax_resnet.training.progress import MakesProgress, Progress, Silent, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
-from jax_resnet.training.transfer import begin, check_source, extend
-
-MakesProgress = Callable[[Clock, int, str], Progress]
-"""From a run's clock, its last step and `log_every` to what shows its progress."""
+from jax_resnet.training.transfer import begin, check_source, extension, open_folder
 
 
 def train(
@@ -42,15 +38,17 @@ def train(
 ) -> dict[str, Any]:
     """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
 
+    Several processes that have joined by `jax.distributed` train one run: each must call this, with the same arguments.
+
     Args:
         config: the fields of `configs/base.py`, as nested groups: an ml_collections ConfigDict, or dicts.
         workdir: the run folder, made if it is not there.
         profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes what shows the run's progress.
-        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `transfer.extend`.
+        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `transfer.extension`.
 
     Returns:
-        The summary, as in `summary.json`; errors are percentages.
+        The summary, as in `summary.json`; errors are percentages. Of several processes, the first has it.
 
     Raises:
         ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written,
@@ -62,20 +60,15 @@ def train(
     with exactness.exact(config['precision']['matmul']) as options, memory.shortage_told():
         experiment = Experiment.of(config)
         experiment.input.check_data()
-        folder = RunFolder(workdir)
+        folder = RunFolder(workdir, writes=processes.is_first())
         if not folder.exists():
             check_source(config['init_from'])
         with folder.errors_told():
-            folder.open(config)
-            finished = folder.summary()
+            finished = open_folder(folder, config)
             if finished is not None:
-                print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
                 return finished
             with folder.locked():
-                surroundings = environment(options)
-                if extend_from is not None and not any(folder.checkpoints.glob('[0-9]*[0-9]')):
-                    surroundings['extension'] = extend(experiment, folder, RunFolder(extend_from))
-                    print(surroundings['extension'])
+                surroundings = environment(options) | extension(experiment, folder, extend_from)
                 return _Run(experiment, folder, progress).go(surroundings, profile)
 
 
@@ -85,33 +78,35 @@ class _Run:
     def __init__(self, experiment: Experiment, folder: RunFolder, progress: MakesProgress) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
-        self.progress = progress(self.clock, self.end, self.config['log_every'])
+        self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config['log_every'])
         splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
         self.checkpoints = Checkpoints(
-            folder.checkpoints, lambda step: self._is_due('keep_every', step), like=experiment.abstract_state()
+            folder.checkpoints,
+            lambda step: self._is_due('keep_every', step),
+            read_only=not folder.writes,
+            like=experiment.abstract_state(),
         )
         self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
-        self.began = time.monotonic()
-        self.step = int(self.state.step)
+        self.began, self.step, self.turns = time.monotonic(), int(self.state.step), 1
         self.totals = jax.device_get(self.state.totals)
-        self.turns = 1
         self.trained = (0, 0.0)  # steps, and seconds that they took, since the last line of metrics
 
     def go(self, surroundings: Mapping[str, Any], profile: bool) -> dict[str, Any]:
         """Trains to the end. Returns the summary; raises Stopped or Diverged."""
         self.folder.record_start(self.step, surroundings)
         self._introduce()
-        self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.checkpoints.close)
+            stack.callback(self.progress.close)
+            if self.folder.writes:
+                self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
+                stack.callback(self.events.close)
             self._compile()
-            with contextlib.closing(self.run), self.stop_signals:
+            stack.callback(self.run.close)
+            with self.stop_signals:
                 return self._loop(profile)
-        finally:
-            self.progress.close()
-            self.events.close()
-            self.checkpoints.close()
 
     def _loop(self, profile: bool) -> dict[str, Any]:
         while True:
@@ -125,11 +120,11 @@ class _Run:
                     return self._finish()
                 if profile:
                     self.turns = 3
-                    with trace(self.folder.path / 'profile', self.progress.say):
-                        self._advance()
-                else:
+                with trace(self.folder.path, self.progress.say) if profile else contextlib.nullcontext():
                     self._advance()
             except InputError as e:
+                if processes.are_several():
+                    raise  # the others cannot save this step: they wait for its gradients
                 self._heed_stop()
                 self._save()
                 raise InputError(f'{e}; step {self.step:,} is saved, from which the same command continues') from e
@@ -141,32 +136,28 @@ class _Run:
         return self.seconds_before + time.monotonic() - self.began
 
     def _introduce(self) -> None:
-        params = self.state.params
-        overview = parameter_overview.get_parameter_overview(params, include_stats=False)
+        overview = parameter_overview.get_parameter_overview(self.state.params, include_stats=False)
         self.folder.write_text('parameters.txt', f'{overview}\n')
         self.folder.write_preprocessing(self.experiment.preprocessing)
         self.progress.say(f'{self.folder.path} on {describe_devices(list(self.experiment.mesh.devices.flat))}')
-        for line in introduce(self.experiment, params):
+        for line in introduce(self.experiment, self.state.params):
             self.progress.say(line)
         if self.step:
             self.progress.say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
     def _compile(self) -> None:
-        began = time.monotonic()
-        remark = self.experiment.trainer.remark
+        began, remark = time.monotonic(), self.experiment.trainer.remark
         self.progress.say('compiling, once' + (f'; {remark}' if remark else ''))
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():
-            evaluator.compile(self.state.variables)
+            evaluator.compile(self.experiment.on_own_devices(self.state.variables))
+        processes.meet('compiled')
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
         """One dispatch: about SECONDS_PER_DISPATCH's worth of steps, never past the next thing due."""
-        due = [
-            self.clock.next_due(self.config[every], self.step)
-            for every in ('evaluate_every', 'checkpoint_every', 'keep_every', 'log_every')
-            if self.config[every] is not None
-        ]
+        every = [self.config[f'{what}_every'] for what in ('evaluate', 'checkpoint', 'keep', 'log')]
+        due = [self.clock.next_due(duration, self.step) for duration in every if duration is not None]
         first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
         stop = min(first + self.turns, self.end, self.run.window_end(first), *due)
         self.state = self.run(self.state, stop)
@@ -196,10 +187,12 @@ class _Run:
         self._add_line()
         self.trained = (0, 0.0)
         self.totals = jax.device_get(Totals.zero())
-        self.state = self.state.replace(totals=jax.device_put(self.totals, self.experiment.everywhere))
+        self.state = self.state.replace(totals=devices.put(self.totals, self.experiment.everywhere))
 
     def _add_line(self) -> None:
         """Writes a line of metrics; its training loss and error are None where no step is in the totals."""
+        if not self.folder.writes:
+            return
         scores = {name: self.scores[name] for name in self.evaluators}
         line = metrics_line(self.experiment, self.step, self.totals, scores, self.trained, self.seconds)
         self.folder.add_metrics(line)
@@ -208,10 +201,13 @@ class _Run:
 
     def _score(self, evaluator: AnyEvaluator) -> Scores:
         scored: list[Any] = []
-        with contextlib.closing(evaluator.batches(self.state.variables)) as batches:
+        variables = self.experiment.on_own_devices(self.state.variables)
+        with contextlib.closing(evaluator.batches(variables)) as batches:
             for batch in batches:
                 scored.append(batch)
-                self._heed_stop()
+                if self.stop_signals.received is not None:
+                    break
+        self._heed_stop()
         return evaluator.collect(scored)
 
     def _save(self) -> None:
@@ -223,23 +219,27 @@ class _Run:
         return Diverged(f'{what} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
 
     def _heed_stop(self) -> None:
-        """Where a signal has asked for it, saves and raises Stopped."""
-        number = self.stop_signals.received
-        if number is not None:
+        """Where a signal has asked for it, in any process, saves and raises Stopped; all go on by process 0's turns."""
+        signals, turns = processes.agreed(self.stop_signals.received or 0, self.turns).T
+        number, self.turns = int(signals.max()), int(turns[0])
+        if number:
             self._save()
             self.checkpoints.close()
             at = f'{signal.Signals(number).name} at step {self.step:,}'
             raise Stopped(number, f'stopped by {at}, saved; the same command continues')
 
     def _finish(self) -> dict[str, Any]:
-        for name in self.evaluators.keys() - self.scores.keys():  # this start had nothing left to train
-            self.scores[name] = self._score(self.evaluators[name])
+        for name, evaluator in self.evaluators.items():
+            if name not in self.scores:  # this start had nothing left to train
+                self.scores[name] = self._score(evaluator)
         test = self.scores['test']
         if self.folder.last_step() != self.end:
             self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
             self._add_line()
         protocol = self.experiment.protocol_evaluator()
         by_protocol = None if protocol is None else self._score(protocol)
+        if not self.folder.writes:
+            return {}
         summary = summarize(self.experiment, self.folder.metrics(), test, by_protocol, self.seconds)
         self.checkpoints.close()
         self.folder.write_predictions(test.logits, test.labels)

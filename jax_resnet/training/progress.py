@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 from tqdm import tqdm
 
+from jax_resnet.backend import processes
 from jax_resnet.config.durations import Clock
 
 LEAST_SHARE = 0.05
@@ -97,9 +98,26 @@ class Progress:
         return str(timedelta(seconds=round((time.monotonic() - began) / (step - first) * (self._end - step))))
 
 
+class Silent(Progress):
+    """Shows nothing: of several processes, the first tells how the run is."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
+        """Nothing."""
+
+
+MakesProgress = Callable[[Clock, int, str], Progress]
+"""From a run's clock, its last step and `log_every` to what shows its progress."""
+
+
 @contextlib.contextmanager
 def trace(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Writes what the device and Python do meanwhile into a folder."""
-    with jax.profiler.trace(str(folder)):
+    """Writes what the device and Python do meanwhile into the `profile` of a run folder; process 0 does."""
+    if not processes.is_first():
         yield
-    say(f'trace written to {folder}')
+        return
+    with jax.profiler.trace(str(folder / 'profile')):
+        yield
+    say(f'trace written to {folder / "profile"}')

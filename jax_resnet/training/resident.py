@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import devices
 from jax_resnet.backend.base import Backend
 from jax_resnet.config.completion import LATER_FIELDS, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
@@ -44,10 +44,10 @@ class ResidentProgram:
         self, steps: Steps, backend: Backend, state: TrainState, examples: Examples, everywhere: NamedSharding
     ) -> None:
         self._batch_size = steps.batch_size
-        self._examples = jax.device_put((examples.images, examples.labels), everywhere)
+        self._examples = devices.put((examples.images, examples.labels), everywhere)
         program = backend.jit(steps.run, donate_argnums=0, out_shardings=everywhere)
         with backend.compiling():
-            self._run = program.lower(state, jnp.int32(0), *self._examples).compile()
+            self._run = program.lower(state, np.int32(0), *self._examples).compile()
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Raises ValueError where `stop` lies beyond the state's window of the stream (`data.stream`)."""
@@ -55,7 +55,7 @@ class ResidentProgram:
         end = self.window_end(first)
         if stop > end:
             raise ValueError(f'from step {first}, the stream reaches to step {end}; got {stop}')
-        return self._run(state, jnp.int32(stop), *self._examples)  # type: ignore[no-any-return]
+        return self._run(state, np.int32(stop), *self._examples)  # type: ignore[no-any-return]
 
     def window_end(self, step: int) -> int:
         """The last step that one call can lead to: the stream's window (`data.stream`) ends there."""

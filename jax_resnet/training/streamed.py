@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import devices, processes
 from jax_resnet.backend.base import Backend
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
@@ -20,7 +21,7 @@ from jax_resnet.data.pictures import checks, mean, views
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.data.pictures.feed import Feed
-from jax_resnet.data.pictures.source import Pictures
+from jax_resnet.data.pictures.source import Parts, Pictures
 from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
 from jax_resnet.errors import InputError
@@ -74,7 +75,10 @@ class StreamedProgram:
             self._leave = compiled(form.leave, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Ends before a picture that cannot be read; the next call raises InputError, and leaves its state as it is."""
+        """Ends before a picture that cannot be read; the next call raises InputError, and leaves its state as it is.
+
+        Of several processes, the one whose picture it is raises InputError at once: the others cannot step without it.
+        """
         if self._failed is not None:
             raise self._failed
         first = int(state.step)
@@ -90,6 +94,8 @@ class StreamedProgram:
                 try:
                     batch = self._take()
                 except InputError as e:
+                    if processes.are_several():
+                        raise
                     self._failed = e
                     break
         self._pending.clear()
@@ -167,13 +173,16 @@ class StreamedInput:
     def split(self, spec: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
         """A split, such as 'validation', for evaluation."""
         pictures = self.source.read(spec)
-        batches = self._central(pictures, whole_batch(batch_size, len(pictures), mesh.size))
-        return StreamedSplit(batches, self._iterator(batches), NamedSharding(mesh, PartitionSpec('data')))
+        size = whole_batch(batch_size, len(pictures), mesh.size)
+        own = self._central(_share(pictures), size)
+        by_example = NamedSharding(mesh, PartitionSpec('data'))
+        return StreamedSplit(self._central(pictures, size), own, self._iterator(own), by_example)
 
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
-        """Compiled training: each step takes a batch that threads have made."""
-        size, batches = self.config['dataset']['crop'], self._training(self.config['batch_size'])
-        feed = Feed(self._iterator(batches), steps.by_example)
+        """Compiled training: each step takes a batch that threads have made, of each process its rows."""
+        size, batch_size = self.config['dataset']['crop'], self.config['batch_size']
+        batches = replace(self._training(batch_size), rows=processes.share(batch_size))
+        feed = Feed(self._iterator(batches), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
         return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
@@ -183,8 +192,11 @@ class StreamedInput:
                 yield batch.images, batch.draws
 
     def passes(self, spec: str) -> list[Views]:
-        """The views of a split that `config.pictures.protocol` averages over, in one or more passes."""
-        pictures, fields = self.source.read(spec), self.config['pictures']
+        """The views that `config.pictures.protocol` averages over, of this process's share of a split.
+
+        They come in one or more passes.
+        """
+        pictures, fields = _share(self.source.read(spec)), self.config['pictures']
         found = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
         return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in found]
 
@@ -218,3 +230,9 @@ class StreamedInput:
         fields = self.config['pictures']
         found = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
         return preprocessing.mean_image(found)
+
+
+def _share(pictures: Pictures) -> Pictures:
+    """Those of the pictures that are for this process."""
+    share = processes.share(len(pictures))
+    return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])

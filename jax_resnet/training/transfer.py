@@ -1,8 +1,11 @@
 """The state that a run begins with: its last checkpoint, a shorter run's, another network's weights, or a new one."""
 
 import contextlib
+import secrets
 import shutil
-from collections.abc import Callable
+import time
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
+from jax_resnet.backend import devices, processes
 from jax_resnet.config.identity import differences
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
@@ -20,10 +24,61 @@ from jax_resnet.training.checkpoints import Checkpoints, Damaged
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.known import check_same, known, on_trust, read_variables
 from jax_resnet.training.state import TrainState
+from jax_resnet.training.summary import describe_summary
 from jax_resnet.training.trained import load
 
 MAY_DIFFER = ('train_for', 'keep_every', 'schedule.')
 """Fields, or groups, of the two configs; of the schedule, the learning rates up to the checkpoint are compared."""
+
+
+PATIENCE = 30.0
+"""Seconds in which a shared file system shows to other processes what the first has written."""
+
+
+def open_folder(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Opens a run folder, process 0 first; returns the summary, and shows it, where it holds the run, finished.
+
+    Raises:
+        ConfigError: as `RunFolder.open`; or processes have other configs, or do not see what process 0 writes.
+    """
+    digests = processes.agreed(zlib.crc32(repr(sorted(flatten_dict(config).items())).encode()) >> 1)
+    others = np.flatnonzero(digests != digests[0])
+    if len(others):
+        raise ConfigError(f'{folder.path}: processes {", ".join(map(str, others))} have another config than process 0')
+    if folder.writes:
+        folder.open(config)
+    if processes.are_several():
+        token, end = processes.of_first(secrets.randbits(31)), time.monotonic() + PATIENCE
+        folder.write_token(token)
+        processes.of_first(0)  # it is written
+        while not folder.has_token(token) and time.monotonic() < end:
+            time.sleep(0.2)
+        blind = np.flatnonzero(~processes.agreed(folder.has_token(token)).astype(bool))
+        folder.remove_token()
+        if len(blind):
+            raise ConfigError(
+                f'{folder.path}: must be on a file system that all processes share; what process 0 writes there is not '
+                f'seen by {", ".join(map(str, blind))} of {jax.process_count()}'
+            )
+    if not processes.of_first(folder.summary() is not None):
+        return None
+    finished = folder.summary() if folder.writes else None
+    if finished is not None:
+        print(f'{folder.path} holds this run, finished:', describe_summary(finished), sep='\n')
+    return finished or {}
+
+
+def extension(experiment: Experiment, folder: RunFolder, source: str | Path | None) -> dict[str, str]:
+    """Begins with a shorter run, where one is given and nothing is saved yet.
+
+    Returns:
+        What environment.json is to say of it; raises what `extend` does.
+    """
+    if not folder.writes or source is None or any(folder.checkpoints.glob('[0-9]*[0-9]')):
+        return {}
+    done = extend(experiment, folder, RunFolder(source))
+    print(done)
+    return {'extension': done}
 
 
 def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
@@ -120,7 +175,7 @@ def begin(
         ConfigError, DataError: no checkpoint can be used, or `init_from` cannot; the data has other classes than when
             the run began.
     """
-    if not checkpoints.steps():
+    if not processes.of_first(len(checkpoints.steps())):
         folder.cut_metrics(0)
         state = experiment.initial_state()
         if experiment.config['init_from'] is not None:
@@ -131,13 +186,23 @@ def begin(
         there, here = folder.preprocessing().class_names, experiment.input.source.class_names
         if there != here:
             raise DataError(f'{folder.path}: {other_classes(there, here)}')
-    state, seconds = checkpoints.restore_latest(experiment.abstract_state(), experiment.everywhere)
+    state, seconds = _newest(experiment, checkpoints)
     # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
     folder.cut_metrics(int(state.step) - bool(state.totals.steps))
     due = int(state.step) - int(state.totals.steps)
     if folder.last_step() != due:
         say(f'{folder.path}/metrics.jsonl: lines up to step {due:,} were lost')
     return state, seconds
+
+
+def _newest(experiment: Experiment, checkpoints: Checkpoints) -> tuple[TrainState, float]:
+    """The newest checkpoint that is whole: process 0 finds it, so that all take the same."""
+    like, everywhere = experiment.abstract_state(), experiment.everywhere
+    if processes.is_first():
+        found = checkpoints.restore_latest(like, everywhere)
+        processes.of_first(int(found[0].step))
+        return found
+    return checkpoints.restore(processes.of_first(0), like, everywhere)
 
 
 def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[TrainState, str]:
@@ -169,7 +234,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
                 f'config.init_from={path!r}: holds another network; {name} is {_shape(there.get(name))} there, '
                 f'{_shape(here.get(name))} here'
             )
-    arrays = {name: jax.device_put(np.asarray(there[name], here[name].dtype), here[name].sharding) for name in taken}
+    arrays = {name: devices.put(np.asarray(there[name], here[name].dtype), here[name].sharding) for name in taken}
     merged = unflatten_dict({**here, **arrays}, sep='/')
     new = state.replace(params=merged['params'], batch_stats=merged['batch_stats'])
     head = ', with a new head' if new_head else ''

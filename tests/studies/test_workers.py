@@ -4,12 +4,10 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -105,19 +103,3 @@ def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyP
         workers.train_all(plan.jobs, ['0', '1'], Display(dict.fromkeys(plan.jobs, 1.0)))
     assert stopped.value.exit_code == 130
     assert not plan.jobs[2].folder.exists()
-
-
-def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.subprocess, 'run', lambda *_, **__: SimpleNamespace(stdout='0\n1\n'))
-    assert workers.find_gpus() == ['0', '1']
-    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
-    assert workers.find_gpus() == ['3', '5']
-    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
-    assert workers.find_gpus() == []
-    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
-
-    def missing(*_: object, **__: object) -> None:
-        raise subprocess.CalledProcessError(9, 'nvidia-smi')
-
-    monkeypatch.setattr(workers.subprocess, 'run', missing)
-    assert workers.find_gpus() == []

@@ -57,6 +57,7 @@ class Batches:
             split's own order, once.
         interpolation: how a part becomes a view: 'bilinear' or 'bicubic'.
         exif_rotation: turn each picture as its EXIF says.
+        rows: of each batch, those that are made; None: all.
     """
 
     pictures: Pictures
@@ -67,20 +68,22 @@ class Batches:
     seed: int | None = None
     interpolation: str = 'bilinear'
     exif_rotation: bool = False
+    rows: range | None = None
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, number: int) -> Batch:
         """A batch. Raises DataError, which names the picture, where one cannot be read or decoded."""
+        rows = range(self.batch_size) if self.rows is None else self.rows
         batch = Batch(
-            np.empty((self.batch_size, self.size, self.size, 3), np.uint8),
-            np.empty(self.batch_size, np.int32),
-            np.zeros((self.batch_size, 2), np.uint32),
+            np.empty((len(rows), self.size, self.size, 3), np.uint8),
+            np.empty(len(rows), np.int32),
+            np.zeros((len(rows), 2), np.uint32),
         )
         uniform = Uniform(self.seed or 0, Purpose.CROP)
-        for row in range(self.batch_size):
-            epoch, place = divmod(number * self.batch_size + row, len(self.pictures))
+        for row, of_batch in enumerate(rows):
+            epoch, place = divmod(number * self.batch_size + of_batch, len(self.pictures))
             if self.seed is None and epoch:
                 batch.images[row], batch.labels[row] = 0, -1
                 continue

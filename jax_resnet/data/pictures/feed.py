@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-import jax
-from jax.sharding import NamedSharding
+import numpy as np
 
 from jax_resnet.data.pictures.batches import Batch
 from jax_resnet.errors import DataError, InputError
@@ -17,15 +16,15 @@ AHEAD = 2
 
 
 class Feed:
-    """Batches on the devices, laid out by a sharding. A thread brings them there ahead of time.
+    """Batches on the devices. A thread brings them there ahead of time.
 
     Args:
         iterate: from the number of a batch to an iterator that begins with it.
-        sharding: of the batches, over their first axis.
+        put: brings an array of a batch to the devices.
     """
 
-    def __init__(self, iterate: Callable[[int], Generator[Batch]], sharding: NamedSharding) -> None:
-        self._iterate, self._sharding = iterate, sharding
+    def __init__(self, iterate: Callable[[int], Generator[Batch]], put: Callable[[np.ndarray], Any]) -> None:
+        self._iterate, self._put = iterate, put
         self._next: int | None = None
         self._stop = threading.Event()
 
@@ -70,7 +69,7 @@ class Feed:
     def _bring(self, batches: Generator[Batch], ready: queue.Queue, stop: threading.Event) -> None:
         try:
             for batch in batches:
-                on_devices = Batch(*(jax.device_put(array, self._sharding) for array in batch))
+                on_devices = Batch(*map(self._put, batch))
                 ready.put(on_devices)
                 if stop.is_set():
                     return

@@ -1,4 +1,7 @@
-"""Exact evaluation: every example of a split once, whatever the batch and the number of devices."""
+"""Exact evaluation: every example of a split once, whatever the batch and the numbers of devices and processes.
+
+Each process evaluates its share of the examples on its own devices; at the end all have all logits.
+"""
 
 import contextlib
 from collections.abc import Generator, Iterable, Sequence
@@ -9,6 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import processes
 from jax_resnet.backend.base import Backend
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.models import ResNet
@@ -24,7 +28,7 @@ class Evaluator:
         model, view: the network that a state is of, and what it sees of an image.
         split: what it is evaluated on.
         class_names: one per label.
-        mesh: the devices, one axis `data`.
+        mesh: the devices of this process, one axis `data`.
         backend: what the devices' platform needs.
     """
 
@@ -55,7 +59,7 @@ class Evaluator:
             self._logits = self._logits.lower(variables, *self.split.like).compile()
 
     def batches(self, variables: Any) -> Generator[tuple[np.ndarray, np.ndarray]]:
-        """The logits and labels, batch by batch, so that a caller can stop in between."""
+        """The logits and labels of this process's share, batch by batch, so that a caller can stop in between."""
         with contextlib.closing(self.split.turns()) as turns:
             for arguments, labels in turns:
                 yield np.asarray(self._logits(variables, *arguments))[: len(labels)], labels
@@ -65,8 +69,10 @@ class Evaluator:
         return self.collect(self.batches(variables))
 
     def collect(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Scores:
-        """The scores, from `batches`."""
-        logits, labels = map(np.concatenate, zip(*batches, strict=True))
+        """The scores, from the `batches` of each process; all processes must call it."""
+        none = np.zeros((0, len(self.class_names)), np.float32), np.zeros(0, np.int32)  # a share may be empty
+        parts = map(np.concatenate, zip(none, *batches, strict=True))
+        logits, labels = (processes.gathered(part, len(self.split)) for part in parts)
         assert len(logits) == len(self.split)
         return Scores(logits, labels, self.class_names)
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import processes
 from jax_resnet.backend.base import Backend
 from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import Normalization
@@ -34,17 +35,19 @@ class ProtocolEvaluator:
     Attributes:
         model: the network that a state is of.
         normalize: from pixels to the network's input.
-        passes: over the split, each with other views.
+        count: pictures of the split.
+        passes: over this process's share of them, each with other views.
         iterate: from views to the pictures' views in order, from an index on.
         pixels: of all views of a batch, at most, before it is rounded up to the devices.
         average: 'softmax' or 'logits': what is averaged over views and passes.
         class_names: one per label.
-        mesh: the devices, one axis `data`.
+        mesh: the devices of this process, one axis `data`.
         backend: what the devices' platform needs.
     """
 
     model: ResNet
     normalize: Normalization
+    count: int
     passes: Sequence[Views]
     iterate: Callable[[Views, int], Generator[Viewed]]
     pixels: int
@@ -67,7 +70,7 @@ class ProtocolEvaluator:
         return scores.reshape(*x.shape[:2], -1).mean(1)
 
     def __len__(self) -> int:
-        """Pictures, each as often as there are passes."""
+        """Pictures of this process, each as often as there are passes."""
         return sum(map(len, self.passes))
 
     def batches(self, variables: Any) -> Generator[Part]:
@@ -88,7 +91,7 @@ class ProtocolEvaluator:
         return self.collect(self.batches(variables))
 
     def collect(self, parts: Iterable[Part]) -> Scores:
-        """The scores, from `batches`."""
+        """The scores, from the `batches` of each process; all processes must call it."""
         count = len(self.passes[0])
         labels, sums, seen = np.zeros(count, np.int32), np.zeros((count, len(self.class_names))), np.zeros(count, int)
         for indices, some, scores in parts:
@@ -96,6 +99,7 @@ class ProtocolEvaluator:
             sums[indices] += scores
             seen[indices] += 1
         assert (seen == len(self.passes)).all()
+        labels, sums = processes.gathered(labels, self.count), processes.gathered(sums, self.count)
         means = sums / len(self.passes)
         with np.errstate(divide='ignore'):  # a probability may be zero in float32
             logits = np.log(means) if self.average == 'softmax' else means
@@ -113,4 +117,4 @@ class ProtocolEvaluator:
         """Pictures in a batch, of views of this shape: a multiple of the devices."""
         views, rows, columns, _ = shape
         most = max(1, self.pixels // (2 * views * rows * columns))
-        return whole_batch(most, len(self.passes[0]), self.mesh.size)
+        return whole_batch(most, self.count, self.mesh.size)

@@ -1,6 +1,10 @@
-"""A split as it comes to the devices for evaluation: resident there, or streamed from the host."""
+"""A split as it comes to the devices for evaluation: resident there, or streamed from the host.
+
+Of several processes, each has a share of the split, and its own devices.
+"""
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -8,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.backend import processes
 from jax_resnet.data import Examples
 from jax_resnet.data.pictures.batches import Batch, Batches
 from jax_resnet.data.pictures.feed import Feed
@@ -34,8 +39,15 @@ class Split(Protocol):
 
 
 def whole_batch(batch_size: int, examples: int, devices: int) -> int:
-    """The size of a batch of evaluation: no more than the examples need, and a multiple of the devices."""
-    return -(-min(batch_size, examples) // devices) * devices
+    """The size of a batch of evaluation in one process, a multiple of its devices: no more than its share needs.
+
+    Args:
+        batch_size: of all processes together, at most, before it is rounded up.
+        examples: of the split.
+        devices: of the process.
+    """
+    needed = -(-min(batch_size, examples) // jax.process_count())
+    return -(-needed // devices) * devices
 
 
 class ResidentSplit:
@@ -44,13 +56,15 @@ class ResidentSplit:
     Args:
         examples: of the split.
         batch_size: of evaluation.
-        mesh: the devices, one axis `data`.
+        mesh: the devices of this process, one axis `data`.
     """
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
         self._examples, self._batch = examples, whole_batch(batch_size, len(examples), mesh.size)
-        missing = -len(examples) % self._batch
-        padded = np.pad(examples.images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        share = processes.share(len(examples))
+        self._labels = examples.labels[share.start : share.stop]
+        missing = max(-len(share) % self._batch, self._batch - len(share))
+        padded = np.pad(examples.images[share.start : share.stop], ((0, missing), (0, 0), (0, 0), (0, 0)))
         self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
         self._by_example = NamedSharding(mesh, PartitionSpec('data'))
 
@@ -70,7 +84,7 @@ class ResidentSplit:
     def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
         """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
         for start in range(0, len(self._images), self._batch):
-            yield (self._images, jnp.int32(start)), self._examples.labels[start : start + self._batch]
+            yield (self._images, jnp.int32(start)), self._labels[start : start + self._batch]
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """Some images, as in the data set."""
@@ -81,16 +95,20 @@ class StreamedSplit:
     """A split whose central crops come from the host.
 
     Args:
-        batches: all of the split, in its order.
-        iterate: from the number of a batch to an iterator that begins with it.
-        by_example: how a batch is laid out over the devices.
+        split: all of its central crops, in their order.
+        batches: those of this process's share.
+        iterate: from the number of one of `batches` to an iterator that begins with it.
+        by_example: how a batch is laid out over the devices of this process.
     """
 
-    def __init__(self, batches: Batches, iterate: Callable[[int], Generator[Batch]], by_example: NamedSharding) -> None:
-        self._batches, self._feed, self._by_example = batches, Feed(iterate, by_example), by_example
+    def __init__(
+        self, split: Batches, batches: Batches, iterate: Callable[[int], Generator[Batch]], by_example: NamedSharding
+    ) -> None:
+        self._split, self._batches, self._by_example = split, batches, by_example
+        self._feed = Feed(iterate, partial(jax.device_put, device=by_example))
 
     def __len__(self) -> int:
-        return len(self._batches.pictures)
+        return len(self._split.pictures)
 
     @property
     def like(self) -> tuple[jax.ShapeDtypeStruct]:
@@ -115,4 +133,4 @@ class StreamedSplit:
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """Some central crops."""
-        return self._batches.views(index)[0]
+        return self._split.views(index)[0]

@@ -31,7 +31,9 @@ class Numbered:
 
 def feed(numbered: Numbered) -> Feed:
     devices = np.array(jax.local_devices()[:2])
-    return Feed(numbered, NamedSharding(Mesh(devices, ('data',)), PartitionSpec('data')))
+    return Feed(
+        numbered, lambda array: jax.device_put(array, NamedSharding(Mesh(devices, ('data',)), PartitionSpec('data')))
+    )
 
 
 def test_batches_come_in_order_on_the_devices_and_a_few_ahead() -> None:
