@@ -55,7 +55,8 @@ class Watch:
     def suspect(self) -> None:
         """Waits for a verdict, after the devices' connection with a process has broken; returns where there is none."""
         self._patience = min(self._patience, SECONDS_AFTER_AN_ERROR)
-        time.sleep(self._patience + 3 * SECONDS_BETWEEN_PULSES)
+        if self._stopped.wait(self._patience + 3 * SECONDS_BETWEEN_PULSES):
+            time.sleep(2 * SECONDS_TO_LEAVE)  # it is given, and this process about to end
 
     def announce(self, code: int, line: str) -> None:
         """Tells the others why this process ends, so that they end with it; the watch of this one is over."""
@@ -65,10 +66,11 @@ class Watch:
     def leave(self) -> None:
         """Stays until the others have heard of it, where this process has the coordinator, but not for long."""
         self._set(f'left/{self._index}', '')
+        alive = {other for other, (_, when) in self._heard.items() if self._answered - when < self._patience}
         end = time.monotonic() + SECONDS_TO_LEAVE
-        while self._index == 0 and time.monotonic() < end:
-            if len(self._client.key_value_dir_get(f'{PREFIX}/left')) == self._count:
-                return
+        while self._index == 0 and alive and time.monotonic() < end:
+            found = self._client.key_value_dir_get(f'{PREFIX}/left')
+            alive -= {int(name.rpartition('/')[2]) for name, _ in found}
             time.sleep(0.1)
 
     def coordinator_is_gone(self) -> str:

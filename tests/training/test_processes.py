@@ -1,0 +1,105 @@
+"""One run by several processes: the same stream, one evaluation, one folder, and steps that stop together."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import SingleDeviceSharding
+
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.state import TrainState
+from tests.processes import SMALL, Several
+
+FIRST = ('--config.keep_every=1 steps',)
+
+
+def state(folder: Path, step: int) -> TrainState:
+    experiment = Experiment.of(RunFolder(folder).config())
+    checkpoints = Checkpoints(folder / 'checkpoints', read_only=True)
+    like, sharding = experiment.abstract_state(), SingleDeviceSharding(jax.local_devices()[0])
+    return jax.device_get(checkpoints.restore(step, like, sharding)[0])
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+
+
+def train(count: int, devices: int, folder: Path, *more: str) -> None:
+    with Several(count, devices, folder / f'output{count}', [*SMALL, *more, f'--workdir={folder}']) as several:
+        for index, ended in enumerate(several.wait()):
+            assert (ended.code, ended.errors) == (0, ''), ended
+            assert bool(ended.output) == (index == 0)
+
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on one process with four devices."""
+    folder = tmp_path_factory.mktemp('alone')
+    train(1, 4, folder, *FIRST)
+    return folder
+
+
+@pytest.mark.parametrize(('count', 'devices'), [(2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
+def test_it_is_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path, count: int, devices: int) -> None:
+    train(count, devices, tmp_path, *FIRST)
+    whole, parts = state(alone, 1), state(tmp_path, 1)
+    assert whole.totals.errors == parts.totals.errors
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert [line['step'] for line in metrics(tmp_path)] == [10, 20, 30, 40]
+    assert metrics(tmp_path)[0]['train_loss'] == pytest.approx(metrics(alone)[0]['train_loss'], rel=0.05)
+    start = RunFolder(tmp_path).starts()[0]
+    assert start['device'].startswith('4 x cpu (') and start['device'].endswith(f'in {count} processes')
+    assert not list(tmp_path.glob('token*'))
+
+
+def test_one_checkpoint_has_the_same_scores_on_any_number_of_processes(alone: Path, tmp_path: Path) -> None:
+    """The last evaluation of a run whose summary was lost."""
+    shutil.copytree(alone / 'checkpoints', tmp_path / 'checkpoints')
+    shutil.copy(alone / 'config.json', tmp_path)
+    train(2, 1, tmp_path, *FIRST)
+    with np.load(alone / 'predictions.npz') as whole, np.load(tmp_path / 'predictions.npz') as parts:
+        np.testing.assert_array_equal(whole['labels'], parts['labels'])
+        np.testing.assert_array_equal(whole['logits'].argmax(1), parts['logits'].argmax(1))
+        np.testing.assert_allclose(whole['logits'], parts['logits'], rtol=1e-4, atol=1e-4)
+
+
+def test_a_signal_to_one_stops_all_and_another_number_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / 'run'
+    with Several(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as several:
+        several.wait_for('step 3')
+        several.send(1, signal.SIGTERM)
+        first, second = several.wait()
+    assert first.code == second.code == 143
+    assert first.errors.strip().endswith('saved; the same command continues')
+    assert first.errors.startswith('stopped by SIGTERM at step ')
+    step = Checkpoints(folder / 'checkpoints', read_only=True).steps()[-1]
+    assert f'at step {step}, saved' in first.errors
+    train(1, 2, folder)
+    assert [line['step'] for line in metrics(folder)] == [10, 20, 30, 40]
+    assert [start['step'] for start in RunFolder(folder).starts()] == [0, step]
+
+
+def test_processes_that_are_not_one_run_are_told_so(tmp_path: Path) -> None:
+    def other(index: int) -> list[str]:
+        return [*SMALL, f'--config.seed={index}', f'--workdir={tmp_path / "run"}']
+
+    with Several(2, 1, tmp_path, other) as several:
+        for ended in several.wait():
+            assert ended.code == 2
+            assert ended.errors.strip().endswith('processes 1 have another config than process 0')
+
+
+@pytest.mark.slow  # it waits for a shared file system
+def test_a_folder_that_is_not_shared_is_found_out(tmp_path: Path) -> None:
+    with Several(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as several:
+        for ended in several.wait():
+            assert ended.code == 2 and 'must be on a file system that all processes share' in ended.errors
+            assert 'not seen by 1 of 2' in ended.errors
