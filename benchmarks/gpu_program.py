@@ -33,6 +33,7 @@ COLUMNS = {
     'launches': ('launches by the host', '{}'),
     'collectives': ('collectives', '{:,}'),
     'collective_megabytes': ('MB in them', '{:.2f}'),
+    'network_ms': ('of the network, ms', '{:.2f}'),
     'temporary_megabytes': ('temporary memory, MB', '{:,.0f}'),
     'compile_seconds': ('compiling, s', '{:.0f}'),
     'least_ms_kernels': ('kernels take at least, ms', '{:.2f}'),
@@ -44,7 +45,16 @@ COLUMNS = {
 
 
 def program(
-    case: str, dtype: str, form: str, gpu: str, devices: int, batch_size: int, size: int, changes: dict[str, Any]
+    case: str,
+    dtype: str,
+    form: str,
+    gpu: str,
+    devices: int,
+    batch_size: int,
+    size: int,
+    hosts: int,
+    network: float,
+    changes: dict[str, Any],
 ) -> dict[str, Any]:
     """Compiles one and counts, in a process whose environment names the folder of XLA's dump."""
     from dataclasses import replace
@@ -61,7 +71,9 @@ def program(
     from jax_resnet.training.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
-    topology = topologies.get_topology_desc(gpu, 'cuda', target_config=described, topology=f'1x1x{devices}')
+    topology = topologies.get_topology_desc(
+        gpu, 'cuda', target_config=described, topology=f'1x{hosts}x{devices // hosts}'
+    )
     changes = {'precision.compute': dtype, **changes}
     exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing of a CPU's
@@ -106,6 +118,8 @@ def program(
         'inner_loop_turns': found.inner_turns,
         'collectives': len(found.collectives),
         'collective_megabytes': sum(found.collectives) / 1e6,
+        'hosts': hosts,
+        'network_ms': 1e3 * 8 * 2 * (devices - 1) / devices * sum(found.collectives) / (1e9 * network),
         'temporary_megabytes': compiled.memory_analysis().temp_size_in_bytes / 1e6,
         'compile_seconds': seconds,
         'least_ms_kernels': 1e3 * kernels,
@@ -160,7 +174,7 @@ def head(names: list[str]) -> str:
 
 def title(one: dict[str, Any]) -> str:
     """Which program it is."""
-    gpus = f'{one["devices"]} x {one["gpu"].upper()}'
+    gpus = f'{one["devices"]} x {one["gpu"].upper()}' + (f' in {one["hosts"]} hosts' if one['hosts'] > 1 else '')
     return f'{one["network"]}, {one["dtype"]}, {one["form"]}, batch {one["batch_size"]:,}, {gpus}'
 
 
@@ -201,6 +215,10 @@ def main() -> None:
     )
     parser.add_argument('--gpu', default='h200', choices=sorted(file.stem for file in DEVICES.glob('*.txtpb')))
     parser.add_argument('--devices', nargs='+', type=int, default=[1])
+    parser.add_argument('--hosts', type=int, default=1, help='that share the devices evenly')
+    parser.add_argument(
+        '--network', type=float, default=400.0, help='Gbit/s of each GPU, by which a ring would sum what is exchanged'
+    )
     parser.add_argument('--batch_sizes', nargs='+', type=int, default=[128], help='of networks; a config has its own')
     parser.add_argument('--size', type=int, default=32, help='of the images')
     parser.add_argument(
@@ -227,7 +245,8 @@ def main() -> None:
             for form in options.forms:
                 for devices in options.devices:
                     for batch in options.batch_sizes:
-                        case = (network, dtype, form, options.gpu, devices, batch, options.size, changes)
+                        of_gpus = options.hosts, options.network
+                        case = (network, dtype, form, options.gpu, devices, batch, options.size, *of_gpus, changes)
                         results.append(in_a_process(options.dump, *case))
                         print(row(results[-1]), flush=True)
                         for kind, number in results[-1]['kinds'].items() if options.kinds else ():

@@ -60,6 +60,10 @@ def main() -> int:
     parser.add_argument('--dry-run', action='store_true', help='only show the commands of the runs that are to do')
     parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each trains one run at a time')
     parser.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='where the runs go')
+    parser.add_argument('--nodes', type=int, default=1, help='hosts of each run on Slurm')
+    parser.add_argument(
+        '--gpus-per-node', type=int, default=1, help='of each of these hosts, with a process for each GPU'
+    )
     parser.add_argument(
         '--slurm',
         action='append',
@@ -126,8 +130,9 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
         print(f'{job.name}: another program trains it, {describe(runs[job])}')
     failed: dict[Any, str] = {}
     if options.launcher == 'slurm' and to_do:
-        parameters = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
-        submitted = slurm.submit(to_do, plan.folder / 'slurm', {'gpus_per_node': 1, **parameters})
+        given = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
+        parameters = slurm.parameters(options.nodes, options.gpus_per_node) | given
+        submitted = slurm.submit(to_do, plan.folder / 'slurm', parameters)
         print(f'submitted as job array {submitted[0].job_id.partition("_")[0]}; Ctrl-C leaves it running', flush=True)
         failed = slurm.wait(to_do, submitted)
     elif to_do:

@@ -188,10 +188,10 @@ class RunFolder:
 
     def write_failure(self, reason: str | None) -> None:
         """Keeps why the run failed; None, at the next start, forgets it."""
-        if reason is None:
-            (self.path / 'failure.txt').unlink(missing_ok=True)
-        else:
+        if reason is not None:
             self.write_text('failure.txt', reason + '\n')
+        elif self.writes:
+            (self.path / 'failure.txt').unlink(missing_ok=True)
 
     def is_rehearsal(self) -> bool:
         """Whether a study trained it as one."""

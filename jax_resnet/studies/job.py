@@ -12,24 +12,28 @@ import threading
 from pathlib import Path
 
 from jax_resnet import command_line
-from jax_resnet.backend import huge_pages
+from jax_resnet.backend import huge_pages, joining
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs.run_folder import RunFolder
 
 
 def train(folder: str | Path) -> None:
     """Trains the run of a folder that has a config; what made it fail is left there.
+
+    On Slurm, where a job has several processes, each calls this.
 
     Raises:
         UserError: as `training.train`.
     """
     from jax_resnet import training
     from jax_resnet.backend import compilation_cache
-    from jax_resnet.runs.run_folder import RunFolder
 
+    place = joining.find(None, None, None)
     compilation_cache.enable()
-    run_folder = RunFolder(folder)
+    run_folder = RunFolder(folder, writes=place is None or place.index == 0)
     try:
-        training.train(run_folder.config(), folder, progress=_progress())
+        with joining.joined(place):
+            training.train(run_folder.config(), folder, progress=_progress())
         run_folder.write_failure(None)
     except (Stopped, ConfigError):  # neither says anything of the run itself: such a folder is in use, or wrong
         raise

@@ -14,6 +14,28 @@ from jax_resnet.studies.state import describe, prepare, run_of
 SECONDS_BETWEEN_LOOKS = 5.0
 
 
+class Train:
+    """What submitit runs in each process of a job; a job whose time is over goes on as the same job, queued again."""
+
+    def __call__(self, folder: str) -> None:
+        """Trains the run of a folder."""
+        train(folder)
+
+    def checkpoint(self, folder: str) -> Any:
+        """What is to run when the job begins again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, folder)
+
+
+def parameters(nodes: int, gpus_per_node: int) -> dict[str, int]:
+    """Those of submitit for runs of several hosts, with a process for each GPU. Raises ConfigError for none."""
+    for flag, value in (('--nodes', nodes), ('--gpus-per-node', gpus_per_node)):
+        if value < 1:
+            raise ConfigError(f'{flag}={value}: must be at least 1')
+    return {'nodes': nodes, 'gpus_per_node': gpus_per_node, 'tasks_per_node': gpus_per_node}
+
+
 def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster: str = 'slurm') -> list[Any]:
     """Submits the jobs of a study as one array.
 
@@ -40,7 +62,7 @@ def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster:
         executor.update_parameters(**{'name': 'jax_resnet', 'timeout_min': 24 * 60, **options})
     except (RuntimeError, NameError, TypeError, ValueError) as e:
         raise ConfigError(f'--launcher={cluster}: {" ".join(str(e).split())}') from None
-    return executor.map_array(train, [str(job.folder.absolute()) for job in jobs])
+    return executor.map_array(Train(), [str(job.folder.absolute()) for job in jobs])
 
 
 def wait(jobs: Sequence[Job], submitted: Sequence[Any]) -> dict[Job, str]:

@@ -1,0 +1,99 @@
+"""The script of docs/cluster.md, and a study's jobs of several processes, by a stand-in for Slurm on this machine."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jax_resnet.runs.run_folder import RunFolder
+from tests.processes import ROOT, SMALL
+
+STAND_IN = ROOT / 'tests' / 'studies' / 'stand_in_slurm.py'
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The commands, on the path; the folder of the jobs."""
+    for name in ('sbatch', 'srun', 'scontrol', 'sacct'):
+        command = tmp_path / 'bin' / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} {name} "$@"\n')
+        command.chmod(0o755)
+    (tmp_path / 'jobs').mkdir()
+    monkeypatch.setenv('PATH', f'{tmp_path / "bin"}:{os.environ["PATH"]}')
+    monkeypatch.setenv('STAND_IN_SLURM', str(tmp_path / 'jobs'))
+    monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
+    monkeypatch.setenv('JAX_NUM_CPU_DEVICES', '1')
+    yield tmp_path / 'jobs'
+    for task in tmp_path.glob('jobs/*/task*'):
+        try:
+            os.kill(int(task.read_text()), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def wait_for(path: Path, text: str = '', seconds: float = 150.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists() or text not in path.read_text():
+        assert time.monotonic() < end, path.read_text() if path.exists() else path
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_the_script_of_the_documentation_is_requeued_and_finishes(slurm: Path, tmp_path: Path) -> None:
+    (script,) = re.findall(r'```bash\n(.*?)```', (ROOT / 'docs' / 'cluster.md').read_text(), re.DOTALL)
+    begin = f'cd {ROOT}\nexec >> {tmp_path}/log 2>&1\n'
+    changes = {
+        '--ntasks-per-node=8': '--ntasks-per-node=1',
+        '. .venv/bin/activate\n': begin,
+        'srun python': f'srun {sys.executable}',
+        '--config=configs/goyal_imagenet.py:4096 --config.dataset.manual_dir=DIR': ' '.join(
+            [*(f"'{word}'" for word in SMALL), '--config.train_for="120 steps"', f'--workdir={tmp_path / "run"}']
+        ),
+    }
+    for old, new in changes.items():
+        assert script.count(old) == 1, old
+        script = script.replace(old, new)
+    (tmp_path / 'train.sh').write_text(script)
+    said = subprocess.run(['sbatch', tmp_path / 'train.sh'], capture_output=True, text=True, check=True).stdout
+    number = said.split()[-1]
+    wait_for(tmp_path / 'log', 'step 3')
+    os.kill(int((slurm / number / 'task1').read_text()), signal.SIGTERM)
+    wait_for(slurm / number / 'ended0')
+    log = (tmp_path / 'log').read_text()
+    assert 'stopped by SIGTERM at step ' in log and 'continued from step ' in log
+    assert ' in 2 processes' in log
+    assert RunFolder(tmp_path / 'run').summary() is not None
+    steps = [json.loads(line)['step'] for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
+    assert steps == list(range(10, 121, 10))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
+def test_a_study_s_run_has_several_nodes(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.studies.conftest import STUDY
+
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    (tmp_path / 'small.py').write_text(STUDY.replace("'parallel.devices': 1,", ''))
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py:0.1', '--launcher=slurm', '--nodes=2']
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done
+    (summary,) = tmp_path.glob('runs/**/summary.json')
+    assert json.loads(summary.read_text())['device'].endswith(' in 2 processes')
+
+
+def test_hosts_that_cannot_be_are_a_line(tmp_path: Path) -> None:
+    from jax_resnet.errors import ConfigError
+    from jax_resnet.studies import slurm
+
+    with pytest.raises(ConfigError, match='--nodes=0: must be at least 1'):
+        slurm.parameters(0, 1)
+    assert slurm.parameters(2, 8) == {'nodes': 2, 'gpus_per_node': 8, 'tasks_per_node': 8}
