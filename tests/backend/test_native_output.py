@@ -1,0 +1,51 @@
+"""What C++ prints, and how it aborts, in a process of its own."""
+
+import subprocess
+import sys
+import textwrap
+
+BEGIN = """
+import os, sys, time
+from jax_resnet.backend.native_output import NativeOutput
+NativeOutput(75, lambda: 'process 0 (node01:1234) is missing')
+"""
+
+
+def run(body: str) -> subprocess.CompletedProcess:
+    script = BEGIN + textwrap.dedent(body)
+    return subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, timeout=60)
+
+
+def test_noise_is_dropped_and_all_else_is_shown() -> None:
+    done = run("""
+        os.write(1, b'[Gloo] Rank 0 is connected to 1 peer ranks.\\n')
+        os.write(2, b'E1126 06:25:33.3 7 coordination_service_agent.cc:289] Polled an error\\nmore of it\\n')
+        os.write(2, b'W1126 06:25:33.3 7 cuda.cc:1] a warning\\nmore of this\\n')
+        print('a line of Python')
+        print('an error of Python', file=sys.stderr)
+        time.sleep(0.5)
+    """)
+    assert done.stdout == 'a line of Python\n'
+    assert sorted(done.stderr.splitlines()) == [
+        'W1126 06:25:33.3 7 cuda.cc:1] a warning',
+        'an error of Python',
+        'more of this',
+    ]
+
+
+def test_the_abort_where_the_coordinator_is_gone_is_one_line() -> None:
+    done = run("""
+        os.write(2, b'F1126 06:25 9 client.h:80] Terminating process because the JAX distributed service ...\\n@ 0x7f\\n')
+        os.abort()
+    """)
+    assert (done.returncode, done.stdout) == (75, '')
+    assert done.stderr == 'process 0 (node01:1234) is missing\n'
+
+
+def test_another_abort_stays_one() -> None:
+    done = run("""
+        os.write(2, b'F1126 06:25:33.3 9 nccl.cc:80] no such adapter\\n')
+        os.abort()
+    """)
+    assert done.returncode == -6
+    assert done.stderr.startswith('F1126 06:25:33.3 9 nccl.cc:80] no such adapter\n')

@@ -1,0 +1,83 @@
+"""The watch of processes over each other, with a coordinator in memory."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from jax_resnet.backend import watch
+from jax_resnet.backend.watch import MISSING, Watch
+
+
+class Coordinator:
+    """What JAX's client offers; it can be silent."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+        self.is_silent = False
+
+    def key_value_set(self, name: str, value: str, allow_overwrite: bool = False) -> None:
+        if self.is_silent or (name in self.held and not allow_overwrite):
+            raise RuntimeError
+        self.held[name] = value
+
+    def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
+        if self.is_silent:
+            raise RuntimeError
+        return [(name, value) for name, value in self.held.items() if name.startswith(f'{folder}/')]
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
+    """The exit codes of processes that ended; here each lives on, and ends once more by its timer."""
+    found: set[int] = set()
+    monkeypatch.setattr(watch.os, '_exit', found.add)
+    monkeypatch.setattr(watch, 'SECONDS_BETWEEN_PULSES', 0.05)
+    monkeypatch.setattr(watch, 'SECONDS_TO_LEAVE', 0.2)
+    yield found
+
+
+def pair(coordinator: Coordinator, patience: float) -> list[Watch]:
+    made = [Watch(coordinator, 'node01:1234', index, 2, patience) for index in range(2)]
+    for one in made:
+        one.start()
+    return made
+
+
+def test_those_that_are_alive_go_on(ends: set[int]) -> None:
+    watches = pair(Coordinator(), 0.5)
+    time.sleep(1.5)
+    for one in watches:
+        one.stop()
+    assert ends == set()
+
+
+def test_one_that_falls_silent_is_named(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+    watches = pair(Coordinator(), 0.5)
+    time.sleep(0.3)
+    watches[1].stop()
+    time.sleep(1.5)
+    assert ends == {MISSING}
+    error = capfd.readouterr().err
+    assert error.startswith('process 1 of 2 (') and 'is missing: nothing was heard from it for' in error
+    assert error.count('\n') == 1
+
+
+def test_a_coordinator_that_is_silent_is_process_0(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+    coordinator = Coordinator()
+    watches = pair(coordinator, 0.5)
+    watches[0].stop()
+    coordinator.is_silent = True
+    time.sleep(1.5)
+    assert ends == {MISSING}
+    assert capfd.readouterr().err.startswith('process 0 (node01:1234) is missing; the same command continues')
+
+
+def test_who_ends_by_an_error_tells_the_others(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+    watches = pair(Coordinator(), 5)
+    time.sleep(0.3)
+    watches[1].announce(2, 'a.jpg cannot be read')
+    time.sleep(1)
+    assert ends == {2}
+    error = capfd.readouterr().err
+    assert error.startswith('process 1 of 2 (') and error.endswith('has ended: a.jpg cannot be read\n')
