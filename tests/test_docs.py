@@ -96,6 +96,12 @@ SHELL: dict[str, list[str] | None] = {
         '--list'],
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
     '--slurm=slurm_partition=gpu': None,
+    # tests/training/test_processes.py and tests/test_cluster.py have several processes
+    'python main.py --config=configs/resnet50_imagenet.py --config.dataset.manual_dir=DIR': None,
+    'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
+    'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
+    'python -m jax_resnet.study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
+    '--slurm=slurm_partition=gpu --slurm=timeout_min=1440': None,
     'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
     'python -m jax_resnet.results add runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,

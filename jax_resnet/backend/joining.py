@@ -134,8 +134,8 @@ def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 6
         jax.distributed.shutdown()
         raise
     except BaseException as e:
-        if isinstance(e, jax.errors.JaxRuntimeError):
-            watch.suspect()
+        if isinstance(e, Exception) and not isinstance(e, UserError):
+            watch.suspect()  # JAX's errors of a broken connection have no class of their own
         code = e.exit_code if isinstance(e, UserError) else 1
         watch.announce(code, ' '.join(str(e).split()) or type(e).__name__)
         atexit.register(_leave, watch.leave, code)
