@@ -15,6 +15,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
+from tests.faults.test_kills import of_pictures
 from tests.processes import SMALL, Several
 
 FIRST = ('--config.keep_every=1 steps',)
@@ -95,6 +96,33 @@ def test_processes_that_are_not_one_run_are_told_so(tmp_path: Path) -> None:
         for ended in several.wait():
             assert ended.code == 2
             assert ended.errors.strip().endswith('processes 1 have another config than process 0')
+
+
+@pytest.mark.slow
+def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
+    """The first step is that of one process up to rounding; so is the evaluation of one checkpoint, by ten crops too."""
+    pictures = [
+        *(*of_pictures(tmp_path), *FIRST, '--config.batch_size=32', '--config.batch_norm.group_size=16'),
+        *('--config.train_for=9 steps', '--config.evaluate_every=5 steps', '--config.pictures.protocol=ten_crop'),
+    ]
+    for count in (1, 2):
+        arguments = [*pictures, f'--workdir={tmp_path / str(count)}']
+        with Several(count, 2 // count, tmp_path / f'output{count}', arguments) as several:
+            assert [ended.code for ended in several.wait()] == [0] * count, several.texts()
+    whole, parts = (state(tmp_path / str(count), 1) for count in (1, 2))
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    alone, by_two = (RunFolder(tmp_path / str(count)).summary() for count in (1, 2))
+    assert alone is not None and by_two is not None
+    again = tmp_path / 'again'
+    shutil.copytree(tmp_path / '1' / 'checkpoints', again / 'checkpoints')
+    shutil.copy(tmp_path / '1' / 'config.json', again)
+    with Several(2, 1, tmp_path / 'output', [*pictures, f'--workdir={again}']) as several:
+        assert [ended.code for ended in several.wait()] == [0, 0], several.texts()
+    found = RunFolder(again).summary()
+    assert found is not None
+    for name in ('final_test_error', 'protocol_test_error', 'class_errors'):
+        assert found[name] == alone[name], name
 
 
 @pytest.mark.slow  # it waits for a shared file system
