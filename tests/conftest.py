@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from configs import base
+from jax_resnet.backend import compilation_cache
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -25,10 +26,11 @@ of_damage = pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableException
 
 @pytest.fixture(scope='session', autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of decoded data of the tests' own, shared by pytest-xdist's workers."""
+    """A cache of decoded data and of programs of the tests' own, shared by pytest-xdist's workers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'cache'
     os.environ['XDG_CACHE_HOME'] = str(folder)
+    compilation_cache.enable()  # so that a program is compiled once for all tests
     return folder
 
 

@@ -1,6 +1,6 @@
 """Faults of several processes: each ends within its time by one line, none is left, and the same command goes on.
 
-Three run in the suite; `make soak` runs all: a kill, a stop, a freeze or a cable that is pulled, at five moments, of
+Two run in the suite; `make soak` runs all: a kill, a stop, a freeze or a cable that is pulled, at five moments, of
 process 0 or another. The cables are those of network namespaces (Debian's iproute2, as root).
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import assert_equal_trees
 from tests.processes import SMALL, Ended, Several
 from tests.training.test_processes import metrics, state
@@ -86,7 +87,7 @@ def check_continued(folder: Path, undisturbed: Path) -> None:
         np.testing.assert_array_equal(mine['logits'], its['logits'])
 
 
-FAST = {('killed', 'step', 0), ('killed', 'step', 1), ('frozen', 'step', 1)}
+FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,25 @@ def test_a_stop_of_one_ends_all(moment: str, faulty: int, undisturbed: Path, tmp
         assert [one.code for one in ended] == [143, 143]
         assert 'stopped by SIGTERM at step ' in ended[0].errors
     check_continued(folder, undisturbed)
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_changes_from_kill_to_kill(tmp_path: Path) -> None:
+    """4, 1, 2, 4 and 1 processes with four devices together: every line of metrics comes once."""
+    folder = tmp_path / 'run'
+    command = [*arguments(folder), '--config.train_for=120 steps', '--config.evaluate_every=7 steps']
+    for number, count in enumerate((4, 1, 2, 4)):
+        with Several(count, 4 // count, tmp_path / f'output{number}', command) as several:
+            several.wait_for('step ' if number == 0 else 'epoch ')
+            time.sleep(0.3)
+            several.send(count - 1, signal.SIGKILL)
+            assert [ended.code for ended in several.wait(MOST_SECONDS)] == [75] * (count - 1) + [-signal.SIGKILL]
+        print(f'{count} processes, killed; lines of {[line["step"] for line in metrics(folder)]}')
+    with Several(1, 4, tmp_path / 'output', command) as several:
+        assert several.wait()[0].code == 0, several.texts()
+    assert [line['step'] for line in metrics(folder)] == [*range(7, 120, 7), 120]
+    devices = [start['device'] for start in RunFolder(folder).starts()]
+    assert [' in ' in device for device in devices] == [True, False, True, True, False], devices
 
 
 @pytest.fixture
