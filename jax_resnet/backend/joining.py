@@ -6,6 +6,7 @@ Slurm and Open MPI say which process of how many this one is; without them, the 
 import atexit
 import contextlib
 import errno
+import logging
 import os
 import re
 import socket
@@ -18,6 +19,9 @@ from jax_resnet.backend.gpus import find_gpus
 from jax_resnet.backend.native_output import NativeOutput
 from jax_resnet.backend.watch import MISSING, Watch
 from jax_resnet.errors import ConfigError, Diverged, Stopped, UserError
+
+LEAST_PATIENCE = 5.0
+"""Seconds: a process that starts or compiles may say nothing for some."""
 
 
 @dataclass(frozen=True)
@@ -116,22 +120,19 @@ def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 6
         patience: seconds that nothing may be heard from one of them.
 
     Raises:
-        ConfigError: process 0 cannot be reached, or its port is taken.
+        ConfigError: process 0 cannot be reached, its port is taken, or a time cannot be.
     """
     if place is None:
         yield
         return
+    for flag, seconds, least in (('--join_timeout', join_timeout, 1), ('--patience', patience, LEAST_PATIENCE)):
+        if not least <= seconds < float('inf'):
+            raise ConfigError(f'{flag}={seconds:g}: must be a number of seconds, at least {least:g}')
     watch = _join(place, join_timeout, patience)
-    import jax
-
-    from jax_resnet.backend import processes
-
     try:
         yield
     except (Stopped, Diverged):
-        processes.meet('the end')
-        watch.stop()
-        jax.distributed.shutdown()
+        _part(watch)
         raise
     except BaseException as e:
         if isinstance(e, Exception) and not isinstance(e, UserError):
@@ -140,9 +141,7 @@ def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 6
         watch.announce(code, ' '.join(str(e).split()) or type(e).__name__)
         atexit.register(_leave, watch.leave, code)
         raise
-    processes.meet('the end')
-    watch.stop()
-    jax.distributed.shutdown()
+    _part(watch)
 
 
 def _join(place: Place, join_timeout: float, patience: float) -> Watch:
@@ -173,6 +172,8 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
         initialization_timeout=max(1, round(end - time.monotonic())),
         heartbeat_timeout_seconds=round(10 * patience) + 60,  # the watch is to be first
     )
+    if place.index:
+        logging.getLogger('jax_resnet').setLevel(logging.WARNING)  # process 0 tells how the run is
     watches.append(Watch(processes.client(), place.address, place.index, place.count, patience))
     watches[0].start()
     return watches[0]
@@ -210,6 +211,17 @@ def _own_gpus(place: Place, gpus: Sequence[str]) -> list[int] | None:
     if place.of_host == 1 or not each or 'SLURM_GPUS_PER_TASK' in os.environ:
         return None
     return list(range(place.index_on_host * each, (place.index_on_host + 1) * each))
+
+
+def _part(watch: Watch) -> None:
+    """All leave together."""
+    import jax
+
+    from jax_resnet.backend import processes
+
+    processes.meet('the end')
+    watch.stop()
+    jax.distributed.shutdown()
 
 
 def _leave(leave: Callable[[], None], code: int) -> None:

@@ -81,6 +81,15 @@ def test_a_place_that_cannot_be_is_a_line(given: tuple, message: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ('times', 'message'),
+    [((0, 60), '--join_timeout=0'), ((60, 1), '--patience=1: '), ((60, float('nan')), '--patience=')],
+)
+def test_times_that_cannot_be_are_a_line(times: tuple[float, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message), joining.joined(Place('localhost:1', 2, 0), *times):
+        pass
+
+
 def test_the_gpus_of_a_host_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = [str(number) for number in range(8)]
     assert joining._own_gpus(Place('a:1', 2, 1), gpus) is None, 'one process a host has all'
