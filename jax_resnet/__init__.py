@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jax_resnet.training.trained import Trained
 
+__version__ = '0.1.0'
+
 
 def load(path: str | Path, config: Mapping[str, Any] | None = None) -> 'Trained':
     """A trained network, of a run folder or a file of weights, ready to use. See `training.trained.load`."""
