@@ -1,7 +1,7 @@
-"""Files of arrays by name, .safetensors and .npz. Nothing is ever unpickled, and no file is taken at its word.
+"""Reads and writes files of named arrays, .safetensors and .npz. Nothing is ever unpickled, and every file is checked.
 
-numpy reads as much of a member as its header says, so that a damaged header gives shifted or missing numbers: here each
-member is read whole, with its checksum, and must be as long as its header says.
+numpy reads only as much of an .npz member as the member's header says. A damaged header then gives shifted or missing
+numbers. This module reads each member whole, verifies its checksum, and checks that its length is what the header says.
 """
 
 import io
@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from safetensors.numpy import load, save
 
 MOST_BYTES = 2**33
-"""Of the arrays of an .npz file, unpacked: more than any network here, and less than what would fill a machine."""
+"""Upper limit on the unpacked size of an .npz file: larger than any network here, and less than a machine's memory."""
 
 
 def from_npz(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file. Raises ValueError where it is damaged, too large or none."""
+    """Returns the arrays of an .npz file. Raises ValueError if the content is damaged, too large or no .npz file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
@@ -27,19 +27,19 @@ def from_npz(content: bytes) -> dict[str, np.ndarray]:
             if len({member.filename for member in members}) < len(members):
                 raise ValueError('two arrays of one name')
             return {member.filename.removesuffix('.npy'): _array(archive.read(member)) for member in members}
-    except Exception as e:  # numpy, zipfile, zlib, tokenize and ast raise many kinds for a file that is foreign
+    except Exception as e:  # for such files numpy, zipfile, zlib, tokenize and ast raise many types of exception
         raise ValueError(' '.join(str(e).split())[:200] or type(e).__name__) from None
 
 
 def as_npz(arrays: Mapping[str, ArrayLike], compressed: bool = True) -> bytes:
-    """The content of an .npz file."""
+    """Returns the content of an .npz file with these arrays."""
     content = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(content, allow_pickle=False, **arrays)
     return content.getvalue()
 
 
 def from_safetensors(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a .safetensors file. Raises ValueError where it is damaged, or has a type that numpy lacks."""
+    """Returns the arrays of a .safetensors file. Raises ValueError if it is damaged or has a type that numpy lacks."""
     try:
         return dict(load(content))
     except KeyError as e:
@@ -49,13 +49,13 @@ def from_safetensors(content: bytes) -> dict[str, np.ndarray]:
 
 
 def as_safetensors(arrays: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The content of a .safetensors file, with texts by name in its header."""
+    """Returns the content of a .safetensors file. Its header holds `metadata`, named texts."""
     named = {name: np.asarray(array, order='C') for name, array in arrays.items()}
     return bytes(save(named, dict(metadata) if metadata else None))
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
-    """The texts in the header of a .safetensors file that `from_safetensors` has read."""
+    """Returns the named texts in the header of a .safetensors file. `from_safetensors` must check the file first."""
     length = int.from_bytes(content[:8], 'little')
     texts: dict[str, str] = json.loads(content[8 : 8 + length]).get('__metadata__') or {}
     return texts

@@ -1,4 +1,4 @@
-"""TensorBoard's events of a run: a picture of metrics.jsonl, drawn anew at each start, so that no kill leaves a gap."""
+"""TensorBoard's events of a run. Each start writes them again from metrics.jsonl, so that a kill leaves no gap."""
 
 import shutil
 import time
@@ -8,14 +8,16 @@ from typing import Any
 
 
 class Events:
-    """Writes a scalar for each field of each line of metrics, on disk when `add` returns. No thread is involved.
+    """Writes one scalar for each field of each line of metrics. The scalars are on disk when `add` returns.
+
+    It starts no thread.
 
     Args:
-        folder: for TensorBoard; what it holds is replaced.
-        metrics: the lines so far.
+        folder: the folder for TensorBoard. Its old content is removed.
+        metrics: the lines that metrics.jsonl already has.
 
     Raises:
-        OSError: here and in `add`, where it cannot be written.
+        OSError: the folder or the file cannot be written. `add` raises it, too.
     """
 
     def __init__(self, folder: Path, metrics: Iterable[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Which runs and studies lie beneath some paths."""
+"""Finds the runs and studies in folders and their subfolders."""
 
 import os
 import re
@@ -14,10 +14,14 @@ from jax_resnet.runs.run_folder import REPLACED
 
 
 def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
-    """(descriptions of studies, run folders and files of results) at or beneath the paths, each once, in order.
+    """Finds the studies and the runs in these folders and their subfolders.
+
+    Returns:
+        The description files of studies (study.json); and the run folders and result files. Each path is listed once,
+        in the order of the search.
 
     Raises:
-        ConfigError: a path that does not exist, or with neither at or beneath it.
+        ConfigError: a path is not a folder, or has neither runs nor studies.
     """
     studies: dict[Path, None] = {}
     runs: dict[Path, None] = {}
@@ -41,7 +45,7 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
 
 
 def read_study(path: Path) -> dict[str, Any]:
-    """The description of a study, as `schemas.Study` has it. Raises ConfigError where it is missing or damaged."""
+    """Returns the content of a study.json, see `schemas.Study`. Raises ConfigError if it is missing or damaged."""
     try:
         content = files.read(path)
     except OSError as e:

@@ -1,4 +1,4 @@
-"""The lock of a run folder: one program trains there at a time. The system keeps it while that program runs."""
+"""The lock of a run folder: only one program at a time trains there. The system releases it when the program ends."""
 
 import contextlib
 import fcntl
@@ -11,15 +11,15 @@ from jax_resnet import files
 from jax_resnet.errors import ConfigError
 
 PATIENCE = 1.0
-"""Seconds that a start waits for the lock: `is_held` has it for a moment."""
+"""How many seconds a start waits for the lock, because `is_held` also takes it for a moment."""
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keeps other programs out of a run folder.
+    """Holds the lock of a run folder, so that no other program trains there.
 
     Raises:
-        ConfigError: another program trains here; or the lock is a link, or no file.
+        ConfigError: another program trains here; or the lock cannot be opened, for example because it is a link.
     """
     path, end = folder / 'lock', time.monotonic() + PATIENCE
     try:
@@ -43,7 +43,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a program trains in a run folder; nothing is written, and those who look do not see each other."""
+    """Whether a program trains in a run folder. This writes nothing, and several callers do not disturb each other."""
     try:
         descriptor = files.open_file(folder / 'lock', os.O_RDONLY)
     except OSError:
@@ -52,7 +52,7 @@ def is_held(folder: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # of a file system without locks
+    except OSError:  # the file system has no locks
         return False
     finally:
         os.close(descriptor)

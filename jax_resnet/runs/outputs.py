@@ -1,4 +1,4 @@
-"""The arrays of a run folder, each checked when it is read: what the network takes, and what it answered."""
+"""The arrays of a run folder: the preprocessing of the images, and the predictions. Each array is checked when read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,20 +12,21 @@ from jax_resnet.files import shown
 from jax_resnet.runs import arrays
 
 MOST_LOGITS = 100
-"""Classes up to which predictions.npz has every logit. With 1,000, those of 50,000 examples would be 200 MB."""
+"""Up to this number of classes, predictions.npz has all logits. 1,000 classes and 50,000 examples would be 200 MB."""
 
 LIKELIEST = 5
-"""The classes of each example that it has otherwise."""
+"""With more classes, predictions.npz has only this many, the most likely ones, for each example."""
 
 
 class Preprocessing(NamedTuple):
     """What a network's input and output mean.
 
     Attributes:
-        mean, std: of pixels in [0, 1], float32, [height, width, channels], [channels] or [].
-        crop: height and width of the central crop that is evaluated; 0 is the whole image.
+        mean, std: the mean and standard deviation of pixels in [0, 1], float32 of shape [height, width, channels],
+            [channels] or [].
+        crop: height and width of the central crop that evaluations use; 0 means the whole image.
         image_shape: (height, width, channels) of the images.
-        class_names: one per output.
+        class_names: one for each output of the network.
     """
 
     mean: np.ndarray
@@ -36,7 +37,7 @@ class Preprocessing(NamedTuple):
 
 
 def preprocessing(folder: Path) -> Preprocessing:
-    """What the network of a run takes. Raises ConfigError where preprocessing.npz is missing or damaged."""
+    """Returns the preprocessing of a run. Raises ConfigError if preprocessing.npz is missing or damaged."""
     path = folder / 'preprocessing.npz'
     found = _read(path, 'mean', 'std', 'crop', 'image_shape', 'class_names')
     try:
@@ -52,7 +53,7 @@ def preprocessing(folder: Path) -> Preprocessing:
 
 
 def checked(mean: np.ndarray, std: np.ndarray, crop: int, image_shape: object, class_names: object) -> Preprocessing:
-    """The same, where it can be; else ValueError or TypeError."""
+    """Checks these values and returns them as a `Preprocessing`. Raises ValueError or TypeError if they do not fit."""
     height, width, channels = map(int, image_shape)  # type: ignore[call-overload]
     names = tuple(map(str, class_names))  # type: ignore[call-overload]
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
@@ -66,7 +67,7 @@ def checked(mean: np.ndarray, std: np.ndarray, crop: int, image_shape: object, c
 
 
 def class_names(folder: Path) -> list[str]:
-    """Of the network's outputs. Raises ConfigError where preprocessing.npz is missing or damaged."""
+    """Returns the names of the classes. Raises ConfigError if preprocessing.npz is missing or damaged."""
     path = folder / 'preprocessing.npz'
     names = _read(path, 'class_names')['class_names']
     if names.ndim != 1:
@@ -75,13 +76,13 @@ def class_names(folder: Path) -> list[str]:
 
 
 class Predictions(NamedTuple):
-    """What a network answered on the test split, n examples.
+    """What a network predicted for the n examples of the test split.
 
     Attributes:
         classes: the k most likely classes of each example, the most likely first, int [n, k].
         probabilities: their softmax, float [n, k].
-        labels: the right classes, int [n].
-        class_names: one per output of the network.
+        labels: the true classes, int [n].
+        class_names: one for each output of the network.
     """
 
     classes: np.ndarray
@@ -91,14 +92,15 @@ class Predictions(NamedTuple):
 
 
 def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of predictions.npz.
+    """Returns the arrays to write into predictions.npz.
 
     Args:
-        logits: of the test split, float [n, classes].
-        labels: the right classes, int [n].
+        logits: the predictions for the test split, float [n, classes].
+        labels: the true classes, int [n].
 
     Returns:
-        `logits` and `labels`; above MOST_LOGITS classes `classes`, `probabilities` and `labels`, as in `Predictions`.
+        `logits` and `labels`. With more than MOST_LOGITS classes, `classes`, `probabilities` and `labels` instead, as
+        in `Predictions`.
     """
     if logits.shape[1] <= MOST_LOGITS:
         return {'logits': logits, 'labels': labels}
@@ -107,10 +109,10 @@ def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
 
 
 def predictions(folder: Path) -> Predictions | None:
-    """What predictions.npz has, in either form, if it is there.
+    """Reads predictions.npz, with logits or with the likeliest classes. Returns None if there is no such file.
 
     Raises:
-        ConfigError: it is damaged, or does not fit the names of the classes in preprocessing.npz.
+        ConfigError: the file is damaged, or does not fit the names of the classes in preprocessing.npz.
     """
     path = folder / 'predictions.npz'
     if not path.exists():
@@ -123,10 +125,14 @@ def predictions(folder: Path) -> Predictions | None:
 
 
 def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
-    """index, int [n], into the predictions, and images, uint8 [n, height, width, channels], if they are there.
+    """Reads mistakes.npz: images of wrongly predicted examples.
+
+    Returns:
+        index: the positions of the n examples in the predictions, int [n]; images: uint8 [n, height, width, channels].
+        None if there is no mistakes.npz or no predictions.npz.
 
     Raises:
-        ConfigError: they are damaged.
+        ConfigError: one of the files is damaged.
     """
     path, answers = folder / 'mistakes.npz', predictions(folder)
     if not path.exists() or answers is None:
@@ -142,7 +148,7 @@ def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
 
 
 def _fitting(found: Mapping[str, np.ndarray], names: list[str]) -> Predictions:
-    """What the arrays of predictions.npz say, where they fit each other and the classes; else ValueError."""
+    """Makes `Predictions` of the arrays. Raises ValueError if they do not fit each other and the classes."""
     labels, count = found['labels'], len(names)
     if 'logits' in found:
         logits = found['logits']
@@ -159,15 +165,15 @@ def _fitting(found: Mapping[str, np.ndarray], names: list[str]) -> Predictions:
         raise ValueError('its arrays do not fit each other')
     if not all(((array >= 0) & (array < count)).all() for array in (classes, labels)):
         raise ValueError(f'it has a class that is none of {count}')
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # nor is what is no number
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN fails here, too
         raise ValueError('it has a probability that is none from 0 to 1')
     return Predictions(classes, probabilities, labels, names)
 
 
 def _likeliest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The LIKELIEST classes of each example, int32, the lower of two that are equal first; their softmax, float32."""
+    """Returns each example's LIKELIEST classes, int32, and their softmax, float32. In a tie, the lower class is first."""
     classes = np.argsort(-logits, axis=1, kind='stable')[:, :LIKELIEST].astype(np.int32)
-    with np.errstate(invalid='ignore'):  # a logit that is infinite has a softmax that is not a number
+    with np.errstate(invalid='ignore'):  # the softmax of an infinite logit is NaN
         z = logits.astype(np.float64)
         z -= z.max(1, keepdims=True)
         np.exp(z, out=z)

@@ -1,4 +1,4 @@
-"""From a JSON file to what it holds, by its description in `schemas`; or the line that says what is wrong."""
+"""Reads JSON files and checks them against their description in `schemas`. Errors are one line each."""
 
 import re
 from typing import Any
@@ -11,16 +11,16 @@ from jax_resnet.runs.schemas import Config
 
 
 def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
-    """What a JSON file holds, as dicts and lists, the numbers of its known fields of their types.
+    """Returns the content of a JSON file as dicts and lists. The described fields are converted to their types.
 
     Args:
-        content: of the file.
-        kind: a description of `schemas`, or a list of one.
-        name: of the file, for the message.
-        where: in the file, such as 'line 3: '.
+        content: the bytes of the file.
+        kind: a description from `schemas`, or a list of one.
+        name: the name of the file, for the message.
+        where: the place in the file, for the message, such as 'line 3: '.
 
     Raises:
-        ConfigError: a line that says which field is not as it must be, and what it is.
+        ConfigError: the file is damaged. The message says which field is wrong, what it must be and what it is.
     """
     try:
         value = msgspec.json.decode(content)
@@ -30,7 +30,7 @@ def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
 
 
 def check(value: Any, kind: Any, name: str, where: str = '') -> Any:
-    """As `parse`, of what is decoded already."""
+    """Checks and converts a value like `parse`, after the JSON is decoded."""
     try:
         return _merge(msgspec.convert(value, kind), value)
     except (msgspec.ValidationError, RecursionError, OverflowError) as e:
@@ -53,14 +53,14 @@ def _merge_struct(known: Struct, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_tuples(value: Any) -> Any:
-    """JSON has lists alone; the sequences of a config are tuples."""
+    """Turns lists into tuples: the sequences of a config are tuples, but JSON only has lists."""
     if isinstance(value, dict):
         return {name: _with_tuples(v) for name, v in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _explain(message: str, value: Any) -> str:
-    """'config.seed: expected `int`, got `str` (here 'x')', of msgspec's message."""
+    """Turns msgspec's message into one like 'config.seed: expected `int`, got `str` (it is 'x')'."""
     what, _, where = message.partition(' - at `$')
     where = where.rstrip('`').lstrip('.')
     what = (what[:1].lower() + what[1:]).replace('`object`', '`object` of fields')

@@ -1,4 +1,4 @@
-"""The results folder: a small JSON file for each finished run, from which tables are made and studies can go on."""
+"""The results folder: a small JSON file for each finished run. Tables are made from these; studies can reuse them."""
 
 import json
 import math
@@ -16,35 +16,36 @@ from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run_folder import RunFolder
 
 RESULTS = Path('results')
-"""Of the repository, as `runs` is where runs go."""
+"""The folder of results, in the repository; run folders are in `runs`."""
 
 
 def path_of(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
-    """Where the result of a run goes: `results/<config name>[-<argument>][/<overrides>]/seed<seed>.json`."""
+    """Returns the path for the result of a run: `results/<config name>[-<argument>][/<overrides>]/seed<seed>.json`."""
     *parts, name = _parts(config_file, overrides, seed)
     return Path(RESULTS, *parts, f'{name}.json')
 
 
 def weights_path_of(config_file: str, overrides: Mapping[str, Any]) -> Path:
-    """Where weights are published: `results/weights/<config name>[-<argument>][/<overrides>].safetensors`."""
+    """Returns the path of published weights: `results/weights/<config name>[-<argument>][/<overrides>].safetensors`."""
     *parts, name = _parts(config_file, overrides, 0)[:-1]
     return Path(RESULTS, 'weights', *parts, f'{name}.safetensors')
 
 
 def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of a finished run, as its file has it: what the run folder says, but for what it is called there.
+    """Collects the result of a finished run from its run folder. The result does not hold the folder's name.
 
     Args:
-        run_folder: of the run.
-        config_file: of the run, as on the command line of `main.py`.
-        overrides: the fields that were changed in it, by dotted name.
+        run_folder: the path of the run folder.
+        config_file: the config file of the run, as on the command line of `main.py`.
+        overrides: the fields that the run changed in that config, by dotted name.
 
     Returns:
-        `config_file`, `overrides`, `config`, `summary`; `environment`, a mapping for each start; and `metrics`, a list
-        for each field of metrics.jsonl, an element for each evaluation. Numbers have six digits.
+        A mapping with `config_file`, `overrides`, `config` and `summary`; `environment`, one mapping for each start of
+        the run; and `metrics`, one list for each field of metrics.jsonl, with one element for each evaluation. Numbers
+        of the summary and the metrics have six digits.
 
     Raises:
-        ConfigError: no run folder, a run that is not finished, or a rehearsal.
+        ConfigError: the folder is no run folder, or the run is not finished, a rehearsal, or has files that disagree.
     """
     folder = RunFolder(run_folder)
     config, summary, metrics = folder.config(), folder.summary(), folder.metrics()
@@ -68,7 +69,7 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
 
 
 def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Raises ConfigError where a summary is not of the last line of metrics, or not of its own counts."""
+    """Raises ConfigError if the summary contradicts the last line of the metrics, or its own counts."""
     steps, count = [line['step'] for line in metrics], summary['test_count']
     if steps != sorted(set(steps)) or not steps or steps[-1] != summary['steps']:
         raise ConfigError(f'{shown(path)}: metrics.jsonl must end at step {summary["steps"]:,}, as summary.json does')
@@ -82,15 +83,15 @@ def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, 
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config without this machine's folders of data."""
+    """Returns the config without the paths of this machine's data folders."""
     return {**config, 'dataset': {**config['dataset'], 'data_dir': None, 'manual_dir': None}}
 
 
 def write(result: Mapping[str, Any]) -> Path:
-    """Writes the file of a result, and returns its path; the same result again changes nothing.
+    """Writes the file of a result and returns its path. Writing the same result again changes nothing.
 
     Raises:
-        ConfigError: the file there is of another run of this config and seed; or it cannot be written.
+        ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
     """
     path = path_of(result['config_file'], result['overrides'], result['config']['seed'])
     content = as_text(result).encode()
@@ -105,12 +106,12 @@ def write(result: Mapping[str, Any]) -> Path:
 
 
 def as_text(value: Any) -> str:
-    """JSON with a line for each list of numbers or texts."""
+    """Returns the value as JSON, with each list of numbers or texts on one line."""
     return _as_text(value, '\n') + '\n'
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A result. Raises ConfigError where its file is damaged."""
+    """Reads a result. Raises ConfigError if its file is missing or damaged."""
     try:
         return _read(path, path.stat().st_mtime_ns)
     except OSError as e:
@@ -118,15 +119,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def paths(folder: Path = RESULTS) -> list[Path]:
-    """The files of all results, in the order of their names."""
+    """Returns the paths of all results, sorted."""
     return sorted(folder.glob('**/seed*.json'))
 
 
 def find(config: Mapping[str, Any]) -> Path | None:
-    """The file of a result of an equal recipe and seed, if there is one.
+    """Returns the file of the result with the same recipe and seed as `config`, or None.
 
     Raises:
-        ConfigError: a damaged file among the results.
+        ConfigError: a file in the results folder is damaged.
     """
     wanted = _identity(config)
     return next((path for path in paths() if _identity(read(path)['config']) == wanted), None)

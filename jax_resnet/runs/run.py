@@ -1,4 +1,4 @@
-"""A run, as its folder tells of it, or a file of the results folder."""
+"""A run, read from its run folder or from a file of the results folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.schemas import Line
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
-"""The states of a run: it has a summary; a program trains it; none does; the last start of it failed; no folder."""
+"""The states of a run: it has a summary; a program trains it; no program does; its last start failed; no folder."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run.
+    """What is known of a run.
 
     Attributes:
-        folder: where it lies; or the file of a result.
-        seed: of the run.
-        config: by dotted name; empty where the folder is missing.
-        metrics: a mapping an evaluation, in order.
-        summary: of a finished run, else empty.
-        failure: why it failed, or ''.
-        is_rehearsal: whether a study trained it as one.
-        is_running: whether a program trained it when it was read.
+        folder: the run folder, or the file of a result.
+        seed: the seed of the run.
+        config: the fields of the config, by dotted name; empty if the folder is missing.
+        metrics: one mapping for each evaluation, in order.
+        summary: the summary of a finished run; empty for any other run.
+        failure: why the run failed, or ''.
+        is_rehearsal: whether it is the rehearsal of a study.
+        is_running: whether a program was training the run when this was read.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """One of STATES: here alone it is decided."""
+        """One of STATES. No other code decides on the state of a run."""
         if not self.config:
             return MISSING
         if self.summary:
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def detail(self) -> str:
-        """What a person wants to know of a run that is not finished."""
+        """For a person: how far an unfinished run is, or why it failed; else ''."""
         if self.state in (FINISHED, MISSING):
             return ''
         if self.state == FAILED:
@@ -65,26 +65,26 @@ class Run:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The config without the seed and what says nothing of the recipe."""
+        """The config without the seed and without other fields that do not belong to the recipe."""
         return identity.recipe(self.config)
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
-    """The run of a folder, which may be missing, or of a result, a file.
+    """Reads a run from its folder, which may be missing, or from the file of a result.
 
     Args:
-        folder: of the run; or the file of a result.
-        seed: of a run whose folder may be missing.
+        folder: the run folder; or the file of a result, *.json.
+        seed: the seed of the run, needed if the folder may be missing.
 
     Raises:
-        ConfigError: a file that cannot be read.
+        ConfigError: a file cannot be read.
     """
     if folder.suffix == '.json':
         return _of_result(folder)
     files = RunFolder(folder)
     if not files.exists():
         return Run(folder, seed or 0, {}, [], {}, '', False)
-    is_running = lock.is_held(folder)  # before the summary: a run that ends meanwhile is finished
+    is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
     config = identity.flatten(files.config())
     return Run(
         folder,

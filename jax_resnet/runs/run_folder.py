@@ -1,4 +1,4 @@
-"""The run folder: everything a run leaves behind, and what it needs to go on."""
+"""The run folder: everything that a run writes, and what it needs to continue."""
 
 import contextlib
 import glob
@@ -21,34 +21,34 @@ from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.parsing import parse
 
 TOKEN = 'token.txt'
-"""By which processes see that they share the folder; it is there for a moment."""
+"""A file that exists for a moment, while the processes of a run check that they see the same folder."""
 
 REPLACED = '.replaced'
-"""What comes after a folder's name when another run takes its place."""
+"""This and a number are added to the name of a run folder when another run replaces it."""
 
 
 class RunFolder:
-    """The files of a run. Each is whole or absent: a write goes to another name first. No link is followed.
+    """The files of a run. Each file is complete or absent: it is written under another name first. No link is followed.
 
     Args:
-        path: of the folder.
-        writes: whether this process writes; of several that train one run, the first does.
+        path: the path of the folder.
+        writes: whether this process writes files. If several processes train one run, only the first one writes.
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path, self.writes = Path(path), writes
 
     def open(self, config: Mapping[str, Any]) -> None:
-        """Makes the folder, or checks that it holds a run of the same config.
+        """Makes the folder, or checks that the run in it has the same config.
 
         Raises:
-            ConfigError: it holds a run of another config (the message shows the difference), is a file, or has a
-                name under which checkpoints would not be whole.
+            ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
+                has a path that the checkpoint library cannot handle.
         """
         whole = str(self.path.absolute())
-        if glob.has_magic(whole) or '\\' in whole:  # orbax looks for a checkpoint's parts by a pattern
+        if glob.has_magic(whole) or '\\' in whole:  # orbax finds the files of a checkpoint by a glob pattern
             raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\')
-        if not whole.isprintable():  # nor does tensorstore take bytes that are not UTF-8
+        if not whole.isprintable():  # tensorstore takes only UTF-8
             raise ConfigError(f'{shown(whole)}: the path of a run must have printable characters alone')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -61,56 +61,56 @@ class RunFolder:
         self.check_same(config)
 
     def write_token(self, token: int) -> None:
-        """Leaves a number, which other processes see where the folder is theirs, too."""
+        """Writes a number to the folder. Other processes see it if they have the same folder."""
         self.write_text(TOKEN, f'{token}\n')
 
     def has_token(self, token: int) -> bool:
-        """Whether that number is here."""
+        """Whether `write_token` wrote this number to this folder."""
         with contextlib.suppress(OSError):
             return files.read(self.path / TOKEN) == f'{token}\n'.encode()
         return False
 
     def remove_token(self) -> None:
-        """Ends what `write_token` began."""
+        """Removes the file that `write_token` wrote."""
         if self.writes:
             (self.path / TOKEN).unlink(missing_ok=True)
 
     def exists(self) -> bool:
-        """Whether there is a run."""
+        """Whether the folder holds a run."""
         return self._has('config.json')
 
     def check_same(self, config: Mapping[str, Any]) -> None:
-        """Raises ConfigError, which shows the difference, where the folder holds a run of another config."""
+        """Raises ConfigError if the folder holds a run of another config. The message shows the difference."""
         found = '; '.join(differences(self.config(), config))
         if found:
             raise ConfigError(f'{self.path} holds a run of another config ({found}): --workdir names another folder')
 
     @contextlib.contextmanager
     def errors_told(self) -> Iterator[None]:
-        """Meanwhile an OSError, of a full disk or a folder that cannot be written, is raised as a DataError."""
+        """Within this context an OSError, such as that of a full disk, is raised as a DataError."""
         try:
             yield
         except BrokenPipeError:
-            raise  # of the output
+            raise  # standard output is closed: no fault of the folder
         except OSError as e:
             raise DataError(
                 f'{self.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
             ) from e
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Keeps other programs out while this one runs. Raises ConfigError where another program runs here."""
+        """Holds the lock of the folder within this context. Raises ConfigError if another program trains here."""
         return lock.held(self.path) if self.writes else contextlib.nullcontext()
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of checkpoints. Raises ConfigError where it is a link."""
+        """The folder of checkpoints. Raises ConfigError if it is a link."""
         return files.subfolder(self.path, 'checkpoints')
 
     def config(self) -> dict[str, Any]:
-        """The config of the run, as nested dicts; fields that it is older than have their defaults.
+        """Returns the config of the run, as nested dicts. Fields that are newer than the run have their defaults.
 
         Raises:
-            ConfigError: there is none here, so that this is no run folder; or it is damaged.
+            ConfigError: there is no config.json, so that this is no run folder; or it is damaged.
         """
         if not self._has('config.json'):
             what = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
@@ -118,15 +118,15 @@ class RunFolder:
         return complete(self._read_json('config.json', schemas.Config))
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
-        """Keeps what whoever uses the network must know of its input and output."""
+        """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""
         self.write_arrays('preprocessing.npz', **preprocessing._asdict())
 
     def preprocessing(self) -> Preprocessing:
-        """What `write_preprocessing` kept. Raises ConfigError where it is missing or damaged."""
+        """Reads preprocessing.npz. Raises ConfigError if it is missing or damaged."""
         return outputs.preprocessing(self.path)
 
     def write_predictions(self, logits: np.ndarray, labels: np.ndarray) -> None:
-        """Keeps what the network answered on the test split: float [n, classes], beside int [n]."""
+        """Writes the predictions for the test split: logits, float [n, classes], and labels, int [n]."""
         self.write_arrays('predictions.npz', **outputs.predictions_of(logits, labels))
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
@@ -134,7 +134,7 @@ class RunFolder:
         self._write_json('environment.json', [*self.starts(), {'step': step, **environment}])
 
     def starts(self) -> list[dict[str, Any]]:
-        """What `record_start` kept."""
+        """Returns what `record_start` wrote, one mapping for each start."""
         kind = list[schemas.Start]
         starts: list[dict[str, Any]] = (
             self._read_json('environment.json', kind) if self._has('environment.json') else []
@@ -142,7 +142,11 @@ class RunFolder:
         return starts
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, of steps that increase; a last line cut short by a kill is not one."""
+        """Returns the lines of metrics.jsonl, without a last line that a kill cut short.
+
+        Raises:
+            ConfigError: the file is damaged, or its steps do not increase.
+        """
         if not self._has('metrics.jsonl'):
             return []
         path = self.path / 'metrics.jsonl'
@@ -158,47 +162,47 @@ class RunFolder:
         return parsed
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
-        """Appends a line to metrics.jsonl, on disk when this returns."""
+        """Appends a line to metrics.jsonl. The line is on disk when this returns."""
         if self.writes:
             files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
 
     def last_step(self) -> int:
-        """Of the last line of metrics.jsonl; 0 where there is none."""
+        """Returns the step of the last line of metrics.jsonl; 0 if there is no line."""
         lines = self.metrics()
         return int(lines[-1]['step']) if lines else 0
 
     def cut_metrics(self, step: int) -> None:
-        """Drops the lines after `step`, which the run is about to write again."""
+        """Removes the lines after `step` from metrics.jsonl, because the run will write them again."""
         kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
         self._write('metrics.jsonl', ''.join(kept).encode())
 
     def summary(self) -> dict[str, Any] | None:
-        """The summary of a finished run, else None."""
+        """Returns the summary of a finished run, else None."""
         return self._read_json('summary.json', schemas.Summary) if self._has('summary.json') else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Marks the run as finished."""
+        """Writes summary.json, which marks the run as finished."""
         self._write_json('summary.json', summary)
 
     def failure(self) -> str | None:
-        """Why the last start of the run failed, where a study started it; else None."""
+        """Returns why the last start of the run by a study failed, or None."""
         return (
             ' '.join(self._read('failure.txt').decode(errors='replace').split()) if self._has('failure.txt') else None
         )
 
     def write_failure(self, reason: str | None) -> None:
-        """Keeps why the run failed; None, at the next start, forgets it."""
+        """Writes why the run failed. None removes an earlier reason."""
         if reason is not None:
             self.write_text('failure.txt', reason + '\n')
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
 
     def is_rehearsal(self) -> bool:
-        """Whether a study trained it as one."""
+        """Whether the run is the rehearsal of a study."""
         return self._has('rehearsal.txt')
 
     def mark_as_rehearsal(self) -> None:
-        """Reports are to say that it is one."""
+        """Marks the run as a rehearsal, which reports show."""
         self.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
 
     def write_arrays(self, name: str, **named: ArrayLike) -> None:
@@ -207,7 +211,7 @@ class RunFolder:
             self._write(name, arrays.as_npz(named))
 
     def set_aside(self) -> Path:
-        """Gives the folder another name, `seed0.replaced1`, under which it counts as a run no more; returns it."""
+        """Renames the folder, such as to `seed0.replaced1`, and returns the new path. It no longer counts as a run."""
         others = (self.path.with_name(f'{self.path.name}{REPLACED}{number}') for number in itertools.count(1))
         aside = next(path for path in others if not path.exists() and not path.is_symlink())
         self.path.rename(aside)
@@ -219,7 +223,7 @@ class RunFolder:
 
     def _has(self, name: str) -> bool:
         path = self.path / name
-        return path.exists() or path.is_symlink()  # one that leads nowhere is told when it is read
+        return path.exists() or path.is_symlink()  # a broken link raises its error when it is read
 
     def _read(self, name: str) -> bytes:
         try:

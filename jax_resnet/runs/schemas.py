@@ -1,6 +1,6 @@
-"""What each kind of JSON file holds: its fields and their types, from which a file that is damaged is told.
+"""The fields of each kind of JSON file and their types. `parsing` checks files against them.
 
-A field that a file has beyond these is kept as it is; one of a later version has a default.
+Other fields in a file are kept unchanged. Fields that a later version added have a default.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -14,7 +14,7 @@ Amount = Annotated[float, Meta(ge=0, lt=1e15)]
 Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
 ConfigFile = Annotated[str, Meta(pattern=r'^(?![/~])(?!.*\.\.)[^\n\\:]+\.py(:[^\n\\/]*)?$')]
-"""Beneath the working directory: the file is run when the table of results is made."""
+"""A path within the working directory, for safety: the table of results executes this file."""
 
 Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 Value = bool | Whole | float | str | tuple[Any, ...] | None
@@ -71,7 +71,7 @@ class Precision(Struct):
 
 
 class Config(Struct):
-    """config.json: what whoever reads a run needs. `config.fields` knows every field, and checks it before training."""
+    """config.json: the fields that readers of a run need. `config.fields` checks all fields before training."""
 
     seed: Seed
     batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
@@ -85,7 +85,7 @@ class Config(Struct):
 
 
 class Start(Struct):
-    """An element of environment.json: when a start of the run was (UTC, ISO 8601), and what it ran on."""
+    """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions."""
 
     step: Count
     versions: dict[str, str]
@@ -96,11 +96,11 @@ class Start(Struct):
 
 
 TopFive: TypeAlias = Percent | UnsetType | None
-"""Of data of more than ten classes. None is of a result some of whose lines are of an earlier version."""
+"""Top-5 error, for data with more than ten classes. It is None in a result if an earlier version wrote that line."""
 
 
 class Line(Struct):
-    """A line of metrics.jsonl. The training errors are None where what they are made of was lost."""
+    """A line of metrics.jsonl. The training loss and error are None if their sums were lost."""
 
     step: Annotated[int, Meta(ge=1, lt=2**31)]
     epoch: Amount
@@ -142,7 +142,7 @@ class Summary(Struct):
 
 
 class Result(Struct):
-    """A file of results/: a run folder in one file; the lines of metrics.jsonl are columns."""
+    """A file of results/: the content of a run folder in one file. Each field of metrics.jsonl is a list."""
 
     config_file: ConfigFile
     overrides: dict[str, Value]
@@ -153,7 +153,7 @@ class Result(Struct):
 
 
 class Card(Struct):
-    """The JSON beside a file of weights."""
+    """The JSON file that lies beside a file of weights."""
 
     config: Config
     image_shape: tuple[Side, Side, Side]
@@ -170,7 +170,7 @@ class Card(Struct):
 
 
 class Network(Struct):
-    """What the header of a .safetensors file says of its network: these groups of the config."""
+    """The groups of the config that the header of a .safetensors file holds, to describe the network."""
 
     model: Model
     batch_norm: BatchNorm
@@ -178,7 +178,7 @@ class Network(Struct):
 
 
 class PlannedRun(Struct):
-    """A run in study.json, by its folder, or the file of its result, relative to the study's folder."""
+    """A run in study.json: its folder and perhaps the file of its result, relative to the study's folder."""
 
     seed: Seed
     folder: str
@@ -198,12 +198,12 @@ class StudyRow(Struct):
 
 Measure = Literal['final', 'median', 'window', 'protocol']
 MEASURES: tuple[str, ...] = get_args(Measure)
-"""What a study's published errors are: of the end of training; medians of such; means over a window of epochs; or by
-the protocol of the last test, such as ten crops of each picture."""
+"""What a study's published errors are: errors at the end of training; medians of those; means over a window of epochs;
+or errors of the protocol of the last test, such as ten crops of each picture."""
 
 
 class Study(Struct):
-    """study.json: what a report needs to know beside runs and results."""
+    """study.json: what a report needs in addition to the runs and results."""
 
     study: str
     question: str
@@ -217,7 +217,7 @@ class Study(Struct):
 
 
 class Told(Struct):
-    """A line that a job of a study writes to its standard output."""
+    """A line of progress that a job of a study writes to its standard output."""
 
     step: Count
     end: Annotated[int, Meta(ge=1, lt=2**31)]

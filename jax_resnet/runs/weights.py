@@ -1,8 +1,8 @@
-"""Files of weights: arrays by name, ours or PyTorch's, in .safetensors or .npz.
+"""Files of weights: named arrays of this package or of PyTorch, in .safetensors or .npz.
 
-A .safetensors file may say in its header what network it is of. A file of ours may have a card beside it, JSON of the
-same name, which says what network it is and how it was trained; the two are a trained network, as a run folder is. The
-file then holds the normalization's arrays, too.
+The header of a .safetensors file may describe its network. A file of this package may have a card: a JSON file of the
+same name, which describes the network and its training. A file and its card can be used like a run folder. Such a file
+also holds the arrays of the normalization.
 """
 
 import hashlib
@@ -25,26 +25,29 @@ from jax_resnet.runs.results_folder import as_text
 SUFFIXES = ('.safetensors', '.npz')
 
 NORMALIZATION = 'normalization/'
-"""What the names of its arrays begin with."""
+"""The names of the arrays of the normalization begin with this."""
 
 NETWORK = ('config', 'image_shape', 'test_crop', 'class_names', 'sha256')
-"""Fields of a card that say what the file's numbers mean, and are under the card's digest."""
+"""Fields of a card that define what the numbers of the file mean. `network_sha256` is their digest."""
 
 
 METADATA = 'jax_resnet.network'
-"""The name of what says so in a header."""
+"""The name under which the header of a .safetensors file describes its network."""
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, by name. Raises DataError where it is none of SUFFIXES, or cannot be read."""
+    """Returns the arrays of a file, by name. Raises DataError if it has none of SUFFIXES, or cannot be read."""
     return _read(Path(path))[0]
 
 
 def network_in(path: str | Path) -> dict[str, Any] | None:
-    """What a file says of its network, or the card beside it: the groups of the config in `schemas.Network`, at least.
+    """Returns the description of a file's network, from its card or its header, or None if there is neither.
+
+    Returns:
+        At least the groups of the config in `schemas.Network`.
 
     Raises:
-        ConfigError, DataError: a file or card that cannot be read, or a card of other weights.
+        ConfigError, DataError: the file or its card cannot be read, or the card belongs to other weights.
     """
     path = Path(path)
     if card_of(path).exists():
@@ -58,12 +61,12 @@ def network_in(path: str | Path) -> dict[str, Any] | None:
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether a path is meant as a file of weights, rather than as a run folder."""
+    """Whether a path means a file of weights, not a run folder."""
     return Path(path).suffix in SUFFIXES and not Path(path).is_dir()
 
 
 def card_of(path: str | Path) -> Path:
-    """Where the card of a file of weights lies."""
+    """Returns the path of the card of a file of weights."""
     return Path(path).with_suffix('.json')
 
 
@@ -74,20 +77,20 @@ def write_with_card(
     about: Mapping[str, Any],
     replace: bool = False,
 ) -> Path:
-    """Writes a trained network: a file of weights, and its card.
+    """Writes a trained network: a file of weights and its card.
 
     Args:
-        path: of the file of weights.
-        weights: the variables, unstacked, by name: 'params/stem/conv/kernel'; they are written as float32.
+        path: the path of the file of weights.
+        weights: the unstacked variables, by names such as 'params/stem/conv/kernel'. They are written as float32.
         preprocessing: what the network's input and output mean.
-        about: of the card; at least the `config` of the run.
-        replace: whether other weights that lie there may be lost.
+        about: further fields of the card; at least the `config` of the run.
+        replace: whether to overwrite other weights at this path.
 
     Returns:
         The path of the card.
 
     Raises:
-        DataError: a file that cannot be written; or others are there, and are not to be replaced.
+        DataError: a file cannot be written; or other weights are there, and `replace` is False.
     """
     mean, std, crop, image_shape, class_names = preprocessing
     path = Path(path)
@@ -115,10 +118,10 @@ def write_with_card(
 
 
 def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray], Preprocessing]:
-    """What `write_with_card` wrote: the config, the weights by name, and the preprocessing.
+    """Reads what `write_with_card` wrote. Returns the config, the weights by name, and the preprocessing.
 
     Raises:
-        ConfigError, DataError: no such file or card, a damaged one, or a card of other weights.
+        ConfigError, DataError: the file or card is missing or damaged, or the card belongs to other weights.
     """
     path = Path(path)
     named, content = _read(path)
@@ -141,10 +144,10 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """A card, as `schemas.Card` has it; what says what the network is, is as it was written.
+    """Reads a card, see `schemas.Card`, and verifies the digest of its fields NETWORK.
 
     Raises:
-        ConfigError: it cannot be read, or is damaged.
+        ConfigError: the card cannot be read, or is damaged.
     """
     try:
         content = files.read(path, follow=True)
@@ -157,21 +160,21 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def network_digest(card: Mapping[str, Any]) -> str:
-    """SHA-256 of the fields NETWORK of a card, as JSON with sorted names."""
+    """Returns the SHA-256 of the fields NETWORK of a card, as JSON with sorted names."""
     text = json.dumps({name: card[name] for name in NETWORK}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> None:
-    """Writes arrays by name, as the path's suffix says.
+    """Writes named arrays, in the format of the path's suffix.
 
     Args:
-        path: of the file.
-        weights: by name.
-        network: a config, of which the header of a .safetensors file keeps what says its network.
+        path: the path of the file.
+        weights: the arrays, by name.
+        network: a config. Its groups in `schemas.Network` are written to the header of a .safetensors file.
 
     Raises:
-        DataError: it cannot be written.
+        DataError: the path has none of SUFFIXES, or the file cannot be written.
     """
     path = Path(path)
     content = _content(path, weights, network)
@@ -182,7 +185,7 @@ def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Mapping[
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
-    """The arrays of a file, and its content."""
+    """Returns the arrays of a file, and its bytes."""
     _check_suffix(path)
     try:
         content = files.read(path, follow=True)
