@@ -1,4 +1,4 @@
-"""Residual networks as Flax (Linen) modules: parts in `units` and `shortcuts`, whole networks by name.
+"""Residual networks as Flax (Linen) modules: `units` and `shortcuts` hold the blocks.
 
 from jax_resnet import models
 net = models.cifar_resnet(20)

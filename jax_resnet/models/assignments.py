@@ -27,25 +27,26 @@ def scaled_resnet(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """The design space of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
+    """Builds a network of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
 
-    A 3x3 stem, N stages of B_i basic units, C_i = 2 C_(i-1) channels, convolutions of F_i x F_i, and where shapes
-    change a projection of K_i x K_i with BatchNorm; average pooling to P x P; a dense head. By default its best
-    network, of 4,435,082 parameters, 90.70 % accurate. Where DropBlock acts, on the last map, is our choice.
+    The network has a 3x3 stem and N stages. Stage i has B_i basic units with C_i = 2 C_(i-1) channels and F_i x F_i
+    convolutions. Where shapes change, the shortcut is a K_i x K_i projection with BatchNorm. Average pooling to P x P
+    and a dense head follow. The defaults give the project's best network: 4,435,082 parameters, 90.70 % accuracy.
+    The project does not say where DropBlock acts; we chose the last feature map.
 
     Args:
-        stage_sizes: B, units in each of 1 to 5 stages.
-        width: C_1, channels of the stem and of the first stage.
-        windows: F, odd, one for each stage.
-        shortcut_windows: K, odd, one for each stage (the first stage's shapes agree, so that its K is not used).
-        pooled_size: P, which must divide the size of the last map.
-        drop_block: rate of DropBlock, before the pooling.
-        dropout: rate of the dropout of the pooled features.
-        parameter_limit: the most that the network may have; 0 for no limit.
+        stage_sizes: B, the number of units in each of 1 to 5 stages.
+        width: C_1, the number of channels of the stem and of the first stage.
+        windows: F, one odd kernel size for each stage.
+        shortcut_windows: K, one odd kernel size for each stage. The first K is not used, as shapes do not change there.
+        pooled_size: P; it must divide the size of the last feature map.
+        drop_block: rate of DropBlock before the pooling.
+        dropout: rate of dropout on the pooled features.
+        parameter_limit: maximum number of parameters; 0 means no limit.
         num_classes, initialization, **parts: as in `cifar_resnet`.
 
     Raises:
-        ValueError: an argument out of its range, or more parameters than the limit; the message names their number.
+        ValueError: an argument is out of range, or the network exceeds the parameter limit.
     """
     n = len(stage_sizes)
     if not 1 <= n <= 5 or min(stage_sizes) < 1:
@@ -87,17 +88,18 @@ def identity4(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """Identity4, a course's pre-activation network of four stages for CIFAR-10.
+    """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
-    A 3x3 stem; basic units of 64, 128, 256, 512 channels, with a 1x1 projection of the pre-activated input where shapes
-    change; average pooling of the last map, 4x4 of images of 32x32 as of 28x28; a dense head.
+    The network has a 3x3 stem and basic units with 64, 128, 256 and 512 channels. Where shapes change, a 1x1
+    convolution projects the pre-activated input. Average pooling of the last feature map and a dense head follow. This map is 4x4
+    both for 32x32 and for 28x28 images.
 
     Args:
         stage_sizes: units in each of the four stages.
         num_classes, initialization, **parts: as in `cifar_resnet`.
 
     Raises:
-        ValueError: another number of stages, or an empty one.
+        ValueError: the number of stages is not four, or a stage is empty.
     """
     if len(stage_sizes) != 4 or min(stage_sizes) < 1:
         raise ValueError(f'stage_sizes must be 4 counts, each at least 1; got {stage_sizes}')

@@ -1,4 +1,4 @@
-"""BatchNorm whose statistics are taken over groups of examples, as on the papers' several devices."""
+"""BatchNorm that computes its statistics per group of examples, like the papers, which used several devices."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,14 +11,17 @@ from jax import lax
 from jax.nn.initializers import Initializer
 
 Normalize = Callable[[jax.Array, jax.Array, jax.Array, float], tuple[jax.Array, jax.Array, jax.Array]]
-"""From images in groups, [groups, ..., channels], scale and bias, [channels], and epsilon: the images normalized by
-each group's statistics, and its mean and biased variance, [groups, channels]."""
+"""A function that normalizes each group of images by the group's own statistics.
+
+It takes the images [groups, ..., channels], scale and bias [channels], and epsilon. It returns the normalized images,
+and the mean and the biased variance of each group [groups, channels].
+"""
 
 
 def normalize(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """What BatchNorm does in training, as JAX differentiates it; see `Normalize`."""
+    """Normalizes as BatchNorm does in training, in plain JAX operations; see `Normalize`."""
     wide, over = to_float32(x), tuple(range(1, x.ndim - 1))
     mean = wide.mean(over, keepdims=True)
     var = jnp.maximum(jnp.square(wide).mean(over, keepdims=True) - jnp.square(mean), 0)
@@ -27,7 +30,7 @@ def normalize(
 
 
 def to_float32(x: jax.Array) -> jax.Array:
-    """In float32, or as it is where it is wider."""
+    """Casts an array to float32; a wider one, such as float64, keeps its dtype."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
@@ -41,23 +44,23 @@ def _scaled(
 class BatchNorm(nn.Module):
     """Batch normalization (Ioffe and Szegedy, 2015) over groups of `group_size` examples.
 
-    The papers trained CIFAR with batches of 128 on two devices, so each half of 64 was normalized by
-    itself. Here consecutive groups of the batch are, whatever the number of devices.
+    The papers trained CIFAR with batches of 128 on two devices, so each device normalized its 64 examples separately.
+    This module normalizes consecutive groups of the batch separately. The number of devices does not matter.
 
     Attributes:
-        use_running_average: normalize by the running statistics (evaluation), not by the batch's.
+        use_running_average: use the running statistics (evaluation) instead of the batch's statistics.
         group_size: examples per group; 0 is the whole batch. A batch smaller than the group is one group.
-        momentum: what the running statistics keep at each step (Flax's convention; PyTorch's is 1 - momentum).
+        momentum: weight of the old running statistics at each update (Flax's convention; PyTorch's is 1 - momentum).
         epsilon: added to the variance.
-        dtype: of the output; statistics and parameters are float32 at least.
+        dtype: dtype of the output; statistics and parameters have at least float32 precision.
         scale_init: initializer of the scale.
-        normalize: computes the batch's statistics and normalizes by them; another may do it in other kernels.
+        normalize: function that computes the batch's statistics and applies them; fused kernels can replace it.
 
-    Variables: params `scale`, `bias`, batch_stats `mean`, `var`, each [channels]. The running
-    statistics follow the mean over groups; `var` is the biased variance (PyTorch stores the unbiased one).
+    Variables: params `scale`, `bias`, batch_stats `mean`, `var`, each [channels]. The running statistics are updated
+    with the mean over the groups. `var` is the biased variance (PyTorch stores the unbiased one).
 
     Raises:
-        ValueError: the batch is larger than the group and not a multiple of it.
+        ValueError: the batch is larger than the group, and its size is not a multiple of the group size.
     """
 
     use_running_average: bool
@@ -89,9 +92,10 @@ class BatchNorm(nn.Module):
 
 
 class BatchNorms(NamedTuple):
-    """Makes a network's BatchNorms: `norm=BatchNorms(group_size=64)`.
+    """A factory for a network's BatchNorm modules: `norm=BatchNorms(group_size=64)`.
 
-    Two with the same numbers are equal, and with them their networks; a `partial` equals itself alone.
+    Two factories with the same values are equal, so two networks that use them are equal too. Two `functools.partial`
+    objects with the same values would not be equal.
     """
 
     group_size: int = 0
@@ -102,12 +106,12 @@ class BatchNorms(NamedTuple):
     def __call__(
         self, *, use_running_average: bool, scale_init: Initializer, dtype: Dtype | None, name: str
     ) -> BatchNorm:
-        """One of them."""
+        """Makes one BatchNorm module."""
         return BatchNorm(use_running_average, **self._asdict(), dtype=dtype, scale_init=scale_init, name=name)
 
 
 def count_groups(batch_size: int, group_size: int) -> int:
-    """Number of BatchNorm groups in a batch. Raises ValueError where they do not come out even."""
+    """Number of BatchNorm groups in a batch. Raises ValueError if the groups do not divide the batch."""
     if group_size == 0 or batch_size <= group_size:
         return 1
     if batch_size % group_size:

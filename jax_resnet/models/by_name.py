@@ -1,4 +1,4 @@
-"""The network that a config describes: the one place where a name leads to a function of `papers` or `assignments`."""
+"""Builds the network that a config names. Only this module maps names to functions of `papers` and `assignments`."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,18 +17,18 @@ NETWORKS: dict[str, Callable[..., ResNet]] = {
     'scaled_resnet': scaled_resnet,
     'identity4': identity4,
 }
-"""What `config.model.name` may be. A new network is a function and a line in this table."""
+"""Valid values of `config.model.name`. To add a network, write a function and add a line here."""
 
 
 def from_config(config: Mapping[str, Any], **parts: Any) -> ResNet:
-    """The network that `config` describes: `name`, one of NETWORKS, and that function's arguments.
+    """Builds the network that `config` describes: `name` is one of NETWORKS; the rest are its function's arguments.
 
     Args:
-        config: such as {'name': 'cifar_resnet', 'depth': 20, 'num_classes': 10}.
+        config: for example {'name': 'cifar_resnet', 'depth': 20, 'num_classes': 10}.
         **parts: further attributes of `ResNet`, as for `cifar_resnet`.
 
     Raises:
-        ValueError: an unknown name, or an argument out of its range.
+        ValueError: a name is unknown, or an argument is missing, has the wrong type, or is out of range.
     """
     options = dict(config)
     network = choose('name', options.pop('name', None), NETWORKS)

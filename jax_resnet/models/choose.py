@@ -1,4 +1,4 @@
-"""An entry of a table of names, for every argument of a network that is a name."""
+"""Looks up the arguments of a network that are names, such as its order or its initialization."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -7,7 +7,7 @@ Entry = TypeVar('Entry')
 
 
 def choose(field: str, name: str | None, table: Mapping[str, Entry]) -> Entry:
-    """The table's entry of that name. Raises ValueError, with the known names, where there is none."""
+    """Returns the table's entry of that name. If there is none, raises ValueError with the known names."""
     if name is None or name not in table:
         raise ValueError(f'{field} must be one of {", ".join(table)}; got {name!r}')
     return table[name]

@@ -1,4 +1,4 @@
-"""How large a network is: its parameters and its multiply-adds."""
+"""Counts a network's parameters and multiply-adds."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -11,12 +11,12 @@ from jax.extend.core import jaxprs_in_params
 
 
 def count_parameters(params: Mapping[str, Any]) -> int:
-    """Trainable numbers: convolutions, BatchNorm's scales and biases, the head."""
+    """Number of trainable parameters: convolutions, BatchNorm's scales and biases, the head."""
     return sum(prod(x.shape) for x in jax.tree.leaves(params))
 
 
 def count_multiply_adds(model: nn.Module, image_shape: Sequence[int]) -> int:
-    """Multiply-adds of one image's forward pass through convolutions and the head (He et al. 2015, Table 1).
+    """Multiply-adds in the convolutions and the head for one image's forward pass (He et al. 2015, Table 1).
 
     Args:
         model: a network.
@@ -26,7 +26,7 @@ def count_multiply_adds(model: nn.Module, image_shape: Sequence[int]) -> int:
 
 
 def describe(model: nn.Module, image_shape: Sequence[int]) -> str:
-    """A table for a person: parameters and multiply-adds of the stem, each stage and the head."""
+    """A printable table: parameters and multiply-adds of the stem, each stage and the head."""
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     params = jax.eval_shape(model.init, jax.random.key(0), images)['params']
     multiply_adds = _multiply_adds_by_part(model, image_shape)
@@ -42,14 +42,14 @@ def _multiply_adds_by_part(model: nn.Module, image_shape: Sequence[int]) -> dict
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
     parts: dict[str, int] = {}
     for eqn in jax.make_jaxpr(model.apply)(variables, images).jaxpr.eqns:
-        _, _, path = str(eqn.source_info.name_stack).partition('/')  # such as ResNet/stage1/unit1/conv1
+        _, _, path = str(eqn.source_info.name_stack).partition('/')  # for example ResNet/stage1/unit1/conv1
         part = path.split('/')[0]
         parts[part] = parts.get(part, 0) + _count(eqn)
     return parts
 
 
 def _count(eqn: Any) -> int:
-    """Multiply-adds of an operation, with those of the functions that it calls."""
+    """Multiply-adds of an operation, including those in the functions that it calls."""
     if eqn.primitive.name == 'conv_general_dilated':
         kernel, out_dim = eqn.invars[1].aval.shape, eqn.params['dimension_numbers'].rhs_spec[0]
         return prod(eqn.outvars[0].aval.shape) * prod(kernel) // kernel[out_dim]

@@ -1,4 +1,4 @@
-"""DropBlock: dropout of squares instead of single numbers."""
+"""DropBlock: dropout of square regions instead of single activations."""
 
 import flax.linen as nn
 import jax
@@ -8,11 +8,11 @@ import jax.numpy as jnp
 class DropBlock(nn.Module):
     """DropBlock (Ghiasi, Lin, Le, 2018, arXiv 1810.12890, algorithm 1), with a mask for each channel.
 
-    Needs the stream of random numbers `dropout` in training.
+    Training needs the random number stream `dropout`.
 
     Attributes:
-        rate: the share of activations that are dropped, about.
-        block_size: height and width of the squares; at most those of the map.
+        rate: approximate share of activations that are dropped.
+        block_size: height and width of the squares; smaller if the feature map is smaller.
         deterministic: drop nothing (evaluation).
     """
 
@@ -22,12 +22,12 @@ class DropBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """The maps x, [batch, height, width, channels], with squares of zeros, scaled up to keep their mean."""
+        """Sets squares of x [batch, height, width, channels] to zero and scales the rest up to keep the mean."""
         if self.deterministic or self.rate == 0:
             return x
         batch, height, width, channels = x.shape
         size = min(self.block_size, height, width)
-        corners = (height - size + 1, width - size + 1)  # of the squares that lie in the map
+        corners = (height - size + 1, width - size + 1)  # positions of squares that lie fully in the map
         gamma = self.rate * height * width / (size**2 * corners[0] * corners[1])
         seeds = jax.random.bernoulli(self.make_rng('dropout'), gamma, (batch, *corners, channels))
         around = (size - 1, size - 1)

@@ -1,4 +1,4 @@
-"""The end: from the last unit's output to the features, by average pooling."""
+"""The end of a network: average pooling turns the last unit's output into features."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from jax_resnet.models.parts import Parts
 
 
 class End(NamedTuple):
-    """What a network's end is: by default global average pooling, as in both papers.
+    """Settings of a network's end: by default global average pooling, as in both papers.
 
     Attributes:
         pooled_size: height and width after the pooling.
-        drop_block: rate of a DropBlock before the pooling; its squares are 3x3.
-        dropout: rate of a dropout of the features.
+        drop_block: rate of DropBlock before the pooling, with 3x3 squares.
+        dropout: rate of dropout on the features.
     """
 
     pooled_size: int = 1
@@ -24,12 +24,12 @@ class End(NamedTuple):
 
 
 class EndLayers(nn.Module):
-    """An end's layers.
+    """The layers of a network's end.
 
     Attributes:
-        end: what it is.
-        steps: what comes before the pooling, as the units do not end with it: '', 'relu' or 'norm relu'.
-        parts: what it is built with.
+        end: its settings.
+        steps: layers before the pooling that the last unit does not have itself: '', 'relu' or 'norm relu'.
+        parts: makes its layers.
     """
 
     end: End
@@ -38,7 +38,7 @@ class EndLayers(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Features [batch, pooled_size^2 x channels], float32 at least. Raises ValueError where sizes do not divide."""
+        """Features [batch, pooled_size^2 x channels], at least float32. Raises ValueError as `average_pool`."""
         if 'norm' in self.steps:
             x = self.parts.norm()(x)
         if 'relu' in self.steps:
@@ -49,18 +49,20 @@ class EndLayers(nn.Module):
 
 
 def average_pool(x: jax.Array, size: int) -> jax.Array:
-    """The means over size x size equal parts of maps: [batch, size, size, channels], float32 at least.
+    """Divides feature maps into size x size equal regions and averages each: [batch, size, size, channels].
+
+    The result has at least float32 precision.
 
     Raises:
-        ValueError: the size does not divide the maps'.
+        ValueError: `size` does not divide the height or the width of the maps.
     """
     batch, height, width, channels = x.shape
     if height % size or width % size:
         raise ValueError(f'pooled_size must divide the size of the last map, {height} x {width}; got {size}')
     wide = jnp.promote_types(x.dtype, jnp.float32)
     if wide != x.dtype:
-        # Says that the map has been rounded to its dtype, which changes no number. Without it, jaxlib 0.11.2 to 0.12
-        # makes the mean of a bfloat16 map NaN, where it fuses what comes before.
+        # Rounds the map to its own dtype again, which changes no value. Without this rounding, jaxlib 0.11.2 to 0.12
+        # returns NaN as the mean of a bfloat16 map, if XLA fuses the mean with the operations before it.
         rounded = jnp.finfo(x.dtype)
         x = jax.lax.reduce_precision(x.astype(wide), rounded.nexp, rounded.nmant)
     return x.reshape(batch, size, height // size, size, width // size, channels).mean((2, 4), dtype=wide)

@@ -1,4 +1,4 @@
-"""The two forms of a network's variables, stacked and unstacked, and the exact way from one to the other."""
+"""Converts a network's variables between the stacked and the unstacked form. No value changes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ import jax.numpy as jnp
 
 
 def stack(variables: Any) -> Any:
-    """The stacked form: `unit2` ... `unit<n>` of each stage become `rest`, arrays with n-1 in front.
+    """Stacks `unit2` ... `unit<n>` of each stage into `rest`, whose arrays get a leading axis of length n-1.
 
-    Takes the variables of a network, or any tree that has their names in it (gradients, an optimizer's state).
+    `variables` may also be another tree that contains the same names, such as gradients or an optimizer's state.
     """
     return jax.tree.map(_stack, variables, is_leaf=_is_mapping)
 
 
 def unstack(variables: Any) -> Any:
-    """The unstacked form: `rest` of each stage becomes `unit2` ... `unit<n>`. The inverse of `stack`."""
+    """Splits `rest` of each stage into `unit2` ... `unit<n>`. The inverse of `stack`."""
     return jax.tree.map(_unstack, variables, is_leaf=_is_mapping)
 
 

@@ -1,6 +1,6 @@
-"""What happens inside a network: the size of each layer's response, and of the loss's gradient there.
+"""Measures each layer of a network: the standard deviation of its response, and the norm of the loss's gradient there.
 
-It is here, not in training, as it needs a network, inputs and a loss alone.
+The module belongs to `models`, not to `training`, because it only needs a network, inputs and a loss.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,14 +15,15 @@ import numpy as np
 from jax_resnet.models.batch_norm import BatchNorm
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
-"""A batch's mean loss, of its logits [batch, classes] and labels [batch]."""
+"""Maps logits [batch, classes] and labels [batch] to the batch's mean loss."""
 
 
 class LayerResponses(NamedTuple):
-    """By layer, in order: its name, its response's standard deviation, and the norm of the loss's gradient there.
+    """For each layer, in order: name, standard deviation of the response, and norm of the loss's gradient there.
 
-    A layer is a 3x3 convolution. Its response is its output after BatchNorm, before ReLU and addition (He et al. 2015,
-    section 4.2 and Figure 7); where no BatchNorm follows, as in pre-activation units, the convolution's own.
+    A layer is a 3x3 convolution. Its response is the output of the BatchNorm that follows it, before ReLU and addition
+    (He et al. 2015, section 4.2 and Figure 7). If no BatchNorm follows directly, as in pre-activation units, the
+    response is the output of the convolution itself.
     """
 
     names: list[str]
@@ -42,15 +43,16 @@ def measure(
     loss: Loss,
     jit: Callable[[Callable], Callable] = jax.jit,
 ) -> LayerResponses:
-    """The layers' responses to a few batches, with BatchNorm by the batch, as in training.
+    """Measures the layers' responses to a few batches. BatchNorm uses the batch's statistics, as in training.
 
     Args:
-        model: unstacked, without rematerialization, so that each layer is there once.
+        model: an unstacked network without rematerialization, so that each layer occurs once.
         variables: its parameters and statistics.
-        batches: inputs [batch, height, width, channels] and labels [batch], of one size. The standard deviation is over
-            all of their responses' numbers; the norm, of the gradient of a batch's mean loss, is the mean over batches.
-        loss: of a batch.
-        jit: compiles the program that is run for each batch.
+        batches: inputs [batch, height, width, channels] and labels [batch]; all batches have the same size. The
+            standard deviation is over the responses of all batches. The gradient norm is computed for each batch's
+            mean loss, and then averaged over the batches.
+        loss: the loss of a batch.
+        jit: compiles the program that measures a batch.
     """
     batches = list(batches)
     layers = _find(model, variables, batches[0][0])
@@ -61,7 +63,7 @@ def measure(
 
 
 def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
-    """The 3x3 convolutions by name, and the module whose output is their response."""
+    """Finds the 3x3 convolutions. Maps each name to the module whose output is the layer's response."""
     layers: dict[str, _Layer] = {}
     output_of: dict[str, Any] = {}
 
@@ -81,7 +83,7 @@ def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
 def _measure(
     model: nn.Module, layers: dict[str, _Layer], loss: Loss, variables: Any, inputs: Any, labels: Any
 ) -> jax.Array:
-    """float32 [3, layers]: mean and variance of the responses, norm of the gradient at them."""
+    """float32 [3, layers]: mean and variance of each response, and norm of the loss's gradient with respect to it."""
 
     def of_shifts(shifts: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         responses = {}
@@ -107,7 +109,7 @@ def _measure(
 
 
 def _apply(model: nn.Module, variables: Any, inputs: Any, see: Callable[[str, nn.Module, Any, Any], Any]) -> Any:
-    """Logits, where `see` is given each convolution and BatchNorm, its input and output, and returns its output."""
+    """Computes logits. `see` gets each convolution and BatchNorm with its input and output, and returns its output."""
 
     def intercept(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
         y = call(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The networks of the two papers, CIFAR's and ImageNet's, by depth; those of others are in `assignments`."""
+"""The CIFAR and ImageNet networks of the two papers, by depth. `assignments` has the other networks."""
 
 from typing import Unpack
 
@@ -13,7 +13,7 @@ CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
     'one_layer': (3, '20, 56, 110'),
     'three_layer': (9, '20, 56, 110'),
 }
-"""By unit: the layers that one unit in each of the three stages makes, and the papers' depths."""
+"""By unit: the number of layers that one more unit in each of the three stages adds, and the papers' depths."""
 
 IMAGENET_STAGES: dict[int, tuple[str, tuple[int, ...]]] = {
     18: ('basic', (2, 2, 2, 2)),
@@ -23,7 +23,7 @@ IMAGENET_STAGES: dict[int, tuple[str, tuple[int, ...]]] = {
     152: ('bottleneck', (3, 8, 36, 3)),
     200: ('bottleneck', (3, 24, 36, 3)),
 }
-"""By depth: the unit, and units a stage (He et al. 2015, Table 1; 200: 2016, section 5)."""
+"""By depth: the unit, and the number of units in each stage (He et al. 2015, Table 1; 200: 2016, section 5)."""
 
 
 def cifar_resnet(
@@ -38,29 +38,30 @@ def cifar_resnet(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """The CIFAR networks of He et al. 2015 (section 4.2) and 2016: n units in each of three stages.
+    """Builds a CIFAR network of He et al. 2015 (section 4.2) or 2016: n units in each of three stages.
 
     Args:
-        depth: weighted layers: 6n+2 of basic units (20, 32, 44, 56, 110, 1202), 9n+2 of bottlenecks (164, 1001) and
-            of three-layer units, 3n+2 of one-layer units; at most 10,000.
-        unit: 'basic', two 3x3 convolutions of 16, 32, 64 channels; 'bottleneck', 1x1, 3x3, 1x1, of 64, 128, 256 outside
-            and a quarter inside; 'one_layer' (2016, Table 3) and 'three_layer', as many 3x3 convolutions.
-        order: of convolution, BatchNorm and ReLU, one of ORDERS: 'original' (2015), 'full_preactivation' (2016), ...
-        shortcut: 'A' (padded identity; 'A_centred' as akamaster pads), 'B' (projection where shapes change), 'C'
-            (projection everywhere), 'none' (a plain net), or one of 2016's, such as 'exclusive_gating_-6'. By default
-            A, and B for bottlenecks.
-        stage_sizes: units in each of the three stages, 3n in all; by default n each.
-        zero_last_scale: begin with zero for the scale of each branch's last BatchNorm (Goyal et al. 2017), which must
-            end the branch ('original', 'relu_only_preactivation'), with shortcut B or C.
-        num_classes: outputs; 0 for pooled features [batch, 64] ([batch, 256] of bottlenecks).
-        initialization: of the convolutions, 'fan_out' (the authors' code, head uniform within
-            1/sqrt(fan_in)), 'fan_out_small_head' (Goyal et al. 2017), 'fan_in' (the head too: He normal, as in the
-            Lab) or 'lecun' (Flax's default).
+        depth: number of weighted layers: 6n+2 with basic units (20, 32, 44, 56, 110, 1202), 9n+2 with bottlenecks
+            (164, 1001) or three-layer units, 3n+2 with one-layer units; at most 10,000.
+        unit: 'basic' has two 3x3 convolutions with 16, 32, 64 channels in the three stages. 'bottleneck' has 1x1, 3x3
+            and 1x1 convolutions with 64, 128, 256 output channels, and a quarter of them inside. 'one_layer' (2016,
+            Table 3) and 'three_layer' have one and three 3x3 convolutions.
+        order: order of convolution, BatchNorm and ReLU; one of ORDERS: 'original' (2015),
+            'full_preactivation' (2016), ...
+        shortcut: 'A' (padded identity; 'A_centred' pads like akamaster), 'B' (projection where shapes change), 'C'
+            (projection everywhere), 'none' (a plain net), or a shortcut of 2016, such as 'exclusive_gating_-6'. The
+            default is B for bottlenecks and A for other units.
+        stage_sizes: number of units in each of the three stages; their sum must be 3n. By default each stage has n.
+        zero_last_scale: initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017). This
+            BatchNorm must end the branch ('original', 'relu_only_preactivation'), and the shortcut must be B or C.
+        num_classes: number of outputs; 0 returns the pooled features [batch, 64] ([batch, 256] with bottlenecks).
+        initialization: 'fan_out' (the authors' code; the head is uniform within 1/sqrt(fan_in)), 'fan_out_small_head'
+            (Goyal et al. 2017), 'fan_in' (He normal, for the head too, as in the Lab) or 'lecun' (Flax's default).
         **parts: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
 
     Raises:
-        ValueError: a depth off the unit's rule, stage sizes with another total, an unknown unit, order, shortcut or
-            initialization, or what cannot be together.
+        ValueError: the depth does not fit the unit, the stage sizes do not add up to 3n, a unit, order, shortcut or
+            initialization is unknown, or two arguments contradict each other.
     """
     layers, examples = choose('unit', unit, CIFAR_DEPTHS)
     if not isinstance(depth, int) or depth < layers + 2 or (depth - 2) % layers:
@@ -97,10 +98,10 @@ def cifar_plain(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """The plain counterpart of `cifar_resnet(depth)`: the same layers without shortcuts. Arguments as there.
+    """Builds the plain counterpart of `cifar_resnet(depth)`: the same layers and arguments, without shortcuts.
 
     Raises:
-        ValueError: a shortcut other than 'none', or as in `cifar_resnet`.
+        ValueError: the shortcut is not 'none', or as in `cifar_resnet`.
     """
     _check_plain(shortcut, 'cifar_resnet')
     return cifar_resnet(
@@ -126,19 +127,19 @@ def imagenet_resnet(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """The ImageNet networks of He et al. 2015 (Table 1) and 2016 (section 5), for images of any size.
+    """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
 
     Args:
         depth: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks).
-        order: of convolution, BatchNorm and ReLU, one of ORDERS; 'full_preactivation' is 2016's.
+        order: order of convolution, BatchNorm and ReLU; one of ORDERS. The 2016 paper uses 'full_preactivation'.
         shortcut: 'A', 'B', 'C', ... as in `cifar_resnet`; by default A at 18 and 34, B at 50 and deeper.
-        v1_5: a bottleneck's stride in its 3x3 convolution, as torchvision has it, not in its first 1x1, as the paper.
+        v1_5: put a bottleneck's stride in its 3x3 convolution, like torchvision. The paper puts it in the first 1x1.
         zero_last_scale: as in `cifar_resnet`.
-        num_classes: outputs; 0 for pooled features [batch, 512] ([batch, 2048] of bottlenecks).
+        num_classes: number of outputs; 0 returns the pooled features [batch, 512] ([batch, 2048] with bottlenecks).
         initialization, **parts: as in `cifar_resnet`.
 
     Raises:
-        ValueError: another depth, an unknown order, shortcut or initialization, or what cannot be together.
+        ValueError: a depth, order, shortcut or initialization is unknown, or two arguments contradict each other.
     """
     if depth not in IMAGENET_STAGES:
         raise ValueError(f'depth must be one of {", ".join(map(str, IMAGENET_STAGES))}; got {depth}')
@@ -169,10 +170,10 @@ def imagenet_plain(
     initialization: str = 'fan_out',
     **parts: Unpack[Attributes],
 ) -> ResNet:
-    """The plain-18 and plain-34 of He et al. 2015 (section 3.3). Arguments as in `imagenet_resnet`.
+    """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3). Arguments as in `imagenet_resnet`.
 
     Raises:
-        ValueError: another depth, a shortcut other than 'none', or as in `imagenet_resnet`.
+        ValueError: the depth is not 18 or 34, the shortcut is not 'none', or as in `imagenet_resnet`.
     """
     if depth not in (18, 34):
         raise ValueError(f'depth must be 18 or 34; got {depth}')

@@ -1,4 +1,4 @@
-"""What the modules of a network are built with: its convolution, its normalization, its dropouts."""
+"""Makes the layers of a network's modules: convolutions, normalizations and dropouts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from jax.nn.initializers import Initializer
 from jax_resnet.models.drop_block import DropBlock
 
 Apply = Callable[[jax.Array], jax.Array]
-"""A module as it is used: its output, of its input."""
+"""A layer, seen as a function from its input to its output."""
 
 
 class MakesConvolution(Protocol):
-    """What `ResNet.conv` is: `nn.Conv`, or a class that takes the same arguments."""
+    """The type of `ResNet.conv`: `nn.Conv`, or a class that takes the same arguments."""
 
     def __call__(
         self,
@@ -31,26 +31,26 @@ class MakesConvolution(Protocol):
         dtype: Dtype | None,
         name: str,
     ) -> Apply:
-        """A convolution of images [batch, height, width, channels]."""
+        """Makes a convolution of images [batch, height, width, channels]."""
         ...
 
 
 class MakesNorm(Protocol):
-    """What `ResNet.norm` is: `BatchNorm`, a `BatchNorms`, or a class that takes the same arguments."""
+    """The type of `ResNet.norm`: `BatchNorm`, a `BatchNorms`, or a class that takes the same arguments."""
 
     def __call__(self, *, use_running_average: bool, scale_init: Initializer, dtype: Dtype | None, name: str) -> Apply:
-        """A normalization of each channel."""
+        """Makes a normalization of each channel."""
         ...
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Made once by the network and handed down, so that dtype, initialization and the mode are said once.
+    """A factory for layers. The network makes one, with dtype, initialization and mode, and passes it to all modules.
 
     Attributes:
-        make_conv, make_norm: the network's convolution and normalization.
+        make_conv, make_norm: make a convolution and a normalization.
         kernel_init: initializer of the convolutions' kernels.
-        dtype: of the computation.
+        dtype: dtype of the computation.
         train: whether the network is being trained.
     """
 
@@ -63,8 +63,8 @@ class Parts:
     def conv(
         self, channels: int, window: int, stride: int = 1, *, initial_bias: float | None = None, name: str = 'conv'
     ) -> Apply:
-        """A convolution of window x window; without a bias, unless its initial value is given."""
-        pad = window // 2  # not 'SAME', which would pad a stride of 2 on one side only
+        """Makes a convolution with a window x window kernel. It has a bias only if `initial_bias` is given."""
+        pad = window // 2  # not 'SAME': with a stride of 2, it would pad one side only
         return self.make_conv(
             channels,
             (window, window),
@@ -78,14 +78,14 @@ class Parts:
         )
 
     def norm(self, *, zero_scale: bool = False, name: str = 'norm') -> Apply:
-        """A normalization, whose scale begins with 1, or with 0."""
+        """Makes a normalization. Its scale is initialized with 0 if `zero_scale`, else with 1."""
         scale_init = nn.initializers.zeros if zero_scale else nn.initializers.ones
         return self.make_norm(use_running_average=not self.train, scale_init=scale_init, dtype=self.dtype, name=name)
 
     def dropout(self, rate: float) -> Apply:
-        """A dropout of single numbers, in training."""
+        """Makes a dropout of single activations. It acts in training only."""
         return nn.Dropout(rate, deterministic=not self.train)
 
     def drop_block(self, rate: float) -> Apply:
-        """A dropout of squares of 3x3, in training."""
+        """Makes a dropout of 3x3 squares. It acts in training only."""
         return DropBlock(rate, deterministic=not self.train)

@@ -1,11 +1,11 @@
-"""PyTorch's names and layouts for our networks' variables, there and back.
+"""Converts variables between our names and layouts and PyTorch's.
 
-Known are the CIFAR ResNets in the style of akamaster/pytorch_resnet_cifar10 (`layer1.0.conv1`, `linear`, `shortcut.0`)
-and torchvision's ImageNet ResNets (`layer1.0.conv1`, `fc`, `downsample.0`), with or without a leading `module.`.
+Two styles are known: the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (`layer1.0.conv1`, `linear`, `shortcut.0`),
+and torchvision's ImageNet ResNets (`layer1.0.conv1`, `fc`, `downsample.0`). A leading `module.` is allowed.
 
-What such a network is beside its tensors, which do not tell its shortcut or its order, `pytorch_styles` says.
+Tensors do not fully show a network's shortcut and order; `pytorch_styles` knows which ones each style has.
 
-PyTorch's running variance is the unbiased one and ours is not, which only running statistics notice; values are kept.
+PyTorch's running variance is unbiased and ours is biased. The conversion keeps the values as they are.
 """
 
 import re
@@ -26,14 +26,14 @@ _PLACE = re.compile(r'stem/(conv|norm)|head|stage[1-9]\d*/unit[1-9]\d*/(conv[1-9
 
 
 def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict[str, np.ndarray]:
-    """PyTorch's tensors by name, from unstacked variables of a post-activation network.
+    """Converts unstacked variables of a post-activation network to PyTorch's tensors, by name.
 
     Args:
         variables: {'params': ..., 'batch_stats': ...}, unstacked.
         style: one of STYLES.
 
     Raises:
-        ValueError: a part that PyTorch's networks do not have.
+        ValueError: the network has a layer that PyTorch's networks of this style do not have.
     """
     tensors = {}
     for name, array in flatten_dict(variables, sep='/').items():
@@ -46,15 +46,15 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
 
 
 def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> dict[str, Any]:
-    """Our variables, unstacked, from PyTorch's tensors of either style.
+    """Converts PyTorch's tensors of either style to our variables, unstacked.
 
     Args:
-        tensors: by name.
+        tensors: PyTorch's tensors, by name.
         headless: whether the head may be missing.
 
     Raises:
-        ValueError: a name that neither style has, a shape with another number of dimensions, or a tensor that is
-            missing: a convolution without its BatchNorm, a gap in the units, no head; a grouped convolution.
+        ValueError: neither style has a tensor's name, a tensor has the wrong number of dimensions, a convolution is
+            grouped, or a tensor is missing: for example a BatchNorm, a whole unit, or the head.
     """
     variables = {}
     for full_name, tensor in tensors.items():
@@ -96,7 +96,7 @@ def _check_whole(variables: Mapping[str, np.ndarray], tensors: Mapping[str, np.n
 
 
 def _check_channels(variables: Mapping[str, np.ndarray], style: str) -> None:
-    """Raises ValueError where a convolution takes other channels than the one before it gives, or the head does."""
+    """Raises ValueError if a convolution or the head takes a number of channels that the layer before does not give."""
     kernels = {_order(name): name for name in variables if _UNIT.search(name) and name.endswith('kernel')}
     for (stage, unit, layer), name in kernels.items():
         if layer > 1:
@@ -116,7 +116,7 @@ def _check_channels(variables: Mapping[str, np.ndarray], style: str) -> None:
 
 
 def _needed(places: set[str], headless: bool) -> Iterator[str]:
-    """The names, without collection, that a network with `places` must have; lazily, as numbers may be huge."""
+    """Yields the names, without collection, that a network with `places` must have. Lazy: unit numbers may be huge."""
     yield from _layer('stem/')
     units = {_order(place) for place in places if _UNIT.match(place)}
     projected = {(int(m[1]), int(m[2])) for place in places if (m := _SHORTCUT.match(place))}
@@ -139,20 +139,20 @@ def _layer(prefix: str, number: str = '') -> Iterator[str]:
 
 
 def _order(name: str) -> tuple[int, int, int]:
-    """Stage, unit and layer."""
+    """Stage, unit and layer numbers in a name."""
     match = _UNIT.search(name)
     assert match is not None
     return int(match[1]), int(match[2]), int(match[3])
 
 
 def _tensor(place: str, style: str) -> str:
-    """What PyTorch calls a tensor."""
+    """PyTorch's name of a tensor."""
     where, _, leaf = place.rpartition('/')
     return f'{_named(where, style)}.{_LEAVES[leaf]}'
 
 
 def _named(place: str, style: str) -> str:
-    """What PyTorch calls a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'; a slash stays in what it lacks."""
+    """PyTorch's name of a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'. Modules unknown there keep a slash."""
     place = re.sub(r'^stem/conv$', 'conv1', place)
     place = re.sub(r'^stem/norm$', 'bn1', place)
     place = re.sub(r'^head$', STYLES[style].head, place)
@@ -163,7 +163,7 @@ def _named(place: str, style: str) -> str:
 
 
 def _to_layout(array: np.ndarray, leaf: str) -> np.ndarray:
-    """Convolutions [height, width, in, out] to [out, in, height, width], the head's [in, out] to [out, in]."""
+    """Transposes kernels: convolutions to [out, in, height, width], the head's [in, out] to [out, in]."""
     if leaf != 'kernel':
         return array
     return np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T)

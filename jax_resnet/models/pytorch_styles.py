@@ -1,7 +1,7 @@
-"""PyTorch's two styles of ResNets: what they call their parts, and what a network must be to be one of them.
+"""PyTorch's two styles of ResNets: their names for layers, and the conditions a network must meet to be converted.
 
-Tensors do not tell a network: with shortcut A, A_centred or none, and with three of the orders, the names are the same;
-and those of bottlenecks whose stride is in another convolution.
+The names of tensors do not identify a network. They are the same for the shortcuts A, A_centred and none, for three of
+the orders, and for bottlenecks with their stride in either convolution.
 """
 
 import re
@@ -14,14 +14,14 @@ from jax_resnet.models.units import LAYERS, Layer
 
 
 class Style(NamedTuple):
-    """A style.
+    """A style of PyTorch networks.
 
     Attributes:
-        head, projection: what it calls the head and the projection shortcut.
-        stem: of its networks.
-        widths: of the stages, where units are basic; with bottlenecks four times these.
-        units: names in LAYERS, and how a message tells them.
-        shortcuts: that its networks may have.
+        head, projection: names of the head and of the projection shortcut.
+        stem: the stem of its networks.
+        widths: channels of the stages with basic units; bottlenecks have four times as many.
+        units: names in LAYERS, each with its text in error messages.
+        shortcuts: shortcuts that its networks may have.
     """
 
     head: str
@@ -43,7 +43,7 @@ STYLES = {
         ('B',),
     ),
 }
-"""By name: akamaster/pytorch_resnet_cifar10, and torchvision, whose bottlenecks are "v1.5"."""
+"""By name: 'cifar' is akamaster/pytorch_resnet_cifar10; 'torchvision' has "v1.5" bottlenecks."""
 
 OTHERS = {
     r'\.(se|eca|attn|gc)\.': 'squeeze-and-excitation, or of other attention',
@@ -52,17 +52,17 @@ OTHERS = {
     r'\.aa\.': 'blur pooling',
     r'^(stem|stages)\.': "timm's resnetv2, or of another of its families",
 }
-"""By a pattern in the name of a tensor that no style has: whose it is."""
+"""Maps a pattern in the name of an unknown tensor to the kind of network that has such tensors."""
 
 EPSILON = 1e-5
-"""Of PyTorch's BatchNorm."""
+"""Default epsilon of PyTorch's BatchNorm."""
 
 
 def check_style(net: ResNet, style: str) -> None:
-    """Checks that PyTorch's network of a style computes what `net` does, with the same tensors.
+    """Checks that a PyTorch network of this style, with the same tensors, computes the same function as `net`.
 
     Raises:
-        ValueError: it does not; the message says which network would fit.
+        ValueError: it does not; the message says what the style needs.
     """
     known = STYLES[style]
     bottlenecks = any(layers[0].divisor > 1 for layers in net.layers)
@@ -88,11 +88,11 @@ def check_style(net: ResNet, style: str) -> None:
 
 
 def unknown(tensor: str) -> str:
-    """The error for a tensor that no style has; it says whose it is, where that is known."""
+    """The error message for an unknown tensor. It says which kind of network has such tensors, if that is known."""
     found = next((f': it is of {words}' for pattern, words in OTHERS.items() if re.search(pattern, tensor)), '')
     return f'{tensor}: no such tensor in the ResNets known, {", ".join(STYLES)}{found}'
 
 
 def unit_name(layers: tuple[Layer, ...]) -> str:
-    """The name in LAYERS of a unit's convolutions."""
+    """The name of a unit's convolutions in LAYERS, or 'others'."""
     return next((name for name, known in LAYERS.items() if known == layers), 'others')

@@ -1,7 +1,7 @@
-"""ResNet: a stem, stages of units, an end and a head. All named networks are one of these.
+"""ResNet: a stem, stages of units, an end and a head. All named networks are instances of this class.
 
-It is a description in names and numbers, so that it can be hashed, compared and pickled; the names become modules when
-it is called.
+Its attributes are names and numbers, so that a network can be hashed, compared and pickled. Calling the network turns
+the names into modules.
 """
 
 from collections.abc import Callable
@@ -33,26 +33,29 @@ INITIALIZATIONS: dict[str, tuple[Initializer, Initializer]] = {
     'fan_in': (_fan_in, _fan_in),
     'lecun': (_lecun, _lecun),
 }
-"""By name, of the convolutions' and of the head's kernels: He's (arXiv 1502.01852), untruncated, with the head
-uniform within 1/sqrt(fan_in), as in the authors' code; the same with a head of N(0, 0.01) (Goyal et al. 2017, section
-5.1); He's with fan-in on both, as in the Lab; or Flax's own, LeCun's, truncated, on both, as in Flax's example."""
+"""By name, the initializers of the convolutions' kernels and of the head's kernel.
+
+'fan_out': He's (arXiv 1502.01852), not truncated; the head is uniform within 1/sqrt(fan_in), as in the authors' code.
+'fan_out_small_head': the same, but the head is N(0, 0.01) (Goyal et al. 2017, section 5.1). 'fan_in': He's with fan-in
+for both, as in the Lab. 'lecun': LeCun's, truncated, for both, as in Flax's example.
+"""
 
 MOST_LAYERS = 10_000
-"""Without a limit, a slip of the finger would wait for ever."""
+"""Maximum number of layers. Without it, a typing error in the depth could make a run wait for ever."""
 
 WHY_MOST = "as time and memory grow with each (the papers' deepest has 1,202)"
 
 
 class MakesUnit(Protocol):
-    """What a stage makes its units with."""
+    """The type of `Stage.make_unit`."""
 
     def __call__(self, *, stride: int, is_first: bool, name: str) -> Unit:
-        """A unit of the stage's width."""
+        """Makes a unit of the stage's width."""
         ...
 
 
 class Stage(nn.Module):
-    """Units of one width. The first may change the shape; the others are identical and, stacked, run under a scan."""
+    """Units of one width. The first may change the shape. The others are identical; if stacked, a scan runs them."""
 
     size: int
     make_unit: MakesUnit
@@ -68,7 +71,7 @@ class Stage(nn.Module):
         in_a_loop = self.stacked and self.size - 1 > self.unroll
         if self.rematerialize is True:
             first = nn.remat(_run)
-            run = nn.remat(_run, prevent_cse=not in_a_loop)  # which a loop prevents by itself
+            run = nn.remat(_run, prevent_cse=not in_a_loop)  # a loop prevents CSE by itself
         elif self.rematerialize and in_a_loop:
             run = nn.remat(_run, policy=self.rematerialize, prevent_cse=False)
         x = first(self.make_unit(stride=self.stride, is_first=self.is_first, name='unit1'), x)
@@ -92,31 +95,31 @@ def _run(unit: Unit, x: jax.Array) -> jax.Array:
 
 
 class ResNet(nn.Module):
-    """A residual network, or a plain one where its shortcut is 'none'.
+    """A residual network, or a plain one if its shortcut is 'none'.
 
     Attributes:
-        stage_sizes: units in each stage.
+        stage_sizes: number of units in each stage.
         widths: output channels of each stage.
-        layers: the convolutions of a unit, in each stage: one of LAYERS, say.
-        stem, end: what they are.
-        order: of convolution, BatchNorm, ReLU and addition in every unit; one of ORDERS.
-        shortcut: a name, as `shortcuts.shortcut` knows them.
-        shortcut_windows: of projections, in each stage; by default 1.
-        zero_last_scale: begin with zero for the scale of each branch's last BatchNorm (Goyal et al. 2017).
-        num_classes: outputs of the head; 0 leaves it out and returns the pooled features.
-        initialization: of the convolutions' and the head's kernels; one of INITIALIZATIONS.
-        conv, norm: the convolution and normalization that every part is built with.
-        dtype: of the computation (bfloat16, say); parameters, statistics and outputs stay float32.
-        stacked: hold the identical units of a stage in one stack, `stage2/rest/...`, and run them by a
-            scan, so that any depth compiles in seconds; else each has its name, `stage2/unit7/...`.
-        unroll: a stack of at most so many units is written out instead: faster, where compiling it takes no longer.
-        rematerialize: keep a unit's input alone for the backward pass, which computes the unit again: memory for time;
-            or, in loops, keep what a policy of `jax.checkpoint` says.
+        layers: for each stage, the convolutions of a unit; for example an entry of LAYERS.
+        stem, end: settings of the stem and of the end.
+        order: order of convolution, BatchNorm, ReLU and addition in every unit; one of ORDERS.
+        shortcut: a name that `shortcuts.shortcut` accepts.
+        shortcut_windows: kernel size of the projections in each stage; by default 1.
+        zero_last_scale: initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017).
+        num_classes: outputs of the head; with 0 there is no head, and the network returns the pooled features.
+        initialization: initializers of the convolutions' and the head's kernels; one of INITIALIZATIONS.
+        conv, norm: make the convolutions and normalizations of all modules.
+        dtype: dtype of the computation, for example bfloat16; parameters, statistics and outputs stay float32.
+        stacked: keep the identical units of a stage in stacked arrays, `stage2/rest/...`, and run them in a scan, so
+            that any depth compiles in seconds. If False, each unit has its own name, `stage2/unit7/...`.
+        unroll: a stack of at most this many units is unrolled: it runs faster, and a short one compiles as fast.
+        rematerialize: True keeps only each unit's input for the backward pass, which computes the unit again. This
+            saves memory and costs time. A policy of `jax.checkpoint` acts in loops only, and selects what they keep.
 
     Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
 
     Raises:
-        ValueError: an unknown name, too many layers, or parts that cannot be together.
+        ValueError: a name is unknown, there are too many layers, or two attributes contradict each other.
     """
 
     stage_sizes: tuple[int, ...]
@@ -143,10 +146,10 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """Logits [batch, num_classes] (or features [batch, channels]), float32, of images [batch, height, width, 3].
+        """Maps images [batch, height, width, 3] to logits [batch, num_classes] or features [batch, channels], float32.
 
-        With `train=True` BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`; networks
-        with dropout need `rngs={'dropout': key}` too.
+        With `train=True`, BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`. Networks
+        with dropout then also need `rngs={'dropout': key}`.
         """
         kernel_init, head_init = INITIALIZATIONS[self.initialization]
         order = ORDERS[self.order]
@@ -181,7 +184,7 @@ class ResNet(nn.Module):
 
 
 class Attributes(TypedDict, total=False):
-    """Attributes of `ResNet` that say how a network is computed, not what it is; every named network takes them."""
+    """Attributes of `ResNet` that every named network takes. They say how to compute a network, not what it is."""
 
     conv: MakesConvolution
     norm: MakesNorm

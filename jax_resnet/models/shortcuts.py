@@ -1,8 +1,8 @@
 """The shortcuts around a residual branch (He et al. 2015, section 3.3; 2016, section 3.1 and Table 1).
 
-Each is a module made with the branch's output shape (`channels`, `stride`) and the network's `parts`, and
-called with the unit's input x and the branch's output y; it returns their sum, as it understands it.
-A new shortcut is a new class here and a line in SHORTCUTS; configs know it by its name in `config/model_fields.py`.
+Each shortcut is a module. It is made with the branch's output shape (`channels`, `stride`) and the network's `parts`.
+It is called with the unit's input x and the branch's output y, and combines them; most shortcuts add them.
+To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `config/model_fields.py`.
 """
 
 import re
@@ -18,17 +18,17 @@ from jax_resnet.models.parts import Parts
 
 
 class MakesShortcut(Protocol):
-    """What a unit makes its shortcut with."""
+    """The type of `Unit.make_shortcut`."""
 
     def __call__(
         self, channels: int, stride: int, parts: Parts, *, name: str
     ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        """A shortcut, from the branch's output shape."""
+        """Makes a shortcut for the branch's output shape."""
         ...
 
 
 class NoShortcut(nn.Module):
-    """The branch alone, which makes a plain net; and what every shortcut is made with."""
+    """No shortcut: returns the branch alone, as in a plain net. Base class of all shortcuts."""
 
     channels: int
     stride: int
@@ -39,10 +39,11 @@ class NoShortcut(nn.Module):
 
 
 class PaddedIdentity(NoShortcut):
-    """Option A: the identity; where shapes change, subsampled, with channels of zeros. No parameters.
+    """Option A: the identity. Where shapes change, it subsamples x and adds channels of zeros. It has no parameters.
 
     Attributes:
-        centred: half of the zeros before the old channels and half after, as in akamaster's networks; else all after.
+        centred: put half of the zeros before the old channels and half after, as in akamaster's networks. If False,
+            put all of them after.
     """
 
     centred: bool = False
@@ -58,12 +59,12 @@ class PaddedIdentity(NoShortcut):
 
 
 class Projection(NoShortcut):
-    """Options B and C: a 1x1 convolution of the unit's stride, with BatchNorm; for B the identity where shapes agree.
+    """Options B and C: a 1x1 convolution with the unit's stride, then BatchNorm. B is the identity if shapes agree.
 
     Attributes:
-        window: of the convolution; another than 1 in Scaled's design space alone.
+        window: kernel size of the convolution; only Scaled's design space has other sizes than 1.
         everywhere: project in every unit (C; the "1x1 conv shortcut" of 2016, Table 1), not only where shapes change.
-        with_norm: BatchNorm after the convolution, which full pre-activation does without (the 2016 authors' code).
+        with_norm: BatchNorm follows the convolution. Full pre-activation has none here (the 2016 authors' code).
     """
 
     window: int = 1
@@ -79,7 +80,7 @@ class Projection(NoShortcut):
 
 
 class ConstantScaling(PaddedIdentity):
-    """The shortcut times one constant, the branch times another (2016, section 3.1)."""
+    """Multiplies the shortcut by one constant and the branch by another (2016, section 3.1)."""
 
     shortcut_factor: float = 0.5
     branch_factor: float = 0.5
@@ -89,11 +90,12 @@ class ConstantScaling(PaddedIdentity):
 
 
 class Gating(PaddedIdentity):
-    """The shortcut times 1 - g(x), where g(x) = sigmoid(W x + b), elementwise (2016, section 3.1).
+    """Multiplies the shortcut by 1 - g(x), where g(x) = sigmoid(W x + b), elementwise (2016, section 3.1).
 
     Attributes:
-        initial_bias: of b.
-        exclusive: multiply the branch by g(x) (exclusive gating); else leave it alone (shortcut-only gating).
+        initial_bias: initial value of b.
+        exclusive: also multiply the branch by g(x) (exclusive gating). If False, the branch is not changed
+            (shortcut-only gating).
     """
 
     initial_bias: float = 0.0
@@ -117,7 +119,7 @@ class DropoutShortcut(PaddedIdentity):
 
 
 PROJECTIONS: dict[str, Callable[..., Projection]] = {'B': Projection, 'C': partial(Projection, everywhere=True)}
-"""By name: the 2015 paper's options that are a projection."""
+"""By name: the options of the 2015 paper that are projections."""
 
 SHORTCUTS: dict[str, MakesShortcut] = {
     'A': PaddedIdentity,
@@ -126,25 +128,28 @@ SHORTCUTS: dict[str, MakesShortcut] = {
     'none': NoShortcut,
     'dropout': DropoutShortcut,
 }
-"""By name: the 2015 paper's options (and A with zeros on both sides), none (a plain net), and dropout at rate 0.5."""
+"""By name: the 2015 paper's options, A with zeros on both sides, none (a plain net), and dropout at rate 0.5."""
 
 SHORTCUTS_WITH_NUMBERS: dict[str, tuple[int, Callable[..., MakesShortcut]]] = {
     'scaling': (2, lambda shortcut, branch: partial(ConstantScaling, shortcut_factor=shortcut, branch_factor=branch)),
     'exclusive_gating': (1, lambda bias: partial(Gating, initial_bias=bias, exclusive=True)),
     'shortcut_only_gating': (1, lambda bias: partial(Gating, initial_bias=bias, exclusive=False)),
 }
-"""By name and numbers, such as 'scaling_0.5_0.5' (shortcut, branch) or 'exclusive_gating_-6' (initial gate bias)."""
+"""Shortcuts whose names carry numbers: 'scaling_0.5_0.5' (shortcut, branch), 'exclusive_gating_-6' (initial bias).
+
+By name: how many numbers, and a function that takes them.
+"""
 
 
 def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShortcut:
-    """The shortcut of that name: 'A', 'dropout', 'scaling_0_1', 'exclusive_gating_-6', ...
+    """Returns the factory of a shortcut: 'A', 'dropout', 'scaling_0_1', 'exclusive_gating_-6', ...
 
     Args:
-        name: one of SHORTCUTS, or of SHORTCUTS_WITH_NUMBERS with its numbers.
-        window, with_norm: of a projection; other shortcuts have neither.
+        name: one of SHORTCUTS, or one of SHORTCUTS_WITH_NUMBERS followed by its numbers.
+        window, with_norm: settings of projections; other shortcuts ignore them.
 
     Raises:
-        ValueError: an unknown name, or another count of numbers.
+        ValueError: the name is unknown, or has the wrong count of numbers.
     """
     if name in PROJECTIONS:
         return partial(PROJECTIONS[name], window=window, with_norm=with_norm)

@@ -1,4 +1,4 @@
-"""The stem: the first convolution, and what follows it before the first unit."""
+"""The stem of a network: the first convolution, and the layers between it and the first unit."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from jax_resnet.models.parts import Parts
 
 
 class Stem(NamedTuple):
-    """What a network's stem is: by default CIFAR's.
+    """Settings of a network's stem. The defaults are for CIFAR.
 
     Attributes:
-        channels, window, stride: of the convolution.
-        pool: whether a 3x3 max pooling of stride 2 ends it (ImageNet).
+        channels, window, stride: output channels, kernel size and stride of the convolution.
+        pool: whether the stem ends with 3x3 max pooling of stride 2 (ImageNet).
     """
 
     channels: int
@@ -23,12 +23,12 @@ class Stem(NamedTuple):
 
 
 class StemLayers(nn.Module):
-    """A stem's layers: `conv`, `norm`.
+    """The layers of a stem: `conv`, `norm`.
 
     Attributes:
-        stem: what it is.
+        stem: its settings.
         activates: whether BatchNorm and ReLU follow the convolution.
-        parts: what it is built with.
+        parts: makes its layers.
     """
 
     stem: Stem

@@ -1,8 +1,8 @@
-"""Residual units, the blocks that stages are stacks of: their convolutions (LAYERS) and their five orders (ORDERS).
+"""Residual units, the blocks of a stage: their convolutions (LAYERS) and the five orders of their layers (ORDERS).
 
-An order is a function that reads like its part of Figure 4 of He et al. 2016; `Unit` has the tools it is written with.
-A new kind of unit is a line in LAYERS; a new order, a function and an entry of ORDERS. Configs know both by the names
-in `config/model_fields.py`.
+Each order is a function that follows one column of Figure 4 of He et al. 2016. It calls the methods of `Unit`.
+To add a kind of unit, add a line to LAYERS. To add an order, write a function and an entry in ORDERS. Add the
+new name to `config/model_fields.py` as well.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,13 @@ from jax_resnet.models.shortcuts import MakesShortcut
 
 
 class Layer(NamedTuple):
-    """A convolution of a unit: its window, what the unit's channels are divided by, and whether it has the stride."""
+    """A convolution of a unit.
+
+    Attributes:
+        window: kernel size.
+        divisor: the convolution has the unit's output channels divided by this number.
+        strided: whether this convolution has the unit's stride.
+    """
 
     window: int
     divisor: int = 1
@@ -31,8 +37,8 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     'bottleneck': (Layer(1, 4, strided=True), Layer(3, 4), Layer(1)),
     'bottleneck_v1.5': (Layer(1, 4), Layer(3, 4, strided=True), Layer(1)),
 }
-"""By name (He et al. 2015, Figure 5; one layer: 2016, Table 3; three: an assignment's question). R15 has a bottleneck's
-stride in its first 1x1 convolution; torchvision ("v1.5") in the 3x3."""
+"""By name (He et al. 2015, Figure 5; 'one_layer': 2016, Table 3; 'three_layer': an assignment's question). The 2015
+paper puts a bottleneck's stride in the first 1x1 convolution; torchvision ("v1.5") puts it in the 3x3."""
 
 
 class Unit(nn.Module):
@@ -40,13 +46,13 @@ class Unit(nn.Module):
 
     Attributes:
         layers: its convolutions.
-        order: of convolution, BatchNorm, ReLU and addition: one of those below.
-        make_shortcut: makes the shortcut, which adds.
-        channels, stride: of its output.
-        parts: what it is built with.
-        is_first: of the network.
-        zero_last_scale: begin with zero for the scale of the last BatchNorm (Goyal et al. 2017, arXiv 1706.02677), so
-            that the unit begins as its shortcut.
+        order: function that applies convolution, BatchNorm, ReLU and addition in one of the orders below.
+        make_shortcut: makes the shortcut, which combines its input with the branch.
+        channels, stride: number of output channels, and stride of the unit.
+        parts: makes its layers.
+        is_first: whether it is the first unit of the network.
+        zero_last_scale: initialize the scale of the last BatchNorm with zero (Goyal et al. 2017, arXiv 1706.02677).
+            The branch is then zero at first, and the unit computes only its shortcut.
     """
 
     layers: tuple[Layer, ...]
@@ -64,48 +70,48 @@ class Unit(nn.Module):
 
     @property
     def last(self) -> int:
-        """Number of the last layer: they are counted from 1."""
+        """Number of the last layer. Layers are counted from 1."""
         return len(self.layers)
 
     @property
     def inner(self) -> range:
-        """Numbers of the layers but the last."""
+        """Numbers of all layers except the last."""
         return range(1, self.last)
 
     @property
     def after_first(self) -> range:
-        """Numbers of the layers but the first."""
+        """Numbers of all layers except the first."""
         return range(2, self.last + 1)
 
     @nn.nowrap
     def conv(self, i: int, x: Array) -> Array:
-        """The convolution of layer i."""
+        """Applies the convolution of layer i."""
         layer = self.layers[i - 1]
         stride = self.stride if layer.strided else 1
         return self.parts.conv(self.channels // layer.divisor, layer.window, stride, name=f'conv{i}')(x)
 
     @nn.nowrap
     def norm(self, i: int, x: Array) -> Array:
-        """The BatchNorm of layer i."""
+        """Applies the BatchNorm of layer i."""
         return self.parts.norm(zero_scale=self.zero_last_scale and i == self.last, name=f'norm{i}')(x)
 
     @nn.nowrap
     def add(self, x: Array, y: Array) -> Array:
-        """The sum of the branch y and the shortcut of x."""
+        """Combines the branch y with the shortcut of x."""
         return self.make_shortcut(self.channels, self.stride, self.parts, name='shortcut')(x, y)
 
     @nn.nowrap
     def activates_both(self, x: Array) -> bool:
-        """Whether, in a pre-activation order, the shortcut too begins with the activated input.
+        """Whether, in a pre-activation order, the shortcut gets the activated input, as the branch does.
 
-        So it is in the network's first unit and where a unit changes the shape; elsewhere the shortcut has the input
-        untouched (He et al. 2016, section 4.1, and the authors' code).
+        It does in the network's first unit and in units that change the shape. In other units the shortcut gets the
+        raw input (He et al. 2016, section 4.1, and the authors' code).
         """
         return self.is_first or self.stride != 1 or self.channels != x.shape[-1]
 
 
 def original(unit: Unit, x: Array) -> Array:
-    """Figure 4(a)."""
+    """The order of Figure 4(a)."""
     y = x
     for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
@@ -114,7 +120,7 @@ def original(unit: Unit, x: Array) -> Array:
 
 
 def bn_after_addition(unit: Unit, x: Array) -> Array:
-    """Figure 4(b)."""
+    """The order of Figure 4(b)."""
     y = x
     for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
@@ -123,7 +129,7 @@ def bn_after_addition(unit: Unit, x: Array) -> Array:
 
 
 def relu_before_addition(unit: Unit, x: Array) -> Array:
-    """Figure 4(c)."""
+    """The order of Figure 4(c)."""
     y = x
     for i in unit.inner:
         y = relu(unit.norm(i, unit.conv(i, y)))
@@ -132,7 +138,7 @@ def relu_before_addition(unit: Unit, x: Array) -> Array:
 
 
 def relu_only_preactivation(unit: Unit, x: Array) -> Array:
-    """Figure 4(d)."""
+    """The order of Figure 4(d)."""
     y = relu(x)
     if unit.activates_both(x):  # section 4.1
         x = y
@@ -143,7 +149,7 @@ def relu_only_preactivation(unit: Unit, x: Array) -> Array:
 
 
 def full_preactivation(unit: Unit, x: Array) -> Array:
-    """Figure 4(e)."""
+    """The order of Figure 4(e)."""
     y = relu(unit.norm(1, x))
     if unit.activates_both(x):  # section 4.1
         x = y
@@ -154,14 +160,15 @@ def full_preactivation(unit: Unit, x: Array) -> Array:
 
 
 class Order(NamedTuple):
-    """An order of convolution, BatchNorm, ReLU and addition, and what it asks of the network around the units.
+    """An order of convolution, BatchNorm, ReLU and addition, and its effects on the network outside the units.
 
     Attributes:
-        unit: the function of a unit and its input.
-        stem_activates: whether BatchNorm and ReLU follow the stem's convolution; else the first unit begins with them.
-        before_pooling: what comes after the last unit, as the units do not end with it: '', 'relu' or 'norm relu'.
+        unit: function that takes a unit and its input, and returns the unit's output.
+        stem_activates: whether BatchNorm and ReLU follow the stem's convolution. If False, the first unit begins with
+            them.
+        before_pooling: layers that the order needs between the last unit and the pooling: '', 'relu' or 'norm relu'.
         projection_norm: whether BatchNorm follows a projection; the 2016 authors' code has none with (e).
-        after_last_norm: where the branch's last BatchNorm stands, if it does not end the branch, for a message.
+        after_last_norm: text for an error message, if the branch does not end with its last BatchNorm.
     """
 
     unit: Callable[[Unit, Array], Array]
