@@ -171,7 +171,7 @@ def _fitting(found: Mapping[str, np.ndarray], names: list[str]) -> Predictions:
 
 
 def _likeliest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns each example's LIKELIEST classes, int32, and their softmax, float32. In a tie, the lower class is first."""
+    """Returns each example's LIKELIEST classes, int32, and their softmax, float32. Ties: the lower class first."""
     classes = np.argsort(-logits, axis=1, kind='stable')[:, :LIKELIEST].astype(np.int32)
     with np.errstate(invalid='ignore'):  # the softmax of an infinite logit is NaN
         z = logits.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Studies: from a question to its runs, and the runs, one after another or side by side."""
+"""Studies: plans the runs that answer a question, and trains them, one after another or in parallel."""
 
 from jax_resnet.studies.plan import Job, Plan, Setting
 from jax_resnet.studies.reading import read

@@ -1,4 +1,4 @@
-"""What a person sees while a study goes on: a bar for each job and one for the whole, or plain lines."""
+"""Shows the progress of a study: one bar for each job and one for the whole study, or plain lines."""
 
 import sys
 import time
@@ -14,15 +14,15 @@ _FORM = '{percentage:3.0f}%|{bar:20}| {desc}'
 
 
 class Display:
-    """Shows the runs in progress, and the whole with the time left.
+    """Shows the runs in progress, and the progress of the whole study with the time left.
 
     Args:
-        costs: of each job to come, in any unit: how long it takes, compared with the others.
+        costs: the jobs to train, each with an estimate of its time, in any unit.
     """
 
     def __init__(self, costs: Mapping[Job, float]) -> None:
         self._costs, self._began = costs, time.monotonic()
-        self._shares: dict[Job, float] = {}  # of each job, what is done; and what was done before, if it went on
+        self._shares: dict[Job, float] = {}  # the share of each job that is done; _first has its first reported share
         self._first: dict[Job, float] = {}
         self._ended = 0
         self._bars: dict[Job, tqdm] = {}
@@ -31,14 +31,14 @@ class Display:
             self._whole = tqdm(total=1.0, position=0, dynamic_ncols=True, file=sys.stdout, bar_format=_FORM)
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a line that stays on the screen."""
         if self._whole is None:
             print(text, flush=True)
         else:
             self._whole.write(text, file=sys.stdout)
 
     def started(self, job: Job, device: str | None) -> None:
-        """A job begins, on a GPU or on what there is."""
+        """Shows that a job has started, on GPU `device`; None means that no GPU was chosen."""
         where = '' if device is None else f' on GPU {device}'
         if self._whole is None:
             self.say(f'{job.name}{where}: started')
@@ -51,7 +51,7 @@ class Display:
             self._bars[job].set_description_str(f'{job.name}{where}')
 
     def progressed(self, job: Job, line: Mapping[str, Any]) -> None:
-        """A job is at `step` of `end`, with the losses and errors of its last steps."""
+        """Shows that a job is at `step` of `end`, with the error of its last steps. `line` is a `schemas.Told`."""
         share = line['step'] / line['end']
         self._first.setdefault(job, share)
         self._shares[job] = share
@@ -64,7 +64,7 @@ class Display:
         self._show_whole()
 
     def ended(self, job: Job, text: str, is_finished: bool) -> None:
-        """A job has ended, finished or not."""
+        """Shows that a job has ended, finished or not."""
         self._ended += 1
         self._shares[job] = 1.0
         self._first.setdefault(job, 0.0)
@@ -76,7 +76,7 @@ class Display:
         self._show_whole()
 
     def close(self) -> None:
-        """Leaves the screen as it is."""
+        """Closes the bars."""
         for bar in (*self._bars.values(), self._whole):
             if bar is not None:
                 bar.close()
@@ -91,7 +91,7 @@ class Display:
             self._whole.refresh()
 
     def _left(self) -> str:
-        """By what was done since the study was started, and how long it took."""
+        """The time left, estimated from the speed since the study was started; '?' if nothing is done yet."""
         done = sum(self._costs[job] * (share - self._first[job]) for job, share in self._shares.items())
         left = sum(cost * (1 - self._shares.get(job, 0.0)) for job, cost in self._costs.items())
         if not done:

@@ -1,7 +1,8 @@
 """The process of one job of a study: `python -m jax_resnet.studies.job RUN_FOLDER`.
 
-The run folder has the config already. On standard output goes a line of JSON a dispatch, for the study to show; what
-a person would read goes to standard error. When standard input ends, the study is gone: the run saves, and stops.
+The run folder already has the config. The process writes one line of JSON to standard output after each dispatch; the
+study shows it. Text for people goes to standard error. When standard input closes, the study has ended: the run saves
+its state and stops.
 """
 
 import json
@@ -18,12 +19,12 @@ from jax_resnet.runs.run_folder import RunFolder
 
 
 def train(folder: str | Path) -> None:
-    """Trains the run of a folder that has a config; what made it fail is left there.
+    """Trains the run of a folder that has a config. If the run fails, the reason is written to the folder.
 
-    On Slurm, where a job has several processes, each calls this.
+    On Slurm a job can have several processes. Each of them calls this.
 
     Raises:
-        UserError: as `training.train`.
+        UserError: see `training.train`.
     """
     from jax_resnet import training
     from jax_resnet.backend import compilation_cache
@@ -35,7 +36,7 @@ def train(folder: str | Path) -> None:
         with joining.joined(place):
             training.train(run_folder.config(), folder, progress=_progress())
         run_folder.write_failure(None)
-    except (Stopped, ConfigError):  # neither says anything of the run itself: such a folder is in use, or wrong
+    except (Stopped, ConfigError):  # not the fault of the run: it was stopped, or its folder is in use or wrong
         raise
     except Exception as e:
         run_folder.write_failure(' '.join(str(e).split()) or type(e).__name__)
@@ -46,7 +47,7 @@ def _progress() -> type:
     from jax_resnet.training.progress import Progress
 
     class Told(Progress):
-        """Tells the study how far the run is."""
+        """Reports to the study how far the run is."""
 
         def say(self, text: str) -> None:
             print(text, file=sys.stderr)
@@ -59,7 +60,7 @@ def _progress() -> type:
                 'train_loss': loss / steps,
                 'train_error': 100 * errors / (steps * self._clock.batch_size),
             }
-            self._print(json.dumps(line))  # where the study has gone, to nowhere
+            self._print(json.dumps(line))  # does nothing if the study has ended
 
     return Told
 

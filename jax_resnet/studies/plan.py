@@ -1,4 +1,4 @@
-"""The plan of a study: its settings, which are rows of its table, and the jobs of each, one a seed."""
+"""The plan of a study: its settings, one for each row of its table, and the jobs of each setting, one for each seed."""
 
 import os
 import shlex
@@ -22,15 +22,15 @@ from jax_resnet.runs import results_folder
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A setting with a seed, to be trained: a config and what is changed in it.
+    """One training run of a study: a setting with a seed.
 
     Attributes:
-        label: of its setting.
-        config_file: as on the command line of `main.py`, with its argument.
-        overrides: the fields that are changed, by dotted name.
-        seed: of the job.
-        config: the whole config, the changes and the seed in it.
-        is_rehearsal: whether reports are to mark it as one.
+        label: the label of its setting.
+        config_file: the config file with its argument, as on the command line of `main.py`.
+        overrides: the fields that are changed in that config, by dotted name.
+        seed: the seed of the run.
+        config: the complete config, including the overrides and the seed.
+        is_rehearsal: whether it is a rehearsal.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where `main.py` would put it, so that studies share runs."""
+        """The run folder: the same that `main.py` would use, so that studies share runs."""
         return find_folder(self.config_file, self.overrides, self.overrides, self.seed)
 
     @property
@@ -59,15 +59,15 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a row of the study's table is of: jobs that differ in the seed alone, and what is published.
+    """A row of the study's table: jobs that differ only in the seed, and the published error.
 
     Attributes:
-        label: what the row is called.
+        label: the name of the row.
         group: settings of one group are drawn in one picture.
-        jobs: by seed.
-        published: error in %, or None.
-        published_text: said in its place, such as 'fail'.
-        window: first and last epoch of the published mean, where it is one.
+        jobs: one for each seed.
+        published: the published error in %, or None.
+        published_text: a text to show instead, such as 'fail'.
+        window: if the published error is a mean over epochs, its first and last epoch; else None.
     """
 
     label: str
@@ -79,12 +79,12 @@ class Setting:
 
     @property
     def limit(self) -> float:
-        """On the parameters, of the network itself."""
+        """The most parameters that the config allows; infinity if it has no limit."""
         return self.jobs[0].config['model'].get('parameter_limit') or inf
 
     @cached_property
     def parameters(self) -> int:
-        """Trainable numbers of the network, be it above its limit."""
+        """The number of trainable parameters of the network, even if it is above the limit."""
         config = without_limit(self.jobs[0].config)
         model, shape = network(config, stacked=True), image_shape(config['dataset'])
         variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
@@ -92,29 +92,30 @@ class Setting:
 
     @cached_property
     def cost(self) -> float:
-        """A measure of how long one of its jobs takes, to compare settings by."""
+        """An estimate of how long one job takes, in no unit: it only compares settings."""
         config = self.jobs[0].config
         examples = datasets.find(config['dataset']['name']).splits.get(
             'train', datasets.DATASETS['cifar10'].splits['train']
         )
         steps = Clock(examples, config['batch_size']).steps(config['train_for'])
-        return steps * config['batch_size'] * (self.parameters + 20_000)  # nets of no parameters take time, too
+        return steps * config['batch_size'] * (self.parameters + 20_000)  # a network without parameters takes time, too
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study, with its jobs.
+    """A study with its jobs.
 
     Attributes:
-        file: of the study, with its argument.
-        question: the first paragraph of its docstring; `about` is the rest.
+        file: the file of the study, with its argument.
+        question: the first paragraph of the file's docstring.
+        about: the rest of that docstring.
         source: who published the numbers.
         measure: what the published numbers are, one of `runs.schemas.MEASURES`.
-        settings: the rows of its table.
-        changes: what the command line changes in every job, by dotted name.
-        is_rehearsal: whether it is one.
-        notes: what became of settings that were merged or left out, for the user.
-        reuses_results: whether a file of results/, of equal config and seed, is as good as a run.
+        settings: the rows of the table.
+        changes: the fields that the command line changes in every job, by dotted name.
+        is_rehearsal: whether the study is a rehearsal.
+        notes: lines for the user about settings that were merged or left out.
+        reuses_results: whether a file of results/ with the same config and seed replaces a run.
     """
 
     file: str
@@ -130,13 +131,13 @@ class Plan:
 
     @property
     def jobs(self) -> list[Job]:
-        """All of them, the first seed of every setting first."""
+        """All jobs, in this order: the first seed of every setting, then the second, and so on."""
         by_seed = [(i, job) for setting in self.settings for i, job in enumerate(setting.jobs)]
         return [job for _, job in sorted(by_seed, key=lambda pair: pair[0])]
 
     @property
     def folder(self) -> Path:
-        """Where its description goes: `runs/studies/<name>[-<argument>][/<changes>][/rehearsal]`."""
+        """The folder for study.json: `runs/studies/<name>[-<argument>][/<changes>][/rehearsal]`."""
         inside = default_name(_without_slashes(self.file), self.changes, 0).parent.relative_to('runs')
         return Path('runs', 'studies', inside, 'rehearsal' if self.is_rehearsal else '')
 
@@ -144,7 +145,7 @@ class Plan:
         return next(setting for setting in self.settings if job in setting.jobs)
 
     def describe(self) -> dict[str, Any]:
-        """What a report needs to know beside runs and results, whose paths are relative to the study's folder."""
+        """Returns the content of study.json, see `schemas.Study`. Its paths are relative to the study's folder."""
 
         def path(to: Path) -> str:
             return Path(os.path.relpath(to, self.folder)).as_posix()
@@ -179,12 +180,12 @@ class Plan:
 
 
 def without_limit(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config, its network of any size."""
+    """Returns the config without the limit on the number of parameters."""
     model = config['model']
     return {**config, 'model': model | {'parameter_limit': 0} if 'parameter_limit' in model else model}
 
 
 def _without_slashes(file: str) -> str:
-    """The argument of a study, such as 1,1/2, is to be part of one folder's name."""
+    """Replaces the slashes in the argument of a study, such as 1,1/2, which becomes part of a folder's name."""
     path, colon, argument = file.partition(':')
     return path + colon + argument.replace('/', '_')

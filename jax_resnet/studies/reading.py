@@ -1,4 +1,4 @@
-"""From a study's file, `configs/studies/depth.py:20,56`, and the command line's changes to its plan."""
+"""Makes the plan of a study from its file, `configs/studies/depth.py:20,56`, and the changes of the command line."""
 
 import runpy
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,18 +27,18 @@ def read(
     limit: float = inf,
     reuses_results: bool = False,
 ) -> Plan:
-    """The plan of a study. No data is needed, and nothing is written.
+    """Makes the plan of a study. This needs no data and writes nothing.
 
     Args:
-        file: of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
-        seeds: of every setting.
+        file: the file of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
+        seeds: the seeds for every setting.
         changes: fields to change in every job, by dotted name, as text.
-        is_rehearsal: a twentieth of the epochs, on the digits.
-        limit: settings whose network has more parameters, or more than its config allows, are left out.
-        reuses_results: whether a file of results/, of equal config and seed, is as good as a run.
+        is_rehearsal: whether to train on the digits, for a twentieth of the epochs.
+        limit: the most parameters. Settings with more, or with more than their config allows, are left out.
+        reuses_results: whether a file of results/ with the same config and seed replaces a run.
 
     Raises:
-        ConfigError: no such study, field or config; no runs.
+        ConfigError: the study, a config or a field does not exist or is wrong; or the study has no runs.
     """
     study = _load(file)
     given = dict(changes or {})
@@ -99,7 +99,7 @@ def _load(file: str) -> dict[str, Any]:
             raise ValueError(f'measure {study["measure"]!r}: must be one of {", ".join(MEASURES)}')
     except KeyError as e:
         raise ConfigError(f'--study={path}: must be a study; it has no {e}') from e
-    except (Exception, SystemExit) as e:  # a study's file may raise any
+    except (Exception, SystemExit) as e:  # the file of a study may raise anything
         raise ConfigError(f'--study={file}: {" ".join(str(e).split()) or type(e).__name__}') from e
     question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
     return {**study, 'question': ' '.join(question.split()), 'about': about}
@@ -126,7 +126,7 @@ def _setting(
     jobs = tuple(job(seed) for seed in seeds)
     for each in jobs:
         check(each.config)
-    network(without_limit(jobs[0].config))  # whether there is such a one
+    network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network
     published, text = described['published'], described['published_text']
     return Setting(described['label'], described['group'], jobs, published, text, window)
 
@@ -136,7 +136,12 @@ def _title(setting: Setting) -> str:
 
 
 def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
-    """The plan with the seeds whose runs are already there from earlier, by the former description of the study."""
+    """Adds the seeds of earlier runs to a plan.
+
+    Args:
+        plan: the plan.
+        former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
+    """
     there = {
         run['seed']
         for row in former['rows']

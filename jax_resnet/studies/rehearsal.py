@@ -1,4 +1,4 @@
-"""A rehearsal of a run: the same recipe on the digits, a twentieth as long."""
+"""A rehearsal of a run: the same recipe on the digits, for a twentieth of the epochs."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -9,19 +9,19 @@ from jax_resnet.data import DATASETS, datasets
 from jax_resnet.errors import ConfigError
 
 SHARE = Fraction(1, 20)
-"""Of a run's epochs, so that the 164 of a CIFAR recipe become 8.2."""
+"""A rehearsal has this share of the run's epochs: 164 epochs on CIFAR become 8.2."""
 
 CIFAR_EXAMPLES = DATASETS['cifar10'].splits['train']
 
 
 def changes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields to change, by dotted name: the digits, and every duration of the recipe at a twentieth of its epochs.
+    """Returns the fields to change, by dotted name: the data set becomes the digits, and every duration is shortened.
 
     Args:
-        config: of the run, on CIFAR.
+        config: the config of the run, on CIFAR.
 
     Raises:
-        ConfigError: it is of pictures.
+        ConfigError: the config trains on a data set of pictures.
     """
     if datasets.find(config['dataset']['name']).image_shape is None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Jobs of a study as a Slurm job array, through submitit: they need a folder that all machines share, nothing else."""
+"""Submits the jobs of a study as a Slurm job array, by submitit. All machines must share the working folder."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ SECONDS_BETWEEN_LOOKS = 5.0
 
 
 class Train:
-    """What submitit runs in each process of a job; a job whose time is over goes on as the same job, queued again."""
+    """What submitit runs in each process of a job. When a job's time is over, submitit queues the same job again."""
 
     def __call__(self, folder: str) -> None:
         """Trains the run of a folder."""
         train(folder)
 
     def checkpoint(self, folder: str) -> Any:
-        """What is to run when the job begins again."""
+        """Returns what submitit runs when the job starts again."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, folder)
 
 
 def parameters(nodes: int, gpus_per_node: int) -> dict[str, int]:
-    """Those of submitit for runs of several hosts, with a process for each GPU. Raises ConfigError for none."""
+    """Returns submitit's parameters for runs on several hosts, one process for each GPU. Raises ConfigError below 1."""
     for flag, value in (('--nodes', nodes), ('--gpus-per-node', gpus_per_node)):
         if value < 1:
             raise ConfigError(f'{flag}={value}: must be at least 1')
@@ -40,16 +40,17 @@ def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster:
     """Submits the jobs of a study as one array.
 
     Args:
-        jobs: of the study.
+        jobs: the jobs of the study.
         logs: the folder for submitit's files.
-        options: of `submitit.AutoExecutor.update_parameters`, such as {'slurm_partition': 'gpu', 'timeout_min': 600}.
+        options: arguments of `submitit.AutoExecutor.update_parameters`, such as {'slurm_partition': 'gpu',
+            'timeout_min': 600}.
         cluster: 'slurm', or submitit's 'local', which starts processes on this machine.
 
     Returns:
-        submitit's jobs, in the order of `jobs`.
+        The jobs of submitit, in the order of `jobs`.
 
     Raises:
-        ConfigError: no submitit, no Slurm, or an option that it does not have.
+        ConfigError: submitit or Slurm is missing; an option is wrong; or a folder holds a run of another config.
     """
     try:
         import submitit
@@ -66,7 +67,11 @@ def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster:
 
 
 def wait(jobs: Sequence[Job], submitted: Sequence[Any]) -> dict[Job, str]:
-    """Waits until all have ended, with a line for each; returns why, of each job whose run is not finished then."""
+    """Waits until all jobs have ended and prints one line for each.
+
+    Returns:
+        The reason for each job whose run did not finish.
+    """
     failed: dict[Job, str] = {}
     waiting = dict(zip(jobs, submitted, strict=True))
     while waiting:

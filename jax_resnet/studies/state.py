@@ -1,4 +1,4 @@
-"""What has become of a job: its run, by its folder or by the results."""
+"""The state of a job: reads its run from the run folder or from the results."""
 
 from jax_resnet.config import identity
 from jax_resnet.errors import ConfigError
@@ -10,14 +10,14 @@ from jax_resnet.studies.plan import Job
 
 
 def run_of(job: Job, reuses_results: bool = False) -> Run:
-    """The run of a job. A folder that is damaged, or holds a run of another config, is a run that failed.
+    """Reads the run of a job. If its folder is damaged or holds a run of another config, the run counts as failed.
 
     Args:
-        job: of a study.
-        reuses_results: whether a file of the results folder, of equal config and seed, is as good.
+        job: a job of a study.
+        reuses_results: whether a file of results/ with the same config and seed replaces an unfinished run.
 
     Raises:
-        ConfigError: a damaged file among the results.
+        ConfigError: a file in the results folder is damaged.
     """
     try:
         run = runs.read(job.folder, job.seed)
@@ -32,7 +32,7 @@ def run_of(job: Job, reuses_results: bool = False) -> Run:
 
 
 def describe(run: Run) -> str:
-    """What there is to say of a run: its error where it is finished, else how far it is or why it failed."""
+    """Describes a run: its error if it is finished, else how far it is or why it failed."""
     if run.state != FINISHED:
         return run.detail
     place = f', in {run.folder}' if run.folder.suffix == '.json' else ''
@@ -40,7 +40,7 @@ def describe(run: Run) -> str:
 
 
 def prepare(job: Job) -> None:
-    """Makes the folder of a job that is about to be trained.
+    """Makes the run folder of a job before it is trained.
 
     Raises:
         ConfigError: the folder holds a run of another config.

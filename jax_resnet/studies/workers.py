@@ -1,4 +1,4 @@
-"""Jobs of a study on this machine: each a process of its own, one at a time, or one on each GPU."""
+"""Trains the jobs of a study on this machine: each in its own process, one at a time or one on each GPU."""
 
 import contextlib
 import os
@@ -21,22 +21,22 @@ from jax_resnet.studies.plan import Job
 from jax_resnet.studies.state import describe, prepare, run_of
 
 COMMAND = (sys.executable, '-m', 'jax_resnet.studies.job')
-"""Trains the run of a folder."""
+"""The command that trains the run of a folder."""
 
 
 def train_all(jobs: Sequence[Job], devices: Sequence[str], display: Display) -> dict[Job, str]:
-    """Trains jobs, each in a process of its own.
+    """Trains jobs, each in its own process.
 
     Args:
-        jobs: to train, in this order.
-        devices: GPUs, each of which trains one at a time; none: one at a time on whatever there is.
-        display: shows how they are doing.
+        jobs: the jobs, in this order.
+        devices: the GPUs; each trains one job at a time. If empty, one job at a time uses all devices of the machine.
+        display: shows the progress of the jobs.
 
     Returns:
-        Why it failed, of each job that did; the others go on.
+        The reason for each job that failed. The other jobs are trained nevertheless.
 
     Raises:
-        Stopped: by SIGINT or SIGTERM, after every run in progress has saved its state.
+        Stopped: SIGINT or SIGTERM came; every run in progress has saved its state.
     """
     with StopSignals() as stop_signals:
         return _Workers(jobs, devices, display, stop_signals).go()
@@ -80,7 +80,7 @@ class _Workers:
         try:
             prepare(job)
             log = files.open_file(job.folder / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        except (ConfigError, OSError) as e:  # another run lies there, or the folder cannot be written
+        except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self.failed[job] = str(e)
             self.free.append(device)
             self.display.ended(job, str(e), is_finished=False)
@@ -88,11 +88,11 @@ class _Workers:
         with os.fdopen(log, 'w') as stderr:
             process = subprocess.Popen(
                 [*COMMAND, str(job.folder)],
-                stdin=subprocess.PIPE,  # it ends when this process does, whichever way
+                stdin=subprocess.PIPE,  # it closes when this process ends, even if it is killed
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=environment,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which tells the job
+                start_new_session=True,  # Ctrl-C reaches only this process, which signals the job
                 text=True,
                 errors='replace',
             )
@@ -104,7 +104,7 @@ class _Workers:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                with contextlib.suppress(ConfigError):  # of a line that a library printed
+                with contextlib.suppress(ConfigError):  # a library printed this line
                     self.events.put((job, parse(line.encode(), Told, job.name)))
         finally:
             self.events.put((job, None))
