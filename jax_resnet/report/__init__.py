@@ -1,1 +1,1 @@
-"""Reports: from run folders, and the descriptions that studies leave, to tables, pictures and pages."""
+"""Reports: makes tables, pictures and pages from run folders and from the studies' description files."""

@@ -14,7 +14,7 @@ from jax_resnet.report import reading, terminal
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.report',
         description='Prints the tables of studies and runs; with --out, writes a page, Markdown, CSV and pictures too.',

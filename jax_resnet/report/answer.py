@@ -1,4 +1,4 @@
-"""Sentences that answer a section's question from its numbers, and claim no more than these show."""
+"""Sentences that answer the question of a section from its numbers, and claim no more than the numbers show."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -8,7 +8,7 @@ from jax_resnet.report.sections import Row, Section
 
 
 def answers(section: Section) -> list[str]:
-    """A paragraph for each group of rows: which is better, by how much, and whether beyond the spread of seeds."""
+    """Returns a paragraph for each group of rows: which row is best, by how much, and whether seeds may explain it."""
     return [text for group, rows in section.groups.items() if (text := _answer(section, group, rows))]
 
 
@@ -49,9 +49,9 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
 
 
 def _beyond(better: Row, worse: Row) -> str:
-    """Whether the difference of two rows is beyond the spread of seeds.
+    """Says whether the difference of two rows is beyond the spread of seeds.
 
-    It is if it is above twice its standard error, and every run of the one is better than every run of the other.
+    It is if it is more than twice its standard error, and every run of `better` is better than every run of `worse`.
     """
     if better.std is None or worse.std is None:
         return 'with one run of a row, the spread of seeds is not known, and the difference may be chance'
@@ -70,7 +70,7 @@ def _error(row: Row) -> float:
 
 
 def _further(row: Row) -> str:
-    """Such as '; the top-5 error is 7.13 %'."""
+    """Returns the further errors of a row, such as '; the top-5 error is 7.13 %'."""
     return ''.join(f'; the {head} is {error:.2f} %' for head, error in further_errors(row).items())
 
 

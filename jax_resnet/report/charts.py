@@ -1,4 +1,4 @@
-"""Charts: one description of each, by Altair, that a page shows and that is drawn as PNG and SVG; no network needed."""
+"""Charts, described with Altair. The same chart is shown in a page and drawn as PNG and SVG. No network is needed."""
 
 import json
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ PALETTE = (
     '#4269a5', '#d1753a', '#4c956c', '#a44a5f', '#7a6bb0', '#8a7a3d', '#3d9aa8', '#b56a9c', '#6c7a89', '#2f4858',
     '#c9a227', '#7fb069', '#e07a5f', '#5b8e7d',
 )  # fmt: skip
-"""Colours of the rows, in order; calm, and told apart in print."""
+"""The colours of the rows, in order. They are calm, and differ in print."""
 
 FONT = 'system-ui, "Helvetica Neue", Helvetica, Arial, sans-serif'
 GREY = '#667085'
 
 
 def altair() -> ModuleType:
-    """The library. Raises ConfigError, which names the extra, where it is not installed."""
+    """Returns the module altair. Raises ConfigError, which names the extra to install, if it is missing."""
     try:
         import altair
-        import vl_convert  # noqa: F401  what draws PNG and SVG
+        import vl_convert  # noqa: F401  draws PNG and SVG
     except ImportError:
         raise ConfigError("charts need altair and vl-convert-python: pip install 'jax_resnet[report]'") from None
     return altair
 
 
 def styled(chart: Any, width: int = 640, height: int = 320) -> Any:
-    """A chart, single or layered, in the style that all have."""
+    """Gives a chart, single or layered, the style of all charts."""
     axis = {
         'labelFont': FONT, 'titleFont': FONT, 'labelFontSize': 12, 'titleFontSize': 12, 'titleFontWeight': 'normal',
         'labelColor': GREY, 'titleColor': '#344054', 'domainColor': '#c4cad4', 'tickColor': '#c4cad4',
@@ -54,24 +54,24 @@ def styled(chart: Any, width: int = 640, height: int = 320) -> Any:
 
 
 def styled_column(panels: Sequence[Any], width: int = 640, height: int = 200) -> Any:
-    """Charts below each other, in the same style."""
+    """Puts charts below each other, in the style of all charts."""
     return styled(altair().vconcat(*(panel.properties(width=width, height=height) for panel in panels)))
 
 
 def legend_columns(labels: Sequence[str], width: int) -> int:
-    """As many columns of a legend as there is room for, a column as wide as its longest label."""
+    """Returns how many columns of a legend fit. Each column is as wide as the longest label."""
     return max(1, min(len(labels), (width - 60) // (7 * max(map(len, labels), default=0) + 44)))
 
 
 def label_in_lines(width: int) -> str:
-    """The expression for what a legend shows of a label: lines that fit, broken at spaces where there are some."""
+    """Returns the Vega expression that breaks a label of a legend into lines that fit, at spaces if possible."""
     most = (width - 60) // 7
     lines = f"regexp('(.{{1,{most}}})( |$)|(.{{{most}}})', 'g')"
     return rf"slice(split(replace(datum.label, {lines}, '$1$3\n'), '\n'), 0, -1)"
 
 
 def colours(labels: Sequence[str]) -> Any:
-    """The colour of each row, and its legend below the chart."""
+    """Returns the colour encoding of the rows, with its legend below the chart."""
     alt = altair()
     palette = [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
     legend = alt.Legend(
@@ -88,7 +88,7 @@ def colours(labels: Sequence[str]) -> Any:
 
 
 def switch(field: str, names: Sequence[str]) -> tuple[Any, Any]:
-    """A parameter that a click in the legend toggles, all on at first, and the opacity that goes with it."""
+    """Returns a parameter that a click in the legend toggles, at first on for all names; and the opacity it gives."""
     alt = altair()
     shown = alt.selection_point(
         name='shown', fields=[field], bind='legend', toggle='true', value=[{field: name} for name in names], empty=False
@@ -97,16 +97,16 @@ def switch(field: str, names: Sequence[str]) -> tuple[Any, Any]:
 
 
 def zoom() -> Any:
-    """A parameter for which a drag moves a chart, and Ctrl + wheel or a pinch enlarges it."""
+    """Returns a parameter with which a drag moves the chart, and Ctrl + wheel or a pinch zooms it."""
     wheel = 'wheel![event.ctrlKey || event.metaKey]'
     return altair().selection_interval(name='zoom', bind='scales', zoom=wheel)
 
 
 def save(chart: Any, path: str | Path) -> None:
-    """Writes a chart as its file's name says: .svg, .png (at twice the size) or .html (whole, with what draws it).
+    """Writes a chart in the format of the file name: .svg, .png (at twice the size) or .html (with the drawing code).
 
     Raises:
-        ConfigError: another kind of file.
+        ConfigError: the file name ends differently; or the libraries are missing.
     """
     altair()
     import vl_convert
@@ -126,7 +126,7 @@ def save(chart: Any, path: str | Path) -> None:
 
 
 def library() -> str:
-    """Vega, Vega-Lite and Vega-Embed, as a script that a page needs once."""
+    """Returns Vega, Vega-Lite and Vega-Embed as one script. A page needs it once."""
     import vl_convert
 
     bundle: str = vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed', vl_version=_vl_version())
@@ -134,14 +134,15 @@ def library() -> str:
 
 
 def embedded(chart: Any, name: str) -> dict[str, Any]:
-    """What the template `chart.html` needs to show a chart in a page that has `library()`, as wide as there is room.
+    """Returns the values for the template `chart.html`. The page must have `library()`; the chart fills its width.
 
     Args:
-        chart: to show.
-        name: of its element, different for each chart of the page.
+        chart: the chart.
+        name: the name of its HTML element, different for each chart of the page.
 
     Returns:
-        `name`; `title` and `note`, which the page shows, so that they are broken into lines; `spec`, for Vega-Embed.
+        `name`; `title` and `note`, which the page itself shows, so that it can break them into lines; and `spec`, for
+        Vega-Embed.
     """
     spec = json.loads(chart.to_json(indent=None))
     spec['width'] = 'container'

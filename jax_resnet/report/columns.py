@@ -1,4 +1,4 @@
-"""The tables of a section: one place for their columns, the form of their numbers, and what is to be said of them."""
+"""The tables of a section: their columns, the format of their numbers, and the notes below them."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ NONE = '–'  # noqa: RUF001
 
 
 def columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """The columns of a section's table by their heading: from a row to a text. Errors are in %."""
+    """Returns the columns of a section's table: for each heading, a function from a row to a text. Errors are in %."""
     window = next((row.window for row in section.rows if row.window), None)
     has_published = any(row.published is not None or row.published_text for row in section.rows)
     result: dict[str, Callable[[Row], str]] = {
@@ -43,7 +43,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
 
 
 def further_errors(row: Row) -> dict[str, float]:
-    """By their headings, means that few rows have: the top-5 error, and the errors by the protocol of the last test."""
+    """Returns means that few rows have, by heading: the top-5 error, and errors of the protocol of the last test."""
     protocol = recipe.value(row.protocol, 'pictures.protocol')
     heads = {
         'final_test_top5_error': 'top-5 error',
@@ -54,7 +54,7 @@ def further_errors(row: Row) -> dict[str, float]:
 
 
 def further_columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """A column for each of these that some row has."""
+    """Returns a column for each of the `further_errors` that some row has."""
     heads = dict.fromkeys(head for row in section.rows for head in further_errors(row))
     return {head: partial(_further, head) for head in heads}
 
@@ -64,7 +64,12 @@ def _further(head: str, row: Row) -> str:
 
 
 def table(section: Section, folder: Path | None = None) -> Table:
-    """A section's table, the row's label and group first; in it links to the runs, where the folder of it is given."""
+    """Makes a section's table. The label and group of a row come first.
+
+    Args:
+        section: the section.
+        folder: where the table will lie. With it, the table has links to the runs.
+    """
     parts = columns(section)
     grouped = len(section.groups) > 1
 
@@ -81,12 +86,12 @@ def table(section: Section, folder: Path | None = None) -> Table:
 
 
 def link(run: Run, folder: Path) -> str:
-    """From a folder to a run, as a relative address."""
+    """Returns the relative address of a run, for a page in `folder`."""
     return address(run.folder, folder) + '/' * (run.folder.suffix != '.json')
 
 
 def varied(section: Section) -> Table:
-    """What varied between the rows, by their configs."""
+    """Makes the table of the config fields that differ between the rows."""
     values = section.varied
     rows = [
         [row.label, *(recipe.value(column[i], field) for field, column in values.items())]
@@ -96,7 +101,7 @@ def varied(section: Section) -> Table:
 
 
 def explain(section: Section) -> list[str]:
-    """What the table's numbers are, and which of its runs are not what they should be."""
+    """Returns notes on the table: what its numbers mean, what was changed in the runs, and what was left out."""
     notes = [
         'Errors in %. Test error: at the end of training, mean ± standard deviation over runs. Best epoch: the least '
         'test error of a run, chosen on the test data, so no result. Training error: over the augmented batches of the '
@@ -120,7 +125,7 @@ def explain(section: Section) -> list[str]:
 
 
 def states(section: Section) -> list[str]:
-    """A line for each run that is not finished, after one that counts them."""
+    """Returns a line that counts all runs by state, and a line for each run that is not finished."""
     runs = [(row, run) for row in section.rows for run in row.runs]
     lines = [
         f'{row.label}, seed {run.seed}: {run.state}{f" ({run.detail})" if run.detail else ""}'
@@ -132,7 +137,7 @@ def states(section: Section) -> list[str]:
 
 
 def numbers(sections: Sequence[Section]) -> Table:
-    """A row for each row of the sections' tables, with numbers as they are and the run folders, for other programs."""
+    """Makes one table of all rows of all sections, for other programs: unrounded numbers, and the run folders."""
     lines = [_numbers(section, row) for section in sections for row in section.rows]
     return Table(list(lines[0]) if lines else [], [list(line.values()) for line in lines])
 
@@ -174,7 +179,7 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
 
 
 def network(row: Row) -> str:
-    """A row's network, by its config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
+    """Names a row's network by config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
     model = {name.removeprefix('model.'): v for name, v in row.config.items() if name.startswith('model.')}
     if 'depth' not in model:
         return str(model.get('name', NONE)).replace('_', ' ')
@@ -188,14 +193,14 @@ def network(row: Row) -> str:
 
 
 def _shortcut(model: Mapping[str, Any]) -> str:
-    """What a network's shortcuts are, where they are not those of the 2015 paper."""
+    """Names the shortcuts of a network, or '' if they are those of the 2015 paper."""
     usual = 'B' if model.get('unit') == 'bottleneck' else 'A'
     named = str(model.get('shortcut') or usual)
     return '' if named == usual else f'shortcut {_spaced(named)}'
 
 
 def _spaced(name: str) -> str:
-    """'exclusive_gating_-6' is exclusive gating -6; between two numbers stands a comma."""
+    """Turns 'exclusive_gating_-6' into 'exclusive gating -6'. Between two numbers it puts a comma."""
     return re.sub(r'(?<=\d)_(?=[\d-])', ', ', name).replace('_', ' ')
 
 
@@ -204,7 +209,7 @@ def with_spread(mean: float | None, std: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """'48 s', '12 min 5 s' or '3:05 h'."""
+    """Formats a duration: '48 s', '12 min 5 s' or '3:05 h'."""
     if seconds < 90:
         return f'{seconds:.0f} s'
     if seconds < 3600:

@@ -1,4 +1,4 @@
-"""The curves of a group of runs, in the papers' manner: training dashed, test solid, error in %."""
+"""The curves of a group of runs, drawn as in the papers: training dashed, test solid, error in %."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -9,10 +9,10 @@ from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled, swi
 from jax_resnet.report.sections import Row, Section
 
 SPLITS = {'test': [], 'training': [6, 4]}
-"""And how their lines are dashed."""
+"""The splits, each with the dash pattern of its lines."""
 
 DECADES = [10.0**k for k in range(-9, 3)]
-"""Ticks of a logarithmic axis."""
+"""The ticks of a logarithmic axis."""
 
 HINT = (
     'Click a name below a chart to switch its curves off or on. Drag to move, Ctrl + wheel or pinch to zoom, double '
@@ -21,22 +21,22 @@ HINT = (
 
 
 def errors(rows: Sequence[Row], title: str) -> Any:
-    """Training and test error: a thin line a run, mean and band over seeds."""
+    """Draws training and test error: a thin line for each run, and the mean and the range over seeds."""
     return _curves(rows, title, 'error', 'error (%)', '.2f', 320)
 
 
 def top5_errors(rows: Sequence[Row], title: str) -> Any:
-    """Top-5 test error, as `errors`."""
+    """Draws the top-5 test error, like `errors`."""
     return _curves(rows, title, 'top5_error', 'top-5 error (%)', '.2f', 240)
 
 
 def losses(rows: Sequence[Row], title: str) -> Any:
-    """Training and test loss, as `errors`."""
+    """Draws training and test loss, like `errors`."""
     return _curves(rows, title, 'loss', 'loss', '.3f', 240)
 
 
 def learning_rates(rows: Sequence[Row], title: str) -> Any:
-    """The learning rate of every row; rows of the same rates share a line, in dashes that take turns."""
+    """Draws the learning rate of every row. Rows with equal rates share one line, in dashes of alternating colours."""
     alt = altair()
     rates = {row.label: _rates(row) for row in rows}
     shown, click = switch('row', [row.label for row in rows])
@@ -66,13 +66,13 @@ def learning_rates(rows: Sequence[Row], title: str) -> Any:
 
 
 def _rates(row: Row) -> list[tuple[float, float]]:
-    """(epoch, learning rate) of each evaluation."""
+    """Returns (epoch, learning rate) for each evaluation."""
     run = next((run for run in row.runs if run.metrics), None)
     return [(round(line['epoch'], 4), line['learning_rate']) for line in (run.metrics if run else ())]
 
 
 def against_parameters(section: Section) -> Any:
-    """Final test error against the number of parameters: a point a row, with its spread over seeds."""
+    """Draws the final test error against the number of parameters: a point for each row, with its spread over seeds."""
     alt = altair()
     values = [
         {
@@ -99,7 +99,7 @@ def against_parameters(section: Section) -> Any:
 
 
 def drops(row: Row) -> list[dict[str, Any]]:
-    """Where a row's learning rate drops: epoch, and the rates before and after."""
+    """Returns the drops of a row's learning rate: the epoch, and the rates before and after."""
     config, lines = row.config, max((run.metrics for run in row.runs), key=len, default=())
     if not lines or config.get('schedule.name', 'piecewise') != 'piecewise':
         return []
@@ -117,7 +117,10 @@ def drops(row: Row) -> list[dict[str, Any]]:
 
 
 def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(a point an evaluation of every run; the mean and extremes of the runs, where all have been evaluated)."""
+    """Returns two lists of points: one point for each evaluation of each run; and the mean and extremes over the runs.
+
+    The second list has only steps at which all runs were evaluated.
+    """
     single: list[dict[str, Any]] = []
     together: list[dict[str, Any]] = []
     runs = [run for run in row.runs if run.metrics]
@@ -206,12 +209,12 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
 
 
 def framed(title: str, has_above: bool) -> dict[str, str]:
-    """A title, with what the marks at the upper edge mean, if there are any."""
+    """Returns a title, with a subtitle that explains the marks at the upper edge if there are any."""
     return {'text': title, **({'subtitle': '▲ the curve goes on above the frame'} if has_above else {})}
 
 
 def top_of(values: Sequence[float], most: float | None) -> float:
-    """Where the axis ends: the first epochs, which are far above the rest, are cut, as in the papers' figures."""
+    """Returns the end of the axis. It cuts off the first epochs, far above the rest, as the papers' figures do."""
     if not values:
         return 1.0
     usual = sorted(values)[min(len(values) - 1, int(0.85 * len(values)))]

@@ -1,4 +1,4 @@
-"""A picture of curves for print, in the manner of Figure 6 of He et al. 2015: training dashed, test solid and bold."""
+"""A static picture of curves, like Figure 6 of He et al. 2015: training dashed, test solid and bold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from jax_resnet.report.sections import Row
 
 
 def figure(rows: Sequence[Row], title: str) -> Any:
-    """Training and test error of rows, the mean over their runs; small as SVG, as nothing in it answers a mouse."""
+    """Draws the training and test error of rows, as means over runs. It is not interactive: a small SVG."""
     alt = altair()
     values = [point for row in rows for point in points(row, 'error')[1]]
     colour = colours([row.label for row in rows])

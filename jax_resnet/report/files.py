@@ -1,4 +1,4 @@
-"""The files of a report: the page, and the same as Markdown, CSV, PNG and SVG."""
+"""Writes the files of a report: the page, and the same content as Markdown, CSV, PNG and SVG."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,16 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
     """Writes a report.
 
     Args:
-        sections: of the report.
-        out: the page, `report.html`; beside it come `report.md`, `report.csv` and a folder `report_pictures`.
+        sections: the sections of the report.
+        out: the path of the page, such as `report.html`. `report.md`, `report.csv` and the folder `report_pictures` are
+            written beside it.
 
     Returns:
-        The files; the folder in place of the pictures.
+        The paths of the page, the Markdown and the CSV file, and the folder of pictures.
 
     Raises:
-        ConfigError: a name that does not end in .html, or no library to draw with.
-        DataError: a place that cannot be written.
+        ConfigError: the name does not end in .html, or the drawing libraries are missing.
+        DataError: a file cannot be written.
     """
     if out.suffix != '.html':
         raise ConfigError(f'--out={out}: must be a page, such as report.html')
@@ -45,7 +46,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
 def _draw(
     sections: Sequence[Section], drawn: Mapping[str, Mapping[str, Charts]], folder: Path
 ) -> dict[str, list[Path]]:
-    """Draws all charts as PNG and SVG; returns the pictures of each section that Markdown shows."""
+    """Draws all charts as PNG and SVG. Returns, for each section, the pictures that the Markdown shows."""
     paths: dict[str, list[Path]] = {}
     for section in sections:
         made = paths.setdefault(section.name, [])
@@ -65,7 +66,7 @@ def _draw(
 
 
 def markdown(sections: Sequence[Section], paths: Mapping[str, Sequence[Path]], folder: Path) -> str:
-    """The report as Markdown, with links from `folder` to pictures and runs."""
+    """Returns the report as Markdown. Its links to pictures and runs are relative to `folder`."""
 
     def part(section: Section) -> dict[str, Any]:
         varied = columns.varied(section)

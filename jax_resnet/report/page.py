@@ -1,4 +1,4 @@
-"""The page: one file with everything in it, tables, charts and what draws them."""
+"""The page: one HTML file that contains the tables, the charts and the code that draws them."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from jax_resnet.report.sections import Row, Section
 
 
 def render(sections: Sequence[Section], pictures: Mapping[str, Mapping[str, Charts]], folder: Path) -> str:
-    """The page, as HTML.
+    """Returns the page, as HTML.
 
     Args:
-        sections: of the report.
-        pictures: charts by section, title and name.
-        folder: where the page will lie, from which links to runs lead.
+        sections: the sections of the report.
+        pictures: the charts, by section, title and name.
+        folder: the folder of the page. Links to runs are relative to it.
     """
     return templating.html(
         'page.html',
@@ -64,5 +64,5 @@ def _part(section: Section, pictures: Mapping[str, Charts], name: str) -> dict[s
 
 
 def _data_uri(path: Path) -> str:
-    """A drawing as the source of an image, in which no script runs."""
+    """Returns an SVG drawing as a data URI for an image element, in which no script runs."""
     return 'data:image/svg+xml;base64,' + base64.b64encode(path.read_bytes()).decode()

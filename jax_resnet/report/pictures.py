@@ -1,4 +1,4 @@
-"""The charts of a report, by name: drawn once, and shown in the page and in Markdown."""
+"""The charts of a report, by name. They are made once, for the page and for Markdown."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ Charts = dict[str, Any]
 
 
 def of_group(group: str, rows: Sequence[Row]) -> Charts:
-    """Errors, losses and learning rates of rows, and top-5 errors if they have some; nothing before an evaluation."""
+    """Draws errors, losses and learning rates of rows, and top-5 errors if any. Empty before an evaluation."""
     if not any(run.metrics for row in rows for run in row.runs):
         return {}
     where = f', {group}' if group else ''
@@ -24,7 +24,7 @@ def of_group(group: str, rows: Sequence[Row]) -> Charts:
 
 
 def of_section(section: Section) -> dict[str, Charts]:
-    """By title: the charts of each group, and of the whole."""
+    """Returns the charts of a section by title: those of each group, and those of the whole section."""
     by_title = {group: of_group(group, rows) for group, rows in section.groups.items()}
     sizes = {row.mean('parameters') for row in section.rows if row.finished}
     if len(sizes) > 2:

@@ -1,4 +1,4 @@
-"""A look at one run: where it is wrong, by its predictions, and the pictures it is most sure of and wrong."""
+"""The predictions of one run: its confusions, the error of each class, and its most confident mistakes."""
 
 import base64
 import io
@@ -20,12 +20,19 @@ from jax_resnet.runs.run import Run
 _log = logging.getLogger(__name__)
 
 MOST_CLASSES = 100
-"""Of a confusion matrix, which has as many cells as their square."""
+"""The most classes for which a confusion matrix is drawn: it has the square of this number of cells."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: the image, uint8 [height, width, channels], its class, the predicted one, and how sure."""
+    """A wrong prediction.
+
+    Attributes:
+        image: uint8 [height, width, channels].
+        label: the name of the true class.
+        predicted: the name of the predicted class.
+        probability: the predicted probability of that class.
+    """
 
     image: np.ndarray
     label: str
@@ -37,7 +44,7 @@ class Mistake:
         return f'{self.label}, predicted {self.predicted}\n{100 * self.probability:.1f} %'
 
     def png(self) -> bytes:
-        """The image, enlarged to about 96 pixels."""
+        """Returns the image as PNG, enlarged to about 96 pixels."""
         from PIL import Image
 
         image = Image.fromarray(self.image[..., 0] if self.image.shape[-1] == 1 else self.image)
@@ -52,11 +59,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of the test split.
+    """The predictions for the test split.
 
     Attributes:
         answers: the most likely classes of each example, and its label.
-        worst: index of each of the most confident mistakes among the examples, and its image; None where not kept.
+        worst: for the most confident mistakes, their indices among the examples and their images; None if the run
+            has not kept them.
     """
 
     answers: outputs.Predictions
@@ -68,7 +76,7 @@ class Predictions:
 
     @property
     def mistakes(self) -> list[Mistake]:
-        """The most confident mistakes that evaluation left in the run folder, if it did."""
+        """The most confident mistakes; empty if the run has not kept them."""
         if self.worst is None:
             return []
         (index, images), (classes, probabilities, labels, names) = self.worst, self.answers
@@ -81,13 +89,13 @@ class Predictions:
 
     @property
     def confusion(self) -> np.ndarray:
-        """Counts [class, predicted class]."""
+        """The confusion matrix: counts [class, predicted class]."""
         counts = np.zeros((len(self.class_names),) * 2, int)
         np.add.at(counts, (self.answers.labels, self.answers.classes[:, 0]), 1)
         return counts
 
     def confusions(self, most: int = 20) -> list[tuple[str, str, int]]:
-        """The most frequent: a class, the other that was predicted, and how often."""
+        """Returns the most frequent confusions: the class, the predicted class, and their count."""
         counts, names = self.confusion, self.class_names
         np.fill_diagonal(counts, 0)
         frequent = np.argsort(-counts, axis=None, kind='stable')[:most]
@@ -96,10 +104,10 @@ class Predictions:
 
 
 def read(run: Run) -> Predictions | None:
-    """The predictions that a run has left, or None where there are none.
+    """Reads the predictions of a run. Returns None if it has none.
 
     Raises:
-        ConfigError: files that are damaged, or do not fit each other.
+        ConfigError: the files are damaged, or do not fit each other.
     """
     answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
     if answers is None:
@@ -109,7 +117,7 @@ def read(run: Run) -> Predictions | None:
 
 @cache
 def of(run: Run) -> Predictions | None:
-    """What `read` gives; where that is damaged None, which the log says once."""
+    """Like `read`, but returns None for damaged files, and logs a warning once."""
     try:
         return read(run)
     except ConfigError as e:
@@ -118,14 +126,14 @@ def of(run: Run) -> Predictions | None:
 
 
 def drawings(run: Run) -> list[Path]:
-    """Drawings that other commands have left in the run folder, such as `python -m jax_resnet.responses` can."""
+    """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
     return sorted(path for path in run.folder.glob('*.svg') if path.is_file() and not path.is_symlink())
 
 
 def charts(run: Run, predictions: Predictions | None) -> dict[str, Any]:
-    """By name: the confusions and the error of each class, as far as the run has them.
+    """Draws the confusions and the error of each class, by name. Without predictions there are no charts.
 
-    The confusions are a matrix of all classes; above MOST_CLASSES the most frequent alone, as bars.
+    The confusions are a matrix of all classes. With more than MOST_CLASSES, bars show only the most frequent ones.
     """
     if predictions is None:
         return {}
@@ -177,7 +185,7 @@ def _classes_chart(run: Run) -> Any:
 
 
 def _bars(lengths: Sequence[tuple[str, float]], name: str, axis: str, form: str, title: str) -> Any:
-    """A bar for each name, in order, with its length as a number beside it."""
+    """Draws a bar for each name, in order, with its length as a number beside it."""
     alt = altair()
     values = [{'name': of, 'length': length} for of, length in lengths]
     base = alt.Chart(alt.Data(values=values)).encode(

@@ -1,4 +1,4 @@
-"""From run folders and the descriptions of studies to the sections of a report; what is damaged is left out."""
+"""Makes the sections of a report from run folders and studies. Damaged runs and studies are left out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +19,12 @@ T = TypeVar('T')
 
 
 def read(paths: Sequence[str | Path]) -> list[Section]:
-    """The sections of a report on run folders and studies at or beneath the paths.
+    """Makes the sections of a report on the run folders and studies in these folders and their subfolders.
 
-    A damaged run, or study, is left out, which a note of its section, or of the last, says.
+    A damaged run or study is left out. A note in its section, or in the last one, says so.
 
     Raises:
-        ConfigError: nothing there, or all of it damaged; a row of a study whose runs have different recipes.
+        ConfigError: a path does not exist or has no runs and studies; or all of them are damaged.
     """
     studies, folders = find.find(paths)
     left_out: list[str] = []
@@ -43,7 +43,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
 
 
 def _undamaged(read_one: Callable[[S], T], places: Iterable[S], left_out: list[str]) -> Iterable[T]:
-    """What is read at each place; a line for each of the others goes to `left_out`."""
+    """Yields what is read at each place. For each place that is damaged, it adds a line to `left_out`."""
     for place in places:
         try:
             yield read_one(place)
@@ -57,7 +57,7 @@ def _of_study(path: Path) -> Section:
     def row(described: Mapping[str, Any]) -> Row:
         runs = [*_undamaged(partial(_of_study_row, path.parent), described['runs'], left_out)]
         label, window = recipe.label(described['label'], changes), described['window']
-        if changes:  # what is published is of the row as it stands
+        if changes:  # the published numbers belong to the unchanged recipe
             return Row(label, described['group'], runs, window=window and tuple(window), measure=study['measure'])
         published, text = described['published'], described['published_text']
         return Row(label, described['group'], runs, published, text, window and tuple(window), study['measure'])
@@ -83,14 +83,14 @@ def _of_study(path: Path) -> Section:
 
 
 def _of_study_row(folder: Path, described: Mapping[str, Any]) -> Run:
-    """A run of a study: of its folder, or where that is not finished, of its result, if there is one."""
+    """Reads a run of a study: from its folder if finished there, else from its result if there is one."""
     run = run_folders.read(_join(folder, described['folder']), described['seed'])
     result = described.get('result')
     return run if run.state == FINISHED or not result else run_folders.read(_join(folder, result))
 
 
 def _of_runs(runs: Sequence[Run]) -> Section:
-    """Runs of no study: a row for those that differ in the seed alone, called by their config and what is changed."""
+    """Makes the section of runs without a study. Runs that differ only in the seed share a row."""
     by_recipe: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
@@ -104,7 +104,10 @@ def _of_runs(runs: Sequence[Run]) -> Section:
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:
-    """What a run of no study is called: its config, with what is changed in it, or if that is not known, special."""
+    """Names a run without a study: its config, and the fields changed in it.
+
+    If the changes are not known, or it is a rehearsal, the fields in which it differs from other runs of that config.
+    """
     config = recipe.name_by_folder(run.folder)
     if run.is_rehearsal or (changes := recipe.changes_by_folder(run)) is None:
         alike = [other for other in others if recipe.name_by_folder(other.folder) == config]
@@ -117,7 +120,7 @@ def _label(run: Run, others: Sequence[Run]) -> str:
 
 
 def _join(folder: Path, relative: str) -> Path:
-    """`folder/relative` without its '..'; the folder itself may be a relative path."""
+    """Returns `folder/relative` with each '..' resolved. The folder itself may be a relative path."""
     parts = list(folder.parts)
     for part in Path(relative).parts:
         if part == '..' and parts and parts[-1] != '..':

@@ -1,4 +1,4 @@
-"""The results part of README.md: a table for each section, of measured runs alone, and their curves as SVG."""
+"""The results part of README.md: a table of measured runs for each section, and their curves as SVG."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +17,12 @@ BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!
 
 
 def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
-    """The part, as Markdown.
+    """Returns the results part, as Markdown.
 
     Args:
-        sections: of one table each; one without rows says that there is nothing.
-        pictures: by title.
-        cards: of weights, files that lie beside them; all paths are relative to the folder of README.md.
+        sections: one table each. For a section without rows, the text says that there are no results.
+        pictures: the paths of the pictures, by title.
+        cards: the cards of published weights. All paths are relative to the folder of README.md.
     """
     here = Path()
     parts = [
@@ -42,7 +42,10 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
 
 
 def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Draws the curves of each group of rows that has a finished run, as SVG; returns the files by title."""
+    """Draws the curves of each group of rows with a finished run, as SVG. Returns the files by title.
+
+    It deletes all other SVG files of the folder.
+    """
     drawn = drawings(sections, folder)
     folder.mkdir(parents=True, exist_ok=True)
     for stale in {*folder.glob('*.svg')} - {*drawn.values()}:
@@ -56,7 +59,7 @@ def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
 
 
 def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """What `draw` returns, and draws nothing."""
+    """Returns the same as `draw`, but draws nothing."""
     titles = [
         _title(section, group)
         for section in sections
@@ -67,7 +70,7 @@ def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
 
 
 def insert(readme: str, text: str) -> str:
-    """README.md with the part between its two comments replaced. Raises ConfigError where these are missing."""
+    """Replaces the part between the two comments of README.md. Raises ConfigError if the comments are missing."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -76,7 +79,7 @@ def insert(readme: str, text: str) -> str:
 
 
 def _columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """The columns of a table by their heading, as in `columns.columns`."""
+    """Returns the columns of a table by their heading, like `columns.columns`."""
     has_published = any(row.published is not None or row.published_text for row in section.rows)
     result: dict[str, Callable[[Row], str]] = {
         'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
@@ -108,13 +111,13 @@ def _title(section: Section, group: str) -> str:
 
 
 def describe_weights(card: Mapping[str, Any]) -> str:
-    """Such as 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
+    """Describes weights: 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
     told, seeds = f'test error {card["test_error"]:.2f} %, seed {card["seed"]}', card['median_of_seeds']
     return f'{told}, the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else f'{told}, a single run'
 
 
 def _weights(path: Path) -> tuple[str, str, str]:
-    """Of a card: what the weights are called, their file's address, and what is said of them."""
+    """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
         card = weights.read_card(path)
         name = recipe.label(card['config_file'], card['overrides'])

@@ -1,4 +1,4 @@
-"""A recipe in a person's words, and what is changed in it, against its config file: reports and README say the same."""
+"""Describes recipes, and the changes to a config file, in words. Reports and the README use the same words."""
 
 from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ NAMES = {
     'precision.compute': 'precision',
     'precision.matmul': 'precision of products',
 }
-"""What fields are called, where it is not the field's own name with spaces."""
+"""Names of fields in reports, if they are not the field's own name with spaces."""
 
 VALUES: Mapping[str, Mapping[Any, str]] = {
     'model.initialization': {
@@ -55,7 +55,7 @@ VALUES: Mapping[str, Mapping[Any, str]] = {
     'pictures.protocol': {'center': 'central crop', 'ten_crop': '10-crop', 'multi_scale': 'multi-scale'},
     'pictures.view': {'area': 'random areas', 'scale': 'random scales', 'centre': 'central crops'},
 }
-"""What values of a field are called, where it is not the value itself."""
+"""Names of values in reports, by field, if they are not the value itself."""
 
 
 def _drops(value: Any) -> str:
@@ -78,17 +78,17 @@ PHRASES: Mapping[str, Callable[[Any], str]] = {
     'pictures.average': lambda of: f'{value(of, "pictures.average")} averaged over views',
     'precision.compute': lambda value: f'computed in {value}',
 }
-"""Of fields that are said otherwise than as name and value."""
+"""Phrases for fields that are not shown as name and value."""
 
 
 def name(field: str) -> str:
-    """What a field, a dotted name, is called: 'schedule.learning_rate' is the learning rate."""
+    """Names a field, given by its dotted name: 'schedule.learning_rate' becomes 'learning rate'."""
     group, _, leaf = field.rpartition('.')
     return NAMES.get(field) or (group if leaf == 'name' else leaf).replace('_', ' ')
 
 
 def value(of: Any, field: str = '') -> str:
-    """A value of a config, or of the field that is named, as it is said."""
+    """Describes a value of a config, in the words of VALUES if the field is given."""
     if isinstance(of, str) and of in VALUES.get(field, ()):
         return VALUES[field][of]
     if isinstance(of, list | tuple):
@@ -97,7 +97,7 @@ def value(of: Any, field: str = '') -> str:
 
 
 def phrase(field: str, of: Any) -> str:
-    """A field with its value, as a part of a sentence: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
+    """Describes a field and its value in a few words: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
     of = _of_text(of)
     if field in PHRASES:
         return PHRASES[field](of)
@@ -107,16 +107,18 @@ def phrase(field: str, of: Any) -> str:
 
 
 def label(config: str, changes: Mapping[str, Any]) -> str:
-    """What a config, or a row, is called with what is changed in it: 'resnet20_cifar10, trained for 8 epochs'."""
+    """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
     called = config.removeprefix('configs/').replace('.py', '', 1)
     return ', '.join([called, *(phrase(field, of) for field, of in changes.items())])
 
 
 def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, nested or by dotted name, that are not as in its file; None for those it lacks.
+    """Returns the fields in which a config, nested or by dotted name, differs from its file, with the config's values.
+
+    The value is None for a field that the config lacks.
 
     Raises:
-        ConfigError: no such file, or one that cannot be loaded.
+        ConfigError: the file does not exist or cannot be loaded.
     """
     here = identity.compared(config)
     as_it_stands = identity.compared(loader.load(config_file, {})[0].to_dict())
@@ -125,18 +127,18 @@ def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_results(changed: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the changed fields on which results depend; how often a checkpoint is saved is none of them."""
+    """Returns those changed fields on which results depend: not, for example, how often a checkpoint is saved."""
     silent = (*identity.NOT_COMPARED, 'seed', 'keep_every')
     return {field: of for field, of in changed.items() if not field.startswith(silent)}
 
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `changes` on which results depend."""
+    """Returns those of the `changes` on which results depend."""
     return of_results(changes(config_file, config))
 
 
 def changes_by_folder(run: Run) -> dict[str, Any] | None:
-    """The changed recipe of a run, against the config file that its folder names; None where that is not known."""
+    """Like `changed_recipe`, for a run; its folder names the config file. Returns None if that file is not known."""
     try:
         return changed_recipe(config_file(run.folder), run.config)
     except ConfigError:
@@ -144,10 +146,10 @@ def changes_by_folder(run: Run) -> dict[str, Any] | None:
 
 
 def config_file(run: Path) -> str:
-    """The config file of a run, by its folder, or its file of results: runs/<config name>[-<argument>]/...
+    """Finds the config file of a run by the path of its folder or result: runs/<config name>[-<argument>]/...
 
     Raises:
-        ConfigError: it lies elsewhere, or there is no such file.
+        ConfigError: the path is not in runs/ or results/, or there is no such config file.
     """
     beneath = _beneath(run)
     named, _, argument = beneath.partition('-')
@@ -159,19 +161,19 @@ def config_file(run: Path) -> str:
 
 
 def name_by_folder(run: Path) -> str:
-    """The folder beneath `runs` or `results` that a run lies in, which names its config; else the last of its path."""
+    """Returns the folder in `runs` or `results` that names a run's config. Elsewhere: the last name that is no seed."""
     *_, before, last = ('', '', *run.resolve().parts)
     return _beneath(run) or (before if last.startswith('seed') else last)
 
 
 def _beneath(run: Path) -> str:
-    """The folder beneath `runs`, or of a file that beneath `results`; '' of a run that lies elsewhere."""
+    """Returns the name of the folder in `runs` that holds a run; for a result file, in `results`. Elsewhere: ''."""
     parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
     return parts[parts.index(root) + 1] if root in parts[:-2] else ''
 
 
 def _of_text(of: Any) -> Any:
-    """The tuple that a study's description has as text; any other value as it is."""
+    """Parses a tuple, which a study.json holds as text. Other values stay unchanged."""
     try:
         return literal_eval(of) if isinstance(of, str) and of.startswith('(') else of
     except (ValueError, SyntaxError):
@@ -179,7 +181,7 @@ def _of_text(of: Any) -> Any:
 
 
 def _joined(values: Sequence[Any]) -> str:
-    """'6 and 9 epochs', of durations of one unit; 'a, b and c'."""
+    """Joins values: 'a, b and c'; durations with the same unit become '6 and 9 epochs'."""
     texts = [*map(str, values)]
     units = {text.partition(' ')[2].removesuffix('s') for text in texts}
     if len(texts) > 1 and len(units) == 1 and units != {''}:

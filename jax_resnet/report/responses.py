@@ -1,4 +1,4 @@
-"""The chart of what happens inside networks, as in Figure 7 of He et al. 2015: responses of layers; gradients."""
+"""The chart of layer responses, as in Figure 7 of He et al. 2015, and of gradients."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
@@ -8,16 +8,17 @@ from typing import Any
 from jax_resnet.report.charts import PALETTE, altair, label_in_lines, styled_column
 
 ROOTS, ENDS = ('runs', 'results', 'weights', 'configs'), ('.safetensors', '.npz', '.py')
-"""Folders beneath which a path says what a network is, and ends that say nothing of it."""
+"""In these folders the path names the network. These endings of a path are left out of the name."""
 
 STD, GRADIENT = 'standard deviation of the response', "norm of the loss's gradient"
 
 
 def chart(measured: Sequence[Mapping[str, Any]]) -> Any:
-    """The two panels of the figure, and one of the gradients below them.
+    """Draws the two panels of the figure, and a panel of the gradients below them.
 
     Args:
-        measured: of each network its name, `network`, and by layer: `layers` (their names), `std`, `gradient_norm`.
+        measured: one mapping for each network: its name, `network`; and lists with one element for each layer: `layers`
+            (their names), `std` and `gradient_norm`.
     """
     alt = altair()
     names = short([one['network'] for one in measured])
@@ -61,9 +62,9 @@ def chart(measured: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def short(names: Sequence[str]) -> list[str]:
-    """What networks are called, each differently: the folders of a run's or config's path that tell them apart.
+    """Shortens the paths of runs or configs to different names, which keep the folders that distinguish them.
 
-    'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' are 'resnet20_cifar10' and 'plain20_cifar10'.
+    'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' become 'resnet20_cifar10' and 'plain20_cifar10'.
     """
     paths = [_parts(name) for name in names]
     starts = [_start(path) for path in paths]
@@ -85,19 +86,19 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _start(path: Sequence[str]) -> int:
-    """Where a path begins to say which network it is of."""
+    """Returns the position in a path at which the name of the network begins."""
     roots = [i + 1 for i, part in enumerate(path[:-1]) if part in ROOTS]
     return roots[-1] if roots else max(0, len(path) - (2 if path[-1].startswith('seed') else 1))
 
 
 def ranks(values: Sequence[float]) -> list[int]:
-    """1 for the largest value, 2 for the next, ..."""
+    """Returns the rank of each value: 1 for the largest, 2 for the next, ..."""
     order = sorted(range(len(values)), key=lambda i: -values[i])
     return [order.index(i) + 1 for i in range(len(values))]
 
 
 def decades(values: Sequence[float]) -> list[float]:
-    """The powers of ten from the last one below the values to the first one above them; values of 0 are passed over."""
+    """Returns the powers of ten that enclose the values above 0, from the last one below to the first one above."""
     above_zero = [value for value in values if value > 0]
     if not above_zero:
         return []

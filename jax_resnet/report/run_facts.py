@@ -1,4 +1,4 @@
-"""What a page says of a single run: its recipe, dates, commit, versions and device."""
+"""What a page shows about a single run: its recipe, dates, commit, versions and device."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ RECIPE = (
     'schedule.factor', 'schedule.warmup_for', 'optimizer.name', 'optimizer.momentum', 'optimizer.weight_decay',
     'init_from', 'precision.compute', 'seed',
 )  # fmt: skip
-"""The fields that a reader asks for first."""
+"""The fields of the config that the page shows."""
 
 TEST = ('pictures.protocol', 'pictures.average')
-"""And these, of a run whose last test saw more than the central crop."""
+"""Further fields for a run whose last test used more than the central crop."""
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Names and texts; what the run's files do not say is left out."""
+    """Returns (name, text) pairs. Facts that are not in the files of the run are left out."""
     if not run.config:
         return []
     told = {'network': columns.network(Row('', '', [run])), 'config': recipe.name_by_folder(run.folder)}
@@ -45,12 +45,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 
 def fields(run: Run) -> list[tuple[str, str]]:
-    """Every field of the config, by its dotted name."""
+    """Returns (dotted name, text) for every field of the config."""
     return [(field, recipe.value(value)) for field, value in sorted(run.config.items())]
 
 
 def _starts(run: Run) -> list[dict[str, Any]]:
-    """Versions, device and commit, for each time that the run was started."""
+    """Returns the date, versions, device and commit of each start of the run."""
     from jax_resnet.runs import results_folder
     from jax_resnet.runs.run_folder import RunFolder
 

@@ -1,4 +1,4 @@
-"""What a report is made of: a section a study, of rows whose runs differ in the seed alone."""
+"""The content of a report: a section for each study, made of rows. The runs of a row differ only in the seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,16 @@ Window = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A row of a table: runs of one recipe, and what is published.
+    """A row of a table: the runs of one recipe, and the published error.
 
     Attributes:
-        label, group: what it is called, and the rows it is drawn with.
-        runs: by seed, finished or not.
-        published: error in %, or None; `published_text` is said in its place.
-        window: first and last epoch of a mean, or None.
-        measure: what is compared with the published error: one of `runs.schemas.MEASURES`.
+        label: the name of the row.
+        group: rows of one group are drawn in one picture.
+        runs: one for each seed, finished or not.
+        published: the published error in %, or None.
+        published_text: a text to show instead, such as 'fail'.
+        window: the first and last epoch of a mean, or None.
+        measure: which of our numbers is compared with the published error: one of `runs.schemas.MEASURES`.
     """
 
     label: str
@@ -37,7 +39,7 @@ class Row:
         for run in there[1:]:
             first, other = there[0].recipe, run.recipe
             for name in sorted({*first, *other}):
-                # A field that one lacks is of a later version; a network's is an argument that was not given.
+                # A field that one run lacks is newer than that run. A network's field is an argument that was not given.
                 is_shared = name in first.keys() & other.keys() or name.startswith('model.')
                 if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
@@ -51,21 +53,21 @@ class Row:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """Of its runs, but for the seed; empty where none was started."""
+        """The config of its runs, as `Run.recipe`; empty if no run was started."""
         return next((run.recipe for run in self.runs if run.config), {})
 
     def values(self, name: str) -> list[float]:
-        """A field of the summaries of the finished runs."""
+        """Returns a field of the summaries of the finished runs, without None."""
         return [run.summary[name] for run in self.finished if run.summary.get(name) is not None]
 
     def mean(self, name: str) -> float | None:
-        """Its mean, or None where no run is finished."""
+        """Returns the mean of such a field, or None if it has no values."""
         values = self.values(name)
         return fmean(values) if values else None
 
     @property
     def std(self) -> float | None:
-        """Standard deviation of the final errors over seeds; None for less than two runs."""
+        """The standard deviation of the final test errors over seeds; None for fewer than two finished runs."""
         errors = self.values('final_test_error')
         return stdev(errors) if len(errors) > 1 else None
 
@@ -76,12 +78,12 @@ class Row:
 
     @property
     def protocol(self) -> str | None:
-        """Of the last test of its finished runs, where it is not the central crop alone."""
+        """The protocol of the last test of the finished runs; None if it used only the central crop."""
         return next((run.summary['protocol'] for run in self.finished if 'protocol' in run.summary), None)
 
     @cached_property
     def in_window(self) -> tuple[float, float, float] | None:
-        """Least, greatest and mean test error over the window, of all finished runs; None where one ends before it."""
+        """Least, greatest and mean test error of all finished runs in the window; None if a run ends before its end."""
         if self.window is None or not self.finished:
             return None
         first, last = self.window
@@ -89,7 +91,7 @@ class Row:
         for run in self.finished:
             if not run.metrics or run.metrics[-1]['epoch'] < last:
                 return None
-            # What falls due at an epoch is evaluated at the first step that completes it.
+            # The evaluation of an epoch takes place at the first step that completes the epoch.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
             errors.append([line['test_error'] for line in lines])
         flat = [error for one in errors for error in one]
@@ -97,7 +99,7 @@ class Row:
 
     @property
     def compared(self) -> float | None:
-        """Our number that is of the kind of the published one."""
+        """Our number to compare with the published one, see `measure`."""
         if self.measure == 'window' and self.window:
             return self.in_window[2] if self.in_window else None
         if self.measure == 'protocol':
@@ -107,16 +109,17 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A study, or runs that belong to none.
+    """A study, or the runs without a study.
 
     Attributes:
-        name: a short name, for files; each section of a report has its own.
-        question: its title; `about` is the rest of what the study says of itself.
+        name: a short name, for files, different for each section of a report.
+        question: the title of the section.
+        about: the rest of the study's docstring.
         source: who published the numbers.
-        rows: of its table.
-        changes: what was changed in every run, by dotted name.
-        is_rehearsal: whether its runs are.
-        notes: lines of the study's.
+        rows: the rows of the table.
+        changes: the fields that were changed in every run, by dotted name.
+        is_rehearsal: whether the runs are rehearsals.
+        notes: lines to show with the table.
     """
 
     name: str
@@ -130,7 +133,7 @@ class Section:
 
     @cached_property
     def groups(self) -> dict[str, list[Row]]:
-        """The rows by the picture that they are drawn in; those of a rehearsal say so."""
+        """The rows of each picture, by the name of the group. For a rehearsal, the name says so."""
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
             name = ', '.join(part for part in (row.group, 'rehearsal on the digits' * self.is_rehearsal) if part)
@@ -139,7 +142,7 @@ class Section:
 
     @property
     def varied(self) -> dict[str, list[Any]]:
-        """By dotted name, the fields of the configs that differ between rows, with the value of each row."""
+        """The config fields that differ between rows, by dotted name, with one value for each row."""
         configs = [row.config for row in self.rows]
         there = [config for config in configs if config]
         names = list(dict.fromkeys(name for config in there for name in config))
@@ -150,14 +153,14 @@ class Section:
         }
 
     def difference(self, row: Row) -> float | None:
-        """Ours less the published error, in points; None for a rehearsal, which can be compared with nothing."""
+        """Returns our error minus the published one, in points; None if one is missing, or for a rehearsal."""
         if row.published is None or row.compared is None or self.is_rehearsal:
             return None
         return row.compared - row.published
 
     @property
     def only_run(self) -> Run | None:
-        """Its run, where it has one alone."""
+        """The run of a section that has only one, else None."""
         runs = [run for row in self.rows for run in row.runs]
         return runs[0] if len(runs) == 1 else None
 

@@ -1,4 +1,4 @@
-"""A table: heads and cells once, written for a terminal, as Markdown and as CSV."""
+"""A table of headings and cells, which can be written for a terminal, as Markdown and as CSV."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 @dataclass(frozen=True)
 class Links:
-    """A cell that leads somewhere: its text, and a name and an address for each link."""
+    """A cell with links: its text, and a name and an address for each link."""
 
     text: str
     links: tuple[tuple[str, str], ...]
@@ -25,13 +25,13 @@ Cell = str | Links | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """A table, whose first column says what a row is of: it stands left, and the others right."""
+    """A table. The first column names the rows and is aligned left; the others are aligned right."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
     def text(self) -> str:
-        """For a terminal."""
+        """Returns the table for a terminal."""
         return self._tabulated('plain', [[one_line(str(cell)) for cell in row] for row in self.rows], self.heads)
 
     def markdown(self) -> str:
@@ -39,7 +39,7 @@ class Table:
         return self._tabulated('pipe', [[_markdown(cell) for cell in row] for row in self.rows], heads)
 
     def csv(self) -> str:
-        """Numbers as they are. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+        """Returns the table as CSV, with unrounded numbers. A text that looks like a formula gets an apostrophe."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(self.heads)
@@ -53,12 +53,12 @@ class Table:
 
 
 def one_line(text: str) -> str:
-    """A text whose line breaks and control characters are written as Python's escapes."""
+    """Replaces line breaks and control characters of a text by Python's escapes."""
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def escaped(text: str) -> str:
-    """A text that Markdown shows as it is: no HTML, no link, no new cell of a table, no new line."""
+    """Escapes a text so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
     text = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', one_line(text))
     return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 

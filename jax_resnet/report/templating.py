@@ -1,4 +1,4 @@
-"""The templates of pages: in HTML and in Markdown, whatever is put in is escaped, unless it says that it is markup."""
+"""Fills the templates of pages, in HTML and in Markdown. All values are escaped, except those made by `markup`."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from jax_resnet.report.table import escaped
 
 
 def html(name: str, **values: Any) -> str:
-    """A template of HTML, filled in. Raises ConfigError, which names the extra, where Jinja is not installed."""
+    """Fills a template of HTML. Raises ConfigError, which names the extra to install, if Jinja is missing."""
     environment = _environment(autoescape=True)
     environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
     text: str = environment.get_template(name).render(values)
@@ -19,20 +19,20 @@ def html(name: str, **values: Any) -> str:
 
 
 def markdown(name: str, **values: Any) -> str:
-    """A template of Markdown, filled in, with one empty line between its blocks. Raises ConfigError, as `html`."""
+    """Fills a template of Markdown, with one empty line between its blocks. Raises ConfigError, like `html`."""
     environment = _environment(finalize=lambda value: value if _is_markup(value) else escaped(str(value)))
     return re.sub(r'\n{3,}', '\n\n', environment.get_template(name).render(values)).strip()
 
 
 def markup(text: str) -> Any:
-    """A text that is HTML or Markdown already."""
+    """Marks a text as HTML or Markdown, so that it is not escaped."""
     from markupsafe import Markup
 
     return Markup(text)
 
 
 def address(path: Path, folder: Path) -> str:
-    """The address of a file in a page that lies in `folder`; what could end it in HTML or Markdown is quoted."""
+    """Returns the relative address of a file for a page in `folder`, quoted so that HTML and Markdown can hold it."""
     return quote(Path(os.path.relpath(path, folder)).as_posix(), safe='/=,')
 
 

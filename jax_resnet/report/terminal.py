@@ -1,4 +1,4 @@
-"""A section for a terminal: what it asks and answers, its table, and the curve of a single run."""
+"""Writes a section for a terminal: its question, the answers, its table, and the curve of a single run."""
 
 from math import ceil
 
@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 12, 64
 
 
 def text(section: Section) -> str:
-    """Blocks of lines, with an empty one between them."""
+    """Returns the section as blocks of lines, with an empty line between them."""
     title = section.question + ' (rehearsal)' * section.is_rehearsal
     blocks = [
         '\n'.join(map(one_line, [title, *answers(section)])),
@@ -25,7 +25,7 @@ def text(section: Section) -> str:
 
 
 def curve(run: Run) -> str:
-    """The errors of a run for a terminal: `o` test, `.` training, in %."""
+    """Draws the errors of a run, in %, with characters: `o` test, `.` training."""
     lines = run.metrics
     if not lines:
         return 'no evaluation yet'
