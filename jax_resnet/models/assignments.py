@@ -91,8 +91,8 @@ def identity4(
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
     The network has a 3x3 stem and basic units with 64, 128, 256 and 512 channels. Where shapes change, a 1x1
-    convolution projects the pre-activated input. Average pooling of the last feature map and a dense head follow. This map is 4x4
-    both for 32x32 and for 28x28 images.
+    convolution projects the pre-activated input. Average pooling of the last feature map and a dense head follow.
+    The last feature map is 4x4 both for 32x32 and for 28x28 images.
 
     Args:
         stage_sizes: units in each of the four stages.

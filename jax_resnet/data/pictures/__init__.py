@@ -1,1 +1,1 @@
-"""Data sets that are too large to be decoded at once: encoded pictures, read and decoded when their turn comes."""
+"""Data sets that are too large to decode at once. Their encoded pictures are read and decoded when they are needed."""

@@ -1,7 +1,7 @@
-"""Batches of decoded views: which pictures, in which order, and which part of each; and threads that make them.
+"""Batches of decoded views. `Batches` chooses pictures, order and crops; `iterate` makes batches in threads.
 
 The order and the crops are functions of (seed, epoch, index). So a batch does not depend on threads, processes, the
-size of other batches, or where a run was stopped.
+size of other batches, or the step at which a run was stopped.
 """
 
 import os
@@ -23,19 +23,20 @@ from jax_resnet.errors import DataError
 
 
 class Purpose(IntEnum):
-    """What random numbers on the host are for."""
+    """Purposes of random numbers on the host. Each has its own random numbers."""
 
     ORDER = 1
     CROP = 2
 
 
 class Batch(NamedTuple):
-    """A batch: arrays of NumPy's, or on the devices.
+    """A batch of NumPy arrays, or of arrays on the devices.
 
     Attributes:
         images: uint8 [batch, size, size, 3].
-        labels: int32 [batch]; -1 where the split has no more pictures.
-        draws: uint32 [batch, 2], the epoch and the index of each picture, by which the device draws.
+        labels: int32 [batch]; -1 for rows after the last picture of the split.
+        draws: uint32 [batch, 2], the epoch and the index of each picture; the device derives its random numbers from
+            them.
     """
 
     images: Any
@@ -45,19 +46,19 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of a split, by their number.
+    """The batches of a split. `batches[number]` makes one.
 
     Attributes:
-        pictures: of the split.
-        crop: what is seen of each.
+        pictures: pictures of the split.
+        crop: chooses the window of each picture that becomes its view.
         size: height and width of a view, in pixels.
-        batch_size: views in a batch.
-        count: how many batches there are.
-        seed: of the order and the crops: consecutive batches of consecutive permutations, one an epoch; None: the
-            split's own order, once.
-        interpolation: how a part becomes a view: 'bilinear' or 'bicubic'.
-        exif_rotation: turn each picture as its EXIF says.
-        rows: of each batch, those that are made; None: all.
+        batch_size: number of views in a batch.
+        count: number of batches.
+        seed: seed of the order and of the crops. Each epoch has a new permutation, and batches follow one another
+            across epochs. With None, the batches have the split's own order and end after one epoch.
+        interpolation: resampling filter, 'bilinear' or 'bicubic'.
+        exif_rotation: rotate each picture as its EXIF data says.
+        rows: rows of each batch that this process makes; None makes all.
     """
 
     pictures: Pictures
@@ -74,7 +75,7 @@ class Batches:
         return self.count
 
     def __getitem__(self, number: int) -> Batch:
-        """A batch. Raises DataError, which names the picture, where one cannot be read or decoded."""
+        """Makes a batch. Raises DataError, which names the picture, if one cannot be read or decoded."""
         rows = range(self.batch_size) if self.rows is None else self.rows
         batch = Batch(
             np.empty((len(rows), self.size, self.size, 3), np.uint8),
@@ -93,7 +94,7 @@ class Batches:
         return batch
 
     def views(self, indices: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Views of some pictures, without a random crop: uint8 [n, size, size, 3]; and their labels, int32 [n]."""
+        """Views of some pictures without random crops, uint8 [n, size, size, 3], and their labels, int32 [n]."""
         indices = list(indices)
         images, labels = np.empty((len(indices), self.size, self.size, 3), np.uint8), np.empty(len(indices), np.int32)
         for row, index in enumerate(indices):
@@ -101,7 +102,7 @@ class Batches:
         return images, labels
 
     def _view(self, index: int, numbers: list[float], out: np.ndarray) -> int:
-        """Writes a picture's view; returns its label."""
+        """Writes a picture's view into `out` and returns its label."""
         image, label = decoded(self.pictures, index, self.exif_rotation)
         height, width, _ = image.shape
         resize(image, self.crop(height, width, numbers), out, self.interpolation)
@@ -109,7 +110,7 @@ class Batches:
 
 
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
-    """A picture, uint8 [height, width, 3], and its label. Raises DataError, which names it, where it cannot be read."""
+    """Decodes a picture, uint8 [height, width, 3]; returns it and its label. Raises DataError if it cannot be read."""
     encoded, label = pictures[index]
     try:
         return decode(encoded, exif_rotation), label
@@ -118,14 +119,14 @@ def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.nda
 
 
 class Uniform:
-    """Uniform random numbers that are functions of (seed, purpose, epoch, index). Not for several threads."""
+    """Uniform random numbers that are functions of (seed, purpose, epoch, index). Not thread-safe."""
 
     def __init__(self, seed: int, purpose: Purpose) -> None:
         self._philox = np.random.Philox(key=np.array([seed, purpose], np.uint64))
         self._state = self._philox.state
 
     def __call__(self, epoch: int, index: int) -> list[float]:
-        """NUMBERS numbers from 0 and below 1."""
+        """Returns NUMBERS random numbers from 0 to below 1."""
         self._state['state']['counter'][:] = 0, 0, epoch, index
         self._philox.state = self._state
         numbers: list[float] = ((self._philox.random_raw(NUMBERS) >> 11) * 2.0**-53).tolist()
@@ -133,12 +134,12 @@ class Uniform:
 
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """The permutation of an epoch, int32 [size]: the places of raw random numbers, which are NumPy's for good."""
+    """The permutation of an epoch, int32 [size]. It sorts raw random numbers, which NumPy never changes."""
     with _one_at_a_time:
         return _order(seed, epoch, size)
 
 
-@lru_cache(maxsize=2)  # a batch may straddle two
+@lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
 def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     key, counter = np.array([seed, Purpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
     numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
@@ -146,11 +147,11 @@ def _order(seed: int, epoch: int, size: int) -> np.ndarray:
 
 
 _one_at_a_time = threading.Lock()
-"""So that threads do not all make the same permutation when an epoch begins."""
+"""Prevents several threads from making the same permutation when an epoch begins."""
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
@@ -158,7 +159,7 @@ Item = TypeVar('Item', bound=tuple, covariant=True)
 
 
 class Made(Protocol[Item]):
-    """Things that are made when they are asked for, by their number."""
+    """A sequence whose items are made on access."""
 
     def __len__(self) -> int: ...
 
@@ -166,16 +167,16 @@ class Made(Protocol[Item]):
 
 
 def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Generator[Item]:
-    """The batches from number `first`, in order, made ahead by threads, or by processes of so many threads.
+    """Yields the batches from number `first` in order. Threads or worker processes make them ahead of time.
 
     Args:
-        batches: to be made; or other things, each a NamedTuple of arrays.
-        first: where to begin.
-        threads: that decode, each a batch at a time; 0 is one a CPU core.
-        processes: that have these threads; 0 is this one.
+        batches: the batches, or other items that are NamedTuples of arrays.
+        first: number of the first batch.
+        threads: decoding threads in each process; each makes a whole batch. 0 is one per CPU core.
+        processes: worker processes; 0 runs the threads in this process.
 
     Raises:
-        DataError: a picture that cannot be read or decoded, or a process that has ended.
+        DataError: a picture cannot be read or decoded, or a worker process has ended.
     """
     import grain
 
@@ -185,14 +186,14 @@ def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Ge
     if processes:
         from absl import flags
 
-        if not flags.FLAGS.is_parsed():  # grain asks them what its workers shall do
+        if not flags.FLAGS.is_parsed():  # grain reads options of its workers from absl's flags
             flags.FLAGS.mark_as_parsed()
         workers = grain.MultiprocessingOptions(num_workers=processes, per_worker_buffer_size=2)
         dataset = dataset.mp_prefetch(workers, _begin_worker)
     iterator = iter(dataset)
     try:
         for batch in iterator:
-            # Of a process, it lies in shared memory, which is given back with the last reference to it.
+            # A worker's batch is in shared memory. A copy lets this memory be freed.
             yield type(batch)(*map(np.array, batch)) if processes else batch
     except RuntimeError as e:
         if not processes:
@@ -203,7 +204,7 @@ def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Ge
 
 
 def _begin_worker(number: int, count: int) -> None:
-    """A process that decodes leaves signals to the one that trains, and ends when that has ended."""
+    """Sets up a worker process: it ignores SIGINT and SIGTERM, and ends when the training process has ended."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     parent = os.getppid()

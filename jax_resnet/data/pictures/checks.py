@@ -1,4 +1,4 @@
-"""Checks before a run that its pictures can be read: better than a stop after hours, at one that cannot."""
+"""Checks before a run that all its pictures can be read, so that no bad picture stops it after hours."""
 
 import hashlib
 import json
@@ -22,27 +22,27 @@ from jax_resnet.errors import DataError
 _log = logging.getLogger(__name__)
 
 CHECKS: dict[str, Callable[[bytes], Any]] = {'headers': decoding.size, 'all': decoding.decode}
-"""By name, what each picture's bytes are given to. 'all' covers 'headers'."""
+"""By name, the function that checks a picture's bytes. 'all' includes the check of 'headers'."""
 
 CHUNK = 256
-"""Pictures that a thread reads at a time."""
+"""Number of pictures that a thread reads per task."""
 
 MOST_NAMED = 3
-"""Pictures that an error names."""
+"""Maximum number of pictures that an error names."""
 
 
 def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
-    """Reads all pictures of splits, in as many threads as there are processors.
+    """Reads all pictures of some splits, with one thread per CPU core.
 
-    A check that passed is remembered in the cache folder, so that it is made once for the same pictures.
+    A marker file in the cache folder records that a check has passed. The same pictures are then not checked again.
 
     Args:
-        source: of the pictures.
-        split_specs: in TFDS's syntax.
-        how: 'headers' reads each picture and looks at its header; 'all' decodes it, too; 'none' does nothing.
+        source: source of the pictures.
+        split_specs: splits in TFDS's syntax.
+        how: 'headers' reads each picture and checks its header; 'all' also decodes it; 'none' does nothing.
 
     Raises:
-        DataError: pictures that cannot be read; it says how many, and names the first of them.
+        DataError: some pictures cannot be read; the message says how many, and names the first of them.
     """
     specs = sorted(set(split_specs))
     if how == 'none' or any(_is_there(_marker(source, specs, passed)) for passed in (how, 'all')):
@@ -72,9 +72,9 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
 
 
 def warn_of_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
-    """Logs a line for each split that is a part of others, and has no pictures of some classes.
+    """Logs a warning for each sliced split that has no pictures of some classes.
 
-    Folders and tars are in the order of the classes, so that 'train[:50%]' has all pictures of half of them.
+    Pictures from folders and tars are sorted by class, so 'train[:50%]' has pictures of only about half of the classes.
     """
     for spec in split_specs:
         ranges = source.ranges(spec)
@@ -90,12 +90,12 @@ def warn_of_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
 
 
 def _problems(pictures: Pictures, look: Callable[[bytes], Any], start: int) -> list[str]:
-    """The pictures of the chunk that begins at `start` which cannot be read, each with the reason."""
+    """The unreadable pictures in the chunk that begins at `start`, each with the reason."""
     found = []
     for index in range(start, min(start + CHUNK, len(pictures))):
         try:
             look(pictures[index].encoded)
-        except DataError as e:  # names the picture
+        except DataError as e:  # its message names the picture
             found.append(str(e))
         except ValueError as e:
             found.append(f'{pictures.name(index)} ({e})')
@@ -103,13 +103,13 @@ def _problems(pictures: Pictures, look: Callable[[bytes], Any], start: int) -> l
 
 
 def _marker(source: PictureSource, specs: Sequence[str], how: str) -> Path:
-    """The file that is there if a check passed."""
+    """Path of the marker file, which exists if the check has passed."""
     key = json.dumps([source.name, source.fingerprint, specs, how])
     return files.cache_folder() / f'checked-{hashlib.sha256(key.encode()).hexdigest()[:32]}'
 
 
 def _is_there(marker: Path) -> bool:
-    with suppress(OSError):  # a folder that may not be read
+    with suppress(OSError):  # no permission to read the folder
         return marker.is_file()
     return False
 

@@ -1,4 +1,4 @@
-"""The names of ImageNet's classes, by their synsets in WordNet."""
+"""The names of ImageNet's classes by WordNet synset."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,6 +14,6 @@ def imagenet_classes() -> MappingProxyType[str, str]:
 
 
 def shown_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Classes as a person reads them: the words for synsets, where all are ImageNet's; others as they are."""
+    """Class names for people. If all names are ImageNet's synsets, returns their words; else returns them unchanged."""
     words = imagenet_classes()
     return tuple(words[name] for name in names) if all(name in words for name in names) else tuple(names)

@@ -1,4 +1,4 @@
-"""Which part of a picture the network sees, and how that becomes a view of the right size.
+"""Chooses the part of a picture that the network sees, and resizes it to a view.
 
 A crop is a function of a picture's size and of uniform random numbers. It needs no pixels.
 """
@@ -11,21 +11,21 @@ import numpy as np
 from PIL import Image
 
 NUMBERS = 24
-"""Uniform random numbers that a crop is given, each from 0 and below 1."""
+"""Number of uniform random numbers that a crop gets, each from 0 to below 1."""
 
 TRIES = 10
-"""Of an area and an aspect ratio that fit into the picture."""
+"""Maximum number of draws of an area and an aspect ratio, until one fits into the picture."""
 
 FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
-"""Pillow's, by the value of `config.pictures.interpolation`: where a picture gets smaller, they smooth it."""
+"""Pillow's filters, by the value of `config.pictures.interpolation`. They smooth a picture when they shrink it."""
 
 
 class Window(NamedTuple):
-    """A part of a picture, in its pixels.
+    """A rectangular part of a picture.
 
     Attributes:
-        left, top, right, bottom: its borders.
-        is_cut: the part is cut out before it is resized, so that the pixels around it do not count.
+        left, top, right, bottom: its borders, in the picture's pixels.
+        is_cut: cut the part out before resizing, so that pixels outside it have no influence.
     """
 
     left: float
@@ -36,29 +36,29 @@ class Window(NamedTuple):
 
 
 class Crop(Protocol):
-    """From a picture's height and width, and NUMBERS uniform numbers, to the part that is seen."""
+    """Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
 
     def __call__(self, height: int, width: int, numbers: Sequence[float], /) -> Window: ...
 
 
 class CentreCrop(NamedTuple):
-    """The central `size` x `size` pixels of a picture whose shorter side has been made `shorter_side` long."""
+    """Chooses the central `size` x `size` pixels of a picture resized to a shorter side of `shorter_side`."""
 
     shorter_side: int
     size: int
 
     def __call__(self, height: int, width: int, numbers: Sequence[float] = ()) -> Window:
-        """The part that is seen; no number is needed."""
+        """Returns the central part; uses no random numbers."""
         rows, columns = resized(height, width, self.shorter_side)
         top, left = round((rows - self.size) / 2), round((columns - self.size) / 2)
         return _within(height, width, rows, columns, top, left, self.size)
 
 
 class ScaleCrop(NamedTuple):
-    """A random `size` x `size` part of a picture whose shorter side has been made randomly long (2015, section 3.4).
+    """Chooses a random `size` x `size` part of a picture resized to a random shorter side (2015, section 3.4).
 
     Attributes:
-        shorter_side: the least and the most, in pixels; each whole number between is equally likely.
+        shorter_side: minimum and maximum, in pixels; both and all whole numbers between them are equally likely.
         size: height and width of the crop, in pixels.
     """
 
@@ -66,7 +66,7 @@ class ScaleCrop(NamedTuple):
     size: int
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Window:
-        """The part that is seen."""
+        """Returns the random part."""
         least, most = self.shorter_side
         rows, columns = resized(height, width, least + int(numbers[0] * (most - least + 1)))
         top, left = int(numbers[1] * (rows - self.size + 1)), int(numbers[2] * (columns - self.size + 1))
@@ -76,18 +76,18 @@ class ScaleCrop(NamedTuple):
 class AreaCrop(NamedTuple):
     """A part of random area and aspect ratio (Szegedy et al. 2015, arXiv 1409.4842, section 6), by torchvision's rule.
 
-    Of TRIES draws, the first that fits is taken; if none fits, the largest central part of an allowed ratio.
+    The first of TRIES draws that fits is taken. If none fits, the largest central part with an allowed ratio is taken.
 
     Attributes:
-        area: the least and the most, as shares of the picture's.
-        ratio: the least and the most width over height; its logarithm is uniform.
+        area: minimum and maximum, as fractions of the picture's area.
+        ratio: minimum and maximum of width / height; the logarithm of the ratio is uniform.
     """
 
     area: tuple[float, float]
     ratio: tuple[float, float]
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Window:
-        """The part that is seen."""
+        """Returns the random part."""
         low, high = (log(ratio) for ratio in self.ratio)
         for k in range(TRIES):
             area = height * width * (self.area[0] + numbers[2 * k] * (self.area[1] - self.area[0]))
@@ -107,7 +107,7 @@ class AreaCrop(NamedTuple):
 
 
 def training_crop(pictures: Mapping[str, Any], size: int) -> Crop:
-    """The crop that training takes, `size` x `size`, by the group `pictures` of a config."""
+    """The crop for training, according to the group `pictures` of a config; its views are `size` x `size`."""
     if pictures['view'] == 'area':
         return AreaCrop(pictures['area'], pictures['aspect_ratio'])
     if pictures['view'] == 'scale':
@@ -116,11 +116,11 @@ def training_crop(pictures: Mapping[str, Any], size: int) -> Crop:
 
 
 def resize(image: np.ndarray, window: Window, out: np.ndarray, interpolation: str) -> None:
-    """Writes a part of an image, resized as Pillow does, into `out`.
+    """Resizes a part of an image with Pillow, and writes it into `out`.
 
     Args:
         image: uint8 [height, width, 3].
-        window: the part.
+        window: the part to resize.
         out: uint8 [rows, columns, 3].
         interpolation: one of FILTERS.
     """
@@ -135,12 +135,12 @@ def resize(image: np.ndarray, window: Window, out: np.ndarray, interpolation: st
 
 
 class CentralView(NamedTuple):
-    """How evaluation sees a picture of any size.
+    """Makes the view of a picture, of any size, for evaluation.
 
     Attributes:
-        crop: what it sees of it.
+        crop: the central crop.
         interpolation: one of FILTERS.
-        exif_rotation: whether a picture is turned before as its EXIF says.
+        exif_rotation: whether the decoder must first rotate a picture as its EXIF data says.
     """
 
     crop: CentreCrop
@@ -148,21 +148,21 @@ class CentralView(NamedTuple):
     exif_rotation: bool
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [size, size, 3] of uint8 [height, width, 3], turned already."""
+        """Maps a picture, uint8 [height, width, 3], rotated already, to its view, uint8 [size, size, 3]."""
         out = np.empty((self.crop.size, self.crop.size, 3), np.uint8)
         resize(image, self.crop(*image.shape[:2]), out, self.interpolation)
         return out
 
 
 def resized(height: int, width: int, shorter_side: int) -> tuple[int, int]:
-    """A picture's height and width when its shorter side is made so long; the longer is rounded down."""
+    """Height and width of a picture resized to a shorter side of `shorter_side`; the longer side is rounded down."""
     if height <= width:
         return shorter_side, shorter_side * width // height
     return shorter_side * height // width, shorter_side
 
 
 def _within(height: int, width: int, rows: int, columns: int, top: int, left: int, size: int) -> Window:
-    """`size` x `size` pixels of a picture that was made rows x columns, in the picture's own pixels."""
+    """Converts a `size` x `size` window of the picture resized to rows x columns to the original picture's pixels."""
     y, x = height / rows, width / columns
-    # The last pixel's border may lie beyond the picture's by rounding.
+    # By rounding, the right or bottom border may lie outside the picture.
     return Window(left * x, top * y, min((left + size) * x, width), min((top + size) * y, height))

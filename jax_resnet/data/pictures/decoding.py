@@ -1,4 +1,4 @@
-"""Decoding of JPEG, PNG and WebP files: always 8 bits of red, green and blue, whatever the file holds."""
+"""Decodes JPEG, PNG and WebP files, always to RGB with 8 bits per channel."""
 
 import io
 import re
@@ -15,9 +15,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 MOST_PIXELS = 2**27
-"""Of a picture, by its header: more are taken for damage, or for an attack on the memory."""
+"""Maximum number of pixels in a picture's header. A larger picture is rejected as damaged, or as an attack."""
 
-# These classes and not Image.open(): it warns of pictures that are large, but allowed here.
+# Image.open() would warn of large pictures that are allowed here; these classes do not.
 _READERS: dict[bytes, type[ImageFile]] = {
     b'\xff\xd8\xff': JpegImageFile,
     b'\x89PNG\r\n\x1a\n': PngImageFile,
@@ -25,22 +25,22 @@ _READERS: dict[bytes, type[ImageFile]] = {
 }
 
 
-# Pillow reads the EXIF block of each JPEG that it opens, for the dots per inch, and warns where it is damaged.
+# When Pillow opens a JPEG, it reads the EXIF block for the dots per inch. It warns if the block is damaged.
 _OF_EXIF = re.compile(r'PIL\.TiffImagePlugin')
 
 
 def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
-    """The pixels of a picture, uint8 [height, width, 3] in RGB, contiguous.
+    """Decodes a picture to RGB, uint8 [height, width, 3], contiguous.
 
-    Grey becomes three equal channels, and what is transparent is laid on black. 16 bits of grey are divided by 257.
-    Damage that libjpeg can pass over, such as superfluous bytes, is passed over; a file that is cut off is not.
+    Grey pictures get three equal channels. Transparent pictures get a black background. 16-bit grey values are divided
+    by 257. Damage that libjpeg tolerates, such as superfluous bytes, is ignored; a truncated file raises an error.
 
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
-        exif_rotation: whether to turn the picture as its EXIF orientation says; a damaged EXIF block says nothing.
+        exif_rotation: whether to rotate the picture as its EXIF orientation says. A damaged EXIF block is ignored.
 
     Raises:
-        ValueError: no such file, a damaged one, or more than MOST_PIXELS; the reason is one line.
+        ValueError: the bytes are not such a file, are damaged, or have more than MOST_PIXELS; the reason is one line.
     """
     size(encoded)
     pixels = _decode_jpeg(encoded)
@@ -51,10 +51,10 @@ def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
 
 
 def size(encoded: bytes) -> tuple[int, int]:
-    """Height and width of a picture by its header, before any rotation. Nothing is decoded.
+    """Height and width of a picture from its header, before any rotation. The pixels are not decoded.
 
     Raises:
-        ValueError: as `decode`, where the header shows it.
+        ValueError: as `decode`, if the problem shows in the header.
     """
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(encoded)
@@ -67,7 +67,7 @@ def size(encoded: bytes) -> tuple[int, int]:
 
 
 def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
-    """The pixels of an ordinary JPEG, as Pillow decodes them; None for what is left to Pillow."""
+    """Decodes an ordinary JPEG, with the same result as Pillow. Returns None for files that Pillow must decode."""
     try:
         _, _, colours, _ = simplejpeg.decode_jpeg_header(encoded)
         return None if colours in ('CMYK', 'YCCK') else simplejpeg.decode_jpeg(encoded, 'RGB')
@@ -77,7 +77,7 @@ def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
 
 @contextmanager
 def _opened(encoded: bytes) -> Iterator[ImageFile]:
-    """A picture opened by Pillow, with its header read. What Pillow raises in the context becomes a ValueError."""
+    """Opens a picture with Pillow, which reads its header. Errors of Pillow in the context become ValueErrors."""
     reader = next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
     if reader is None:
         raise ValueError('no JPEG, PNG or WebP file' if encoded else 'an empty file')
@@ -86,15 +86,15 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
     try:
         with reader(io.BytesIO(encoded)) as image:
             yield image
-    except SyntaxError:  # Pillow's, for headers and chunks; it says little
+    except SyntaxError:  # Pillow raises it for damaged headers and chunks; its message is not helpful
         raise ValueError(f'unreadable {reader.format}: its structure is damaged') from None
-    except Exception as e:  # of a damaged file, Pillow raises nearly anything
+    except Exception as e:  # for damaged files, Pillow raises many types of errors
         raise ValueError(f'unreadable {reader.format}: {" ".join(str(e).split()) or type(e).__name__}') from None
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """The pixels of an image of any mode, uint8 [height, width, 3]."""
-    if image.mode.startswith('I'):  # 16 bits, which convert() would clip to 8
+    """Converts an image of any mode to RGB, uint8 [height, width, 3]."""
+    if image.mode.startswith('I'):  # 16 bits: convert() would clip the values to 8 bits
         grey = np.asarray(image)
         grey = np.where(grey == image.info.get('transparency', -1), 0, grey // 257)
         return grey.astype(np.uint8)[..., None].repeat(3, axis=2)
@@ -104,7 +104,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 
 def _orientation(encoded: bytes) -> int:
-    """The EXIF orientation as the file has it, 1 to 8 if it is sound; 1, upright, where it cannot be read."""
+    """The EXIF orientation in the file, 1 to 8 if it is valid; 1 (upright) if it cannot be read."""
     try:
         with _opened(encoded) as image:
             return image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -113,9 +113,9 @@ def _orientation(encoded: bytes) -> int:
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """A picture, [height, width, 3], set upright from its EXIF orientation; contiguous.
+    """Rotates and mirrors a picture [height, width, 3] from its EXIF orientation to upright; contiguous.
 
-    1, and what is no orientation, leave it as it is.
+    Orientation 1 and invalid values do not change it.
     """
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

@@ -1,4 +1,4 @@
-"""From batches on the host to batches on the devices, a few ahead of the step that takes them."""
+"""Copies batches from the host to the devices, a few batches ahead of the training step."""
 
 import contextlib
 import queue
@@ -12,15 +12,15 @@ from jax_resnet.data.pictures.batches import Batch
 from jax_resnet.errors import DataError, InputError
 
 AHEAD = 2
-"""Batches that wait on the devices."""
+"""Number of batches that wait on the devices."""
 
 
 class Feed:
-    """Batches on the devices. A thread brings them there ahead of time.
+    """Batches on the devices. A thread copies them there ahead of time.
 
     Args:
-        iterate: from the number of a batch to an iterator that begins with it.
-        put: brings an array of a batch to the devices.
+        iterate: takes the number of a batch, and returns an iterator that begins with this batch.
+        put: copies an array of a batch to the devices.
     """
 
     def __init__(self, iterate: Callable[[int], Generator[Batch]], put: Callable[[np.ndarray], Any]) -> None:
@@ -29,7 +29,7 @@ class Feed:
         self._stop = threading.Event()
 
     def begin(self, number: int) -> None:
-        """Has batches made from this number on, where they are not yet."""
+        """Starts to make batches from this number on. Does nothing if this batch is the next one already."""
         if self._next == number:
             return
         self.close()
@@ -44,7 +44,7 @@ class Feed:
         return not self._queue.empty()
 
     def take(self) -> Batch:
-        """The next batch. Raises InputError for a picture that cannot be read, and else what making it raised."""
+        """Returns the next batch. Raises InputError if a picture cannot be read; raises other errors unchanged."""
         assert self._next is not None
         found = self._queue.get()
         if isinstance(found, BaseException):
@@ -56,13 +56,13 @@ class Feed:
         return found  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Ends the thread, and what makes batches."""
+        """Stops the thread and the iterator of batches."""
         if self._next is None:
             return
         self._next = None
         self._stop.set()
         while self._thread.is_alive():
-            with contextlib.suppress(queue.Empty):  # room for what it would put
+            with contextlib.suppress(queue.Empty):  # makes room in the queue, as the thread may wait to put a batch
                 self._queue.get(timeout=0.01)
         self._thread.join()
 
@@ -73,7 +73,7 @@ class Feed:
                 ready.put(on_devices)
                 if stop.is_set():
                     return
-        except BaseException as e:  # whoever takes the next batch is told
+        except BaseException as e:  # `take` raises it
             ready.put(e)
         finally:
             batches.close()

@@ -1,4 +1,4 @@
-"""Pictures in folders, one folder per class: the layout in which ImageNet and most other data sets are unpacked."""
+"""Pictures in one folder per class: the layout of the unpacked ImageNet and of most other data sets."""
 
 import hashlib
 import logging
@@ -21,23 +21,23 @@ _log = logging.getLogger(__name__)
 LAYOUT = 'expected are train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> with two or more classes'
 ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
 SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
-"""Of Windows; like hidden files, they are passed over."""
+"""Files of Windows. Like hidden files, they are ignored."""
 
 _Found = Mapping[str, Sequence[str]]
-"""By class, in order, the names of its pictures, in order."""
+"""Maps each class to the names of its pictures. Classes and names are sorted."""
 
 
 @dataclass(frozen=True, eq=False)
 class FolderPictures:
     """The pictures of a split, read from their files.
 
-    It costs some 35 bytes per picture, which is little where there are a million.
+    It needs about 35 bytes of memory per picture, so a million pictures need little.
 
     Attributes:
-        folder: of the classes.
-        classes: by label, the name of its folder.
+        folder: the folder that contains the classes' folders.
+        classes: names of the classes' folders, indexed by label.
         labels: int32, one per picture.
-        names: of all files, one after another.
+        names: the names of all files, concatenated.
         bounds: int64; the name of picture i is names[bounds[i] : bounds[i + 1]].
     """
 
@@ -49,7 +49,7 @@ class FolderPictures:
 
     @classmethod
     def of(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
-        """What was found in the folder of the classes; a class may have no pictures."""
+        """Makes it from the names found in the folder; a class may have no pictures."""
         counts = [len(found.get(of, ())) for of in classes]
         names = [os.fsencode(name) for of in classes for name in found.get(of, ())]
         labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
@@ -59,7 +59,7 @@ class FolderPictures:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Picture:
-        """A picture. Raises DataError, which names it, where its file is gone or cannot be read."""
+        """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
         path = self._path(index)
         try:
             return Picture(files.read(path, follow=True), int(self.labels[index]))
@@ -67,7 +67,7 @@ class FolderPictures:
             raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
 
     def name(self, index: int) -> str:
-        """The path of a picture, for a message."""
+        """Path of a picture, for messages."""
         return shown(self._path(index))
 
     def _path(self, index: int) -> Path:
@@ -76,20 +76,20 @@ class FolderPictures:
 
 
 def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed: int = 0) -> PictureSource:
-    """A folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or <class>/* alone.
+    """Opens a folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or only <class>/*.
 
-    Labels follow the sorted names of the classes' folders. Where all of these are ImageNet's, n01440764, the names of
-    its classes are shown for them. Examples are sorted by label, and then by the name of the file.
+    Labels follow the sorted names of the classes' folders. If all of these are ImageNet synsets, such as n01440764, the
+    words for these classes are shown instead. Examples are sorted by label, and then by file name.
 
     Args:
-        name: of the data set, for messages.
-        folder: as above, 'val' or 'validation'; links in it are followed.
-        validation_fraction: of each class, what is drawn for 'validation' where the folder has classes alone. Both
-            splits get a picture of each class that has two.
-        seed: of that draw. What it draws of a class does not depend on the other classes.
+        name: name of the data set, for messages.
+        folder: a folder as above; 'val' may also be 'validation'. Links in it are followed.
+        validation_fraction: if the folder only has classes, the fraction of each class that is drawn for 'validation'.
+            If a class has two or more pictures, both splits get at least one of them.
+        seed: seed of this draw. The draw in one class does not depend on the other classes.
 
     Raises:
-        DataError: no such folder, another layout, a class that is not in train or has no pictures there.
+        DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
     scan = _Scan()
     try:
@@ -117,7 +117,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
 
 
 class _Scan:
-    """Lists the pictures in folders, digests what it finds, and counts what is odd."""
+    """Lists the pictures in folders, computes a digest of them, and collects unusual files."""
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -127,7 +127,7 @@ class _Scan:
         self._twins: list[str] = []
 
     def pictures(self, folder: Path, place: str, what: str) -> dict[str, list[str]]:
-        """The pictures in the classes of `folder / place`. Raises OSError where one cannot be listed."""
+        """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
         found = {}
         for entry in tqdm(_entries(folder / place), what, disable=None, delay=2, leave=False):
             if entry.is_dir():
@@ -159,7 +159,7 @@ class _Scan:
         return names
 
     def tell(self) -> None:
-        """Logs what is odd, one line per kind."""
+        """Logs the unusual files, in at most one line per kind."""
         if self._files:
             kinds = f'{", ".join(ENDINGS[:-1])} or {ENDINGS[-1]}'
             _log.warning('ignored %s: a picture is a %s file in a class', _such_as(self._files, 'file'), kinds)
@@ -175,22 +175,22 @@ class _Scan:
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name, without hidden files and those of the system."""
+    """Entries of a folder, sorted by name, without hidden files and system files."""
     with os.scandir(folder) as entries:
         seen = [e for e in entries if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
     return sorted(seen, key=lambda entry: entry.name)
 
 
 def _places(folder: Path) -> dict[str, str]:
-    """By split, the name of its folder. The only split of a folder of classes is 'train', and its folder is ''.
+    """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
-        DataError: 'train' has no partner, or two.
-        OSError: a folder that cannot be listed.
+        DataError: beside 'train', neither or both of 'val' and 'validation' exist.
+        OSError: a folder cannot be listed.
     """
     there = {entry.name for entry in _entries(folder) if entry.is_dir()}
     validation = [name for name in ('val', 'validation') if name in there]
-    # A class can be named 'train': it is not the split if it holds no folders and has no partner.
+    # A class may be named 'train'. It is not the split if it has no subfolders and no 'val' or 'validation' beside it.
     if 'train' not in there or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
         return {'train': ''}
     if len(validation) != 1:
@@ -200,7 +200,7 @@ def _places(folder: Path) -> dict[str, str]:
 
 
 def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
-    """Raises DataError where 'train' has fewer than two classes, one without pictures, or not all of another split."""
+    """Raises DataError if 'train' has under two classes, an empty class, or lacks a class of another split."""
     train, place = found['train'], folder / places['train']
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
@@ -214,12 +214,12 @@ def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, 
 
 
 def _drawn(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
-    """Two splits of classes: a fraction of each class for 'validation', the others for 'train'."""
+    """Splits the pictures: a random fraction of each class goes to 'validation', the rest to 'train'."""
     train, validation = {}, {}
     for of, names in found.items():
         count = min(max(round(fraction * len(names)), 1), len(names) - 1)
         key = hashlib.sha256(b'%d %b' % (seed, os.fsencode(of))).digest()[:16]
-        # The raw numbers, as NumPy may change how it makes permutations of them.
+        # Uses raw random numbers, since NumPy may change how it makes permutations.
         numbers = np.random.Philox(key=int.from_bytes(key, 'little')).random_raw(len(names))
         taken = set(np.argsort(numbers, kind='stable')[:count].tolist())
         train[of] = [name for i, name in enumerate(names) if i not in taken]
@@ -228,11 +228,11 @@ def _drawn(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, lis
 
 
 def _such_as(paths: Sequence[str], one: str, more: str = '') -> str:
-    """'2 files, such as a/b': how many there are, and the first."""
+    """Text such as '2 files, such as a/b': the number of paths, and the first one."""
     return f'{len(paths):,} {one if len(paths) == 1 else more or one + "s"}, such as {shown(paths[0])}'
 
 
 def _some(classes: Sequence[str]) -> str:
-    """'2 classes (cat, dog)': how many there are, and the first five."""
+    """Text such as '2 classes (cat, dog)': the number of classes, and the first five."""
     names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
     return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'

@@ -1,4 +1,4 @@
-"""The mean image of pictures that stream, which the papers subtract: taken once, and kept in the cache."""
+"""The mean image of a streamed data set, which the papers subtract. It is computed once and cached."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -9,15 +9,15 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures.batches import Batches, iterate
 
 MEAN_OF = 10_000
-"""Pictures at most, drawn from the split."""
+"""Maximum number of pictures in the mean. They are drawn at random from the split."""
 
 
 def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0) -> np.ndarray:
-    """The mean of MEAN_OF views, or of all where there are fewer: float64 [size, size, 3], pixels from 0 to 255.
+    """The mean of MEAN_OF views, or of all if there are fewer: float64 [size, size, 3], pixels from 0 to 255.
 
     Args:
-        batches: of the split; their views are taken in a random order.
-        key: differs where the pictures may differ.
+        batches: batches of the split; the function draws their views in a random order.
+        key: part of the cache key; it must differ for different pictures.
         threads, processes: as for `iterate`.
     """
     count = min(MEAN_OF, len(batches.pictures))

@@ -1,4 +1,4 @@
-"""The members of a tar that is read in place: where each lies, and pictures among them."""
+"""Reads a tar without unpacking it: finds the positions of its members, and reads pictures from them."""
 
 import os
 import re
@@ -19,18 +19,18 @@ from jax_resnet.errors import DataError
 BLOCK = tarfile.BLOCKSIZE
 FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 MOST_BYTES = 2**31 - 1
-"""Of a picture, whose size is an int32."""
+"""Maximum size of a picture in bytes; sizes are stored as int32."""
 PAX_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE)
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that any thread reads and, once pickled, any process: it is opened at the first read.
+    """A file that any thread can read. It can be pickled for other processes. The first read opens it.
 
     Attributes:
-        path: of the file, absolute.
+        path: absolute path.
         size: in bytes.
-        modified: when it was last changed, in ns.
+        modified: time of the last change, in ns.
     """
 
     path: Path
@@ -39,12 +39,12 @@ class File:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """The file as it is now. Raises OSError where there is none."""
+        """Records a file's current size and time. Raises OSError if there is no such file."""
         status = path.stat()
         return cls(path.absolute(), status.st_size, status.st_mtime_ns)
 
     def read(self, offset: int, size: int) -> bytes:
-        """A part of the file. Raises OSError, whose `strerror` says why, where it cannot be read whole."""
+        """Reads `size` bytes at `offset`. Raises OSError with the reason in `strerror` if it cannot read them all."""
         content = os.pread(self._descriptor(), size, offset)
         if len(content) != size:
             raise OSError(0, f'the file ends after {len(content):,} of {size:,} bytes')
@@ -61,7 +61,7 @@ class File:
         descriptor = self.__dict__.setdefault('descriptor', opened)
         if descriptor == opened:
             weakref.finalize(self, os.close, opened)
-        else:  # another thread was first
+        else:  # another thread opened the file first
             os.close(opened)
         return descriptor
 
@@ -70,7 +70,7 @@ class File:
 
 
 class Member(NamedTuple):
-    """A regular file in a tar: its name, and its first byte and number of bytes in the file that is the tar."""
+    """A regular file in a tar: its name, the offset of its first byte in the file, and its size in bytes."""
 
     name: str
     offset: int
@@ -78,15 +78,15 @@ class Member(NamedTuple):
 
 
 def members(file: File, begin: int, end: int, where: str) -> Iterator[Member]:
-    """The members of the tar that lies in a file from byte `begin` to before `end`; headers alone are read.
+    """Yields the members of the tar in bytes `begin` to `end` (exclusive) of a file. Reads the headers only.
 
-    A member's name and size are those of its own header. What an extended header says of them is not used.
+    A member's name and size come from its own header. Extended headers are ignored.
 
     Args:
-        where: what a message calls the tar.
+        where: name of the tar in messages.
 
     Raises:
-        DataError: no header where one must be, a member that goes beyond `end` or is no regular file.
+        DataError: a header is missing, or a member extends beyond `end` or is not a regular file.
     """
     while begin < end:
         try:
@@ -109,14 +109,14 @@ def members(file: File, begin: int, end: int, where: str) -> Iterator[Member]:
 
 
 def pictures(file: File, begin: int, end: int, where: str, pattern: str, bar: tqdm) -> list[Member]:
-    """The members of a tar of pictures, as `members` yields them, in the order of their names.
+    """Lists the members of a tar of pictures as `members` does, but sorted by name, and checks them.
 
     Args:
         pattern: a regular expression that each name must match.
-        bar: counts them.
+        bar: progress bar, updated once per member.
 
     Raises:
-        DataError: as `members`; also a name that does not match or is there twice, and a picture without bytes.
+        DataError: as `members`; also if a name does not match or occurs twice, or a picture is empty or too large.
     """
     found = {}
     for member in members(file, begin, end, where):
@@ -133,7 +133,7 @@ def pictures(file: File, begin: int, end: int, where: str, pattern: str, bar: tq
 
 
 def parse(header: bytes) -> tarfile.TarInfo:
-    """What a member's header says. Raises tarfile.HeaderError where it is none."""
+    """Parses a member's header. Raises tarfile.HeaderError if the bytes are not a header."""
     return tarfile.TarInfo.frombuf(header, 'utf-8', 'backslashreplace')
 
 
@@ -143,7 +143,7 @@ class TarPictures:
 
     Attributes:
         file: the tar.
-        offsets: int64 [pictures], the first byte of each in the file.
+        offsets: int64 [pictures], the position of each picture's first byte in the file.
         sizes: int32 [pictures], in bytes.
         labels: int32 [pictures].
     """
@@ -157,7 +157,7 @@ class TarPictures:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Picture:
-        """A picture. Raises DataError, which names it, where it cannot be read."""
+        """Reads a picture. Raises DataError, which names it, if it cannot be read."""
         try:
             encoded = self.file.read(int(self.offsets[index]), int(self.sizes[index]))
         except OSError as e:
@@ -165,7 +165,7 @@ class TarPictures:
         return Picture(encoded, int(self.labels[index]))
 
     def name(self, index: int) -> str:
-        """What a message calls a picture: the tar and the member, or the byte where its header cannot be read."""
+        """Name of a picture in messages: the tar and the member. If the header cannot be read, its byte offset."""
         offset = int(self.offsets[index])
         try:
             member = files.shown(parse(self.file.read(offset - BLOCK, BLOCK)).name)

@@ -1,4 +1,4 @@
-"""Pictures that TFDS has prepared as ArrayRecord files, read without TensorFlow."""
+"""Reads pictures that TFDS has prepared as ArrayRecord files. It does not need TensorFlow."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,10 @@ class RecordPictures:
     """The pictures of a prepared split, in the order of its files.
 
     Attributes:
-        folder: of the prepared data.
-        split: its name.
-        count: of its pictures.
-        image, label: the names of the two features.
+        folder: folder of the prepared data.
+        split: name of the split.
+        count: number of its pictures.
+        image, label: names of the two features.
     """
 
     folder: Path
@@ -32,7 +32,7 @@ class RecordPictures:
         return self.count
 
     def __getitem__(self, index: int) -> Picture:
-        """A picture. Raises DataError where it cannot be read."""
+        """Reads a picture. Raises DataError if it cannot be read."""
         from tensorflow_datasets.proto import tf_example_pb2
 
         try:
@@ -40,35 +40,36 @@ class RecordPictures:
                 self._records = self._open()
             features = tf_example_pb2.Example.FromString(self._records[index]).features.feature
             (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
-        except Exception as e:  # whatever a damaged file makes the reader raise
+        except Exception as e:  # a damaged file may make the reader raise any error
             raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
         return Picture(encoded, label)
 
     def name(self, index: int) -> str:
-        """Such as '.../imagenette/160px-v2/1.0.0, train, record 17'."""
+        """Name of a picture, such as '.../imagenette/160px-v2/1.0.0, train, record 17'."""
         return f'{self.folder}, {self.split}, record {index}'
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, '_records': None}  # open files stay in their process
+        return {**self.__dict__, '_records': None}  # another process opens the files itself
 
     def _open(self) -> Any:
         import tensorflow_datasets as tfds
 
-        # Whole records: TFDS takes them apart with TensorFlow, or in four times as long.
+        # Reads raw records; `__getitem__` parses them. TFDS would need TensorFlow, or four times as long without it.
         raw = tfds.decode.DeserializeMethod.RAW_BYTES
         return tfds.builder_from_directory(self.folder).as_data_source(self.split, deserialize_method=raw)
 
 
 def open_records(name: str, data_dir: Path) -> PictureSource:
-    """Prepared data that lies in `data_dir`.
+    """Opens a data set that TFDS has prepared in `data_dir`.
 
     Args:
-        name: TFDS's, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'; a configuration is needed where
-            several are prepared; of several versions, the last is taken.
-        data_dir: the folder of prepared TFDS data.
+        name: name in TFDS, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'. If several configurations are
+            prepared, the name must include one. If several versions are prepared, the last one is opened.
+        data_dir: folder of prepared TFDS data.
 
     Raises:
-        DataError: it is not there, not of ArrayRecord files, or has no picture with one label.
+        DataError: the data is missing, is not in ArrayRecord files, or an example does not have one picture and one
+            label.
     """
     import tensorflow_datasets as tfds
 
@@ -88,7 +89,7 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
 
 
 def _find(name: str, data_dir: Path) -> Path:
-    """The folder of a data set's last version."""
+    """The folder of the last version of a data set."""
     from tensorflow_datasets.core.utils.version import list_all_versions
 
     base = data_dir / name
@@ -107,7 +108,7 @@ def _find(name: str, data_dir: Path) -> Path:
 
 
 def _features(info: Any, folder: Path) -> tuple[str, str]:
-    """The names of the picture's feature and of the label's."""
+    """Names of the feature with the picture and of the feature with the label."""
     import tensorflow_datasets as tfds
 
     wanted: list[str] = []

@@ -1,4 +1,4 @@
-"""What every source of pictures offers: splits of encoded pictures, by index."""
+"""The interface of all picture sources: splits of encoded pictures, by index."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ class Picture(NamedTuple):
 
 
 class Pictures(Protocol):
-    """The pictures of a split, by index, from any thread.
+    """The pictures of a split, by index. All threads may read them.
 
-    It can be pickled, so that other processes read it, too: it holds no open file, or opens it anew there.
+    It can be pickled, so that other processes can read it too. The copy opens its files again.
     """
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Picture:
-        """A picture. Raises DataError, which names it, where it cannot be read."""
+        """Reads a picture. Raises DataError, which names it, if it cannot be read."""
 
     def name(self, index: int) -> str:
-        """What a message calls a picture: its file, or the archive and its member."""
+        """Name of a picture in messages: its file, or the archive and the member."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class PictureSource(Splits):
     """A data set of encoded pictures.
 
     Attributes:
-        pictures: by split name.
-        fingerprint: differs where the pictures or their order may differ.
+        pictures: pictures of each split, by the split's name.
+        fingerprint: differs for data sets whose pictures or order may differ.
     """
 
     pictures: Mapping[str, Pictures]
@@ -46,25 +46,25 @@ class PictureSource(Splits):
     def of(
         cls, name: str, class_names: Sequence[str], pictures: Mapping[str, Pictures], fingerprint: str
     ) -> 'PictureSource':
-        """A source whose splits are as long as their pictures are many."""
+        """Makes a source. The length of each split is its number of pictures."""
         infos = {s: SimpleNamespace(num_examples=len(of), shard_lengths=[len(of)]) for s, of in pictures.items()}
         return cls(name, tuple(class_names), infos, pictures, fingerprint)
 
     def read(self, spec: str) -> 'Pictures':
-        """The pictures of a split string in TFDS's syntax: 'validation', 'train[:10%]+train[90%:]'.
+        """The pictures of a split in TFDS's syntax, such as 'validation' or 'train[:10%]+train[90%:]'.
 
         Raises:
-            DataError: an unknown split, a slice outside it, or none left.
+            DataError: the split is unknown, a slice is outside it, or no pictures remain.
         """
         return Parts([(self.pictures[split], start, stop) for split, start, stop in self.ranges(spec)])
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Pictures that are parts of others, one after another.
+    """A concatenation of slices of other pictures.
 
     Attributes:
-        parts: of each, the others, the first index in them, and the one after the last.
+        parts: slices; each has the pictures, the first index, and the index after the last.
     """
 
     parts: Sequence[tuple[Pictures, int, int]]
@@ -77,7 +77,7 @@ class Parts:
         return pictures[at]
 
     def name(self, index: int) -> str:
-        """What a message calls a picture."""
+        """Name of a picture in messages."""
         pictures, at = self._find(index)
         return pictures.name(at)
 

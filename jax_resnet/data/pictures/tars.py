@@ -1,6 +1,6 @@
-"""ImageNet (ILSVRC 2012) read in place from its two tars, of which nothing is unpacked.
+"""Reads ImageNet (ILSVRC 2012) from its two tars without unpacking them.
 
-The headers of the tars are read once, for an index of where each picture lies. The cache keeps the index.
+The headers of the tars are read once to make an index with the position of each picture. The cache keeps the index.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ from jax_resnet.errors import DataError
 _log = logging.getLogger(__name__)
 
 PIECE = 2**22
-"""The bytes that `verify` reads at once."""
+"""Number of bytes that `verify` reads at once."""
 
 _Scan = Callable[[tqdm], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A tar as published: its name, its size in bytes, its checksum, and the number of pictures in it."""
+    """A published tar: its name, its size in bytes, its checksum, and its number of pictures."""
 
     file: str
     size: int
@@ -46,10 +46,11 @@ class Archives:
     """The two tars of ImageNet.
 
     Attributes:
-        train: a tar with a tar for each class, `n01440764.tar`, of pictures such as `n01440764_10026.JPEG`.
-        validation: a tar of the pictures `ILSVRC2012_val_00000001.JPEG` and so on.
-        synsets: the classes, by label.
-        validation_labels: a file with the synset of each validation picture, a line each.
+        train: a tar that contains a tar for each class, such as `n01440764.tar`; each of these contains pictures such
+            as `n01440764_10026.JPEG`.
+        validation: a tar of pictures `ILSVRC2012_val_00000001.JPEG` and so on.
+        synsets: the classes, indexed by label.
+        validation_labels: a file with one line for each validation picture: its synset.
     """
 
     train: Archive
@@ -79,17 +80,17 @@ IMAGENET = Archives(
 
 
 def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> PictureSource:
-    """The splits 'train' and 'validation', each in the order of label and file name.
+    """Opens the splits 'train' and 'validation', each sorted by label and then by file name.
 
-    The first time, the headers of the tars are read, which takes minutes.
+    The first call reads the headers of the tars, which takes minutes.
 
     Args:
         name: as in `config.dataset.name`.
         manual_dir: a folder with the two tars.
-        archives: what these must be.
+        archives: the expected tars.
 
     Raises:
-        DataError: a tar, or the file of labels, that is missing, damaged or another one.
+        DataError: a tar or the file of labels is missing, damaged, or not the expected one.
     """
     train, validation = _find(manual_dir, archives)
     synsets, labels = archives.synsets, _validation_labels(archives)
@@ -104,10 +105,10 @@ def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> Pic
 
 
 def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
-    """Reads both tars whole, which takes minutes, and yields a line for each that is right.
+    """Reads both tars completely, which takes minutes, and yields a line for each correct tar.
 
     Raises:
-        DataError: a tar that is missing, or of another size or SHA-256.
+        DataError: a tar is missing, or has the wrong size or SHA-256.
     """
     for file, archive in zip(_find(manual_dir, archives), (archives.train, archives.validation), strict=True):
         digest, path = hashlib.sha256(), files.shown(file.path)
@@ -125,7 +126,7 @@ def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
 
 
 def _find(manual_dir: Path, archives: Archives) -> list[File]:
-    """The tars of training and of validation, of the right sizes."""
+    """Finds the tars of training and validation, and checks their sizes."""
     found = []
     for archive in (archives.train, archives.validation):
         path = manual_dir / archive.file
@@ -142,7 +143,7 @@ def _find(manual_dir: Path, archives: Archives) -> list[File]:
 
 
 def _validation_labels(archives: Archives) -> list[int]:
-    """The label of each validation picture, in the order of their numbers."""
+    """The labels of the validation pictures, in the order of the pictures' numbers."""
     path, count = archives.validation_labels, archives.validation.pictures
     try:
         lines = path.read_text(encoding='ascii', errors='replace').split()
@@ -161,7 +162,7 @@ def _digest(*facts: object) -> str:
 
 
 def _open(file: File, archive: Archive, synsets: Sequence[str], labels: Sequence[int], scan: _Scan) -> TarPictures:
-    """The pictures of a tar, by an index from the cache; where it has none for them, the tar is scanned."""
+    """Opens the pictures of a tar with the index from the cache. If the cache has no index, scans the tar."""
     key = f'imagenet2012-index-{_digest(file, archive, synsets, labels)}'
     path = files.shown(file.path)
 
@@ -187,7 +188,7 @@ def _open(file: File, archive: Archive, synsets: Sequence[str], labels: Sequence
 
 
 def _scan_train(file: File, synsets: Sequence[str], bar: tqdm) -> tuple[np.ndarray, np.ndarray]:
-    """Where the training pictures lie, as int64 [pictures, (offset, size)], and their labels."""
+    """Positions of the training pictures, int64 [pictures, (offset, size)], and their labels."""
     path, classes = files.shown(file.path), {}
     for name, begin, size in members(file, 0, file.size, path):
         synset = name.removesuffix('.tar')
@@ -206,7 +207,7 @@ def _scan_train(file: File, synsets: Sequence[str], bar: tqdm) -> tuple[np.ndarr
 
 
 def _scan_validation(file: File, labels: Sequence[int], bar: tqdm) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the validation pictures, whose labels are in the order of their numbers."""
+    """Positions and labels of the validation pictures. `labels` are in the order of the pictures' numbers."""
     path = files.shown(file.path)
     found = []
     for member in pictures(file, 0, file.size, path, r'ILSVRC2012_val_[0-9]{8}\.JPEG', bar):

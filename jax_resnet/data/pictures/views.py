@@ -1,4 +1,4 @@
-"""The views of a picture whose scores a test averages: ten crops, or the whole of it at several scales."""
+"""Views for tests that average the scores of several views: ten crops, or the whole picture at several scales."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ SCALES = (224, 256, 384, 480, 640)
 """Lengths of the shorter side, in pixels (He et al. 2015, section 3.4)."""
 
 MULTIPLE = 32
-"""What the longer side is a multiple of: a network shrinks a picture 32 times, and so there are few shapes."""
+"""The longer side is rounded to a multiple of this: networks downsample by 32. It also limits the number of shapes."""
 
 
 class View(Protocol):
-    """From a decoded picture, uint8 [height, width, 3], to views of it, uint8 [views, rows, columns, 3]."""
+    """Maps a decoded picture, uint8 [height, width, 3], to its views, uint8 [views, rows, columns, 3]."""
 
     def __call__(self, image: np.ndarray, interpolation: str, /) -> np.ndarray: ...
 
 
 class FiveCrops(NamedTuple):
-    """The four corners and the centre of a picture whose shorter side is `shorter_side` long, `size` x `size` pixels.
+    """Resizes a picture to a shorter side of `shorter_side`; crops `size` x `size` pixels at its corners and centre.
 
-    With their mirror images they are the ten crops of Krizhevsky et al. 2012, section 4.1.
+    These five crops and their mirror images are the ten crops of Krizhevsky et al. 2012, section 4.1.
     """
 
     shorter_side: int
     size: int
 
     def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
-        """uint8 [5, size, size, 3]."""
+        """Returns the five crops, uint8 [5, size, size, 3]."""
         rows, columns = resized(image.shape[0], image.shape[1], self.shorter_side)
         whole = _resize(image, rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
@@ -43,15 +43,15 @@ class FiveCrops(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """The whole picture, its shorter side `shorter_side` long and the longer the nearest multiple of MULTIPLE.
+    """Resizes the whole picture: the shorter side to `shorter_side`, the longer to the nearest multiple of MULTIPLE.
 
-    Of a picture that is more than twice as long as wide, the central part of that ratio.
+    If the longer side is more than twice the shorter side, only the central part with ratio 2 is taken.
     """
 
     shorter_side: int
 
     def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
-        """uint8 [1, rows, columns, 3]."""
+        """Returns the resized picture, uint8 [1, rows, columns, 3]."""
         height, width = image.shape[:2]
         rows, columns = min(height, 2 * width), min(width, 2 * height)
         top, left = (height - rows) // 2, (width - columns) // 2
@@ -72,11 +72,11 @@ class Viewed(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """The views of each picture of a split, by its index.
+    """The views of each picture of a split, by the picture's index.
 
     Attributes:
-        pictures: of the split.
-        view: from each to its views.
+        pictures: pictures of the split.
+        view: makes the views of a picture.
         interpolation, exif_rotation: as for `Batches`.
     """
 
@@ -89,7 +89,7 @@ class Views:
         return len(self.pictures)
 
     def __getitem__(self, index: int) -> Viewed:
-        """A picture's views. Raises DataError, which names the picture, where it cannot be read or decoded."""
+        """Makes a picture's views. Raises DataError, which names the picture, if it cannot be read or decoded."""
         image, label = decoded(self.pictures, index, self.exif_rotation)
         return Viewed(self.view(image, self.interpolation), np.int32(label), np.int32(index))
 
@@ -99,8 +99,8 @@ def of_protocol(protocol: str, shorter_side: int, size: int, scales: Sequence[in
 
     Args:
         protocol: 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4).
-        shorter_side, size: of ten crops: the shorter side before they are taken, and their height and width.
-        scales: of `multi_scale`: lengths of the shorter side.
+        shorter_side, size: for 'ten_crop', the picture's shorter side, and the height and width of the crops.
+        scales: for 'multi_scale', lengths of the shorter side.
     """
     return [FiveCrops(shorter_side, size)] if protocol == 'ten_crop' else [Whole(scale) for scale in scales]
 
