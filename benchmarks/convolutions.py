@@ -1,8 +1,8 @@
-"""Times each convolution of a network and its two gradients beside PyTorch's: `python benchmarks/convolutions.py`.
+"""Times each convolution of a network and its two gradients against PyTorch's: `python benchmarks/convolutions.py`.
 
-Alone, by each library that XLA has on this CPU (its own, YNNPACK, oneDNN) and in each form of the kernel's gradient;
-and as training compiles it, alone and in a loop. In one run, each in turn; medians, in milliseconds. Needs PyTorch.
-Prints a table and, last, a line of JSON.
+Each is timed alone, with each library that XLA has on this CPU (its own, YNNPACK, oneDNN) and each form of the kernel's
+gradient; and as training compiles it, alone and in a loop. All are measured alternately, in one run. The times are
+medians, in milliseconds. Needs PyTorch. Prints a table and, last, a line of JSON.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from jax_resnet.backend import huge_pages
 
 WHAT = ('forward', "input's gradient", "kernel's gradient")
 LOOP = 8
-"""Turns of the loop."""
+"""The number of iterations of the loop."""
 
 
 class Case(NamedTuple):
@@ -40,17 +40,17 @@ class Case(NamedTuple):
         )
 
     def output(self) -> tuple[int, ...]:
-        """The output's shape, where padding leaves the size as it is but for the strides."""
+        """Returns the shape of the output, if the padding keeps the size, apart from the strides."""
         rows, columns = (-(-size // stride) for size, stride in zip(self.x[1:3], self.strides, strict=True))
         return self.x[0], rows, columns, self.kernel[3]
 
     def multiply_adds(self) -> int:
-        """Of each of the three."""
+        """Returns the multiply-adds of the convolution, or of either gradient: all three are equal."""
         return prod(self.output()) * prod(self.kernel[:3])
 
 
 def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
-    """The convolutions of a network, and how often it has each."""
+    """Returns the convolutions of a network, each with its count."""
     import jax
     from jax.extend.core import jaxprs_in_params
 
@@ -73,7 +73,7 @@ def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
 
 
 def ours() -> Callable[..., dict[str, float]]:
-    """A function that times a case in this process: seconds, by column."""
+    """Returns a function that times a case in this process. It gives median seconds, by column."""
     import jax
     import jax.numpy as jnp
 
@@ -82,13 +82,13 @@ def ours() -> Callable[..., dict[str, float]]:
 
     training = cpu.backend(cpu.LONG)
     without = {name: value for name, value in cpu.compiler_options().items() if name != cpu.YNNPACK}
-    libraries = {'XLA': cpu.compiler_options(), 'YNNPACK': without}  # which takes convolutions by default
+    libraries = {'XLA': cpu.compiler_options(), 'YNNPACK': without}  # it takes convolutions by default
     if cpu.has_one_dnn():
         libraries['oneDNN'] = {**cpu.compiler_options(), cpu.ONE_DNN: True}
     conv = training.form(cifar_resnet(8, **training.network)).net.conv.conv_general_dilated
 
     def functions(what: str, case: Case) -> dict[str, Callable]:
-        """Forms, of (x, kernel, cotangent)."""
+        """Returns the forms, by name: functions of (x, kernel, cotangent)."""
         arguments = case.kernel[:2], case.strides, case.padding
 
         def form(gradient: Any) -> Callable:
@@ -112,7 +112,7 @@ def ours() -> Callable[..., dict[str, float]]:
 
     def in_a_loop(function: Callable) -> Callable:
         def turn(_: Any, carry: tuple) -> tuple:
-            *arrays, total = jax.lax.optimization_barrier(carry)  # so that no turn is computed before
+            *arrays, total = jax.lax.optimization_barrier(carry)  # so that no iteration is computed in advance
             return *arrays, total + function(*arrays).ravel()[0]
 
         return lambda *arrays: jax.lax.fori_loop(0, LOOP, turn, (*arrays, jnp.float32(0)))[-1]
@@ -173,12 +173,12 @@ def main() -> None:
             for case, count in found.items():
                 for what in WHAT:
                     if what == WHAT[1] and case.kernel[2] == 3:
-                        continue  # nobody asks for the images' gradient
+                        continue  # training does not need the gradient of the images
                     rounds = []
                     for _ in range(options.rounds):
                         rounds.append(jax_run(what, case, options.repeats))
                         rounds[-1]['PyTorch'] = torch_run(what, case, options.repeats)
-                        time.sleep(0.3)  # OpenMP's threads spin for a while after their work is done
+                        time.sleep(0.3)  # OpenMP's threads still use the cores for a while after their work
                     times = {name: 1e3 * seconds for name, seconds in medians(rounds).items()}
                     results.append({'network': network, 'case': str(case), 'count': count, 'what': what, 'ms': times})
                     first = ('PyTorch', 'training', 'training, in a loop')

@@ -1,12 +1,13 @@
-"""Compiles the training step for a GPU that is not there, and counts: `python benchmarks/gpu_program.py`.
+"""Compiles the training step for a GPU, without a GPU, and counts its kernels: `python benchmarks/gpu_program.py`.
 
-XLA's compiler needs a GPU's description alone (benchmarks/devices). What it made shows how many kernels a step is, what
-they read and write, what the host launches, and what several GPUs exchange. Two bounds follow, which are no
-measurements: the time of the kernels one after another, each of which takes a microsecond or as long as its bytes; and
-that of the multiply-adds. A convolution is counted as one kernel; cuDNN may run several. Where the data lies on the
-GPU, a step is a turn of the program's loop; where pictures stream, it is the program, without their way to the GPU; no
-picture is needed. Needs the compiler
-(pip install -c constraints.txt -e '.[gpu-program]'), of jax's version. Prints a table and, last, a line of JSON.
+XLA's compiler only needs a description of the GPU (benchmarks/devices). The compiled program shows how many kernels a
+step has, how many bytes they read and write, what the host launches, and what several GPUs exchange. Two bounds are
+calculated from these; they are not measured. The first is the time of all kernels, one after another: each takes a
+microsecond, or longer if its bytes take longer. The second is the time of the multiply-adds. A convolution counts as
+one kernel, although cuDNN may run several. If the data lies on the GPU, a step is one iteration of the program's loop.
+If pictures are streamed, a step is the whole program, without the transfer of the pictures to the GPU; no picture is
+needed. Needs the compiler of jax's version (pip install -c constraints.txt -e '.[gpu-program]'). Prints a table and,
+last, a line of JSON.
 """
 
 import argparse
@@ -23,9 +24,9 @@ from networks import NETWORKS, experiment, experiment_of, fields, multiply_adds
 
 DEVICES = Path(__file__).parent / 'devices'
 LEAST_SECONDS = 1e-6
-"""Of a kernel in a CUDA graph, by which the next begins after it: about what NVIDIA states."""
+"""The least time from the start of a kernel in a CUDA graph to the start of the next: about what NVIDIA states."""
 MULTIPLY_ADDS = {'bfloat16': 494.7e12, 'float32': 247.4e12}
-"""A second, of an H100 or H200, by their data sheet: dense, and of float32 as TF32."""
+"""Multiply-adds a second of an H100 or H200, by their data sheet: dense, and TF32 for float32."""
 FORMS = ('training', 'fused', 'unstacked', 'stacked')
 COLUMNS = {
     'kernels': ('kernels', '{:,}'),
@@ -41,7 +42,7 @@ COLUMNS = {
     'least_ms_products': ('multiply-adds, ms', '{:.2f}'),
     'most_images_a_second': ('images/s at most', '{:,.0f}'),
 }
-"""By name in the JSON, the head of a column and how its numbers are written."""
+"""The columns, by the name in the JSON: the heading, and the format of the numbers."""
 
 
 def program(
@@ -56,7 +57,7 @@ def program(
     network: float,
     changes: dict[str, Any],
 ) -> dict[str, Any]:
-    """Compiles one and counts, in a process whose environment names the folder of XLA's dump."""
+    """Compiles one program and counts. The environment variable DUMP names the folder that XLA dumps to."""
     from dataclasses import replace
 
     import flax.linen as nn
@@ -76,7 +77,7 @@ def program(
     )
     changes = {'precision.compute': dtype, **changes}
     exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
-    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing of a CPU's
+    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing for CPUs
     model = exp.model.clone(**plain, **backend.of('gpu').network)
     exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
     steps = exp.steps()
@@ -86,7 +87,7 @@ def program(
     def shapes(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
 
-    def run(*arguments: Any) -> Any:  # whose name is the dump's
+    def run(*arguments: Any) -> Any:  # the dump has this function's name
         return steps.streamed(*arguments) if streams else steps.run(*arguments)
 
     if streams := isinstance(exp.input, StreamedInput):
@@ -98,7 +99,7 @@ def program(
         examples = exp.input.examples
         arguments = shapes((exp.abstract_state(), jnp.int32(0), examples.images, examples.labels))
     run = exp.backend.jit(run, donate_argnums=0, out_shardings=exp.everywhere)
-    with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # says to Pallas which GPU it is
+    with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # tells Pallas the kind of GPU
         lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
@@ -131,7 +132,7 @@ def program(
 
 
 def other_form(net: Any, form: str) -> Any:
-    """Not the one of training: by fused kernels, or the network as `models` has it, stacked or written out."""
+    """Returns another form than that of training: fused kernels, or the network of `models`, stacked or unstacked."""
     from jax_resnet import models
     from jax_resnet.backend import gpu
     from jax_resnet.backend.base import Form
@@ -149,11 +150,11 @@ def other_form(net: Any, form: str) -> Any:
 
 
 def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
-    """As `program`; XLA reads its options when a process begins.
+    """Calls `program` in a new process, because XLA reads its options when a process starts.
 
     Args:
-        dump: where what XLA writes is kept, in a folder for each program.
-        *case: arguments of `program`.
+        dump: where to keep the files that XLA writes, in a folder for each program; None keeps none.
+        *case: the arguments of `program`.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = temporary if dump is None else dump / '-'.join(str(word).replace(' ', '_') for word in case[:6])
@@ -168,24 +169,24 @@ def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
 
 
 def head(names: list[str]) -> str:
-    """Of a table with these columns beside those that say what was compiled."""
+    """Returns the heading of a table: a column for the program, and these columns."""
     return f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}'
 
 
 def title(one: dict[str, Any]) -> str:
-    """Which program it is."""
+    """Names a program."""
     gpus = f'{one["devices"]} x {one["gpu"].upper()}' + (f' in {one["hosts"]} hosts' if one['hosts'] > 1 else '')
     return f'{one["network"]}, {one["dtype"]}, {one["form"]}, batch {one["batch_size"]:,}, {gpus}'
 
 
 def row(one: dict[str, Any]) -> str:
-    """Of the table."""
+    """Returns a row of the table."""
     cells = [form.format(one[name]) for name, (_, form) in COLUMNS.items()]
     return f'| {" | ".join([title(one), *cells])} |'
 
 
 def compare(before: Path, after: Path) -> None:
-    """Prints the numbers of two runs' last lines, program by program: 'before -> after'."""
+    """Prints the numbers of two outputs, read from their last lines, for each program: 'before → after'."""
     old, new = ({title(one): one for one in json.loads(file.read_text().splitlines()[-1])} for file in (before, after))
     names = ['kernels', 'gigabytes', 'launches', 'collectives', 'temporary_megabytes', 'least_ms_kernels']
     print(head([COLUMNS[name][0] for name in names]))

@@ -1,7 +1,8 @@
-"""Time and memory of a step against depth, batch and devices: `python benchmarks/growth.py`.
+"""Measures time and memory of a step against depth, batch and devices: `python benchmarks/growth.py`.
 
-Each case runs in a process of its own, so that its peak of memory is its own; with several devices, simulated on the
-CPU's cores, the work is the same, so that what sharding costs shows. Prints three tables and, last, a line of JSON.
+Each case runs in its own process, so that its peak memory is measured separately. Several devices are simulated on the
+CPU's cores. Their total work is the same as with one device, so that the table shows the cost of sharding. Prints three
+tables and, last, a line of JSON.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from jax_resnet.backend import huge_pages
 
 
 def one(network: str, batch_size: int, devices: int, rounds: int) -> None:
-    """In a process of its own: prints seconds and megabytes."""
+    """Measures one case, in its own process. Prints seconds and bytes, as JSON."""
     import jax
 
     on_cpu = jax.config.jax_platforms == 'cpu' or devices > 1

@@ -1,6 +1,6 @@
-"""Counts what a compiled program for a GPU does in a step, from what XLA wrote of it.
+"""Counts what a compiled GPU program does in a step, from the text files that XLA dumps.
 
-A step is a turn of the program's outermost loop, or the whole program where it has no loop over steps.
+A step is one iteration of the program's outermost loop, or the whole program if it has no loop over steps.
 """
 
 import re
@@ -26,19 +26,19 @@ class Instruction(NamedTuple):
     rest: str
 
     def called(self, *keys: str) -> list[str]:
-        """The computations that it names after `keys`."""
+        """Returns the computations that the line names after `keys`, such as `body=`."""
         return re.findall(rf'(?:{"|".join(keys)})=%?([\w.\-]+)', self.rest)
 
     @property
     def kind(self) -> str:
-        """What its kernel is: the operation, and of a fusion or a call into a library, which."""
+        """The kind of its kernel: the operation; for a fusion, its name, too; for a library call, the function."""
         if self.operation == 'custom-call':
             match = re.search(r'custom_call_target="([^"]+)"', self.rest)
             return match[1] if match else self.operation
         return 'fusion ' + re.sub(r'[.\d]+$', '', self.name) if self.operation == 'fusion' else self.operation
 
     def operands(self, shapes: dict[str, str]) -> Iterator[str]:
-        """Their shapes, from those of the names."""
+        """Yields the shapes of the operands, looked up by name in `shapes`."""
         for name, index in re.findall(r'%([\w.\-]+)(?:#(\d+))?', self.rest.split('), ')[0]):
             shape = shapes.get(name, '')
             yield re.findall(r'\w+\[[\d,]*\]', shape)[int(index)] if index else shape
@@ -46,13 +46,13 @@ class Instruction(NamedTuple):
 
 @dataclass
 class Count:
-    """Of a step.
+    """Counts for one step.
 
     Attributes:
-        kernels: by kind, how many there are.
-        bytes: of each kernel, what it reads and writes.
-        collectives: of each exchange between devices, the bytes of its result.
-        inner_turns: of loops inside.
+        kernels: the number of kernels, by kind.
+        bytes: for each kernel, the bytes that it reads and writes.
+        collectives: for each exchange between devices, the bytes of its result.
+        inner_turns: the number of iterations of loops inside the step.
     """
 
     kernels: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Count:
 
 
 def count(text: str, has_loop: bool = True) -> Count:
-    """From the text of an optimized module; without a loop over steps, it is a step as a whole."""
+    """Counts from the text of an optimized module. Without a loop over steps, the whole module is one step."""
     computations, entry = _computations(text)
     found = Count()
     _walk(computations, entry, 1, not has_loop, found)
@@ -70,7 +70,7 @@ def count(text: str, has_loop: bool = True) -> Count:
 
 
 def size(shape: str) -> int:
-    """Bytes of a shape such as 'bf16[128,16]{1,0}', or of all in a tuple's."""
+    """Returns the bytes of a shape such as 'bf16[128,16]{1,0}', or the sum over the shapes of a tuple."""
     total = 0
     for kind, sides in re.findall(r'(\w+)\[([\d,]*)\]', shape):
         numbers = BYTES.get(kind, 0)
@@ -98,7 +98,7 @@ def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
 
 
 def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_step: bool, found: Count) -> None:
-    """Adds up the computation of that name, which runs so many times a step."""
+    """Adds the computation `name`, which runs `times` times in a step, to `found`."""
     shapes: dict[str, str] = {}
     for one in computations[name]:
         shapes[one.name] = one.shape
@@ -119,7 +119,13 @@ def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_
 
 
 class Launches(NamedTuple):
-    """What the host launches in a step: kernels and graphs, and of these the graphs."""
+    """What the host launches in a step.
+
+    Attributes:
+        all: the number of kernels and graphs.
+        graphs: the number of graphs.
+        loop_is_a_graph: whether the loop over steps is inside a graph, so that the host launches nothing.
+    """
 
     all: int
     graphs: int
@@ -127,7 +133,7 @@ class Launches(NamedTuple):
 
 
 def launches(thunks: str, has_loop: bool = True) -> Launches:
-    """From the text of a program's thunks, its list of launches, indented by what contains what."""
+    """Counts from the text of a program's thunks, a list of launches, in which indentation shows nesting."""
     listed = [(len(m[1]), m[2]) for m in map(re.compile(r'^( *)\d+: (k\w+)').match, thunks.splitlines()) if m]
     graph: int | None = None
     loop: int | None = None if has_loop else -1
@@ -149,7 +155,7 @@ def launches(thunks: str, has_loop: bool = True) -> Launches:
 
 
 def read(folder: Path, module: str, has_loop: bool = True) -> tuple[Count, Launches]:
-    """Of the largest module of that name in a folder that XLA's `--xla_dump_to` named."""
+    """Counts for the largest module of that name in `folder`, which XLA's `--xla_dump_to` has filled."""
     file = max(folder.glob(f'*{module}*gpu_after_optimizations.txt'), key=lambda f: f.stat().st_size)
     thunks = folder / f'{re.sub(r"[.]sm_.*", "", file.name)}.thunk_sequence_after_thunk_passes.txt'
     return count(file.read_text(), has_loop), launches(thunks.read_text(), has_loop)

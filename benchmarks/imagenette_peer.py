@@ -1,8 +1,9 @@
 """Trains PyTorch's ResNet by a config's recipe for pictures: `python benchmarks/imagenette_peer.py`. Needs PyTorch.
 
-The recipe is that of configs/resnet18_imagenette.py: SGD with momentum, weight decay on kernels, half a cosine to zero
-by step. The order of the pictures and their crops are those of our run with that seed, by the same decoder, so that
-data cannot differ; PyTorch draws the weights and the flips. Prints a line an epoch and, last, a line of JSON.
+The recipe is that of configs/resnet18_imagenette.py: SGD with momentum, weight decay on kernels, and a learning rate
+that falls to zero by half a cosine, step by step. The order of the pictures, their crops and the decoder are those of
+our run with the same seed, so that the data cannot differ. PyTorch draws the weights and the flips. Prints a line for
+each epoch and, last, a line of JSON.
 """
 
 import argparse
@@ -30,7 +31,7 @@ EPOCH = '1 epoch'
 
 
 def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iterator[Batch]:
-    """Batches of random crops of the training split, without end; or of the central crops of the test split, once."""
+    """Yields batches: random crops of the training split, endlessly; or central crops of the test split, once."""
     dataset, of, size = config['dataset'], config['pictures'], config['dataset']['crop']
     pictures = source.read(dataset['train' if train else 'test'])
     crop = training_crop(of, size) if train else CentreCrop(of['test_shorter_side'], size)
@@ -41,13 +42,13 @@ def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iter
 
 
 def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
-    """float32 [batch, 3, size, size], channels last, of uint8 [batch, size, size, 3]."""
+    """Normalizes uint8 [batch, size, size, 3] to float32 [batch, 3, size, size], channels last."""
     mean, std = (torch.tensor(dataset[name]) for name in ('channel_mean', 'channel_std'))
     return ((torch.from_numpy(images) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource) -> float:
-    """In percent, of the central crops of the test split."""
+    """Returns the error on the central crops of the test split, in percent."""
     net.eval()
     right = count = 0
     with torch.no_grad():
@@ -59,11 +60,11 @@ def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource)
 
 
 def train(config: Mapping[str, Any], source: PictureSource) -> Iterator[dict[str, float]]:
-    """Trains; gives the numbers of each epoch.
+    """Trains, and yields the losses, errors and speed of each epoch.
 
     Args:
-        config: of which the seed, data, network, batch, length, optimizer, and the learning rate at first are read.
-        source: its data set.
+        config: a config. Its seed, data, network, batch size, length, optimizer and first learning rate are used.
+        source: the data set of the config.
     """
     torch.manual_seed(config['seed'])
     clock = Clock(source.count(config['dataset']['train']), config['batch_size'])

@@ -1,7 +1,7 @@
-"""Times what input costs inside the step: choosing the batch, and augmenting it. `python benchmarks/input.py`.
+"""Times the input inside the step: gathering the batch, and augmenting it. `python benchmarks/input.py`.
 
-The data set lies on the device; a step gathers its batch, crops, flips and normalizes. Prints the seconds of each, in
-turn, beside the whole step of ResNet-20.
+The data set lies on the device. A step gathers its batch, then crops, flips and normalizes it. Prints the time of the
+gathering and of both together, and their share of the whole step of ResNet-20. All are measured alternately.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from jax_resnet.backend import huge_pages
 
 
 def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
-    """Of the batches alone; the sum keeps the compiler from leaving them out."""
+    """Times only the batches. The sum prevents the compiler from removing them."""
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""The networks that are measured, as experiments on made-up data."""
+"""The networks that the benchmarks measure, as experiments on synthetic data."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, **changes: Any) -> Any:
-    """An Experiment of a network, on random images of that size."""
+    """Makes an Experiment of a network, on random images of `size` x `size` pixels."""
     import numpy as np
 
     from configs import base
@@ -43,7 +43,7 @@ def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, 
 
 
 def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
-    """An Experiment of a config's file, on black images: nothing but their number and size is of its data set."""
+    """Makes an Experiment of a config file, on black images. Only their number and size are those of its data set."""
     from jax_resnet.config.loader import load
     from jax_resnet.data.datasets import DATASETS
     from jax_resnet.training.experiment import Experiment
@@ -53,7 +53,7 @@ def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
 
 
 def black(known: Any) -> Any:
-    """A source as large as a data set of DATASETS, of black images; or, where it streams, of one black picture."""
+    """Makes a source as large as a data set of DATASETS, of black images; if it streams, of one black picture."""
     import io
 
     import numpy as np
@@ -90,15 +90,15 @@ def black(known: Any) -> Any:
 
 
 def fields(words: Sequence[str]) -> dict[str, Any]:
-    """A config's fields by dotted name, from words of a command line: 'batch_size=8', 'dataset.name="folder"'."""
+    """Returns fields of a config, by dotted name, from command-line words: 'batch_size=8', 'dataset.name="folder"'."""
     return {name: json.loads(value) for name, value in (word.split('=', 1) for word in words)}
 
 
 def multiply_adds(exp: Any) -> float:
-    """Of a step: the forward pass, and twice that for the gradients of inputs and of kernels."""
+    """Returns the multiply-adds of a step: the forward pass, and twice as many for the two kinds of gradients."""
     from jax_resnet import models
 
     height, width, channels = exp.input.image_shape
-    crop = exp.config['dataset']['crop']  # what training sees, where it differs
+    crop = exp.config['dataset']['crop']  # the size of training images, if it differs
     forward: int = models.count_multiply_adds(exp.model, (crop or height, crop or width, channels))
     return 3.0 * exp.config['batch_size'] * forward

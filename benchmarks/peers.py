@@ -1,4 +1,4 @@
-"""The same training step here and in PyTorch, timed in turn; and the rates of the chip that bound it."""
+"""Times the same training step here and in PyTorch, alternately; and measures the rates of the chip that limit it."""
 
 import contextlib
 import itertools
@@ -14,11 +14,11 @@ from typing import Any
 from networks import experiment
 
 Run = Callable[..., float]
-"""Trains for some steps, which may be given; returns the seconds of each."""
+"""A function that runs some steps (their number may be an argument) and returns the seconds for each step."""
 
 
 def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: Any) -> Run:
-    """As training does it: with augmentation, several steps a dispatch. `changes` as for `experiment`."""
+    """Returns our training: with augmentation, and several steps for each dispatch. For `changes` see `experiment`."""
     import jax
 
     exp = experiment(network, batch_size, size, **changes)
@@ -36,12 +36,12 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
 
 
 def rounds_in_turn(runs: Mapping[str, Run], pause: float = 0.5) -> Iterator[dict[str, float]]:
-    """Seconds of each, round by round: in each one after the other, twice, of which the second call counts.
+    """Yields the seconds of each run, round by round. A round calls each run twice, and times the second call.
 
-    Before each is a pause, in seconds: OpenMP's threads spin for a while after their work is done.
+    Before each run is a pause of `pause` seconds, because OpenMP's threads still use the cores after their work.
 
-    While others have their turn, memory that a process gave back may go back to the machine's owner, and the caches to
-    the others; a training does not pause, and the first call brings back what it would have.
+    The first call restores what a run lost while the others ran: the operating system may have taken back its freed
+    memory, and the others have filled the caches. A real training has no such breaks.
     """
     for run in runs.values():
         run()
@@ -55,22 +55,22 @@ def rounds_in_turn(runs: Mapping[str, Run], pause: float = 0.5) -> Iterator[dict
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of each name's seconds."""
+    """Returns the median seconds of each name."""
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
-    """Median seconds of each in so many rounds."""
+    """Returns the median seconds of each run over so many rounds."""
     return medians(list(itertools.islice(rounds_in_turn(runs), rounds)))
 
 
 def spread(numbers: Sequence[float]) -> float:
-    """How far the median may be off: half the width of its 95 % interval (by order statistics), over the median.
+    """Returns the uncertainty of the median: half the width of its 95 % interval (order statistics), over the median.
 
-    Infinity for fewer than six numbers, of which no two are such an interval.
+    With fewer than six numbers it is infinity: no two of them enclose such an interval.
     """
     ordered, n = sorted(numbers), len(numbers)
-    left_out, tail = 0, 2.0**-n  # the chance that all numbers are on one side of what they are drawn around
+    left_out, tail = 0, 2.0**-n  # the chance that all numbers are on one side of the true median
     while tail <= 0.025:
         left_out += 1
         tail += math.comb(n, left_out) * 2.0**-n
@@ -80,9 +80,9 @@ def spread(numbers: Sequence[float]) -> float:
 
 
 class Load:
-    """What else ran on this machine, while a `with` lasts: the load before, and CPU time that was not ours.
+    """Measures what else runs on this machine during a `with` block: the load before it, and CPU time of others.
 
-    Processes that began meanwhile count as ours if they ended. Only Linux tells; elsewhere `found` is empty.
+    Child processes count as ours only if they have ended. It needs Linux; elsewhere `found` is empty.
     """
 
     def __enter__(self) -> 'Load':
@@ -94,7 +94,7 @@ class Load:
         self.after, self.ended = self._now(), time.perf_counter()
 
     def found(self) -> dict[str, float]:
-        """`load_before`, a minute's average; `others` and `host`, cores that other processes and the host took."""
+        """Returns `load_before`, a minute's average, and `others` and `host`, the cores that these used."""
         if self.before is None or self.after is None:
             return {}
         busy, stolen, ours = (after - before for before, after in zip(self.before, self.after, strict=True))
@@ -113,7 +113,7 @@ class Load:
 
     @staticmethod
     def _now() -> tuple[float, float, float] | None:
-        """Seconds of all cores that were busy, that the host took, and that this process and its children took."""
+        """Returns CPU seconds: of all cores while busy; taken by the host; of this process and its ended children."""
         try:
             cpu = Path('/proc/stat').read_text().splitlines()[0].split()[1:]
         except OSError:
@@ -125,7 +125,7 @@ class Load:
 
 @contextlib.contextmanager
 def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any) -> Iterator[Callable]:
-    """What `make` makes, in a process of its own, so that peers share neither threads nor memory."""
+    """Runs the function that `make` returns in its own process, so that peers share neither threads nor memory."""
     context = multiprocessing.get_context('spawn')
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, make, arguments, options))  # it may have children
@@ -149,7 +149,7 @@ def _serve(pipe: Any, make: Callable[..., Callable], arguments: tuple, options: 
 
 
 def matrix_rate(dtype: str) -> float:
-    """Multiply-adds a second of one large matrix product."""
+    """Measures the multiply-adds a second of one large matrix product."""
     import jax
     import jax.numpy as jnp
 
@@ -159,7 +159,7 @@ def matrix_rate(dtype: str) -> float:
 
 
 def copy_rate() -> float:
-    """Bytes a second, read and written, of one pass over an array much larger than any cache."""
+    """Measures the bytes a second, read and written, of one pass over an array much larger than any cache."""
     import jax
     import jax.numpy as jnp
 
@@ -179,7 +179,7 @@ def _seconds(function: Callable, x: Any) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Of what was measured, and on what."""
+    """Returns the versions of the packages, and the device."""
     import importlib.metadata
 
     import jax

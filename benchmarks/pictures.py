@@ -1,8 +1,9 @@
 """Times the input of pictures: decoding, cropping, resizing and batching. `python benchmarks/pictures.py`.
 
-Prints images a second: of decoders alone, of one with the crop and the resize, of the whole pipeline by threads and
-processes, and of PyTorch's DataLoader with Pillow doing the same crop. Each is measured in turn. The pictures are those
-of a prepared data set, as they are, or enlarged to the size that ImageNet's usually have.
+Prints images a second for: each decoder alone; one decoder with the crop and the resize; the whole pipeline, with
+several numbers of threads and processes; and PyTorch's DataLoader, where Pillow does the same crop. All are measured
+alternately. The pictures come from a prepared data set. They are used unchanged, or enlarged to the usual size of
+ImageNet's pictures.
 """
 
 import argparse
@@ -28,12 +29,12 @@ from jax_resnet.data.pictures.source import Picture
 CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
 
 NEEDED = 8 * 3000
-"""Images a second that eight H200 would take of ResNet-50, by the issue's guess of 3,000 each."""
+"""Images a second that eight H200 would need to train ResNet-50, by a guess of 3,000 for each."""
 
 
 @dataclass
 class InMemory:
-    """Encoded pictures in memory, so that no disk is measured."""
+    """Encoded pictures in memory, so that the time of the disk is not measured."""
 
     encoded: list[bytes]
 
@@ -48,7 +49,7 @@ class InMemory:
 
 
 def pictures(data_dir: str, count: int, enlarged: bool) -> InMemory:
-    """The first pictures of Imagenette; enlarged to 500 x 375 pixels, they have about as many bytes as ImageNet's."""
+    """Reads the first pictures of Imagenette. Enlarged to 500 x 375, they have about as many bytes as ImageNet's."""
     from PIL import Image
 
     source = open_records('imagenette', Path(data_dir)).read('train')
@@ -63,7 +64,7 @@ def pictures(data_dir: str, count: int, enlarged: bool) -> InMemory:
 
 
 def decoders() -> dict[str, Callable[[bytes], Any]]:
-    """By name, from a JPEG to its pixels."""
+    """Returns the decoders, by name: functions from a JPEG to its pixels."""
     import simplejpeg
     from PIL import Image
 
@@ -81,7 +82,7 @@ def decoders() -> dict[str, Callable[[bytes], Any]]:
 
 
 def each(function: Callable[[int], Any], count: int) -> Run:
-    """Seconds of a function for each picture, one after another."""
+    """Times a function, called for one picture after another: mean seconds a picture."""
 
     def run() -> float:
         began = time.perf_counter()
@@ -93,7 +94,7 @@ def each(function: Callable[[int], Any], count: int) -> Run:
 
 
 def with_resize(of: InMemory, size: int) -> Callable[[int], None]:
-    """The decoder with the crop and the resize, and nothing else."""
+    """Returns a function that decodes, crops and resizes a picture, and does nothing else."""
     import simplejpeg
 
     out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, Purpose.CROP)(0, i) for i in range(len(of))]
@@ -106,7 +107,7 @@ def with_resize(of: InMemory, size: int) -> Callable[[int], None]:
 
 
 def steadily(batches: Iterator[Any], batch_size: int, count: int) -> Run:
-    """Seconds an image of an iterator without end, of which so many batches are taken at a time."""
+    """Times an endless iterator: takes `count` batches at each call, and returns seconds an image."""
 
     def run() -> float:
         began = time.perf_counter()
@@ -118,7 +119,7 @@ def steadily(batches: Iterator[Any], batch_size: int, count: int) -> Run:
 
 
 def pipeline(of: InMemory, size: int, batch_size: int, count: int, threads: int, processes: int) -> Run:
-    """The whole of it, begun anew at each call so that no thread works while others are measured."""
+    """Times the whole pipeline. Each call starts it again, so that no thread works while others are measured."""
     batches = Batches(of, CROP, size, batch_size, 2**40, seed=0)
 
     def run() -> float:
@@ -133,7 +134,7 @@ def pipeline(of: InMemory, size: int, batch_size: int, count: int, threads: int,
 
 
 def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: int) -> Run:
-    """PyTorch's, of uint8 batches: Pillow decodes, crops and resizes."""
+    """Times PyTorch's DataLoader with uint8 batches. Pillow decodes, crops and resizes."""
     import torch
     from PIL import Image
 

@@ -1,9 +1,9 @@
-"""What several processes cost at the same work: `python benchmarks/processes.py`, on the CPU of this machine.
+"""Measures the cost of several processes for the same work: `python benchmarks/processes.py`, on this machine's CPU.
 
-ResNet-20 on CIFAR-10 with the same batch, by one process with one or more devices, and by several with one each; these
-exchange gradients through gloo, over this machine's own network. TFDS_DATA_DIR names the data. Prints images a second,
-the median of the lines of metrics.jsonl after the first, and what a step sums over the devices, counted in the compiled
-program.
+Trains ResNet-20 on CIFAR-10, always with the same batch: in one process with one or more devices, and in several
+processes with one device each. The processes exchange gradients through gloo, over the network of this machine.
+TFDS_DATA_DIR names the data. Prints images a second, as the median over the lines of metrics.jsonl after the first.
+Also prints how much a step sums over the devices, counted in the compiled program.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def train(processes: int, devices: int, config: list[str], folder: Path) -> float:
-    """Images a second of a run."""
+    """Trains, and returns the images a second of the run."""
     with socket.socket() as listener:
         listener.bind(('', 0))
         port = listener.getsockname()[1]
@@ -39,7 +39,7 @@ def train(processes: int, devices: int, config: list[str], folder: Path) -> floa
 
 
 def exchanged(devices: int, batch_size: int) -> tuple[int, int]:
-    """All-reduces of a step, and their bytes, of the program that so many devices run."""
+    """Returns the number of all-reduces of a step, and their bytes, in the program for so many devices."""
     import jax
 
     jax.config.update('jax_platforms', 'cpu')
@@ -48,7 +48,7 @@ def exchanged(devices: int, batch_size: int) -> tuple[int, int]:
 
     exp = experiment('ResNet-20', batch_size, devices=devices)
     program = exp.compile(exp.initial_state())
-    text = program._run.as_text()  # type: ignore[attr-defined]  # what is compiled
+    text = program._run.as_text()  # type: ignore[attr-defined]  # the compiled program
     found = [m for line in text.splitlines() if (m := re.match(r'.* = (.*?) all-reduce(-start)?\(', line))]
     sizes = [re.findall(r'(f32|s32|pred|bf16)\[([\d,]*)\]', shape[1]) for shape in found]
     width = {'f32': 4, 's32': 4, 'pred': 1, 'bf16': 2}

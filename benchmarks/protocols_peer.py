@@ -1,9 +1,9 @@
-"""Checks the test protocols beside a plain PyTorch: `python benchmarks/protocols_peer.py RUN --protocol=ten_crop`.
+"""Checks the test protocols against plain PyTorch: `python benchmarks/protocols_peer.py RUN --protocol=ten_crop`.
 
-RUN is a run's folder, or a file of weights with a card or a config. Both networks have its weights, and see the same
-decoded pictures; PyTorch's part is written apart from ours: Pillow resizes each picture whole, NumPy cuts and mirrors
-it, and each picture passes alone. Prints what each got right, and how far their probabilities are apart. It times
-nothing. Needs PyTorch.
+RUN is a run folder, or a file of weights with a card or a config. Both networks have the same weights and the same
+decoded pictures. PyTorch's side does not use our code: Pillow resizes each whole picture, NumPy crops and mirrors it,
+and the network gets one picture at a time. Prints how many predictions of each are right, and how far their
+probabilities differ. It times nothing. Needs PyTorch.
 """
 
 import argparse
@@ -29,18 +29,18 @@ from jax_resnet.training.trained import load_stacked
 
 SCALES = (224, 256, 384, 480, 640)
 Views = list[np.ndarray]
-"""Of a picture: arrays uint8 [views, rows, columns, 3], each of views of one size."""
+"""The views of a picture: arrays uint8 [views, rows, columns, 3], one array for each size of views."""
 
 
 def center(image: Image.Image, side: int, crop: int, resampling: Image.Resampling) -> Views:
-    """The central crop of a picture whose shorter side is `side` long."""
+    """Resizes a picture so that its shorter side is `side` long, and returns the central crop."""
     whole = shorter_side(image, side, resampling)
     top, left = (round((length - crop) / 2) for length in whole.shape[:2])
     return [whole[None, top : top + crop, left : left + crop]]
 
 
 def ten_crop(image: Image.Image, side: int, crop: int, resampling: Image.Resampling) -> Views:
-    """The corners and the centre of a picture whose shorter side is `side` long, and their mirror images."""
+    """Resizes likewise, and returns crops of the four corners and the centre, and their mirror images."""
     whole = shorter_side(image, side, resampling)
     corners = [
         whole[rows, columns] for rows in (np.s_[:crop], np.s_[-crop:]) for columns in (np.s_[:crop], np.s_[-crop:])
@@ -50,10 +50,10 @@ def ten_crop(image: Image.Image, side: int, crop: int, resampling: Image.Resampl
 
 
 def multi_scale(image: Image.Image, scales: Sequence[int], resampling: Image.Resampling) -> Views:
-    """The whole picture and its mirror image, with shorter sides of these lengths.
+    """Returns the whole picture and its mirror image, resized so that the shorter side has each of these lengths.
 
-    The longer side becomes the nearest multiple of 32; a picture that is more than twice as long as wide loses its
-    ends before.
+    The longer side becomes the nearest multiple of 32. If it is more than twice the shorter side, the ends are cut off
+    first.
     """
     width, height = image.size
     if max(width, height) > 2 * min(width, height):
@@ -71,7 +71,7 @@ def multi_scale(image: Image.Image, scales: Sequence[int], resampling: Image.Res
 
 
 def shorter_side(image: Image.Image, side: int, resampling: Image.Resampling) -> np.ndarray:
-    """A picture whose shorter side is made `side` long; the longer one is rounded down."""
+    """Resizes a picture so that its shorter side is `side` long. The longer side is rounded down."""
     short, long = sorted(image.size)
     longer = side * long // short
     size = (longer, side) if image.width > image.height else (side, longer)
@@ -86,7 +86,7 @@ def probabilities(
     normalize: Callable[[np.ndarray], torch.Tensor],
     average: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each picture, means over its views of softmax or of logits, as probabilities [n, classes]; and the labels."""
+    """Returns probabilities [n, classes], by the mean of softmax or logits over the views of a picture; and labels."""
     found, labels = [], []
     for index in range(len(pictures)):
         encoded, label = pictures[index]
@@ -100,7 +100,7 @@ def probabilities(
 
 
 def recalibrate(net: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
-    """BatchNorm's running statistics become means over these batches of each one's mean and biased variance."""
+    """Sets BatchNorm's running statistics to the means over these batches of their mean and biased variance."""
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     sums, count = dict.fromkeys(norms, 0.0), 0
 
@@ -122,7 +122,7 @@ def recalibrate(net: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
 
 
 def training_inputs(config: Mapping[str, Any], count: int) -> Iterator[torch.Tensor]:
-    """What our recalibration takes the statistics of, group by group: its own views, flips and colours."""
+    """Yields the inputs of our recalibration, one BatchNorm group at a time, with its views, flips and colours."""
     data, size = open_input(config), recalibration.batch_size(config)
     groups = size // (config['batch_norm']['group_size'] or size)
     for step, (images, draws) in zip(range(-(-count // size)), data.training_images(size), strict=False):
@@ -131,7 +131,7 @@ def training_inputs(config: Mapping[str, Any], count: int) -> Iterator[torch.Ten
 
 
 def right(scores: np.ndarray, labels: np.ndarray, among: int) -> int:
-    """How many labels are among so many of the highest scores."""
+    """Returns how many labels are among the `among` highest scores."""
     return int((np.argsort(-scores, kind='stable')[:, :among] == labels[:, None]).any(1).sum())
 
 

@@ -1,4 +1,4 @@
-"""A straightforward, well-tuned PyTorch for the same training step: channels-last, TF32, eager or compiled."""
+"""The same training step in plain, well-tuned PyTorch: channels-last, TF32, eager or compiled."""
 
 import statistics
 import time
@@ -42,7 +42,7 @@ class Unit(nn.Module):
 
 
 def network(name: str) -> nn.Module:
-    """One of NETWORKS: for CIFAR, of basic units or pre-activation bottlenecks; for ImageNet, of 2015."""
+    """Makes one of NETWORKS: for CIFAR with basic units or pre-activation bottlenecks; for ImageNet those of 2015."""
     described = NETWORKS[name]
     depth, preactivation = described['depth'], 'order' in described
     if described['name'] == 'imagenet_resnet':
@@ -66,7 +66,7 @@ def network(name: str) -> nn.Module:
 def torchs(
     name: str, batch_size: int, steps: int, size: int = 32, dtype: str = 'float32', compiled: bool = False
 ) -> Run:
-    """Forward, backward and SGD on one batch that lies on the device; no augmentation."""
+    """Returns PyTorch's step: forward, backward and SGD, on one batch on the device, without augmentation."""
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     net: nn.Module = network(name).to(device, memory_format=torch.channels_last)
     if compiled:  # with CUDA graphs
@@ -91,7 +91,7 @@ def torchs(
 
 
 def convolutions() -> Callable[..., float]:
-    """A function that times one of `convolutions.WHAT` of a case: median seconds."""
+    """Returns a function that times one of `convolutions.WHAT` for a case. It gives median seconds."""
 
     def run(what: str, case: Any, repeats: int) -> float:
         batch, height, width, channels = case.x

@@ -1,11 +1,11 @@
 """Times the start: imports, building (the network and its first weights), compiling, the first step.
 
-Once with an empty and once with a full compilation cache.
+Each is timed without a compilation cache, with an empty one and with a full one.
 
     python benchmarks/startup.py
 
-Each network starts in a process of its own, at batch 8, as training would; then the commands themselves do. Prints a
-table and, last, a line of JSON.
+Each network starts in its own process, with batch size 8, like a training. Then the commands themselves are timed.
+Prints a table and, last, a line of JSON.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def one(name: str, size: int) -> None:
-    """In a process of its own: prints the seconds of each part."""
+    """Starts one network, in its own process, and prints the seconds of each part."""
     began = time.perf_counter()
     import flax  # noqa: F401
     import jax
@@ -52,7 +52,7 @@ def one(name: str, size: int) -> None:
 
 
 def lines_of(command: list[str], environment: dict[str, str]) -> list[tuple[float, str]]:
-    """What a command prints, each line with the seconds since its start; last, '' with those to its end."""
+    """Returns the lines that a command prints, each with the seconds since its start; last, '' at its end."""
     began = time.perf_counter()
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1', **environment}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""torchvision's ResNets in plain PyTorch, with torchvision's names: those of `models.to_pytorch`."""
+"""torchvision's ResNets in plain PyTorch. The tensors have torchvision's names, like those of `models.to_pytorch`."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,14 @@ STAGES = (1, 2, 3, 4)
 
 
 class Unit(nn.Module):
-    """Two 3x3 convolutions, or a bottleneck; the shortcut is projected where shapes change.
+    """Two 3x3 convolutions, or a bottleneck. The shortcut is projected if the shape changes.
 
     Args:
-        old, new: channels before and after.
-        stride: of the unit.
-        bottleneck: 1x1, 3x3, 1x1, with a quarter of the channels inside.
-        v1_5: a bottleneck's stride is in its 3x3 convolution (torchvision), not in its first (He et al. 2015).
+        old, new: the channels of the input and of the output.
+        stride: the stride of the unit.
+        bottleneck: whether it has 1x1, 3x3 and 1x1 convolutions, with a quarter of the channels inside.
+        v1_5: whether a bottleneck has its stride in the 3x3 convolution (torchvision), not in the first one (He et al.
+            2015).
     """
 
     def __init__(self, old: int, new: int, stride: int, bottleneck: bool, v1_5: bool) -> None:
@@ -46,7 +47,7 @@ class Unit(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Of one of SIZES' depths; bottlenecks from 50 on. Images may have any size: the last map is averaged whole."""
+    """A ResNet of a depth in SIZES, with bottlenecks from 50 on. Images may have any size: the last map is averaged."""
 
     def __init__(self, depth: int, classes: int = 1000, v1_5: bool = True) -> None:
         super().__init__()
@@ -62,14 +63,14 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(old, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits [batch, classes] of images [batch, 3, height, width]."""
+        """Returns logits [batch, classes] for images [batch, 3, height, width]."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         for stage in STAGES:
             x = self.get_submodule(f'layer{stage}')(x)
         return self.fc(x.mean((2, 3)))
 
     def initialize(self) -> None:
-        """He's normal by fan-out for convolutions; the head uniform within 1/sqrt(fan_in), its bias zero."""
+        """Initializes: convolutions normal, by He's fan-out; the head uniform within 1/sqrt(fan_in), its bias zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
@@ -79,7 +80,7 @@ class ResNet(nn.Module):
 
 
 def of(tensors: Mapping[str, np.ndarray]) -> ResNet:
-    """The network of tensors by torchvision's names, which tell its depth and its classes; ready for evaluation."""
+    """Makes a network, in evaluation mode, of tensors with torchvision's names, which give its depth and classes."""
     sizes = tuple(1 + max(int(name.split('.')[1]) for name in tensors if name.startswith(f'layer{k}.')) for k in STAGES)
     bottleneck = 'layer1.0.conv3.weight' in tensors
     depth = next(depth for depth, known in SIZES.items() if (known, depth >= 50) == (sizes, bottleneck))

@@ -1,11 +1,11 @@
-"""Times a whole training step against PyTorch's, in turn, in one run: `python benchmarks/train_step.py`. Needs PyTorch.
+"""Times a whole training step against PyTorch's, alternately, in one run: `python benchmarks/train_step.py`.
 
-The same network and update on random images: augmentation (ours alone), forward, backward, SGD with momentum and weight
-decay. Beside it, the share of the chip's limits: the step's multiply-adds over the rate of a matrix product, and the
-bytes that must move over the rate of a copy, both measured on the spot.
+Both train the same network with the same update on random images: augmentation (only ours), forward, backward, SGD with
+momentum and weight decay. The table also shows two shares of the chip's limits: the step's multiply-adds over the rate
+of a matrix product, and the bytes that it must move over the rate of a copy. Both rates are measured in the same run.
 
-A network has as many rounds as it takes until the median of the rounds' ratios is known to 5 %, or --most_rounds.
-Prints a table, what else ran on the machine, and, last, a line of JSON.
+A network is measured in rounds until the median ratio of the two times is known to 5 %, or for --most_rounds rounds.
+Needs PyTorch. Prints a table, what else ran on the machine, and, last, a line of JSON.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours
 from jax_resnet.backend import huge_pages
 
 ENOUGH = 0.05
-"""A spread of the ratios at which a network needs no more rounds."""
+"""Below this spread of the ratios, a network needs no more rounds."""
 
 
 def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
-    """What a step must move, if BatchNorm, ReLU and addition were fused into the convolutions.
+    """Returns the bytes that a step must move if BatchNorm, ReLU and addition are fused into the convolutions.
 
-    Each convolution's output is written and read in the forward pass, read again in the backward pass, and its
-    gradient written and read twice (for the input's gradient and the kernel's).
+    Each convolution's output is written and read in the forward pass, and read again in the backward pass. Its
+    gradient is written once and read twice, for the gradients of the input and of the kernel.
     """
     import jax
     from jax.extend.core import jaxprs_in_params
@@ -50,9 +50,11 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
 def measure(
     runs: dict[str, Run], most_rounds: int, pause: float = 0.5
 ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
-    """Median seconds of each, and of the ratios of 'jax_resnet' to each other: `ratio`, `spread` and `rounds`.
+    """Measures runs in rounds.
 
-    A spread of fewer than six rounds is None.
+    Returns:
+        The median seconds of each run; and for each run but 'jax_resnet', the median `ratio` of the time of
+        'jax_resnet' to its time, the `spread` of the ratios (None for fewer than six rounds), and the `rounds`.
     """
     rounds, peers = [], [name for name in runs if name != 'jax_resnet']
     for one in rounds_in_turn(runs, pause):
@@ -72,7 +74,7 @@ def measure(
 
 
 def spread_of(ratio: dict[str, Any]) -> str:
-    """In words, of one of `measure`'s ratios."""
+    """Formats the spread of one of the ratios of `measure`."""
     return 'unknown' if ratio['spread'] is None else f'{ratio["spread"]:.1%}'
 
 

@@ -2,7 +2,7 @@
 
     python scripts/pth_to_safetensors.py resnet20.th resnet20.safetensors
 
-Loads tensors alone (`weights_only`), so that no code in the file runs.
+It only loads tensors (`weights_only`), so that no code in the file runs.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Eight CPU devices for all tests, real data where it is, and small configs."""
+"""Gives the tests eight CPU devices, real data if it is there, and small configs."""
 
 import logging
 import os
@@ -17,26 +17,26 @@ if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' 
     jax.config.update('jax_num_cpu_devices', 8)
 
 
-for name in ('absl', 'asyncio'):  # as command_line does; what they log of a damaged file would keep its readers alive
+for name in ('absl', 'asyncio'):  # like command_line; their log records of a damaged file would keep its readers alive
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 of_damage = pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
-"""For tests of damaged checkpoints: of several arrays that cannot be read, orbax raises the first and drops the rest."""
+"""For tests of damaged checkpoints. If several arrays cannot be read, orbax raises one error and drops the others."""
 
 
 @pytest.fixture(scope='session', autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of decoded data and of programs of the tests' own, shared by pytest-xdist's workers."""
+    """A cache of decoded data and compiled programs, only for the tests. The workers of pytest-xdist share it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'cache'
     os.environ['XDG_CACHE_HOME'] = str(folder)
-    compilation_cache.enable()  # so that a program is compiled once for all tests
+    compilation_cache.enable()  # so that each program is compiled only once for all tests
     return folder
 
 
 @pytest.fixture(scope='session')
 def data_dir() -> str:
-    """The folder of real, prepared data."""
+    """The folder of real, prepared data. Without it, the test is skipped."""
     folder = os.environ.get('TFDS_DATA_DIR')
     if not folder or not Path(folder, 'cifar10').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared cifar10')
@@ -44,7 +44,7 @@ def data_dir() -> str:
 
 
 def small_config(**changes: Any) -> dict[str, Any]:
-    """The config of a ResNet-8 on part of the digits, with fields changed by dotted name."""
+    """Returns the config of a ResNet-8 on part of the digits. `changes` are fields to change, by dotted name."""
     config = base.get_config()
     config.update_from_flattened_dict(
         {
@@ -68,5 +68,5 @@ def small_config(**changes: Any) -> dict[str, Any]:
 
 
 def assert_equal_trees(a: Any, b: Any) -> None:
-    """Same structure, and equal to the last bit."""
+    """Asserts that two trees have the same structure and equal numbers, to the last bit."""
     jax.tree.map(np.testing.assert_array_equal, a, b)

@@ -39,7 +39,7 @@ class Row:
         for run in there[1:]:
             first, other = there[0].recipe, run.recipe
             for name in sorted({*first, *other}):
-                # A field that one run lacks is newer than that run. A network's field is an argument that was not given.
+                # A field that one run lacks is newer than that run; but one of the network was an argument not given.
                 is_shared = name in first.keys() & other.keys() or name.startswith('model.')
                 if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
