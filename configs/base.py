@@ -1,8 +1,8 @@
-"""What every config starts from: all fields, with the recipe of He et al. 2015 on CIFAR-10 (section 4.2).
+"""The base of all configs: all fields, with the recipe of He et al. 2015 on CIFAR-10 (section 4.2).
 
-`jax_resnet/config/fields.py` says what each field means. Of the network's arguments, those that are not here have their
-defaults, as `jax_resnet/config/model_fields.py` tells them: the shortcut is A, and B around bottlenecks. Marked
-(inferred): the paper leaves it open.
+`jax_resnet/config/fields.py` explains each field. Arguments of the network that are missing here have the defaults in
+`jax_resnet/config/model_fields.py`; for example, the shortcut is A, or B for bottlenecks. (inferred) marks values that
+the paper does not state.
 """
 
 import re
@@ -46,7 +46,7 @@ def get_config() -> ConfigDict:
                 'lighting': 0.0,
                 'test_crop': 0,
             },
-            'pictures': {  # of data that streams
+            'pictures': {  # used only for data that streams
                 'view': 'area',
                 'area': (0.08, 1.0),
                 'aspect_ratio': (3 / 4, 4 / 3),
@@ -94,7 +94,7 @@ def get_config() -> ConfigDict:
 
 
 def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
-    """Sets `config.model` to a network such as 'resnet56' or 'plain20'; raises ValueError where it is not `known`."""
+    """Sets `config.model` to a network such as 'resnet56' or 'plain20'. Raises ValueError if it is not `known`."""
     check_known('network', network, known)
     preact, kind, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
     config.model.name = f'cifar_{kind}'
@@ -104,7 +104,7 @@ def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
 
 
 def check_known(kind: str, name: str, known: Iterable[str]) -> None:
-    """Raises ValueError, with the known ones, where a family's argument is not one of them."""
+    """Raises ValueError, which lists the known names, if a config file's argument is not one of them."""
     known = list(known)
     if name not in known:
         raise ValueError(f'unknown {kind} {name!r}; known are {", ".join(known)}')

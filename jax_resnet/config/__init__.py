@@ -1,1 +1,1 @@
-"""Configs: a file with fields changed on a command line, what each field may be, and what makes two runs the same."""
+"""Configs: loads config files, applies changes from the command line, checks fields, and compares runs."""

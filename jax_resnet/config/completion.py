@@ -1,4 +1,4 @@
-"""What a config means that does not say it: defaults of fields that it lacks, and those of another network."""
+"""Completes configs: adds defaults of missing fields, and changes arguments when another network is chosen."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,11 +37,11 @@ LATER_FIELDS = {
     'schedule.name': 'piecewise',
     'schedule.warmup_shape': 'constant',
 }
-"""What a run meant whose config is older than these fields."""
+"""Values of these fields for runs whose configs are older than the fields."""
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """{'dataset.name': 'cifar10', ...} of a config's groups; a group within a group is left as it is."""
+    """Flattens a config's groups to {'dataset.name': 'cifar10', ...}. A group inside a group stays a mapping."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         flat |= {f'{name}.{k}': v for k, v in value.items()} if isinstance(value, Mapping) else {f'{name}': value}
@@ -49,10 +49,10 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missing(values: Mapping[str, Any]) -> dict[str, Any]:
-    """By dotted name, the defaults of the fields that a config lacks: of its network's arguments, and later fields.
+    """Defaults of the fields that a config lacks, by dotted name: LATER_FIELDS and the network's arguments.
 
     Args:
-        values: the config, by dotted name.
+        values: the config's fields, by dotted name.
     """
     arguments = arguments_of(values.get('model.name'))
     defaults = LATER_FIELDS | {f'model.{name}': default for name, (default, _) in arguments.items()}
@@ -60,13 +60,13 @@ def missing(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as nested dicts, with every field that has a default, and its sequences as tuples.
+    """Converts a config to nested dicts, adds all defaults, and turns its lists into tuples.
 
     Args:
-        config: an ml_collections ConfigDict, or mappings as they come from a config.json.
+        config: an ml_collections ConfigDict, or nested mappings from a config.json.
 
     Raises:
-        ConfigError: it holds itself.
+        ConfigError: the config contains itself.
     """
     plain = config.to_dict() if hasattr(config, 'to_dict') else config
     try:
@@ -77,33 +77,33 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in missing(flatten(whole)).items():
             group, _, leaf = name.rpartition('.')
             holder = whole.setdefault(group, {}) if group else whole
-            if isinstance(holder, dict):  # what is no group is told where fields are checked
+            if isinstance(holder, dict):  # `fields.check` reports a value that should be a group
                 holder[leaf] = value
     return whole
 
 
 def with_tuples(value: Any) -> Any:
-    """Nested mappings as dicts, with tuples for lists, of which JSON has no other."""
+    """Converts nested mappings to dicts, and lists to tuples. (JSON has no tuples, so it stores them as lists.)"""
     if isinstance(value, Mapping):
         return {name: with_tuples(v) for name, v in value.items()}
     return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
 def switched(model: Mapping[str, Any], network: str) -> dict[str, Any]:
-    """The `model` of a config, made another network: each argument at its default takes the other's default.
+    """Changes the `model` of a config to another network. Arguments with the old default get the new default.
 
-    The number of classes stays, as it is the data's; and what the network could not do without, as its depth, goes
-    where the other has no such argument.
+    The number of classes is kept, since it depends on the data. A required argument, such as the depth, is dropped if
+    the new network does not have it.
 
     Args:
-        model: the former network's name and arguments.
-        network: the other's name.
+        model: the old network's name and arguments.
+        network: the new network's name.
 
     Returns:
-        Its name and all its arguments; REQUIRED stands for one that is still to be given.
+        The new network's name and all its arguments. The value REQUIRED marks an argument that is still missing.
 
     Raises:
-        ConfigError: no such network, or an argument that was changed and that the other does not have.
+        ConfigError: the network is unknown, or the new network lacks an argument that was changed from its default.
     """
     if not NETWORK.accepts(network):
         raise ConfigError(f'config.model.name={shown(network)}: must be {NETWORK.allowed}')

@@ -1,4 +1,4 @@
-"""Durations with their unit, '64000 steps', '164 epochs', '8192000 examples', and the steps at which they fall due."""
+"""Durations with units ('64000 steps', '164 epochs', '8192000 examples'), and their conversion to steps."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from math import ceil
 UNITS = ('steps', 'epochs', 'examples')
 
 _NUMBER = re.compile(r'[0-9_.+/]{1,40}([eE][+-]?[0-9]{1,2})?')
-"""What is read as a number; one with a larger exponent would take long, or all memory."""
+"""Pattern of a valid number. A larger exponent could take very long, or all memory."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> 'Duration':
-        """From '2 epochs', '1 epoch', '0.5 epochs', '64000 steps'. Raises ValueError for anything else."""
+        """Parses '2 epochs', '1 epoch', '0.5 epochs' or '64000 steps'. Raises ValueError for other texts."""
         number, _, unit = text.strip().partition(' ')
         unit = unit.strip() + ('' if unit.endswith('s') else 's')
         try:
@@ -39,27 +39,27 @@ class Clock:
     """Converts durations to steps: N epochs of E examples in batches of B end at step ceil(N x E / B).
 
     Attributes:
-        epoch_size: examples in an epoch.
-        batch_size: examples in a step.
+        epoch_size: number of examples in an epoch.
+        batch_size: number of examples in a step.
     """
 
     epoch_size: int
     batch_size: int
 
     def steps(self, duration: Duration | str, times: int = 1) -> int:
-        """The step at which `duration` has passed for the `times`-th time."""
+        """The first step at which `times` x `duration` has passed."""
         return ceil(times * self._exact(duration))
 
     def next_due(self, duration: Duration | str, step: int) -> int:
-        """The first step after `step` at which something done every `duration` is due."""
+        """The first step after `step` at which an action that happens every `duration` is due."""
         return self.steps(duration, step // self._exact(duration) + 1)
 
     def is_due(self, duration: Duration | str, step: int) -> bool:
-        """Whether something done every `duration` is due at `step`; never at step 0."""
+        """Whether an action that happens every `duration` is due at `step`; never at step 0."""
         return step > 0 and self.next_due(duration, step - 1) == step
 
     def epochs(self, step: int) -> float:
-        """Epochs that have passed at `step`."""
+        """Number of epochs that have passed at `step`."""
         return step * self.batch_size / self.epoch_size
 
     def _exact(self, duration: Duration | str) -> Fraction:

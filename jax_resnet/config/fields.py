@@ -1,4 +1,4 @@
-"""The table of a config's fields: what each means, and which values it takes. `configs/base.py` gives the defaults."""
+"""The table of a config's fields: their meaning and allowed values. `configs/base.py` has the defaults."""
 
 import math
 import re
@@ -26,7 +26,7 @@ from jax_resnet.errors import ConfigError
 
 
 def _data_sets() -> str:
-    from jax_resnet.data import DATASETS  # slower to import than all else here
+    from jax_resnet.data import DATASETS  # this import is slower than all others here
 
     return f'one of {", ".join(DATASETS)}, or tfds/NAME, as TFDS has prepared it'
 
@@ -114,25 +114,25 @@ FIELDS: dict[str, Field] = {
     'gpu.fused_kernels': flag('on a GPU, one kernel a layer and direction; for basic units; never timed'),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; empty: all of them', optional=True),
 }  # fmt: skip
-"""Every field but those of `model`: the network's name and its arguments, which `model_fields` has."""
+"""All fields except those of `model`, the network's name and arguments; `model_fields` has these."""
 
 
 def fields_of(network: Any) -> dict[str, Field]:
-    """By dotted name, every field of a config of this network; of one that is not known, without its arguments."""
+    """All fields of a config with this network, by dotted name. An unknown network has no arguments."""
     arguments = {f'model.{name}': field for name, (_, field) in arguments_of(network).items()}
     return FIELDS | {'model.name': NETWORK} | arguments
 
 
 def every_field() -> dict[str, Field]:
-    """By dotted name, the fields of all networks; one of each name."""
+    """Fields of all networks, by dotted name. If networks share a name, one of their fields is returned."""
     return {name: field for network in ARGUMENTS for name, field in fields_of(network).items()}
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Checks each field by itself; no data is touched. An argument of the network that is not there has its default.
+    """Checks each field on its own, without reading data. The network's arguments may be missing if they have defaults.
 
     Raises:
-        ConfigError: an unknown or missing field, or a value that it cannot have.
+        ConfigError: a field is unknown or missing, or its value is not allowed.
     """
     if not isinstance(config.get('model'), Mapping):
         raise ConfigError('config.model: missing; the name of a network and its arguments')
@@ -151,11 +151,11 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def check_name(name: str, network: Any = None) -> None:
-    """Raises ConfigError, which names the nearest, where there is no such field.
+    """Raises ConfigError, with similar names, if there is no such field.
 
     Args:
-        name: of the field, dotted.
-        network: of the config; None where it is not known yet, so that any network's argument will do.
+        name: dotted name of the field.
+        network: the config's network; None if it is not known yet, so that arguments of all networks are accepted.
     """
     known = every_field() if network is None else fields_of(network)
     if name in known:
@@ -166,13 +166,13 @@ def check_name(name: str, network: Any = None) -> None:
 
 
 def check_value(name: str, value: Any, field: Field) -> None:
-    """Raises ConfigError where a field cannot have a value."""
+    """Raises ConfigError if the field does not allow this value."""
     if not field.accepts(value):
         raise ConfigError(f'config.{name}={shown(value)}: must be {field.allowed}')
 
 
 def describe(config: Mapping[str, Any]) -> str:
-    """Two lines for each field of a config: its name and value; what it means, and what is allowed."""
+    """Two lines of text for each field of a config: name and value; meaning and allowed values."""
     lines, values = [], flatten(config)
     for name, field in sorted(fields_of(values.get('model.name')).items()):
         value = values.get(name)

@@ -1,4 +1,4 @@
-"""Which fields of a config make two runs the same, and where a run goes."""
+"""Decides whether two configs describe the same run, and names run folders."""
 
 import re
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ NOT_COMPARED = (
     'checkpoint_every',
     'log_every',
 )
-"""Fields, or groups, that may differ when a run is continued: results depend on them by rounding at most."""
+"""Fields and groups that may change when a run is continued. They change results at most by rounding."""
 
 LONGEST_NAME = 230
-"""Bytes of a folder's name; file systems end at 255, of which a suffix may need some."""
+"""Maximum length of a folder's name in bytes. File systems allow 255; the rest is for a suffix."""
 
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """By dotted name, the fields of a config that make a run what it is: with its seed, without NOT_COMPARED.
+    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED.
 
-    A field that the config lacks has its default, and a shortcut left to the network is the one that it has.
+    Missing fields get their defaults. A shortcut of '' becomes the shortcut that the network uses by default.
     """
     fields = flatten(with_tuples(config))
     fields |= missing(fields)
@@ -43,16 +43,16 @@ def compared(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `compared` gives, without the seed and the checkpoints to keep; equal for runs that are to be compared."""
+    """The fields of `compared` without `seed` and `keep_every`. Runs that differ only in these have equal recipes."""
     return {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], but: tuple[str, ...] = ()) -> list[str]:
-    """What makes the run of one config another than that of a second, field by field, for a message.
+    """Lists the fields in which two configs describe different runs, as texts for a message.
 
     Args:
         there, here: the configs.
-        but: fields, or groups, that may differ.
+        but: fields and groups that may differ.
     """
     a, b = compared(there), compared(here)
     return [
@@ -63,12 +63,12 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], but: tuple[st
 
 
 def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:
-    """Where a run goes by default: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
+    """The default run folder: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
 
     Args:
         config_file: the config file, as on the command line: `configs/lab_cifar10.py:resnet56`.
-        changes: the fields whose values are not the config file's, by dotted name.
-        seed: of the run.
+        changes: fields whose values differ from the config file's, by dotted name.
+        seed: seed of the run.
     """
     texts = _texts(changes)
     folder = ','.join(texts)
@@ -81,11 +81,11 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
 
 
 def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
-    """`default_name`; or, where a run lies there that an earlier version named otherwise, its folder.
+    """Returns `default_name`, unless only a folder with a name of an earlier version contains this run.
 
     Args:
         config_file, changes, seed: as for `default_name`.
-        given: all fields that the command line gives, those that have the config file's value too.
+        given: all fields on the command line, including those with the same value as in the config file.
     """
     path = default_name(config_file, changes, seed)
     former = (_former_name(config_file, given, seed), _former_name(config_file, changes, seed))
@@ -95,12 +95,12 @@ def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str
 def _is_run(folder: Path) -> bool:
     try:
         return (folder / 'config.json').exists()
-    except OSError:  # a name that is too long
+    except OSError:  # the name is too long
         return False
 
 
 def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
-    """As earlier versions named it: all that was given, and cut after 130 characters, be it within a value."""
+    """The folder's name in earlier versions: it had all given fields, and was cut after 130 characters."""
     folder = ','.join(_texts(given))
     if len(folder) > 150:
         folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
@@ -108,16 +108,16 @@ def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
 
 
 def _texts(changes: Mapping[str, Any]) -> list[str]:
-    """Such as 'train_for=2_epochs', of those that count, as parts of a folder's name."""
+    """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run."""
     named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
-    if 'dataset.folder' in changes:  # other pictures are another run, though a run's may move
+    if 'dataset.folder' in changes:  # another folder means another run, but a run's own folder of pictures may move
         named['dataset.folder'] = str(changes['dataset.folder']).rstrip('/')
     counted = [f'{k}={v}' for k, v in sorted(named.items())]
     return [_as_name(text) for text in counted]
 
 
 def _as_name(text: str) -> str:
-    """A part of a folder's name: it leads into no other folder."""
+    """Removes characters so that the text can be part of a folder's name, and cannot lead to another folder."""
     return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
 
 

@@ -1,4 +1,4 @@
-"""What a field is, and the kinds of them: whole numbers, numbers, texts, choices, flags, durations, tuples."""
+"""Config fields and their kinds: whole numbers, numbers, texts, choices, flags, durations, tuples."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ class Field:
     """A field of a config.
 
     Attributes:
-        meaning: what it is.
-        words: which values it takes, said after 'must be'; or a function that returns that.
-        test: of a value, which may raise TypeError, ValueError or OverflowError for one of another type.
-        optional: whether it may be empty (None).
-        is_flag: whether it is True or False, so that a command line may name it without a value.
+        meaning: description of the field.
+        words: description of the allowed values, to follow 'must be'; or a function that returns it.
+        test: function that checks a value. It may raise TypeError, ValueError or OverflowError for a wrong type.
+        optional: whether the field may be empty (None).
+        is_flag: whether the field is True or False. The command line may then give it without a value.
     """
 
     meaning: str
@@ -28,11 +28,11 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """Which values it takes, in words."""
+        """Description of the allowed values."""
         return self.words if isinstance(self.words, str) else self.words()
 
     def accepts(self, value: Any) -> bool:
-        """Whether it may have this value."""
+        """Whether the field allows this value."""
         if value is None:
             return self.optional
         try:
@@ -42,18 +42,18 @@ class Field:
 
 
 SMALLEST, LARGEST = 1.2e-38, 3.4e38
-"""Positive numbers of float32."""
+"""Limits of the positive float32 numbers."""
 
 
 def whole(least: int, meaning: str, optional: bool = False, most: int | None = None) -> Field:
     """A whole number."""
-    words = f'a whole number, at least {least} and '  # 2**32 is what a seed can be; nothing else needs more
+    words = f'a whole number, at least {least} and '  # a seed must be below 2**32; no other field needs more
     words += 'below 2**32' if most is None else f'at most {most}'
     return Field(meaning, words, lambda v: is_whole(v, least) and (most is None or v <= most), optional)
 
 
 def number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
-    """A number that float32 can hold; `least` itself is left out where it is `open_low`."""
+    """A number in the range of float32. With `open_low`, it must be larger than `least`."""
     words = f'a finite number {"above" if open_low else "from"} {least:g}'
     words += f' to {most:g}' if most < math.inf else ' in the range of float32'
 
@@ -71,7 +71,7 @@ def text(meaning: str, optional: bool = False) -> Field:
 
 
 def choice(names: Callable[[], Iterable[str]] | Iterable[str], meaning: str) -> Field:
-    """One of some names; a function that returns them is asked when they are needed."""
+    """One of some names. If `names` is a function, it is called when the names are needed."""
 
     def known() -> list[str]:
         return list(names() if callable(names) else names)
@@ -91,7 +91,7 @@ def duration(meaning: str, optional: bool = False) -> Field:
 
 
 def sequence(meaning: str, allowed: str, accepts: Callable[[Any], bool], lengths: Iterable[int] = ()) -> Field:
-    """A tuple of what `accepts` accepts, of one of the `lengths`, of any where none is given."""
+    """A tuple whose elements pass `accepts`. It has one of the `lengths`; without `lengths`, any length is allowed."""
     known = tuple(lengths)
     return Field(
         meaning,
@@ -116,9 +116,9 @@ def is_share(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: short, whatever it is."""
+    """A short text of a value of any type, for a message."""
     try:
         words = repr(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints; something without end
+    except (ValueError, RecursionError):  # an integer with too many digits; an object that contains itself
         return f'<a value of type {type(value).__name__} that cannot be shown>'
     return words if len(words) <= 200 else f'{words[:180]}... ({len(words):,} characters)'

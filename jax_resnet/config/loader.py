@@ -1,4 +1,4 @@
-"""A config file with fields changed as a command line changes them: what `main.py` and the studies share."""
+"""Loads config files and changes their fields, as on a command line. `main.py` and the studies use this module."""
 
 import ast
 import itertools
@@ -23,7 +23,7 @@ _CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 
 
 def _as_tuple(text: str) -> tuple[Any, ...]:
-    """Of "('6 epochs', '9 epochs')" or '5,9,13'; what is no Python, as '6 epochs', is the one element."""
+    """Parses "('6 epochs', '9 epochs')" or '5,9,13'. A text that is not Python, as '6 epochs', is the only element."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -38,17 +38,17 @@ _READERS: dict[type, Callable[[str], Any]] = {
     str: str,
     tuple: _as_tuple,
 }
-"""How a text becomes a value of each type."""
+"""By type, the function that converts a text to a value."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A config with what was changed in it, by dotted name.
+    """A loaded config and the fields that were changed in it.
 
     Attributes:
-        config: complete and locked.
-        given: the fields that the command line names, with their values.
-        changes: those of them whose values are not the config file's.
+        config: the complete config, locked.
+        given: fields on the command line with their values, by dotted name.
+        changes: the subset of `given` whose values differ from the config file's.
     """
 
     config: ConfigDict
@@ -57,17 +57,17 @@ class Loaded:
 
 
 def parse(argv: Sequence[str], values: flags.FlagValues) -> tuple[str, dict[str, list[str]]]:
-    """Parses a command line that names a config, and fields to change in it, before or after.
+    """Parses a command line with a config, and with fields to change in it, before or after the config.
 
     Args:
         argv: the program's name, then `--config=file.py:argument`, `--config.field=value` and other flags.
-        values: the other flags, and `config`, a text.
+        values: definitions of the other flags and of `config`, a text.
 
     Returns:
-        The config file, with its argument, and the fields' values as they were written, by dotted name.
+        The config file with its argument, and the texts of the fields' values, by dotted name.
 
     Raises:
-        ConfigError: no such field or flag; no config.
+        ConfigError: a field or flag is unknown, or there is no config.
     """
     try:
         rest, given = _split(_with_flag_files(argv, values))
@@ -83,16 +83,16 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> tuple[str, dict[str,
 
 
 def take(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
-    """Takes a config, and fields to change in it, out of the words of a command that has other arguments, too.
+    """Separates a config, and fields to change in it, from the other arguments of a command.
 
     Args:
-        words: without the program's name.
+        words: the command line without the program's name.
 
     Returns:
-        The other words, and the config as nested dicts, complete and checked; None where they name none.
+        The other words, and the config as nested dicts, complete and checked. Without --config, the config is None.
 
     Raises:
-        ConfigError: as `parse` and `read`; a field's value that cannot be, or a field without --config=FILE.
+        ConfigError: as `parse` and `read`; also if a value is not allowed, or a field is given without --config=FILE.
     """
     values = flags.FlagValues()
     flags.DEFINE_string('config', None, '', flag_values=values)
@@ -112,11 +112,11 @@ def take(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
 
 
 def load(file: str, changes: Mapping[str, Any]) -> tuple[ConfigDict, dict[str, Any]]:
-    """The config of a file, with fields changed, and those of the changes that change something, with their types.
+    """Loads a config file with changed fields. Returns the config and the changes that differ from the file, typed.
 
     Args:
-        file: such as `configs/lab_cifar10.py:resnet56`.
-        changes: by dotted name, values or their text: {'seed': 2, 'train_for': '2 epochs'}.
+        file: for example `configs/lab_cifar10.py:resnet56`.
+        changes: values or their texts, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
 
     Raises:
         ConfigError: as `parse` and `read`.
@@ -128,14 +128,14 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[ConfigDict, dict[str, A
 
 
 def read(file: str, given: Mapping[str, Sequence[str]]) -> Loaded:
-    """The config of a file, complete, with fields changed: `model.name` first, whatever the order.
+    """Loads a config file, completes it, and changes fields in it. `model.name` is always changed first.
 
     Args:
-        file: such as `configs/lab_cifar10.py:resnet56`.
-        given: by dotted name, what is written for each field: one text, or several that make a tuple.
+        file: for example `configs/lab_cifar10.py:resnet56`.
+        given: texts for each field, by dotted name: one text, or several that make a tuple.
 
     Raises:
-        ConfigError: no such file, or whatever it raises; a field that this config lacks, a value of another type.
+        ConfigError: the file is missing or raises an error, the config lacks a field, or a value has the wrong type.
     """
     try:
         config = _from_file(file)
@@ -150,7 +150,7 @@ def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) 
     network = flatten(config.to_dict()).get('model.name')
     if 'model.name' in given and network is not None:
         model = switched(config.model.to_dict(), given['model.name'][-1])
-        # An argument that is still to be given is a depth.
+        # The only argument that can still be missing is the depth, an int.
         config.model = {name: placeholder(int) if value is REQUIRED else value for name, value in model.items()}
     standing = flatten(config.to_dict())
     fields = fields_of(standing.get('model.name'))
@@ -167,7 +167,7 @@ def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) 
 
 
 def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any:
-    """The value that is written for a field, of the type that it has; not checked further."""
+    """Converts texts to a value of the field's type. The value is not checked further."""
     if field.optional and words[-1] == 'None':
         return None
     try:
@@ -179,7 +179,7 @@ def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any
 
 
 def _complete(config: ConfigDict) -> None:
-    """Gives a config the fields that it lacks, where these have a default; and makes its sequences tuples."""
+    """Adds missing fields that have defaults to a config, and turns its lists into tuples."""
     if isinstance(config.get('model'), ConfigDict):
         for name, default in missing(flatten(config.to_dict())).items():
             group, _, leaf = name.rpartition('.')
@@ -201,7 +201,7 @@ def _from_file(file: str) -> ConfigDict:
         config = get_config(*([argument] if colon else [])) if get_config else None
         if isinstance(config, Mapping):
             config = ConfigDict(config)
-    except (Exception, SystemExit) as e:  # a config file may raise any
+    except (Exception, SystemExit) as e:  # a config file may raise any error
         raise ConfigError(f'--config={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     if get_config is None:
         raise ConfigError(f'--config={file}: must be a config; it has no get_config')
@@ -212,7 +212,7 @@ def _from_file(file: str) -> ConfigDict:
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """A command line without the fields that it changes, and these."""
+    """Splits a command line into words without changed fields, and the changed fields."""
     rest: list[str] = []
     given: dict[str, list[str]] = {}
     words = iter(argv)
@@ -226,7 +226,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
         field = every_field()[name]
         if no and (value is not None or not field.is_flag):
             raise ConfigError(f'{word}: --no is for a field that is True or False, without a value')
-        if value is None:  # the next word is, except for True or False
+        if value is None:  # the next word is the value, except for a flag
             value = ('false' if no else 'true') if field.is_flag else next(words, '--')
         if value.startswith('--'):
             raise ConfigError(f'config.{name}: needs a value; {field.allowed}')
@@ -235,7 +235,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _with_flag_files(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
-    """A command line with the content of each `--flagfile=FILE` in its place."""
+    """Replaces each `--flagfile=FILE` in a command line by the content of the file."""
     for word, following in zip(argv, [*argv[1:], ''], strict=True):
         match = re.fullmatch(r'--?flagfile(?:=(.*))?', word)
         path = '' if match is None else following if match[1] is None else match[1]

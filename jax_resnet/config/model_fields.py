@@ -1,6 +1,7 @@
-"""The arguments of the networks in `models`, as fields of `config.model`: default, meaning, and what each may be.
+"""The arguments of the networks in `models` as fields of `config.model`: defaults, meanings and allowed values.
 
-Readers of run folders need the defaults without JAX: hence a table, which tests compare with the functions.
+This is a table because programs that read run folders need the defaults without importing JAX. Tests compare it with
+the functions.
 """
 
 import re
@@ -10,11 +11,11 @@ from typing import Any, NamedTuple
 from jax_resnet.config.kinds import Field, choice, flag, is_whole, sequence, whole
 
 REQUIRED = object()
-"""In the place of a default: the argument must be given."""
+"""Replaces the default of an argument that must be given."""
 
 
 class Argument(NamedTuple):
-    """An argument of a network: its default, and its field."""
+    """An argument of a network: its default and its field."""
 
     default: Any
     field: Field
@@ -113,19 +114,19 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
     }
     | _ENDS,
 }
-"""By the network's name, and the argument's."""
+"""Arguments by the network's name and the argument's name."""
 
 NETWORK = choice(ARGUMENTS, 'the network')
 """The field `model.name`."""
 
 
 def arguments_of(network: Any) -> Mapping[str, Argument]:
-    """The arguments of a network; none of one that is not known."""
+    """The arguments of a network; an empty mapping for an unknown network."""
     return ARGUMENTS.get(network, {}) if isinstance(network, str) else {}
 
 
 def effective_shortcut(model: Mapping[str, Any]) -> Any:
-    """The shortcut that a network has: what '' stands for, as `models` reads it.
+    """The shortcut that a network uses. A value of '' becomes the default, as in `models`.
 
     Args:
         model: the network's name and its arguments.

@@ -1,4 +1,4 @@
-"""The network that a config describes."""
+"""Builds the network that a config describes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from jax_resnet.errors import ConfigError
 
 
 def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:
-    """The network of a config, with its BatchNorm and precision.
+    """Builds the network of a config, with the config's BatchNorm and precision.
 
     Args:
-        config: of which `model`, `batch_norm` and `precision` are read.
-        **parts: further attributes of `models.ResNet`: conv, stacked.
+        config: a config; the groups `model`, `batch_norm` and `precision` are used.
+        **parts: further attributes of `models.ResNet`, such as conv and stacked.
 
     Raises:
-        ConfigError: a network that cannot be.
+        ConfigError: the network's arguments are not valid.
     """
     batch_norm = config['batch_norm']
     norm = models.BatchNorms(

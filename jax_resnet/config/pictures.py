@@ -1,4 +1,4 @@
-"""Whether the fields of a config that are about pictures fit each other."""
+"""Checks that the config's fields for pictures are consistent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from jax_resnet.errors import ConfigError
 
 
 def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a crop that no picture has, or a field that would mean nothing.
+    """Raises ConfigError if a crop is larger than the resized pictures, or a field has no effect.
 
     Args:
-        dataset, pictures: the groups of a config, each field checked by itself.
+        dataset, pictures: groups of a config; their fields have been checked one by one.
     """
     for name in ('validation_fraction', 'split_seed'):
         if dataset['folder'] is None and dataset[name] != LATER_FIELDS[f'dataset.{name}']:

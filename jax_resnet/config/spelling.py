@@ -1,4 +1,4 @@
-"""What a name that is no field's may have been meant as."""
+"""Suggests fields for an unknown name."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -12,15 +12,15 @@ _ABBREVIATIONS = {
     'layers': 'depth',
     'steps': 'train_for',
 }
-"""Usual ones that are not the first letters of a field's words, as lr, bs and wd are."""
+"""Common names for fields that are not their initials (lr, bs and wd are initials)."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Such as 'unknown field; did you mean config.seed?', where one is clearly meant; else with the three nearest.
+    """A text such as 'unknown field; did you mean config.seed?', or with the three nearest fields if none is clear.
 
     Args:
-        name: what was written: 'schedule.lr'.
-        known: the fields, by dotted name.
+        name: the unknown name, such as 'schedule.lr'.
+        known: dotted names of all fields.
     """
     names = list(known)
     inside = [f'config.{field}' for field in names if field.startswith(f'{name}.')]
@@ -35,7 +35,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _distance(name: str, field: str) -> tuple[int, float]:
-    """How far a field is: first whether its last part is what is written, or is abbreviated so; then by its letters."""
+    """Distance between a name and a field: a rank for equal names and abbreviations, then a distance in spelling."""
     leaf, its_leaf = name.rpartition('.')[2], field.rpartition('.')[2]
     words = its_leaf.split('_')
     initials = ''.join(word[0] for word in words)
