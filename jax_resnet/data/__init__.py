@@ -1,4 +1,4 @@
-"""Data sets, the order in which training sees their examples, and what the network sees of them."""
+"""Data sets, the order of their examples in training, and the preprocessing of their images."""
 
 from jax_resnet.data.datasets import DATASETS, image_shape, open_source
 from jax_resnet.data.pictures.source import PictureSource

@@ -17,7 +17,7 @@ from jax_resnet.errors import ConfigError
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.data',
         description='cifar10 and cifar100: prepares CIFAR in the layout of TFDS, without TensorFlow, where it is not '

@@ -1,7 +1,7 @@
-"""Decoded arrays on disk, so that a second start reads them in a fraction of a second.
+"""Caches decoded arrays on disk, so that the next start reads them in a fraction of a second.
 
-A file says in its header which arrays it holds, and their digest: one that is damaged, or that another name was given
-to, is found out and made anew.
+The header of a cache file has its key and a digest of its arrays. So `load` detects a damaged or renamed file, and
+makes the arrays again.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ Arrays = dict[str, np.ndarray]
 
 
 def load(key: str, make: Callable[[], Arrays]) -> Arrays:
-    """The arrays cached under `key`; made and cached where they are missing, damaged or of another key.
+    """Returns the arrays cached under `key`. If they are missing, damaged or of another key, makes and caches them.
 
-    A cache that cannot be written costs time, not the run: it is said, and the arrays are returned.
+    If the cache cannot be written, logs a warning and returns the arrays anyway.
     """
     path = files.cache_folder() / f'{key}.safetensors'
     try:
@@ -38,7 +38,7 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(arrays, metadata=about))
-        path.with_suffix('.npz').unlink(missing_ok=True)  # of an earlier version
+        path.with_suffix('.npz').unlink(missing_ok=True)  # the cache file of an earlier version
     except OSError as e:
         _log.warning('the decoded data cannot be cached in %s, so the next start decodes again: %s', path.parent, e)
     return arrays

@@ -1,7 +1,7 @@
-"""CIFAR from its original binary archives to prepared TFDS data, without TensorFlow.
+"""Converts CIFAR's original binary archives to prepared TFDS data, without TensorFlow.
 
-Stock TFDS encodes images with TensorFlow; here its own builder is given encoded ones, so that the
-folder it writes equals its own in pixels, labels, ids and order, and any TFDS program reads it.
+TFDS itself encodes images with TensorFlow. Here TFDS's builder gets images that are encoded already. The result has the
+same pixels, labels, ids and order as TFDS's own data, and any TFDS program can read it.
 """
 
 import contextlib
@@ -31,20 +31,20 @@ HOST = 'https://www.cs.toronto.edu/~kriz/'
 PIXELS = 32 * 32 * 3
 MOST_BYTES_OF_NAMES = 65_536
 MOST_BYTES = 2**30
-"""Of an unpacked archive: both are below 200 MB."""
+"""Maximum size of an unpacked archive. Both archives are smaller than 200 MB."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive as published: members of records, each its labels and then 32x32 pixels channel by channel.
+    """A published archive. Its members contain records: the labels, then 32x32 pixels, one channel after another.
 
     Attributes:
-        file, sha256: the archive at HOST, and its checksum.
-        folder: of the members in it.
-        label_files: by label, in the order in which a record holds them, the member with the classes' names.
-        class_counts: by label, the number of classes.
-        splits: by split, its members in order, and the checksum of each.
-        records: by split, how many each of its members holds.
+        file, sha256: name of the archive at HOST, and its checksum.
+        folder: folder of the members in the archive.
+        label_files: for each label, the member with the names of its classes; in the order of the labels in a record.
+        class_counts: for each label, the number of classes.
+        splits: for each split, its members in order, each with its checksum.
+        records: for each split, the number of records in each of its members.
     """
 
     file: str
@@ -57,7 +57,7 @@ class Archive:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The bytes of each member of records."""
+        """Size in bytes of each member that contains records."""
         record = len(self.label_files) + PIXELS
         return {member: self.records[split] * record for split, members in self.splits.items() for member in members}
 
@@ -97,15 +97,15 @@ ARCHIVES = {
 
 
 def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
-    """Prepares 'cifar10' or 'cifar100' in `data_dir`, in the layout of TFDS; whole, or not at all.
+    """Prepares 'cifar10' or 'cifar100' in `data_dir`, in the layout of TFDS. An error leaves no partial data there.
 
     Args:
         name: one of ARCHIVES.
-        data_dir: where prepared data lies; `<name>/<version>` is made in it.
-        manual_dir: a folder with the archive, packed or unpacked; without one it is downloaded.
+        data_dir: folder of prepared data; the function creates `<name>/<version>` in it.
+        manual_dir: a folder with the archive, packed or unpacked. With None, the archive is downloaded.
 
     Raises:
-        DataError: no archive and no network, a damaged archive, a folder that cannot be written.
+        DataError: the archive is missing, damaged or cannot be downloaded, or a folder cannot be written.
     """
     archive = ARCHIVES[name]
     found = None if manual_dir is None else _find(archive, manual_dir)
@@ -124,13 +124,13 @@ def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
         try:
             folder.rename(target)
         except OSError:
-            if not target.is_dir():  # else another process was first, with the same result
+            if not target.is_dir():  # otherwise another process has prepared the same data
                 raise
     except OSError as e:
         raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror or e}') from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        with contextlib.suppress(OSError):  # where nothing was prepared, what was made is empty
+        with contextlib.suppress(OSError):  # removes the folder only if it is empty
             (data_dir / name).rmdir()
         if is_new:
             with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
 
 
 def _read(archive: Archive, source: Path) -> dict[str, bytes]:
-    """The members by name, those of records checked. `source` is the packed archive or the unpacked folder."""
+    """Reads the members by name, and checks them. `source` is the packed archive or the unpacked folder."""
     sums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
     wanted = {*sums, *archive.label_files.values()}
     members: dict[str, bytes] = {}
@@ -185,7 +185,7 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
                     if info.offset_data + info.size > MOST_BYTES:
                         raise DataError(f'{source} is damaged: it unpacks to more than {MOST_BYTES:,} bytes')
                     path = Path(info.name)
-                    if info.isfile() and path.name in wanted and path.parent.name == archive.folder:  # no link
+                    if info.isfile() and path.name in wanted and path.parent.name == archive.folder:  # not a link
                         check_size(path.name, info.size)
                         members[path.name] = cast(IO[bytes], tar.extractfile(info)).read()
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, MemoryError) as e:
@@ -203,7 +203,7 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
 
 
 def _build(name: str, archive: Archive, members: Mapping[str, bytes], data_dir: Path) -> Path:
-    """Has TFDS write the data set below `data_dir`. Returns its folder."""
+    """Lets TFDS write the data set below `data_dir`. Returns its folder."""
     import tensorflow_datasets as tfds
 
     stock: Any = tfds.builder_cls(name)
@@ -229,6 +229,6 @@ def _build(name: str, archive: Archive, members: Mapping[str, bytes], data_dir: 
 
         Builder.name = name
         builder = Builder(data_dir=data_dir, file_format='array_record')
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # TFDS's own bars
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # hides TFDS's bars
             builder.download_and_prepare(download_dir=data_dir / 'downloads')
     return Path(builder.data_path)

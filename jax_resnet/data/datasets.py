@@ -1,8 +1,8 @@
-"""The data sets by name: all that is known of each before its data is there.
+"""The table of data sets, with all facts that are known before their data is read.
 
-A new data set is an entry in DATASETS; where it is read in another way than these, also a function that opens it. Any
-other set of pictures that TFDS has prepared needs no entry: its name is `tfds/NAME`, with `/CONFIGURATION` where it has
-several.
+To add a data set, add an entry to DATASETS. If no existing function can open it, also write a function that does. Other
+pictures that TFDS has prepared need no entry. Their name is `tfds/NAME`, or `tfds/NAME/CONFIGURATION` if several
+configurations are prepared.
 """
 
 import os
@@ -23,7 +23,7 @@ from jax_resnet.data.sources import Source
 from jax_resnet.errors import ConfigError, DataError
 
 TFDS = 'tfds/'
-"""How the names begin of data sets that TFDS has prepared."""
+"""Prefix of the names of data sets that TFDS has prepared."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class DataSet:
     """A data set.
 
     Attributes:
-        title: what a person calls it.
-        image_shape: (height, width, channels); None: pictures of any size, which stream.
-        num_classes: of its labels; None: not known before.
-        splits: by name, the number of examples; none where they are not known before.
-        open: from its name, the folder of prepared data and the folder with its archive (or None) to its source.
-        classes: their names, where they are known before.
+        title: name for people.
+        image_shape: (height, width, channels); None means pictures of any size, which are streamed.
+        num_classes: number of classes; None if unknown before the data is read.
+        splits: number of examples of each split; empty if unknown before the data is read.
+        open: takes its name, the folder of prepared data, and the folder with its archive (or None); returns its
+            source.
+        classes: returns the names of its classes; None if they are unknown before the data is read.
     """
 
     title: str
@@ -91,11 +92,11 @@ DATASETS: Mapping[str, DataSet] = {
     'imagenette': DataSet('Imagenette', None, 10, {'train': 9_469, 'validation': 3_925}, _open_records),
     'folder': DataSet('a folder of pictures', None, None, {}, _open_nowhere),
 }
-"""What `config.dataset.name` may be, beside `tfds/...`."""
+"""Valid values of `config.dataset.name`, beside `tfds/...`."""
 
 
 def find(name: str) -> DataSet:
-    """What is known of the data set of that name. Raises DataError for an unknown name."""
+    """Returns the entry of a data set. Raises DataError for an unknown name."""
     if name.startswith(TFDS) and len(name) > len(TFDS):
         return DataSet(name, None, None, {}, _open_records)
     if name not in DATASETS:
@@ -104,17 +105,17 @@ def find(name: str) -> DataSet:
 
 
 def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
-    """(height, width, channels) of what is evaluated.
+    """(height, width, channels) of the images in evaluation.
 
     Args:
-        dataset: the group of a config.
+        dataset: the group `dataset` of a config.
     """
     size = dataset['test_crop'] or dataset['crop']
     return find(dataset['name']).image_shape or (size, size, 3)
 
 
 def central_view(config: Mapping[str, Any]) -> CentralView | None:
-    """How evaluation sees a picture, by a config; None where its data is no pictures."""
+    """The view of a picture for evaluation, according to a config. None if the data set is not streamed pictures."""
     name, known = config['dataset']['name'], DATASETS.get(config['dataset']['name'])
     if not name.startswith(TFDS) and (known is None or known.image_shape is not None):
         return None
@@ -124,10 +125,10 @@ def central_view(config: Mapping[str, Any]) -> CentralView | None:
 
 
 def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
-    """A source that has no pictures, where a network's input and output need none; else None.
+    """A source without pictures, if normalization and class names are known without data; else None.
 
     Args:
-        dataset: the group of a config.
+        dataset: the group `dataset` of a config.
     """
     known = find(dataset['name'])
     if known.classes is None or dataset['folder'] is not None or dataset['normalization'] == 'pixel_mean':
@@ -137,7 +138,7 @@ def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
 
 
 def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
-    """The group `dataset` of a config, whose data lies in another place: prepared data, or the folder of pictures."""
+    """The group `dataset` of a config with another data folder: of prepared data, or of pictures. None keeps it."""
     name = 'data_dir' if dataset.get('folder') is None else 'folder'
     return {**dataset, name: place or dataset[name]}
 
@@ -150,19 +151,19 @@ def open_source(
     validation_fraction: float = 0.2,
     split_seed: int = 0,
 ) -> Source | PictureSource:
-    """The data set of that name; CIFAR is prepared first where it is not yet.
+    """Opens a data set. If CIFAR is not prepared yet, prepares it first.
 
     Args:
         name: one of DATASETS, or `tfds/NAME`.
-        data_dir: the folder of prepared TFDS data; else what TFDS_DATA_DIR names, else ~/tensorflow_datasets.
-        manual_dir: a folder with the data set's original archive: CIFAR is prepared from it, or else downloaded;
-            ImageNet is read from it.
-        folder: of pictures, to be read in place of the data set's own.
-        validation_fraction, split_seed: of a folder that has no split for validation: see `pictures.folder`.
+        data_dir: folder of prepared TFDS data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+        manual_dir: folder with the data set's original archive. CIFAR is prepared from it (with None, it is
+            downloaded); ImageNet is read from it.
+        folder: folder of pictures to read instead of the data set's own.
+        validation_fraction, split_seed: for a folder without a validation split; see `pictures.folder`.
 
     Raises:
-        ConfigError: a folder that this data set cannot be read from.
-        DataError: an unknown name, or data that is neither there nor to be had.
+        ConfigError: this data set cannot be read from a given folder.
+        DataError: the name is unknown, or the data is missing and cannot be downloaded, or is damaged.
     """
     known = find(name)
     if folder is not None:

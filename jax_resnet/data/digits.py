@@ -1,15 +1,15 @@
-"""The digits that come with scikit-learn: the data set that needs no download."""
+"""The handwritten digits in scikit-learn. This data set needs no download."""
 
 import numpy as np
 
 from jax_resnet.data.sources import Examples
 
 SPLITS = {'train': 1_437, 'test': 360}
-"""Of the 1,797, stratified by digit and always the same."""
+"""Sizes of the two splits of the 1,797 images. The splits are stratified by digit and always the same."""
 
 
 def decode(split: str) -> Examples:
-    """scikit-learn's 1,797 images of handwritten digits, 8x8 with 17 grey levels, each pixel made 2x2."""
+    """A split of scikit-learn's 1,797 digits: 8x8 pixels with 17 grey levels, enlarged to 16x16 by repeating pixels."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,4 +1,4 @@
-"""Downloads, which go on where they broke off."""
+"""Downloads files, and resumes broken downloads."""
 
 import hashlib
 import http
@@ -13,10 +13,10 @@ ATTEMPTS = 3
 
 
 def download(url: str, path: Path) -> str:
-    """Downloads a file; one that breaks off goes on from there, a few times. Returns its SHA-256.
+    """Downloads a file and returns its SHA-256. A broken download is resumed a few times.
 
     Raises:
-        OSError: it cannot be had; the message says why.
+        OSError: the download failed; the message gives the reason.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -32,7 +32,7 @@ def download(url: str, path: Path) -> str:
 
 
 def _fetch(url: str, path: Path) -> bool:
-    """Downloads the rest of a file; whether it is whole. What came before an error stays."""
+    """Downloads the rest of a file. Returns whether the file is complete. An error keeps the downloaded bytes."""
     begun = path.stat().st_size if path.exists() else 0
     request = urllib.request.Request(url, headers={'Range': f'bytes={begun}-'} if begun else {})
     with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:

@@ -1,4 +1,4 @@
-"""Data that TFDS has prepared, read without TensorFlow; CIFAR is prepared first where it is not yet."""
+"""Reads data that TFDS has prepared, without TensorFlow. If CIFAR is not prepared yet, prepares it first."""
 
 import logging
 from hashlib import sha256
@@ -15,14 +15,14 @@ _log = logging.getLogger(__name__)
 
 
 def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
-    """CIFAR-10 or CIFAR-100 in `data_dir`; where it is not, from its archive in `manual_dir`, or from the network.
+    """Opens CIFAR-10 or CIFAR-100 in `data_dir`. If missing, prepares it from `manual_dir`, or from a download.
 
     Raises:
-        DataError: data that is neither there nor to be had, or that is damaged.
+        DataError: the data is missing and cannot be downloaded, or is damaged.
     """
     from tensorflow_datasets.core.utils.version import list_all_versions
 
-    # TFDS itself would look for what is missing on the network, and hang without one.
+    # TFDS itself would search the network for missing data, and hang without a network.
     if not list_all_versions(data_dir / name):
         cifar.prepare(name, data_dir, manual_dir)
     folder = data_dir / name / str(list_all_versions(data_dir / name)[-1])
@@ -39,16 +39,16 @@ def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
 
 
 def open_builder(folder: Path) -> tuple[Any, str]:
-    """TFDS's builder of prepared data, and a digest that differs where its files may differ.
+    """Returns TFDS's builder of prepared data, and a digest that differs if the files may differ.
 
     Raises:
-        DataError: a folder that is no prepared data.
+        DataError: the folder does not contain prepared data.
     """
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(folder)
-    except Exception as e:  # whatever a missing or damaged dataset_info.json makes it raise
+    except Exception as e:  # a missing or damaged dataset_info.json may raise any error
         raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
     files = sorted(path for path in folder.iterdir() if path.is_file())
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
@@ -63,7 +63,7 @@ def _decode(builder: Any, split: str) -> Examples:
         labels = np.empty(len(records), np.int32)
         for i, record in enumerate(records):
             images[i], labels[i] = record['image'], record['label']
-    except Exception as e:  # whatever the record or image decoder raises for a damaged file
+    except Exception as e:  # for a damaged file, the decoders may raise any error
         raise DataError(
             f'{builder.data_path}, split {split!r}, cannot be decoded ({" ".join(repr(e).split())}); it must be '
             "whole, and prepared with file_format='array_record'"

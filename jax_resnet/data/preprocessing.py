@@ -1,6 +1,6 @@
-"""From stored pixels to the network's input, on the device: normalization, and random or fixed views.
+"""Converts pixels to the network's input on the device: normalization, and random or fixed views.
 
-Everything here is a pure function of arrays and keys, and runs inside the compiled step.
+All functions are pure functions of arrays and keys, and run inside the compiled step.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,15 +19,15 @@ class Normalization(NamedTuple):
     std: np.ndarray
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """float32 images of uint8 images [batch, height, width, channels]."""
+        """Normalizes uint8 images [batch, height, width, channels] to float32."""
         return self.of_floats(images.astype(jnp.float32) / 255)
 
     def of_floats(self, images: jax.Array) -> jax.Array:
-        """The same of images whose pixels are floating-point numbers, 0 to 1."""
+        """Normalizes images whose pixels are floating-point numbers from 0 to 1."""
         return (images - self.mean) / self.std
 
     def by_channel(self) -> 'Normalization':
-        """For images of any size: a mean image becomes its mean in each channel."""
+        """Replaces a mean image by its mean in each channel, so that images may have any size."""
         return self if self.mean.ndim < 3 else Normalization(self.mean.mean((0, 1)), self.std)
 
 
@@ -52,7 +52,7 @@ def half() -> Normalization:
 
 
 def normalization(dataset: Mapping[str, Any], mean: Callable[[], Normalization]) -> Normalization:
-    """What `normalization` in a config's group `dataset` says; `mean` subtracts the mean image."""
+    """The normalization that a config's group `dataset` selects. `mean` returns the one with the mean image."""
     if dataset['normalization'] == 'pixel_mean':
         return mean()
     if dataset['normalization'] == 'channel':
@@ -61,13 +61,13 @@ def normalization(dataset: Mapping[str, Any], mean: Callable[[], Normalization])
 
 
 class Augmentation(NamedTuple):
-    """A random crop of the padded image, and a flip (He et al. 2015, section 4.2).
+    """A random crop of the padded image, and a random flip (He et al. 2015, section 4.2).
 
     Attributes:
         pad: pixels added on each side.
-        pad_with: 'zero' pads after normalization, as fb.resnet.torch does (with the mean subtracted, zero
-            is the mean); 'black' pads before it, as torchvision's transforms do.
-        crop: height and width of the crop; 0 is the image's own.
+        pad_with: 'zero' pads after normalization, like fb.resnet.torch (zero is then the mean); 'black' pads before
+            normalization, like torchvision's transforms.
+        crop: height and width of the crop; 0 is the image's own size.
         flip: mirror left to right with probability 1/2.
     """
 
@@ -77,7 +77,7 @@ class Augmentation(NamedTuple):
     flip: bool = True
 
     def __call__(self, key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
-        """Random views, float32 [batch, crop, crop, channels], of uint8 images [batch, height, width, channels]."""
+        """Maps uint8 images [batch, height, width, channels] to random views, float32 [batch, crop, crop, channels]."""
         if self.pad_with == 'black':
             return normalize(self._random_view(key, images))
         return self._random_view(key, normalize(images))
@@ -99,21 +99,21 @@ EIGENVALUES = np.array([0.2175, 0.0188, 0.0045], np.float32)
 EIGENVECTORS = np.array(
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]], np.float32
 )
-"""Of the colours of ImageNet's pixels, from 0 to 1, as fb.resnet.torch has them; a column is a vector."""
+"""Principal components of the colours of ImageNet's pixels (0 to 1), from fb.resnet.torch. Columns are vectors."""
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Shares of red, green and blue."""
+"""Weights of red, green and blue in a grey value."""
 
 
 class ColourAugmentation(NamedTuple):
-    """Random colours, and a flip, of pictures whose crop is taken already.
+    """Random colours and a random flip for pictures that are already cropped.
 
     Attributes:
         flip: mirror left to right with probability 1/2.
         jitter: brightness, contrast and saturation are each multiplied by a number from 1 - jitter to 1 + jitter
             (fb.resnet.torch: 0.4).
-        lighting: standard deviation of the shares of the colours' principal components that are added (Krizhevsky et
-            al. 2012, section 4.1: 0.1).
+        lighting: standard deviation of the random factors with which the colours' principal components are added
+            (Krizhevsky et al. 2012, section 4.1: 0.1).
     """
 
     flip: bool = True
@@ -121,7 +121,7 @@ class ColourAugmentation(NamedTuple):
     lighting: float = 0.0
 
     def __call__(self, keys: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
-        """Random views, float32, of uint8 images [batch, height, width, 3]; `keys` [batch], one for each image."""
+        """Maps uint8 images [batch, height, width, 3] to random float32 views. `keys` [batch] has a key per image."""
 
         def view(key: jax.Array, image: jax.Array) -> jax.Array:
             jitter_key, lighting_key, flip_key = jax.random.split(key, 3)
@@ -137,13 +137,13 @@ class ColourAugmentation(NamedTuple):
 
 
 def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation: jax.Array) -> jax.Array:
-    """An image with its brightness, contrast and saturation multiplied, as fb.resnet.torch does it.
+    """Multiplies brightness, contrast and saturation of an image, like fb.resnet.torch.
 
-    That draws the order of the three. But nothing is clipped between them, so that each order gives the same.
+    fb.resnet.torch draws a random order of the three. As values are not clipped between them, the order has no effect.
 
     Args:
         x: [height, width, 3].
-        brightness, contrast, saturation: factors, [].
+        brightness, contrast, saturation: scalar factors, [].
     """
     x = x * brightness
     mean_grey = (x @ GREY).mean()
@@ -153,13 +153,13 @@ def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation:
 
 
 class CentreView(NamedTuple):
-    """The one view for evaluation: normalized, and cut to the central `crop` x `crop` pixels (0: whole)."""
+    """The view for evaluation: normalizes, and takes the central `crop` x `crop` pixels (0: the whole image)."""
 
     normalize: Normalization
     crop: int = 0
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """float32 views of uint8 images [batch, height, width, channels]."""
+        """Maps uint8 images [batch, height, width, channels] to float32 views."""
         x = self.normalize(images)
         if self.crop:
             top, left = ((size - self.crop) // 2 for size in x.shape[1:3])

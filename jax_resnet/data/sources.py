@@ -1,4 +1,4 @@
-"""A data set that is decoded whole: its examples, as arrays."""
+"""Data sets that are decoded completely into arrays of examples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Examples:
 
 @dataclass(frozen=True)
 class Source(Splits):
-    """A data set: its splits and shapes, and how to decode a whole split.
+    """A data set: its splits, its image shape, and a function that decodes a split.
 
     Attributes:
         image_shape: (height, width, channels).
-        decode: from a split's name to its Examples.
-        fingerprint: differs where the decoded arrays may differ.
+        decode: takes the name of a split and returns its Examples.
+        fingerprint: differs for data sets whose decoded arrays may differ.
     """
 
     image_shape: tuple[int, int, int]
@@ -37,10 +37,10 @@ class Source(Splits):
     fingerprint: str
 
     def read(self, spec: str) -> Examples:
-        """The examples of a split string in TFDS's syntax: 'test', 'train[:45000]', 'train[:10%]+train[90%:]'.
+        """Examples of a split in TFDS's syntax, such as 'test', 'train[:45000]' or 'train[:10%]+train[90%:]'.
 
         Raises:
-            DataError: an unknown split, a slice outside it, or none left; files that cannot be decoded.
+            DataError: the split is unknown, a slice is outside it or empty, or files cannot be decoded.
         """
         parts = []
         for split, start, stop in self.ranges(spec):

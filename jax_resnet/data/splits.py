@@ -1,4 +1,4 @@
-"""The splits of a data set, in TFDS's syntax: how many examples a split string names, and which."""
+"""Splits of a data set in TFDS's syntax: converts split strings to ranges and numbers of examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jax_resnet.errors import DataError
 
 
 def other_classes(there: Sequence[str], here: Sequence[str]) -> str:
-    """What is wrong where a network was trained on some classes, `there`, and the data has others, `here`."""
+    """Error message if a network was trained on the classes `there`, but the data has the classes `here`."""
     first = next((i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b), min(len(there), len(here)))
     names = [repr(of[first]) if first < len(of) else 'none' for of in (there, here)]
     return f'the data has other classes than the network was trained on; label {first} was {names[0]}, is {names[1]}'
@@ -21,7 +21,7 @@ class Splits:
     Attributes:
         name: as in `config.dataset.name`.
         class_names: one per label.
-        split_infos: by split name, objects with `num_examples` and `shard_lengths`, as TFDS's.
+        split_infos: objects with `num_examples` and `shard_lengths`, like TFDS's, by the split's name.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Splits:
     split_infos: Mapping[str, Any]
 
     def count(self, spec: str) -> int:
-        """Number of examples that a split string such as 'train[:20%]' names; nothing is decoded."""
+        """Number of examples in a split such as 'train[:20%]'. Decodes nothing."""
         return sum(stop - start for _, start, stop in self.ranges(spec))
 
     def shared(self, one: str, other: str) -> int:
-        """Number of examples that two split strings have in common."""
+        """Number of examples that are in both splits."""
         return sum(
             max(0, min(stop, end) - max(start, begin))
             for split, start, stop in self.ranges(one)
@@ -42,10 +42,10 @@ class Splits:
         )
 
     def ranges(self, spec: str) -> list[tuple[str, int, int]]:
-        """The parts of a split string: each a split's name, its first example, and the one after its last.
+        """Converts a split string to ranges: name of the split, first example, and the example after the last.
 
         Raises:
-            DataError: an unknown split, a slice outside it, or none left.
+            DataError: the split is unknown, or a slice is outside it or empty.
         """
         import tensorflow_datasets as tfds
 

@@ -1,7 +1,7 @@
-"""The sample stream: which examples each step sees, a pure function of (key, step).
+"""The sample stream: chooses the examples of each step, as a pure function of (key, step).
 
-Consecutive batches of consecutive permutations, one an epoch, so that a batch may straddle two epochs,
-and no example is dropped or seen twice in one.
+Each epoch has a new permutation of the examples. The permutations follow one another and are cut into batches. So a
+batch may contain the end of one epoch and the start of the next, and each epoch has every example exactly once.
 """
 
 from typing import NamedTuple
@@ -17,19 +17,19 @@ class Window(NamedTuple):
     orders: jax.Array
 
     def batch(self, step: jax.Array, batch_size: int) -> jax.Array:
-        """int32 [batch_size]: the examples of a step that lies in the window."""
+        """Indices of the examples of a step, int32 [batch_size]. All of them must be in the window."""
         size = self.orders.shape[1]
         positions = step * batch_size + jnp.arange(batch_size)
         return self.orders[positions // size - self.epoch, positions % size]
 
 
 def window(key: jax.Array, step: jax.Array, batch_size: int, size: int) -> Window:
-    """The epoch in which `step` begins, and the next; `size` examples an epoch, at least a batch."""
+    """The epoch in which `step` begins, and the next one. `size` is the number of examples, at least `batch_size`."""
     epoch = step * batch_size // size
     orders = [jax.random.permutation(jax.random.fold_in(key, epoch + i), size) for i in range(2)]
     return Window(epoch, jnp.stack(orders))
 
 
 def window_end(step: int, batch_size: int, size: int) -> int:
-    """The step after the last one that the window at `step` holds whole."""
+    """The step after the last step whose whole batch is in the window at `step`."""
     return (step * batch_size // size + 2) * size // batch_size
