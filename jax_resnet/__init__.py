@@ -11,7 +11,7 @@ __version__ = '0.1.0'
 
 
 def load(path: str | Path, config: Mapping[str, Any] | None = None) -> 'Trained':
-    """A trained network, of a run folder or a file of weights, ready to use. See `training.trained.load`."""
-    from jax_resnet.training import trained  # heavy: importing jax_resnet.models needs none of it
+    """Loads a trained network from a run folder or a file of weights. See `training.trained.load`."""
+    from jax_resnet.training import trained  # a slow import that jax_resnet.models does not need
 
     return trained.load(path, config)

@@ -1,4 +1,4 @@
-"""What the commands share: which messages are shown, and how errors end."""
+"""Functions that all commands share: they set up logging and report errors."""
 
 import argparse
 import ast
@@ -15,7 +15,7 @@ from jax_resnet import files, signals
 from jax_resnet.errors import ConfigError, UserError
 
 FEWEST_OPEN_FILES = 64
-"""That the system must allow at once; a run takes some 30."""
+"""Minimum limit of open files. A run opens about 30."""
 
 CONFIG_HELP = (
     'Of a file of weights without a card, network and preprocessing are taken from --config=FILE, whose fields '
@@ -26,11 +26,11 @@ CONFIG_HELP = (
 def with_config(
     parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, dict[str, Any] | None], None]
 ) -> int:
-    """Runs a command that may be given a config beside its own arguments; returns its exit code.
+    """Runs a command that takes an optional config beside its own arguments. Returns its exit code.
 
     Args:
-        parser: of the other arguments.
-        command: takes these, and the config, complete and checked, or None.
+        parser: parser of the command's own arguments.
+        command: takes these arguments, and the config, complete and checked, or None.
     """
     from jax_resnet.config import loader
 
@@ -49,18 +49,18 @@ def with_config(
 
 
 def run(command: Callable[[], None], debug: bool = False) -> int:
-    """Runs a command; returns its exit code, 0 or an error's. Ctrl-C and SIGTERM end the process: see `signals`.
+    """Runs a command. Returns 0 or the exit code of an error. Ctrl-C and SIGTERM end the process: see `signals`.
 
     Args:
-        command: prints what it has to say, and raises UserError for what the user can mend.
-        debug: raise it, with its traceback, instead of printing its line.
+        command: prints its results, and raises UserError for problems that the user can fix.
+        debug: raise errors with their traceback instead of printing one line.
     """
     logging.basicConfig(format='%(message)s')
     logging.getLogger('jax_resnet').setLevel(logging.INFO)
-    for name in ('absl', 'asyncio', 'orbax'):  # what they report, we raise
+    for name in ('absl', 'asyncio', 'orbax'):  # our own errors report the same problems
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'):  # a terminal of another alphabet is no reason to stop
+        if hasattr(stream, 'reconfigure'):  # the terminal may not support all characters
             stream.reconfigure(errors='backslashreplace')
     is_main = threading.current_thread() is threading.main_thread()
     try:
@@ -78,21 +78,21 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
             raise
         print(f'error: out of memory ({" ".join(str(e).split())[:150] or "MemoryError"})', file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output, such as head, has had enough
+    except BrokenPipeError:  # the reader of our output, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as e:  # of a name that is too long, a folder that may not be searched, an output that is full
+    except OSError as e:  # for example a name that is too long, no permission for a folder, a full disk
         if debug:
             raise
         what = 'the output' if e.filename is None else files.shown(e.filename)
         print(f'error: {what}: {e.strerror}', file=sys.stderr)
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it is not to be said again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids a second error at exit
         return 2
     return 0
 
 
 def _check_open_files() -> None:
-    """Raises ConfigError where so few files may be open at once that JAX or orbax would wait for ever."""
+    """Raises ConfigError if the limit of open files is so low that JAX or orbax would wait for ever."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -103,10 +103,10 @@ def _check_open_files() -> None:
 
 
 def list_files(folder: Path, flag: str, function: str) -> str:
-    """A line for each Python file of a folder that defines a function, with the first paragraph of its docstring.
+    """Lists the Python files in a folder that define `function`, each with the first paragraph of its docstring.
 
     Raises:
-        ConfigError: there is none; `flag` is what named the folder.
+        ConfigError: there is no such file. The message has `flag`, the option with the folder.
     """
     lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe(path, function))]
     if not lines:
@@ -116,7 +116,7 @@ def list_files(folder: Path, flag: str, function: str) -> str:
 
 
 def _describe(path: Path, function: str) -> str:
-    """The line of a file, or why it cannot be read; '' where it defines no such function."""
+    """The line for a file, or the reason why it cannot be read; '' if it does not define the function."""
     try:
         if not path.is_file():
             raise ValueError('no file')

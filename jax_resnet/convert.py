@@ -1,11 +1,11 @@
 """Converts weights between our names and PyTorch's: `python -m jax_resnet.convert resnet20.safetensors ours.npz`.
 
-Reads and writes .safetensors and .npz, which hold arrays alone; a PyTorch pickle (.pth) can run code and is not read:
-`scripts/pth_to_safetensors.py` turns it into safetensors, where PyTorch is installed.
+Reads and writes .safetensors and .npz, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
+`scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
-PyTorch's tensors do not tell their network: its shortcut, say. Where the source tells it, by its run folder, its card
-or its header, or --config=FILE does, the header of a .safetensors file that is written tells it, too; and what a
-PyTorch network of the style asked for cannot be is refused.
+Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
+folder, card or header, or from --config=FILE. Then the header of a written .safetensors file describes it, too, and a
+network that has no PyTorch network of the requested style is refused.
 """
 
 from jax_resnet import signals
@@ -36,7 +36,7 @@ from jax_resnet.training.trained import described
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.convert', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -63,7 +63,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
     told = _told(source, config, variables)
     try:
         if told and options.to != 'ours' and not options.force:
-            check_style(told[1], options.to)  # --force writes the names nevertheless
+            check_style(told[1], options.to)  # --force skips this check
         arrays = flat(variables) if options.to == 'ours' else models.to_pytorch(variables, options.to)
     except ValueError as e:
         way = (
@@ -82,7 +82,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
             f'{shown(source)} does not say its network: that its shortcut and order are those of whoever takes '
             f'{shown(target)} is your word; --config=FILE tells them'
         )
-    elif told[0] is config and not options.card:  # with a card, `described` has said it
+    elif told[0] is config and not options.card:  # with a card, `described` has printed it
         print(f'{shown(source)} {on_trust(told[1])}')
     if told is not None and options.to != 'ours' and options.force:
         print(f'--force: names alone; a network of style {options.to} may compute something else')
@@ -91,7 +91,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
 def _told(
     source: str, config: dict[str, Any] | None, variables: dict[str, Any]
 ) -> tuple[dict[str, Any], models.ResNet] | None:
-    """The network that the source or the config tells; ConfigError where they differ, or the arrays are of another."""
+    """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
     found = known(source)
     if config is None:
         return found

@@ -1,30 +1,30 @@
-"""Errors whose message is one line for the user; a command prints it and exits with the error's code."""
+"""Errors with a message of one line for the user. A command prints it and exits with the error's code."""
 
 
 class UserError(Exception):
-    """What the user can mend: the message names the field or file, the value, and what is allowed."""
+    """A problem that the user can fix. The message says the field or file, its value, and the allowed values."""
 
     exit_code = 2
 
 
 class ConfigError(UserError, ValueError):
-    """A config, or another argument, that cannot be."""
+    """A config or another argument is not valid."""
 
 
 class DataError(UserError):
-    """Data that is missing, unreadable or not what was asked for."""
+    """Data is missing, unreadable, or not the requested data."""
 
 
 class InputError(DataError):
-    """Pictures that could not be read or decoded when a run came to them; its state is from before."""
+    """A run could not read or decode a picture that it needed. Its state is from before this batch."""
 
 
 class Diverged(UserError):
-    """The loss, or its gradient, became infinite or not a number."""
+    """The loss or its gradient became infinite or NaN."""
 
 
 class Stopped(UserError):
-    """A run was asked to stop, and has saved its state; `signal` is the signal's number."""
+    """A signal stopped a run, and the run has saved its state. `signal` is the signal's number."""
 
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)

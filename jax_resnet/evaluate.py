@@ -13,11 +13,11 @@ from typing import Any
 from jax_resnet import command_line
 
 MOST_CLASSES, HARDEST = 100, 20
-"""Classes whose errors are all told; and, where there are more, how many of them are."""
+"""With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.evaluate', description='Evaluates a network on any split.'
     )
@@ -55,7 +55,7 @@ def _evaluate(options: argparse.Namespace, config: dict[str, Any] | None) -> Non
 
 
 def _of_classes(errors: Mapping[str, float | None]) -> Iterator[str]:
-    """A line for each class; where there are many, for the hardest of them."""
+    """Yields a line for each class, or for the hardest classes if there are many."""
     shown = list(errors.items())
     if len(errors) > MOST_CLASSES:
         shown = sorted(shown, key=lambda item: -1 if item[1] is None else item[1], reverse=True)[:HARDEST]

@@ -28,7 +28,7 @@ PLATFORMS = ('cpu', 'cuda')
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.export', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def serialize(trained: 'jax_resnet.Trained') -> bytes:
-    """The function from uint8 images [batch, *image_shape] to float32 logits [batch, classes], for PLATFORMS."""
+    """Serializes the function from uint8 images [batch, *image_shape] to float32 logits [batch, classes]."""
     images = jax.ShapeDtypeStruct((*export.symbolic_shape('batch'), *trained.image_shape), jnp.uint8)
     function = jax.jit(lambda images: trained.model.apply(trained.variables, trained.preprocess(images)))
     return bytes(export.export(function, platforms=PLATFORMS)(images).serialize())

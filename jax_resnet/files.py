@@ -1,4 +1,4 @@
-"""Files that others may have made or changed: regular ones alone, whole or absent, and through no link."""
+"""Reads and writes files safely: only regular files, no partial files, and no symbolic links unless allowed."""
 
 import errno
 import os
@@ -10,26 +10,26 @@ from jax_resnet.errors import ConfigError
 
 
 def cache_folder() -> Path:
-    """`jax_resnet` in the folder that XDG_CACHE_HOME names, or in ~/.cache: decoded data and compiled programs."""
+    """The folder of decoded data and compiled programs: `jax_resnet` in XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'jax_resnet'
 
 
 def shown(path: str | Path) -> str:
-    """A path for a message of one line: quoted where it has a newline, or another character that does not print."""
+    """A path for a message of one line. Paths with newlines or other unprintable characters are quoted."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
 
 def open_file(path: Path, flags: int, follow: bool = False) -> int:
-    """A descriptor of a regular file; a pipe or a device is not waited for.
+    """Opens a regular file and returns its descriptor. Never blocks on a pipe or a device.
 
     Args:
-        path: of the file.
-        flags: of `os.open`.
+        path: path of the file.
+        flags: flags for `os.open`.
         follow: whether `path` may be a symbolic link.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: the file cannot be opened, or is not a regular file.
     """
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW), 0o666)
@@ -44,19 +44,19 @@ def open_file(path: Path, flags: int, follow: bool = False) -> int:
 
 
 def read(path: Path, follow: bool = False) -> bytes:
-    """The content of a regular file. Raises OSError where there is none."""
+    """Reads a regular file. Raises OSError if it does not exist or cannot be read."""
     with os.fdopen(open_file(path, os.O_RDONLY, follow), 'rb') as file:
         return file.read()
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file that is whole, or as it was before: the content goes to another name first.
+    """Writes a file atomically: writes the content to a draft file, and then renames the draft.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written. An old file is then unchanged.
     """
     draft = path.with_name(f'{path.name}.{os.getpid()}.draft')
-    draft.unlink(missing_ok=True)  # somebody's link
+    draft.unlink(missing_ok=True)  # somebody may have made a link there
     descriptor = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, 'wb') as file:
@@ -71,7 +71,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Adds to a file; on disk when this returns. Raises OSError where that cannot be."""
+    """Appends to a file, and returns when the content is on disk. Raises OSError if it cannot be written."""
     with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 'ab') as file:
         file.write(content)
         file.flush()
@@ -79,7 +79,7 @@ def append(path: Path, content: bytes) -> None:
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """A folder in another, which may be missing. Raises ConfigError where it is a symbolic link."""
+    """Path of a folder in another folder. It may be missing. Raises ConfigError if it is a symbolic link."""
     path = folder / name
     if path.is_symlink():
         raise ConfigError(f'{shown(path)}: must be a folder; it is a symbolic link, which is not followed')

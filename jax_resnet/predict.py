@@ -1,4 +1,4 @@
-"""Names what is in images: `python -m jax_resnet.predict runs/resnet20_cifar10/seed0 cat.png dog.jpg`."""
+"""Predicts the classes of images: `python -m jax_resnet.predict runs/resnet20_cifar10/seed0 cat.png dog.jpg`."""
 
 from jax_resnet import signals
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.predict', description='Prints the five most likely classes of images, of any size.'
     )
@@ -41,17 +41,17 @@ def main() -> int:
 def read_image(
     path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', view: CentralView | None = None
 ) -> np.ndarray:
-    """An image file as the network takes it: scaled, and cut in the centre, to `image_shape`; grey if that says so.
+    """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
-        path: a file of one of FORMATS.
-        image_shape: (height, width, channels).
-        background: a colour, as Pillow names them, behind an image that is transparent in parts.
-        view: as evaluation sees pictures, where the network was trained on them.
+        path: a file in one of FORMATS.
+        image_shape: (height, width, channels). With one channel, the image becomes grey.
+        background: colour behind transparent regions, in Pillow's notation.
+        view: makes the view of evaluation, if the network was trained on pictures.
 
     Raises:
-        ConfigError: no such colour.
-        DataError: no such file, or no image.
+        ConfigError: the colour is unknown.
+        DataError: the file is missing or not an image.
     """
     height, width, channels = image_shape
     try:
@@ -65,7 +65,7 @@ def read_image(
             image.load()
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be read as an image ({_reason(e)})') from None
-    except (ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:  # what Pillow raises
+    except (ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:  # errors of Pillow
         raise DataError(f'{shown(path)}: cannot be read as an image ({e})') from None
     if view is not None:
         return view(np.asarray(image.convert('RGB')))
@@ -74,7 +74,7 @@ def read_image(
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """An image with 16 bits of grey in 8, to which convert() would clip it; others as they are."""
+    """Converts 16-bit grey images to 8 bits, as convert() would clip them. Returns other images unchanged."""
     if not image.mode.startswith('I'):
         return image
     grey = np.asarray(image)
@@ -85,7 +85,7 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _on(colour: tuple[int, ...], image: Image.Image, path: str | Path) -> Image.Image:
-    """An image on a colour, where it is transparent."""
+    """Puts a colour behind the transparent regions of an image."""
     if not image.has_transparency_data:
         return image
     image = image.convert('RGBA')

@@ -1,8 +1,8 @@
-"""What happens inside networks: `python -m jax_resnet.responses runs/resnet20_digits/seed0`.
+"""Measures the layers of networks: `python -m jax_resnet.responses runs/resnet20_digits/seed0`.
 
-For every 3x3 layer, in order and sorted by size, the standard deviation of its response (He et al. 2015, Figure 7), and
-the norm of the loss's gradient there: as data, OUT.json, and as pictures, OUT.svg and OUT.png. Each network is a run
-folder; a file of weights; or a config file, whose network is taken with its first weights.
+Writes the standard deviation of each 3x3 layer's response (He et al. 2015, Figure 7), and the norm of the loss's
+gradient there. OUT.json has the data. OUT.svg and OUT.png show the layers in order and sorted by size. Each network is
+a run folder, a file of weights, or a config file, whose network is measured with its initial weights.
 """
 
 from jax_resnet import signals
@@ -35,7 +35,7 @@ from jax_resnet.training.trained import load
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.responses', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
-    charts.altair()  # before the work, whether there is what draws
+    charts.altair()  # fails before the measurement if the chart packages are missing
     measured = [
         {'network': name, **_measure(name, options.initial, options.examples, options.data_dir, config)}
         for name in options.networks
@@ -72,9 +72,9 @@ def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> No
 def _measure(
     name: str, initial: bool, count: int, data_dir: str | None, of_weights: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The responses of a trained network, or of a config's, to the first `count` examples of its training split.
+    """Measures a trained network, or the network of a config, on the first `count` examples of its training split.
 
-    Weights without a card are of the config `of_weights`.
+    For weights without a card, `of_weights` is the config.
     """
     is_trained, stated = True, None
     if Path(name).is_dir():

@@ -20,13 +20,13 @@ from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 
 STUDY = 'configs/studies/figure6_2015.py'
-"""The rows of the README's first table, be they measured or not."""
+"""The study with the rows of the README's first table, measured or not."""
 
 CURVES = Path('results', 'curves')
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code."""
+    """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.results', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -104,12 +104,12 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def cards() -> list[Path]:
-    """Of the published weights."""
+    """Cards of the published weights."""
     return sorted(Path('results', 'weights').glob('**/*.json'))
 
 
 def made() -> list[Any]:
-    """What README.md tells: the paper's table, other configs as they stand, and configs with changed fields."""
+    """Makes the sections of README.md: the paper's table, other unchanged configs, and configs with changed fields."""
     if not Path(STUDY).is_file():
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index

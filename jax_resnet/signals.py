@@ -1,7 +1,8 @@
-"""SIGINT (Ctrl-C) and SIGTERM: a loop that saves its state heeds them; at any other time they end the process at once.
+"""Handles SIGINT (Ctrl-C) and SIGTERM. The training loop saves its state first; other code ends at once.
 
-Python's handlers wait until a call into the compiler returns, minutes perhaps. So outside of such a loop there are
-none: the operating system ends the process, and what was saved is continued.
+Python runs signal handlers only when a call into the compiler returns, which can take minutes. So outside the training
+loop no handler is installed, and the operating system ends the process. The next start continues from the last
+checkpoint.
 """
 
 import contextlib
@@ -17,9 +18,9 @@ _HELD = 'JAX_RESNET_SIGINT_IS_HELD'
 
 
 def end_at_once() -> None:
-    """From here on SIGINT ends the process without a traceback, as SIGTERM does; one that was ignored stays so.
+    """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    To be called by a main program, before it imports what is heavy. It lets in one that `hold_back` has held.
+    A main program calls this before its slow imports. A SIGINT that `hold_back` has blocked is delivered.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -27,15 +28,15 @@ def end_at_once() -> None:
 
 
 def let_in() -> None:
-    """Lets in a SIGINT that `hold_back` has held."""
+    """Unblocks SIGINT after `hold_back`. A pending SIGINT is then delivered."""
     if os.environ.pop(_HELD, None) and hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def hold_back() -> None:
-    """Holds SIGINT until the program that this process becomes by `exec` calls `let_in`.
+    """Blocks SIGINT until the program that this process starts with `exec` calls `let_in`.
 
-    Meanwhile Python starts, and would answer it with a traceback.
+    Without this, a SIGINT while Python starts would print a traceback.
     """
     if hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
@@ -44,7 +45,7 @@ def hold_back() -> None:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """As `end_at_once`, for a while."""
+    """Calls `end_at_once`, and restores the old handler at the end of the context."""
     before = signal.getsignal(signal.SIGINT)
     end_at_once()
     try:
@@ -54,10 +55,10 @@ def ending_at_once() -> Iterator[None]:
 
 
 class StopSignals:
-    """While entered, the first SIGINT or SIGTERM is noted, for a loop to heed; the next ends the process at once.
+    """A context that records the first SIGINT or SIGTERM, for a loop to check. The next one ends the process at once.
 
     Attributes:
-        received: the signal's number, once there is one.
+        received: number of the first signal; None before it.
     """
 
     def __init__(self) -> None:

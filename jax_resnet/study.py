@@ -1,7 +1,7 @@
 """Runs a study: `python -m jax_resnet.study --study=configs/studies/learning_rate.py --seeds=0,1,2`.
 
-What is finished is left alone, what was stopped goes on, what is missing is trained; a run that fails is named, and
-the others go on. The same command continues a study that was stopped. `python -m jax_resnet.report` reports on it.
+Finished runs are kept, stopped runs are continued, and missing runs are trained. If a run fails, the error names it and
+the others go on. The same command continues a stopped study. `python -m jax_resnet.report` reports on it.
 """
 
 from jax_resnet import signals
@@ -21,13 +21,13 @@ from jax_resnet.errors import ConfigError, Stopped, UserError
 
 
 class SomeFailed(UserError):
-    """Runs of the study failed; the others are finished."""
+    """Some runs of the study failed. The others are finished."""
 
     exit_code = 1
 
 
 def main() -> int:
-    """Runs the command line; returns its exit code: 0, 1 where runs failed, 2, or 128 + the signal for a stop."""
+    """Runs the command line and returns its exit code: 0, 1 if runs failed, 2, or 128 + the signal for a stop."""
     description, _, more = (__doc__ or '').partition('\n\n')
     parser = argparse.ArgumentParser(prog='python -m jax_resnet.study', description=description, epilog=more)
     parser.add_argument(
@@ -81,7 +81,7 @@ def _study(options: argparse.Namespace) -> None:
         return
     import jax
 
-    jax.config.update('jax_platforms', 'cpu')  # here: the GPUs are for the runs, which are processes of their own
+    jax.config.update('jax_platforms', 'cpu')  # the GPUs are for the runs, which are separate processes
     from jax_resnet import files, studies
     from jax_resnet.runs import find
     from jax_resnet.studies import reading
