@@ -4,8 +4,8 @@ Reads and writes .safetensors and .npz, which contain only arrays. A PyTorch pic
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
 Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
-folder, card or header, or from --config=FILE. Then the header of a written .safetensors file describes it, too, and a
-network that has no PyTorch network of the requested style is refused.
+folder, card or header, or from --config=FILE. Then the header of a written .safetensors file describes it, too, and
+the command refuses a network that differs from PyTorch's networks of the requested style.
 """
 
 from jax_resnet import signals

@@ -12,7 +12,7 @@ _ABBREVIATIONS = {
     'layers': 'depth',
     'steps': 'train_for',
 }
-"""Common names for fields that are not their initials (lr, bs and wd are initials)."""
+"""Common abbreviations that are not initials of a field's words, unlike lr, bs and wd."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

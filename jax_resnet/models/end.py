@@ -62,7 +62,7 @@ def average_pool(x: jax.Array, size: int) -> jax.Array:
     wide = jnp.promote_types(x.dtype, jnp.float32)
     if wide != x.dtype:
         # Rounds the map to its own dtype again, which changes no value. Without this rounding, jaxlib 0.11.2 to 0.12
-        # returns NaN as the mean of a bfloat16 map, if XLA fuses the mean with the operations before it.
+        # returns NaN as the mean of a bfloat16 map, if the compiler fuses the mean with the operations before it.
         rounded = jnp.finfo(x.dtype)
         x = jax.lax.reduce_precision(x.astype(wide), rounded.nexp, rounded.nmant)
     return x.reshape(batch, size, height // size, size, width // size, channels).mean((2, 4), dtype=wide)

@@ -134,7 +134,7 @@ class Uniform:
 
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """The permutation of an epoch, int32 [size]. It sorts raw random numbers, which NumPy never changes."""
+    """The permutation of an epoch, int32 [size]. Sorts raw random numbers, as NumPy never changes these."""
     with _one_at_a_time:
         return _order(seed, epoch, size)
 
