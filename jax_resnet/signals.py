@@ -1,8 +1,8 @@
-"""Handles SIGINT (Ctrl-C) and SIGTERM. The training loop saves its state first; other code ends at once.
+"""Handles SIGINT (Ctrl-C) and SIGTERM. A loop inside `StopSignals` can stop cleanly; other code ends at once.
 
-Python runs signal handlers only when a call into the compiler returns, which can take minutes. So outside the training
-loop no handler is installed, and the operating system ends the process. The next start continues from the last
-checkpoint.
+Python runs a signal handler only after a call into the compiler returns, which can take minutes. So outside
+`StopSignals` no handler is installed, and the operating system ends the process. The next start continues from the
+last checkpoint.
 """
 
 import contextlib
