@@ -25,12 +25,14 @@ _EXTEND_FROM = flags.DEFINE_string(
     'extend-from', None, "A shorter run's folder: a longer run begins with its last checkpoint; the original stays."
 )
 _COORDINATOR = flags.DEFINE_string(
-    'coordinator', None, 'HOST:PORT of process 0, where several processes train one run without Slurm or Open MPI.'
+    'coordinator', None, 'HOST:PORT of process 0, if several processes train one run without Slurm.'
 )
-_PROCESSES = flags.DEFINE_integer('processes', None, 'How many processes there are; with --coordinator.')
+_PROCESSES = flags.DEFINE_integer(
+    'processes', None, 'The number of processes; with --coordinator. 1: one alone, also within Slurm.'
+)
 _PROCESS = flags.DEFINE_integer('process', None, 'Which of them this one is, from 0; with --coordinator.')
-_JOIN_TIMEOUT = flags.DEFINE_float('join_timeout', 300.0, 'Seconds in which all processes must have come.')
-_PATIENCE = flags.DEFINE_float('patience', 60.0, 'Seconds without a sign of a process after which it is missing.')
+_JOIN_TIMEOUT = flags.DEFINE_float('join_timeout', 300.0, 'Seconds to wait for all processes at the start.')
+_PATIENCE = flags.DEFINE_float('patience', 60.0, 'A process counts as missing after this many seconds of silence.')
 _PROFILE = flags.DEFINE_bool('profile', False, 'Write a trace of a few steps to the run folder.')
 flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 

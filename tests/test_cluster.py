@@ -53,7 +53,7 @@ def test_the_script_of_the_documentation_is_requeued_and_finishes(slurm: Path, t
     changes = {
         '--ntasks-per-node=8': '--ntasks-per-node=1',
         '. .venv/bin/activate\n': begin,
-        'srun python': f'srun {sys.executable}',
+        'python main.py': f'{sys.executable} main.py',
         '--config=configs/goyal_imagenet.py:4096 --config.dataset.manual_dir=DIR': ' '.join(
             [*(f"'{word}'" for word in SMALL), '--config.train_for="120 steps"', f'--workdir={tmp_path / "run"}']
         ),

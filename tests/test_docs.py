@@ -101,8 +101,15 @@ SHELL: dict[str, list[str] | None] = {
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
     'python -m jax_resnet.study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
-    '--slurm=slurm_partition=gpu --slurm=timeout_min=1440': None,
+    '--slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
     'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
+    # tests/test_extend.py has these five, with the files of their page
+    'python main.py --config=configs/large_batch_digits.py': None,
+    'python -m jax_resnet.study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,
+    'python -m jax_resnet.report runs/studies/label_smoothing-0,0.1 --out=runs/smoothing.html': None,
+    'python main.py --config=configs/large_batch_digits.py --config.dataset.name=shapes --config.model.num_classes=2':
+        None,
+    'python main.py --config=configs/large_batch_digits.py --config.model.shortcut=learned_scaling': None,
     'python -m jax_resnet.results add runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results table': [],

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import time
 import zlib
 from collections.abc import Iterator
@@ -63,7 +64,10 @@ def _tidy(folder: Path) -> None:
     looked_at = folder / 'looked-at'
     last = looked_at.stat().st_mtime if looked_at.exists() else 0.0
     now = time.time()
-    entries = {entry: entry.stat() for entry in folder.glob('*-cache')}
+    entries: dict[Path, os.stat_result] = {}
+    for entry in folder.glob('*-cache'):
+        with contextlib.suppress(FileNotFoundError):  # another process takes it out
+            entries[entry] = entry.stat()
     for entry, stat in list(entries.items()):
         is_new = stat.st_mtime > last - BEING_WRITTEN_SECONDS
         if is_new and now - stat.st_mtime > BEING_WRITTEN_SECONDS and not _is_whole(entry):

@@ -1,18 +1,17 @@
-"""How a program becomes one of several processes that train one run, and how it ends as such.
+"""How a program joins the other processes that train one run, and how it exits.
 
-Slurm and Open MPI say which process of how many this one is; without them, the command line does.
+Open MPI and Slurm say how many processes there are, and which one this is. Without them, the command line does.
 """
 
 import atexit
 import contextlib
-import errno
 import logging
 import os
 import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jax_resnet.backend.gpus import find_gpus
@@ -32,8 +31,8 @@ class Place:
         address: HOST:PORT of the coordinator, in process 0.
         count: of the processes.
         index: of this one, from 0.
-        of_host: how many there are on this host.
-        index_on_host: of this one among these.
+        of_host: the number of processes on this host.
+        index_on_host: of this one among these, from 0.
     """
 
     address: str
@@ -44,42 +43,52 @@ class Place:
 
 
 def find(coordinator: str | None, count: int | None, index: int | None) -> Place | None:
-    """The place of this process; None: it is alone.
+    """Returns the place of this process, or None if it is alone: by its arguments, else by Open MPI or Slurm.
 
     Args:
-        coordinator: HOST:PORT, as the command line has it; count and index: likewise.
+        coordinator: HOST:PORT. Alone, it replaces the address that Open MPI or Slurm gives.
+        count, index: the number of processes, and of this one. A `count` of 1 is one process, also under Slurm.
 
     Raises:
-        ConfigError: some of the three without the others, or ones that cannot be.
+        ConfigError: some of the arguments without the others, or values that cannot be.
     """
-    given = {'--coordinator': coordinator, '--processes': count, '--process': index}
-    if all(value is None for value in given.values()):
-        return _of_slurm(os.environ) or _of_open_mpi(os.environ)
-    missing = ', '.join(name for name, value in given.items() if value is None)
-    if coordinator is None or count is None or index is None:
-        raise ConfigError(f'{missing}: must be given with {", ".join(given.keys() - set(missing.split(", ")))}')
-    if not re.fullmatch(r'\S+:\d{1,5}', coordinator) or not 0 < int(coordinator.rpartition(':')[2]) < 2**16:
+    if count == 1:
+        return None
+    if coordinator is not None and not _is_address(coordinator):
         raise ConfigError(f'--coordinator={coordinator}: must be HOST:PORT of process 0, such as node01:12345')
+    if count is None and index is None:
+        return _of_open_mpi(os.environ, coordinator) or _of_slurm(os.environ, coordinator)
+    given = {'--coordinator': coordinator, '--processes': count, '--process': index}
+    missing = [name for name, value in given.items() if value is None]
+    if coordinator is None or count is None or index is None:
+        others = ', '.join(name for name in given if name not in missing)
+        raise ConfigError(f'{", ".join(missing)}: must be given with {others}')
     if count < 1:
         raise ConfigError(f'--processes={count}: must be at least 1')
     if not 0 <= index < count:
         raise ConfigError(f'--process={index}: must be from 0 to {count - 1}, as there are {count} (--processes)')
-    return Place(coordinator, count, index) if count > 1 else None
+    return Place(coordinator, count, index)
 
 
-def _of_slurm(variables: Mapping[str, str]) -> Place | None:
-    """Of a task of `srun`. Its job's number gives the port."""
+def _is_address(text: str) -> bool:
+    match = re.fullmatch(r'(\[[^\s\]]+\]|[^\s:\[\]]+):(\d{1,5})', text)
+    return match is not None and 0 < int(match[2]) < 2**16
+
+
+def _of_slurm(variables: Mapping[str, str], coordinator: str | None) -> Place | None:
+    """The place of a task of `srun`. The number of its job gives the port."""
     count, nodes = int(variables.get('SLURM_STEP_NUM_TASKS', 1)), variables.get('SLURM_STEP_NODELIST', '')
-    first = re.match(r'([^,\[]+)(?:\[(\d+))?', nodes)
-    if count == 1 or first is None:
+    if count == 1 or not nodes:
         return None
+    first = re.split(r',(?![^\[]*\])', nodes)[0]  # from such as gpu[007-008,012],login
+    host = re.sub(r'\[(\w+)[^\]]*\]', r'\1', first)
+    port = 61440 + (int(variables['SLURM_JOB_ID']) + int(variables.get('SLURM_STEP_ID', 0))) % 4096
     of_nodes: list[int] = []  # from such as 8(x2),4
     for tasks, times in re.findall(r'(\d+)(?:\(x(\d+)\))?', variables.get('SLURM_STEP_TASKS_PER_NODE', '1')):
         of_nodes += [int(tasks)] * int(times or 1)
     node = int(variables.get('SLURM_NODEID', 0))
-    port = 61440 + (int(variables['SLURM_JOB_ID']) + int(variables.get('SLURM_STEP_ID', 0))) % 4096
     return Place(
-        f'{first[1]}{first[2] or ""}:{port}',
+        coordinator or f'{host}:{port}',
         count,
         int(variables['SLURM_PROCID']),
         of_nodes[node] if node < len(of_nodes) else 1,
@@ -87,19 +96,20 @@ def _of_slurm(variables: Mapping[str, str]) -> Place | None:
     )
 
 
-def _of_open_mpi(variables: Mapping[str, str]) -> Place | None:
-    """Of a process of `mpirun`, where Open MPI 4 gives the address of its own."""
+def _of_open_mpi(variables: Mapping[str, str], coordinator: str | None) -> Place | None:
+    """The place of a process of `mpirun`. Open MPI 4 gives the address of the host that `mpirun` was started on."""
     count = int(variables.get('OMPI_COMM_WORLD_SIZE', 1))
     if count == 1:
         return None
-    launcher = re.match(r'(\d+)\..*tcp6?://\[?([^,\]:]+)', variables.get('OMPI_MCA_orte_hnp_uri', ''))
-    if launcher is None:
-        raise ConfigError(
-            'this Open MPI gives no address: give --coordinator=HOST:PORT, --processes=$OMPI_COMM_WORLD_SIZE and '
-            '--process=$OMPI_COMM_WORLD_RANK'
-        )
+    uri = variables.get('OMPI_MCA_orte_hnp_uri', '')
+    found = re.search(r'tcp://([^,:]+)|tcp6://\[([^,\]]+)', uri)
+    if coordinator is None:
+        if found is None:
+            raise ConfigError('--coordinator: must be HOST:PORT of process 0, as this Open MPI gives no address')
+        port = 61440 + int(uri.partition('.')[0]) // 4096 % 4096
+        coordinator = f'{found[1]}:{port}' if found[1] else f'[{found[2]}]:{port}'
     return Place(
-        f'{launcher[2]}:{61440 + int(launcher[1]) // 4096 % 4096}',
+        coordinator,
         count,
         int(variables['OMPI_COMM_WORLD_RANK']),
         int(variables.get('OMPI_COMM_WORLD_LOCAL_SIZE', 1)),
@@ -109,15 +119,15 @@ def _of_open_mpi(variables: Mapping[str, str]) -> Place | None:
 
 @contextlib.contextmanager
 def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 60.0) -> Iterator[None]:
-    """Meanwhile this process is one of several, and is watched by them, as they are by it. Alone, nothing is done.
+    """Joins the other processes, and watches them while the block runs. If `place` is None, it does nothing.
 
-    All leave together: at the end, at a stop or where the run diverges. By another error this process ends alone, and
-    the others, which hear of it, end too. Where one is missing, the process ends here, by a line.
+    After success, a stop or divergence, all processes exit together. After another error, this process tells the
+    others, and they exit too. If a process is missing, this one prints a line and exits with code `watch.MISSING`.
 
     Args:
         place: of this process.
-        join_timeout: seconds in which all must have come.
-        patience: seconds that nothing may be heard from one of them.
+        join_timeout: seconds to wait for all processes at the start.
+        patience: the longest silence of a process, in seconds.
 
     Raises:
         ConfigError: process 0 cannot be reached, its port is taken, or a time cannot be.
@@ -132,16 +142,16 @@ def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 6
     try:
         yield
     except (Stopped, Diverged):
-        _part(watch)
+        _shut_down_together(watch)
         raise
     except BaseException as e:
-        if isinstance(e, Exception) and not isinstance(e, UserError):
-            watch.suspect()  # JAX's errors of a broken connection have no class of their own
-        code = e.exit_code if isinstance(e, UserError) else 1
+        if isinstance(e, Exception) and not isinstance(e, UserError | OSError | MemoryError):
+            watch.wait_for_verdict()  # JAX's errors of a broken connection have no class of their own
+        code = e.exit_code if isinstance(e, UserError) else 2 if isinstance(e, OSError | MemoryError) else 1
         watch.announce(code, ' '.join(str(e).split()) or type(e).__name__)
-        atexit.register(_leave, watch.leave, code)
+        atexit.register(_exit_alone, watch, code)
         raise
-    _part(watch)
+    _shut_down_together(watch)
 
 
 def _join(place: Place, join_timeout: float, patience: float) -> Watch:
@@ -174,20 +184,25 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
     )
     if place.index:
         logging.getLogger('jax_resnet').setLevel(logging.WARNING)  # process 0 tells how the run is
+    if jax.default_backend() != 'cpu':
+        # One that finds its program in a cache of its own would not tune kernels, and others would wait for that.
+        jax.config.update('jax_compilation_cache_dir', None)
     watches.append(Watch(processes.client(), place.address, place.index, place.count, patience))
     watches[0].start()
     return watches[0]
 
 
 def _reach(place: Place, end: float) -> None:
-    """Raises ConfigError where process 0 cannot be reached until then, or cannot have its port: JAX would abort."""
+    """Raises ConfigError if process 0 cannot be reached until `end`, or if its port is taken. JAX would abort."""
     host, _, port = place.address.rpartition(':')
     if place.index == 0:
         try:
-            socket.create_server(('', int(port)), family=socket.AF_INET6, dualstack_ipv6=True).close()
+            if socket.has_dualstack_ipv6():
+                socket.create_server(('', int(port)), family=socket.AF_INET6, dualstack_ipv6=True).close()
+            else:
+                socket.create_server(('', int(port))).close()
         except OSError as e:
-            if e.errno != errno.EAFNOSUPPORT:
-                raise ConfigError(f'process 0: cannot listen at {place.address} ({e.strerror})') from None
+            raise ConfigError(f'process 0: cannot listen at {place.address} ({e.strerror})') from None
         return
     while True:
         try:
@@ -203,30 +218,31 @@ def _reach(place: Place, end: float) -> None:
 
 
 def _own_gpus(place: Place, gpus: Sequence[str]) -> list[int] | None:
-    """Which of the GPUs that are visible are this process's, by their places; None: all.
+    """Returns the positions of this process's GPUs among those that it sees, or None for all.
 
-    Processes of one host share its GPUs evenly, unless each sees but its own.
+    The processes of a host share its GPUs evenly, unless each process sees its own GPUs only.
     """
-    each = len(gpus) // place.of_host
-    if place.of_host == 1 or not each or 'SLURM_GPUS_PER_TASK' in os.environ:
+    each, on_host = len(gpus) // place.of_host, int(os.environ.get('SLURM_GPUS_ON_NODE', 0))
+    if place.of_host == 1 or not each or 'SLURM_GPUS_PER_TASK' in os.environ or len(gpus) < on_host:
         return None
     return list(range(place.index_on_host * each, (place.index_on_host + 1) * each))
 
 
-def _part(watch: Watch) -> None:
-    """All leave together."""
+def _shut_down_together(watch: Watch) -> None:
     import jax
 
     from jax_resnet.backend import processes
 
-    processes.meet('the end')
+    processes.barrier('the end')
     watch.stop()
     jax.distributed.shutdown()
 
 
-def _leave(leave: Callable[[], None], code: int) -> None:
-    """Ends the process without JAX's farewell, for which it would wait for the others."""
-    leave()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+def _exit_alone(watch: Watch, code: int) -> None:
+    """Ends the process without JAX's own shutdown, which would wait for the others."""
+    try:
+        watch.wait_until_heard()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

@@ -3,7 +3,9 @@
 Where JAX's coordinator is gone, they print a stack trace and abort the process, whatever Python does meanwhile.
 """
 
+import contextlib
 import ctypes
+import logging
 import os
 import re
 import signal
@@ -13,14 +15,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-NOISE = re.compile(rb'\[Gloo\] Rank|[EWI]\d{4} .*(coordination_service|preemption)')
-"""Begins of lines that say what the watch says, or nothing that matters."""
+GLOO = re.compile(rb'\[Gloo\] Rank|peer ranks|\d+ is connected to')
+"""Parts of gloo's lines, which are dropped: they list its connections. Threads write them into each other."""
+
+NOISE = re.compile(rb'[EWI]\d{4} .*(coordination_service|preemption)')
+"""The first lines of log entries that are dropped: the watch reports the same."""
 
 FATAL = re.compile(rb'F\d{4} .*JAX distributed service')
-"""The begin of what they print before they abort, as the coordinator is gone."""
+"""The first line of the entry that JAX logs before it aborts because the coordinator is gone."""
 
-LOGGED = re.compile(rb'[EWIF]\d{4} |\[Gloo\]')
-"""The begin of an entry, which may have more lines."""
+LOGGED = re.compile(rb'[EWIF]\d{4} ')
+"""The prefix of a log entry, which may have more lines."""
 
 _SECONDS_TO_READ = 0.3
 
@@ -44,6 +49,9 @@ class NativeOutput:
         for number in (1, 2):
             os.dup2(writer, number)
         os.close(writer)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stderr)
         threading.Thread(target=self._forward, args=(reader,), daemon=True, name='native output').start()
         self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)  # lives as long as the process
         libc: Any = ctypes.CDLL(None)
@@ -61,8 +69,11 @@ class NativeOutput:
         if LOGGED.match(line):
             self._is_fatal = self._is_fatal or bool(FATAL.match(line))
             self._is_noise = bool(NOISE.match(line))
-        if not self._is_fatal and not self._is_noise:
-            os.write(self._error, line + b'\n')
+        if not self._is_fatal and not self._is_noise and not GLOO.search(line):
+            rest = line + b'\n'
+            with contextlib.suppress(OSError):  # a log that is full must not stop the libraries
+                while rest:
+                    rest = rest[os.write(self._error, rest) :]
 
     def _abort(self, number: int) -> None:
         """In the thread that aborts, which holds nothing of Python's."""

@@ -1,16 +1,18 @@
-"""The processes of a run: what they agree on, and what each has its share of.
+"""What the processes of a run tell each other, and what each has its share of. `joining` makes a program one of them.
 
-One process agrees with itself: nothing is computed or imported. `joining` makes a program one of several processes.
+With one process, nothing here computes anything.
 """
 
+from functools import cache
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def is_first() -> bool:
-    """Whether this is process 0, the one that writes and prints."""
+    """Whether this is process 0, which writes the run folder and prints."""
     return bool(jax.process_index() == 0)
 
 
@@ -19,51 +21,73 @@ def are_several() -> bool:
     return bool(jax.process_count() > 1)
 
 
-def agreed(*numbers: int) -> np.ndarray:
-    """What each process gave, int32 [processes, numbers]. All processes must call it at the same point."""
-    return gathered(np.array([numbers], np.int32), jax.process_count())
+def gather_numbers(*numbers: int) -> np.ndarray:
+    """Returns the numbers of each process, int32 [processes, numbers]. All processes must call it at the same point."""
+    return gather_rows(np.array([numbers], np.int32), jax.process_count())
 
 
-def of_first(number: int) -> int:
-    """What process 0 gave. All processes must call it at the same point."""
-    return int(agreed(number)[0, 0])
+def from_first(number: int) -> int:
+    """Returns the number that process 0 gives. All processes must call it at the same point."""
+    return int(gather_numbers(number)[0, 0])
 
 
 def share(size: int, index: int | None = None) -> range:
-    """Of `size` rows, those of a process, this one by default: consecutive, and in each as many, but for one."""
+    """Returns the rows of one process (by default this one). Shares are consecutive, and equal in size but for one."""
     index, count = jax.process_index() if index is None else index, jax.process_count()
     return range(size * index // count, size * (index + 1) // count)
 
 
-def gathered(rows: np.ndarray, size: int) -> np.ndarray:
-    """The rows of all processes, [size, ...], from each one's `share(size)`, bit for bit."""
+def gather_rows(rows: np.ndarray, size: int) -> np.ndarray:
+    """Returns the rows of all processes, [size, ...], bit for bit. All processes must call it at the same point.
+
+    Args:
+        rows: of this process, which has `share(size)`.
+        size: the number of rows of all processes.
+    """
     if not are_several():
         return rows
-    from jax.experimental import multihost_utils
-
     shares = [share(size, index) for index in range(jax.process_count())]
     padded = np.zeros((max(map(len, shares)), *rows.shape[1:]), rows.dtype)
     padded[: len(rows)] = rows
     as_bytes = np.frombuffer(padded.tobytes(), np.uint8)  # JAX would round float64
-    found: Any = multihost_utils.process_allgather(as_bytes)
-    every = np.ascontiguousarray(found).view(rows.dtype).reshape(len(shares), *padded.shape)
+    every = np.ascontiguousarray(_gather(as_bytes)).view(rows.dtype).reshape(len(shares), *padded.shape)
     return np.concatenate([of_one[: len(its)] for of_one, its in zip(every, shares, strict=True)])
 
 
-def meet(where: str) -> None:
-    """Waits until all processes are here, however long they take; the devices are not needed.
+def barrier(name: str) -> None:
+    """Waits until all processes are here, however long that takes. The devices take no part.
 
     Args:
-        where: the name of the point, which no other has.
+        name: of this point in the program; each name is used once.
     """
     if are_several():
-        client().wait_at_barrier(f'jax_resnet/{where}', 1000 * 24 * 60 * 60)
+        client().wait_at_barrier(f'jax_resnet/{name}', 1000 * 24 * 60 * 60)
 
 
 def client() -> Any:
-    """JAX's connection to what all processes know: keys with values, and barriers."""
+    """Returns JAX's connection to its coordinator, which holds keys with values, and barriers."""
     from jax._src import distributed
 
     found = distributed.global_state.client
     assert found is not None
     return found
+
+
+def _gather(array: np.ndarray) -> np.ndarray:
+    """Returns the arrays of all processes, [processes, ...]. Each process takes part with one device."""
+    devices, copy = _copying()
+    own = jax.device_put(array[None], devices[jax.process_index()])
+    sharding = NamedSharding(Mesh(np.array(devices), ('process',)), PartitionSpec('process'))
+    whole = jax.make_array_from_single_device_arrays((len(devices), *array.shape), sharding, [own])
+    return np.asarray(copy(whole))
+
+
+@cache
+def _copying() -> tuple[list[jax.Device], Any]:
+    """Returns the first device of each process, and a program that copies an array to all of these."""
+    first: dict[int, jax.Device] = {}
+    for device in jax.devices():
+        first.setdefault(device.process_index, device)
+    devices = [first[index] for index in range(jax.process_count())]
+    everywhere = NamedSharding(Mesh(np.array(devices), ('process',)), PartitionSpec())
+    return devices, jax.jit(lambda x: x, out_shardings=everywhere)

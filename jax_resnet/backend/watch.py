@@ -1,7 +1,7 @@
-"""The watch of one process over the others: where one is missing, or has ended by an error, this one ends with a line.
+"""Each process watches the others. If one is missing or has failed, this process prints one line and exits.
 
-A step needs all processes: without it, the others would wait for ever, within a library that nothing interrupts.
-What they know of each other lies with JAX's coordinator, which runs in process 0.
+A training step needs all processes. Without one of them, the others would wait for ever within a library. The processes
+exchange signs of life through JAX's coordinator, which runs in process 0.
 """
 
 import os
@@ -9,72 +9,70 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 MISSING = 75
-"""The exit code where a process is missing: a failure for now, as in BSD's sysexits.h; the same command continues."""
+"""The exit code if a process is missing: EX_TEMPFAIL in BSD's sysexits.h. The same command continues the run."""
 
 PREFIX = 'jax_resnet/watch'
 
 SECONDS_BETWEEN_PULSES = 1.0
 
 SECONDS_AFTER_AN_ERROR = 10.0
-"""That nothing may be heard from a process, once its connection with the devices has broken."""
+"""The longest silence of a process after its connection with the devices has broken."""
 
 SECONDS_TO_LEAVE = 5.0
-"""That process 0 stays for, at most, so that the others read why it ends."""
+"""How long a process tries to tell the others that it exits; process 0 waits as long for them to hear it."""
+
+_CONTINUES = 'the same command continues from the last checkpoint'
 
 
 class Watch:
-    """Tells the others that this process is alive, and ends it where one of them is not. Two threads do.
+    """Tells the others that this process is alive, and ends it if one of them is not. Two threads do this.
 
     Args:
         client: JAX's connection to its coordinator.
-        address: of the coordinator.
-        index, count: of this process, and how many there are.
-        patience: seconds that nothing may be heard from a process.
+        address: HOST:PORT of the coordinator.
+        index, count: the number of this process, and how many processes there are.
+        patience: the longest silence of a process, in seconds.
     """
 
     def __init__(self, client: Any, address: str, index: int, count: int, patience: float) -> None:
         self._client, self._address, self._index, self._count = client, address, index, count
-        self._patience, self._stopped = patience, threading.Event()
-        now = time.monotonic()
-        self._heard = {other: ('', now) for other in range(count) if other != index}  # the last pulse, and when
-        self._answered = now
+        self._patience, self._stopped, self._exiting = patience, threading.Event(), threading.Lock()
+        self._pulses = dict.fromkeys((other for other in range(count) if other != index), '')
         self._hosts: dict[int, str] = {}
+        self._forgive()
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the two threads."""
         for action in (self._give_pulses, self._judge):
             threading.Thread(target=action, daemon=True, name='watch').start()
 
     def stop(self) -> None:
-        """Ends the watch: from here on, others may go."""
+        """Stops the watch. From then on the others may exit."""
         self._stopped.set()
 
-    def suspect(self) -> None:
-        """Waits for a verdict, after the devices' connection with a process has broken; returns where there is none."""
+    def wait_for_verdict(self) -> None:
+        """Waits until the watch finds a missing process, which ends this one. Returns if it finds none."""
         self._patience = min(self._patience, SECONDS_AFTER_AN_ERROR)
         if self._stopped.wait(self._patience + 3 * SECONDS_BETWEEN_PULSES):
-            time.sleep(2 * SECONDS_TO_LEAVE)  # it is given, and this process about to end
+            time.sleep(2 * SECONDS_TO_LEAVE)  # the process is about to exit
 
     def announce(self, code: int, line: str) -> None:
-        """Tells the others why this process ends, so that they end with it; the watch of this one is over."""
+        """Stops the watch, and tells the others why this process exits, so that they exit too."""
         self.stop()
-        self._end_all(code, f'{self._name(self._index)} has ended: {line}')
+        _in_time(lambda: self._end_all(code, f'{self._name(self._index)} has ended: {line}'))
 
-    def leave(self) -> None:
-        """Stays until the others have heard of it, where this process has the coordinator, but not for long."""
-        self._set(f'left/{self._index}', '')
-        alive = {other for other, (_, when) in self._heard.items() if self._answered - when < self._patience}
-        end = time.monotonic() + SECONDS_TO_LEAVE
-        while self._index == 0 and alive and time.monotonic() < end:
-            found = self._client.key_value_dir_get(f'{PREFIX}/left')
-            alive -= {int(name.rpartition('/')[2]) for name, _ in found}
-            time.sleep(0.1)
+    def wait_until_heard(self) -> None:
+        """In process 0, waits until the others have heard that it exits: the coordinator exits with it."""
+        _in_time(lambda: self._set(f'left/{self._index}', ''))
+        if self._index == 0:
+            _in_time(self._wait_for_others)
 
     def coordinator_is_gone(self) -> str:
-        """The line where JAX finds that its coordinator is."""
+        """Returns the line to print if JAX cannot reach its coordinator."""
         return f'process 0 ({self._address}) is missing; {_CONTINUES}'
 
     def _give_pulses(self) -> None:
@@ -84,7 +82,7 @@ class Watch:
             self._set(f'alive/{self._index}', f'{number} {host}')
             try:
                 found = self._client.key_value_dir_get(PREFIX)
-            except Exception:  # jaxlib's have no class of their own; where it goes on, `_judge` says so
+            except Exception:  # jaxlib's errors have no class of their own; `_judge` counts the seconds
                 found = None
             if found is not None and not self._stopped.is_set():
                 self._read({name.removeprefix(f'{PREFIX}/'): value for name, value in found})
@@ -92,35 +90,45 @@ class Watch:
 
     def _read(self, found: dict[str, str]) -> None:
         self._answered = now = time.monotonic()
-        for other, (before, _) in self._heard.items():
+        for other, before in self._pulses.items():
             pulse = found.get(f'alive/{other}', '')
             if pulse != before:
-                self._heard[other] = pulse, now
+                self._pulses[other], self._heard[other] = pulse, now
                 self._hosts[other] = pulse.partition(' ')[2]
         if 'end' in found:
             code, _, line = found['end'].partition(' ')
             self._exit(int(code), line)
 
     def _judge(self) -> None:
+        last = time.monotonic()
         while not self._stopped.wait(SECONDS_BETWEEN_PULSES / 4):
             now = time.monotonic()
+            if now - last > self._patience / 2:  # this process was suspended, and perhaps all were
+                self._forgive()
+            last = now
             if now - self._answered > self._patience:
                 self._exit(MISSING, self.coordinator_is_gone())
-            for other, (_, when) in self._heard.items():
+            for other, when in self._heard.items():
                 if self._answered - when > self._patience:
                     silence = f'nothing was heard from it for {now - when:.0f} s'
-                    self._end_all(MISSING, f'{self._name(other)} is missing: {silence}; {_CONTINUES}')
-                    self._answered = now  # what comes next is read from there
+                    line = f'{self._name(other)} is missing: {silence}; {_CONTINUES}'
+                    _in_time(lambda line=line: self._end_all(MISSING, line))  # type: ignore[misc]
+                    self._answered = time.monotonic()  # `_give_pulses` reads the end of all
+
+    def _forgive(self) -> None:
+        """Begins to count the seconds of silence anew."""
+        self._answered = time.monotonic()
+        self._heard = dict.fromkeys(self._pulses, self._answered)
 
     def _name(self, index: int) -> str:
-        host = self._hosts.get(index) or (socket.gethostname() if index == self._index else '')
+        host = socket.gethostname() if index == self._index else self._hosts.get(index, '')
         return f'process {index} of {self._count}' + (f' ({host})' if host else '')
 
     def _end_all(self, code: int, line: str) -> None:
-        """Tells all processes to end; the first that does is heard."""
+        """Tells all processes to exit. The first line that a process gives is the one that all print."""
         try:
             self._client.key_value_set(f'{PREFIX}/end', f'{code} {line}')
-        except Exception:  # as above; or there is an end already
+        except Exception:  # as above; or there is a line already
             return
 
     def _set(self, name: str, value: str) -> None:
@@ -129,18 +137,29 @@ class Watch:
         except Exception:  # as above
             return
 
+    def _wait_for_others(self) -> None:
+        alive = {other for other, when in self._heard.items() if self._answered - when < self._patience}
+        end = time.monotonic() + SECONDS_TO_LEAVE
+        while alive and time.monotonic() < end:
+            try:
+                found = self._client.key_value_dir_get(f'{PREFIX}/left')
+            except Exception:  # as above
+                return
+            alive -= {int(name.rpartition('/')[2]) for name, _ in found}
+            time.sleep(0.1)
+
     def _exit(self, code: int, line: str) -> None:
         """Ends this process at once: its main thread may wait within a library."""
-        if self._stopped.is_set():
+        if self._stopped.is_set() or not self._exiting.acquire(blocking=False):
             return
         self._stopped.set()
         print(line, file=sys.stderr, flush=True)
-        timer = threading.Timer(SECONDS_TO_LEAVE, os._exit, [code])  # where the network does not let it leave
-        timer.daemon = True
-        timer.start()
-        if code != MISSING or line != self.coordinator_is_gone():
-            self.leave()
+        self.wait_until_heard()
         os._exit(code)
 
 
-_CONTINUES = 'the same command continues from the last checkpoint'
+def _in_time(action: Callable[[], None]) -> None:
+    """Runs an action, but does not wait for it longer than SECONDS_TO_LEAVE: calls of JAX's client have no deadline."""
+    thread = threading.Thread(target=action, daemon=True, name='watch')
+    thread.start()
+    thread.join(SECONDS_TO_LEAVE)

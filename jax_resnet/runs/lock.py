@@ -1,7 +1,9 @@
 """The lock of a run folder: only one program at a time trains there. The system releases it when the program ends."""
 
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +11,8 @@ from pathlib import Path
 
 from jax_resnet import files
 from jax_resnet.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 PATIENCE = 1.0
 """How many seconds a start waits for the lock, because `is_held` also takes it for a moment."""
@@ -37,6 +41,11 @@ def held(folder: Path) -> Iterator[None]:
                         f'{files.shown(folder)}: another program trains here; wait, or name another --workdir'
                     ) from None
                 time.sleep(0.02)
+            except OSError as e:
+                if e.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+                    raise
+                _log.warning('%s: this file system has no locks; train there with one program only', folder)
+                break
         yield
     finally:
         os.close(descriptor)

@@ -131,7 +131,8 @@ class RunFolder:
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        self._write_json('environment.json', [*self.starts(), {'step': step, **environment}])
+        if self.writes:
+            self._write_json('environment.json', [*self.starts(), {'step': step, **environment}])
 
     def starts(self) -> list[dict[str, Any]]:
         """Returns what `record_start` wrote, one mapping for each start."""
@@ -173,8 +174,9 @@ class RunFolder:
 
     def cut_metrics(self, step: int) -> None:
         """Removes the lines after `step` from metrics.jsonl, because the run will write them again."""
-        kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
-        self._write('metrics.jsonl', ''.join(kept).encode())
+        if self.writes:
+            kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
+            self._write('metrics.jsonl', ''.join(kept).encode())
 
     def summary(self) -> dict[str, Any] | None:
         """Returns the summary of a finished run, else None."""

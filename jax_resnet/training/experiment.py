@@ -1,6 +1,7 @@
 """From a config to the parts that training and evaluation are made of, and the checks that need them together."""
 
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,12 +9,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+import jax_resnet
 from jax_resnet import backend, models
-from jax_resnet.backend import devices
+from jax_resnet.backend import devices, processes
 from jax_resnet.backend.base import Backend, Form
+from jax_resnet.config.completion import flatten
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
 from jax_resnet.config.network import network
@@ -161,6 +165,22 @@ class Experiment:
             return None
         split = self.config['dataset']['test']
         return protocol_evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
+
+    def check_same_in_all(self) -> None:
+        """Raises ConfigError if the processes would not train the same run. All processes must call it."""
+        source, dataset = self.input.source, self.config['dataset']
+        splits = [dataset[name] for name in ('train', 'validation', 'test')]
+        facts = {
+            'config': sorted(flatten(self.config).items()),
+            'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
+            'versions': (jax_resnet.__version__, jax.__version__, jax.lib.__version__),
+        }
+        found = processes.gather_numbers(*(zlib.crc32(repr(fact).encode()) >> 1 for fact in facts.values()))
+        for name, of_each in zip(facts, found.T, strict=True):
+            others = np.flatnonzero(of_each != of_each[0])
+            if len(others):
+                listed = ', '.join(map(str, others))
+                raise ConfigError(f'all processes must have the same {name}; other than in process 0: {listed}')
 
     def initial_state(self) -> TrainState:
         """The state before the first step, on the devices."""

@@ -59,12 +59,13 @@ def train(
     config = complete(config)
     with exactness.exact(config['precision']['matmul']) as options, memory.shortage_told():
         experiment = Experiment.of(config)
-        experiment.input.check_data()
         folder = RunFolder(workdir, writes=processes.is_first())
-        if not folder.exists():
+        if folder.writes:
+            experiment.input.check_data()
+        if folder.writes and not folder.exists():
             check_source(config['init_from'])
         with folder.errors_told():
-            finished = open_folder(folder, config)
+            finished = open_folder(folder, experiment)
             if finished is not None:
                 return finished
             with folder.locked():
@@ -110,6 +111,7 @@ class _Run:
 
     def _loop(self, profile: bool) -> dict[str, Any]:
         while True:
+            self.turns = 3 if profile else self.turns
             self._heed_stop()
             try:
                 if self._is_evaluation_due():
@@ -118,8 +120,6 @@ class _Run:
                     self._save()
                 if self.step == self.end:
                     return self._finish()
-                if profile:
-                    self.turns = 3
                 with trace(self.folder.path, self.progress.say) if profile else contextlib.nullcontext():
                     self._advance()
             except InputError as e:
@@ -151,7 +151,7 @@ class _Run:
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():
             evaluator.compile(self.experiment.on_own_devices(self.state.variables))
-        processes.meet('compiled')
+        processes.barrier('compiled')
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
@@ -220,7 +220,7 @@ class _Run:
 
     def _heed_stop(self) -> None:
         """Where a signal has asked for it, in any process, saves and raises Stopped; all go on by process 0's turns."""
-        signals, turns = processes.agreed(self.stop_signals.received or 0, self.turns).T
+        signals, turns = processes.gather_numbers(self.stop_signals.received or 0, self.turns).T
         number, self.turns = int(signals.max()), int(turns[0])
         if number:
             self._save()
@@ -233,7 +233,7 @@ class _Run:
             if name not in self.scores:  # this start had nothing left to train
                 self.scores[name] = self._score(evaluator)
         test = self.scores['test']
-        if self.folder.last_step() != self.end:
+        if self.folder.writes and self.folder.last_step() != self.end:
             self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
             self._add_line()
         protocol = self.experiment.protocol_evaluator()

@@ -4,8 +4,7 @@ import contextlib
 import secrets
 import shutil
 import time
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,36 +30,35 @@ MAY_DIFFER = ('train_for', 'keep_every', 'schedule.')
 """Fields, or groups, of the two configs; of the schedule, the learning rates up to the checkpoint are compared."""
 
 
-PATIENCE = 30.0
-"""Seconds in which a shared file system shows to other processes what the first has written."""
+PATIENCE = 90.0
+"""Seconds, more than NFS's 60, in which a shared file system shows to other processes what the first has written."""
 
 
-def open_folder(folder: RunFolder, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Opens a run folder, process 0 first; returns the summary, and shows it, where it holds the run, finished.
+def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | None:
+    """Opens a run folder, in process 0 first. Returns the summary, and prints it, if the run is finished.
 
     Raises:
-        ConfigError: as `RunFolder.open`; or processes have other configs, or do not see what process 0 writes.
+        ConfigError: as `RunFolder.open`; or the processes differ in their config, data or versions; or they do not
+            share the folder.
     """
-    digests = processes.agreed(zlib.crc32(repr(sorted(flatten_dict(config).items())).encode()) >> 1)
-    others = np.flatnonzero(digests != digests[0])
-    if len(others):
-        raise ConfigError(f'{folder.path}: processes {", ".join(map(str, others))} have another config than process 0')
+    processes.barrier('opened')  # one may have decoded or checked its data for long
+    experiment.check_same_in_all()
     if folder.writes:
-        folder.open(config)
+        folder.open(experiment.config)
     if processes.are_several():
-        token, end = processes.of_first(secrets.randbits(31)), time.monotonic() + PATIENCE
+        token, end = processes.from_first(secrets.randbits(31)), time.monotonic() + PATIENCE
         folder.write_token(token)
-        processes.of_first(0)  # it is written
+        processes.from_first(0)  # it is written
         while not folder.has_token(token) and time.monotonic() < end:
             time.sleep(0.2)
-        blind = np.flatnonzero(~processes.agreed(folder.has_token(token)).astype(bool))
+        blind = np.flatnonzero(~processes.gather_numbers(folder.has_token(token)).astype(bool))
         folder.remove_token()
         if len(blind):
             raise ConfigError(
                 f'{folder.path}: must be on a file system that all processes share; what process 0 writes there is not '
                 f'seen by {", ".join(map(str, blind))} of {jax.process_count()}'
             )
-    if not processes.of_first(folder.summary() is not None):
+    if not processes.from_first(folder.summary() is not None):
         return None
     finished = folder.summary() if folder.writes else None
     if finished is not None:
@@ -175,7 +173,7 @@ def begin(
         ConfigError, DataError: no checkpoint can be used, or `init_from` cannot; the data has other classes than when
             the run began.
     """
-    if not processes.of_first(len(checkpoints.steps())):
+    if not processes.from_first(len(checkpoints.steps())):
         folder.cut_metrics(0)
         state = experiment.initial_state()
         if experiment.config['init_from'] is not None:
@@ -190,7 +188,7 @@ def begin(
     # Totals that are not yet zero have not been evaluated: the line of this very step is to come.
     folder.cut_metrics(int(state.step) - bool(state.totals.steps))
     due = int(state.step) - int(state.totals.steps)
-    if folder.last_step() != due:
+    if folder.writes and folder.last_step() != due:
         say(f'{folder.path}/metrics.jsonl: lines up to step {due:,} were lost')
     return state, seconds
 
@@ -200,9 +198,9 @@ def _newest(experiment: Experiment, checkpoints: Checkpoints) -> tuple[TrainStat
     like, everywhere = experiment.abstract_state(), experiment.everywhere
     if processes.is_first():
         found = checkpoints.restore_latest(like, everywhere)
-        processes.of_first(int(found[0].step))
+        processes.from_first(int(found[0].step))
         return found
-    return checkpoints.restore(processes.of_first(0), like, everywhere)
+    return checkpoints.restore(processes.from_first(0), like, everywhere)
 
 
 def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[TrainState, str]:

@@ -30,7 +30,7 @@ OPEN_MPI = {
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*SLURM, *OPEN_MPI, 'SLURM_GPUS_PER_TASK'):
+    for name in (*SLURM, *OPEN_MPI, 'SLURM_GPUS_PER_TASK', 'SLURM_GPUS_ON_NODE'):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -52,22 +52,34 @@ def test_slurm_says_who_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('SLURM_NODEID', '0')
     place = joining.find(None, None, None)
     assert place is not None and place.address.startswith('login:') and place.of_host == 8
-    assert joining.find('other:99', 2, 1) == Place('other:99', 2, 1), 'the command line goes first'
+    for nodes, host in (('rack[0-1]node[0-3]', 'rack0node0'), ('n[1-4,7]-ib', 'n1-ib'), ('a,b[1-2]', 'a')):
+        monkeypatch.setenv('SLURM_STEP_NODELIST', nodes)
+        place = joining.find(None, None, None)
+        assert place is not None and place.address.startswith(f'{host}:')
+    assert joining.find('[fe80::1]:99', 2, 1) == Place('[fe80::1]:99', 2, 1), 'the command line goes first'
+    place = joining.find('other:99', None, None)
+    assert place is not None and (place.address, place.index) == ('other:99', 17)
+    assert joining.find(None, 1, None) is None
 
 
 def test_open_mpi_says_who_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OPEN_MPI.items():
         monkeypatch.setenv(name, value)
     assert joining.find(None, None, None) == Place(f'10.96.0.1:{61440 + 1531576320 // 4096 % 4096}', 4, 3, 2, 1)
+    monkeypatch.setenv('OMPI_MCA_orte_hnp_uri', '1314521088.0;tcp6://[fe80::b9b:ac5d,2620:10d::2]:43370')
+    place = joining.find(None, None, None)
+    assert place is not None and place.address.startswith('[fe80::b9b:ac5d]:')
     monkeypatch.delenv('OMPI_MCA_orte_hnp_uri')
-    with pytest.raises(ConfigError, match='give --coordinator=HOST:PORT'):
+    with pytest.raises(ConfigError, match='--coordinator: must be HOST:PORT'):
         joining.find(None, None, None)
+    assert joining.find('node01:99', None, None) == Place('node01:99', 4, 3, 2, 1)
 
 
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        (('node01:1234', None, None), '--processes, --process: must be given with --coordinator'),
+        (('node01:1234', None, 1), '--processes: must be given with --coordinator, --process'),
+        (('::1:1234', 2, 0), '--coordinator=::1:1234: must be HOST:PORT'),
         ((None, 2, 0), '--coordinator: must be given with'),
         (('node01', 2, 0), '--coordinator=node01: must be HOST:PORT of process 0, such as node01:12345'),
         (('node01:70000', 2, 0), '--coordinator=node01:70000: must be HOST:PORT'),
@@ -97,6 +109,8 @@ def test_the_gpus_of_a_host_are_divided(monkeypatch: pytest.MonkeyPatch) -> None
     assert joining._own_gpus(Place('a:1', 4, 3, 2, 1), gpus) == [4, 5, 6, 7]
     assert joining._own_gpus(Place('a:1', 16, 11, 8, 3), gpus[:1]) is None, 'each sees but its own'
     assert joining._own_gpus(Place('a:1', 2, 1, 2, 1), []) is None
+    monkeypatch.setenv('SLURM_GPUS_ON_NODE', '8')
+    assert joining._own_gpus(Place('a:1', 2, 1, 2, 1), gpus[:4]) is None, 'each sees its own four'
     monkeypatch.setenv('SLURM_GPUS_PER_TASK', '4')
     assert joining._own_gpus(Place('a:1', 4, 3, 2, 1), gpus[:4]) is None
 

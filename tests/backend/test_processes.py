@@ -23,15 +23,15 @@ def test_shares_are_consecutive_and_even(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_one_process_agrees_with_itself_and_imports_nothing_for_it() -> None:
-    assert processes.agreed(3, 4).tolist() == [[3, 4]]
-    assert processes.of_first(7) == 7
+    assert processes.gather_numbers(3, 4).tolist() == [[3, 4]]
+    assert processes.from_first(7) == 7
     rows = np.arange(3.0)
-    assert processes.gathered(rows, 3) is rows
-    processes.meet('nowhere')
+    assert processes.gather_rows(rows, 3) is rows
+    processes.barrier('nowhere')
     script = (
         'import sys; from jax_resnet.backend import joining, processes\n'
-        'with joining.joined(joining.find(None, None, None)): processes.agreed(1); processes.meet("here")\n'
-        'assert "jax.experimental.multihost_utils" not in sys.modules and "ctypes" not in vars(joining)\n'
+        'with joining.joined(joining.find(None, None, None)): processes.gather_numbers(1); processes.barrier("here")\n'
+        'assert "jax.experimental.multihost_utils" not in sys.modules\n'
         'from jax._src import distributed; assert distributed.global_state.client is None'
     )
     subprocess.run([sys.executable, '-c', script], check=True, timeout=60)

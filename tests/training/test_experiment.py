@@ -1,11 +1,8 @@
-import re
-
 import jax
 import pytest
 
 from jax_resnet import models
 from jax_resnet.backend import cpu_convolution
-from jax_resnet.errors import ConfigError
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.summary import introduce
 from tests.conftest import small_config
@@ -22,12 +19,6 @@ def test_paper_options_reach_the_network() -> None:
     assert experiment.model.norm == models.BatchNorms(group_size=16, momentum=0.8)
     on_cpu = jax.local_devices()[0].platform == 'cpu'
     assert (experiment.model.conv is cpu_convolution.Conv) == on_cpu  # hand-written gradients on a CPU alone
-
-
-def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax, 'process_count', lambda: 2)
-    with pytest.raises(ConfigError, match=re.escape('one process')):
-        Experiment.of(small_config())
 
 
 def test_a_step_beyond_the_streams_window_is_refused() -> None:

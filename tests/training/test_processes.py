@@ -95,7 +95,7 @@ def test_processes_that_are_not_one_run_are_told_so(tmp_path: Path) -> None:
     with Several(2, 1, tmp_path, other) as several:
         for ended in several.wait():
             assert ended.code == 2
-            assert ended.errors.strip().endswith('processes 1 have another config than process 0')
+            assert ended.errors.strip().endswith('must have the same config; other than in process 0: 1')
 
 
 @pytest.mark.slow

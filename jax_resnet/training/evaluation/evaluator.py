@@ -72,7 +72,7 @@ class Evaluator:
         """The scores, from the `batches` of each process; all processes must call it."""
         none = np.zeros((0, len(self.class_names)), np.float32), np.zeros(0, np.int32)  # a share may be empty
         parts = map(np.concatenate, zip(none, *batches, strict=True))
-        logits, labels = (processes.gathered(part, len(self.split)) for part in parts)
+        logits, labels = (processes.gather_rows(part, len(self.split)) for part in parts)
         assert len(logits) == len(self.split)
         return Scores(logits, labels, self.class_names)
 

@@ -99,7 +99,7 @@ class ProtocolEvaluator:
             sums[indices] += scores
             seen[indices] += 1
         assert (seen == len(self.passes)).all()
-        labels, sums = processes.gathered(labels, self.count), processes.gathered(sums, self.count)
+        labels, sums = processes.gather_rows(labels, self.count), processes.gather_rows(sums, self.count)
         means = sums / len(self.passes)
         with np.errstate(divide='ignore'):  # a probability may be zero in float32
             logits = np.log(means) if self.average == 'softmax' else means

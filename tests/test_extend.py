@@ -1,0 +1,56 @@
+"""docs/extend.md: its files are written as it says, in a copy of the checkout, and its commands run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / 'docs' / 'extend.md').read_text()
+SHORT = ['--config.train_for=2 steps', '--config.schedule.drop_at=1 steps', '--config.batch_norm.group_size=0']
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with the files of the page."""
+    folder = tmp_path_factory.mktemp('checkout')
+    ignored = shutil.ignore_patterns('__pycache__')
+    for name in ('jax_resnet', 'configs'):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / 'main.py', folder)
+    for name, content in re.findall(r'```python title="(.*?)"\n(.*?)```', PAGE, re.DOTALL):
+        path = folder / name
+        before = path.read_text() if path.exists() else ''
+        path.write_text(f'{before}\n\n{content}' if before else content)
+    for name, old, new in (
+        ('data/datasets.py', 'import os\n', 'import os\nimport numpy as np\n'),
+        ('data/datasets.py', 'import Source\n', 'import Examples, Source\n'),
+        ('config/model_fields.py', '|dropout|scaling', '|dropout|learned_scaling|scaling'),
+    ):
+        path = folder / 'jax_resnet' / name
+        assert path.read_text().count(old) == 1, (name, old)
+        path.write_text(path.read_text().replace(old, new))
+    return folder
+
+
+LINES = [line for block in re.findall(r'```\n(python .*?)```', PAGE, re.DOTALL) for line in block.splitlines()]
+
+
+def test_the_commands_run_in_their_order(checkout: Path) -> None:
+    assert len(LINES) == 5
+    for line in LINES:
+        words = [sys.executable, *shlex.split(line)[1:]]
+        if 'main.py' in line:
+            words += [*SHORT, f'--workdir=runs/{len(line)}']
+        if 'jax_resnet.study' in line:
+            words += ['--seeds=0', *(option.replace('--config.', '--set=') for option in SHORT)]
+        if 'jax_resnet.report' in line:
+            (study,) = checkout.glob('runs/studies/**/study.json')
+            words = [str(study.parent) if word.startswith('runs/studies/') else word for word in words]
+        done = subprocess.run(words, cwd=checkout, capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
+    assert any('shortcut/scale' in path.read_text() for path in checkout.glob('runs/*/parameters.txt'))
