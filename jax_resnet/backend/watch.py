@@ -42,7 +42,6 @@ class Watch:
         self._client, self._address, self._index, self._count = client, address, index, count
         self._patience, self._stopped, self._exiting = patience, threading.Event(), threading.Lock()
         self._pulses = dict.fromkeys((other for other in range(count) if other != index), '')
-        self._hosts: dict[int, str] = {}
         self._forgive()
 
     def start(self) -> None:
@@ -94,7 +93,6 @@ class Watch:
             pulse = found.get(f'alive/{other}', '')
             if pulse != before:
                 self._pulses[other], self._heard[other] = pulse, now
-                self._hosts[other] = pulse.partition(' ')[2]
         if 'end' in found:
             code, _, line = found['end'].partition(' ')
             self._exit(int(code), line)
@@ -121,20 +119,17 @@ class Watch:
         self._heard = dict.fromkeys(self._pulses, self._answered)
 
     def _name(self, index: int) -> str:
-        host = socket.gethostname() if index == self._index else self._hosts.get(index, '')
+        host = socket.gethostname() if index == self._index else self._pulses[index].partition(' ')[2]
         return f'process {index} of {self._count}' + (f' ({host})' if host else '')
 
     def _end_all(self, code: int, line: str) -> None:
         """Tells all processes to exit. The first line that a process gives is the one that all print."""
-        try:
-            self._client.key_value_set(f'{PREFIX}/end', f'{code} {line}')
-        except Exception:  # as above; or there is a line already
-            return
+        self._set('end', f'{code} {line}', allow_overwrite=False)
 
-    def _set(self, name: str, value: str) -> None:
+    def _set(self, name: str, value: str, allow_overwrite: bool = True) -> None:
         try:
-            self._client.key_value_set(f'{PREFIX}/{name}', value, allow_overwrite=True)
-        except Exception:  # as above
+            self._client.key_value_set(f'{PREFIX}/{name}', value, allow_overwrite=allow_overwrite)
+        except Exception:  # as above; or there is a value already
             return
 
     def _wait_for_others(self) -> None:

@@ -41,8 +41,9 @@ def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | N
         ConfigError: as `RunFolder.open`; or the processes differ in their config, data or versions; or they do not
             share the folder.
     """
-    processes.barrier('opened')  # one may have decoded or checked its data for long
-    experiment.check_same_in_all()
+    if processes.are_several():
+        processes.barrier('opened')  # one may have decoded or checked its data for long
+        experiment.check_same_in_all()
     if folder.writes:
         folder.open(experiment.config)
     if processes.are_several():
