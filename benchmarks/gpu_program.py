@@ -78,7 +78,7 @@ def program(
     changes = {'precision.compute': dtype, **changes}
     exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing for CPUs
-    model = exp.model.clone(**plain, **backend.of('gpu').network)
+    model = exp.model.clone(**plain, **backend.for_platform('gpu').network)
     exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
     steps = exp.steps()
     if form != 'training':
@@ -94,7 +94,7 @@ def program(
         side, count = exp.config['dataset']['crop'], exp.config['batch_size']
         kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
-        arguments = [shapes(jax.eval_shape(steps.form.enter, exp.abstract_state())), *batch]
+        arguments = [shapes(jax.eval_shape(steps.form.pack_state, exp.abstract_state())), *batch]
     else:
         examples = exp.input.examples
         arguments = shapes((exp.abstract_state(), jnp.int32(0), examples.images, examples.labels))
@@ -138,10 +138,10 @@ def other_form(net: Any, form: str) -> Any:
     from jax_resnet.backend.base import Form
 
     class Unstacked(Form):
-        def enter(self, state: Any) -> Any:
+        def pack_state(self, state: Any) -> Any:
             return models.unstack(state)
 
-        def leave(self, state: Any) -> Any:
+        def unpack_state(self, state: Any) -> Any:
             return models.stack(state)
 
     if form == 'fused':

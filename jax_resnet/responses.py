@@ -93,7 +93,7 @@ def _measure(
     examples = experiment.input.first(count)
     last = is_trained and not initial
     variables = load(name, stated).variables if last else models.unstack(experiment.initial_state().variables)
-    platform = backend.of(jax.local_devices()[0].platform)
+    platform = backend.for_platform(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),
         variables,

@@ -1,7 +1,7 @@
-"""What a platform needs and no other room knows: attributes of the network, compiler options, memory, caches.
+"""Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches, processes.
 
-`backend.of('cpu')` is what training asks. A new platform is a file here and a line in `of`. Importing this room is
-light: `huge_pages` must act before JAX is there.
+Training calls `backend.for_platform('cpu')`. To add a platform, write a module here and add a line to `for_platform`.
+Importing this package does not import JAX, because `huge_pages` must act before JAX is imported.
 """
 
 from typing import TYPE_CHECKING
@@ -10,19 +10,22 @@ if TYPE_CHECKING:
     from jax_resnet.backend.base import Backend
 
 
-def of(
+def for_platform(
     platform: str, deterministic: bool = False, fused_kernels: bool = False, multiply_adds: float = 0.0
 ) -> 'Backend':
-    """What a platform needs; one that is not known (a TPU, an AMD GPU) runs the plain network with no options.
+    """Returns how a platform runs a network. Other platforms (a TPU) run the plain network without options.
 
     Args:
-        platform: its name, as `jax.Device.platform` has it: 'cpu', 'gpu', 'cuda', 'tpu'.
-        deterministic: whether each start must give the same bits, which takes an option on a GPU alone.
-        fused_kernels: whether a GPU runs training by `fused`.
-        multiply_adds: of all that it is to run; a CPU takes longer to compile what runs for long.
+        platform: name of the platform, as in `jax.Device.platform`: 'cpu', 'gpu', 'cuda', 'tpu'.
+        deterministic: whether every start must give the same bits. Only a GPU needs an option for this.
+        fused_kernels: whether a GPU trains with the kernels of `fused`.
+        multiply_adds: number of multiply-adds of the whole program. For long programs, a CPU uses another library,
+            whose programs must be compiled at each start.
     """
     from jax_resnet.backend import base, cpu, gpu
 
     if platform in ('gpu', 'cuda'):
         return gpu.backend(deterministic, fused_kernels)
-    return cpu.backend(multiply_adds) if platform == 'cpu' else base.Backend()
+    if platform == 'cpu':
+        return cpu.backend(multiply_adds)
+    return base.Backend()

@@ -1,4 +1,4 @@
-"""What a platform may ask for. The defaults are the plain network and a compiler without options."""
+"""How a platform runs a network. The defaults are the plain network and no compiler options."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,37 +12,39 @@ from jax_resnet.backend import compilation_cache, huge_pages
 
 
 class Form:
-    """How a program runs a network, and holds its arrays meanwhile. This one: as states and files have both.
+    """How a program runs a network, and how it packs the network's arrays while it runs.
+
+    This class packs nothing: the program has the same network and the same arrays as training states and checkpoints.
 
     Attributes:
-        net: the network as it runs.
+        net: the network that the program runs.
     """
 
     def __init__(self, net: Any) -> None:
         self.net = net
 
     def check(self, batch_size: int, size: int, devices: int) -> None:
-        """Raises ValueError where it cannot train by batches of such images, size x size pixels, on so many devices."""
+        """Raises ValueError if it cannot train with this batch size, images of size x size pixels, and devices."""
 
-    def enter(self, state: Any) -> Any:
-        """From a state, or any tree that has the network's names in it, to what the program holds."""
+    def pack_state(self, state: Any) -> Any:
+        """Packs a training state, or any other tree that has trees of the network's arrays as parts."""
         return state
 
-    def leave(self, state: Any) -> Any:
-        """The inverse of `enter`."""
+    def unpack_state(self, state: Any) -> Any:
+        """The inverse of `pack_state`."""
         return state
 
-    def unpack(self, held: Any) -> Any:
-        """From what the program holds of a tree of arrays to the tree that the network knows."""
-        return held
+    def unpack(self, packed: Any) -> Any:
+        """Returns the tree that `net.apply` takes, from packed arrays."""
+        return packed
 
     def pack(self, tree: Any) -> Any:
         """The inverse of `unpack`."""
         return tree
 
     def variables(self, saved: Mapping[str, Any]) -> dict[str, Any]:
-        """The network's variables, from a state's."""
-        return {name: self.unpack(self.enter(tree)) for name, tree in saved.items()}
+        """Returns variables for `net.apply`, from the variables of a training state."""
+        return {name: self.unpack(self.pack_state(tree)) for name, tree in saved.items()}
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ class Backend:
     """How one platform runs a network.
 
     Attributes:
-        network: attributes of `models.ResNet`, for the network that a state is of.
-        form: how programs run that network.
-        compiler_options: of programs that run many times, for `jax.jit`.
-        one_call_options: of programs that run once, such as initialization.
-        keeps_programs: whether compiled programs can be kept for the next start.
-        remark: a line for the log, where the platform has something to say.
+        network: attributes of `models.ResNet` for the network of training states.
+        form: returns the form in which programs run this network.
+        compiler_options: compiler options of programs that run many times.
+        one_call_options: compiler options of programs that run once, such as initialization.
+        keeps_programs: whether compiled programs can be cached for the next start.
+        remark: text for the log, or ''.
     """
 
     network: Mapping[str, Any] = field(default_factory=lambda: {'stacked': True})
@@ -66,12 +68,13 @@ class Backend:
     remark: str = ''
 
     def jit(self, function: Callable, *, runs_once: bool = False, **options: Any) -> Any:
-        """`jax.jit` with this platform's compiler options; `options` are those of `jax.jit`."""
+        """Calls `jax.jit` with this platform's compiler options. `options` are further arguments of `jax.jit`."""
         chosen = self.one_call_options if runs_once else self.compiler_options
         return jax.jit(function, compiler_options=dict(chosen), **options)
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:
-        """Meanwhile, the process is set up for the compiler, rather than for the program."""
-        with huge_pages.suspended(), contextlib.nullcontext() if self.keeps_programs else compilation_cache.off():
+        """A context for compiling: without huge pages, and without the cache if programs cannot be cached."""
+        cache = contextlib.nullcontext() if self.keeps_programs else compilation_cache.off()
+        with huge_pages.suspended(), cache:
             yield

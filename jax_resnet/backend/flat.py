@@ -67,7 +67,7 @@ class FlatForm(Form):
 
     features_first = True
 
-    def enter(self, state: Any) -> Any:
+    def pack_state(self, state: Any) -> Any:
         return jax.tree.map(self._enter, state, is_leaf=lambda x: isinstance(x, Mapping))
 
     def _enter(self, tree: Any) -> Any:
@@ -75,7 +75,7 @@ class FlatForm(Form):
             return tree
         return self.pack(tree if self.net.stacked else models.unstack(tree))
 
-    def leave(self, state: Any) -> Any:
+    def unpack_state(self, state: Any) -> Any:
         return jax.tree.map(self._leave, state, is_leaf=lambda x: isinstance(x, Flat))
 
     def _leave(self, held: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Memory that runs out, be it the computer's or the device's: one line that says what to reduce."""
+"""Reports a lack of memory, on the host or on a device, in one line that says how to use less."""
 
 import contextlib
 import re
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from jax_resnet.errors import ConfigError
 
-_SIGNS = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed to allocate', re.IGNORECASE)
-"""What XLA's errors say, which have no class of their own for it."""
+_OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed to allocate', re.IGNORECASE)
+"""Texts in XLA's errors. XLA has no error class for a lack of memory."""
 
 
 @contextlib.contextmanager
-def shortage_told() -> Iterator[None]:
-    """Meanwhile an error of too little memory is raised as a ConfigError, which says what takes less."""
+def shortage_as_config_error() -> Iterator[None]:
+    """Inside this context, a lack of memory raises ConfigError. Its message says how to use less memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:
-        if not isinstance(e, MemoryError) and not _SIGNS.search(str(e)):
+        if not isinstance(e, MemoryError) and not _OUT_OF_MEMORY.search(str(e)):
             raise
         reason = ' '.join(str(e).split())[:150] or type(e).__name__
         raise ConfigError(

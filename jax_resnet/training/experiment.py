@@ -67,7 +67,7 @@ class Experiment:
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
         mesh = devices.mesh(config['parallel']['devices'], batch_size)
-        parts = dict(backend.of(mesh.devices.flat[0].platform).network)
+        parts = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
         model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
         data = open_input(config, source)
         clock = Clock(data.source.count(dataset['train']), batch_size)
@@ -123,7 +123,9 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        return backend.of(platform, config['precision']['deterministic'], config['gpu']['fused_kernels'], multiply_adds)
+        return backend.for_platform(
+            platform, config['precision']['deterministic'], config['gpu']['fused_kernels'], multiply_adds
+        )
 
     @property
     def form(self) -> Form:

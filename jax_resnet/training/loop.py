@@ -57,7 +57,7 @@ def train(
         Stopped: by SIGINT or SIGTERM, after saving.
     """
     config = complete(config)
-    with exactness.exact(config['precision']['matmul']) as options, memory.shortage_told():
+    with exactness.exact(config['precision']['matmul']) as options, memory.shortage_as_config_error():
         experiment = Experiment.of(config)
         folder = RunFolder(workdir, writes=processes.is_first())
         if folder.writes:

@@ -1,4 +1,4 @@
-"""The training step: the loss, its gradient and the update; and the compiled program that runs many of them."""
+"""The training step: loss, gradient and update; and the interface of compiled programs that run many steps."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,25 +12,25 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax_resnet.backend.base import Form
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
-from jax_resnet.training.state import Purpose, TrainState, all_finite
+from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
 SECONDS_PER_DISPATCH = 0.5
-"""How long the device runs by itself: long enough to hide Python, short enough to see progress and hear a stop."""
+"""Duration of a dispatch. Longer ones delay progress lines and stop signals; shorter ones spend more time in Python."""
 
 
 def dispatch_size(last: int, seconds_per_step: float) -> int:
-    """Steps of the next dispatch: what fits in SECONDS_PER_DISPATCH, at most four times the last."""
+    """Number of steps of the next dispatch: as many as fit in SECONDS_PER_DISPATCH, at most four times `last`."""
     return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float = 0.0) -> jax.Array:
-    """The batch's mean.
+    """The mean cross-entropy of a batch, float32 [].
 
     Args:
         logits: [batch, classes].
         labels: int32 [batch].
-        label_smoothing: share of each label that is spread over all classes (Szegedy et al. 2015, arXiv 1512.00567,
-            section 7).
+        label_smoothing: share of each label's probability that is distributed equally over all classes (Szegedy et al.
+            2015, arXiv 1512.00567, section 7).
     """
     if not label_smoothing:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
@@ -46,16 +46,16 @@ def augmented(
     images: jax.Array,
     draws: jax.Array | None = None,
 ) -> jax.Array:
-    """What the network sees of a batch in training, float32 [batch, height, width, channels].
+    """Augments and normalizes a training batch, float32 [batch, height, width, channels].
 
     Args:
-        augment, normalize: from stored pixels to the network's input.
-        seed: of the draws.
-        step: the number of the batch, int32 [].
+        augment, normalize: convert stored pixels to the network's input.
+        seed: seed of the random numbers.
+        step: number of the batch, int32 [].
         images: uint8 [batch, height, width, channels].
         draws: as for `Steps.step`.
     """
-    key = Purpose.AUGMENTATION.key(seed)
+    key = KeyPurpose.AUGMENTATION.key(seed)
     if draws is None:
         key = jax.random.fold_in(key, step)
     else:
@@ -65,17 +65,17 @@ def augmented(
 
 @dataclass(frozen=True)
 class Steps:
-    """Runs training steps on the device.
+    """Training steps, as functions to compile.
 
     Attributes:
-        form: the network, as programs run it.
-        optimizer: how it is trained.
-        augment, normalize: from stored pixels to the network's input.
-        batch_size: examples in a step.
-        seed: of the order of the examples and of the augmentation.
-        by_example: how a batch is laid out over the devices.
-        microbatches: consecutive parts that a batch is taken in; the sums over them are the batch's, as long as they
-            hold whole groups of BatchNorm.
+        form: the network, in the form in which programs run it.
+        optimizer: makes updates from gradients.
+        augment, normalize: convert stored pixels to the network's input.
+        batch_size: number of examples in a step.
+        seed: seed of the order of the examples, of the augmentation and of dropout.
+        by_example: sharding of a batch over the devices.
+        microbatches: number of consecutive parts into which a batch is split. The gradient is the mean over them. If
+            each contains whole groups of BatchNorm, the update is that of the whole batch, up to rounding.
         label_smoothing: as for `cross_entropy`.
     """
 
@@ -90,39 +90,40 @@ class Steps:
     label_smoothing: float = 0.0
 
     def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
-        """The state at step `stop`, or at the first step whose loss or gradient is not finite.
+        """Trains up to step `stop`, or up to the first step whose loss or gradient is not finite. Returns the state.
 
-        One loop whose number of turns is an argument: any number of steps is one program, with one result.
+        The number of steps is an argument of a loop. So one compiled program serves for any number of steps, and the
+        result does not depend on how steps are grouped into calls.
 
         Args:
-            state: where to begin.
-            stop: the step to end at, within the window of the stream that `state.step` begins.
+            state: the state at the first step.
+            stop: the last step, int32 []; it must be in the window of the sample stream at `state.step`.
             images: all training images, uint8 [size, height, width, channels].
             labels: int32 [size].
         """
-        orders = stream.window(Purpose.ORDER.key(self.seed), state.step, self.batch_size, len(labels))
+        orders = stream.window(KeyPurpose.ORDER.key(self.seed), state.step, self.batch_size, len(labels))
 
         def step(state: TrainState) -> TrainState:
             chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
             return self.step(state, images[chosen], labels[chosen])
 
-        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.enter(state))
-        return self.form.leave(state)  # type: ignore[no-any-return]
+        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.pack_state(state))
+        return self.form.unpack_state(state)  # type: ignore[no-any-return]
 
     def step(
         self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array | None = None
     ) -> TrainState:
-        """One update.
+        """Makes one update and returns the new state.
 
         Args:
-            state: one that `form.enter` made.
+            state: one that `form.pack_state` made.
             images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
-            draws: uint32 [batch, 2], the epoch and the index of each image, by which its augmentation is drawn; None:
-                the batch's is drawn by the step.
+            draws: uint32 [batch, 2], the epoch and the index of each image; its augmentation is a function of these.
+                With None, the augmentation of the batch is a function of the step.
         """
         views = augmented(self.augment, self.normalize, self.seed, state.step, images, draws)
-        dropout = jax.random.fold_in(Purpose.DROPOUT.key(self.seed), state.step)
+        dropout = jax.random.fold_in(KeyPurpose.DROPOUT.key(self.seed), state.step)
         errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
         updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
@@ -135,53 +136,56 @@ class Steps:
         )
 
     def streamed(self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array) -> TrainState:
-        """`step`, for many dispatches in a row: after the first that is not finite, the step's number stays."""
+        """Like `step`, for one dispatch after another: the step's number stays after a loss that is not finite."""
         after = self.step(state, images, labels, draws)
-        return after.replace(step=state.step + state.finite, finite=state.finite & after.finite)  # type: ignore[no-any-return]
+        step = jnp.where(state.finite, after.step, state.step)
+        return after.replace(step=step, finite=state.finite & after.finite)  # type: ignore[no-any-return]
 
     def _differentiate(self, state: TrainState, dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
-        """(errors, (loss, batch_stats, gradient)) of a batch, by its microbatches."""
+        """Returns (errors, (loss, batch_stats, gradient)) of a batch."""
 
-        def of(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
-            def loss_of(params: nn.FrozenDict) -> tuple:
+        def differentiate(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
+            def loss_fn(params: nn.FrozenDict) -> tuple:
                 variables = {'params': params, 'batch_stats': self.form.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
                 logits, updates = self.form.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
                 return cross_entropy(logits, labels, self.label_smoothing), (logits, updates['batch_stats'])
 
             params = self.form.unpack(state.params)
-            (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+            (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_fn, has_aux=True)(params)
             errors = jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)
             return errors, (loss, self.form.pack(batch_stats), self.form.pack(gradient))
 
         if self.microbatches == 1:
-            return of(dropout, views, labels)
+            return differentiate(dropout, views, labels)
         sharding = NamedSharding(self.by_example.mesh, PartitionSpec(None, *self.by_example.spec))
-        parts = [x.reshape(self.microbatches, -1, *x.shape[1:]) for x in (views, labels)]
-        turns = jax.random.split(dropout, self.microbatches), *jax.lax.with_sharding_constraint(parts, sharding)
-        zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(of, *jax.tree.map(lambda x: x[0], turns)))
+        examples = [x.reshape(self.microbatches, -1, *x.shape[1:]) for x in (views, labels)]
+        keys = jax.random.split(dropout, self.microbatches)
+        microbatches = keys, *jax.lax.with_sharding_constraint(examples, sharding)
+        first = jax.tree.map(lambda x: x[0], microbatches)
+        zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(differentiate, *first))
 
-        def add(sums: Any, turn: tuple) -> tuple:
-            return jax.tree.map(jnp.add, sums, of(*turn)), None
+        def add(sums: Any, microbatch: tuple) -> tuple:
+            return jax.tree.map(jnp.add, sums, differentiate(*microbatch)), None
 
-        (errors, sums), _ = jax.lax.scan(add, zeros, turns)
+        (errors, sums), _ = jax.lax.scan(add, zeros, microbatches)
         return errors, jax.tree.map(lambda x: x / self.microbatches, sums)
 
 
 class Program(Protocol):
-    """Compiled training.
+    """A compiled training program.
 
     Attributes:
-        waited: seconds that the devices had nothing to do but to wait for their input.
+        waited: seconds in which the devices were idle because their input was not ready.
     """
 
     waited: float
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """From a state, which is used up, to the state at step `stop`, or at the first that is not finite."""
+        """Trains up to step `stop`, or up to the first step that is not finite. The call donates `state`."""
 
     def window_end(self, step: int) -> int:
-        """The last step that one call can lead to from `step`."""
+        """The last step that one call can reach from `step`."""
 
     def close(self) -> None:
-        """Ends what makes batches ahead of time."""
+        """Stops the threads that make batches ahead of time."""

@@ -68,11 +68,11 @@ class StreamedProgram:
             return backend.jit(function, donate_argnums=0, out_shardings=everywhere).lower(*arguments).compile()
 
         with backend.compiling():
-            held = jax.eval_shape(form.enter, state)
+            held = jax.eval_shape(form.pack_state, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
-            self._enter = compiled(form.enter, state)
+            self._pack_state = compiled(form.pack_state, state)
             self._step = compiled(step, held, *like)
-            self._leave = compiled(form.leave, held)
+            self._unpack_state = compiled(form.unpack_state, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Ends before a picture that cannot be read; the next call raises InputError, and leaves its state as it is.
@@ -84,7 +84,7 @@ class StreamedProgram:
         first = int(state.step)
         self._feed.begin(first)
         batch = self._take()
-        held = self._enter(state)
+        held = self._pack_state(state)
         for step in range(first + 1, stop + 1):
             held, done = self._step(held, *batch)
             self._pending.append(done)
@@ -99,7 +99,7 @@ class StreamedProgram:
                     self._failed = e
                     break
         self._pending.clear()
-        return self._leave(held)  # type: ignore[no-any-return]
+        return self._unpack_state(held)  # type: ignore[no-any-return]
 
     def window_end(self, step: int) -> int:
         """One call can lead to any step."""

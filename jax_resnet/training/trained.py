@@ -194,7 +194,7 @@ def _placed(
 
 def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
     """The network as training runs it, and the shapes of its state."""
-    model = network(config, **backend.of(jax.local_devices()[0].platform).network)
+    model = network(config, **backend.for_platform(jax.local_devices()[0].platform).network)
     # The learning rate is no part of the state: any schedule gives the same shapes.
     tx = optimizer.create(config['optimizer'], lambda step: 0.0, config['schedule']['head_factor'])
     images = jnp.zeros((1, *about.image_shape))

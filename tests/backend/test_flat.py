@@ -22,11 +22,11 @@ def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: b
     shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0))
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
     form = FlatForm(net.clone(stacked=stacked))
-    held = jax.jit(form.enter)(state)
+    held = jax.jit(form.pack_state)(state)
     kinds = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
     assert {*held.params.arrays} == kinds and {*held.batch_stats.arrays} == {'norm/mean', 'norm/var'}
     assert all(x.ndim == 1 for x in held.params.arrays.values())
-    assert_equal_trees(jax.jit(form.leave)(held), state)
+    assert_equal_trees(jax.jit(form.unpack_state)(held), state)
 
 
 def test_convolutions_lie_in_the_order_of_their_layout() -> None:

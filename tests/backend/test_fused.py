@@ -70,7 +70,7 @@ def test_precision() -> None:
     ],
 )
 def test_other_networks_are_refused(changes: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('jax_resnet.backend.of', lambda platform, *options: gpu.backend(*options[:2]))
+    monkeypatch.setattr('jax_resnet.backend.for_platform', lambda platform, *options: gpu.backend(*options[:2]))
     config = small_config(**{'gpu.fused_kernels': True, **changes})
     with pytest.raises(ConfigError, match=f'config.gpu.fused_kernels=True: {message}'):
         Experiment.of(config)

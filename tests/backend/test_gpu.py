@@ -21,7 +21,7 @@ def asked_anew() -> None:
 
 @pytest.mark.parametrize('platform', ['gpu', 'cuda'])
 def test_one_graph_and_deterministic_operations_where_the_config_asks_for_them(platform: str) -> None:
-    plain, asked = backend.of(platform), backend.of(platform, deterministic=True)
+    plain, asked = backend.for_platform(platform), backend.for_platform(platform, deterministic=True)
     assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
     assert asked.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC and asked.one_call_options == gpu.DETERMINISTIC
     assert plain.remark == 'with CUDA graphs'
@@ -33,7 +33,7 @@ def test_xla_knows_the_options() -> None:
 
 def test_without_the_graph_all_works_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
-    asked = backend.of('gpu')
+    asked = backend.for_platform('gpu')
     assert not asked.compiler_options
     assert asked.remark.startswith('without CUDA graphs, so slower: ') and 'xla_no_such_option' in asked.remark
 
@@ -44,7 +44,7 @@ def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPa
     experiment = Experiment.of(config)
     monkeypatch.setattr(
         backend,
-        'of',
+        'for_platform',
         lambda platform, deterministic, fused_kernels, multiply_adds: Backend(
             remark=str((deterministic, fused_kernels))
         ),
@@ -60,7 +60,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(backend, 'of', lambda platform, *options: gpu.backend(*options[:2]))
+    monkeypatch.setattr(backend, 'for_platform', lambda platform, *options: gpu.backend(*options[:2]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling, once; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))

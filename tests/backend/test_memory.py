@@ -1,4 +1,4 @@
-"""Memory that does not suffice, as the computer and XLA say it."""
+"""Errors of too little memory, raised by Python and by XLA."""
 
 from pathlib import Path
 
@@ -15,22 +15,22 @@ LINE = r'^out of memory \(.+\): give a smaller config.batch_size .*, config.memo
 
 
 @pytest.mark.parametrize('error', [MemoryError(), RuntimeError('std::bad_alloc'), MemoryError('4 TiB\nare too much')])
-def test_what_to_reduce_is_told(error: Exception) -> None:
-    with pytest.raises(ConfigError, match=LINE), memory.shortage_told():
+def test_the_error_says_how_to_use_less_memory(error: Exception) -> None:
+    with pytest.raises(ConfigError, match=LINE), memory.shortage_as_config_error():
         raise error
 
 
-def test_what_xla_says() -> None:
-    with pytest.raises(ConfigError, match=LINE), memory.shortage_told():
+def test_an_error_of_xla() -> None:
+    with pytest.raises(ConfigError, match=LINE), memory.shortage_as_config_error():
         jax.block_until_ready(jnp.zeros(10**14, jnp.int8))
 
 
-def test_other_errors_stay() -> None:
-    with pytest.raises(RuntimeError, match='another'), memory.shortage_told():
+def test_other_errors_are_not_changed() -> None:
+    with pytest.raises(RuntimeError, match='another'), memory.shortage_as_config_error():
         raise RuntimeError('another')
 
 
-def test_training_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_raises_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError('Unable to allocate 4 TiB')
 

@@ -57,7 +57,7 @@ def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8
                 gradient, (logits, batch_stats) = jax.grad(loss, has_aux=True)(
                     *(net.variables(saved)[name] for name in ('params', 'batch_stats'))
                 )
-                return logits, *(net.leave(net.pack(tree)) for tree in (gradient, batch_stats))
+                return logits, *(net.unpack_state(net.pack(tree)) for tree in (gradient, batch_stats))
 
             return jax.jit(run, compiler_options=cpu.ONE_CALL_OPTIONS)(saved)
 

@@ -60,7 +60,7 @@ def recalibrated(
         rngs = {'dropout': jax.random.fold_in(Purpose.DROPOUT.key(seed), step)}
         variables = form.variables(variables)
         _, updates = form.net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
-        return form.leave(form.pack(updates['batch_stats']))
+        return form.unpack_state(form.pack(updates['batch_stats']))
 
     run = backend.jit(statistics, out_shardings=everywhere)
     batches = -(-count // size)

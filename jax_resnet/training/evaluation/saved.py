@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @exactness.exact()
-@memory.shortage_told()
+@memory.shortage_as_config_error()
 def evaluate(
     path: str | Path,
     split: str | None = None,
@@ -68,7 +68,7 @@ def evaluate(
     if tuple(trained.class_names) != data.source.class_names:
         raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config['parallel']['devices']]), ('data',))
-    platform = backend.of(mesh.devices.flat[0].platform, config['precision']['deterministic'])
+    platform = backend.for_platform(mesh.devices.flat[0].platform, config['precision']['deterministic'])
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config['precision']['matmul']):
         if recalibrate:
