@@ -80,7 +80,7 @@ def ours() -> Callable[..., dict[str, float]]:
     from jax_resnet.backend import cpu, cpu_convolution
     from jax_resnet.models import cifar_resnet
 
-    training = cpu.backend(cpu.LONG)
+    training = cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS)
     without = {name: value for name, value in cpu.compiler_options().items() if name != cpu.YNNPACK}
     libraries = {'XLA': cpu.compiler_options(), 'YNNPACK': without}  # it takes convolutions by default
     if cpu.has_one_dnn():
@@ -111,11 +111,11 @@ def ours() -> Callable[..., dict[str, float]]:
         return {'training': of_training(WHAT.index(what))}
 
     def in_a_loop(function: Callable) -> Callable:
-        def turn(_: Any, carry: tuple) -> tuple:
+        def iteration(_: Any, carry: tuple) -> tuple:
             *arrays, total = jax.lax.optimization_barrier(carry)  # so that no iteration is computed in advance
             return *arrays, total + function(*arrays).ravel()[0]
 
-        return lambda *arrays: jax.lax.fori_loop(0, LOOP, turn, (*arrays, jnp.float32(0)))[-1]
+        return lambda *arrays: jax.lax.fori_loop(0, LOOP, iteration, (*arrays, jnp.float32(0)))[-1]
 
     @partial(jax.jit, static_argnums=0)
     def arrays(case: Case) -> tuple:
@@ -127,25 +127,25 @@ def ours() -> Callable[..., dict[str, float]]:
     def run(what: str, case: Case, repeats: int) -> dict[str, float]:
         given = arrays(case)
         if (what, case) not in compiled:
-            made: dict[str, tuple[Callable, int]] = {}
+            programs: dict[str, tuple[Callable, int]] = {}
             for name, function in functions(what, case).items():
                 if name == 'training':
                     options = dict(training.compiler_options)
-                    made['training'] = jax.jit(function, compiler_options=options), 1
-                    made['training, in a loop'] = jax.jit(in_a_loop(function), compiler_options=options), LOOP
+                    programs['training'] = jax.jit(function, compiler_options=options), 1
+                    programs['training, in a loop'] = jax.jit(in_a_loop(function), compiler_options=options), LOOP
                 if what != WHAT[2] or name != 'training':
                     for library, options in libraries.items():
                         label = library if name == 'training' else f'{name}, {library}'
-                        made[label] = jax.jit(function, compiler_options=options), 1
-            compiled[what, case] = made
+                        programs[label] = jax.jit(function, compiler_options=options), 1
+            compiled[what, case] = programs
         seconds = collections.defaultdict(list)
         for function, _ in compiled[what, case].values():
             jax.block_until_ready(function(*given))
         for _ in range(repeats):
-            for name, (function, turns) in compiled[what, case].items():
+            for name, (function, iterations) in compiled[what, case].items():
                 began = time.perf_counter()
                 jax.block_until_ready(function(*given))
-                seconds[name].append((time.perf_counter() - began) / turns)
+                seconds[name].append((time.perf_counter() - began) / iterations)
         return {name: statistics.median(times) for name, times in seconds.items()}
 
     return run

@@ -19,8 +19,7 @@ def for_platform(
         platform: name of the platform, as in `jax.Device.platform`: 'cpu', 'gpu', 'cuda', 'tpu'.
         deterministic: whether every start must give the same bits. Only a GPU needs an option for this.
         fused_kernels: whether a GPU trains with the kernels of `fused`.
-        multiply_adds: number of multiply-adds of the whole program. For long programs, a CPU uses another library,
-            whose programs must be compiled at each start.
+        multiply_adds: number of multiply-adds of the whole run. A CPU uses oneDNN for long runs: see `cpu.backend`.
     """
     from jax_resnet.backend import base, cpu, gpu
 

@@ -1,11 +1,14 @@
 """A convolution with hand-written gradients, for XLA's CPU compiler.
 
-In a loop (`scan`, `while`) XLA has a fast convolution for the dimension numbers NHWC, HWIO, NHWC alone (of images with
-two spatial axes; NDHWC, DHWIO, NDHWC of three). The gradients that JAX derives have others, and run 20 to 80 times
-slower. The gradients here are convolutions of the fast form, and matrix products. They forbid forward-mode
-differentiation, and a GPU's compiler recognises the plain gradients, so only training on a CPU uses them.
+Inside a loop (`scan`, `while`), XLA's convolution is fast only with the dimension numbers NHWC, HWIO, NHWC (with three
+spatial axes: NDHWC, DHWIO, NDHWC). JAX's own gradients of a convolution have other dimension numbers, and run 20 to
+80 times slower. The gradients here are convolutions with the fast dimension numbers, or matrix products.
 
-Which form of the kernel's gradient is fast depends on the library that runs it: `benchmarks/convolutions.py` measures.
+Only training on a CPU uses them. They do not support forward-mode differentiation, and XLA's GPU compiler recognizes
+JAX's own gradients.
+
+The kernel's gradient can be computed in several ways. The fastest one depends on the library that runs it (Eigen or
+oneDNN). `benchmarks/convolutions.py` measures them.
 """
 
 import math
@@ -21,11 +24,14 @@ from jax import lax
 Sizes = tuple[int, int]
 Padding = tuple[Sizes, Sizes]
 KernelGradient = Callable[[jax.Array, Sizes, jax.Array, Sizes, Padding], jax.Array]
-"""From an input [N, H, W, C], the kernel's height and width, the cotangent [N, h, w, O], strides and padding, to
-[height, width, C, O]."""
+"""A function that computes the gradient of a convolution's kernel.
+
+It takes the input [N, H, W, C], the kernel's height and width, the output's cotangent [N, h, w, O], the strides and the
+padding. It returns the gradient [height, width, C, O].
+"""
 
 BLOCK = 8
-"""Images that `channels_as_columns` takes as the channels of one convolution: oneDNN's vectors of 8 are full."""
+"""Number of images that `channels_as_columns` uses as channels of one convolution. oneDNN's vectors have 8 numbers."""
 
 
 def conv_general_dilated(
@@ -37,7 +43,21 @@ def conv_general_dilated(
     kernel_gradient: KernelGradient,
     **options: Any,
 ) -> jax.Array:
-    """`lax.conv_general_dilated` for `nn.Conv(conv_general_dilated=...)`, of images [N, H, W, C] in one group."""
+    """Replaces `lax.conv_general_dilated` in `nn.Conv(conv_general_dilated=...)`. Has its own gradients.
+
+    Args:
+        x: images [N, H, W, C].
+        kernel: [height, width, C, O].
+        window_strides, padding: as in `lax.conv_general_dilated`.
+        kernel_gradient: computes the gradient of the kernel.
+        **options: further arguments that `nn.Conv` passes.
+
+    Returns:
+        [N, h, w, O].
+
+    Raises:
+        NotImplementedError: the options ask for feature groups or dilation.
+    """
     dilations = (*(options.get('lhs_dilation') or ()), *(options.get('rhs_dilation') or ()))
     if options.get('feature_group_count', 1) != 1 or any(d != 1 for d in dilations):
         raise NotImplementedError('the convolution for CPUs has neither feature groups nor dilation')
@@ -67,33 +87,42 @@ _conv.defvjp(_forward, _backward)
 def input_gradient(
     sizes: Sizes, kernel: jax.Array, cotangent: jax.Array, strides: Sizes, padding: Padding
 ) -> jax.Array:
-    """The cotangent, convolved with the kernel turned around.
+    """Returns the gradient of the input: a convolution of the cotangent with the flipped kernel.
 
-    Of an axis with stride s, pixel `s q + a` takes taps `s m + a` of the kernel, from cotangents `q - m`: one
-    convolution of stride 1 makes the s x s pixels of a block as channels. With `lhs_dilation`, XLA takes several
-    times as long.
+    With stride s along an axis, the gradient of pixel `s q + a` is a sum over m of tap `s m + a` of the kernel times
+    the cotangent `q - m`. So one convolution with stride 1 computes blocks of s x s pixels, with the pixels of a block
+    as channels. XLA takes several times as long for a convolution with `lhs_dilation`.
+
+    Args:
+        sizes: height and width of the input.
+        kernel: [height, width, C, O].
+        cotangent: [N, h, w, O].
+        strides, padding: of the convolution.
+
+    Returns:
+        [N, H, W, C].
     """
-    spread, pads = [], []
+    kernel_pads, pads = [], []
     for size, taps, cotangents, stride, (low, _) in zip(
         sizes, kernel.shape[:2], cotangent.shape[1:3], strides, padding, strict=True
     ):
-        before = -low % stride  # so that a block begins at pixel 0
-        turns = math.ceil((before + taps) / stride)
-        spread.append((before, turns * stride - before - taps))
-        ahead = (low + before) // stride
-        pads.append((turns - 1 - ahead, math.ceil(size / stride) + ahead - cotangents))
-    kernel = jnp.pad(kernel, (*spread, (0, 0), (0, 0)))
-    (height, width, channels, features), (down, right) = kernel.shape, strides
-    kernel = kernel.reshape(height // down, down, width // right, right, channels, features)
+        before = -low % stride  # so that the first block begins at pixel 0
+        block_taps = math.ceil((before + taps) / stride)
+        kernel_pads.append((before, block_taps * stride - before - taps))
+        shift = (low + before) // stride
+        pads.append((block_taps - 1 - shift, math.ceil(size / stride) + shift - cotangents))
+    kernel = jnp.pad(kernel, (*kernel_pads, (0, 0), (0, 0)))
+    (height, width, channels, features), (row_stride, column_stride) = kernel.shape, strides
+    kernel = kernel.reshape(height // row_stride, row_stride, width // column_stride, column_stride, channels, features)
     kernel = kernel[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
     blocks = _fast_conv(cotangent, kernel.reshape(*kernel.shape[:3], -1), (1, 1), tuple(pads))
     batch, rows, columns, _ = blocks.shape
-    blocks = blocks.reshape(batch, rows, columns, down, right, channels).transpose(0, 1, 3, 2, 4, 5)
-    return blocks.reshape(batch, rows * down, columns * right, channels)[:, : sizes[0], : sizes[1]]
+    blocks = blocks.reshape(batch, rows, columns, row_stride, column_stride, channels).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(batch, rows * row_stride, columns * column_stride, channels)[:, : sizes[0], : sizes[1]]
 
 
 def channels_as_batch(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
-    """The input convolved with the dilated cotangent: channels stand as the batch, the batch as channels."""
+    """A `KernelGradient`: convolves the input with the dilated cotangent. Channels and batch change places."""
     pads = _pads(x, window, cotangent, strides, padding)
     kernel = _fast_conv(
         _transpose(x, (3, 1, 2, 0)), _transpose(cotangent, (1, 2, 0, 3)), (1, 1), pads, rhs_dilation=strides
@@ -104,17 +133,17 @@ def channels_as_batch(x: jax.Array, window: Sizes, cotangent: jax.Array, strides
 def channels_as_columns(
     x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding
 ) -> jax.Array:
-    """The input convolved with the dilated cotangent: each pixel's channels stand as neighbouring columns.
+    """A `KernelGradient`: convolves the input with the dilated cotangent. The channels of a pixel become columns.
 
-    The image is [H, W C]; the cotangent's columns are C apart. The result [height, width C, O] is the kernel. Blocks of
-    images are a third spatial axis, those of one block the channels. oneDNN computes many
-    columns at once.
+    Each image is [H, W C], and the cotangent's columns are dilated by C. The result is [height, width C, O]. The batch
+    is divided into blocks of BLOCK images. The blocks are a third spatial axis, and the images of a block are the
+    channels. This form is fast in oneDNN, which computes many columns at once.
     """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
-    more = -x.shape[0] % BLOCK
-    # A negative padding leaves rows out, which oneDNN does not.
-    x = _pad(x, (0, more), (0, min(high, 0)), (0, min(right, 0)), (0, 0))
-    cotangent = _pad(cotangent, (0, more), (0, 0), (0, 0), (0, 0))
+    missing_images = -x.shape[0] % BLOCK
+    # oneDNN has no negative padding.
+    x = _pad(x, (0, missing_images), (0, min(high, 0)), (0, min(right, 0)), (0, 0))
+    cotangent = _pad(cotangent, (0, missing_images), (0, 0), (0, 0), (0, 0))
     batch, height, width, channels = x.shape
     blocks = batch // BLOCK, BLOCK
     kernel = lax.conv_general_dilated(
@@ -131,28 +160,35 @@ def channels_as_columns(
 def matrix_product(
     x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding, most_parts: int = 1
 ) -> jax.Array:
-    """Of a 1x1 convolution: the pixels that it reads, times the cotangent; a sum of up to `most_parts` products.
+    """A `KernelGradient` for 1x1 convolutions: the product of the pixels that the convolution reads and the cotangent.
 
-    A product of few channels over all pixels is fast in oneDNN only by parts, of some images each.
+    With few channels and many pixels, oneDNN is fast only if the product is divided into parts of some images each.
+
+    Args:
+        x, window, cotangent, strides, padding: as for `KernelGradient`.
+        most_parts: maximum number of parts.
     """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
     x = _pad(x, (0, 0), (low, high), (left, right), (0, 0))[:, :: strides[0], :: strides[1]]
     channels, features = x.shape[3], cotangent.shape[3]
     parts = math.gcd(x.shape[0], most_parts)
-    if parts * channels * features > x.size:  # where the parts would be larger than the images
+    if parts * channels * features > x.size:  # the products of the parts would be larger than the images
         parts = 1
     products = jnp.einsum('pkc,pko->pco', x.reshape(parts, -1, channels), cotangent.reshape(parts, -1, features))
     return products.sum(0)[None, None]
 
 
 def for_xla(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
-    """The kernel's gradient in the form that is fastest in XLA's own convolutions and products (Eigen)."""
-    form = matrix_product if window == (1, 1) else channels_as_batch
-    return form(x, window, cotangent, strides, padding)
+    """The `KernelGradient` that is fastest with XLA's own convolutions and matrix products (Eigen)."""
+    gradient = matrix_product if window == (1, 1) else channels_as_batch
+    return gradient(x, window, cotangent, strides, padding)
 
 
 def for_one_dnn(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
-    """The kernel's gradient in the form that is fastest in oneDNN, which has float32 on every CPU."""
+    """The `KernelGradient` that is fastest with oneDNN. For dtypes other than float32, it is `for_xla`.
+
+    oneDNN supports float32 on every CPU, but not the other dtypes.
+    """
     if x.dtype != jnp.float32:
         return for_xla(x, window, cotangent, strides, padding)
     if window == (1, 1):
@@ -161,7 +197,7 @@ def for_one_dnn(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Size
 
 
 def _pads(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> Padding:
-    """Rows and columns to add to the input, or to leave out, where the dilated cotangent is the kernel."""
+    """Padding of the input if the dilated cotangent is the kernel. A negative number removes rows or columns."""
     rows, columns = (
         (low, taps + (cotangents - 1) * stride - size - low)
         for (low, _), taps, cotangents, stride, size in zip(
@@ -172,7 +208,7 @@ def _pads(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, pad
 
 
 def _pad(x: jax.Array, *pads: tuple[int, int]) -> jax.Array:
-    """With zeros at the edges; negative numbers leave out."""
+    """Pads with zeros. A negative number removes rows or columns."""
     return lax.pad(x, jnp.zeros((), x.dtype), [(*pad, 0) for pad in pads]) if any(map(any, pads)) else x
 
 
@@ -181,21 +217,22 @@ def _fast_conv(x: jax.Array, kernel: jax.Array, strides: Sizes, padding: Sequenc
 
 
 def _transpose(x: jax.Array, axes: Sequence[int], shape: Sequence[int] | None = None) -> jax.Array:
-    """Reshapes and transposes, not fused with what makes `x`: alone it runs at copy speed, fused at a seventh.
+    """Reshapes and transposes. The barrier prevents fusion with the operation that makes `x`.
 
-    A barrier behind it, too, would make XLA copy twice.
+    Alone, the transpose runs as fast as a copy; fused, at a seventh of this speed. With a second barrier behind it, XLA
+    would copy twice.
     """
     x = lax.optimization_barrier(x)
     return (x if shape is None else x.reshape(shape)).transpose(axes)
 
 
 class Conv(nn.Conv):
-    """`nn.Conv` with the gradients of this file, as XLA's own convolutions are fastest."""
+    """`nn.Conv` with the gradients that are fastest with XLA's own convolutions."""
 
     conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=for_xla)
 
 
 class OneDnnConv(nn.Conv):
-    """`nn.Conv` with the gradients of this file, as oneDNN's convolutions are fastest."""
+    """`nn.Conv` with the gradients that are fastest with oneDNN."""
 
     conv_general_dilated: Any = partial(conv_general_dilated, kernel_gradient=for_one_dnn)

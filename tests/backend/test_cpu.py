@@ -1,4 +1,4 @@
-"""The convolution for CPUs against JAX's own, value and gradients."""
+"""The convolution for CPUs: its value and gradients are those of JAX's convolution."""
 
 from functools import partial
 
@@ -40,8 +40,10 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, shape: tu
 
 @pytest.mark.parametrize('most_parts', [1, 16])
 @pytest.mark.parametrize(('batch', 'size', 'features'), [(16, 4, 5), (3, 4, 5), (16, 1, 5)])
-def test_a_kernel_of_one_pixel_is_a_matrix_product(most_parts: int, batch: int, size: int, features: int) -> None:
-    """By parts or not, and where the parts would be larger than the images."""
+def test_the_gradient_of_a_1x1_kernel_is_a_matrix_product(
+    most_parts: int, batch: int, size: int, features: int
+) -> None:
+    """With one part, with several parts, and if the parts' products would be larger than the images."""
     rng = np.random.default_rng(0)
     x, cotangent = rng.normal(size=(batch, size, size, 3)), rng.normal(size=(batch, size, size, features))
     with jax.enable_x64(True):
@@ -51,22 +53,22 @@ def test_a_kernel_of_one_pixel_is_a_matrix_product(most_parts: int, batch: int, 
     np.testing.assert_allclose(found[0, 0], np.einsum('nhwc,nhwo->co', x, cotangent), rtol=1e-12, atol=1e-12)
 
 
-def test_float32_takes_the_form_that_one_dnn_runs_well() -> None:
-    """Within float32's rounding; other precisions take XLA's form."""
+def test_only_float32_uses_the_kernel_gradient_for_one_dnn() -> None:
+    """It agrees with XLA's within float32's rounding. Other dtypes use XLA's."""
     rng = np.random.default_rng(0)
     x, cotangent = (rng.normal(size=(6, 8, 8, n)).astype('float32') for n in (3, 5))
     arguments = (3, 3), cotangent, (1, 1), ((1, 1), (1, 1))
     ours, exact = cpu_convolution.for_one_dnn(x, *arguments), cpu_convolution.for_xla(x, *arguments)
     np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=1e-4)
     half = [jnp.asarray(array, 'bfloat16') for array in (x, cotangent)]
-    forms = [
-        str(jax.make_jaxpr(lambda x, g, form=form: form(x, (3, 3), g, (1, 1), ((1, 1), (1, 1))))(*half))
-        for form in (cpu_convolution.for_one_dnn, cpu_convolution.for_xla)
+    programs = [
+        str(jax.make_jaxpr(lambda x, g, gradient=gradient: gradient(x, (3, 3), g, (1, 1), ((1, 1), (1, 1))))(*half))
+        for gradient in (cpu_convolution.for_one_dnn, cpu_convolution.for_xla)
     ]
-    assert forms[0] == forms[1]
+    assert programs[0] == programs[1]
 
 
-def test_what_it_does_not_do_is_refused() -> None:
+def test_unsupported_options_raise() -> None:
     x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 2, 4))
     conv = CONVOLUTIONS['for_xla']
     for options in ({'feature_group_count': 2}, {'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
@@ -74,7 +76,7 @@ def test_what_it_does_not_do_is_refused() -> None:
             conv(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
 
 
-def test_an_option_that_the_compiler_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_compiler_option_is_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cpu.COMPILER_OPTIONS, 'xla_no_such_option', 'x')
     cpu.compiler_options.cache_clear()
     try:
@@ -85,7 +87,7 @@ def test_an_option_that_the_compiler_does_not_know_is_left_out(monkeypatch: pyte
 
 @pytest.mark.parametrize('name', CONVOLUTIONS)
 def test_it_trains_inside_a_scan(name: str) -> None:
-    """The form that training compiles: under a scan, all convolutions have the dimension numbers that are fast there."""
+    """All three convolutions of training have the dimension numbers that are fast inside a loop."""
     kernels = jnp.ones((2, 3, 3, 4, 4))
 
     def loss(kernels: jax.Array, x: jax.Array) -> jax.Array:
@@ -98,34 +100,34 @@ def test_it_trains_inside_a_scan(name: str) -> None:
     assert all(one.startswith(('lhs_spec=(0, 3, 1, 2', 'lhs_spec=(0, 4, 1, 2, 3')) for one in numbers)
 
 
-def test_one_dnn_runs_what_runs_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_dnn_runs_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, 'has_one_dnn', lambda: True)
-    short, long = cpu.backend(cpu.LONG / 2), cpu.backend(cpu.LONG)
+    short, long = cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS / 2), cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS)
     net = models.cifar_resnet(8, **short.network)
     assert short.form(net).net.conv is cpu_convolution.Conv and long.form(net).net.conv is cpu_convolution.OneDnnConv
     assert cpu.ONE_DNN not in short.compiler_options and long.compiler_options[cpu.ONE_DNN]
     assert short.keeps_programs and not long.keeps_programs and 'oneDNN' in long.remark
     monkeypatch.setattr(cpu, 'has_one_dnn', lambda: False)
-    assert cpu.backend(cpu.LONG) == cpu.backend()
+    assert cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS) == cpu.backend()
 
 
 @pytest.mark.slow
-def test_a_long_run_is_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same state after two steps, within float32's rounding; by oneDNN where jaxlib has it; nothing is kept."""
-    states, kept = {}, {}
+def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The states after two steps agree within float32's rounding. If jaxlib has oneDNN, the long run uses it."""
+    states, keeps_programs = {}, {}
     for name, least in (('short', float('inf')), ('long', 0.0)):
-        monkeypatch.setattr(cpu, 'LONG', least)
-        experiment = Experiment.of(small_config())
-        kept[name] = experiment.trainer.keeps_programs
+        monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', least)
+        experiment = Experiment.from_config(small_config())
+        keeps_programs[name] = experiment.training_backend.keeps_programs
         program = experiment.compile(experiment.initial_state())
         states[name] = jax.device_get(program(experiment.initial_state(), 2))
-    assert kept == {'short': True, 'long': not cpu.has_one_dnn()}
+    assert keeps_programs == {'short': True, 'long': not cpu.has_one_dnn()}
     parameters = [jax.tree.leaves(state.params) for state in states.values()]
     for short, long in zip(*parameters, strict=True):
         np.testing.assert_allclose(long, short, atol=1e-4 * abs(short).max())
 
 
-def test_programs_are_not_kept_while_the_cache_is_off() -> None:
+def test_programs_are_not_cached_while_the_cache_is_off() -> None:
     least = jax.config.jax_persistent_cache_min_compile_time_secs
     with compilation_cache.off():
         assert jax.config.jax_persistent_cache_min_compile_time_secs == float('inf')
