@@ -31,7 +31,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
-from jax_resnet.training.known import check_same, flat, known, on_trust, read_variables
+from jax_resnet.training.saved_weights import check_same, describe_assumptions, flat, read_variables, recorded_network
 from jax_resnet.training.trained import described
 
 
@@ -60,39 +60,36 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
         config, about = described(source, config or {})
     is_folder = Path(source).is_dir()
     variables = dict(jax_resnet.load(source).variables) if is_folder else read_variables(source, options.headless)
-    told = _told(source, config, variables)
+    found = _config_and_network(source, config, variables)
+    is_pytorch = options.to != 'ours'
     try:
-        if told and options.to != 'ours' and not options.force:
-            check_style(told[1], options.to)  # --force skips this check
-        arrays = flat(variables) if options.to == 'ours' else models.to_pytorch(variables, options.to)
+        if found and is_pytorch and not options.force:
+            check_style(found[1], options.to)
+        arrays = models.to_pytorch(variables, options.to) if is_pytorch else flat(variables)
     except ValueError as e:
-        way = (
-            '; a network that was trained so fits, or --force writes the names alone'
-            if told and options.to != 'ours'
-            else ''
-        )
-        raise DataError(f'{shown(source)}: {e}{way}') from None
+        advice = '. Train a network that fits, or write only the names, with --force'
+        raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     if options.card:
         weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
     else:
-        weights.write(target, {name: np.asarray(array) for name, array in arrays.items()}, told and told[0])
+        weights.write(target, {name: np.asarray(array) for name, array in arrays.items()}, found and found[0])
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
-    if told is None:
+    if found is None:
         print(
-            f'{shown(source)} does not say its network: that its shortcut and order are those of whoever takes '
-            f'{shown(target)} is your word; --config=FILE tells them'
+            f'{shown(source)} does not name its network. Whoever reads {shown(target)} must know its shortcut and '
+            'order; with --config=FILE they are checked and written'
         )
-    elif told[0] is config and not options.card:  # with a card, `described` has printed it
-        print(f'{shown(source)} {on_trust(told[1])}')
-    if told is not None and options.to != 'ours' and options.force:
-        print(f'--force: names alone; a network of style {options.to} may compute something else')
+    elif found[0] is config and not options.card:  # with a card, `described` has printed it
+        print(f'{shown(source)} {describe_assumptions(found[1])}')
+    if found and is_pytorch and options.force:
+        print(f'--force: only the names are of style {options.to}; a network of that style may compute something else')
 
 
-def _told(
+def _config_and_network(
     source: str, config: dict[str, Any] | None, variables: dict[str, Any]
 ) -> tuple[dict[str, Any], models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
-    found = known(source)
+    found = recorded_network(source)
     if config is None:
         return found
     net = network(config)

@@ -59,7 +59,7 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
     from jax_resnet.runs import results_folder, weights
     from jax_resnet.runs.run_folder import RunFolder
-    from jax_resnet.training.known import flat
+    from jax_resnet.training.saved_weights import flat
 
     results = {run: _result(run, options.config) for run in options.runs}
     first = results[options.runs[0]]
@@ -114,8 +114,7 @@ def made() -> list[Any]:
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index
     from jax_resnet import studies
-    from jax_resnet.report import recipe as words
-    from jax_resnet.report import sections
+    from jax_resnet.report import sections, wording
     from jax_resnet.runs import results_folder
     from jax_resnet.runs import run as runs
 
@@ -132,8 +131,8 @@ def made() -> list[Any]:
     for path in left:
         result = results_folder.read(path)
         file, config = result['config_file'], result['config']
-        changes = words.changed_recipe(file, config)
-        key = words.label(file, changes), config['dataset']['name'], not changes
+        changes = wording.changed_recipe(file, config)
+        key = wording.label(file, changes), config['dataset']['name'], not changes
         by_label.setdefault(key, []).append(path)
 
     def rows(unchanged: bool) -> list[sections.Row]:
@@ -160,13 +159,13 @@ def made() -> list[Any]:
 
 
 def _result(run: str, given: str | None) -> dict[str, Any]:
-    from jax_resnet.report import recipe as words
+    from jax_resnet.report import wording
     from jax_resnet.runs import results_folder
     from jax_resnet.runs.run_folder import RunFolder
 
     config = RunFolder(run).config()
-    file = given or words.config_file(Path(run))
-    return results_folder.of_run(run, file, words.changes(file, config))
+    file = given or wording.config_file(Path(run))
+    return results_folder.of_run(run, file, wording.changes(file, config))
 
 
 if __name__ == '__main__':

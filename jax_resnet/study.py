@@ -161,8 +161,8 @@ def _show(plan: Any, commands: bool) -> None:
         for job in setting.jobs:
             run = run_of(job, plan.reuses_results)
             if not commands:
-                told = f', {describe(run)}' if describe(run) else ''
-                print(f'  seed {job.seed}: {run.state}{told}; {job.folder}')
+                details = f', {describe(run)}' if describe(run) else ''
+                print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
             elif run.state != FINISHED:
                 print(f'  {job.command}')
 

@@ -12,7 +12,7 @@ import pytest
 from jax_resnet import convert, evaluate, models
 from jax_resnet.errors import DataError
 from jax_resnet.runs import weights
-from jax_resnet.training.known import flat, known
+from jax_resnet.training.saved_weights import flat, recorded_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,10 +70,10 @@ def test_what_a_config_says_stays_with_the_weights_and_binds(
     weights.write(theirs, tensors())
     code, out, _ = main(capsys, monkeypatch, theirs, ours, *STATED, '--config.model.shortcut=A_centred')
     assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
-    config, net = known(ours)
+    config, net = recorded_network(ours)
     assert config['model']['shortcut'] == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
     assert main(capsys, monkeypatch, ours, back, '--to=cifar')[0] == 0
-    assert known(back)[1] == net
+    assert recorded_network(back)[1] == net
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(weights.read(back)[name], tensor)
     code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *STATED)
@@ -107,7 +107,10 @@ def test_what_the_target_cannot_be_is_refused(
     assert not (tmp_path / 'out.safetensors').exists()
     if 'hold' not in message:
         code, out, _ = main(capsys, monkeypatch, *arguments, '--force')
-        assert code == 0 and '--force: names alone; a network of style cifar may compute something else' in out
+        assert (
+            code == 0
+            and '--force: only the names are of style cifar; a network of that style may compute something else' in out
+        )
 
 
 def test_a_run_folder_and_a_card_are_known(
@@ -117,7 +120,7 @@ def test_a_run_folder_and_a_card_are_known(
         code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is no network of style cifar: its' in err
         assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0
-        assert known(tmp_path / 'out.safetensors')[1] == known(source)[1]
+        assert recorded_network(tmp_path / 'out.safetensors')[1] == recorded_network(source)[1]
 
 
 def test_published_weights_with_a_card(

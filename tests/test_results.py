@@ -275,7 +275,7 @@ def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytes
     ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
     np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
     np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
-    experiment = training.experiment.Experiment.of(small_config())
+    experiment = training.experiment.Experiment.from_config(small_config())
     begun, _ = begin_from('net.safetensors', experiment.initial_state(), experiment.model)
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 

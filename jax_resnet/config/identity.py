@@ -47,18 +47,18 @@ def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any], but: tuple[str, ...] = ()) -> list[str]:
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
     """Lists the fields in which two configs describe different runs, as texts for a message.
 
     Args:
         there, here: the configs.
-        but: fields and groups that may differ.
+        may_differ: fields and groups that are not listed.
     """
     a, b = compared(there), compared(here)
     return [
         f'config.{name} is {a.get(name)!r} there, {b.get(name)!r} here'
         for name in sorted({*a, *b})
-        if a.get(name) != b.get(name) and not name.startswith(but)
+        if a.get(name) != b.get(name) and not name.startswith(may_differ)
     ]
 
 

@@ -9,12 +9,12 @@ from jax_resnet import models
 from jax_resnet.errors import ConfigError
 
 
-def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:
+def network(config: Mapping[str, Any], **attributes: Any) -> models.ResNet:
     """Builds the network of a config, with the config's BatchNorm and precision.
 
     Args:
         config: a config; the groups `model`, `batch_norm` and `precision` are used.
-        **parts: further attributes of `models.ResNet`, such as conv and stacked.
+        **attributes: further attributes of `models.ResNet`, such as conv and stacked.
 
     Raises:
         ConfigError: the network's arguments are not valid.
@@ -27,6 +27,6 @@ def network(config: Mapping[str, Any], **parts: Any) -> models.ResNet:
     )
     dtype = jnp.dtype(config['precision']['compute'])
     try:
-        return models.from_config(config['model'], norm=norm, dtype=dtype, **parts)
+        return models.from_config(config['model'], norm=norm, dtype=dtype, **attributes)
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None

@@ -13,10 +13,10 @@ from jax_resnet.models.by_name import from_config
 from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
 from jax_resnet.models.drop_block import DropBlock
 from jax_resnet.models.end import End
-from jax_resnet.models.forms import stack, unstack
 from jax_resnet.models.papers import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
 from jax_resnet.models.resnet import ResNet, Stage
+from jax_resnet.models.stacking import stack, unstack
 from jax_resnet.models.stem import Stem
 from jax_resnet.models.units import LAYERS, ORDERS, Layer, Unit
 

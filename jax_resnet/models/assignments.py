@@ -25,7 +25,7 @@ def scaled_resnet(
     parameter_limit: int = 5_000_000,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds a network of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
 
@@ -43,7 +43,7 @@ def scaled_resnet(
         drop_block: rate of DropBlock before the pooling.
         dropout: rate of dropout on the pooled features.
         parameter_limit: maximum number of parameters; 0 means no limit.
-        num_classes, initialization, **parts: as in `cifar_resnet`.
+        num_classes, initialization, **attributes: as in `cifar_resnet`.
 
     Raises:
         ValueError: an argument is out of range, or the network exceeds the parameter limit.
@@ -70,7 +70,7 @@ def scaled_resnet(
         shortcut_windows=tuple(shortcut_windows),
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )
     if parameter_limit:
         side = pooled_size * 2 ** (n - 1)
@@ -86,7 +86,7 @@ def identity4(
     *,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
@@ -96,7 +96,7 @@ def identity4(
 
     Args:
         stage_sizes: units in each of the four stages.
-        num_classes, initialization, **parts: as in `cifar_resnet`.
+        num_classes, initialization, **attributes: as in `cifar_resnet`.
 
     Raises:
         ValueError: the number of stages is not four, or a stage is empty.
@@ -112,5 +112,5 @@ def identity4(
         shortcut='B',
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )

@@ -20,12 +20,12 @@ NETWORKS: dict[str, Callable[..., ResNet]] = {
 """Valid values of `config.model.name`. To add a network, write a function and add a line here."""
 
 
-def from_config(config: Mapping[str, Any], **parts: Any) -> ResNet:
+def from_config(config: Mapping[str, Any], **attributes: Any) -> ResNet:
     """Builds the network that `config` describes: `name` is one of NETWORKS; the rest are its function's arguments.
 
     Args:
         config: for example {'name': 'cifar_resnet', 'depth': 20, 'num_classes': 10}.
-        **parts: further attributes of `ResNet`, as for `cifar_resnet`.
+        **attributes: further attributes of `ResNet`, as for `cifar_resnet`.
 
     Raises:
         ValueError: a name is unknown, or an argument is missing, has the wrong type, or is out of range.
@@ -43,7 +43,7 @@ def from_config(config: Mapping[str, Any], **parts: Any) -> ResNet:
     for name in known.keys() - options.keys():
         if parameters[name].default is inspect.Parameter.empty:
             raise ValueError(f'{name}: missing; {network.__name__} takes {", ".join(known)}')
-    return network(**options, **parts)
+    return network(**options, **attributes)
 
 
 def _is_of_type(value: Any, annotation: Any) -> bool:

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.parts import Parts
+from jax_resnet.models.layer_factory import LayerFactory
 
 
 class End(NamedTuple):
@@ -29,23 +29,23 @@ class EndLayers(nn.Module):
     Attributes:
         end: its settings.
         steps: layers before the pooling that the last unit does not have itself: '', 'relu' or 'norm relu'.
-        parts: makes its layers.
+        factory: makes its layers.
     """
 
     end: End
     steps: str
-    parts: Parts
+    factory: LayerFactory
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Features [batch, pooled_size^2 x channels], at least float32. Raises ValueError as `average_pool`."""
         if 'norm' in self.steps:
-            x = self.parts.norm()(x)
+            x = self.factory.norm()(x)
         if 'relu' in self.steps:
             x = nn.relu(x)
-        x = self.parts.drop_block(self.end.drop_block)(x)
+        x = self.factory.drop_block(self.end.drop_block)(x)
         x = average_pool(x, self.end.pooled_size).reshape(x.shape[0], -1)
-        return self.parts.dropout(self.end.dropout)(x)
+        return self.factory.dropout(self.end.dropout)(x)
 
 
 def average_pool(x: jax.Array, size: int) -> jax.Array:

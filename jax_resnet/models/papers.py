@@ -36,7 +36,7 @@ def cifar_resnet(
     zero_last_scale: bool = False,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds a CIFAR network of He et al. 2015 (section 4.2) or 2016: n units in each of three stages.
 
@@ -57,7 +57,7 @@ def cifar_resnet(
         num_classes: number of outputs; 0 returns the pooled features [batch, 64] ([batch, 256] with bottlenecks).
         initialization: 'fan_out' (the authors' code; the head is uniform within 1/sqrt(fan_in)), 'fan_out_small_head'
             (Goyal et al. 2017), 'fan_in' (He normal, for the head too, as in the Lab) or 'lecun' (Flax's default).
-        **parts: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
+        **attributes: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
 
     Raises:
         ValueError: the depth does not fit the unit, the stage sizes do not add up to 3n, a unit, order, shortcut or
@@ -83,7 +83,7 @@ def cifar_resnet(
         zero_last_scale=zero_last_scale,
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )
 
 
@@ -96,7 +96,7 @@ def cifar_plain(
     stage_sizes: tuple[int, ...] = (),
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds the plain counterpart of `cifar_resnet(depth)`: the same layers and arguments, without shortcuts.
 
@@ -112,7 +112,7 @@ def cifar_plain(
         stage_sizes=stage_sizes,
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )
 
 
@@ -125,7 +125,7 @@ def imagenet_resnet(
     zero_last_scale: bool = False,
     num_classes: int = 1000,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
 
@@ -136,7 +136,7 @@ def imagenet_resnet(
         v1_5: put a bottleneck's stride in its 3x3 convolution, like torchvision. The paper puts it in the first 1x1.
         zero_last_scale: as in `cifar_resnet`.
         num_classes: number of outputs; 0 returns the pooled features [batch, 512] ([batch, 2048] with bottlenecks).
-        initialization, **parts: as in `cifar_resnet`.
+        initialization, **attributes: as in `cifar_resnet`.
 
     Raises:
         ValueError: a depth, order, shortcut or initialization is unknown, or two arguments contradict each other.
@@ -157,7 +157,7 @@ def imagenet_resnet(
         zero_last_scale=zero_last_scale,
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )
 
 
@@ -168,7 +168,7 @@ def imagenet_plain(
     shortcut: str = 'none',
     num_classes: int = 1000,
     initialization: str = 'fan_out',
-    **parts: Unpack[Attributes],
+    **attributes: Unpack[Attributes],
 ) -> ResNet:
     """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3). Arguments as in `imagenet_resnet`.
 
@@ -184,7 +184,7 @@ def imagenet_plain(
         shortcut=shortcut,
         num_classes=num_classes,
         initialization=initialization,
-        **parts,
+        **attributes,
     )
 
 

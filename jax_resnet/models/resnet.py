@@ -16,7 +16,7 @@ from jax.nn.initializers import Initializer
 from jax_resnet.models.batch_norm import BatchNorm, to_float32
 from jax_resnet.models.choose import choose
 from jax_resnet.models.end import End, EndLayers
-from jax_resnet.models.parts import MakesConvolution, MakesNorm, Parts
+from jax_resnet.models.layer_factory import LayerFactory, MakesConvolution, MakesNorm
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.stem import Stem, StemLayers
 from jax_resnet.models.units import ORDERS, Layer, Unit
@@ -153,8 +153,8 @@ class ResNet(nn.Module):
         """
         kernel_init, head_init = INITIALIZATIONS[self.initialization]
         order = ORDERS[self.order]
-        parts = Parts(self.conv, self.norm, kernel_init, self.dtype, train)
-        x = StemLayers(self.stem, order.stem_activates, parts, name='stem')(images)
+        factory = LayerFactory(self.conv, self.norm, kernel_init, self.dtype, train)
+        x = StemLayers(self.stem, order.stem_activates, factory, name='stem')(images)
         windows = self.shortcut_windows or (1,) * len(self.stage_sizes)
         stages = zip(self.stage_sizes, self.widths, self.layers, windows, strict=True)
         for i, (size, width, layers, window) in enumerate(stages, start=1):
@@ -164,7 +164,7 @@ class ResNet(nn.Module):
                 order=order.unit,
                 make_shortcut=shortcut(self.shortcut, window=window, with_norm=order.projection_norm),
                 channels=width,
-                parts=parts,
+                factory=factory,
                 zero_last_scale=self.zero_last_scale,
             )
             x = Stage(
@@ -177,7 +177,7 @@ class ResNet(nn.Module):
                 rematerialize=self.rematerialize,
                 name=f'stage{i}',
             )(x)
-        x = EndLayers(self.end, order.before_pooling, parts, name='end')(x)
+        x = EndLayers(self.end, order.before_pooling, factory, name='end')(x)
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=head_init, dtype=self.dtype, name='head')(x)
         return to_float32(x)

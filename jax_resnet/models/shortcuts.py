@@ -1,7 +1,7 @@
 """The shortcuts around a residual branch (He et al. 2015, section 3.3; 2016, section 3.1 and Table 1).
 
-Each shortcut is a module. It is made with the branch's output shape (`channels`, `stride`) and the network's `parts`.
-It is called with the unit's input x and the branch's output y, and combines them; most shortcuts add them.
+Each shortcut is a module. It is made with the branch's output shape (`channels`, `stride`) and the network's factory of
+layers. It is called with the unit's input x and the branch's output y, and combines them; most shortcuts add them.
 To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `config/model_fields.py`.
 """
 
@@ -14,14 +14,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.parts import Parts
+from jax_resnet.models.layer_factory import LayerFactory
 
 
 class MakesShortcut(Protocol):
     """The type of `Unit.make_shortcut`."""
 
     def __call__(
-        self, channels: int, stride: int, parts: Parts, *, name: str
+        self, channels: int, stride: int, factory: LayerFactory, *, name: str
     ) -> Callable[[jax.Array, jax.Array], jax.Array]:
         """Makes a shortcut for the branch's output shape."""
         ...
@@ -32,7 +32,7 @@ class NoShortcut(nn.Module):
 
     channels: int
     stride: int
-    parts: Parts
+    factory: LayerFactory
 
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         return y
@@ -75,8 +75,8 @@ class Projection(NoShortcut):
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         if not self.everywhere and self.stride == 1 and self.channels == x.shape[-1]:
             return y + x
-        x = self.parts.conv(self.channels, self.window, self.stride)(x)
-        return y + (self.parts.norm()(x) if self.with_norm else x)
+        x = self.factory.conv(self.channels, self.window, self.stride)(x)
+        return y + (self.factory.norm()(x) if self.with_norm else x)
 
 
 class ConstantScaling(PaddedIdentity):
@@ -103,7 +103,7 @@ class Gating(PaddedIdentity):
 
     @nn.compact
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
-        gate = self.parts.conv(self.channels, 1, self.stride, initial_bias=self.initial_bias, name='gate')
+        gate = self.factory.conv(self.channels, 1, self.stride, initial_bias=self.initial_bias, name='gate')
         g = nn.sigmoid(gate(x))
         return (g * y if self.exclusive else y) + (1 - g) * self.identity(x)
 
@@ -115,7 +115,7 @@ class DropoutShortcut(PaddedIdentity):
 
     @nn.compact
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
-        return y + self.parts.dropout(self.rate)(self.identity(x))
+        return y + self.factory.dropout(self.rate)(self.identity(x))
 
 
 PROJECTIONS: dict[str, Callable[..., Projection]] = {'B': Projection, 'C': partial(Projection, everywhere=True)}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 
-from jax_resnet.models.parts import Parts
+from jax_resnet.models.layer_factory import LayerFactory
 
 
 class Stem(NamedTuple):
@@ -28,16 +28,16 @@ class StemLayers(nn.Module):
     Attributes:
         stem: its settings.
         activates: whether BatchNorm and ReLU follow the convolution.
-        parts: makes its layers.
+        factory: makes its layers.
     """
 
     stem: Stem
     activates: bool
-    parts: Parts
+    factory: LayerFactory
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = self.parts.conv(self.stem.channels, self.stem.window, self.stem.stride)(x)
+        x = self.factory.conv(self.stem.channels, self.stem.window, self.stem.stride)(x)
         if self.activates:
-            x = nn.relu(self.parts.norm()(x))
+            x = nn.relu(self.factory.norm()(x))
         return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1))) if self.stem.pool else x

@@ -12,7 +12,7 @@ import flax.linen as nn
 from jax import Array
 from jax.nn import relu
 
-from jax_resnet.models.parts import Parts
+from jax_resnet.models.layer_factory import LayerFactory
 from jax_resnet.models.shortcuts import MakesShortcut
 
 
@@ -49,7 +49,7 @@ class Unit(nn.Module):
         order: function that applies convolution, BatchNorm, ReLU and addition in one of the orders below.
         make_shortcut: makes the shortcut, which combines its input with the branch.
         channels, stride: number of output channels, and stride of the unit.
-        parts: makes its layers.
+        factory: makes its layers.
         is_first: whether it is the first unit of the network.
         zero_last_scale: initialize the scale of the last BatchNorm with zero (Goyal et al. 2017, arXiv 1706.02677).
             The branch is then zero at first, and the unit computes only its shortcut.
@@ -60,7 +60,7 @@ class Unit(nn.Module):
     make_shortcut: MakesShortcut
     channels: int
     stride: int
-    parts: Parts
+    factory: LayerFactory
     is_first: bool = False
     zero_last_scale: bool = False
 
@@ -88,17 +88,17 @@ class Unit(nn.Module):
         """Applies the convolution of layer i."""
         layer = self.layers[i - 1]
         stride = self.stride if layer.strided else 1
-        return self.parts.conv(self.channels // layer.divisor, layer.window, stride, name=f'conv{i}')(x)
+        return self.factory.conv(self.channels // layer.divisor, layer.window, stride, name=f'conv{i}')(x)
 
     @nn.nowrap
     def norm(self, i: int, x: Array) -> Array:
         """Applies the BatchNorm of layer i."""
-        return self.parts.norm(zero_scale=self.zero_last_scale and i == self.last, name=f'norm{i}')(x)
+        return self.factory.norm(zero_scale=self.zero_last_scale and i == self.last, name=f'norm{i}')(x)
 
     @nn.nowrap
     def add(self, x: Array, y: Array) -> Array:
         """Combines the branch y with the shortcut of x."""
-        return self.make_shortcut(self.channels, self.stride, self.parts, name='shortcut')(x, y)
+        return self.make_shortcut(self.channels, self.stride, self.factory, name='shortcut')(x, y)
 
     @nn.nowrap
     def activates_both(self, x: Array) -> bool:

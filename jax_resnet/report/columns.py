@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jax_resnet.report import recipe
+from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Cell, Links, Table
 from jax_resnet.report.templating import address
@@ -44,7 +44,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
 
 def further_errors(row: Row) -> dict[str, float]:
     """Returns means that few rows have, by heading: the top-5 error, and errors of the protocol of the last test."""
-    protocol = recipe.value(row.protocol, 'pictures.protocol')
+    protocol = wording.value_name(row.protocol, 'pictures.protocol')
     heads = {
         'final_test_top5_error': 'top-5 error',
         'protocol_test_error': f'{protocol} test error',
@@ -94,10 +94,10 @@ def varied(section: Section) -> Table:
     """Makes the table of the config fields that differ between the rows."""
     values = section.varied
     rows = [
-        [row.label, *(recipe.value(column[i], field) for field, column in values.items())]
+        [row.label, *(wording.value_name(column[i], field) for field, column in values.items())]
         for i, row in enumerate(section.rows)
     ]
-    return Table(['', *map(recipe.name, values)], rows)
+    return Table(['', *map(wording.field_name, values)], rows)
 
 
 def explain(section: Section) -> list[str]:
@@ -116,7 +116,7 @@ def explain(section: Section) -> list[str]:
             'not compared with the published.'
         )
     if section.changes:
-        changed = ', '.join(recipe.phrase(*change) for change in section.changes.items())
+        changed = ', '.join(wording.phrase(*change) for change in section.changes.items())
         notes.append(f'Changed in every run: {changed}. Published numbers are of the unchanged recipe, and not shown.')
     if any(row.published is not None or row.published_text for row in section.rows):
         ours = 'our error by the protocol' if any(row.measure == 'protocol' for row in section.rows) else 'ours'

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import recipe
+from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import one_line
 from jax_resnet.runs import find
@@ -56,7 +56,7 @@ def _of_study(path: Path) -> Section:
 
     def row(described: Mapping[str, Any]) -> Row:
         runs = [*_undamaged(partial(_of_study_row, path.parent), described['runs'], left_out)]
-        label, window = recipe.label(described['label'], changes), described['window']
+        label, window = wording.label(described['label'], changes), described['window']
         if changes:  # the published numbers belong to the unchanged recipe
             return Row(label, described['group'], runs, window=window and tuple(window), measure=study['measure'])
         published, text = described['published'], described['published_text']
@@ -64,7 +64,7 @@ def _of_study(path: Path) -> Section:
 
     try:
         study = find.read_study(path)
-        changes = recipe.of_results(study['changes'])
+        changes = wording.affecting_results(study['changes'])
         rows = [row(described) for described in study['rows']]
         return Section(
             name=study['study'],
@@ -108,15 +108,15 @@ def _label(run: Run, others: Sequence[Run]) -> str:
 
     If the changes are not known, or it is a rehearsal, the fields in which it differs from other runs of that config.
     """
-    config = recipe.name_by_folder(run.folder)
-    if run.is_rehearsal or (changes := recipe.changes_by_folder(run)) is None:
-        alike = [other for other in others if recipe.name_by_folder(other.folder) == config]
+    config = wording.name_by_folder(run.folder)
+    if run.is_rehearsal or (changes := wording.changes_by_folder(run)) is None:
+        alike = [other for other in others if wording.name_by_folder(other.folder) == config]
         changes = {
             field: value
             for field, value in run.recipe.items()
             if any(other.recipe.get(field) != value for other in alike)
         }
-    return recipe.label(config, changes) + ', rehearsal' * run.is_rehearsal
+    return wording.label(config, changes) + ', rehearsal' * run.is_rehearsal
 
 
 def _join(folder: Path, relative: str) -> Path:

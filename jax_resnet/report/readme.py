@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import charts, columns, recipe, templating
+from jax_resnet.report import charts, columns, templating, wording
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Table
@@ -120,7 +120,7 @@ def _weights(path: Path) -> tuple[str, str, str]:
     """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
         card = weights.read_card(path)
-        name = recipe.label(card['config_file'], card['overrides'])
+        name = wording.label(card['config_file'], card['overrides'])
         return name, templating.address(path.with_suffix('.safetensors'), Path()), describe_weights(card)
     except KeyError as e:
         raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

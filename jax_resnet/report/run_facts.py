@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.report import columns, recipe
+from jax_resnet.report import columns, wording
 from jax_resnet.report.sections import Row
 from jax_resnet.runs.run import Run
 
@@ -23,30 +23,32 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """Returns (name, text) pairs. Facts that are not in the files of the run are left out."""
     if not run.config:
         return []
-    told = {'network': columns.network(Row('', '', [run])), 'config': recipe.name_by_folder(run.folder)}
-    changed = recipe.changes_by_folder(run)
+    shown = {'network': columns.network(Row('', '', [run])), 'config': wording.name_by_folder(run.folder)}
+    changed = wording.changes_by_folder(run)
     if changed is not None:
-        told['changed in it'] = ', '.join(recipe.phrase(*change) for change in changed.items()) or 'nothing'
+        shown['changed in it'] = ', '.join(wording.phrase(*change) for change in changed.items()) or 'nothing'
     asked = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
-    told |= {recipe.name(field): recipe.value(run.config[field], field) for field in asked if field in run.config}
+    for field in asked:
+        if field in run.config:
+            shown[wording.field_name(field)] = wording.value_name(run.config[field], field)
     starts = _starts(run)
     dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
     if dates:
-        told['begun'] = dates[0]
+        shown['begun'] = dates[0]
     if len(dates) > 1:
-        told['last continued'] = dates[-1]
+        shown['last continued'] = dates[-1]
     for start in starts[-1:]:
-        told['device'] = str(start.get('device', ''))
-        told['commit'] = str(start.get('git_commit') or 'not of a git checkout')
+        shown['device'] = str(start.get('device', ''))
+        shown['commit'] = str(start.get('git_commit') or 'not of a git checkout')
         versions = start.get('versions')
         if isinstance(versions, Mapping):
-            told['versions'] = ', '.join(f'{package} {version}' for package, version in versions.items())
-    return [*told.items()]
+            shown['versions'] = ', '.join(f'{package} {version}' for package, version in versions.items())
+    return [*shown.items()]
 
 
 def fields(run: Run) -> list[tuple[str, str]]:
     """Returns (dotted name, text) for every field of the config."""
-    return [(field, recipe.value(value)) for field, value in sorted(run.config.items())]
+    return [(field, wording.value_name(value)) for field, value in sorted(run.config.items())]
 
 
 def _starts(run: Run) -> list[dict[str, Any]]:

@@ -98,8 +98,8 @@ class Row:
         return (min(flat), max(flat), fmean(map(fmean, errors))) if all(errors) else None
 
     @property
-    def compared(self) -> float | None:
-        """Our number to compare with the published one, see `measure`."""
+    def measured(self) -> float | None:
+        """Our number to compare with the published one. `measure` says which it is."""
         if self.measure == 'window' and self.window:
             return self.in_window[2] if self.in_window else None
         if self.measure == 'protocol':
@@ -154,9 +154,9 @@ class Section:
 
     def difference(self, row: Row) -> float | None:
         """Returns our error minus the published one, in points; None if one is missing, or for a rehearsal."""
-        if row.published is None or row.compared is None or self.is_rehearsal:
+        if row.published is None or row.measured is None or self.is_rehearsal:
             return None
-        return row.compared - row.published
+        return row.measured - row.published
 
     @property
     def only_run(self) -> Run | None:

@@ -216,7 +216,7 @@ class Study(Struct):
     rows: list[StudyRow]
 
 
-class Told(Struct):
+class ProgressLine(Struct):
     """A line of progress that a job of a study writes to its standard output."""
 
     step: Count

@@ -201,8 +201,10 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
 def _content(path: Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> bytes:
     _check_suffix(path)
     if path.suffix == '.safetensors':
-        told = {name: network[name] for name in schemas.Network.__struct_fields__} if network else None
-        return arrays.as_safetensors(weights, {METADATA: json.dumps(told, sort_keys=True)} if told else None)
+        if network is None:
+            return arrays.as_safetensors(weights, None)
+        fields = {name: network[name] for name in schemas.Network.__struct_fields__}
+        return arrays.as_safetensors(weights, {METADATA: json.dumps(fields, sort_keys=True)})
     return arrays.as_npz(weights, compressed=False)
 
 

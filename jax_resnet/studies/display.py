@@ -51,7 +51,7 @@ class Display:
             self._bars[job].set_description_str(f'{job.name}{where}')
 
     def progressed(self, job: Job, line: Mapping[str, Any]) -> None:
-        """Shows that a job is at `step` of `end`, with the error of its last steps. `line` is a `schemas.Told`."""
+        """Shows that a job is at `step` of `end`, and its last training error. `line` is a `schemas.ProgressLine`."""
         share = line['step'] / line['end']
         self._first.setdefault(job, share)
         self._shares[job] = share

@@ -46,7 +46,7 @@ def train(folder: str | Path) -> None:
 def _progress() -> type:
     from jax_resnet.training.progress import Progress
 
-    class Told(Progress):
+    class ReportsToStudy(Progress):
         """Reports to the study how far the run is."""
 
         def say(self, text: str) -> None:
@@ -62,7 +62,7 @@ def _progress() -> type:
             }
             self._print(json.dumps(line))  # does nothing if the study has ended
 
-    return Told
+    return ReportsToStudy
 
 
 def _stop_with_the_study() -> None:

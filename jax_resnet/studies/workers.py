@@ -14,7 +14,7 @@ from jax_resnet import files
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run import FINISHED
-from jax_resnet.runs.schemas import Told
+from jax_resnet.runs.schemas import ProgressLine
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Job
@@ -105,7 +105,7 @@ class _Workers:
         try:
             for line in process.stdout:
                 with contextlib.suppress(ConfigError):  # a library printed this line
-                    self.events.put((job, parse(line.encode(), Told, job.name)))
+                    self.events.put((job, parse(line.encode(), ProgressLine, job.name)))
         finally:
             self.events.put((job, None))
 

@@ -101,7 +101,7 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'--extend-from={shown(source.path)}: must be another folder than --workdir')
     config = source.config()
-    found = '; '.join(differences(config, experiment.config, but=MAY_DIFFER))
+    found = '; '.join(differences(config, experiment.config, may_differ=MAY_DIFFER))
     if found:
         raise ConfigError(f'--extend-from={shown(source.path)}: {found}; these must be the same')
     shorter = Experiment.of({**experiment.config, **{name: config[name] for name in ('train_for', 'schedule')}})

@@ -16,7 +16,7 @@ CONFIGS = [
     {'name': 'scaled_resnet', 'stage_sizes': (1, 1), 'dropout': 0.5},
     {'name': 'identity4', 'stage_sizes': (1, 1, 1, 1)},
 ]
-PARTS = {'norm': models.BatchNorms(group_size=2), 'dtype': jnp.bfloat16, 'stacked': True}
+ATTRIBUTES = {'norm': models.BatchNorms(group_size=2), 'dtype': jnp.bfloat16, 'stacked': True}
 
 
 def count(net: models.ResNet) -> int:
@@ -28,12 +28,12 @@ def test_every_network_is_below() -> None:
 
 
 @pytest.mark.parametrize('config', CONFIGS)
-@pytest.mark.parametrize('parts', [{}, PARTS])
-def test_networks_can_be_compared_hashed_and_pickled(config: dict, parts: dict) -> None:
-    net, again = (models.from_config(config, **parts) for _ in range(2))
+@pytest.mark.parametrize('attributes', [{}, ATTRIBUTES])
+def test_networks_can_be_compared_hashed_and_pickled(config: dict, attributes: dict) -> None:
+    net, again = (models.from_config(config, **attributes) for _ in range(2))
     assert net is not again and net == again and hash(net) == hash(again) and len({net, again}) == 1
     assert pickle.loads(pickle.dumps(net)) == net
-    others = [models.from_config({**config, 'num_classes': 7}, **parts), net.clone(unroll=5)]
+    others = [models.from_config({**config, 'num_classes': 7}, **attributes), net.clone(unroll=5)]
     assert net not in others
 
 
@@ -46,7 +46,7 @@ def test_equal_networks_are_traced_once(config: dict) -> None:
         traced.append(net)
         return net.init_with_output(key, images)[0]
 
-    nets = [models.from_config(config, **PARTS) for _ in range(2)]
+    nets = [models.from_config(config, **ATTRIBUTES) for _ in range(2)]
     for net in (*nets, pickle.loads(pickle.dumps(nets[0]))):
         assert logits.eval_shape(net, jax.random.key(0), jnp.zeros((2, 32, 32, 3))).shape[0] == 2
     assert traced == nets[:1]

@@ -28,14 +28,14 @@ CONVOLUTIONS = {
 }
 
 
-def network(shortcut: str, **parts) -> models.ResNet:
+def network(shortcut: str, **attributes) -> models.ResNet:
     return ResNet(
         stage_sizes=(2, 2, 2),
         widths=(4, 8, 16),
         layers=(LAYERS['basic'],) * 3,
         shortcut=shortcut,
         stem=Stem(channels=4),
-        **parts,
+        **attributes,
     )
 
 

@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_resnet import models
-from jax_resnet.models.parts import Parts
+from jax_resnet.models.layer_factory import LayerFactory
 from jax_resnet.models.shortcuts import PaddedIdentity, Projection
 
 X = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-PARTS = Parts(nn.Conv, models.BatchNorm, nn.initializers.lecun_normal())
+PARTS = LayerFactory(nn.Conv, models.BatchNorm, nn.initializers.lecun_normal())
 
 
 def zeros(channels: int, size: int) -> jax.Array:

@@ -22,14 +22,14 @@ def some_slow(cases: list[str]) -> list:
     return [case if i % 4 == 0 else pytest.param(case, marks=pytest.mark.slow) for i, case in enumerate(cases)]
 
 
-def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **parts) -> models.ResNet:
+def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **attributes) -> models.ResNet:
     family, unit, order, shortcut = case.split(':')
     stem = Stem(8, window=7, stride=2, pool=True) if family == 'imagenet' else Stem(8)
     n = len(stage_sizes)
     layers = (LAYERS[unit],) * n
     if family == 'scaled':  # the windows of make_torch_units.py
         layers = tuple((Layer(window, strided=True), Layer(window)) for window in (3, 5, 1)[:n])
-        parts |= {'shortcut_windows': (1, 3, 5)[:n], 'end': End(pooled_size=2)}
+        attributes |= {'shortcut_windows': (1, 3, 5)[:n], 'end': End(pooled_size=2)}
     return ResNet(
         stage_sizes=stage_sizes,
         widths=(8, 16, 32)[:n],
@@ -37,7 +37,7 @@ def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **parts) -> mod
         order=order,
         shortcut=shortcut,
         stem=stem,
-        **parts,
+        **attributes,
     )
 
 

@@ -50,8 +50,8 @@ def test_what_is_published_by_a_protocol_is_compared_with_ours_by_it(tmp_path: P
     ]
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='protocol')])
     of_protocol, central = section.rows
-    assert (of_protocol.protocol, of_protocol.compared, section.difference(of_protocol)) == ('ten_crop', 9.75, 0.75)
-    assert (central.protocol, central.compared, section.difference(central)) == (None, None, None)
+    assert (of_protocol.protocol, of_protocol.measured, section.difference(of_protocol)) == ('ten_crop', 9.75, 0.75)
+    assert (central.protocol, central.measured, section.difference(central)) == (None, None, None)
     (note,) = [note for note in columns.explain(section) if note.startswith('Published: the Paper.')]
     assert note.endswith('Difference: our error by the protocol less the published, in points.')
 

@@ -9,7 +9,7 @@ import pytest
 from configs.studies import table1_2016
 from jax_resnet.config import loader
 from jax_resnet.config.fields import every_field
-from jax_resnet.report import columns, files, reading, recipe
+from jax_resnet.report import columns, files, reading, wording
 from jax_resnet.report.answer import answers
 from jax_resnet.report.sections import Row
 from jax_resnet.runs import run as runs
@@ -46,13 +46,13 @@ from tests.report.conftest import write_run, write_study
     ],
 )
 def test_fields_are_said_in_words(field: str, value: Any, text: str) -> None:
-    assert recipe.phrase(field, value) == text
+    assert wording.phrase(field, value) == text
 
 
 def test_words_are_of_fields_and_values_that_there_are() -> None:
     known = every_field()
-    assert {*recipe.NAMES, *recipe.PHRASES, *recipe.VALUES} <= {*known}
-    for field, values in recipe.VALUES.items():
+    assert {*wording.NAMES, *wording.PHRASES, *wording.VALUES} <= {*known}
+    for field, values in wording.VALUES.items():
         assert all(known[field].accepts(of) for of in values) and not any(
             known[field].accepts(x) for x in values.values()
         )

@@ -44,7 +44,7 @@ class MakesNorm(Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class LayerFactory:
     """A factory for layers. The network makes one, with dtype, initialization and mode, and passes it to all modules.
 
     Attributes:

@@ -73,43 +73,45 @@ PHRASES: Mapping[str, Callable[[Any], str]] = {
     'schedule.warmup_shape': lambda value: f'{value} warm-up',
     'schedule.head_factor': lambda value: f"the head's learning rate times {value}",
     'optimizer.momentum_of': lambda value: f'momentum of {value}',
-    'pictures.view': lambda of: f'trained on {value(of, "pictures.view")} of pictures',
-    'pictures.protocol': lambda of: f'tested by {value(of, "pictures.protocol")}',
-    'pictures.average': lambda of: f'{value(of, "pictures.average")} averaged over views',
+    'pictures.view': lambda value: f'trained on {value_name(value, "pictures.view")} of pictures',
+    'pictures.protocol': lambda value: f'tested by {value_name(value, "pictures.protocol")}',
+    'pictures.average': lambda value: f'{value_name(value, "pictures.average")} averaged over views',
     'precision.compute': lambda value: f'computed in {value}',
 }
 """Phrases for fields that are not shown as name and value."""
 
 
-def name(field: str) -> str:
+def field_name(field: str) -> str:
     """Names a field, given by its dotted name: 'schedule.learning_rate' becomes 'learning rate'."""
     group, _, leaf = field.rpartition('.')
     return NAMES.get(field) or (group if leaf == 'name' else leaf).replace('_', ' ')
 
 
-def value(of: Any, field: str = '') -> str:
+def value_name(value: Any, field: str = '') -> str:
     """Describes a value of a config, in the words of VALUES if the field is given."""
-    if isinstance(of, str) and of in VALUES.get(field, ()):
-        return VALUES[field][of]
-    if isinstance(of, list | tuple):
-        return _joined(of) or 'none'
-    return {True: 'yes', False: 'no', None: 'none'}[of] if of is None or isinstance(of, bool) else str(of)
+    if isinstance(value, str) and value in VALUES.get(field, ()):
+        return VALUES[field][value]
+    if isinstance(value, list | tuple):
+        return _joined(value) or 'none'
+    if value is None or isinstance(value, bool):
+        return {True: 'yes', False: 'no', None: 'none'}[value]
+    return str(value)
 
 
-def phrase(field: str, of: Any) -> str:
+def phrase(field: str, value: Any) -> str:
     """Describes a field and its value in a few words: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
-    of = _of_text(of)
+    value = _parsed(value)
     if field in PHRASES:
-        return PHRASES[field](of)
-    if of is None or isinstance(of, bool):
-        return name(field) if of else f'no {name(field)}'
-    return f'{name(field)} {value(of, field)}'
+        return PHRASES[field](value)
+    if value is None or isinstance(value, bool):
+        return field_name(field) if value else f'no {field_name(field)}'
+    return f'{field_name(field)} {value_name(value, field)}'
 
 
 def label(config: str, changes: Mapping[str, Any]) -> str:
     """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
     called = config.removeprefix('configs/').replace('.py', '', 1)
-    return ', '.join([called, *(phrase(field, of) for field, of in changes.items())])
+    return ', '.join([called, *(phrase(*change) for change in changes.items())])
 
 
 def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,15 +128,15 @@ def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {field: here.get(field) for field in names if here.get(field) != as_it_stands.get(field)}
 
 
-def of_results(changed: Mapping[str, Any]) -> dict[str, Any]:
+def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those changed fields on which results depend: not, for example, how often a checkpoint is saved."""
     silent = (*identity.NOT_COMPARED, 'seed', 'keep_every')
-    return {field: of for field, of in changed.items() if not field.startswith(silent)}
+    return {field: value for field, value in changed.items() if not field.startswith(silent)}
 
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of the `changes` on which results depend."""
-    return of_results(changes(config_file, config))
+    return affecting_results(changes(config_file, config))
 
 
 def changes_by_folder(run: Run) -> dict[str, Any] | None:
@@ -172,12 +174,12 @@ def _beneath(run: Path) -> str:
     return parts[parts.index(root) + 1] if root in parts[:-2] else ''
 
 
-def _of_text(of: Any) -> Any:
+def _parsed(value: Any) -> Any:
     """Parses a tuple, which a study.json holds as text. Other values stay unchanged."""
     try:
-        return literal_eval(of) if isinstance(of, str) and of.startswith('(') else of
+        return literal_eval(value) if isinstance(value, str) and value.startswith('(') else value
     except (ValueError, SyntaxError):
-        return of
+        return value
 
 
 def _joined(values: Sequence[Any]) -> str:
