@@ -2,7 +2,7 @@
 
 add RUN ...      keeps finished runs, a small JSON file each
 weights RUN ...  keeps the weights of the median of some seeds' runs, with their card
-table            rewrites the tables and curves of README.md from the folder
+table            rewrites the tables and curves of README.md and results/README.md from the folder
 """
 
 from jax_resnet import signals
@@ -12,6 +12,8 @@ if __name__ == '__main__':
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from jax_resnet.errors import ConfigError
 
 STUDY = 'configs/studies/figure6_2015.py'
 """The study with the rows of the README's first table, measured or not."""
+
+README, CHANGED = Path('README.md'), Path('results', 'README.md')
+"""The pages with results: of the configs as they are, and of configs with changed fields."""
 
 CURVES = Path('results', 'curves')
 
@@ -65,7 +70,7 @@ def _weights(options: argparse.Namespace) -> None:
     first = results[options.runs[0]]
     for run, result in results.items():
         if recipe(result['config']) != recipe(first['config']):
-            raise ConfigError(f'{run}: must be of the same config as {options.runs[0]}, but for the seed')
+            raise ConfigError(f'{run}: must have the config of {options.runs[0]}; only the seed may differ')
     ranked = sorted(
         results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['config']['seed'])
     )
@@ -94,22 +99,41 @@ def _weights(options: argparse.Namespace) -> None:
 def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
-    sections, page = made(), Path('README.md')
-    pictures = readme.draw(sections, CURVES)
-    part = readme.part(sections, pictures, cards())
-    files.write(page, readme.insert(page.read_text(encoding='utf-8'), part).encode())
-    print(f'README.md: {sum(len(row.finished) for section in sections for row in section.rows)} runs')
+    pages = sections_of_pages()
+    pictures = readme.draw([*chain.from_iterable(pages.values())], CURVES)
+    texts = {page: with_results(page, sections, pictures) for page, sections in pages.items()}
+    for page, text in texts.items():
+        files.write(page, text.encode())
+        print(f'{page}: {sum(len(row.finished) for section in pages[page] for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)
 
 
-def cards() -> list[Path]:
-    """Cards of the published weights."""
-    return sorted(Path('results', 'weights').glob('**/*.json'))
+def with_results(page: Path, sections: Sequence[Any], pictures: Mapping[str, Path]) -> str:
+    """Returns the text of a page, with its part of the results replaced."""
+    from jax_resnet.report import readme
+
+    try:
+        text = page.read_text(encoding='utf-8')
+    except FileNotFoundError:
+        text = f'{readme.BEGIN}\n{readme.END}\n'
+    cards = weight_cards(changed=page == CHANGED)
+    return readme.insert(text, readme.part(sections, pictures, cards, page.parent))
 
 
-def made() -> list[Any]:
-    """Makes the sections of README.md: the paper's table, other unchanged configs, and configs with changed fields."""
+def weight_cards(changed: bool) -> list[Path]:
+    """Returns the cards of the published weights: of unchanged configs, or of configs with changed fields."""
+    from jax_resnet.runs import weights
+
+    cards = sorted(Path('results', 'weights').glob('**/*.json'))
+    return [path for path in cards if bool(weights.read_card(path)['overrides']) == changed]
+
+
+def sections_of_pages() -> dict[Path, list[Any]]:
+    """Makes the sections of both pages.
+
+    README.md has the paper's table and other configs as they are. results/README.md has configs with changed fields.
+    """
     if not Path(STUDY).is_file():
         raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
     from configs import index
@@ -137,25 +161,22 @@ def made() -> list[Any]:
 
     def rows(unchanged: bool) -> list[sections.Row]:
         return [
-            sections.Row(label, data, [*map(runs.read, mine)], None, index.published(label) * unchanged)
+            sections.Row(label, data, [*map(runs.read, mine)], None, index.published(label) if unchanged else '')
             for (label, data, is_unchanged), mine in by_label.items()
             if is_unchanged == unchanged
         ]
 
-    def section(name: str, title: str, about: str, of: list[sections.Row]) -> sections.Section:
-        return sections.Section(name, title, about, plan.source, of, {}, False, ())
+    def section(name: str, title: str, about: str, table: list[sections.Row]) -> sections.Section:
+        return sections.Section(name, title, about, plan.source, table, {}, False, ())
 
-    errors = 'Test errors in % at the end of training, the standard deviation over seeds.'
-    return [
-        section('Figure 6', 'CIFAR-10, by the 2015 paper', f'{errors} Published: {plan.source}.', paper),
-        section('Other configs', 'Other configs, as they stand', errors, rows(True)),
-        section(
-            'Changed configs',
-            'Shortened and otherwise changed',
-            'What is changed is said; published numbers are of the unchanged configs, and are no yardstick here.',
-            rows(False),
-        ),
-    ]
+    errors = 'Test errors in % at the end of training, with their standard deviation over seeds.'
+    return {
+        README: [
+            section('Figure 6', 'CIFAR-10, by the 2015 paper', f'{errors} Published: {plan.source}.', paper),
+            section('Other configs', 'Other configs', errors, rows(True)),
+        ],
+        CHANGED: [section('Changed configs', 'Runs', errors, rows(False))],
+    }
 
 
 def _result(run: str, given: str | None) -> dict[str, Any]:

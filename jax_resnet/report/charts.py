@@ -26,7 +26,7 @@ def altair() -> ModuleType:
         import altair
         import vl_convert  # noqa: F401  draws PNG and SVG
     except ImportError:
-        raise ConfigError("charts need altair and vl-convert-python: pip install 'jax_resnet[report]'") from None
+        raise ConfigError("charts need altair and vl-convert-python: pip install altair jinja2 vl-convert-python") from None
     return altair
 
 

@@ -1,4 +1,4 @@
-"""The results part of README.md: a table of measured runs for each section, and their curves as SVG."""
+"""The results in README.md and results/README.md: tables of measured runs, their curves as SVG, and weights."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,29 +16,30 @@ from jax_resnet.runs import weights
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
 
-def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path]) -> str:
-    """Returns the results part, as Markdown.
+def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path], folder: Path) -> str:
+    """Returns the results part of a page, as Markdown.
 
     Args:
-        sections: one table each. For a section without rows, the text says that there are no results.
+        sections: one table each; those with finished runs come first. One line names the rows without a finished run.
         pictures: the paths of the pictures, by title.
-        cards: the cards of published weights. All paths are relative to the folder of README.md.
+        cards: the cards of published weights.
+        folder: the page's folder. All links are relative to it.
     """
-    here = Path()
     parts = [
         {
             'title': section.question,
             'about': section.about,
-            'table': templating.markup(_table(section).markdown()) if section.rows else '',
+            'table': templating.markup(_table(section).markdown()) if _is_measured(section) else '',
+            'missing': ', '.join(row.label for row in section.rows if not row.finished),
             'pictures': [
-                (title, templating.address(pictures[title], here))
+                (title, templating.address(pictures[title], folder))
                 for group in section.groups
                 if (title := _title(section, group)) in pictures
             ],
         }
-        for section in sections
+        for section in sorted(sections, key=lambda section: not _is_measured(section))
     ]
-    return templating.markdown('readme.md', parts=parts, weights=[*map(_weights, cards)])
+    return templating.markdown('readme.md', parts=parts, weights=[_weights(card, folder) for card in cards])
 
 
 def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
@@ -69,20 +70,24 @@ def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
     return {title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in titles}
 
 
-def insert(readme: str, text: str) -> str:
-    """Replaces the part between the two comments of README.md. Raises ConfigError if the comments are missing."""
-    before, begin, rest = readme.partition(BEGIN)
+def insert(page: str, text: str) -> str:
+    """Replaces the part of a page between the two comments. Raises ConfigError if the comments are missing."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ConfigError(f'README.md: must have the lines {BEGIN} and {END}')
+        raise ConfigError(f'README.md and results/README.md: must have the lines {BEGIN} and {END}')
     return f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'
 
 
+def _is_measured(section: Section) -> bool:
+    return any(row.finished for row in section.rows)
+
+
 def _columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """Returns the columns of a table by their heading, like `columns.columns`."""
+    """Returns the columns of a table by their heading, like `columns.columns`, for rows with a finished run."""
     has_published = any(row.published is not None or row.published_text for row in section.rows)
     result: dict[str, Callable[[Row], str]] = {
-        'test error: median': lambda row: 'not measured' if row.median is None else f'{row.median:.2f}',
+        'test error: median': lambda row: f'{row.median:.2f}',
         'mean ± std': lambda row: (
             columns.NONE if row.std is None else columns.with_spread(row.mean('final_test_error'), row.std)
         ),
@@ -93,16 +98,14 @@ def _columns(section: Section) -> dict[str, Callable[[Row], str]]:
         result['published'] = lambda row: (
             row.published_text or (columns.NONE if row.published is None else f'{row.published:.2f}')
         )
-    result['minutes a run'] = lambda row: f'{median(row.values("seconds")) / 60:.1f}' if row.finished else columns.NONE
-    result['device'] = lambda row: (
-        ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or columns.NONE
-    )
+    result['minutes a run'] = lambda row: f'{median(row.values("seconds")) / 60:.1f}'
+    result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))
     return result
 
 
 def _table(section: Section) -> Table:
     cells = _columns(section)
-    rows = [[row.label, *(cell(row) for cell in cells.values())] for row in section.rows]
+    rows = [[row.label, *(cell(row) for cell in cells.values())] for row in section.rows if row.finished]
     return Table(['network', *cells], rows)
 
 
@@ -112,15 +115,16 @@ def _title(section: Section, group: str) -> str:
 
 def describe_weights(card: Mapping[str, Any]) -> str:
     """Describes weights: 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
-    told, seeds = f'test error {card["test_error"]:.2f} %, seed {card["seed"]}', card['median_of_seeds']
-    return f'{told}, the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else f'{told}, a single run'
+    seeds = card['median_of_seeds']
+    which = f'the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else 'a single run'
+    return f'test error {card["test_error"]:.2f} %, seed {card["seed"]}, {which}'
 
 
-def _weights(path: Path) -> tuple[str, str, str]:
+def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
     """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
         card = weights.read_card(path)
         name = wording.label(card['config_file'], card['overrides'])
-        return name, templating.address(path.with_suffix('.safetensors'), Path()), describe_weights(card)
+        return name, templating.address(path.with_suffix('.safetensors'), folder), describe_weights(card)
     except KeyError as e:
         raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

@@ -11,7 +11,7 @@ from jax_resnet.report.table import escaped
 
 
 def html(name: str, **values: Any) -> str:
-    """Fills a template of HTML. Raises ConfigError, which names the extra to install, if Jinja is missing."""
+    """Fills a template of HTML. Raises ConfigError, which names the packages to install, if Jinja is missing."""
     environment = _environment(autoescape=True)
     environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
     text: str = environment.get_template(name).render(values)
@@ -44,7 +44,7 @@ def _environment(**options: Any) -> Any:
     try:
         import jinja2
     except ImportError:
-        raise ConfigError("pages need jinja2: pip install 'jax_resnet[report]'") from None
+        raise ConfigError("pages need jinja2: pip install altair jinja2 vl-convert-python") from None
     return jinja2.Environment(
         loader=jinja2.PackageLoader('jax_resnet.report'),
         undefined=jinja2.StrictUndefined,

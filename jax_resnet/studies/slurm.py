@@ -55,7 +55,7 @@ def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster:
     try:
         import submitit
     except ImportError:
-        raise ConfigError("--launcher=slurm needs submitit: pip install 'jax_resnet[slurm]'") from None
+        raise ConfigError("--launcher=slurm needs submitit: pip install submitit") from None
     for job in jobs:
         prepare(job)
     try:

@@ -22,9 +22,9 @@ def test_a_chart_is_saved_as_its_name_says(tmp_path: Path) -> None:
         charts.save(chart, tmp_path / 'chart.gif')
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_error_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'altair', None)
-    with pytest.raises(ConfigError, match=r"pip install 'jax_resnet\[report\]'"):
+    with pytest.raises(ConfigError, match=r"pip install altair jinja2 vl-convert-python"):
         charts.altair()
 
 
