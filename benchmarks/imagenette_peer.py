@@ -25,7 +25,7 @@ from jax_resnet.config.loader import load
 from jax_resnet.data import PictureSource, open_source
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
-from jax_resnet.training.input import OF_SOURCE
+from jax_resnet.training.input import SOURCE_FIELDS
 
 EPOCH = '1 epoch'
 
@@ -112,7 +112,7 @@ def main() -> None:
     if options.epochs:
         changes['train_for'] = f'{options.epochs} epochs'
     config = load(options.config, changes)[0].to_dict()
-    source = open_source(**{name: config['dataset'][name] for name in OF_SOURCE})
+    source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
     assert isinstance(source, PictureSource)
     results = []
     for one in train(config, source):

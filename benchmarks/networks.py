@@ -39,7 +39,7 @@ def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, 
     config = base.get_config()
     config.model = NETWORKS[network]
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
-    return Experiment.of(config.to_dict(), source)
+    return Experiment.from_config(config.to_dict(), source)
 
 
 def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
@@ -49,7 +49,7 @@ def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
     from jax_resnet.training.experiment import Experiment
 
     config, _ = load(file, changes)
-    return Experiment.of(config.to_dict(), black(DATASETS[config.dataset.name]))
+    return Experiment.from_config(config.to_dict(), black(DATASETS[config.dataset.name]))
 
 
 def black(known: Any) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from peers import Load, Run, in_a_process, in_turn, versions
 
 from jax_resnet.backend import huge_pages
-from jax_resnet.data.pictures.batches import Batches, Purpose, Uniform, iterate
+from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iterate
 from jax_resnet.data.pictures.crops import AreaCrop, resize
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import Picture
@@ -97,7 +97,7 @@ def with_resize(of: InMemory, size: int) -> Callable[[int], None]:
     """Returns a function that decodes, crops and resizes a picture, and does nothing else."""
     import simplejpeg
 
-    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, Purpose.CROP)(0, i) for i in range(len(of))]
+    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, HostPurpose.CROP)(0, i) for i in range(len(of))]
 
     def one(index: int) -> None:
         image = simplejpeg.decode_jpeg(of.encoded[index], 'RGB')
@@ -140,7 +140,7 @@ def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: i
 
     class Views(torch.utils.data.Dataset):
         def __init__(self) -> None:
-            self.uniform = Uniform(0, Purpose.CROP)
+            self.uniform = Uniform(0, HostPurpose.CROP)
 
         def __len__(self) -> int:
             return 2**30

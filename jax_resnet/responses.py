@@ -86,7 +86,7 @@ def _measure(
     else:
         is_trained, config = False, loader.load(name, {})[0].to_dict()
     changed = {'dataset': located(config['dataset'], data_dir)}
-    experiment = Experiment.of({**config, **changed, 'parallel': {'devices': 1}})
+    experiment = Experiment.from_config({**config, **changed, 'parallel': {'devices': 1}})
     batch_size, size = config['batch_size'], experiment.clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {size:,}')

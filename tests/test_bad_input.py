@@ -425,12 +425,15 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: st
         ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 devices'),
         ({'parallel.devices': 3}, 'config.batch_size=32: must be a multiple of the 3 devices'),
         ({'train_for': '1e12 epochs'}, 'config.train_for'),
-        ({'schedule.drop_at': ('6 steps', '5 steps')}, 'one after another'),
+        ({'schedule.drop_at': ('6 steps', '5 steps')}, 'drops must be in order'),
         ({'schedule.warmup_for': '3 steps'}, 'config.schedule.warmup_learning_rate: must be given with warmup_for'),
         ({'dataset.crop': 19}, 'config.dataset.crop=19'),
         ({'dataset.test_crop': 17}, 'test_crop=17: must be at most 18 and 16'),
-        ({'memory.microbatches': 4}, 'config.memory.microbatches=4: each must hold a multiple of 16 of 32 examples'),
-        ({'memory.microbatches': 2, 'batch_norm.group_size': 0}, 'a multiple of 32 of 32 examples'),
+        (
+            {'memory.microbatches': 4},
+            'config.memory.microbatches=4: each must have a multiple of 16 of the 32 examples',
+        ),
+        ({'memory.microbatches': 2, 'batch_norm.group_size': 0}, 'a multiple of 32 of the 32 examples'),
         ({'schedule.name': 'cosine'}, r"config.schedule.drop_at=.*: must be \(\) with name='cosine'"),
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
@@ -440,5 +443,5 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: st
 )
 def test_what_cannot_be_together_is_one_line(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        Experiment.of(small_config(**changes))
+        Experiment.from_config(small_config(**changes))
     assert '\n' not in str(error.value)

@@ -17,7 +17,7 @@ from jax_resnet import convert, models, predict
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
-from jax_resnet.training.known import known, on_trust
+from jax_resnet.training.saved_weights import describe_assumptions, recorded_network
 from jax_resnet.training.trained import described
 from tests.references.draw import draw_pytorch, real_images
 
@@ -93,9 +93,9 @@ def test_a_tensor_that_no_style_has_is_told_with_whose_it_is(tensor: str, whose:
 
 
 def test_the_line_of_what_is_taken_on_trust_says_where_the_stride_is() -> None:
-    assert on_trust(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
-    assert '3x3 convolution, as torchvision and timm have it' in on_trust(NETS['resnet50'])
-    line = on_trust(models.imagenet_resnet(50))
+    assert describe_assumptions(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
+    assert '3x3 convolution, as torchvision and timm have it' in describe_assumptions(NETS['resnet50'])
+    line = describe_assumptions(models.imagenet_resnet(50))
     assert "torchvision's and timm's weights have it in the 3x3: config.model.v1_5=True" in line
 
 
@@ -107,7 +107,7 @@ def test_a_card_and_predictions_need_no_data(
     ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
     assert main(convert, monkeypatch, resnet18, ours, '--card', *config) == 0
     card = json.loads(ours.with_suffix('.json').read_text())
-    assert card['class_names'] == list(imagenet_classes().values()) and known(ours)[1].shortcut == 'B'
+    assert card['class_names'] == list(imagenet_classes().values()) and recorded_network(ours)[1].shortcut == 'B'
     Image.fromarray(np.arange(80 * 70 * 3, dtype=np.uint32).reshape(80, 70, 3).astype(np.uint8)).save(
         tmp_path / 'picture.png'
     )

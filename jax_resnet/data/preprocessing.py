@@ -20,9 +20,9 @@ class Normalization(NamedTuple):
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Normalizes uint8 images [batch, height, width, channels] to float32."""
-        return self.of_floats(images.astype(jnp.float32) / 255)
+        return self.apply_to_floats(images.astype(jnp.float32) / 255)
 
-    def of_floats(self, images: jax.Array) -> jax.Array:
+    def apply_to_floats(self, images: jax.Array) -> jax.Array:
         """Normalizes images whose pixels are floating-point numbers from 0 to 1."""
         return (images - self.mean) / self.std
 
@@ -51,10 +51,10 @@ def half() -> Normalization:
     return channel(0.5, 0.5)
 
 
-def normalization(dataset: Mapping[str, Any], mean: Callable[[], Normalization]) -> Normalization:
-    """The normalization that a config's group `dataset` selects. `mean` returns the one with the mean image."""
+def normalization(dataset: Mapping[str, Any], make_pixel_mean: Callable[[], Normalization]) -> Normalization:
+    """The normalization that a config's group `dataset` selects. For 'pixel_mean', `make_pixel_mean` returns it."""
     if dataset['normalization'] == 'pixel_mean':
-        return mean()
+        return make_pixel_mean()
     if dataset['normalization'] == 'channel':
         return channel(dataset['channel_mean'], dataset['channel_std'])
     return half()
@@ -89,7 +89,7 @@ class Augmentation(NamedTuple):
         x = jnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
         slack = jnp.array(x.shape[1:3]) - jnp.array(size[:2])
         offsets = jax.random.randint(crop_key, (n, 2), 0, slack + 1)
-        x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), size))(x, offsets)
+        x = jax.vmap(lambda image, offset: jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), size))(x, offsets)
         if self.flip:
             x = jnp.where(jax.random.bernoulli(flip_key, shape=(n, 1, 1, 1)), x[:, :, ::-1], x)
         return x
@@ -130,7 +130,7 @@ class ColourAugmentation(NamedTuple):
                 x = jitter(x, *jax.random.uniform(jitter_key, (3,), minval=1 - self.jitter, maxval=1 + self.jitter))
             if self.lighting:
                 x += EIGENVECTORS @ (EIGENVALUES * self.lighting * jax.random.normal(lighting_key, (3,)))
-            x = normalize.of_floats(x)
+            x = normalize.apply_to_floats(x)
             return jnp.where(jax.random.bernoulli(flip_key), x[:, ::-1], x) if self.flip else x
 
         return jax.vmap(view)(keys, images)

@@ -1,4 +1,4 @@
-"""Training and evaluation: from a config to a run folder, and from a run folder to a network."""
+"""Trains a network from a config and writes a run folder; loads and evaluates trained networks."""
 
 from jax_resnet.training.evaluation.saved import evaluate
 from jax_resnet.training.loop import train

@@ -1,6 +1,6 @@
-"""Checkpoints of the training state, by orbax: complete or not there at all; large ones are written beside training.
+"""Checkpoints of the training state, written with orbax. Each is complete or absent.
 
-Each carries a digest of all that it holds, saved with it, so that damage is found out whatever the files' layout.
+Large ones are written in the background. Each checkpoint contains a digest of its content, which detects damage.
 """
 
 import contextlib
@@ -27,40 +27,42 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.state import TrainState
 
 FORMAT = 2
-"""Number of the layout below; a later version that changes it must still read this one. Format 1 had no digest."""
+"""Number of the format of a checkpoint. Later versions must still read earlier formats. Format 1 had no digest."""
 
 SPARE_BYTES = 500_000
-"""What a checkpoint takes beside its arrays, at most: metadata, and a later line of metrics."""
+"""Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
 
 LARGE_BYTES = 200_000_000
-"""From here on a state is written beside training. A smaller one takes less than a second, and no thread is needed."""
+"""States from this size on are written in the background. A smaller one takes less than a second."""
+
+_EARLIER_STAY = 'earlier checkpoints stay, and the next start continues from the last one'
 
 _log = logging.getLogger(__name__)
 
 
 class Damaged(DataError):
-    """A checkpoint that cannot be read, or is not what was saved."""
+    """A checkpoint cannot be read, or is not what was saved."""
 
 
 @dataclass
 class _Keep:
-    """Orbax's preservation policy: the last two, and those at steps that are kept for good."""
+    """A preservation policy for orbax: keeps the last two checkpoints, and those of certain steps for ever."""
 
-    for_good: Callable[[int], bool]
+    keep: Callable[[int], bool]
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         last_two = [c.step for c in checkpoints][-2:]
-        return [c.step in last_two or self.for_good(c.step) for c in checkpoints]
+        return [c.step in last_two or self.keep(c.step) for c in checkpoints]
 
 
 class Checkpoints:
-    """The checkpoints in a run folder. Of several processes the first writes them, and each reads them by itself.
+    """The checkpoints in a run folder. Every process can read them; only process 0 should write them.
 
     Args:
-        folder: where they lie, one folder a step.
-        keep: whether the checkpoint of a step is kept for good; of the others, the last two are.
-        read_only: nothing is saved or cleaned up, so that a run that goes on is not disturbed; `save` does nothing.
-        like: the shapes of the states to save; ones of LARGE_BYTES are written beside training.
+        folder: the folder that contains one folder for each checkpoint.
+        keep: whether the checkpoint of a step is kept for ever. Of the others, only the last two are kept.
+        read_only: whether to change nothing in the folder, in which another process may train. `save` does nothing.
+        like: a state with the shapes of the states to save. With LARGE_BYTES or more, they are saved in the background.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class Checkpoints:
         read_only: bool = False,
         like: TrainState | None = None,
     ) -> None:
-        import orbax.checkpoint as ocp  # adds a handler to the root logger
+        import orbax.checkpoint as ocp  # only here, as it adds a handler to the root logger
 
         self._folder, self._read_only, self._args, self._failed = folder, read_only, ocp.args, False
         if not read_only:
             folder.mkdir(exist_ok=True)
-        alone = jax.process_index() if processes.are_several() else None  # orbax has other processes wait otherwise
+        # By default, orbax synchronizes all processes. Here each process has a manager of its own.
+        own_process = jax.process_index() if processes.are_several() else None
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -84,56 +87,60 @@ class Checkpoints:
                 create=False,
                 enable_async_checkpointing=like is not None and _bytes(like) >= LARGE_BYTES,
                 multiprocessing_options=ocp.options.MultiprocessingOptions(
-                    primary_host=alone or 0,
-                    active_processes=None if alone is None else {alone},
-                    barrier_sync_key_prefix=None if alone is None else f'process{alone}',
+                    primary_host=own_process or 0,
+                    active_processes=None if own_process is None else {own_process},
+                    barrier_sync_key_prefix=None if own_process is None else f'process{own_process}',
                 ),
             ),
         )
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, in order."""
+        """Steps of the complete checkpoints, in ascending order."""
         return sorted(self._manager.all_steps())
 
     def save(self, state: TrainState, seconds: float) -> None:
-        """Saves, or begins to save a large state, whose arrays are copied before this returns: it can be donated.
+        """Saves a state, or starts to save a large one in the background. Afterwards the state can be donated.
 
         Args:
-            state: at a step later than any saved; at the last saved step nothing is done.
-            seconds: of training so far, over all starts of the run.
+            state: the state. If its step has a checkpoint already, nothing is done.
+            seconds: duration of the run up to now, over all its starts.
 
         Raises:
-            DataError: this one, or the one before, cannot be written; what is saved stays.
+            DataError: this checkpoint, or the one before, cannot be written. Earlier ones stay.
         """
         step = int(state.step)
         if self._read_only or step in self._manager.all_steps():
             return
-        self._write(self._manager.wait_until_finished)  # what the one before takes of the disk is to be known
+        self._write(self._manager.wait_until_finished)  # so that the free space below is correct
         size, free = _bytes(state), shutil.disk_usage(self._folder).free
         if free < size + SPARE_BYTES:
             raise DataError(
                 f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
-                f'{(size + SPARE_BYTES) / 1e6:.1f}; the checkpoints before stay, and are continued'
+                f'{(size + SPARE_BYTES) / 1e6:.1f}; {_EARLIER_STAY}'
             )
         about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
         about['sha256'] = _digest(about, state)
-        if processes.are_several():  # orbax refuses arrays of one process's devices, and would ask all for the others
+        if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
             state = jax.tree.map(np.array, jax.device_get(state))
         args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
         self._write(lambda: self._manager.save(step, args=args, force=True))
 
     def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
-        """The newest state that is whole, laid out by `sharding`, and its seconds of training.
+        """Restores the newest undamaged checkpoint.
 
-        A damaged one is said and passed over; unless `read_only` its folder is set aside, to be saved again.
+        Each newer, damaged checkpoint is logged. Its folder is renamed (unless `read_only`), so that its step can be
+        saved again.
 
         Args:
-            like: a state of the same shapes (or their `jax.eval_shape`).
-            sharding: on the devices at hand, whichever it was saved from.
+            like: a state with the same shapes, or the result of `jax.eval_shape`.
+            sharding: the sharding of the restored arrays; it may differ from that of the saved arrays.
+
+        Returns:
+            The state, and the duration of the run up to its step in seconds.
 
         Raises:
-            Damaged: all of them are, so that going on would start over.
-            ConfigError: the newest is of a later version of this package.
+            Damaged: all checkpoints are damaged.
+            ConfigError: the checkpoint was written by a later version of this package.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
@@ -142,30 +149,30 @@ class Checkpoints:
             except Damaged as e:
                 damaged[step] = str(e)
                 continue
-            for bad, reason in damaged.items():
+            for damaged_step, reason in damaged.items():
                 _log.warning('%s; the checkpoint of step %s is used', reason, f'{step:,}')
-                self._set_aside(bad)
+                self._set_aside(damaged_step)
             return restored
         raise Damaged(
-            f'no checkpoint can be used ({"; ".join(damaged.values())}): bring one back from a copy, or name another '
-            '--workdir to start over'
+            f'no checkpoint can be used ({"; ".join(damaged.values())}): restore one from a backup, or start a new run '
+            'in another --workdir'
         )
 
     def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
-        """The state saved at `step`, one of `steps()`; else as `restore_latest`."""
+        """Restores the checkpoint of `step`, one of `steps()`. Arguments, result and errors as of `restore_latest`."""
         path, reason = self._folder / str(step), ''
         with contextlib.redirect_stderr(io.StringIO()):
             try:
                 return self._restore(step, like, sharding)
             except ConfigError:
                 raise
-            except Exception as e:  # orbax and tensorstore raise many kinds
+            except Exception as e:  # orbax and tensorstore raise many types
                 reason = _reason(e)
             _let_threads_end()
         raise Damaged(f'{path} is damaged: {reason}')
 
     def close(self) -> None:
-        """Waits until what was begun is on disk. Raises DataError where that cannot be."""
+        """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
         if not self._failed:
             self._write(self._manager.close)
 
@@ -174,17 +181,17 @@ class Checkpoints:
             try:
                 action()
                 return
-            except Exception as e:  # as in `restore`
+            except Exception as e:  # many types, as in `restore`
                 self._failed, reason = True, _reason(e)
             _let_threads_end()
-        raise DataError(f'{self._folder}: cannot be written ({reason}); the checkpoints before stay, and are continued')
+        raise DataError(f'{self._folder}: cannot be written ({reason}); {_EARLIER_STAY}')
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
         digest, later = about.pop('sha256', None), about['format'] > FORMAT
         try:
             state = self._restore_state(step, like, sharding)
-            # With a digest as of this version's, that number is a flipped bit; a later version has its own.
+            # If the digest fits FORMAT, only the format's number is damaged. A later version has another digest.
             is_later = later and digest != _digest(about | {'format': FORMAT}, state)
         except Exception:
             if not later:
@@ -207,18 +214,18 @@ class Checkpoints:
     def _set_aside(self, step: int) -> None:
         if not self._read_only:
             aside = self._folder.parent / f'damaged-checkpoint-{step}'
-            shutil.rmtree(aside, ignore_errors=True)  # of an earlier time
+            shutil.rmtree(aside, ignore_errors=True)  # from an earlier damaged checkpoint
             (self._folder / str(step)).replace(aside)
             self._manager.reload()
 
 
 def _bytes(state: TrainState) -> int:
-    """Of all arrays, or of what they will be."""
+    """Size of all arrays in bytes."""
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
 
 
 def _reason(error: Exception) -> str:
-    """One line; of a long one, as tensorstore's, its begin and its end, where the system's reason stands."""
+    """The error's text in one line. A long text is shortened in the middle: the system's reason is at its end."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
@@ -226,13 +233,13 @@ def _reason(error: Exception) -> str:
 
 
 def _let_threads_end() -> None:
-    """Of the arrays that orbax still reads or writes when one fails, each prints a traceback, at the latest at exit."""
+    """Waits for orbax's other reads and writes after one has failed, as each may print a traceback to stderr."""
     time.sleep(0.5)
     gc.collect()
 
 
 def _digest(about: Mapping[str, Any], state: TrainState) -> str:
-    """SHA-256 of a checkpoint's content: `about`, and each array's name, type, shape and bytes."""
+    """SHA-256 of a checkpoint's content: `about`, and the name, dtype, shape and bytes of each array."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for path, array in jax.tree.leaves_with_path(jax.device_get(state)):
         digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())

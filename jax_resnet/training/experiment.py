@@ -1,4 +1,4 @@
-"""From a config to the parts that training and evaluation are made of, and the checks that need them together."""
+"""Makes the objects of an experiment from its config: data, network, optimizer, devices. Checks that they fit."""
 
 import math
 import zlib
@@ -34,15 +34,15 @@ from jax_resnet.training.step import Program, Steps
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a config describes: data, network, optimizer, and the devices they run on.
+    """The data, network and optimizer that a config describes, and the devices on which they run.
 
-    Made by `Experiment.of(config)`; nothing is decoded or computed until it is asked for.
+    Use `Experiment.from_config(config)` to make one. Data is decoded, and programs are compiled, only when needed.
 
     Attributes:
-        config: all its fields.
-        input: its data.
+        config: the config, with all its fields.
+        input: the data.
         clock: converts durations to steps.
-        mesh: the devices of all processes, one axis `data`.
+        mesh: the devices of all processes, with one axis `data`.
         model: the network.
     """
 
@@ -53,22 +53,24 @@ class Experiment:
     model: models.ResNet
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
-        """Checks the config, and opens its data set.
+    def from_config(cls, config: Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
+        """Checks the config and opens its data set.
 
         Args:
             config: the fields of `configs/base.py`, as nested dicts.
-            source: a data set to use in place of the one that the config names.
+            source: a data set to use instead of the one in the config.
 
         Raises:
-            ConfigError: a field, or a combination of fields, that cannot be.
-            DataError: data that is missing.
+            ConfigError: a field, or a combination of fields, is not valid.
+            DataError: the data is missing or damaged.
         """
         check(config)
         dataset, batch_size = config['dataset'], config['batch_size']
         mesh = devices.mesh(config['parallel']['devices'], batch_size)
-        parts = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
-        model = network(config, **parts | ({'rematerialize': True} if config['memory']['rematerialize'] else {}))
+        attributes = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
+        if config['memory']['rematerialize']:
+            attributes['rematerialize'] = True
+        model = network(config, **attributes)
         data = open_input(config, source)
         clock = Clock(data.source.count(dataset['train']), batch_size)
         for split in (dataset['validation'], dataset['test']):
@@ -85,41 +87,42 @@ class Experiment:
 
     @cached_property
     def schedule(self) -> schedule.Schedule:
-        """The learning rate."""
+        """The learning rate as a function of the step."""
         return schedule.create(self.config['schedule'], self.clock, self.end)
 
     def learning_rate(self, step: int) -> float:
-        """The rate of the update that leads to `step`."""
+        """The learning rate of the update that leads to `step`."""
         return self.schedule.rate(max(step - 1, 0))
 
     @cached_property
     def optimizer(self) -> optax.GradientTransformation:
+        """The optimizer, with its learning rate."""
         return optimizer.create(self.config['optimizer'], self.schedule, self.config['schedule']['head_factor'])
 
     @property
     def everywhere(self) -> NamedSharding:
-        """A copy on each device."""
+        """The sharding with a copy on each device of all processes."""
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
     def own_mesh(self) -> Mesh:
-        """The devices of this process, which evaluates its share on them."""
+        """The devices of this process, on which it evaluates its share of a split."""
         return devices.local_mesh(self.mesh)
 
     def on_own_devices(self, tree: Any) -> Any:
-        """Of arrays with a copy on each device, the copies on those of this process."""
+        """Returns, of arrays with a copy on each device of all processes, the copies on this process's devices."""
         return devices.own(tree, NamedSharding(self.own_mesh, PartitionSpec()))
 
     @property
     def backend(self) -> Backend:
-        """What the devices' platform needs, for evaluation and initialization."""
+        """Settings of the devices' platform for evaluation and initialization."""
         return self._backend_for(multiply_adds=0.0)
 
     @cached_property
-    def trainer(self) -> Backend:
-        """What the devices' platform needs, for training."""
+    def training_backend(self) -> Backend:
+        """Settings of the devices' platform for training."""
         forward = models.count_multiply_adds(self.model, self.input.image_shape)
-        return self._backend_for(3.0 * self.end * self.config['batch_size'] * forward)  # forward, and two gradients
+        return self._backend_for(3.0 * self.end * self.config['batch_size'] * forward)  # forward and two gradients
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
@@ -129,18 +132,18 @@ class Experiment:
 
     @property
     def form(self) -> Form:
-        """How training runs the network."""
-        return self.trainer.form(self.model)
+        """The network in the form in which training runs it."""
+        return self.training_backend.form(self.model)
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What the network's input and output mean, as a run folder keeps it."""
+        """The preprocessing of images, and the names of the classes."""
         normalize, crop = self.input.view
         names = tuple(self.input.source.class_names)
         return Preprocessing(normalize.mean, normalize.std, crop, self.input.image_shape, names)
 
     def steps(self) -> Steps:
-        """The training steps, to be compiled."""
+        """The training steps, not compiled."""
         return Steps(
             form=self.form,
             optimizer=self.optimizer,
@@ -154,22 +157,22 @@ class Experiment:
         )
 
     def compile(self, state: TrainState) -> Program:
-        """The program that trains, for states like this one."""
-        return self.input.program(self.steps(), self.trainer, state, self.mesh)
+        """Compiles the training program for states with the shapes of `state`."""
+        return self.input.program(self.steps(), self.training_backend, state, self.mesh)
 
     def evaluator(self, split: str) -> Evaluator:
-        """Of a split string, such as 'test'."""
+        """Makes the evaluator of a split such as 'test'."""
         return evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
 
     def protocol_evaluator(self) -> ProtocolEvaluator | None:
-        """Of the test split by `config.pictures.protocol`; None where that is the central crop alone."""
+        """Makes the test split's evaluator by `config.pictures.protocol`; None if that is the central crop."""
         if self.config['pictures']['protocol'] == 'center':
             return None
         split = self.config['dataset']['test']
         return protocol_evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
 
     def check_same_in_all(self) -> None:
-        """Raises ConfigError if the processes would not train the same run. All processes must call it."""
+        """Raises ConfigError if config, data or versions differ between processes. All processes must call it."""
         source, dataset = self.input.source, self.config['dataset']
         splits = [dataset[name] for name in ('train', 'validation', 'test')]
         facts = {
@@ -177,20 +180,20 @@ class Experiment:
             'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
             'versions': (jax_resnet.__version__, jax.__version__, jax.lib.__version__),
         }
-        found = processes.gather_numbers(*(zlib.crc32(repr(fact).encode()) >> 1 for fact in facts.values()))
-        for name, of_each in zip(facts, found.T, strict=True):
-            others = np.flatnonzero(of_each != of_each[0])
-            if len(others):
-                listed = ', '.join(map(str, others))
-                raise ConfigError(f'all processes must have the same {name}; other than in process 0: {listed}')
+        checksums = [zlib.crc32(repr(fact).encode()) >> 1 for fact in facts.values()]  # shifted to fit into int32
+        for name, values in zip(facts, processes.gather_numbers(*checksums).T, strict=True):
+            different = np.flatnonzero(values != values[0])
+            if len(different):
+                listed = ', '.join(map(str, different))
+                raise ConfigError(f'all processes must have the same {name}; it differs from process 0 in: {listed}')
 
     def initial_state(self) -> TrainState:
-        """The state before the first step, on the devices."""
+        """Computes the state before the first step, on the devices."""
         with self.backend.compiling():
             return self.backend.jit(self._create, runs_once=True, out_shardings=self.everywhere)()  # type: ignore[no-any-return]
 
     def abstract_state(self) -> TrainState:
-        """The shapes of the state."""
+        """The shapes and dtypes of the state."""
         return jax.eval_shape(self._create)
 
     def _create(self) -> TrainState:
@@ -206,17 +209,18 @@ class Experiment:
                 f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}'
             )
         if self.end * batch_size >= 2**31:
-            raise ConfigError(f'config.train_for={config["train_for"]!r}: must be under {2**31:,} examples')
+            raise ConfigError(f'config.train_for={config["train_for"]!r}: must be less than {2**31:,} examples')
         try:
             models.batch_norm.count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
-        # BatchNorm's groups must lie in one microbatch, and each device needs its share of it.
-        parts, unit = config['memory']['microbatches'], math.lcm(group_size or batch_size, self.mesh.size)
-        if parts > 1 and (batch_size % parts or (batch_size // parts) % unit):
+        # A microbatch must contain whole groups of BatchNorm, and its examples are divided among the devices.
+        microbatches, unit = config['memory']['microbatches'], math.lcm(group_size or batch_size, self.mesh.size)
+        if microbatches > 1 and (batch_size % microbatches or (batch_size // microbatches) % unit):
             raise ConfigError(
-                f'config.memory.microbatches={parts}: each must hold a multiple of {unit} of {batch_size} examples: '
-                f'whole groups of BatchNorm (config.batch_norm.group_size={group_size}), on {self.mesh.size} device(s)'
+                f'config.memory.microbatches={microbatches}: each must have a multiple of {unit} of the {batch_size} '
+                f'examples: whole groups of BatchNorm (config.batch_norm.group_size={group_size}), divided among '
+                f'{self.mesh.size} device(s)'
             )
         try:
             _ = self.schedule
@@ -237,7 +241,7 @@ class Experiment:
                 f'{dataset["folder"] or dataset["name"]}'
             )
         try:
-            self.backend.form(self.model).check(batch_size // parts, dataset['crop'] or height, self.mesh.size)
+            self.backend.form(self.model).check(batch_size // microbatches, dataset['crop'] or height, self.mesh.size)
         except ValueError as e:
             raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
         try:

@@ -1,4 +1,4 @@
-"""The data of an experiment, resident or streamed, and what evaluates a network on it."""
+"""Opens the data of an experiment, resident or streamed, and makes evaluators for it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,40 +15,41 @@ from jax_resnet.training.resident import ResidentInput
 from jax_resnet.training.streamed import StreamedInput
 
 Input = ResidentInput | StreamedInput
-"""The part of an experiment that its data determines."""
+"""The data of an experiment, with its augmentation, normalization and training program."""
 
 AnyEvaluator = Evaluator | ProtocolEvaluator
-"""Of one view of each image, or of several."""
+"""An evaluator of one view of each image, or of several views."""
 
-OF_SOURCE = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
-"""The fields of `config.dataset` that `open_source` takes."""
+SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
+"""Fields of `config.dataset` that are arguments of `open_source`."""
 
 
 def open_input(config: Mapping[str, Any], source: Source | PictureSource | None = None) -> Input:
-    """The data that a config names.
+    """Opens the data of a config.
 
     Args:
-        config: of the experiment.
-        source: a data set to use in place of the one that the config names.
+        config: the config of the experiment.
+        source: a data set to use instead of the one in the config.
 
     Raises:
-        ConfigError, DataError: data that cannot be, or that is missing.
+        ConfigError: the data set cannot be opened in this way.
+        DataError: its name is unknown, or its data is missing or damaged.
     """
     if source is None:
-        source = open_source(**{name: config['dataset'][name] for name in OF_SOURCE})
+        source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
     return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
 def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mesh, backend: Backend) -> Evaluator:
-    """What evaluates a network on one view of each image.
+    """Makes an evaluator of one view of each image.
 
     Args:
-        data: of the experiment.
-        spec: a split string, such as 'test'.
-        model: the network, as states hold it.
-        view: what it sees of an image.
-        mesh: the devices of this process, one axis `data`.
-        backend: what the devices' platform needs.
+        data: the data of the experiment.
+        spec: a split such as 'test'.
+        model: the network of the training state.
+        view: converts an image to the network's input.
+        mesh: the devices of this process, with one axis `data`.
+        backend: settings of the devices' platform.
     """
     split = data.split(spec, data.config['batch_size'], mesh)
     return Evaluator(model, view, split, data.source.class_names, mesh, backend)
@@ -57,11 +58,13 @@ def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mes
 def protocol_evaluator(
     data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mesh, backend: Backend
 ) -> ProtocolEvaluator:
-    """What evaluates a network on several views of each picture, as `config.pictures.protocol` of the data says.
+    """Makes an evaluator of several views of each picture, according to `config.pictures.protocol` of the data.
 
-    Args: as for `evaluator`; of `view`, the normalization is taken.
+    Args:
+        data, spec, model, mesh, backend: as for `evaluator`.
+        view: as for `evaluator`; only its normalization is used.
     """
-    assert isinstance(data, StreamedInput)  # its check refuses a protocol for others
+    assert isinstance(data, StreamedInput)  # `ResidentInput.check` refuses a protocol
     (height, width, _), fields = data.image_shape, data.config['pictures']
     return ProtocolEvaluator(
         model,

@@ -1,4 +1,4 @@
-"""The training loop: from a config and a folder to a finished run, in as many starts as it takes."""
+"""The training loop. It trains a run from its config, and continues it after a stop."""
 
 import contextlib
 import signal
@@ -22,10 +22,10 @@ from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.input import AnyEvaluator
-from jax_resnet.training.progress import MakesProgress, Progress, Silent, trace
+from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
-from jax_resnet.training.summary import advise, describe_line, describe_summary, introduce, metrics_line, summarize
+from jax_resnet.training.summary import advise, describe_summary, introduce, metrics_line, summarize
 from jax_resnet.training.transfer import begin, check_source, extension, open_folder
 
 
@@ -33,32 +33,31 @@ def train(
     config: Mapping[str, Any],
     workdir: str | Path,
     profile: bool = False,
-    progress: MakesProgress = Progress,
+    progress: ProgressFactory = Progress,
     extend_from: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Trains as `config` says, and leaves a run folder; a run that was stopped goes on where it was.
+    """Trains the run of a config and writes its run folder. Continues the run if it was stopped.
 
-    Several processes that have joined by `jax.distributed` train one run: each must call this, with the same arguments.
+    If `jax.distributed` connects several processes, they train one run. Each must call this with the same arguments.
 
     Args:
         config: the fields of `configs/base.py`, as nested groups: an ml_collections ConfigDict, or dicts.
-        workdir: the run folder, made if it is not there.
-        profile: write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
-        progress: makes what shows the run's progress.
-        extend_from: the folder of a shorter run, to begin with its last checkpoint: see `transfer.extension`.
+        workdir: the run folder. It is made if it does not exist.
+        profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
+        progress: makes the object that shows the progress.
+        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `transfer.extend`).
 
     Returns:
-        The summary, as in `summary.json`; errors are percentages. Of several processes, the first has it.
+        The summary, as in `summary.json`; errors are percentages. In processes other than process 0, an empty dict.
 
     Raises:
-        ConfigError, DataError: what is asked for cannot be, and nothing was trained; or the folder cannot be written,
-            or memory does not suffice.
-        Diverged: the loss or its gradient became infinite or not a number; the last checkpoint is from before.
-        Stopped: by SIGINT or SIGTERM, after saving.
+        ConfigError, DataError: config or data cannot be used, the folder cannot be written, or memory is too small.
+        Diverged: the loss, its gradient or a parameter became infinite or NaN. Earlier checkpoints stay.
+        Stopped: SIGINT or SIGTERM was received. The state is saved.
     """
     config = complete(config)
     with exactness.exact(config['precision']['matmul']) as options, memory.shortage_as_config_error():
-        experiment = Experiment.of(config)
+        experiment = Experiment.from_config(config)
         folder = RunFolder(workdir, writes=processes.is_first())
         if folder.writes:
             experiment.input.check_data()
@@ -69,14 +68,14 @@ def train(
             if finished is not None:
                 return finished
             with folder.locked():
-                surroundings = environment(options) | extension(experiment, folder, extend_from)
-                return _Run(experiment, folder, progress).go(surroundings, profile)
+                start = environment(options) | extension(experiment, folder, extend_from)
+                return _Run(experiment, folder, progress).train(start, profile)
 
 
 class _Run:
-    """One start of a run: its state, and what happens to it when."""
+    """One start of a run: its state, and its actions at their steps."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, progress: MakesProgress) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, progress: ProgressFactory) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
         self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config['log_every'])
@@ -90,13 +89,13 @@ class _Run:
             like=experiment.abstract_state(),
         )
         self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
-        self.began, self.step, self.turns = time.monotonic(), int(self.state.step), 1
+        self.began, self.step, self.steps_per_dispatch = time.monotonic(), int(self.state.step), 1
         self.totals = jax.device_get(self.state.totals)
-        self.trained = (0, 0.0)  # steps, and seconds that they took, since the last line of metrics
+        self.steps_and_seconds = (0, 0.0)  # since the last line of metrics
 
-    def go(self, surroundings: Mapping[str, Any], profile: bool) -> dict[str, Any]:
-        """Trains to the end. Returns the summary; raises Stopped or Diverged."""
-        self.folder.record_start(self.step, surroundings)
+    def train(self, start: Mapping[str, Any], profile: bool) -> dict[str, Any]:
+        """Trains up to the last step and returns the summary. `start` is an entry of environment.json."""
+        self.folder.record_start(self.step, start)
         self._introduce()
         with contextlib.ExitStack() as stack:
             stack.callback(self.checkpoints.close)
@@ -111,8 +110,9 @@ class _Run:
 
     def _loop(self, profile: bool) -> dict[str, Any]:
         while True:
-            self.turns = 3 if profile else self.turns
-            self._heed_stop()
+            if profile:
+                self.steps_per_dispatch = 3
+            self._stop_if_signalled()
             try:
                 if self._is_evaluation_due():
                     self._evaluate()
@@ -124,15 +124,15 @@ class _Run:
                     self._advance()
             except InputError as e:
                 if processes.are_several():
-                    raise  # the others cannot save this step: they wait for its gradients
-                self._heed_stop()
+                    raise  # the others cannot save this step, as they wait for gradients of this process
+                self._stop_if_signalled()
                 self._save()
-                raise InputError(f'{e}; step {self.step:,} is saved, from which the same command continues') from e
+                raise InputError(f'{e}; step {self.step:,} is saved; the same command continues from there') from e
             profile = False
 
     @property
     def seconds(self) -> float:
-        """Of the run so far, over all its starts."""
+        """Duration of the run up to now, over all its starts."""
         return self.seconds_before + time.monotonic() - self.began
 
     def _introduce(self) -> None:
@@ -146,8 +146,8 @@ class _Run:
             self.progress.say(f'continued from step {self.step:,}, epoch {self.clock.epochs(self.step):.2f}')
 
     def _compile(self) -> None:
-        began, remark = time.monotonic(), self.experiment.trainer.remark
-        self.progress.say('compiling, once' + (f'; {remark}' if remark else ''))
+        began, remark = time.monotonic(), self.experiment.training_backend.remark
+        self.progress.say(f'compiling; {remark}' if remark else 'compiling')
         self.run = self.experiment.compile(self.state)
         for evaluator in self.evaluators.values():
             evaluator.compile(self.experiment.on_own_devices(self.state.variables))
@@ -155,49 +155,49 @@ class _Run:
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
-        """One dispatch: about SECONDS_PER_DISPATCH's worth of steps, never past the next thing due."""
-        every = [self.config[f'{what}_every'] for what in ('evaluate', 'checkpoint', 'keep', 'log')]
-        due = [self.clock.next_due(duration, self.step) for duration in every if duration is not None]
+        """Trains for one dispatch, of about SECONDS_PER_DISPATCH. It ends at the latest where an action is due."""
+        durations = [self.config[f'{action}_every'] for action in ('evaluate', 'checkpoint', 'keep', 'log')]
+        due = [self.clock.next_due(duration, self.step) for duration in durations if duration is not None]
         first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
-        stop = min(first + self.turns, self.end, self.run.window_end(first), *due)
+        stop = min(first + self.steps_per_dispatch, self.end, self.run.window_end(first), *due)
         self.state = self.run(self.state, stop)
         step, finite, self.totals = jax.device_get((self.state.step, self.state.finite, self.state.totals))
         self.step = int(step)
         if not finite:
             raise self._diverged('the loss or its gradient is')
         steps, seconds = self.step - first, time.monotonic() - began
-        self.turns = dispatch_size(self.turns, seconds / steps)
-        self.trained = (self.trained[0] + steps, self.trained[1] + seconds)
+        self.steps_per_dispatch = dispatch_size(self.steps_per_dispatch, seconds / steps)
+        self.steps_and_seconds = self.steps_and_seconds[0] + steps, self.steps_and_seconds[1] + seconds
         loss, errors = float(self.totals.loss - before.loss), int(self.totals.errors - before.errors)
         self.progress.update(self.step, steps, loss, errors, seconds, self.run.waited - waited)
 
-    def _is_due(self, every: str, step: int | None = None) -> bool:
-        duration = self.config[every]
+    def _is_due(self, field: str, step: int | None = None) -> bool:
+        duration = self.config[field]
         return duration is not None and self.clock.is_due(duration, self.step if step is None else step)
 
     def _is_evaluation_due(self) -> bool:
         return (self._is_due('evaluate_every') or self.step == self.end) and self.totals.steps > 0
 
     def _evaluate(self) -> None:
-        """Evaluates, writes a line of metrics, and begins new totals."""
+        """Evaluates the network, writes a line of metrics, and resets the totals."""
         for name in self.evaluators:
             self.scores[name] = self._score(self.evaluators[name])
             if not np.isfinite(self.scores[name].loss):
                 raise self._diverged(f'the {name} loss is')
-        self._add_line()
-        self.trained = (0, 0.0)
+        self._write_metrics()
+        self.steps_and_seconds = (0, 0.0)
         self.totals = jax.device_get(Totals.zero())
         self.state = self.state.replace(totals=devices.put(self.totals, self.experiment.everywhere))
 
-    def _add_line(self) -> None:
-        """Writes a line of metrics; its training loss and error are None where no step is in the totals."""
+    def _write_metrics(self) -> None:
+        """Writes a line of metrics. Its training loss and error are None if the totals have no steps."""
         if not self.folder.writes:
             return
         scores = {name: self.scores[name] for name in self.evaluators}
-        line = metrics_line(self.experiment, self.step, self.totals, scores, self.trained, self.seconds)
+        line = metrics_line(self.experiment, self.step, self.totals, scores, self.steps_and_seconds, self.seconds)
         self.folder.add_metrics(line)
         self.events.add(line)
-        self.progress.say(describe_line(line))
+        self.progress.add_metrics(line)
 
     def _score(self, evaluator: AnyEvaluator) -> Scores:
         scored: list[Any] = []
@@ -207,7 +207,7 @@ class _Run:
                 scored.append(batch)
                 if self.stop_signals.received is not None:
                     break
-        self._heed_stop()
+        self._stop_if_signalled()
         return evaluator.collect(scored)
 
     def _save(self) -> None:
@@ -215,27 +215,27 @@ class _Run:
             raise self._diverged('parameters are')
         self.checkpoints.save(self.state, self.seconds)
 
-    def _diverged(self, what: str) -> Diverged:
-        return Diverged(f'{what} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
+    def _diverged(self, subject: str) -> Diverged:
+        return Diverged(f'{subject} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
 
-    def _heed_stop(self) -> None:
-        """Where a signal has asked for it, in any process, saves and raises Stopped; all go on by process 0's turns."""
-        signals, turns = processes.gather_numbers(self.stop_signals.received or 0, self.turns).T
-        number, self.turns = int(signals.max()), int(turns[0])
+    def _stop_if_signalled(self) -> None:
+        """Saves and raises Stopped if any process has received a signal. Takes process 0's steps per dispatch."""
+        signals, steps = processes.gather_numbers(self.stop_signals.received or 0, self.steps_per_dispatch).T
+        number, self.steps_per_dispatch = int(signals.max()), int(steps[0])
         if number:
             self._save()
             self.checkpoints.close()
-            at = f'{signal.Signals(number).name} at step {self.step:,}'
-            raise Stopped(number, f'stopped by {at}, saved; the same command continues')
+            name = signal.Signals(number).name
+            raise Stopped(number, f'stopped by {name} at step {self.step:,}, saved; the same command continues')
 
     def _finish(self) -> dict[str, Any]:
         for name, evaluator in self.evaluators.items():
-            if name not in self.scores:  # this start had nothing left to train
+            if name not in self.scores:  # no step was left to train in this start
                 self.scores[name] = self._score(evaluator)
         test = self.scores['test']
         if self.folder.writes and self.folder.last_step() != self.end:
             self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
-            self._add_line()
+            self._write_metrics()
         protocol = self.experiment.protocol_evaluator()
         by_protocol = None if protocol is None else self._score(protocol)
         if not self.folder.writes:

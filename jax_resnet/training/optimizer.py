@@ -1,4 +1,4 @@
-"""The optimizers by name, with coupled L2: the decay is added to the gradient, before the momentum."""
+"""The optimizers by name. Weight decay is L2 regularization: it is added to the gradient before the momentum."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,15 +13,19 @@ DECAYED: dict[str, Callable[[str], bool]] = {
     'all_but_batch_norm': lambda kind: 'norm/' not in kind,
     'all': lambda kind: True,
 }
-"""What `config.optimizer.decay` may be, by the kind of a parameter (`models.kinds`): the kernels of convolutions and
-head; all but BatchNorm's scales and biases (Goyal et al. 2017, section 5.1); or every parameter."""
+"""Valid values of `config.optimizer.decay`. Each selects parameters by their kind (see `models.kinds`).
+
+'kernels' selects the kernels of the convolutions and of the head; 'all_but_batch_norm' selects all parameters except
+BatchNorm's scales and biases (Goyal et al. 2017, section 5.1); 'all' selects every parameter.
+"""
 
 
 def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
     """Stochastic gradient descent with momentum (He et al. 2015, section 3.4).
 
-    The momentum holds a sum of gradients, which the learning rate multiplies, as in PyTorch; or of steps, each with the
-    learning rate of its time, as in the authors' Caffe. The two differ after the learning rate has changed.
+    With `momentum_of='gradients'`, the momentum sums gradients, and the current learning rate multiplies the sum, as in
+    PyTorch. With 'steps', it sums gradients that are already multiplied by the learning rate of their step, as in the
+    authors' Caffe. The two differ only after the learning rate has changed.
     """
     momentum, nesterov = config['momentum'], config['nesterov']
     if config['momentum_of'] == 'steps':
@@ -30,10 +34,10 @@ def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTr
 
 
 def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Adam (Kingma, Ba, 2014, arXiv 1412.6980) with b2 = 0.999.
+    """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999.
 
     Raises:
-        ValueError: momentum_of='steps', which is SGD's.
+        ValueError: momentum_of is 'steps', which only SGD has.
     """
     if config['momentum_of'] == 'steps':
         raise ValueError("momentum_of='steps': is for name='sgd'")
@@ -41,49 +45,49 @@ def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientT
 
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
-"""What `config.optimizer.name` may be. A new optimizer is a function here, a line in this table, and its
-name in `config/fields.py`."""
+"""Valid values of `config.optimizer.name`. To add an optimizer, add a function, an entry in this table, and its name in
+`config/fields.py`."""
 
 
 def create(
     config: Mapping[str, Any], schedule: optax.Schedule, head_factor: float = 1.0
 ) -> optax.GradientTransformation:
-    """The optimizer of `config.optimizer`.
+    """Makes the optimizer of `config.optimizer`.
 
     Args:
-        config: of which `name`, `momentum`, `momentum_of`, `nesterov`, `weight_decay` and `decay` are read.
-        schedule: the learning rate by step.
-        head_factor: the head's learning rate over that of all else.
+        config: the group `optimizer` of a config.
+        schedule: the learning rate as a function of the step.
+        head_factor: the learning rate of the head, divided by that of the other parameters.
 
     Raises:
-        ValueError: what cannot be together.
+        ValueError: fields of the config exclude each other.
     """
     decay = optax.add_decayed_weights(config['weight_decay'], mask=lambda params: decay_mask(config['decay'], params))
-    parts = [decay, OPTIMIZERS[config['name']](config, schedule)]
+    transformations = [decay, OPTIMIZERS[config['name']](config, schedule)]
     if head_factor != 1:
-        parts.append(optax.masked(optax.scale(head_factor), head_mask))
-    return optax.chain(*parts)
+        transformations.append(optax.masked(optax.scale(head_factor), head_mask))
+    return optax.chain(*transformations)
 
 
 def decay_mask(decay: str, params: Any) -> Any:
-    """A tree of bools: which parameters decay."""
+    """Which parameters decay: a tree of bools."""
     return _mask(DECAYED[decay], params)
 
 
 def head_mask(params: Any) -> Any:
-    """A tree of bools: which parameters are the head's."""
+    """Which parameters belong to the head: a tree of bools."""
     return _mask(lambda kind: 'head/' in kind, params)
 
 
-def _mask(chosen: Callable[[str], bool], params: Any) -> Any:
+def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
     return jax.tree.map_with_path(
-        lambda path, _: chosen(kind([str(getattr(part, 'key', '')) for part in path])), params
+        lambda path, _: is_selected(kind([str(getattr(entry, 'key', '')) for entry in path])), params
     )
 
 
 def describe_decay(config: Mapping[str, Any], params: Any) -> str:
-    """One line that says which tensors decay."""
+    """A line for the log that says how many parameters decay."""
     mask = jax.tree.leaves(decay_mask(config['decay'], params))
     sizes = [x.size for x in jax.tree.leaves(params)]
-    decayed = sum(size for size, yes in zip(sizes, mask, strict=True) if yes)
+    decayed = sum(size for size, decays in zip(sizes, mask, strict=True) if decays)
     return f'weight decay {config["weight_decay"]:g} on {config["decay"]}: {decayed:,} of {sum(sizes):,} parameters'

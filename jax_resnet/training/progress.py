@@ -1,30 +1,32 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: a progress bar in a terminal, plain lines elsewhere."""
 
 import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jax
 from tqdm import tqdm
 
 from jax_resnet.backend import processes
 from jax_resnet.config.durations import Clock
+from jax_resnet.training.summary import describe_line
 
-LEAST_SHARE = 0.05
-"""Of the time in which the devices wait for input, to be told."""
+MIN_WAITING_SHARE = 0.05
+"""Progress lines report how long the devices wait for input if it is at least this share of the time."""
 
 
 class Progress:
-    """Shows step, epoch, losses, errors, speed and time left.
+    """Shows step, epoch, training loss, training error, speed and remaining time.
 
     Args:
-        clock: of the run.
-        end: its last step.
-        log_every: between plain lines; the bar moves with every dispatch.
+        clock: converts steps to epochs.
+        end: the last step of the run.
+        log_every: duration between plain lines. The bar is updated after every dispatch.
     """
 
     def __init__(self, clock: Clock, end: int, log_every: str) -> None:
@@ -32,45 +34,54 @@ class Progress:
         self._is_terminal = sys.stdout.isatty()
         self._bar: tqdm | None = None
         self._began: tuple[int, float] | None = None
-        self._new = (0, 0.0, 0)  # steps, loss and errors since the last line shown
-        self._waited = (0.0, 0.0)  # and seconds, of which the devices waited for input
+        self._sums = (0, 0.0, 0)  # steps, loss and errors since the last line or update of the bar
+        self._times = (0.0, 0.0)  # seconds since then, and seconds of these in which the devices waited for input
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a line. The bar stays below it."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stdout)
         else:
             self._print(text)
 
-    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
-        """After a dispatch that led to `step`.
+    def add_metrics(self, line: Mapping[str, Any]) -> None:
+        """Prints a line of metrics after an evaluation. A subclass can also send it to another program.
 
         Args:
-            step: that was reached.
-            steps: of this dispatch.
-            loss, errors: sums over its steps.
-            seconds: that it took.
-            waited: seconds of these in which the devices waited for their input.
+            line: the line of `metrics.jsonl`. The values of some keys are None if they are unknown.
+        """
+        self.say(describe_line(line))
+
+    def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
+        """Shows the progress after a dispatch.
+
+        Args:
+            step: the last step of the dispatch.
+            steps: number of steps of the dispatch.
+            loss: sum of the steps' mean losses.
+            errors: number of wrong predictions in these steps.
+            seconds: duration of the dispatch.
+            waited: seconds of the dispatch in which the devices waited for input.
         """
         if self._began is None:
             self._began = (step, time.monotonic())
-        self._new = (self._new[0] + steps, self._new[1] + loss, self._new[2] + errors)
-        self._waited = (self._waited[0] + seconds, self._waited[1] + waited)
+        self._sums = (self._sums[0] + steps, self._sums[1] + loss, self._sums[2] + errors)
+        self._times = (self._times[0] + seconds, self._times[1] + waited)
         if self._is_terminal and self._bar is None:
-            form = '{percentage:3.0f}%|{bar}| {desc}'
-            self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=form)
+            bar_format = '{percentage:3.0f}%|{bar}| {desc}'
+            self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=bar_format)
         if self._bar is None and not self._clock.is_due(self._log_every, step):
             return
-        all_steps, all_loss, all_errors = self._new
-        share = self._waited[1] / self._waited[0]
-        self._new, self._waited = (0, 0.0, 0), (0.0, 0.0)
+        all_steps, all_loss, all_errors = self._sums
+        waiting_share = self._times[1] / self._times[0]
+        self._sums, self._times = (0, 0.0, 0), (0.0, 0.0)
         text = (
             f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
             f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
         )
-        if share >= LEAST_SHARE:
-            text += f', input-bound: {100 * share:.0f} %'
+        if waiting_share >= MIN_WAITING_SHARE:
+            text += f', input-bound: {100 * waiting_share:.0f} %'
         if self._bar is not None:
             self._bar.set_description_str(text, refresh=False)
             self._bar.update(step - self._bar.n)
@@ -79,7 +90,7 @@ class Progress:
             self._print(f'step {step:,} of {self._end:,}, {text}')
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Ends the bar. Its last state stays in the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -87,7 +98,7 @@ class Progress:
     def _print(self, text: str) -> None:
         try:
             print(text, flush=True)
-        except BrokenPipeError:  # whoever read has gone; the run goes on
+        except BrokenPipeError:  # the reader of the output has ended; the run continues
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _left(self, step: int) -> str:
@@ -99,22 +110,22 @@ class Progress:
 
 
 class Silent(Progress):
-    """Shows nothing: of several processes, the first tells how the run is."""
+    """Shows nothing. If several processes train a run, only process 0 shows its progress."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Prints nothing."""
 
     def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
-        """Nothing."""
+        """Prints nothing."""
 
 
-MakesProgress = Callable[[Clock, int, str], Progress]
-"""From a run's clock, its last step and `log_every` to what shows its progress."""
+ProgressFactory = Callable[[Clock, int, str], Progress]
+"""Makes the object that shows a run's progress, from its clock, its last step and `log_every`."""
 
 
 @contextlib.contextmanager
 def trace(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Writes what the device and Python do meanwhile into the `profile` of a run folder; process 0 does."""
+    """Inside this context, process 0 traces the devices and Python. The trace goes to `profile` in the run folder."""
     if not processes.is_first():
         yield
         return

@@ -1,4 +1,4 @@
-"""Data that lies on the devices: training takes many steps a dispatch, and each step gathers its own examples."""
+"""Input and training program for data that is on the devices: a dispatch has many steps, each gathers its examples."""
 
 import itertools
 from collections.abc import Generator, Mapping
@@ -17,25 +17,25 @@ from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.evaluation.splits import ResidentSplit
-from jax_resnet.training.state import Purpose, TrainState
+from jax_resnet.training.state import KeyPurpose, TrainState
 from jax_resnet.training.step import Program, Steps
 
-OF_PICTURES = (
+PICTURE_FIELDS = (
     'pictures.',
     *(f'dataset.{name}' for name in ('check', 'color_jitter', 'lighting', 'split_seed', 'validation_fraction')),
 )
-"""Fields, or groups, without meaning for data that is decoded whole."""
+"""Fields and groups of fields that are only for pictures."""
 
 
 class ResidentProgram:
-    """Training on examples that lie on the devices: many steps are one dispatch.
+    """A compiled training program for examples that are on the devices. A call is one dispatch of many steps.
 
     Args:
         steps: the training steps.
-        backend: what the devices' platform needs.
-        state: one like those that it will be called with.
-        examples: of the training split.
-        everywhere: how arrays are laid out: a copy on each device.
+        backend: settings of the devices' platform.
+        state: a state with the shapes of those that the program will be called with.
+        examples: the training split.
+        everywhere: the sharding with a copy on each device.
     """
 
     waited = 0.0
@@ -50,7 +50,7 @@ class ResidentProgram:
             self._run = program.lower(state, np.int32(0), *self._examples).compile()
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Raises ValueError where `stop` lies beyond the state's window of the stream (`data.stream`)."""
+        """See `Program`. Raises ValueError if `stop` is beyond the window of the sample stream at `state.step`."""
         first = int(state.step)
         end = self.window_end(first)
         if stop > end:
@@ -58,19 +58,19 @@ class ResidentProgram:
         return self._run(state, np.int32(stop), *self._examples)  # type: ignore[no-any-return]
 
     def window_end(self, step: int) -> int:
-        """The last step that one call can lead to: the stream's window (`data.stream`) ends there."""
+        """The last step that one call can reach from `step`: the end of the window (see `data.stream`)."""
         return stream.window_end(step, self._batch_size, len(self._examples[1]))
 
     def close(self) -> None:
-        """Nothing is made ahead of time."""
+        """Does nothing, as no batches are made ahead of time."""
 
 
 @dataclass(frozen=True)
 class ResidentInput:
-    """Data that is decoded whole, and lies on the devices.
+    """The input of an experiment whose whole data set is decoded and on the devices.
 
     Attributes:
-        config: of the experiment.
+        config: the config of the experiment.
         source: the data set.
     """
 
@@ -79,25 +79,25 @@ class ResidentInput:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of an image, before `view`: the data set's own."""
+        """(height, width, channels) of the data set's images, before `view`."""
         return self.source.image_shape
 
     @property
     def augmentation(self) -> Augmentation:
-        """Crop and flip."""
+        """Random crop and flip of training images."""
         dataset = self.config['dataset']
         return Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip'])
 
     @cached_property
     def normalization(self) -> Normalization:
-        """Of pixels, as `config.dataset.normalization` says."""
+        """The normalization that `config.dataset.normalization` selects."""
         return preprocessing.normalization(
             self.config['dataset'], lambda: preprocessing.pixel_mean(self.examples.images)
         )
 
     @property
     def view(self) -> CentreView:
-        """What the network sees of an image in evaluation."""
+        """The view of an image in evaluation."""
         return CentreView(self.normalization, self.config['dataset']['test_crop'])
 
     @cached_property
@@ -106,7 +106,12 @@ class ResidentInput:
         return self.source.read(self.config['dataset']['train'])
 
     def check(self) -> None:
-        """Raises ConfigError: a crop that is larger than the images, or a mean that cannot be padded with black."""
+        """Checks the fields of the config that depend on the images.
+
+        Raises:
+            ConfigError: a crop is larger than the images; the padding does not fit the normalization; or a field for
+                pictures is set.
+        """
         dataset, (height, width, _) = self.config['dataset'], self.image_shape
         most = min(height, width) + 2 * dataset['pad']
         if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
@@ -121,27 +126,30 @@ class ResidentInput:
             )
         fields = flatten(self.config)
         for name, default in LATER_FIELDS.items():
-            if name.startswith(OF_PICTURES) and fields[name] != default:
+            if name.startswith(PICTURE_FIELDS) and fields[name] != default:
                 raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
-        """It is checked when it is decoded."""
+        """Does nothing, as the data is checked when it is decoded."""
 
     def first(self, count: int) -> Examples:
-        """The first training images, at most `count`, before `view`."""
+        """The first training examples, at most `count`, before `view`."""
         return Examples(self.examples.images[:count], self.examples.labels[:count])
 
     def split(self, spec: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
-        """A split, such as 'test', on the devices, for evaluation."""
+        """Puts a split such as 'test' on the devices, for evaluation."""
         return ResidentSplit(self.source.read(spec), batch_size, mesh)
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, None]]:
-        """The stream of training images by batches, uint8 [batch_size, height, width, channels], without end."""
-        images, key = self.examples.images, Purpose.ORDER.key(self.config['seed'])
+        """Yields batches of the sample stream, uint8 [batch_size, height, width, channels], without end.
+
+        The second value of each pair is None: `training.step.augmented` needs no draws for these.
+        """
+        images, key = self.examples.images, KeyPurpose.ORDER.key(self.config['seed'])
         for step in itertools.count():
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
 
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
-        """Compiled training: many steps a dispatch."""
+        """Compiles the training program. Its calls are dispatches of many steps."""
         return ResidentProgram(steps, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))

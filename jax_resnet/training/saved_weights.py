@@ -1,4 +1,4 @@
-"""What a file of weights holds: its variables, and which network it says that they are of."""
+"""Reads a file of weights: its variables, and the network that its header records."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,28 +17,31 @@ from jax_resnet.models.pytorch_styles import unit_name
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 
-COMPARED = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
-"""Attributes of a network that say what it computes from its weights; the head may differ."""
+COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
+"""Attributes that determine what a network computes from its weights. The head may differ."""
 
-STRIDES = {
-    'bottleneck': "; a bottleneck's stride is in its first convolution; torchvision's and timm's weights have it in "
-    'the 3x3: config.model.v1_5=True',
-    'bottleneck_v1.5': "; a bottleneck's stride is in its 3x3 convolution, as torchvision and timm have it",
+STRIDE_NOTES = {
+    'bottleneck': "; the stride of a bottleneck is in its first convolution; torchvision's and timm's networks have it "
+    'in the 3x3 convolution: config.model.v1_5=True',
+    'bottleneck_v1.5': '; the stride of a bottleneck is in its 3x3 convolution, as torchvision and timm have it',
 }
-"""What is said of units whose arrays are the same."""
+"""Notes on the units whose arrays have the same names and shapes."""
 
 
-def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
-    """What a run folder or a file of weights says of its network: groups of its config, and the network; or None.
+def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
+    """Reads the network that a run folder or a file of weights records.
+
+    Returns:
+        Groups of its config, with all fields, and the network. None if the file records no network.
 
     Raises:
-        ConfigError, DataError: it cannot be read, or says what no network is.
+        ConfigError, DataError: it cannot be read, or records no valid network.
     """
-    said = RunFolder(path).config() if Path(path).is_dir() else weights.network_in(path)
-    if said is None:
+    recorded = RunFolder(path).config() if Path(path).is_dir() else weights.network_in(path)
+    if recorded is None:
         return None
     try:
-        config = complete(said)
+        config = complete(recorded)
         return config, network(config)
     except (KeyError, TypeError, ValueError) as e:
         reason = e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}'
@@ -46,26 +49,26 @@ def known(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
 
 
 def check_same(name: str, there: models.ResNet, here: models.ResNet) -> None:
-    """Raises ConfigError, which names the first difference, where weights are of another network than a config's.
+    """Raises ConfigError if weights belong to another network than that of a config. The message names a difference.
 
     Args:
-        name: of the weights, for the message.
-        there: their network.
-        here: the config's.
+        name: name of the weights, for the message.
+        there: the network of the weights.
+        here: the network of the config.
     """
-    pairs: list[tuple[str, Any, Any]] = [(what, getattr(there, what), getattr(here, what)) for what in COMPARED]
-    pairs.append(('batch_norm.epsilon', _epsilon(there), _epsilon(here)))
-    for what, of_weights, of_config in pairs:
-        if of_weights != of_config:
-            told = [unit_name(v[0]) if what == 'layers' else str(v) for v in (of_weights, of_config)]
-            raise ConfigError(f'{name}: holds another network; its {what} is {told[0]} there, {told[1]} here')
+    pairs = {attribute: (getattr(there, attribute), getattr(here, attribute)) for attribute in COMPARED_ATTRIBUTES}
+    pairs['batch_norm.epsilon'] = _epsilon(there), _epsilon(here)
+    for attribute, values in pairs.items():
+        if values[0] != values[1]:
+            texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
+            raise ConfigError(f'{name}: holds another network; its {attribute} is {texts[0]} there, {texts[1]} here')
 
 
-def on_trust(net: models.ResNet) -> str:
-    """What weights that say nothing of their network are taken for, for a line."""
+def describe_assumptions(net: models.ResNet) -> str:
+    """Says which attributes of the network `net` are assumed for weights that do not record their network."""
     units = unit_name(net.layers[0])
-    parts = f'shortcut {net.shortcut}, order {net.order}, units {units}'
-    return f'does not say its network; {parts} are taken from the config, unchecked{STRIDES.get(units, "")}'
+    attributes = f'shortcut {net.shortcut}, order {net.order}, units {units}'
+    return f'does not name its network; {attributes} are taken from the config, unchecked{STRIDE_NOTES.get(units, "")}'
 
 
 def _epsilon(net: models.ResNet) -> Any:
@@ -73,30 +76,30 @@ def _epsilon(net: models.ResNet) -> Any:
 
 
 def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
-    """Our variables, unstacked, of a file with our names or PyTorch's.
+    """Reads a file of weights with our names or PyTorch's. Returns our variables, unstacked.
 
     Args:
-        path: of the file.
-        headless: whether PyTorch's head may be missing.
+        path: path of the file.
+        headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
-        DataError: it cannot be read, has other names, lacks tensors of PyTorch's, or has arrays of another type.
+        DataError: the file cannot be read, has unknown names, lacks tensors, or has arrays that are not floats.
     """
     return variables_of(weights.read(path), path, headless)
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Variables by the names that a file of weights has: 'params/stem/conv/kernel'."""
+    """Flattens variables to arrays by their names in a file of weights, such as 'params/stem/conv/kernel'."""
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
 def variables_of(arrays: Mapping[str, np.ndarray], path: str | Path, headless: bool = False) -> dict[str, Any]:
-    """As `read_variables`, of the file's arrays."""
+    """Like `read_variables`, for arrays that are already read from the file."""
     tensors = {name: array for name, array in arrays.items() if not name.startswith(weights.NORMALIZATION)}
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in tensors)
         variables = unflatten_dict(tensors, sep='/') if is_ours else models.from_pytorch(tensors, headless)
-    except (IndexError, TypeError, ValueError) as e:  # ValueError, but where one name is the folder of another
+    except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
         raise DataError(f'{shown(path)}: {e}') from None
     for name, array in flatten_dict(variables, sep='/').items():
         if not jnp.issubdtype(array.dtype, jnp.floating):

@@ -1,4 +1,4 @@
-"""The learning rate by step: constant pieces, with the papers' warm-up in front, or a cosine behind it."""
+"""Learning rate schedules: piecewise constant or half a cosine, each with an optional warm-up."""
 
 from collections.abc import Mapping
 from math import cos, pi
@@ -12,12 +12,12 @@ from jax_resnet.config.durations import Clock
 
 
 class Schedule(NamedTuple):
-    """A learning rate.
+    """A learning rate as a function of the step. It consists of pieces, which are constant by default.
 
     Attributes:
-        pieces: (first step, learning rate) of each constant piece.
-        zero_at: the step at which the last piece, bent to half a cosine, has come down to zero; None: it is constant.
-        rises: the first piece goes from its rate to the second's by equal steps; else it is constant.
+        pieces: (first step, learning rate) of each piece.
+        zero_at: the last piece is half a cosine that reaches zero at this step. None: it is constant.
+        rises: whether the first piece rises linearly to the rate of the second.
     """
 
     pieces: list[tuple[int, float]]
@@ -25,18 +25,18 @@ class Schedule(NamedTuple):
     rises: bool = False
 
     def __call__(self, count: ArrayLike) -> jax.Array:
-        """The rate of the update that follows step `count` (the first is 0), as optax asks for it."""
-        starts, rates = zip(*(piece for piece in self.pieces if piece[0] < 2**31), strict=True)  # what a step can be
-        parts = [optax.constant_schedule(rate) for rate in rates]
+        """The learning rate of the update after step `count`, float32 []. The first update is after step 0."""
+        starts, rates = zip(*(piece for piece in self.pieces if piece[0] < 2**31), strict=True)  # a step is an int32
+        schedules = [optax.constant_schedule(rate) for rate in rates]
         if self.zero_at is not None:
-            parts[-1] = optax.cosine_decay_schedule(rates[-1], self.zero_at - starts[-1])
+            schedules[-1] = optax.cosine_decay_schedule(rates[-1], self.zero_at - starts[-1])
         if self.rises:
-            parts[0] = optax.linear_schedule(*rates[:2], starts[1])
-        rate: jax.Array = optax.join_schedules(parts, starts[1:])(count)
+            schedules[0] = optax.linear_schedule(*rates[:2], starts[1])
+        rate: jax.Array = optax.join_schedules(schedules, starts[1:])(count)
         return rate
 
     def rate(self, count: int) -> float:
-        """The same, as a number."""
+        """The learning rate of the update after step `count`, computed without JAX."""
         start, rate = next(piece for piece in reversed(self.pieces) if piece[0] <= count)
         if self.zero_at is not None and start == self.pieces[-1][0]:
             rate *= (1 + cos(pi * min(1, (count - start) / (self.zero_at - start)))) / 2
@@ -46,34 +46,35 @@ class Schedule(NamedTuple):
         return rate
 
     def describe(self, end: int) -> list[str]:
-        """Lines for a person: the pieces up to the step `end`, and those that are never reached."""
+        """Lines for the log: the pieces that begin before step `end`, and the steps of those that do not."""
         rates = [f'{rate:g} from step {start:,}' for start, rate in self.pieces if start < end]
         if self.rises:
-            rates[0] += ', rising by equal steps'
-        down = '' if self.zero_at is None else f', by half a cosine to zero at step {self.zero_at:,}'
-        lines = [f'learning rate {", ".join(rates)}{down}']
+            rates[0] += ', rising linearly'
+        if self.zero_at is not None:
+            rates[-1] += f', falling as half a cosine to zero at step {self.zero_at:,}'
+        lines = [f'learning rate {", ".join(rates)}']
         late = [f'{start:,}' for start, _ in self.pieces if start >= end]
         if late:
             lines.append(
-                f'the changes of the learning rate at steps {", ".join(late)} are past the end and never reached'
+                f'the changes of the learning rate at steps {", ".join(late)} are after the end and never reached'
             )
         return lines
 
 
 def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
-    """The schedule of `config.schedule`.
+    """Makes the schedule of `config.schedule`.
 
     Args:
-        config: `name`, one of SCHEDULES; `learning_rate`; `drop_at`, durations after each of which it is multiplied by
-            `factor`; `warmup_for` and `warmup_learning_rate`, or None; `warmup_shape`, 'constant' (ResNet-110's:
-            He et al. 2015, section 4.2) or 'linear' (Goyal et al. 2017, section 2.2). A cosine (Loshchilov and Hutter,
-            2016, arXiv 1608.03983, without restarts) has no drops.
-        clock: of the run.
-        end: its last step.
+        config: the group `schedule` of a config. `name` is 'piecewise' or 'cosine' (Loshchilov and Hutter 2016, arXiv
+            1608.03983, without restarts). `learning_rate` is multiplied by `factor` at each of the durations `drop_at`.
+            `warmup_for` and `warmup_learning_rate` give the warm-up, or are None. `warmup_shape` is 'constant' (for
+            ResNet-110, He et al. 2015, section 4.2) or 'linear' (Goyal et al. 2017, section 2.2).
+        clock: converts durations to steps.
+        end: the last step of the run.
 
     Raises:
-        ValueError: a warm-up without its rate, or constant at zero; drops that are not in order, or before the
-            warm-up's end; a cosine with drops, or with a warm-up that lasts to the end.
+        ValueError: the warm-up has no learning rate, or is constant at zero; the drops are not in order, or begin
+            before the end of the warm-up; a cosine has drops, or a warm-up that lasts to the end.
     """
     pieces = [(0, float(config['learning_rate']))]
     if config['warmup_for'] is not None:
@@ -85,14 +86,14 @@ def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
     rises = config['warmup_shape'] == 'linear' and len(pieces) > 1
     if config['name'] == 'cosine':
         if config['drop_at']:
-            how = "--config.schedule.drop_at='()'"
-            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine' ({how})")
+            flag = "--config.schedule.drop_at='()'"
+            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine' ({flag})")
         if pieces[-1][0] >= end:
-            raise ValueError(f'warmup_for={config["warmup_for"]!r}: must end before the end, step {end:,}')
+            raise ValueError(f'warmup_for={config["warmup_for"]!r}: must end before the last step, {end:,}')
         return Schedule(pieces, end, rises)
     for k, duration in enumerate(config['drop_at'], start=1):
         pieces.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
     starts = [start for start, _ in pieces]
     if starts != sorted(set(starts)):
-        raise ValueError(f'drop_at: warm-up and drops must come one after another; they begin at steps {starts}')
+        raise ValueError(f'drop_at: drops must be in order and after the warm-up; the pieces begin at steps {starts}')
     return Schedule(pieces, rises=rises)

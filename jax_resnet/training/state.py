@@ -1,4 +1,4 @@
-"""What training carries from step to step, and so what a checkpoint holds."""
+"""The state of training, which each step updates and each checkpoint contains."""
 
 from enum import IntEnum
 from typing import Any
@@ -10,8 +10,11 @@ import jax.numpy as jnp
 import optax
 
 
-class Purpose(IntEnum):
-    """What a random draw is for. Every draw is a function of (seed, purpose, step or epoch); no key is carried."""
+class KeyPurpose(IntEnum):
+    """What a JAX key is for. All random numbers are functions of (seed, purpose, step or epoch). No key is stored.
+
+    `data.pictures.batches.HostPurpose` is for random numbers on the host.
+    """
 
     INITIALIZATION = 0
     ORDER = 1
@@ -19,11 +22,18 @@ class Purpose(IntEnum):
     DROPOUT = 3
 
     def key(self, seed: int) -> jax.Array:
+        """Returns the key of this purpose."""
         return jax.random.fold_in(jax.random.key(seed), self)
 
 
 class Totals(flax.struct.PyTreeNode):
-    """Sums over the steps since the last line of metrics: each step's mean loss, and its wrong predictions."""
+    """Sums over the steps since the last line of metrics.
+
+    Attributes:
+        steps: number of steps, int32 [].
+        loss: sum of the steps' mean losses, float32 [].
+        errors: number of wrong predictions, int32 [].
+    """
 
     steps: jax.Array
     loss: jax.Array
@@ -31,14 +41,24 @@ class Totals(flax.struct.PyTreeNode):
 
     @classmethod
     def zero(cls) -> 'Totals':
+        """Returns the sums over no step."""
         return cls(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
     def add(self, loss: jax.Array, errors: jax.Array) -> 'Totals':
+        """Adds a step's mean loss and its number of wrong predictions, both []."""
         return Totals(self.steps + 1, self.loss + loss, self.errors + errors)
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """The state after `step` updates. `finite` is False from the first loss or gradient with infinity or NaN."""
+    """The state after some updates.
+
+    Attributes:
+        step: number of updates, int32 [].
+        finite: False after the first loss or gradient that is infinite or NaN, bool [].
+        params, batch_stats: variables of the network.
+        opt_state: state of the optimizer.
+        totals: sums since the last line of metrics.
+    """
 
     step: jax.Array
     finite: jax.Array
@@ -49,18 +69,18 @@ class TrainState(flax.struct.PyTreeNode):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The network's variables, as its `apply` takes them."""
+        """The variables for the network's `apply`."""
         return {'params': self.params, 'batch_stats': self.batch_stats}
 
 
 def all_finite(tree: Any) -> jax.Array:
-    """Whether no number in any array is infinite or NaN; bool []."""
+    """Whether all numbers in all arrays of a tree are finite, bool []."""
     return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
 
 
 def create(model: nn.Module, optimizer: optax.GradientTransformation, images: jax.Array, seed: int) -> TrainState:
-    """The state before the first step; `images` is any batch of the network's input shape."""
-    variables = model.init(Purpose.INITIALIZATION.key(seed), images)
+    """Returns the state before the first step. `images` is any batch with the network's input shape."""
+    variables = model.init(KeyPurpose.INITIALIZATION.key(seed), images)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         finite=jnp.ones((), bool),

@@ -1,6 +1,7 @@
-"""Data that streams: threads decode, crop and resize pictures, and each training step is one dispatch."""
+"""Input and training program for streamed pictures: threads decode, crop and resize; each step is one dispatch."""
 
 import contextlib
+import math
 import sys
 import time
 from collections import deque
@@ -30,15 +31,15 @@ from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
 
 IN_FLIGHT = 2
-"""Steps that are dispatched and not yet done: each has its batch on the devices."""
+"""Maximum number of unfinished steps when another one is dispatched. Each keeps its batch on the devices."""
 
 
 class StreamedProgram:
-    """Training on batches that come from the host: each step is one dispatch.
+    """A compiled training program for batches that come from the host. Each step is one dispatch.
 
     Args:
-        steps, backend, state, everywhere: as for ResidentProgram.
-        feed: of the batches, by the number of the step.
+        steps, backend, state, everywhere: as for `ResidentProgram`.
+        feed: copies batches to the devices. The number of a batch is the number of its step.
         image_shape: (height, width, channels) of a view.
     """
 
@@ -62,7 +63,7 @@ class StreamedProgram:
 
         def step(held: TrainState, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
             held = steps.streamed(held, *batch)
-            return held, held.step + 0  # what tells that it is done, when the state is used up
+            return held, held.step + 0  # a copy to wait for: the next step gets `held` as a donation
 
         def compiled(function: Any, *arguments: Any) -> Any:
             return backend.jit(function, donate_argnums=0, out_shardings=everywhere).lower(*arguments).compile()
@@ -75,9 +76,10 @@ class StreamedProgram:
             self._unpack_state = compiled(form.unpack_state, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Ends before a picture that cannot be read; the next call raises InputError, and leaves its state as it is.
+        """Trains; see `Program`. If a picture cannot be read, stops before its step; the next call raises InputError.
 
-        Of several processes, the one whose picture it is raises InputError at once: the others cannot step without it.
+        So the state of the last step can be saved. With several processes, the process that needs the picture raises
+        InputError at once, because the others cannot go on without it.
         """
         if self._failed is not None:
             raise self._failed
@@ -102,15 +104,15 @@ class StreamedProgram:
         return self._unpack_state(held)  # type: ignore[no-any-return]
 
     def window_end(self, step: int) -> int:
-        """One call can lead to any step."""
+        """Has no limit: one call can reach any step."""
         return sys.maxsize
 
     def close(self) -> None:
-        """Ends what makes batches ahead of time."""
+        """Stops the threads that make batches ahead of time."""
         self._feed.close()
 
     def _take(self) -> Any:
-        """The next batch; from the end of what the devices have to do until it is there, they wait."""
+        """Returns the next batch. Adds to `waited` the time from the end of all dispatched steps until it is ready."""
         if self._feed.is_ready:
             return self._feed.take()
         while self._pending:
@@ -123,10 +125,10 @@ class StreamedProgram:
 
 @dataclass(frozen=True)
 class StreamedInput:
-    """Pictures that are decoded, cropped and resized when their turn comes.
+    """The input of an experiment whose pictures are decoded, cropped and resized when they are needed.
 
     Attributes:
-        config: of the experiment.
+        config: the config of the experiment.
         source: the data set.
     """
 
@@ -135,43 +137,43 @@ class StreamedInput:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of a view: the central crop's."""
+        """(height, width, channels) of the central crop."""
         return image_shape(self.config['dataset'])
 
     @property
     def augmentation(self) -> ColourAugmentation:
-        """Colours and flip; the crop has been taken."""
+        """Random colours and flip of training pictures, which are already cropped."""
         dataset = self.config['dataset']
         return ColourAugmentation(dataset['flip'], dataset['color_jitter'], dataset['lighting'])
 
     @cached_property
     def normalization(self) -> Normalization:
-        """Of pixels, as `config.dataset.normalization` says."""
+        """The normalization that `config.dataset.normalization` selects."""
         return preprocessing.normalization(self.config['dataset'], self._mean_image)
 
     @property
     def view(self) -> CentreView:
-        """What the network sees of a view: all of it, normalized."""
+        """The view of a central crop in evaluation: the whole crop, normalized."""
         return CentreView(self.normalization)
 
     def check(self) -> None:
-        """Raises ConfigError where sizes do not fit each other."""
+        """Raises ConfigError if sizes in the config do not fit each other."""
         check_pictures(self.config['dataset'], self.config['pictures'])
 
     def check_data(self) -> None:
-        """Reads the pictures, as far as `config.dataset.check` says. Raises DataError for those that cannot be read."""
+        """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
         dataset = self.config['dataset']
         specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
         checks.warn_of_classes(self.source, specs)
         checks.check(self.source, specs, dataset['check'])
 
     def first(self, count: int) -> Examples:
-        """The central crops of the first training pictures, at most `count`."""
+        """The first training examples, at most `count`: their central crops."""
         pictures = self.source.read(self.config['dataset']['train'])
         return Examples(*self._central(pictures, 1).views(range(min(count, len(pictures)))))
 
     def split(self, spec: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
-        """A split, such as 'validation', for evaluation."""
+        """Opens a split such as 'validation', for evaluation."""
         pictures = self.source.read(spec)
         size = whole_batch(batch_size, len(pictures), mesh.size)
         own = self._central(_share(pictures), size)
@@ -179,60 +181,63 @@ class StreamedInput:
         return StreamedSplit(self._central(pictures, size), own, self._iterator(own), by_example)
 
     def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
-        """Compiled training: each step takes a batch that threads have made, of each process its rows."""
+        """Compiles the training program. Threads make its batches; each process makes its rows of them."""
         size, batch_size = self.config['dataset']['crop'], self.config['batch_size']
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
         feed = Feed(self._iterator(batches), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
         return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
-        """The stream of random crops by batches, uint8 [batch_size, crop, crop, 3], and their draws, without end."""
+        """Yields batches of random crops, uint8 [batch_size, crop, crop, 3], and their draws, without end.
+
+        The draws are uint32 [batch_size, 2], as for `training.step.augmented`.
+        """
         with contextlib.closing(self._iterator(self._training(batch_size))(0)) as batches:
             for batch in batches:
                 yield batch.images, batch.draws
 
     def passes(self, spec: str) -> list[Views]:
-        """The views that `config.pictures.protocol` averages over, of this process's share of a split.
+        """The views over which `config.pictures.protocol` averages, for this process's share of a split.
 
-        They come in one or more passes.
+        Each item of the list is one pass over the pictures.
         """
         pictures, fields = _share(self.source.read(spec)), self.config['pictures']
-        found = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
-        return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in found]
+        chosen = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
+        return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in chosen]
 
-    def views(self, of: Views, first: int) -> Generator[Viewed]:
-        """The pictures' views in order, from an index on."""
+    def views(self, one_pass: Views, first: int) -> Generator[Viewed]:
+        """Yields the views of a pass in order, beginning with the picture at index `first`."""
         fields = self.config['pictures']
-        return iterate(of, first, fields['threads'], fields['processes'])
+        return iterate(one_pass, first, fields['threads'], fields['processes'])
 
     def _training(self, batch_size: int) -> Batches:
-        """Random crops of the training split, shuffled anew in each epoch."""
+        """Batches of random crops of the training split. Each epoch has a new order."""
         fields, size = self.config['pictures'], self.config['dataset']['crop']
         pictures, crop = self.source.read(self.config['dataset']['train']), training_crop(fields, size)
-        how = fields['interpolation'], fields['exif_rotation']
-        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config['seed'], *how)
+        decoding = fields['interpolation'], fields['exif_rotation']
+        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config['seed'], *decoding)
 
     def _central(self, pictures: Pictures, batch_size: int) -> Batches:
-        """Central crops of all pictures, in their order."""
+        """Batches of central crops of all pictures, in order."""
         size, fields = self.image_shape[0], self.config['pictures']
-        crop, count = CentreCrop(fields['test_shorter_side'], size), -(-len(pictures) // batch_size)
-        how = fields['interpolation'], fields['exif_rotation']
-        return Batches(pictures, crop, size, batch_size, count, None, *how)
+        crop, count = CentreCrop(fields['test_shorter_side'], size), math.ceil(len(pictures) / batch_size)
+        decoding = fields['interpolation'], fields['exif_rotation']
+        return Batches(pictures, crop, size, batch_size, count, None, *decoding)
 
     def _iterator(self, batches: Batches) -> Callable[[int], Generator[Batch]]:
         fields = self.config['pictures']
         return partial(iterate, batches, threads=fields['threads'], processes=fields['processes'])
 
     def _mean_image(self) -> Normalization:
-        """Subtracts the mean central crop of training pictures."""
+        """The normalization that subtracts the mean central crop of the training pictures."""
         pictures = self.source.read(self.config['dataset']['train'])
         key = f'{self.source.fingerprint}-{self.config["dataset"]["train"]}'
         fields = self.config['pictures']
-        found = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
-        return preprocessing.mean_image(found)
+        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
+        return preprocessing.mean_image(mean_crop)
 
 
 def _share(pictures: Pictures) -> Pictures:
-    """Those of the pictures that are for this process."""
+    """The pictures in this process's share."""
     share = processes.share(len(pictures))
     return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])

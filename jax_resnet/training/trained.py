@@ -1,4 +1,4 @@
-"""A trained network, back from its run folder or a file of weights: to use, and to evaluate."""
+"""Loads a trained network from a run folder or a file of weights."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -28,22 +28,29 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.known import check_same, known, on_trust, read_variables, variables_of
+from jax_resnet.training.saved_weights import (
+    check_same,
+    describe_assumptions,
+    read_variables,
+    recorded_network,
+    variables_of,
+)
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, and what belongs to them.
+    """A trained network with its weights, its preprocessing and its class names.
 
     Attributes:
-        model: the network, unstacked; differentiable as you like.
+        model: the network, unstacked. It can be differentiated in forward and in reverse mode.
         variables: {'params': ..., 'batch_stats': ...}.
-        preprocess: from images, uint8 [batch, *image_shape], to the network's input, float32.
-        image_shape: (height, width, channels) of the images that it was trained on.
-        class_names: one per output.
-        picture_view: from a picture of any size to such an image, as evaluation sees it; None where there are none.
+        preprocess: converts images, uint8 [batch, *image_shape], to the network's input, float32.
+        image_shape: (height, width, channels) of the images.
+        class_names: one for each output.
+        picture_view: converts a picture of any size to such an image, as in evaluation. None if the network was not
+            trained on streamed pictures.
     """
 
     model: models.ResNet
@@ -54,7 +61,11 @@ class Trained:
     picture_view: CentralView | None = None
 
     def logits(self, images: ArrayLike) -> jax.Array:
-        """float32 [batch, classes] of images, uint8 [batch, *image_shape]; ConfigError for others."""
+        """Computes the logits, float32 [batch, classes], of images, uint8 [batch, *image_shape].
+
+        Raises:
+            ConfigError: the images have another dtype or shape.
+        """
         images = jnp.asarray(images)
         if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
             sides = ', '.join(map(str, self.image_shape))
@@ -64,7 +75,7 @@ class Trained:
         return self._logits(self.variables, images)
 
     def probabilities(self, images: ArrayLike) -> jax.Array:
-        """The softmax of `logits`."""
+        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
         return jax.nn.softmax(self.logits(images))
 
     @cached_property
@@ -73,17 +84,16 @@ class Trained:
 
 
 def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
-    """A trained network. Needs neither the run's devices, nor its data or config file.
+    """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
-        path: the folder of a run, finished or not, whose last checkpoint is taken; or a file of weights, with its
-            card beside it.
-        config: of a file of weights without a card, ours or PyTorch's: its network and preprocessing, as
-            `training.train` takes it. The names of the classes, and a mean image, come from the config's data set.
+        path: a run folder, of which the last checkpoint is loaded; or a file of weights with its card beside it.
+        config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
+            which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
 
     Raises:
-        ConfigError, DataError: no run folder, or no checkpoint in it yet; a file or card that is missing or damaged;
-            a config that the weights do not fit, or that is not needed.
+        ConfigError, DataError: there is no run folder or no checkpoint; a file or card is missing or damaged; the
+            config does not fit the weights, or is not needed.
     """
     trained, config = load_stacked(path, config)
     variables, view = models.unstack(trained.variables), central_view(config)
@@ -91,26 +101,26 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
 
 
 def check_finite(path: str | Path, not_finite: int, count: int) -> None:
-    """Raises DataError where examples have logits that are infinite or not numbers: nothing can be said of these."""
+    """Raises DataError if `not_finite` of `count` examples have logits that are infinite or NaN."""
     if not_finite:
-        raise DataError(
-            f'{shown(path)}: its logits of {not_finite:,} of {count:,} examples are infinite or not numbers'
-        )
+        raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {count:,} examples are infinite or NaN')
 
 
 def described(
     path: str | Path, config: Mapping[str, Any], data_dir: str | None = None
 ) -> tuple[dict[str, Any], Preprocessing]:
-    """The config, complete, and the preprocessing that it describes. A line says what is taken on trust.
+    """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
+
+    If the file does not record its network, a log line says what is assumed.
 
     Args:
-        path: of the file of weights.
-        config: as `training.train` takes it.
-        data_dir: where the data lies, if not where the config says.
+        path: path of the file of weights.
+        config: a config as for `training.train`.
+        data_dir: folder of the data, if it differs from the config.
 
     Raises:
-        ConfigError: a config that cannot be or is of another network; a run folder, or a file that has its own.
-        DataError: the file cannot be read; data that is needed, for a mean image or the classes, is not there.
+        ConfigError: the config is not valid or has another network; `path` is a run folder, or a file with a card.
+        DataError: the file cannot be read; or data that a mean image or the class names need is missing.
     """
     if not weights.is_file(path):
         raise ConfigError(f'{shown(path)}: must be a file of weights, {" or ".join(weights.SUFFIXES)}, for --config')
@@ -118,38 +128,34 @@ def described(
         raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
     config = complete(config)
     config['dataset'] = located(config['dataset'], data_dir)
-    found = known(path)
+    recorded = recorded_network(path)
     try:
-        experiment = Experiment.of({**config, 'parallel': {'devices': 1}}, without_data(config['dataset']))
-        about = experiment.preprocessing
+        experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}}, without_data(config['dataset']))
+        preprocessing = experiment.preprocessing
     except DataError as e:
-        needed = "the classes' names, and the mean that pixel_mean subtracts, are of the training data"
-        raise DataError(f'{shown(path)}: {needed}: {e}') from None
-    if found is None:
-        _log.info('%s %s', shown(path), on_trust(experiment.model))
+        reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
+        raise DataError(f'{shown(path)}: {reason}: {e}') from None
+    if recorded is None:
+        _log.info('%s %s', shown(path), describe_assumptions(experiment.model))
     else:
-        check_same(shown(path), found[1], experiment.model)
-    return config, about
-
-
-def _view(about: Preprocessing) -> CentreView:
-    return CentreView(Normalization(about.mean, about.std), about.crop)
+        check_same(shown(path), recorded[1], experiment.model)
+    return config, preprocessing
 
 
 def load_stacked(
     path: str | Path, config: Mapping[str, Any] | None, data_dir: str | None = None
 ) -> tuple[Trained, Mapping[str, Any]]:
-    """A trained network as training runs it, and its config. Arguments and errors as of `load`, and `described`."""
+    """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
     if config is not None:
         return _from_config(path, *described(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
 
 
 def _from_config(
-    path: str | Path, config: Mapping[str, Any], about: Preprocessing
+    path: str | Path, config: Mapping[str, Any], preprocessing: Preprocessing
 ) -> tuple[Trained, Mapping[str, Any]]:
-    model, like = _model_and_state(config, about)
-    return _placed(path, model, like, read_variables(path), about, 'the config'), config
+    model, like = _model_and_state(config, preprocessing)
+    return _check_and_assemble(path, model, like, read_variables(path), preprocessing, 'the config'), config
 
 
 def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
@@ -157,46 +163,56 @@ def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
     checkpoints = Checkpoints(folder.checkpoints, read_only=True)
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
-    about = folder.preprocessing()
+    preprocessing = folder.preprocessing()
     try:
-        model, like = _model_and_state(config, about)
+        model, like = _model_and_state(config, preprocessing)
     except (KeyError, TypeError, ValueError) as e:
         raise ConfigError(f'{folder.path}/config.json describes no network ({type(e).__name__}: {e})') from None
     restored, _ = checkpoints.restore_latest(like, SingleDeviceSharding(jax.local_devices()[0]))
     checkpoints.close()
-    return Trained(model, restored.variables, _view(about), about.image_shape, about.class_names), config
+    return _assemble(model, restored.variables, preprocessing), config
 
 
 def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
-    config, arrays, about = weights.read_with_card(path)
+    config, arrays, preprocessing = weights.read_with_card(path)
     unstacked = variables_of(arrays, path)
     try:
-        model, like = _model_and_state(config, about)
+        model, like = _model_and_state(config, preprocessing)
     except (KeyError, TypeError, ValueError) as e:
         raise DataError(f'{path}: its card describes no network ({type(e).__name__}: {e})') from None
-    return _placed(path, model, like, unstacked, about, 'its card'), config
+    return _check_and_assemble(path, model, like, unstacked, preprocessing, 'its card'), config
 
 
-def _placed(
-    path: str | Path, model: models.ResNet, like: state.TrainState, unstacked: Any, about: Preprocessing, whose: str
+def _check_and_assemble(
+    path: str | Path,
+    model: models.ResNet,
+    like: state.TrainState,
+    unstacked: Any,
+    preprocessing: Preprocessing,
+    description: str,
 ) -> Trained:
-    """The network with a file's variables, on a device. Raises DataError where these are another network's."""
+    """Puts a file's variables on a device. Raises DataError if they do not fit the network of `description`."""
     variables = models.stack(unstacked)
     there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
     for name in sorted({*there, *here}):
         if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
-            raise DataError(f'{shown(path)}: does not hold the network of {whose}; see {name}')
-    # Of float16 or float64, too: the network's own are float32.
+            raise DataError(f'{shown(path)}: does not hold the network of {description}; see {name}')
+    # The file may have float16 or float64; the network has float32.
     arrays = {name: np.asarray(array, here[name].dtype) for name, array in there.items()}
     variables = jax.device_put(unflatten_dict(arrays, sep='/'), SingleDeviceSharding(jax.local_devices()[0]))
-    return Trained(model, variables, _view(about), about.image_shape, about.class_names)
+    return _assemble(model, variables, preprocessing)
 
 
-def _model_and_state(config: Mapping[str, Any], about: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
-    """The network as training runs it, and the shapes of its state."""
+def _assemble(model: models.ResNet, variables: Any, preprocessing: Preprocessing) -> Trained:
+    view = CentreView(Normalization(preprocessing.mean, preprocessing.std), preprocessing.crop)
+    return Trained(model, variables, view, preprocessing.image_shape, preprocessing.class_names)
+
+
+def _model_and_state(config: Mapping[str, Any], preprocessing: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
+    """The network in its stacked form, and the shapes and dtypes of its training state."""
     model = network(config, **backend.for_platform(jax.local_devices()[0].platform).network)
-    # The learning rate is no part of the state: any schedule gives the same shapes.
+    # Any learning rate serves, as it is not part of the state.
     tx = optimizer.create(config['optimizer'], lambda step: 0.0, config['schedule']['head_factor'])
-    images = jnp.zeros((1, *about.image_shape))
+    images = jnp.zeros((1, *preprocessing.image_shape))
     like = jax.eval_shape(lambda: state.create(model, tx, images, seed=0))
     return model, like

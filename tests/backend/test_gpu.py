@@ -41,7 +41,7 @@ def test_without_the_graph_all_works_and_is_said(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize('value', [False, True])
 def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value})
-    experiment = Experiment.of(config)
+    experiment = Experiment.from_config(config)
     monkeypatch.setattr(
         backend,
         'for_platform',
@@ -62,6 +62,6 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
     monkeypatch.setattr(backend, 'for_platform', lambda platform, *options: gpu.backend(*options[:2]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
-    assert 'compiling, once; with CUDA graphs' in capsys.readouterr().out
+    assert 'compiling; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))
     np.testing.assert_allclose(*([line['test_loss'] for line in lines] for lines in (found, expected)), rtol=1e-4)

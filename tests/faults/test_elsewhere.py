@@ -24,7 +24,7 @@ def config(devices: int) -> dict[str, Any]:
 
 
 def last_state(folder: Path) -> Any:
-    experiment, checkpoints = Experiment.of(config(1)), Checkpoints(folder / 'checkpoints', read_only=True)
+    experiment, checkpoints = Experiment.from_config(config(1)), Checkpoints(folder / 'checkpoints', read_only=True)
     state, _ = checkpoints.restore(12, experiment.abstract_state(), experiment.everywhere)
     return jax.device_get(state)
 

@@ -143,7 +143,7 @@ def metrics(folder: Path) -> list[dict]:
 
 
 def last_state(folder: Path) -> object:
-    experiment, checkpoints = Experiment.of(RunFolder(folder).config()), Checkpoints(folder / 'checkpoints')
+    experiment, checkpoints = Experiment.from_config(RunFolder(folder).config()), Checkpoints(folder / 'checkpoints')
     state, _ = checkpoints.restore(checkpoints.steps()[-1], experiment.abstract_state(), experiment.everywhere)
     checkpoints.close()
     return jax.device_get(state)

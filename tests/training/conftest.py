@@ -1,4 +1,4 @@
-"""A small folder of pictures, and a small network on them."""
+"""A small folder of pictures, and the config of a small network that is trained on them."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ CLASSES = ('circles', 'lines', 'noise')
 
 @pytest.fixture(scope='session')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 pictures to train on and 21 for validation, of several sizes."""
+    """A folder of pictures of several sizes: 60 for training and 21 for validation."""
     root, rng = tmp_path_factory.mktemp('pictures'), np.random.default_rng(0)
     for split, count in (('train', 20), ('val', 7)):
         for label, name in enumerate(CLASSES):
@@ -28,11 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def picture_config(folder: Path, **changes: Any) -> dict[str, Any]:
-    """A ResNet-8 on views of 16 x 16."""
-    of_pictures = {
+    """Returns the config of a ResNet-8 on views of 16 x 16 pixels. `changes` are fields to change, by dotted name."""
+    fields = {
         'train_for': '9 steps', 'evaluate_every': '5 steps', 'checkpoint_every': '4 steps', 'log_every': '2 steps',
         'dataset.name': 'folder', 'dataset.folder': str(folder), 'dataset.train': 'train', 'dataset.test': 'validation',
         'dataset.pad': 0, 'dataset.crop': 16, 'dataset.flip': True, 'dataset.normalization': 'half',
         'pictures.test_shorter_side': 18, 'model.num_classes': 3,
     }  # fmt: skip
-    return small_config(**{**of_pictures, **changes})
+    return small_config(**{**fields, **changes})

@@ -47,7 +47,7 @@ def test_saved_and_restored_to_the_last_bit(tmp_path: Path, state: states.TrainS
     assert restored.params['head']['bias'].sharding == sharding
 
 
-def test_the_last_two_are_kept_and_those_for_good(tmp_path: Path, state: states.TrainState) -> None:
+def test_the_last_two_and_selected_checkpoints_are_kept(tmp_path: Path, state: states.TrainState) -> None:
     checkpoints = Checkpoints(tmp_path, keep=lambda step: step % 3 == 0)
     for step in range(1, 9):
         checkpoints.save(state.replace(step=jnp.int32(step)), seconds=0)
@@ -64,7 +64,7 @@ def test_a_step_is_saved_once(tmp_path: Path, state: states.TrainState) -> None:
 
 
 def test_what_is_being_saved_can_be_donated(tmp_path: Path, state: states.TrainState) -> None:
-    """Training goes on in the same memory while the background writes."""
+    """Training continues in the same memory while the checkpoint is written in the background."""
     update = jax.jit(lambda s: s.replace(params=jax.tree.map(lambda x: x + 1, s.params)), donate_argnums=0)
     training = update(jax.tree.map(jnp.copy, state).replace(step=jnp.int32(5)))
     before = jax.tree.map(lambda x: np.array(x, copy=True), training)
@@ -81,15 +81,15 @@ def truncate(content: bytes) -> bytes:
 
 
 def flip_a_bit(content: bytes) -> bytes:
-    at = random.Random(0).randrange(len(content))
-    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+    position = random.Random(0).randrange(len(content))
+    return content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :]
 
 
 def empty(content: bytes) -> bytes:
     return b''
 
 
-def two_saved(folder: Path, state: states.TrainState) -> Checkpoints:
+def save_two(folder: Path, state: states.TrainState) -> Checkpoints:
     checkpoints = Checkpoints(folder)
     for step in (3, 6):
         checkpoints.save(state.replace(step=jnp.int32(step)), seconds=step)
@@ -98,7 +98,7 @@ def two_saved(folder: Path, state: states.TrainState) -> Checkpoints:
 
 
 def largest_file(folder: Path) -> Path:
-    """That with the arrays."""
+    """Returns the file with the arrays."""
     return max((path for path in folder.rglob('*') if path.is_file()), key=lambda path: path.stat().st_size)
 
 
@@ -108,7 +108,7 @@ def largest_file(folder: Path) -> Path:
 def test_the_one_before_a_damaged_one_is_used(
     tmp_path: Path, state: states.TrainState, caplog: pytest.LogCaptureFixture, damage: Callable, file: str
 ) -> None:
-    checkpoints = two_saved(tmp_path / 'checkpoints', state)
+    checkpoints = save_two(tmp_path / 'checkpoints', state)
     path = tmp_path / 'checkpoints' / '6' / file
     path = largest_file(path) if path.is_dir() else path
     path.write_bytes(damage(path.read_bytes()))
@@ -116,11 +116,11 @@ def test_the_one_before_a_damaged_one_is_used(
     for reader in (Checkpoints(tmp_path / 'checkpoints', read_only=True), checkpoints):
         caplog.clear()
         restored, seconds = reader.restore_latest(like, everywhere(1))
-        (said,) = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
-        assert re.fullmatch(r'.*checkpoints/6 is damaged: .*; the checkpoint of step 3 is used', said)
+        (message,) = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
+        assert re.fullmatch(r'.*checkpoints/6 is damaged: .*; the checkpoint of step 3 is used', message)
         assert seconds == 3
         assert_equal_trees(restored, state.replace(step=jnp.int32(3)))
-    # Set aside, not deleted; its step can be saved again.
+    # The damaged checkpoint is renamed, not deleted. Its step can be saved again.
     assert checkpoints.steps() == [3] and (tmp_path / 'damaged-checkpoint-6').is_dir()
     checkpoints.save(state.replace(step=jnp.int32(6)), seconds=7)
     checkpoints.close()
@@ -128,33 +128,34 @@ def test_the_one_before_a_damaged_one_is_used(
 
 
 @of_damage
-def test_no_bit_of_the_arrays_can_change_unseen(tmp_path: Path, state: states.TrainState) -> None:
-    """Whatever is flipped, wherever: the state is the one saved, or the checkpoint before it is used."""
+def test_every_flipped_bit_is_detected_or_harmless(tmp_path: Path, state: states.TrainState) -> None:
+    """After any flipped bit, either the saved state is restored, or the checkpoint before is used."""
     draw, like = random.Random(1), jax.eval_shape(lambda: state)
-    two_saved(tmp_path, state).close()
+    save_two(tmp_path, state).close()
     files = sorted(path for path in (tmp_path / '6').rglob('*') if path.stat().st_size and path.is_file())
     for path in draw.choices(files, k=8):
-        whole, at = path.read_bytes(), draw.randrange(path.stat().st_size)
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << draw.randrange(8))]) + whole[at + 1 :])
+        content, position = path.read_bytes(), draw.randrange(path.stat().st_size)
+        flipped = content[position] ^ (1 << draw.randrange(8))
+        path.write_bytes(content[:position] + bytes([flipped]) + content[position + 1 :])
         restored, _ = Checkpoints(tmp_path, read_only=True).restore_latest(like, everywhere(1))
         assert_equal_trees(restored, state.replace(step=restored.step))
         assert int(restored.step) in (3, 6)
-        path.write_bytes(whole)
+        path.write_bytes(content)
 
 
-def test_one_never_committed_does_not_exist(tmp_path: Path, state: states.TrainState) -> None:
-    two_saved(tmp_path, state).close()
+def test_an_incomplete_checkpoint_does_not_count(tmp_path: Path, state: states.TrainState) -> None:
+    save_two(tmp_path, state).close()
     (tmp_path / '6').rename(tmp_path / '9.orbax-checkpoint-tmp')
     assert Checkpoints(tmp_path).steps() == [3]
 
 
 @of_damage
-def test_if_all_are_damaged_nothing_is_used_and_nothing_moved(tmp_path: Path, state: states.TrainState) -> None:
-    checkpoints = two_saved(tmp_path, state)
+def test_if_all_are_damaged_none_is_used_and_none_is_renamed(tmp_path: Path, state: states.TrainState) -> None:
+    checkpoints = save_two(tmp_path, state)
     for step in (3, 6):
         largest_file(tmp_path / str(step)).write_bytes(b'')
     with pytest.raises(
-        Damaged, match=r'no checkpoint can be used \(.*/6 is damaged: .*/3 is damaged: .*\): bring one'
+        Damaged, match=r'no checkpoint can be used \(.*/6 is damaged: .*/3 is damaged: .*\): restore one'
     ) as error:
         checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
     assert '\n' not in str(error.value) and checkpoints.steps() == [3, 6]
@@ -162,11 +163,11 @@ def test_if_all_are_damaged_nothing_is_used_and_nothing_moved(tmp_path: Path, st
 
 @of_damage
 @pytest.mark.parametrize('damage', [None, truncate])
-def test_one_of_a_later_version_is_refused_not_passed_over(
+def test_a_checkpoint_of_a_later_version_is_an_error(
     tmp_path: Path, state: states.TrainState, damage: Callable | None
 ) -> None:
-    """It has a digest of its own, and perhaps another layout of arrays."""
-    checkpoints = two_saved(tmp_path, state)
+    """Its digest may be computed differently, and its arrays may have another layout."""
+    checkpoints = save_two(tmp_path, state)
     about = tmp_path / '6' / 'about' / 'metadata'
     about.write_text(json.dumps(json.loads(about.read_text()) | {'format': FORMAT + 1, 'sha256': 64 * '0'}))
     if damage:
@@ -177,21 +178,21 @@ def test_one_of_a_later_version_is_refused_not_passed_over(
 
 
 def test_a_flipped_bit_in_the_format_is_damage(tmp_path: Path, state: states.TrainState) -> None:
-    checkpoints = two_saved(tmp_path, state)
+    checkpoints = save_two(tmp_path, state)
     about = tmp_path / '6' / 'about' / 'metadata'
-    whole = about.read_bytes()
-    at = whole.index(b'"format": %d' % FORMAT) + len(b'"format": ')
+    content = about.read_bytes()
+    position = content.index(b'"format": %d' % FORMAT) + len(b'"format": ')
     for bit in range(8):
-        about.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+        about.write_bytes(content[:position] + bytes([content[position] ^ (1 << bit)]) + content[position + 1 :])
         reader = Checkpoints(tmp_path, read_only=True)
         assert reader.restore_latest(jax.eval_shape(lambda: state), everywhere(1))[1] == 3
     assert checkpoints.steps() == [3, 6]
 
 
-def test_a_clock_that_jumps_by_years_stops_no_saving(
+def test_a_clock_that_jumps_by_years_does_not_prevent_saving(
     tmp_path: Path, state: states.TrainState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = itertools.cycle([4e9, 0.0, 1e9])
     monkeypatch.setattr(time, 'time', lambda: next(times))
-    two_saved(tmp_path, state).close()
+    save_two(tmp_path, state).close()
     assert Checkpoints(tmp_path, read_only=True).restore_latest(jax.eval_shape(lambda: state), everywhere(1))[1] == 6

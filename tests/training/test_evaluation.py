@@ -24,7 +24,7 @@ def random_examples(n: int) -> data.Examples:
 
 
 @pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
-def test_10000_by_96_on_8_devices_are_10000_at_once_on_one() -> None:
+def test_batches_of_96_on_8_devices_give_the_scores_of_one_batch_on_one_device() -> None:
     examples = random_examples(10_000)
     variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
     many, one = evaluator(examples, 96, 8)(variables), evaluator(examples, 10_000, 1)(variables)
@@ -35,7 +35,7 @@ def test_10000_by_96_on_8_devices_are_10000_at_once_on_one() -> None:
 
 
 @pytest.mark.parametrize(('n', 'batch_size'), [(10, 4), (10, 100), (1, 4), (8, 4)])
-def test_every_example_once_whatever_the_batch(n: int, batch_size: int) -> None:
+def test_every_example_counts_once_for_any_batch_size(n: int, batch_size: int) -> None:
     examples = random_examples(n)
     variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
     scores = evaluator(examples, batch_size, 1)(variables)
@@ -73,7 +73,7 @@ def test_top_5_by_hand() -> None:
     logits = np.float32([
         [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
         [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
-        [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],  # of equal ones, the first five
+        [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],  # of equal logits, the first five count
         [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
         [np.nan, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1],
     ])  # fmt: skip

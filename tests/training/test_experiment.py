@@ -9,21 +9,21 @@ from tests.conftest import small_config
 
 
 def test_learning_rate_of_the_update_that_leads_to_a_step() -> None:
-    experiment = Experiment.of(small_config())
+    experiment = Experiment.from_config(small_config())
     assert [experiment.learning_rate(step) for step in (0, 1, 6, 7)] == [0.1, 0.1, 0.1, pytest.approx(0.01)]
 
 
 def test_paper_options_reach_the_network() -> None:
-    experiment = Experiment.of(small_config(**{'precision.compute': 'bfloat16', 'batch_norm.momentum': 0.8}))
+    experiment = Experiment.from_config(small_config(**{'precision.compute': 'bfloat16', 'batch_norm.momentum': 0.8}))
     assert experiment.model.dtype == 'bfloat16' and experiment.model.stacked
     assert experiment.model.norm == models.BatchNorms(group_size=16, momentum=0.8)
     on_cpu = jax.local_devices()[0].platform == 'cpu'
-    assert (experiment.model.conv is cpu_convolution.Conv) == on_cpu  # hand-written gradients on a CPU alone
+    assert (experiment.model.conv is cpu_convolution.Conv) == on_cpu  # only CPUs have hand-written gradients
 
 
-def test_a_step_beyond_the_streams_window_is_refused() -> None:
-    """Of 200 examples in batches of 32, the two epochs that begin at step 0 hold 12 whole batches."""
-    experiment = Experiment.of(small_config())
+def test_a_step_beyond_the_window_of_the_stream_is_an_error() -> None:
+    """With 200 examples and batches of 32, the two epochs from step 0 on contain 12 whole batches."""
+    experiment = Experiment.from_config(small_config())
     state = experiment.initial_state()
     run = experiment.compile(state)
     with pytest.raises(ValueError, match='from step 0, the stream reaches to step 12; got 13'):
@@ -31,9 +31,10 @@ def test_a_step_beyond_the_streams_window_is_refused() -> None:
     assert int(run(state, 12).step) == 12
 
 
-def test_training_on_the_test_split_is_said() -> None:
-    experiment = Experiment.of(small_config(**{'dataset.train': 'train[:100]+test[:50]'}))
+def test_training_on_test_examples_is_logged() -> None:
+    experiment = Experiment.from_config(small_config(**{'dataset.train': 'train[:100]+test[:50]'}))
     params = experiment.abstract_state().params
-    assert "50 examples of 'test[:100]' are trained on: the test error is none" in introduce(experiment, params)
-    experiment = Experiment.of(small_config())
-    assert not any('trained on' in line for line in introduce(experiment, params))
+    line = "50 examples of 'test[:100]' are also training examples: the test error is biased"
+    assert line in introduce(experiment, params)
+    experiment = Experiment.from_config(small_config())
+    assert not any('biased' in line for line in introduce(experiment, params))

@@ -1,4 +1,4 @@
-"""Fine-tuning by its config: 200 pictures, torchvision's names, another head; stopped and continued; the head's rate."""
+"""Fine-tuning by its config, with torchvision's names and a new head: a stopped run, and the head's learning rate."""
 
 import contextlib
 import importlib
@@ -24,7 +24,7 @@ from tests.training.test_streamed import StopAt, lines
 
 @pytest.fixture(scope='module')
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ResNet-18's weights by torchvision's names, newly drawn, with 1000 classes; and 200 pictures of four classes."""
+    """A folder with random weights of a ResNet-18, by torchvision's names, and with 200 pictures of 4 classes."""
     root, rng = tmp_path_factory.mktemp('given'), np.random.default_rng(0)
     weights.write(root / 'theirs.safetensors', drawn('resnet18'))
     for label in range(4):
@@ -37,7 +37,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(given: Path, **changes: Any) -> dict[str, Any]:
-    """The config as it stands, smaller."""
+    """Returns the config with a smaller network and a shorter run."""
     config = importlib.import_module('configs.finetune_resnet50_folder').get_config()
     smaller = {
         'batch_size': 16, 'train_for': '6 steps', 'log_every': '1 step', 'parallel.devices': 1,
@@ -50,18 +50,18 @@ def config(given: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_and_goes_on_ends_with_the_same_bits(given: Path, tmp_path: Path) -> None:
+def test_a_stopped_and_continued_run_ends_with_the_same_bits(given: Path, tmp_path: Path) -> None:
     output = io.StringIO()
     with contextlib.redirect_stdout(output), pytest.raises(Stopped):
         training.train(config(given), tmp_path / 'run', progress=StopAt)
-    told = 'with a new head; it does not say its network; shortcut B, order original, units basic are taken from'
-    assert told in output.getvalue()
-    moved = given / 'theirs.safetensors'
-    moved.rename(given / 'gone')  # what goes on needs it no more
+    line = 'with a new head; it does not name its network; shortcut B, order original, units basic are taken from'
+    assert line in output.getvalue()
+    source = given / 'theirs.safetensors'
+    source.rename(given / 'gone')  # a run that continues does not need this file
     try:
         training.train(config(given), tmp_path / 'run')
     finally:
-        (given / 'gone').rename(moved)
+        (given / 'gone').rename(source)
     training.train(config(given), tmp_path / 'whole')
     assert lines(tmp_path / 'run') == lines(tmp_path / 'whole')
     whole = jax_resnet.load(tmp_path / 'whole')
@@ -71,35 +71,35 @@ def test_a_run_that_is_stopped_and_goes_on_ends_with_the_same_bits(given: Path, 
 
 
 @pytest.mark.slow
-def test_the_body_is_the_files_and_the_head_learns_faster(given: Path) -> None:
-    """One step of ten times the head's rate moves it ten times as far, and all else as far as without."""
+def test_the_body_comes_from_the_file_and_the_head_learns_faster(given: Path) -> None:
+    """With a head factor of 10, one step changes the head ten times as much, and other parameters as much as with 1."""
     tensors = weights.read(given / 'theirs.safetensors')
-    moved = {}
+    changes = {}
     for factor in (1.0, 10.0):
-        experiment = Experiment.of(config(given, **{'train_for': '1 step', 'schedule.head_factor': factor}))
+        experiment = Experiment.from_config(config(given, **{'train_for': '1 step', 'schedule.head_factor': factor}))
         first, _ = begin_from(str(given / 'theirs.safetensors'), experiment.initial_state(), experiment.model)
         theirs = models.from_pytorch(tensors)['params']
         assert_equal_trees(models.unstack(first.variables)['params']['stage4'], theirs['stage4'])
         assert first.params['head']['kernel'].shape == (512, 4)
-        before = jax.device_get(first.params)  # the step may use its buffers
+        before = jax.device_get(first.params)  # the step donates its buffers
         program = experiment.compile(first)
         with contextlib.closing(program):
             after = program(first, 1)
-        moved[factor] = jax.tree.map(lambda a, b: np.asarray(a) - b, after.params, before)
-    heads = {factor: change.pop('head') for factor, change in moved.items()}
-    assert_equal_trees(moved[1.0], moved[10.0])
+        changes[factor] = jax.tree.map(lambda a, b: np.asarray(a) - b, after.params, before)
+    heads = {factor: change.pop('head') for factor, change in changes.items()}
+    assert_equal_trees(changes[1.0], changes[10.0])
     np.testing.assert_allclose(heads[10.0]['kernel'], 10 * heads[1.0]['kernel'], rtol=1e-3, atol=1e-6)
     assert np.abs(heads[1.0]['kernel']).max() > 1e-4
 
 
-def test_without_weights_it_is_one_line(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_an_error_of_one_line(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     message = r"^config.init_from='resnet50.safetensors': no such file or run folder$"
     with pytest.raises(ConfigError, match=message):
         training.train(config(given, init_from='resnet50.safetensors'), tmp_path / 'run')
-    assert not (tmp_path / 'run').exists()  # so that the corrected command begins there
+    assert not (tmp_path / 'run').exists()  # so that the corrected command can use this folder
 
 
-def test_weights_of_another_depth_are_one_line(given: Path, tmp_path: Path) -> None:
+def test_weights_of_another_depth_are_an_error_of_one_line(given: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='holds another network; .* is .* there, .* here$'):
         training.train(config(given, **{'model.depth': 34}), tmp_path / 'run')

@@ -1,4 +1,4 @@
-"""Whole runs of a small net: what they leave, and that stopping and continuing changes nothing."""
+"""Whole runs of a small network: the files that they write, and that stopping and continuing changes nothing."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 
 def last_state(config: dict, folder: Path, step: int) -> TrainState:
-    experiment = Experiment.of(config)
+    experiment = Experiment.from_config(config)
     checkpoints = Checkpoints(folder / 'checkpoints')
     state, _ = checkpoints.restore(step, experiment.abstract_state(), experiment.everywhere)
     checkpoints.close()
@@ -40,7 +40,7 @@ def metrics(folder: Path) -> list[dict]:
 
 @pytest.fixture(scope='module')
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path, dict]:
-    """A run of 12 steps that nothing disturbed: its config, folder and summary."""
+    """An uninterrupted run of 12 steps: its config, folder and summary."""
     config = make_config()
     folder = tmp_path_factory.mktemp('whole') / 'run'
     return config, folder, training.train(config, folder)
@@ -78,8 +78,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     mistakes = np.load(folder / 'mistakes.npz')
     assert mistakes['images'].shape == (36, 16, 16, 1)
     assert (predictions['logits'].argmax(1) != predictions['labels'])[mistakes['index']].all()
-    there = {path.name for path in folder.iterdir()}
-    assert there == {
+    assert {path.name for path in folder.iterdir()} == {
         'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
         'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
     }  # fmt: skip
@@ -95,10 +94,10 @@ def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple,
 
 
 @pytest.mark.parametrize('kept', [2, 0, None])
-def test_lines_that_were_lost_before_the_summary_are_told(
+def test_lost_lines_of_metrics_are_logged(
     whole_run: tuple, tmp_path: Path, capsys: pytest.CaptureFixture, kept: int | None
 ) -> None:
-    """The test split is evaluated again; the training error since the last line cannot be, and no other is told."""
+    """The test split is evaluated again. The training error since the last line is unknown, and none is reported."""
     config, folder, summary = whole_run
     copy = shutil.copytree(folder, tmp_path / 'copy')
     (copy / 'summary.json').unlink()
@@ -107,10 +106,10 @@ def test_lines_that_were_lost_before_the_summary_are_told(
     if kept is not None:
         (copy / 'metrics.jsonl').write_text(''.join(lines[:kept]))
     again = training.train(config, copy)
-    told = capsys.readouterr().out
-    assert '/copy/metrics.jsonl: lines up to step 12 were lost' in told
-    assert 'the line of the last step was lost: evaluated again; its training error is not known' in told
-    assert 'final train error  not known' in told
+    output = capsys.readouterr().out
+    assert '/copy/metrics.jsonl: lines up to step 12 were lost' in output
+    assert 'the line of the last step was lost: evaluated again; its training error is not known' in output
+    assert 'final train error  not known' in output
     assert again['final_train_error'] is None and metrics(copy)[-1]['train_loss'] is None
     for name in ('final_test_error', 'final_test_loss', 'final_validation_error', 'test_correct', 'class_errors'):
         assert again[name] == summary[name]
@@ -120,13 +119,12 @@ def test_lines_that_were_lost_before_the_summary_are_told(
     assert training.train(config, copy) == again
 
 
-def test_evaluate_gives_the_summarys_numbers(whole_run: tuple) -> None:
+def test_evaluate_gives_the_numbers_of_the_summary(whole_run: tuple) -> None:
     _, folder, summary = whole_run
     scores = training.evaluate(folder)
     assert (scores.correct, scores.count) == (summary['test_correct'], 100)
     assert scores.class_errors == summary['class_errors']
-    part = training.evaluate(folder, 'train[:30]')
-    assert part.count == 30
+    assert training.evaluate(folder, 'train[:30]').count == 30
 
 
 @pytest.mark.parametrize('steps_per_dispatch', [1, 3, 7])
@@ -141,7 +139,7 @@ def test_no_result_depends_on_the_steps_per_dispatch(
 
 
 @pytest.mark.parametrize(('number', 'stop_at'), [(signal.SIGINT, 4), (signal.SIGTERM, 7)])
-def test_stopped_and_continued_is_never_stopped(
+def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, stop_at: int
 ) -> None:
     config, folder, _ = whole_run
@@ -186,10 +184,10 @@ def test_a_stop_during_evaluation_loses_nothing(
     assert metrics(tmp_path) == metrics(folder)
 
 
-def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
+def test_lines_after_the_last_checkpoint_are_replaced(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `kill -9` leaves it: the line of step 10 is there, the last checkpoint is of step 8."""
+    """After `kill -9`, metrics.jsonl may have a line of step 10 when the last checkpoint is of step 8."""
     config, folder, _ = whole_run
 
     class Killed(BaseException):
@@ -198,9 +196,13 @@ def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
     def kill(*_: Any) -> None:
         raise Killed
 
+    def save(self: loop._Run) -> None:
+        if self.step < 12:
+            self.checkpoints.save(self.state, 0.0)
+
     with monkeypatch.context() as patch:
         patch.setattr(loop._Run, '_finish', kill)
-        patch.setattr(loop._Run, '_save', lambda self: self.step < 12 and self.checkpoints.save(self.state, 0.0))
+        patch.setattr(loop._Run, '_save', save)
         with pytest.raises(Killed):
             training.train(config, tmp_path)
     assert [line['step'] for line in metrics(tmp_path)] == [5, 10, 12]
@@ -213,20 +215,20 @@ def test_lines_written_after_the_last_checkpoint_are_written_again_not_twice(
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps_per_dispatch: int
 ) -> None:
-    """The rate is fine until the first checkpoint, after step 2; the update of step 3 makes the loss of step 4 infinite."""
+    """The first checkpoint, of step 2, is good. The update of step 3 makes the loss of step 4 infinite."""
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: steps_per_dispatch)
     changes = {'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01, 'checkpoint_every': '2 steps'}
     config = make_config(**changes, **{'schedule.learning_rate': 1e30})
     message = r'the loss or its gradient is not finite: step 4, .*; try a config.schedule.learning_rate below 1e\+30'
     with pytest.raises(Diverged, match=message) as error:
         training.train(config, tmp_path)
-    assert str(error.value).endswith('the last checkpoint, of step 2, is from before')
+    assert str(error.value).endswith('; the last checkpoint is of step 2')
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [2] and not (tmp_path / 'summary.json').exists()
 
 
 def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The square root of 0 is 0, and its derivative is infinite."""
-    experiment = Experiment.of(make_config())
+    experiment = Experiment.from_config(make_config())
     state, images = experiment.initial_state(), experiment.input.examples.images[:32]
     labels = experiment.input.examples.labels[:32]
     monkeypatch.setattr(
@@ -236,20 +238,20 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
     assert float(after.totals.loss) == 0 and not after.finite
 
 
-def test_keep_every_keeps_checkpoints_for_good(tmp_path: Path) -> None:
+def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
 
 
-def test_other_seeds_other_runs(whole_run: tuple, tmp_path: Path) -> None:
+def test_another_seed_gives_another_run(whole_run: tuple, tmp_path: Path) -> None:
     config, folder, _ = whole_run
     training.train(make_config(seed=1), tmp_path)
     assert metrics(tmp_path)[0]['train_loss'] != metrics(folder)[0]['train_loss']
 
 
-def test_options_train(tmp_path: Path) -> None:
-    """The options that the other tests leave at their defaults, together."""
+def test_a_run_with_other_options(tmp_path: Path) -> None:
+    """A run with the options that the other tests leave at their defaults."""
     changes = {
         'precision.compute': 'bfloat16', 'optimizer.nesterov': True, 'optimizer.decay': 'all', 'dataset.flip': True,
         'dataset.normalization': 'half', 'dataset.pad_with': 'black', 'dataset.crop': 14, 'dataset.test_crop': 14,
@@ -262,7 +264,7 @@ def test_options_train(tmp_path: Path) -> None:
 
 
 def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path: Path) -> None:
-    """The loss of the last step is finite, the parameters after it are not."""
+    """The loss of the last step is finite, but the parameters after it are not."""
     changes = {'schedule.learning_rate': 1e38, 'schedule.drop_at': ()}
     with pytest.raises(Diverged, match='the validation loss is not finite'):
         training.train(make_config(**changes, train_for='1 step'), tmp_path / 'evaluated')
@@ -274,7 +276,7 @@ def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path:
 
 
 @of_damage
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
+def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(
     whole_run: tuple, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config, folder, summary = whole_run

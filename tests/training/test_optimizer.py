@@ -15,7 +15,7 @@ CONFIG = {
 
 
 def after(config: dict, steps: int) -> dict:
-    """Parameters after steps with gradient 1 and rate 0.5."""
+    """Returns the parameters after some steps with gradient 1 and learning rate 0.5."""
     tx = optimizer.create(config, optax.constant_schedule(0.5))
     params, state = PARAMS, tx.init(PARAMS)
     ones = {'conv': {'kernel': jnp.ones(1)}, 'norm': {'scale': jnp.ones(1), 'bias': jnp.ones(1)}}
@@ -47,21 +47,21 @@ def test_decay_on_all_but_batch_norm() -> None:
 
 @pytest.mark.parametrize('decay', optimizer.DECAYED)
 @pytest.mark.parametrize('shortcut', ['B', 'exclusive_gating_-6'])
-def test_flat_arrays_decay_as_those_they_are_made_of(decay: str, shortcut: str) -> None:
+def test_packed_arrays_decay_like_the_unpacked_ones(decay: str, shortcut: str) -> None:
     net = models.cifar_resnet(8, shortcut=shortcut)
     params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))['params']
     flat = jax.eval_shape(Flat.of, params)
     for masks in (lambda tree: optimizer.decay_mask(decay, tree), optimizer.head_mask):
         sizes = [
-            sum(x.size for x, yes in zip(*map(jax.tree.leaves, (tree, masks(tree))), strict=True) if yes)
+            sum(x.size for x, selected in zip(*map(jax.tree.leaves, (tree, masks(tree))), strict=True) if selected)
             for tree in (params, flat)
         ]
         assert sizes[0] == sizes[1] > 0
 
 
 @pytest.mark.parametrize('nesterov', [False, True])
-def test_the_momentum_of_steps_keeps_the_rate_of_their_time(nesterov: bool) -> None:
-    """That is v <- m v + rate g, as Caffe has it; of gradients, v <- m v + g, and the rate of now multiplies v."""
+def test_momentum_of_steps(nesterov: bool) -> None:
+    """It is v <- m v + rate g, as in Caffe. With momentum of gradients, v <- m v + g, and the rate multiplies v."""
     rates = [0.5, 0.5, 0.05]
     config = CONFIG | {'momentum_of': 'steps', 'weight_decay': 0.0, 'nesterov': nesterov}
     tx = optimizer.create(config, optax.join_schedules([optax.constant_schedule(rate) for rate in (0.5, 0.05)], [2]))
@@ -77,7 +77,7 @@ def test_the_momentum_of_steps_keeps_the_rate_of_their_time(nesterov: bool) -> N
         optimizer.create(config | {'name': 'adam'}, optax.constant_schedule(0.5))
 
 
-def test_the_head_may_have_a_rate_of_its_own() -> None:
+def test_the_head_can_have_another_learning_rate() -> None:
     params = {'conv1': {'kernel': jnp.ones(1)}, 'head': {'kernel': jnp.ones(1), 'bias': jnp.ones(1)}}
     tx = optimizer.create(CONFIG | {'weight_decay': 0.0}, optax.constant_schedule(0.5), head_factor=10.0)
     updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
@@ -93,7 +93,7 @@ def test_nesterov() -> None:
 
 
 def test_adam() -> None:
-    """The first step has the size of the rate, whatever the gradient's; `momentum` is b1."""
+    """The first step has the size of the learning rate, for any gradient; `momentum` is b1."""
     config = CONFIG | {'name': 'adam', 'weight_decay': 0.0}
     params = after(config, 1)
     assert float(params['conv']['kernel'][0]) == pytest.approx(2 - 0.5, rel=1e-5)
@@ -102,6 +102,6 @@ def test_adam() -> None:
     assert float(optax.tree.get(state, 'mu')['conv']['kernel'][0]) == pytest.approx(0.2 * 2)
 
 
-def test_one_line_says_what_decays() -> None:
+def test_describe_decay() -> None:
     assert optimizer.describe_decay(CONFIG, PARAMS) == 'weight decay 0.1 on kernels: 1 of 3 parameters'
     assert optimizer.describe_decay(CONFIG | {'decay': 'all'}, PARAMS) == 'weight decay 0.1 on all: 3 of 3 parameters'

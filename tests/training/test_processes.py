@@ -1,4 +1,4 @@
-"""One run by several processes: the same stream, one evaluation, one folder, and steps that stop together."""
+"""Runs of several processes: they have one sample stream, one evaluation and one folder, and stop together."""
 
 import json
 import shutil
@@ -18,11 +18,11 @@ from jax_resnet.training.state import TrainState
 from tests.faults.test_kills import of_pictures
 from tests.processes import SMALL, Several
 
-FIRST = ('--config.keep_every=1 steps',)
+KEEP_ALL = ('--config.keep_every=1 steps',)
 
 
 def state(folder: Path, step: int) -> TrainState:
-    experiment = Experiment.of(RunFolder(folder).config())
+    experiment = Experiment.from_config(RunFolder(folder).config())
     checkpoints = Checkpoints(folder / 'checkpoints', read_only=True)
     like, sharding = experiment.abstract_state(), SingleDeviceSharding(jax.local_devices()[0])
     return jax.device_get(checkpoints.restore(step, like, sharding)[0])
@@ -41,18 +41,18 @@ def train(count: int, devices: int, folder: Path, *more: str) -> None:
 
 @pytest.fixture(scope='module')
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run on one process with four devices."""
+    """The folder of a run of one process with four devices."""
     folder = tmp_path_factory.mktemp('alone')
-    train(1, 4, folder, *FIRST)
+    train(1, 4, folder, *KEEP_ALL)
     return folder
 
 
 @pytest.mark.parametrize(('count', 'devices'), [(2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
-def test_it_is_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path, count: int, devices: int) -> None:
-    train(count, devices, tmp_path, *FIRST)
-    whole, parts = state(alone, 1), state(tmp_path, 1)
-    assert whole.totals.errors == parts.totals.errors
-    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+def test_it_equals_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path, count: int, devices: int) -> None:
+    train(count, devices, tmp_path, *KEEP_ALL)
+    expected, found = state(alone, 1), state(tmp_path, 1)
+    assert expected.totals.errors == found.totals.errors
+    for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     assert [line['step'] for line in metrics(tmp_path)] == [10, 20, 30, 40]
     assert metrics(tmp_path)[0]['train_loss'] == pytest.approx(metrics(alone)[0]['train_loss'], rel=0.05)
@@ -62,17 +62,17 @@ def test_it_is_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path
 
 
 def test_one_checkpoint_has_the_same_scores_on_any_number_of_processes(alone: Path, tmp_path: Path) -> None:
-    """The last evaluation of a run whose summary was lost."""
+    """A run without its summary evaluates its last checkpoint again."""
     shutil.copytree(alone / 'checkpoints', tmp_path / 'checkpoints')
     shutil.copy(alone / 'config.json', tmp_path)
-    train(2, 1, tmp_path, *FIRST)
-    with np.load(alone / 'predictions.npz') as whole, np.load(tmp_path / 'predictions.npz') as parts:
-        np.testing.assert_array_equal(whole['labels'], parts['labels'])
-        np.testing.assert_array_equal(whole['logits'].argmax(1), parts['logits'].argmax(1))
-        np.testing.assert_allclose(whole['logits'], parts['logits'], rtol=1e-4, atol=1e-4)
+    train(2, 1, tmp_path, *KEEP_ALL)
+    with np.load(alone / 'predictions.npz') as expected, np.load(tmp_path / 'predictions.npz') as found:
+        np.testing.assert_array_equal(expected['labels'], found['labels'])
+        np.testing.assert_array_equal(expected['logits'].argmax(1), found['logits'].argmax(1))
+        np.testing.assert_allclose(expected['logits'], found['logits'], rtol=1e-4, atol=1e-4)
 
 
-def test_a_signal_to_one_stops_all_and_another_number_goes_on(tmp_path: Path) -> None:
+def test_a_signal_to_one_process_stops_all_and_one_process_continues(tmp_path: Path) -> None:
     folder = tmp_path / 'run'
     with Several(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as several:
         several.wait_for('step 3')
@@ -88,32 +88,32 @@ def test_a_signal_to_one_stops_all_and_another_number_goes_on(tmp_path: Path) ->
     assert [start['step'] for start in RunFolder(folder).starts()] == [0, step]
 
 
-def test_processes_that_are_not_one_run_are_told_so(tmp_path: Path) -> None:
-    def other(index: int) -> list[str]:
+def test_processes_with_different_configs_are_an_error(tmp_path: Path) -> None:
+    def arguments(index: int) -> list[str]:
         return [*SMALL, f'--config.seed={index}', f'--workdir={tmp_path / "run"}']
 
-    with Several(2, 1, tmp_path, other) as several:
+    with Several(2, 1, tmp_path, arguments) as several:
         for ended in several.wait():
             assert ended.code == 2
-            assert ended.errors.strip().endswith('must have the same config; other than in process 0: 1')
+            assert ended.errors.strip().endswith('must have the same config; it differs from process 0 in: 1')
 
 
 @pytest.mark.slow
 def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
-    """The first step is that of one process up to rounding; so is the evaluation of one checkpoint, by ten crops too."""
+    """The first step, and the evaluation of a checkpoint by ten crops, are those of one process up to rounding."""
     pictures = [
-        *(*of_pictures(tmp_path), *FIRST, '--config.batch_size=32', '--config.batch_norm.group_size=16'),
+        *(*of_pictures(tmp_path), *KEEP_ALL, '--config.batch_size=32', '--config.batch_norm.group_size=16'),
         *('--config.train_for=9 steps', '--config.evaluate_every=5 steps', '--config.pictures.protocol=ten_crop'),
     ]
     for count in (1, 2):
         arguments = [*pictures, f'--workdir={tmp_path / str(count)}']
         with Several(count, 2 // count, tmp_path / f'output{count}', arguments) as several:
             assert [ended.code for ended in several.wait()] == [0] * count, several.texts()
-    whole, parts = (state(tmp_path / str(count), 1) for count in (1, 2))
-    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
+    by_one, by_two = (state(tmp_path / str(count), 1) for count in (1, 2))
+    for a, b in zip(jax.tree.leaves(by_one), jax.tree.leaves(by_two), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    alone, by_two = (RunFolder(tmp_path / str(count)).summary() for count in (1, 2))
-    assert alone is not None and by_two is not None
+    expected, other = (RunFolder(tmp_path / str(count)).summary() for count in (1, 2))
+    assert expected is not None and other is not None
     again = tmp_path / 'again'
     shutil.copytree(tmp_path / '1' / 'checkpoints', again / 'checkpoints')
     shutil.copy(tmp_path / '1' / 'config.json', again)
@@ -122,12 +122,12 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
     found = RunFolder(again).summary()
     assert found is not None
     for name in ('final_test_error', 'protocol_test_error', 'class_errors'):
-        assert found[name] == alone[name], name
+        assert found[name] == expected[name], name
 
 
-@pytest.mark.slow  # it waits for a shared file system
-def test_a_folder_that_is_not_shared_is_found_out(tmp_path: Path) -> None:
+@pytest.mark.slow  # each process waits long for files of process 0
+def test_a_folder_that_is_not_shared_is_an_error(tmp_path: Path) -> None:
     with Several(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as several:
         for ended in several.wait():
             assert ended.code == 2 and 'must be on a file system that all processes share' in ended.errors
-            assert 'not seen by 1 of 2' in ended.errors
+            assert 'not visible in processes 1 of 2' in ended.errors

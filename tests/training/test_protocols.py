@@ -1,4 +1,4 @@
-"""Tests by several views, and BatchNorm's statistics taken anew, against the same written out image by image."""
+"""Evaluation by several views, and recomputed BatchNorm statistics, compared with a calculation image by image."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SCALES = (32, 64)
 
 @pytest.fixture(scope='module')
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose config names a protocol."""
+    """The folder of a run whose config has a protocol."""
     workdir = tmp_path_factory.mktemp('runs') / 'run'
     changes = {'pictures.protocol': 'ten_crop', 'dataset.normalization': 'pixel_mean', 'dataset.color_jitter': 0.2}
     training.train(picture_config(folder, **changes), workdir)
@@ -33,27 +33,27 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def scales(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small scales in the place of the paper's five."""
-    monkeypatch.setattr(views, 'of_protocol', lambda *about: _of_protocol(*about, scales=SCALES))
+    """Replaces the five scales of the paper by two small ones."""
+    monkeypatch.setattr(views, 'of_protocol', lambda *arguments: _of_protocol(*arguments, scales=SCALES))
 
 
 _of_protocol = views.of_protocol
 
 
 def by_hand(run: Path, folder: Path, protocol: str, average: str) -> np.ndarray:
-    """Mean scores of each picture for validation: one image after another, without batches."""
+    """Returns the mean scores of each validation picture, float [n, classes]. It computes one image after another."""
     net = jax_resnet.load(run)
     mean = net.preprocess.normalize.mean if protocol == 'ten_crop' else net.preprocess.normalize.mean.mean((0, 1))
-    found, logits_of = [], jax.jit(net.model.apply)
+    found, apply = [], jax.jit(net.model.apply)
     for name in net.class_names:
         for path in sorted((folder / 'val' / name).iterdir()):
             image = decode(path.read_bytes())
-            seen = [FiveCrops(18, 16)] if protocol == 'ten_crop' else [Whole(side) for side in SCALES]
+            functions = [FiveCrops(18, 16)] if protocol == 'ten_crop' else [Whole(side) for side in SCALES]
             scores = []
-            for view in [view for of in seen for view in of(image, 'bilinear')]:
+            for view in [view for function in functions for view in function(image, 'bilinear')]:
                 x = jnp.asarray(view[None] / 255.0 - mean, jnp.float32)
-                for seen_so in (x, x[:, :, ::-1]):
-                    logits = logits_of(net.variables, seen_so)[0]
+                for mirrored_or_not in (x, x[:, :, ::-1]):
+                    logits = apply(net.variables, mirrored_or_not)[0]
                     scores.append(np.asarray(jax.nn.softmax(logits) if average == 'softmax' else logits))
             found.append(np.mean(scores, 0))
     return np.array(found)
@@ -78,11 +78,11 @@ def test_any_batch_gives_the_same_scores(run: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(one.logits, other.logits, atol=1e-5)
 
 
-def test_the_summary_has_the_protocols_error(run: Path) -> None:
+def test_the_summary_has_the_error_of_the_protocol(run: Path) -> None:
     summary = training.train(RunFolder(run).config(), run)
     scores = training.evaluate(run, protocol='ten_crop')
     assert (summary['protocol'], summary['protocol_test_error']) == ('ten_crop', scores.error)
-    assert 'protocol_test_top5_error' not in summary  # of three classes
+    assert 'protocol_test_top5_error' not in summary  # only with more than ten classes
 
 
 def test_other_sizes(run: Path, folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_other_sizes(run: Path, folder: Path) -> None:
         training.evaluate(run, protocol='corners')
 
 
-def test_what_is_no_picture_has_one_view(tmp_path: Path) -> None:
+def test_protocols_are_only_for_pictures(tmp_path: Path) -> None:
     training.train(small_config(**{'train_for': '2 steps'}), tmp_path / 'digits')
     with pytest.raises(ConfigError, match="config.pictures.protocol='ten_crop': is for pictures; digits has none"):
         training.evaluate(tmp_path / 'digits', protocol='ten_crop')
@@ -106,48 +106,48 @@ def test_what_is_no_picture_has_one_view(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('data', ['pictures', 'digits'])
 def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tmp_path: Path, data: str) -> None:
-    """Of each group of 16 of the 64 first images: mean and biased variance of what the first BatchNorm gets."""
+    """Compares the first BatchNorm with means over four groups, of 16 images each, of their means and variances."""
     changes = {'batch_size': 32, 'batch_norm.group_size': 16, 'train_for': '2 steps'}
     config = picture_config(folder, **changes) if data == 'pictures' else small_config(**changes)
-    experiment = Experiment.of(config)
+    experiment = Experiment.from_config(config)
     variables = experiment.initial_state().variables
     new = recalibration.recalibrated(config, experiment.input, variables, 40, experiment.mesh, experiment.backend)
-    seen, steps = [], experiment.steps()
+    outputs, steps = [], experiment.steps()
     for step, (images, draws) in zip(range(2), experiment.input.training_images(32), strict=False):
         inputs = training.step.augmented(steps.augment, steps.normalize, 0, jnp.int32(step), images, draws)
         kernel = variables['params']['stem']['conv']['kernel']
-        seen.append(
+        outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
         )
-    groups = np.concatenate(seen).reshape(4, -1, 16)
+    groups = np.concatenate(outputs).reshape(4, -1, 16)
     stem = new['batch_stats']['stem']['norm']
     np.testing.assert_allclose(stem['mean'], groups.mean(1).mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(stem['var'], groups.var(1).mean(0), rtol=1e-3)
     assert new['params'] is variables['params']
 
 
-def test_batches_of_recalibration_are_whole_groups() -> None:
+def test_batches_of_recalibration_contain_whole_groups() -> None:
     def size(batch_size: int, group_size: int) -> int:
         return recalibration.batch_size({'batch_size': batch_size, 'batch_norm': {'group_size': group_size}})
 
     assert [size(8192, 32), size(8192, 300), size(64, 0), size(8192, 0), size(100, 64)] == [256, 300, 64, 8192, 100]
 
 
-def test_the_command_tells_top_5_and_the_hardest_classes(
+def test_the_command_prints_the_top_5_error_and_the_hardest_classes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     from jax_resnet.training.evaluation.scores import Scores
 
     logits = np.zeros((120, 120), np.float32)
-    logits[:, :4] = 1  # labels below 4 are right in five, and label 4, the first of the others
+    logits[:, :4] = 1  # so labels 0 to 3 are in the top 5, and label 4, the first of the equal logits
     names = tuple(f'class {i}' for i in range(120))
     monkeypatch.setattr(training, 'evaluate', lambda *_, **__: Scores(logits, np.arange(120, dtype=np.int32), names))
     monkeypatch.setattr('sys.argv', ['evaluate', 'run'])
     assert evaluate.main() == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[:3] == [
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
         'error 99.17 % (1 of 120 correct), loss 4.8099',  # log(116 + 4 e) - 4 / 120
         'top-5 error 95.83 % (5 of 120 correct)',
         'the 20 hardest of 120 classes',
     ]
-    assert len(said) == 23 and said[3].split() == ['class', '1', '100.00', '%']
+    assert len(lines) == 23 and lines[3].split() == ['class', '1', '100.00', '%']

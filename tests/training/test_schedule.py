@@ -17,7 +17,7 @@ PAPER = {
 
 
 def rates(config: dict, steps: list[int]) -> list[float]:
-    """Of the updates that follow `steps`, as a number and as optax gets it."""
+    """Returns the learning rates after `steps`, and checks that both ways to compute them agree."""
     rate = schedule.create(config, CLOCK, 64_000)
     np.testing.assert_allclose(
         [rate(step) for step in steps], [rate.rate(step) for step in steps], rtol=1e-5, atol=1e-9
@@ -35,12 +35,12 @@ def test_warm_up() -> None:
     assert schedule.create(config, CLOCK, 64_000).pieces[:2] == [(0, 0.01), (400, 0.1)]
 
 
-def test_a_linear_warm_up_rises_by_equal_steps() -> None:
+def test_a_linear_warm_up() -> None:
     linear = PAPER | {'warmup_shape': 'linear', 'warmup_for': '400 steps', 'warmup_learning_rate': 0.02}
     assert rates(linear, [0, 1, 200, 399, 400, 32_000]) == [0.02, 0.0202, 0.06, 0.0998, 0.1, 0.01]
     assert schedule.create(linear, CLOCK, 64_000).describe(401) == [
-        'learning rate 0.02 from step 0, rising by equal steps, 0.1 from step 400',
-        'the changes of the learning rate at steps 32,000, 48,000 are past the end and never reached',
+        'learning rate 0.02 from step 0, rising linearly, 0.1 from step 400',
+        'the changes of the learning rate at steps 32,000, 48,000 are after the end and never reached',
     ]
     cosine = linear | {'name': 'cosine', 'drop_at': (), 'warmup_learning_rate': 0.0}
     assert rates(cosine, [0, 100, 400, 32_200, 64_000]) == [0.0, 0.025, 0.1, 0.05, 0.0]
@@ -67,7 +67,7 @@ def test_constant() -> None:
     ],
 )
 def test_out_of_order(change: dict) -> None:
-    with pytest.raises(ValueError, match='drop_at: warm-up and drops must come one after another'):
+    with pytest.raises(ValueError, match='drop_at: drops must be in order and after the warm-up'):
         schedule.create(PAPER | change, CLOCK, 64_000)
 
 
@@ -75,7 +75,7 @@ def test_cosine_after_a_warm_up() -> None:
     config = PAPER | {'name': 'cosine', 'drop_at': (), 'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
     assert rates(config, [0, 399, 400, 32_200, 63_999, 64_000]) == [0.01, 0.01, 0.1, 0.05, 0.0, 0.0]
     assert schedule.create(config, CLOCK, 64_000).describe(64_000) == [
-        'learning rate 0.01 from step 0, 0.1 from step 400, by half a cosine to zero at step 64,000'
+        'learning rate 0.01 from step 0, 0.1 from step 400, falling as half a cosine to zero at step 64,000'
     ]
 
 
@@ -85,19 +85,19 @@ def test_cosine_after_a_warm_up() -> None:
         ({'drop_at': ('1 epoch',)}, r"drop_at=\('1 epoch',\): must be \(\) with name='cosine'"),
         (
             {'drop_at': (), 'warmup_for': '64000 steps', 'warmup_learning_rate': 0.01},
-            "warmup_for='64000 steps': must end before the end, step 64,000",
+            "warmup_for='64000 steps': must end before the last step, 64,000",
         ),
     ],
 )
-def test_cosines_that_cannot_be(change: dict, message: str) -> None:
+def test_invalid_cosines(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         schedule.create(PAPER | {'name': 'cosine'} | change, CLOCK, 64_000)
 
 
-def test_what_is_past_the_end_is_said() -> None:
+def test_drops_after_the_end_are_logged() -> None:
     assert schedule.create(PAPER, CLOCK, 40_000).describe(40_000) == [
         'learning rate 0.1 from step 0, 0.01 from step 32,000',
-        'the changes of the learning rate at steps 48,000 are past the end and never reached',
+        'the changes of the learning rate at steps 48,000 are after the end and never reached',
     ]
 
 
@@ -106,6 +106,6 @@ def test_a_drop_beyond_any_step_is_never_reached() -> None:
         'name': 'piecewise', 'learning_rate': 0.1, 'drop_at': ('10 steps', '1e20 steps'), 'factor': 0.1,
         'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None,
     }  # fmt: skip
-    made = schedule.create(config, CLOCK, 20)
-    assert [float(made(step)) for step in (9, 10, 19)] == pytest.approx([0.1, 0.01, 0.01])
-    assert made.describe(20)[-1].startswith('the changes of the learning rate at steps 100,000,000,000,000,000,000 are')
+    rate = schedule.create(config, CLOCK, 20)
+    assert [float(rate(step)) for step in (9, 10, 19)] == pytest.approx([0.1, 0.01, 0.01])
+    assert rate.describe(20)[-1].startswith('the changes of the learning rate at steps 100,000,000,000,000,000,000 are')

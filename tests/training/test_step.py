@@ -1,4 +1,4 @@
-"""The loss; one update by any number of microbatches is the same update; and rematerialization changes nothing."""
+"""The loss; and that neither microbatches nor rematerialization change an update, except for rounding."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
 
 
 def after_a_step(**changes) -> TrainState:
-    experiment = Experiment.of(small_config(**{'batch_norm.group_size': 8, **changes}))
+    experiment = Experiment.from_config(small_config(**{'batch_norm.group_size': 8, **changes}))
     steps = experiment.steps()
     images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
     step = experiment.backend.jit(steps.step)

@@ -1,4 +1,4 @@
-"""Training on pictures that stream: a small network on a folder that Pillow makes."""
+"""Training on streamed pictures: runs of a small network on a small folder of pictures."""
 
 import json
 import re
@@ -25,7 +25,7 @@ from tests.training.conftest import picture_config as config
 
 
 def lines(workdir: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl without what a clock says."""
+    """Returns the lines of metrics.jsonl without their times."""
     found = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
     return [{k: v for k, v in line.items() if k not in ('seconds', 'images_per_second')} for line in found]
 
@@ -35,7 +35,7 @@ def variables(workdir: Path) -> Mapping[str, Any]:
 
 
 class StopAt(Progress):
-    """Sends this process a signal when a step has been reached."""
+    """Sends SIGTERM to this process after step `at`."""
 
     at = 3
 
@@ -44,7 +44,7 @@ class StopAt(Progress):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_leaves_what_every_run_leaves(folder: Path, tmp_path: Path) -> None:
+def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, tmp_path: Path) -> None:
     summary = training.train(config(folder), tmp_path / 'run')
     assert summary['steps'] == 9 and [line['step'] for line in lines(tmp_path / 'run')] == [5, 9]
     found = np.load(tmp_path / 'run' / 'predictions.npz')
@@ -57,34 +57,33 @@ def test_a_run_leaves_what_every_run_leaves(folder: Path, tmp_path: Path) -> Non
     assert scores.error == summary['final_test_error']
     pictures = sorted((folder / 'val').rglob('*.jpg'))
     pictures = [path for name in CLASSES for path in pictures if path.parent.name == name]
-    seen = [predict.read_image(path, net.image_shape, view=net.picture_view) for path in pictures]
-    np.testing.assert_allclose(net.logits(np.stack(seen)), found['logits'], rtol=1e-4, atol=1e-4)
-    of_part = training.evaluate(tmp_path / 'run', 'validation[:50%]+train[:4]')
-    assert of_part.count == 14
+    views = [predict.read_image(path, net.image_shape, view=net.picture_view) for path in pictures]
+    np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
+    assert training.evaluate(tmp_path / 'run', 'validation[:50%]+train[:4]').count == 14
 
 
 @pytest.mark.parametrize('devices', [1, 4])
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(folder: Path, tmp_path: Path, devices: int) -> None:
+def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(folder: Path, tmp_path: Path, devices: int) -> None:
     fields = config(folder, **{'parallel.devices': devices, 'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1})
     training.train(fields, tmp_path / 'whole')
     with pytest.raises(Stopped):
-        training.train({**fields, 'log_every': '1 step'}, tmp_path / 'parts', progress=StopAt)
+        training.train({**fields, 'log_every': '1 step'}, tmp_path / 'stopped', progress=StopAt)
     other_threads = {**fields, 'pictures': {**fields['pictures'], 'threads': 3}}
-    training.train(other_threads, tmp_path / 'parts')
-    assert lines(tmp_path / 'parts') == lines(tmp_path / 'whole')
-    assert_equal_trees(variables(tmp_path / 'parts'), variables(tmp_path / 'whole'))
+    training.train(other_threads, tmp_path / 'stopped')
+    assert lines(tmp_path / 'stopped') == lines(tmp_path / 'whole')
+    assert_equal_trees(variables(tmp_path / 'stopped'), variables(tmp_path / 'whole'))
 
 
-def test_devices_see_the_same_batches(folder: Path, tmp_path: Path) -> None:
+def test_any_number_of_devices_has_the_same_batches(folder: Path, tmp_path: Path) -> None:
     for devices in (1, 2):
         training.train(config(folder, **{'parallel.devices': devices}), tmp_path / str(devices))
     one, two = lines(tmp_path / '1'), lines(tmp_path / '2')
     assert one[0]['train_loss'] == pytest.approx(two[0]['train_loss'], rel=1e-4)
 
 
-def test_the_step_draws_by_epoch_and_index(folder: Path) -> None:
-    """The same pictures in another place of the batch get the same flips and colours."""
-    experiment = Experiment.of(config(folder, **{'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1}))
+def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
+    """A picture gets the same flip and colours at any position in the batch."""
+    experiment = Experiment.from_config(config(folder, **{'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1}))
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     draws = np.stack([np.zeros(8), np.arange(8)], 1).astype(np.uint32)
     keys = jax.vmap(lambda d: jax.random.fold_in(jax.random.fold_in(jax.random.key(0), d[0]), d[1]))
@@ -96,16 +95,16 @@ def test_the_step_draws_by_epoch_and_index(folder: Path) -> None:
 
 
 def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> None:
-    experiment = Experiment.of(config(folder, **{'dataset.normalization': 'pixel_mean'}))
+    experiment = Experiment.from_config(config(folder, **{'dataset.normalization': 'pixel_mean'}))
     images = experiment.input.first(60).images
     np.testing.assert_allclose(experiment.input.normalization.mean, images.mean(0) / 255, atol=1e-6)
 
 
-def test_progress_says_what_share_of_the_time_the_device_waits(
+def test_progress_shows_for_what_share_of_the_time_devices_wait(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training.train(config(folder), tmp_path / 'fast')
-    shares = [line for line in capsys.readouterr().out.splitlines() if 'input-bound' in line]
+    lines_of_fast = [line for line in capsys.readouterr().out.splitlines() if 'input-bound' in line]
 
     def slowly(*arguments: Any) -> np.ndarray:
         time.sleep(0.01)
@@ -113,12 +112,13 @@ def test_progress_says_what_share_of_the_time_the_device_waits(
 
     monkeypatch.setattr('jax_resnet.data.pictures.batches.decode', slowly)
     training.train(config(folder, **{'pictures.threads': 1}), tmp_path / 'slow')
-    of_slow = re.findall(r'left, input-bound: (\d+) %', capsys.readouterr().out)
-    assert len(shares) <= 1 + len(of_slow) and of_slow and max(map(int, of_slow)) > 50
+    shares_of_slow = re.findall(r'left, input-bound: (\d+) %', capsys.readouterr().out)
+    assert shares_of_slow and max(map(int, shares_of_slow)) > 50
+    assert len(lines_of_fast) <= 1 + len(shares_of_slow)
     assert lines(tmp_path / 'slow') == lines(tmp_path / 'fast')
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_path: Path) -> None:
     fields = config(folder, **{'schedule.learning_rate': 1e30, 'schedule.drop_at': ()})
     with pytest.raises(jax_resnet.errors.Diverged, match=r'not finite: step [1-4], epoch'):
         training.train(fields, tmp_path / 'run')
@@ -157,13 +157,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_where_it_came_up(folder: Path, t
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*or tfds/NAME"),
     ],
 )
-def test_what_cannot_be_is_one_line(folder: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_invalid_fields_are_an_error_of_one_line(
+    folder: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises((ConfigError, DataError), match=message) as error:
         training.train(config(folder, **changes), tmp_path / 'run')
     assert '\n' not in str(error.value) and not (tmp_path / 'run').exists()
 
 
-def test_fields_of_pictures_are_refused_where_there_are_none(tmp_path: Path) -> None:
+def test_fields_for_pictures_are_an_error_without_pictures(tmp_path: Path) -> None:
     for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('dataset.check', 'all')):
         with pytest.raises(ConfigError, match=rf'config.{name}=.*: is for pictures; digits has none'):
             training.train(small_config(**{name: value}), tmp_path / 'run')
@@ -176,13 +178,15 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     broken = copy / 'train' / 'lines' / '3.jpg'
-    broken.write_bytes(broken.read_bytes()[:-200])  # its header is whole
+    broken.write_bytes(broken.read_bytes()[:-200])  # its header is not damaged
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg \('):
         training.train(config(copy, **{'dataset.check': 'all'}), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
     whole = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
-    with pytest.raises(DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved, from which the same'):
-        training.train(config(copy), tmp_path / 'run')  # when its turn comes
+    with pytest.raises(
+        DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved; the same command continues'
+    ):
+        training.train(config(copy), tmp_path / 'run')  # fails at the step that needs the picture
     broken.write_bytes(whole)
     training.train(config(copy), tmp_path / 'run')
     training.train(config(folder), tmp_path / 'whole')
@@ -193,7 +197,7 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     assert not (tmp_path / 'other').exists()
 
 
-def test_other_classes_are_no_continuation_and_a_moved_folder_is(folder: Path, tmp_path: Path) -> None:
+def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: Path, tmp_path: Path) -> None:
     copy, moved = tmp_path / 'copy', tmp_path / 'moved'
     shutil.copytree(folder, copy)
     with pytest.raises(Stopped):
@@ -212,10 +216,10 @@ def test_other_classes_are_no_continuation_and_a_moved_folder_is(folder: Path, t
         training.evaluate(tmp_path / 'run', data_dir=str(moved))
 
 
-def test_a_part_without_some_classes_is_a_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    parts = {'dataset.train': 'train[:50%]', 'dataset.test': 'validation[:15]+train[:2]', 'dataset.validation': 'train'}
-    parts |= {'batch_size': 16}
-    Experiment.of(config(folder, **parts)).input.check_data()
+def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    splits = {'dataset.train': 'train[:50%]', 'dataset.test': 'validation[:15]+train[:2]'}
+    fields = config(folder, **splits, **{'dataset.validation': 'train', 'batch_size': 16})
+    Experiment.from_config(fields).input.check_data()
     assert [message for message in caplog.messages if 'classes' in message] == [
         "split 'train[:50%]' of folder has 2 of 3 classes, since its pictures are in the order of the classes"
     ]

@@ -1,4 +1,4 @@
-"""`load`, and the commands that use it, on a run of a small net."""
+"""`load`, and the commands that use it, with a run of a small network."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.known import flat
+from jax_resnet.training.saved_weights import flat
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
@@ -43,14 +43,14 @@ def test_load_gives_the_network_of_the_run(run: Path) -> None:
     np.testing.assert_allclose(trained.probabilities(test.images[:3]).sum(1), 1, rtol=1e-6)
     assert 'unit1' in trained.variables['params']['stage1'] and not trained.model.stacked
     x = trained.preprocess(jnp.asarray(test.images[:2]))
-    jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # plain convolutions: forward mode too
+    jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # forward mode works, too
 
 
 @pytest.mark.parametrize(
     ('dtype', 'shape'),
     [(np.float32, (2, 16, 16, 1)), (np.int32, (2, 16, 16, 1)), (np.uint8, (16, 16, 1)), (np.uint8, (2, 16, 16, 3))],
 )
-def test_images_of_another_type_or_shape_are_refused(run: Path, dtype: type, shape: tuple[int, ...]) -> None:
+def test_images_of_another_dtype_or_shape_are_an_error(run: Path, dtype: type, shape: tuple[int, ...]) -> None:
     trained = jax_resnet.load(run)
     for function in (trained.logits, trained.probabilities):
         with pytest.raises(ConfigError, match=r'images: must be uint8 \[batch, 16, 16, 1\], 0 to 255; got') as error:
@@ -58,7 +58,7 @@ def test_images_of_another_type_or_shape_are_refused(run: Path, dtype: type, sha
         assert '\n' not in str(error.value)
 
 
-def test_weights_that_are_no_numbers_are_no_result(
+def test_weights_that_are_not_finite_give_no_result(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = jax_resnet.load(run)
@@ -71,12 +71,12 @@ def test_weights_that_are_no_numbers_are_no_result(
         monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'nan.npz'), *images])
         assert command.main() == 2
         out, err = capsys.readouterr()
-        expected = f'nan.npz: its logits of {count} of {count} examples are infinite or not numbers'
+        expected = f'nan.npz: the logits of {count} of {count} examples are infinite or NaN'
         assert out == '' and expected in err and len(err.splitlines()) == 1
 
 
 def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_path: Path) -> None:
-    """In a new process with one device, without the data set, the checkout's configs, or the way the folder was."""
+    """In a new process with one device, without the data set and the configs, and with a moved run folder."""
     moved = shutil.copytree(run, tmp_path / 'moved')
     program = (
         'import sys, jax_resnet, numpy as np\n'
@@ -101,7 +101,7 @@ def test_load_reads_the_formats_of_earlier_versions(version: int) -> None:
     assert correct == json.loads((folder / 'summary.json').read_text())['test_correct'] == 316
 
 
-def test_load_says_what_is_missing(run: Path, tmp_path: Path) -> None:
+def test_load_names_what_is_missing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
         jax_resnet.load(tmp_path)
     shutil.copy(run / 'config.json', tmp_path)
@@ -110,13 +110,13 @@ def test_load_says_what_is_missing(run: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ['config.json']
 
 
-def test_evaluate_leaves_a_run_that_goes_on_alone(run: Path, tmp_path: Path) -> None:
-    """A checkpoint that is being written has a temporary name; whoever reads must not clean it up."""
-    going = shutil.copytree(run, tmp_path / 'going')
-    half = going / 'checkpoints' / '16.orbax-checkpoint-tmp'
-    half.mkdir()
-    training.evaluate(going, 'test[:20]')
-    assert half.is_dir()
+def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) -> None:
+    """An incomplete checkpoint has a temporary name. A process that only reads must not remove it."""
+    copy = shutil.copytree(run, tmp_path / 'copy')
+    incomplete = copy / 'checkpoints' / '16.orbax-checkpoint-tmp'
+    incomplete.mkdir()
+    training.evaluate(copy, 'test[:20]')
+    assert incomplete.is_dir()
 
 
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA', 'P', '1', 'I;16'])
@@ -130,20 +130,20 @@ def test_images_of_any_size_and_mode(tmp_path: Path, mode: str, suffix: str) -> 
     assert predict.read_image(path, (16, 16, 1)).shape == (16, 16, 1)
 
 
-def test_16_bits_of_grey_are_scaled(tmp_path: Path) -> None:
+def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / 'grey.png')
     pixels = predict.read_image(tmp_path / 'grey.png', (16, 16, 1)).ravel().astype(int)
     assert np.abs(pixels - np.arange(256)).max() <= 1
 
 
 @pytest.mark.parametrize(('background', 'expected'), [('black', 0), ('white', 255), ('#800000', 128)])
-def test_what_is_transparent_is_on_a_colour(
+def test_transparent_regions_get_the_background_colour(
     tmp_path: Path, background: str, expected: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level('INFO', 'jax_resnet')
-    half_seen = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
-    half_seen.paste((200, 10, 10, 0), (0, 0, 8, 4))
-    half_seen.save(tmp_path / 'image.png')
+    half_transparent = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
+    half_transparent.paste((200, 10, 10, 0), (0, 0, 8, 4))
+    half_transparent.save(tmp_path / 'image.png')
     pixels = predict.read_image(tmp_path / 'image.png', (8, 8, 3), background)
     assert (pixels[0, 0, 0], *pixels[7, 0]) == (expected, 200, 10, 10)
     assert 'image.png: is transparent in parts; taken on #' in caplog.text
@@ -164,26 +164,26 @@ def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
-def test_other_formats_are_refused(tmp_path: Path, kind: str, mode: str) -> None:
+def test_other_formats_are_an_error(tmp_path: Path, kind: str, mode: str) -> None:
     Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
     with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(no PNG, JPEG or WEBP\)'):
         predict.read_image(tmp_path / 'image.png', (8, 8, 3))
 
 
-def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'pipe.png')
     for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
         with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(no regular file\)'):
             predict.read_image(path, (8, 8, 3))
 
 
-def test_an_image_of_the_networks_size_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_image_of_the_right_size_is_not_changed(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / 'image.png')
     np.testing.assert_array_equal(predict.read_image(tmp_path / 'image.png', (32, 32, 3)), pixels)
 
 
-def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:
     (tmp_path / 'text.png').write_text('no image')
     Image.fromarray(np.zeros((99, 99), np.uint8)).save(tmp_path / 'whole.png')
     (tmp_path / 'half.png').write_bytes((tmp_path / 'whole.png').read_bytes()[:60])

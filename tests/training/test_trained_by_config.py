@@ -1,4 +1,4 @@
-"""Weights without a card, whose network and preprocessing a config says."""
+"""Weights without a card. A config gives their network and preprocessing."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ CONFIG = f'--config={ROOT}/configs/resnet20_digits.py'
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """The published network of the digits, without its card."""
+    """A copy of the published weights for the digits, without their card."""
     return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
 
 
@@ -35,19 +35,19 @@ def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -
     return command.main()
 
 
-def test_a_config_stands_for_the_card(bare: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_config_replaces_the_card(bare: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level('INFO', 'jax_resnet')
-    of_card, of_config = jax_resnet.load(PUBLISHED), jax_resnet.load(bare, config())
-    assert of_config.model == of_card.model and of_config.class_names == of_card.class_names
-    np.testing.assert_allclose(of_config.preprocess.normalize.mean, of_card.preprocess.normalize.mean, atol=1e-6)
+    expected, found = jax_resnet.load(PUBLISHED), jax_resnet.load(bare, config())
+    assert found.model == expected.model and found.class_names == expected.class_names
+    np.testing.assert_allclose(found.preprocess.normalize.mean, expected.preprocess.normalize.mean, atol=1e-6)
     line = (
-        'bare.safetensors does not say its network; shortcut A, order original, units basic are taken from the config'
+        'bare.safetensors does not name its network; shortcut A, order original, units basic are taken from the config'
     )
     assert line in caplog.text
     assert training.evaluate(bare, config=config()).correct == 355
 
 
-def test_every_command_takes_it(
+def test_every_command_takes_a_config(
     bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
@@ -76,7 +76,7 @@ def test_every_command_takes_it(
         assert message in err[-1] and all('Traceback' not in line for line in err)
 
 
-def test_weights_that_say_another_network(bare: Path) -> None:
+def test_weights_that_record_another_network(bare: Path) -> None:
     weights.write(bare, weights.read(bare), config('--config.model.shortcut=A_centred'))
     with pytest.raises(
         ConfigError, match='bare.safetensors: holds another network; its shortcut is A_centred there, A h'
@@ -85,11 +85,11 @@ def test_weights_that_say_another_network(bare: Path) -> None:
     assert jax_resnet.load(bare, config('--config.model.shortcut=A_centred')).model.shortcut == 'A_centred'
 
 
-def test_data_that_the_mean_needs_and_that_is_not_there(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(**_: object) -> None:
+def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.input.open_source', gone)
+    monkeypatch.setattr('jax_resnet.training.input.open_source', missing)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):

@@ -1,4 +1,4 @@
-"""Runs that begin with weights of another run, or of a file."""
+"""Runs that begin with the weights of another run or of a file."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.known import flat, known
+from jax_resnet.training.saved_weights import flat, recorded_network
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees, small_config
 
@@ -29,51 +29,53 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_a_run_and_from_its_converted_weights(run: Path, tmp_path: Path) -> None:
-    state = Experiment.of(small_config(seed=1)).initial_state()
+    state = Experiment.from_config(small_config(seed=1)).initial_state()
     variables = jax_resnet.load(run).variables
     ours = {name: np.asarray(x) for name, x in flatten_dict(dict(variables), sep='/').items()}
     weights.write(tmp_path / 'ours.npz', ours)
     weights.write(tmp_path / 'theirs.safetensors', models.to_pytorch(variables, 'cifar'))
-    weights.write(tmp_path / 'told.safetensors', ours, RunFolder(run).config())
-    trust = (
-        '; it does not say its network; shortcut A, order original, units basic are taken from the config, unchecked'
+    weights.write(tmp_path / 'recorded.safetensors', ours, RunFolder(run).config())
+    assumptions = (
+        '; it does not name its network; shortcut A, order original, units basic are taken from the config, unchecked'
     )
-    for path, told in (
+    for path, addition in (
         (run, ''),
-        (tmp_path / 'ours.npz', trust),
-        (tmp_path / 'theirs.safetensors', trust),
-        (tmp_path / 'told.safetensors', ''),
+        (tmp_path / 'ours.npz', assumptions),
+        (tmp_path / 'theirs.safetensors', assumptions),
+        (tmp_path / 'recorded.safetensors', ''),
     ):
         new, line = begin_from(str(path), state, NET)
-        assert line == f'begun from {path}{told}'
+        assert line == f'initialized from {path}{addition}'
         assert_equal_trees(models.unstack(new.variables), dict(variables))
         assert_equal_trees(new.opt_state, state.opt_state)
 
 
-def test_a_head_of_other_classes_begins_anew(run: Path, tmp_path: Path) -> None:
+def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
     variables = models.stack(jax_resnet.load(run).variables)
     variables['params']['head'] = {'kernel': np.ones((64, 7), np.float32), 'bias': np.ones(7, np.float32)}
     weights.write(tmp_path / 'seven.npz', flatten_dict(models.unstack(variables), sep='/'))
-    state = Experiment.of(small_config(seed=1)).initial_state()
+    state = Experiment.from_config(small_config(seed=1)).initial_state()
     new, line = begin_from(str(tmp_path / 'seven.npz'), state, NET)
-    assert 'seven.npz, with a new head; it does not say' in line
+    assert 'seven.npz, with a new head; it does not name' in line
     assert_equal_trees(new.params['head'], state.params['head'])
     assert_equal_trees(new.params['stage3'], variables['params']['stage3'])
 
 
-def test_a_run_trains_on_from_it_and_says_so(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     summary = train(small_config(train_for='2 steps', init_from=str(run), seed=1), tmp_path)
-    assert f'begun from {run}' in capsys.readouterr().out and summary['steps'] == 2
+    assert f'initialized from {run}' in capsys.readouterr().out and summary['steps'] == 2
 
 
-def test_another_network_is_one_line(run: Path, tmp_path: Path) -> None:
-    deeper = Experiment.of(small_config(**{'model.depth': 14}))
+def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
+    deeper = Experiment.from_config(small_config(**{'model.depth': 14}))
     state = deeper.initial_state()
-    there = r'holds another network; its stage_sizes is \(1, 1, 1\) there, \(2, 2, 2\) here'
-    with pytest.raises(ConfigError, match=there):
+    message = r'holds another network; its stage_sizes is \(1, 1, 1\) there, \(2, 2, 2\) here'
+    with pytest.raises(ConfigError, match=message):
         begin_from(str(run), state, deeper.model)
     weights.write(tmp_path / 'ours.npz', flat(jax_resnet.load(run).variables))
-    with pytest.raises(ConfigError, match=r'holds another network; batch_stats/stage1/rest/norm1/mean is not there'):
+    with pytest.raises(
+        ConfigError, match=r'holds another network; batch_stats/stage1/rest/norm1/mean is missing there'
+    ):
         begin_from(str(tmp_path / 'ours.npz'), state, deeper.model)
     with pytest.raises(DataError, match='must end in'):
         begin_from(__file__, state, deeper.model)
@@ -91,17 +93,17 @@ def test_another_network_is_one_line(run: Path, tmp_path: Path) -> None:
         ({'batch_norm.epsilon': 0.1}, 'its batch_norm.epsilon is 1e-05 there, 0.1 here'),
     ],
 )
-def test_arrays_of_the_same_names_in_another_network(run: Path, tmp_path: Path, change: dict, message: str) -> None:
-    told = tmp_path / 'told.safetensors'
-    weights.write(told, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
+def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
+    recorded = tmp_path / 'recorded.safetensors'
+    weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
     other = network(small_config(**change))
-    for path in (run, told):
+    for path in (run, recorded):
         with pytest.raises(ConfigError, match=f"^config.init_from='{path}': holds another network; {message}$"):
             begin_from(str(path), None, other)
 
 
 @pytest.mark.parametrize('dtype', [np.int8, np.bool_, np.complex64, np.int32])
-def test_arrays_that_are_no_floats_are_refused(run: Path, tmp_path: Path, dtype: type) -> None:
+def test_arrays_that_are_not_floats_are_an_error(run: Path, tmp_path: Path, dtype: type) -> None:
     arrays = flat(jax_resnet.load(run).variables)
     arrays['params/stem/conv/kernel'] = arrays['params/stem/conv/kernel'].astype(dtype)
     weights.write(tmp_path / 'ours.npz', arrays)
@@ -110,8 +112,8 @@ def test_arrays_that_are_no_floats_are_refused(run: Path, tmp_path: Path, dtype:
         begin_from(str(tmp_path / 'ours.npz'), None, NET)
 
 
-def test_a_header_that_describes_no_network_is_one_line(run: Path, tmp_path: Path) -> None:
-    path, config = tmp_path / 'told.safetensors', RunFolder(run).config()
+def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
+    path, config = tmp_path / 'recorded.safetensors', RunFolder(run).config()
     for field, value, message in (
         ('model', {'name': 'cifar_resnet', 'depth': 9}, 'depth must be 6n'),
         ('model', {'name': 'x'}, "name must be one of .* got 'x'"),
@@ -119,6 +121,6 @@ def test_a_header_that_describes_no_network_is_one_line(run: Path, tmp_path: Pat
         ('precision', {'compute': 'float31'}, 'float31'),
     ):
         weights.write(path, flat(jax_resnet.load(run).variables), {**config, field: value})
-        with pytest.raises(ConfigError, match=f'told.safetensors: .*{message}') as error:
-            known(path)
+        with pytest.raises(ConfigError, match=f'recorded.safetensors: .*{message}') as error:
+            recorded_network(path)
         assert '\n' not in str(error.value)

@@ -1,4 +1,4 @@
-"""A longer run that begins with a shorter one's checkpoint is the longer run, and the shorter one stays."""
+"""A run that begins with the checkpoint of a shorter run ends like a run from the start. The shorter run stays."""
 
 import json
 from pathlib import Path
@@ -25,19 +25,21 @@ def content(folder: Path) -> dict[Path, bytes]:
 
 @pytest.fixture(scope='module')
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 7 steps: evaluated at 5 and 7, saved at 4 and 7."""
+    """The folder of a run of 7 steps, with evaluations at 5 and 7, and checkpoints at 4 and 7."""
     folder = tmp_path_factory.mktemp('short') / 'run'
     training.train(small_config(train_for='7 steps', **{'schedule.drop_at': ('6 steps',)}), folder)
     return folder
 
 
-def test_it_is_the_longer_run_bit_for_bit(short: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """From step 4: the evaluation at step 7 is the shorter run's alone."""
+def test_an_extended_run_equals_a_run_from_the_start(
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """It begins with step 4, because only the shorter run has an evaluation at step 7."""
     longer = small_config(train_for='12 steps', **{'schedule.drop_at': ('6 steps', '10 steps')})
     training.train(longer, tmp_path / 'whole')
     before = content(short)
     training.train(longer, tmp_path / 'extended', extend_from=short)
-    line = f'begun with step 4 of {short}: as a run from the start, bit for bit'
+    line = f'begins with step 4 of {short}: the result is that of a run from the start, bit for bit'
     assert line in capsys.readouterr().out
     starts = json.loads((tmp_path / 'extended' / 'environment.json').read_text())
     assert [start['step'] for start in starts] == [0, 4] and starts[-1]['extension'] == line
@@ -47,12 +49,12 @@ def test_it_is_the_longer_run_bit_for_bit(short: Path, tmp_path: Path, capsys: p
     np.testing.assert_array_equal(whole, extended)
 
 
-def test_another_schedule_is_told(short: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Which drops before the checkpoint that is taken."""
+def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The learning rate of the longer run drops before the checkpoint with which it begins."""
     training.train(small_config(**{'schedule.drop_at': ('3 steps',)}), tmp_path / 'run', extend_from=short)
     assert (
-        f'begun with step 4 of {short}: not as a run from the start, as the learning rate of step 4 was 0.1 there and '
-        'is 0.01 here'
+        f'begins with step 4 of {short}: the result differs from a run from the start, as the learning rate of step 4 '
+        'was 0.1 there and is 0.01 here'
     ) in capsys.readouterr().out
 
 
@@ -61,9 +63,9 @@ def test_another_schedule_is_told(short: Path, tmp_path: Path, capsys: pytest.Ca
     [
         ({'seed': 1}, 'config.seed is 0 there, 1 here; these must be the same'),
         ({'batch_size': 64}, 'config.batch_size is 32 there, 64 here'),
-        ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint that the longer run, of 4 steps, could'),
+        ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint with which the longer run, of 4 steps,'),
     ],
 )
-def test_what_cannot_be_extended_is_told(short: Path, tmp_path: Path, changes: dict, message: str) -> None:
+def test_runs_that_cannot_be_extended(short: Path, tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         training.train(small_config(**changes), tmp_path / 'run', extend_from=short)

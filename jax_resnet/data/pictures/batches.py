@@ -22,7 +22,7 @@ from jax_resnet.data.pictures.source import Pictures
 from jax_resnet.errors import DataError
 
 
-class Purpose(IntEnum):
+class HostPurpose(IntEnum):
     """Purposes of random numbers on the host. Each has its own random numbers."""
 
     ORDER = 1
@@ -82,7 +82,7 @@ class Batches:
             np.empty(len(rows), np.int32),
             np.zeros((len(rows), 2), np.uint32),
         )
-        uniform = Uniform(self.seed or 0, Purpose.CROP)
+        uniform = Uniform(self.seed or 0, HostPurpose.CROP)
         for row, of_batch in enumerate(rows):
             epoch, place = divmod(number * self.batch_size + of_batch, len(self.pictures))
             if self.seed is None and epoch:
@@ -121,7 +121,7 @@ def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.nda
 class Uniform:
     """Uniform random numbers that are functions of (seed, purpose, epoch, index). Not thread-safe."""
 
-    def __init__(self, seed: int, purpose: Purpose) -> None:
+    def __init__(self, seed: int, purpose: HostPurpose) -> None:
         self._philox = np.random.Philox(key=np.array([seed, purpose], np.uint64))
         self._state = self._philox.state
 
@@ -141,7 +141,7 @@ def order(seed: int, epoch: int, size: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
 def _order(seed: int, epoch: int, size: int) -> np.ndarray:
-    key, counter = np.array([seed, Purpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
+    key, counter = np.array([seed, HostPurpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
     numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
     return np.argsort(numbers, kind='stable').astype(np.int32)
 

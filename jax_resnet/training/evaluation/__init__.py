@@ -1,1 +1,1 @@
-"""Evaluation: a network's scores on a split, by one view of each image or by several, and of a trained network."""
+"""Evaluation: scores of a network on a split, with one view of each image or with several."""

@@ -1,6 +1,6 @@
-"""Exact evaluation: every example of a split once, whatever the batch and the numbers of devices and processes.
+"""Exact evaluation: every example of a split counts once, for any batch size and any number of devices and processes.
 
-Each process evaluates its share of the examples on its own devices; at the end all have all logits.
+Each process evaluates its share of the examples on its own devices. At the end every process has all logits.
 """
 
 import contextlib
@@ -25,11 +25,12 @@ class Evaluator:
     """Evaluates a network on one split.
 
     Attributes:
-        model, view: the network that a state is of, and what it sees of an image.
-        split: what it is evaluated on.
-        class_names: one per label.
-        mesh: the devices of this process, one axis `data`.
-        backend: what the devices' platform needs.
+        model: the network of the training state.
+        view: converts an image to the network's input.
+        split: the split.
+        class_names: one for each label.
+        mesh: the devices of this process, with one axis `data`.
+        backend: settings of the devices' platform.
     """
 
     model: ResNet
@@ -50,33 +51,37 @@ class Evaluator:
         return logits
 
     def __len__(self) -> int:
-        """Examples of the split."""
+        """Number of examples of the split."""
         return len(self.split)
 
     def compile(self, variables: Any) -> None:
-        """Compiles the program for variables like these now, rather than at the first batch."""
+        """Compiles the program for variables with these shapes. Without this, the first batch compiles it."""
         with self.backend.compiling():
             self._logits = self._logits.lower(variables, *self.split.like).compile()
 
     def batches(self, variables: Any) -> Generator[tuple[np.ndarray, np.ndarray]]:
-        """The logits and labels of this process's share, batch by batch, so that a caller can stop in between."""
-        with contextlib.closing(self.split.turns()) as turns:
-            for arguments, labels in turns:
+        """Yields logits, float32 [n, classes], and labels, int32 [n], of each batch of this process's share."""
+        with contextlib.closing(self.split.batches()) as batches:
+            for arguments, labels in batches:
                 yield np.asarray(self._logits(variables, *arguments))[: len(labels)], labels
 
     def __call__(self, variables: Any) -> Scores:
-        """The scores of all examples; those that fill the last batch are cut off."""
+        """Returns the scores of all examples. All processes must call it."""
         return self.collect(self.batches(variables))
 
     def collect(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Scores:
-        """The scores, from the `batches` of each process; all processes must call it."""
-        none = np.zeros((0, len(self.class_names)), np.float32), np.zeros(0, np.int32)  # a share may be empty
-        parts = map(np.concatenate, zip(none, *batches, strict=True))
-        logits, labels = (processes.gather_rows(part, len(self.split)) for part in parts)
+        """Returns the scores of all examples, from the `batches` of each process. All processes must call it."""
+        empty = np.zeros((0, len(self.class_names)), np.float32), np.zeros(0, np.int32)  # if the share is empty
+        arrays = map(np.concatenate, zip(empty, *batches, strict=True))
+        logits, labels = (processes.gather_rows(array, len(self.split)) for array in arrays)
         assert len(logits) == len(self.split)
         return Scores(logits, labels, self.class_names)
 
     def mistakes(self, scores: Scores, most: int = 36) -> dict[str, np.ndarray]:
-        """The most confident mistakes: `index` into the split, and `images`, uint8, as in the data set."""
+        """The wrong predictions with the highest probabilities, at most `most`.
+
+        Returns:
+            index: positions in the split, int [n]; images: as in the data set, uint8 [n, height, width, channels].
+        """
         index = scores.mistakes(most)
         return {'index': index, 'images': self.split.images(index)}

@@ -1,4 +1,4 @@
-"""Evaluation of a trained network, from its run folder or a file of weights."""
+"""Evaluates a trained network from its run folder or a file of weights."""
 
 import logging
 import time
@@ -24,6 +24,7 @@ from jax_resnet.training.input import evaluator, open_input, protocol_evaluator
 from jax_resnet.training.trained import check_finite, load_stacked
 
 SECONDS_BETWEEN_LINES = 20
+"""Time between two log lines about the progress of an evaluation."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,46 +43,48 @@ def evaluate(
     crop: int | None = None,
     recalibrate: int = 0,
 ) -> Scores:
-    """Evaluates a trained network, on as many local devices as its config says.
+    """Evaluates a trained network. It uses as many local devices as the config says.
 
     Args:
-        path, config: of a run folder, or a file of weights, as `load` takes them.
-        split: a split string such as 'train[:10%]'; by default the run's test split.
-        data_dir: where the data lies, or the folder of pictures, if not where the run found it.
-        protocol: what is seen of a picture: the 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale'
-            (Table 4).
-        average: 'softmax' or 'logits' of several views; by default as config.pictures.average.
-        shorter_side: in pixels, before the crop; by default config.pictures.test_shorter_side.
-        crop: height and width in pixels; by default config.dataset.test_crop.
-        recalibrate: take BatchNorm's statistics anew, as means over so many training images; 0: as training left them.
+        path, config: as for `load`.
+        split: a split such as 'train[:10%]'; by default the test split of the run.
+        data_dir: folder of the prepared data or of the pictures, if it is not where the run found it.
+        protocol: the views of a picture: 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table
+            4).
+        average: what is averaged over several views, 'softmax' or 'logits'; by default config.pictures.average.
+        shorter_side: shorter side of the resized picture in pixels; by default config.pictures.test_shorter_side.
+        crop: height and width of the crop in pixels; by default config.dataset.test_crop.
+        recalibrate: number of training images over which BatchNorm's statistics are recomputed; 0 keeps those of
+            training.
 
     Returns:
-        Logits and labels, with the sums and errors that follow from them; `count` is the size of the split.
+        The scores: logits, labels, loss and errors. `count` is the number of examples of the split.
 
     Raises:
-        ConfigError, DataError: as `load`; no such split or data; sizes that cannot be; logits that are not finite.
+        ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or logits are
+            not finite.
     """
     trained, config = load_stacked(path, config, data_dir)
-    config, view = _as_tested(config, trained.preprocess, protocol, average, shorter_side, crop)
+    config, view = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
     data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
     data.check()
     if tuple(trained.class_names) != data.source.class_names:
         raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config['parallel']['devices']]), ('data',))
-    platform = backend.for_platform(mesh.devices.flat[0].platform, config['precision']['deterministic'])
+    settings = backend.for_platform(mesh.devices.flat[0].platform, config['precision']['deterministic'])
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config['precision']['matmul']):
         if recalibrate:
-            variables = recalibrated(config, data, variables, recalibrate, mesh, platform)
+            variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
         spec = config['dataset']['test'] if split is None else split
-        make = evaluator if protocol == 'center' else protocol_evaluator
-        tested = make(data, spec, trained.model, view, mesh, platform)
-        scores = tested.collect(_told(tested.batches(variables), len(tested)))
+        make_evaluator = evaluator if protocol == 'center' else protocol_evaluator
+        test = make_evaluator(data, spec, trained.model, view, mesh, settings)
+        scores = test.collect(_log_progress(test.batches(variables), len(test)))
     check_finite(path, scores.not_finite, scores.count)
     return scores
 
 
-def _as_tested(
+def _apply_options(
     config: Mapping[str, Any],
     view: CentreView,
     protocol: str,
@@ -89,7 +92,7 @@ def _as_tested(
     shorter_side: int | None,
     crop: int | None,
 ) -> tuple[dict[str, Any], CentreView]:
-    """The config and the view, with what is tested changed. Raises ConfigError for what cannot be."""
+    """Applies the options of `evaluate` to a config and a view. Raises ConfigError if an option is not valid."""
     changes = {
         'pictures.protocol': protocol,
         'pictures.average': average,
@@ -106,7 +109,7 @@ def _as_tested(
         return {**config, **groups}, view
     if central_view(config) is None:
         return {**config, **groups}, view._replace(crop=crop)
-    if view.normalize.mean.ndim == 3:  # a mean image of another size serves by its channels alone
+    if view.normalize.mean.ndim == 3:  # the mean image has another size than the crop: its mean in each channel is used
         normalize = view.normalize.by_channel()
         view = view._replace(normalize=normalize)
         groups['dataset'] |= {'normalization': 'channel', 'channel_mean': tuple(normalize.mean.tolist())}
@@ -114,8 +117,8 @@ def _as_tested(
     return {**config, **groups}, view
 
 
-def _told(batches: Generator, count: int) -> Generator:
-    """The same, with a line now and then that says how far the evaluation is."""
+def _log_progress(batches: Generator, count: int) -> Generator:
+    """Yields the batches unchanged, and regularly logs how many of `count` images are evaluated."""
     began, seen = time.monotonic(), 0
     for batch in batches:
         yield batch

@@ -1,4 +1,4 @@
-"""What a network made of a split, and the numbers that follow from it."""
+"""The logits of a network on a split, and the losses and errors that follow from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scores:
-    """What a network made of a split.
+    """The logits of a network on the n examples of a split.
 
     Attributes:
-        logits: float32 [n, classes]; of several views, the logarithm of the averaged softmax, or averaged logits.
+        logits: float32 [n, classes]. With several views: the logarithm of the averaged softmax, or averaged logits.
         labels: int32 [n].
-        class_names: one per class.
+        class_names: one for each class.
     """
 
     logits: np.ndarray
@@ -22,21 +22,23 @@ class Scores:
 
     @property
     def count(self) -> int:
+        """Number of examples."""
         return len(self.labels)
 
     @property
     def not_finite(self) -> int:
-        """How many examples have a logit that is infinite or not a number: they are wrong, and say nothing."""
+        """Number of examples with a logit that is infinite or NaN. Their predictions count as wrong."""
         return int((~np.isfinite(self.logits).all(1)).sum())
 
     @property
     def correct(self) -> int:
+        """Number of correct predictions."""
         return int(self._is_correct.sum())
 
     @property
     def loss_sum(self) -> float:
         """Sum of the examples' cross-entropies."""
-        with np.errstate(invalid='ignore'):  # logits that are infinite have a loss that is not a number
+        with np.errstate(invalid='ignore'):  # infinite logits give a loss of NaN
             z = self.logits.astype(np.float64)
             z -= z.max(1, keepdims=True)
             return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
@@ -53,7 +55,7 @@ class Scores:
 
     @property
     def top5_correct(self) -> int:
-        """How many examples have a label that is one of the five likeliest classes; of equal ones, the first count."""
+        """Number of examples whose label is one of the five most likely classes; of equal logits, the first count."""
         own = np.take_along_axis(self.logits, self.labels[:, None], 1)
         places = np.arange(self.logits.shape[1])
         before = (self.logits > own) | ((self.logits == own) & (places < self.labels[:, None]))
@@ -61,14 +63,14 @@ class Scores:
 
     @property
     def top5_error(self) -> float | None:
-        """Top-5 error in percent; None where there are so few classes, ten or fewer, that it says little."""
+        """Top-5 error in percent; None with ten or fewer classes."""
         if len(self.class_names) <= 10:
             return None
         return 100 * (self.count - self.top5_correct) / self.count
 
     @property
     def class_errors(self) -> dict[str, float | None]:
-        """Top-1 error in percent by class; None for a class without examples."""
+        """Top-1 error of each class in percent; None for a class without examples."""
         errors = {}
         for label, name in enumerate(self.class_names):
             correct = self._is_correct[self.labels == label]
@@ -76,11 +78,11 @@ class Scores:
         return errors
 
     def mistakes(self, most: int) -> np.ndarray:
-        """Indices of the wrong examples, at most `most`, the surest of their wrong class first."""
+        """Indices of at most `most` wrong predictions, int [n], in descending order of their probabilities."""
         z = self.logits.astype(np.float64)
-        sureness = 1 / np.exp(z - z.max(1, keepdims=True)).sum(1)  # the softmax of the class that was named
+        probabilities = 1 / np.exp(z - z.max(1, keepdims=True)).sum(1)  # softmax of the predicted classes
         wrong = np.flatnonzero(~self._is_correct)
-        return wrong[np.argsort(-sureness[wrong], kind='stable')][:most]
+        return wrong[np.argsort(-probabilities[wrong], kind='stable')][:most]
 
     @property
     def _is_correct(self) -> np.ndarray:

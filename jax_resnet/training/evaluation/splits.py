@@ -1,8 +1,9 @@
-"""A split as it comes to the devices for evaluation: resident there, or streamed from the host.
+"""Splits for evaluation. Their images are on the devices, or are streamed from the host.
 
-Of several processes, each has a share of the split, and its own devices.
+Each process has a share of the split, and evaluates it on its own devices.
 """
 
+import math
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Protocol
@@ -19,52 +20,53 @@ from jax_resnet.data.pictures.feed import Feed
 
 
 class Split(Protocol):
-    """A split, as it comes to the devices."""
+    """A split for evaluation."""
 
     def __len__(self) -> int: ...
 
     @property
     def like(self) -> tuple[Any, ...]:
-        """Arguments of `batch`, to compile for."""
+        """Arguments of `batch` with the right shapes, for compiling."""
 
     @property
     def batch(self) -> Callable[..., jax.Array]:
-        """From its arguments to a batch of images, within a program."""
+        """A function for use inside a compiled program. It returns a batch of images, uint8."""
 
-    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
-        """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+    def batches(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """Yields the arguments of `batch`, and the labels, int32 [n], for each batch. Padded examples have no label."""
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """Some images, uint8."""
+        """The images at some positions in the split, uint8 [n, height, width, channels]."""
 
 
 def whole_batch(batch_size: int, examples: int, devices: int) -> int:
-    """The size of a batch of evaluation in one process, a multiple of its devices: no more than its share needs.
+    """The batch size of one process in evaluation, a multiple of its devices. It is not larger than its share needs.
 
     Args:
-        batch_size: of all processes together, at most, before it is rounded up.
-        examples: of the split.
-        devices: of the process.
+        batch_size: maximum batch size of all processes together, before rounding up.
+        examples: number of examples of the split.
+        devices: number of devices of the process.
     """
-    needed = -(-min(batch_size, examples) // jax.process_count())
-    return -(-needed // devices) * devices
+    needed = math.ceil(min(batch_size, examples) / jax.process_count())
+    return math.ceil(needed / devices) * devices
 
 
 class ResidentSplit:
-    """A split that lies on the devices.
+    """A split whose images are on the devices.
 
     Args:
-        examples: of the split.
-        batch_size: of evaluation.
-        mesh: the devices of this process, one axis `data`.
+        examples: the examples of the split.
+        batch_size: maximum batch size of all processes together.
+        mesh: the devices of this process, with one axis `data`.
     """
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
         self._examples, self._batch = examples, whole_batch(batch_size, len(examples), mesh.size)
         share = processes.share(len(examples))
         self._labels = examples.labels[share.start : share.stop]
-        missing = max(-len(share) % self._batch, self._batch - len(share))
-        padded = np.pad(examples.images[share.start : share.stop], ((0, missing), (0, 0), (0, 0), (0, 0)))
+        padded_size = max(1, math.ceil(len(share) / self._batch)) * self._batch  # at least one batch, to compile for
+        padding = (0, padded_size - len(share)), (0, 0), (0, 0), (0, 0)
+        padded = np.pad(examples.images[share.start : share.stop], padding)
         self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
         self._by_example = NamedSharding(mesh, PartitionSpec('data'))
 
@@ -73,21 +75,21 @@ class ResidentSplit:
 
     @property
     def like(self) -> tuple[jax.Array, jax.Array]:
-        """Arguments of `batch`, to compile for."""
+        """Arguments of `batch` with the right shapes, for compiling."""
         return self._images, jnp.int32(0)
 
     def batch(self, images: jax.Array, start: jax.Array) -> jax.Array:
-        """A batch within a program."""
+        """Returns a batch, inside a compiled program."""
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
         return jax.lax.with_sharding_constraint(batch, self._by_example)
 
-    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
-        """Arguments of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+    def batches(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """Yields the arguments of `batch` and the labels of each batch; see `Split`."""
         for start in range(0, len(self._images), self._batch):
             yield (self._images, jnp.int32(start)), self._labels[start : start + self._batch]
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """Some images, as in the data set."""
+        """The images at some positions in the split, as in the data set."""
         return self._examples.images[index]
 
 
@@ -95,10 +97,10 @@ class StreamedSplit:
     """A split whose central crops come from the host.
 
     Args:
-        split: all of its central crops, in their order.
-        batches: those of this process's share.
-        iterate: from the number of one of `batches` to an iterator that begins with it.
-        by_example: how a batch is laid out over the devices of this process.
+        split: the central crops of all pictures, in order.
+        batches: the central crops of this process's share.
+        iterate: takes the number of one of `batches`, and returns an iterator that begins with it.
+        by_example: sharding of a batch over the devices of this process.
     """
 
     def __init__(
@@ -112,16 +114,16 @@ class StreamedSplit:
 
     @property
     def like(self) -> tuple[jax.ShapeDtypeStruct]:
-        """The argument of `batch`, to compile for."""
+        """The argument of `batch`, for compiling."""
         shape = self._batches.batch_size, self._batches.size, self._batches.size, 3
         return (jax.ShapeDtypeStruct(shape, np.uint8, sharding=self._by_example),)
 
     def batch(self, images: jax.Array) -> jax.Array:
-        """A batch within a program: it comes as it is."""
+        """Returns the batch unchanged."""
         return images
 
-    def turns(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
-        """The argument of `batch` for each batch, and the labels of its examples; what fills the last has none."""
+    def batches(self) -> Generator[tuple[tuple[jax.Array, ...], np.ndarray]]:
+        """Yields the argument of `batch` and the labels of each batch; see `Split`."""
         self._feed.begin(0)
         try:
             for _ in range(len(self._batches)):
@@ -132,5 +134,5 @@ class StreamedSplit:
             self._feed.close()
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """Some central crops."""
+        """The central crops of the pictures at some positions in the split."""
         return self._split.views(index)[0]
