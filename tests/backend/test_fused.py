@@ -1,4 +1,4 @@
-"""The fused kernels, interpreted: a network that they run is the network."""
+"""The fused kernels, interpreted on a CPU: they compute what the plain network computes."""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ def test_programs_of_several_tiles_without_shortcuts(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_precision() -> None:
-    """As near to float64 as the plain network is, within a factor of two."""
+    """The gradient's difference from float64 is at most twice that of the plain network."""
     images = np.random.default_rng(0).normal(size=(8, 8, 8, 3))
     net = models.cifar_resnet(8, norm=NORM)
     variables = jax.jit(net.init)(jax.random.key(0), images)
@@ -46,37 +46,37 @@ def test_precision() -> None:
 
         def run() -> jax.Array:
             wide = 'float64' if dtype == 'float64' else 'float32'
-            tree, given = jax.tree.map(lambda x: jnp.asarray(x, wide), (variables, images))
-            found = jax.jit(jax.grad(loss))(tree['params'], tree['batch_stats'], given)
-            return jnp.concatenate([x.ravel() for x in jax.tree.leaves(found)])
+            tree, wide_images = jax.tree.map(lambda x: jnp.asarray(x, wide), (variables, images))
+            gradient = jax.jit(jax.grad(loss))(tree['params'], tree['batch_stats'], wide_images)
+            return jnp.concatenate([x.ravel() for x in jax.tree.leaves(gradient)])
 
         return run()
 
     with jax.enable_x64(True):
         exact = gradient(net, 'float64')
         for dtype in ('float32', 'bfloat16'):
-            of_dtype = net.clone(dtype=jnp.dtype(dtype))
-            plain, fused = (float(jnp.linalg.norm(gradient(n, dtype) - exact)) for n in (of_dtype, Fused(of_dtype)))
+            rounded = net.clone(dtype=jnp.dtype(dtype))
+            plain, fused = (float(jnp.linalg.norm(gradient(n, dtype) - exact)) for n in (rounded, Fused(rounded)))
             assert fused < 2 * plain
 
 
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'model.order': 'full_preactivation'}, "is for CIFAR's networks of basic units; not with this order"),
-        ({'model.shortcut': 'B'}, "is for CIFAR's networks of basic units; not with this shortcut"),
-        ({'batch_norm.group_size': 12, 'batch_size': 24}, 'takes numbers of pixels in a BatchNorm group'),
+        ({'model.order': 'full_preactivation'}, "is for CIFAR's networks of basic units; this order is not supported"),
+        ({'model.shortcut': 'B'}, "is for CIFAR's networks of basic units; this shortcut is not supported"),
+        ({'batch_norm.group_size': 12, 'batch_size': 24}, 'needs powers of two for the number of pixels'),
         ({'parallel.devices': 2}, r'is for one device; got 2 \(config.parallel.devices\)'),
     ],
 )
-def test_other_networks_are_refused(changes: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_configs_raise(changes: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('jax_resnet.backend.for_platform', lambda platform, *options: gpu.backend(*options[:2]))
     config = small_config(**{'gpu.fused_kernels': True, **changes})
     with pytest.raises(ConfigError, match=f'config.gpu.fused_kernels=True: {message}'):
         Experiment.of(config)
 
 
-def test_evaluation_is_the_networks_own() -> None:
+def test_evaluation_is_that_of_the_plain_network() -> None:
     net = models.cifar_resnet(8, norm=NORM)
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype('float32')
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)

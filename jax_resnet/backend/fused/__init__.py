@@ -1,4 +1,4 @@
-"""A network of one kernel a layer and direction, for NVIDIA GPUs: an option, never timed on one.
+"""Training with one kernel for each layer and direction, for NVIDIA GPUs. An option that was never timed on a GPU.
 
-`network.Fused` runs a network so; `layers` has the kernels and `tiles` what they read and write.
+`network.Fused` runs a network. `trunk` runs its units, `layers` has the kernels, and `tiles` what they read and write.
 """
