@@ -7,7 +7,7 @@ TESTS ?=
 EXTRAS ?= test
 BIN := $(VENV)/bin
 
-.PHONY: train test soak lint clean
+.PHONY: train test soak lint docs clean
 
 train: $(VENV)/made
 	$(BIN)/python main.py --config=configs/resnet20_digits.py
@@ -25,10 +25,14 @@ lint: $(VENV)/made
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The documentation site, in site/; site/index.html is its first page. The variable turns off an advertisement.
+docs: $(VENV)/made
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 $(VENV)/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* build *.egg-info
+	rm -rf .venv .venv-* build site *.egg-info

@@ -47,7 +47,7 @@ def test_its_metadata_is_whole(wheel: Path) -> None:
     metadata = email.message_from_bytes(archive.read(name))
     assert metadata['Name'] == 'jax_resnet' and metadata['License-Expression'] == 'Apache-2.0'
     assert metadata['Requires-Python'] == '>=3.11' and metadata['Summary'] and metadata.get_payload()
-    extras = {'cuda', 'cuda13', 'test', 'bench', 'gpu-program', 'report', 'slurm'}
+    extras = {'cuda', 'cuda13', 'test', 'bench', 'gpu-program', 'report', 'slurm', 'docs'}
     assert set(metadata.get_all('Provides-Extra')) == extras
     assert len(metadata.get_all('Project-URL')) >= 2
     assert not any('tensorflow' in line and 'datasets' not in line for line in metadata.get_all('Requires-Dist'))
