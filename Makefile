@@ -1,6 +1,6 @@
-# `make train` and `make test` make the environment first, in .venv. PYTHON names another interpreter, whose
-# environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests; EXTRAS,
-# what else of pyproject.toml an environment that is made gets.
+# `make train`, `make test` and `make docs` make the environment first, in .venv. PYTHON names another interpreter,
+# whose environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests;
+# EXTRAS, what else of pyproject.toml an environment that is made gets.
 PYTHON ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 TESTS ?=
@@ -25,7 +25,7 @@ lint: $(VENV)/made
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The documentation site, in site/; site/index.html is its first page. The variable turns off an advertisement.
+# The documentation site; its first page is site/index.html. The variable turns off a notice on Material's successor.
 docs: $(VENV)/made
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
