@@ -1,7 +1,8 @@
-"""A network's arrays as a few flat ones, so that a GPU updates all of them by a few kernels.
+"""Joins a network's arrays to a few flat arrays, so that a GPU updates all of them with a few kernels.
 
-All kernels of convolutions lie in one array, all scales in another, and so on by their kind (`models.kinds`); XLA
-makes a kernel or more for each array that is updated, and their launches would cost more than the bytes.
+One flat array has all convolutions' kernels, another has all scales, and so on, one for each kind (`models.kinds`). XLA
+makes at least one GPU kernel for each array that is updated. For many small arrays, the launches of these kernels would
+take longer than the memory traffic.
 """
 
 import math
@@ -17,77 +18,81 @@ from jax_resnet import models
 from jax_resnet.backend.base import Form
 from jax_resnet.models.kinds import kind
 
-Place = tuple[tuple[str, ...], tuple[int, ...]]
-"""A name, by its parts, and the array's shape."""
+Member = tuple[tuple[str, ...], tuple[int, ...]]
+"""An array in a flat one: the parts of its name, and its shape."""
 
-AT_ONCE = 20
-"""Arrays of a channel's numbers that are computed and put together in one kernel: XLA's fusions take about a hundred
-operands, and each of these needs up to four; of more arrays each would be a kernel again."""
+MOST_CONCATENATED = 20
+"""Maximum number of arrays that one operation concatenates.
+
+XLA fuses the operations that compute small arrays with their concatenation. A fusion has at most about a hundred
+operands, and each array needs up to four. With more arrays, XLA would make a GPU kernel for each array.
+"""
 
 
 class Flat(flax.struct.PyTreeNode):
-    """A tree of arrays, as one flat array for each kind.
+    """A tree of arrays, joined to one flat array for each kind.
 
     Attributes:
-        arrays: by their kind.
-        places: by kind, the arrays that it is made of, in their order.
-        features_first: whether a convolution's kernel lies as OHWI, as cuDNN takes it beside images in NHWC, not HWIO.
+        arrays: the flat arrays, by kind.
+        members: pairs of a kind and the members of its flat array, in order.
+        features_first: whether convolutions' kernels are in the order OHWI, which cuDNN needs for images in NHWC. If
+            not, they are in the order HWIO.
     """
 
     arrays: dict[str, jax.Array]
-    places: tuple[tuple[str, tuple[Place, ...]], ...] = flax.struct.field(pytree_node=False)
+    members: tuple[tuple[str, tuple[Member, ...]], ...] = flax.struct.field(pytree_node=False)
     features_first: bool = flax.struct.field(pytree_node=False)
 
     @classmethod
-    def of(cls, tree: Any, features_first: bool = True) -> 'Flat':
-        """Of nested dicts of arrays; equal shapes lie side by side, so that one kernel can cut them out."""
-        flat = flatten_dict(tree)
-        groups: dict[str, list[Place]] = {}
-        for name, array in sorted(flat.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
-            groups.setdefault(kind(name), []).append((name, array.shape))
+    def from_tree(cls, tree: Any, features_first: bool = True) -> 'Flat':
+        """Joins nested dicts of arrays. Arrays of equal shape are neighbours, so that one GPU kernel can slice them."""
+        by_name = flatten_dict(tree)
+        members: dict[str, list[Member]] = {}
+        for name, array in sorted(by_name.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
+            members.setdefault(kind(name), []).append((name, array.shape))
         if features_first:
-            flat = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in flat.items()}
-        arrays = {key: _concatenate([flat[name].ravel() for name, _ in places]) for key, places in groups.items()}
-        return cls(arrays, tuple((key, tuple(places)) for key, places in groups.items()), features_first)
+            by_name = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in by_name.items()}
+        arrays = {key: _concatenate([by_name[name].ravel() for name, _ in group]) for key, group in members.items()}
+        return cls(arrays, tuple((key, tuple(group)) for key, group in members.items()), features_first)
 
     def tree(self) -> dict[str, Any]:
-        """The nested dicts that this was made of."""
-        flat: dict[tuple[str, ...], jax.Array] = {}
-        for key, places in self.places:
-            at = 0
-            for name, shape in places:
-                part = jax.lax.slice(self.arrays[key], (at,), (at + math.prod(shape),))
-                at += math.prod(shape)
-                flat[name] = _features_last(part, shape) if self.features_first else part.reshape(shape)
-        return unflatten_dict(flat)
+        """Returns the nested dicts that were joined."""
+        by_name: dict[tuple[str, ...], jax.Array] = {}
+        for key, members in self.members:
+            offset = 0
+            for name, shape in members:
+                part = jax.lax.slice(self.arrays[key], (offset,), (offset + math.prod(shape),))
+                offset += math.prod(shape)
+                by_name[name] = _features_last(part, shape) if self.features_first else part.reshape(shape)
+        return unflatten_dict(by_name)
 
 
 class FlatForm(Form):
-    """The network's arrays flat, as `Flat.of` with `features_first`; and the network unstacked, or with its stacks."""
+    """Packs the network's arrays as `Flat`, with the class's `features_first`. The network is unstacked or stacked."""
 
     features_first = True
 
     def pack_state(self, state: Any) -> Any:
-        return jax.tree.map(self._enter, state, is_leaf=lambda x: isinstance(x, Mapping))
+        return jax.tree.map(self._pack_part, state, is_leaf=lambda x: isinstance(x, Mapping))
 
-    def _enter(self, tree: Any) -> Any:
+    def _pack_part(self, tree: Any) -> Any:
         if not isinstance(tree, Mapping):
             return tree
         return self.pack(tree if self.net.stacked else models.unstack(tree))
 
     def unpack_state(self, state: Any) -> Any:
-        return jax.tree.map(self._leave, state, is_leaf=lambda x: isinstance(x, Flat))
+        return jax.tree.map(self._unpack_part, state, is_leaf=lambda x: isinstance(x, Flat))
 
-    def _leave(self, held: Any) -> Any:
-        if not isinstance(held, Flat):
-            return held
-        return held.tree() if self.net.stacked else models.stack(held.tree())
+    def _unpack_part(self, packed: Any) -> Any:
+        if not isinstance(packed, Flat):
+            return packed
+        return packed.tree() if self.net.stacked else models.stack(packed.tree())
 
-    def unpack(self, held: Flat) -> dict[str, Any]:
-        return held.tree()
+    def unpack(self, packed: Flat) -> dict[str, Any]:
+        return packed.tree()
 
     def pack(self, tree: Any) -> Flat:
-        return Flat.of(tree, self.features_first)
+        return Flat.from_tree(tree, self.features_first)
 
 
 def _features_last(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -98,7 +103,7 @@ def _features_last(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _concatenate(arrays: list[jax.Array]) -> jax.Array:
-    if len(arrays) > AT_ONCE:
-        parts = [jnp.concatenate(arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)]
+    if len(arrays) > MOST_CONCATENATED:
+        parts = [jnp.concatenate(arrays[i : i + MOST_CONCATENATED]) for i in range(0, len(arrays), MOST_CONCATENATED)]
         arrays = jax.lax.optimization_barrier(parts)
     return jnp.concatenate(arrays)

@@ -1,8 +1,9 @@
-"""What an NVIDIA GPU needs: a program of few kernels, launched as one CUDA graph, and an option for exact results.
+"""How an NVIDIA GPU runs a network: with few GPU kernels, in one CUDA graph, and with an option for exact results.
 
-XLA recognises the plain gradients of convolutions. At CIFAR's sizes a kernel's launch takes as long as its work, so the
-units are written out, the arrays lie flat, BatchNorm has its own gradient, and the host launches no step by itself.
-`benchmarks/gpu_program.py` counts kernels and launches.
+For the small images of CIFAR, to launch a GPU kernel takes as long as to run it. So the units are written out, the
+network's arrays are joined to flat ones, BatchNorm has a hand-written gradient, and the host does not launch the steps
+one by one. `benchmarks/gpu_program.py` counts kernels and launches. Convolutions have JAX's own gradients, which XLA
+recognizes.
 """
 
 from functools import cache
@@ -19,36 +20,43 @@ from jax_resnet.backend.gpu_batch_norm import normalize
 
 PARTS = ('FUSION', 'CUBLAS', 'CUBLASLT', 'CUSTOM_CALL', 'CUDNN', 'CONVOLUTION', 'COLLECTIVES', 'WHILE', 'CONDITIONAL')
 GRAPH = {'xla_gpu_enable_command_buffer': ','.join(PARTS)}
-"""All that a step is made of may be in a CUDA graph: then the loop over steps is one, and the host launches nothing."""
+"""Allows all operations of a step in a CUDA graph. Then the whole loop over steps is one graph, launched once."""
 
 DETERMINISTIC = {'xla_gpu_deterministic_ops': True}
-"""The same operations in the same order, in each start: nothing is chosen by timing, or added as threads come."""
+"""Every start runs the same operations in the same order: XLA neither times algorithms nor uses atomic sums."""
 
 MOST_UNITS = 200
-"""Of a network that is written out; a deeper one would compile for many minutes, and keeps its stacks and loops."""
+"""Maximum number of units of a network that is written out. Deeper networks would compile for many minutes.
+
+They stay stacked, and run in loops.
+"""
 
 
 def backend(deterministic: bool = False, fused_kernels: bool = False) -> Backend:
-    """How a GPU runs a network; a deterministic one gives the same bits again."""
-    refused = why_no_graph()
+    """Returns how a GPU runs a network.
+
+    Args:
+        deterministic: whether every start must give the same bits.
+        fused_kernels: whether to train with the kernels of `fused`.
+    """
+    no_graph = why_no_graph()
     exact = DETERMINISTIC if deterministic else {}
-    remark = f'without CUDA graphs, so slower: {refused}' if refused else 'with CUDA graphs'
     return Backend(
         form=fused_form if fused_kernels else form,
-        compiler_options=exact | ({} if refused else GRAPH),
+        compiler_options=exact if no_graph else exact | GRAPH,
         one_call_options=exact,
-        remark=remark,
+        remark=f'without CUDA graphs, so slower: {no_graph}' if no_graph else 'with CUDA graphs',
     )
 
 
 def form(net: models.ResNet) -> FlatForm:
-    """How GPUs run a network that a state is of, stacked."""
+    """Returns the form in which a GPU runs the stacked network of a training state."""
     norm = net.norm._replace(normalize=normalize) if isinstance(net.norm, models.BatchNorms) else net.norm
     return FlatForm(net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS, norm=norm))
 
 
 class FusedForm(FlatForm):
-    """Another form, never timed: one kernel a layer and direction."""
+    """A form with one kernel for each layer and direction. It was never timed on a GPU."""
 
     features_first = False
 
@@ -59,17 +67,17 @@ class FusedForm(FlatForm):
 
 
 def fused_form(net: models.ResNet) -> FusedForm:
-    """How a GPU runs a network by fused kernels. Raises ValueError for networks that they are not for."""
+    """Returns the form with fused kernels. Raises ValueError if they do not support the network."""
     return FusedForm(Fused(net.clone(stacked=False)))
 
 
 @cache
 def why_no_graph() -> str:
-    """Why the installed jaxlib, or the driver, does not take GRAPH, in a line; empty where it does."""
+    """Returns why the installed jaxlib or the driver does not support GRAPH, in one line; '' if both do."""
 
     def step(x: jax.Array) -> jax.Array:
-        kernel, numbers = jnp.ones((3, 3, 8, 8)), ('NHWC', 'HWIO', 'NHWC')
-        return 1 + jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=numbers)
+        kernel, dimensions = jnp.ones((3, 3, 8, 8)), ('NHWC', 'HWIO', 'NHWC')
+        return 1 + jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=dimensions)
 
     def program(x: jax.Array) -> jax.Array:
         return jax.lax.while_loop(lambda x: x.sum() < 1, step, x)
@@ -77,6 +85,6 @@ def why_no_graph() -> str:
     try:
         options: Any = dict(GRAPH)
         jax.block_until_ready(jax.jit(program, compiler_options=options)(jnp.zeros((1, 8, 8, 8))))
-    except Exception as e:  # jaxlib names no class of its own for an unknown option
+    except Exception as e:  # jaxlib has no error class for an unknown option
         return ' '.join(str(e).split())[:200]
     return ''

@@ -1,8 +1,8 @@
-"""BatchNorm in few kernels: both sums of a pass in one reduction, forward and backward, with its own gradient.
+"""BatchNorm with few GPU kernels and a hand-written gradient. Each pass computes its two sums in one reduction.
 
-XLA makes kernels of each reduction, and does not merge those of x and x squared. Here they are the two operands of one.
-What lies between the sums and the images is a few numbers a channel, computed where it is used; only the reciprocal
-of the standard deviation, which costs more than the others, is kept.
+XLA makes separate kernels for each reduction, and does not merge the sums of x and of x squared. Here they are the two
+operands of one reduction. The other values per channel are computed again where they are used. Only the reciprocal of
+the standard deviation is kept, because it costs more than the others.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from jax_resnet.models.batch_norm import to_float32
 def normalize(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """As `models.batch_norm.normalize`; the mean and variance are for the running statistics, and have no gradient."""
+    """Computes what `models.batch_norm.normalize` computes. The returned mean and variance have no gradient."""
     return _forward(x, scale, bias, epsilon)[0]
 
 
@@ -29,36 +29,36 @@ def _forward(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) ->
     unclipped = square - jnp.square(mean)
     var = jnp.maximum(unclipped, 0)
     rsqrt = lax.optimization_barrier(lax.rsqrt(var + epsilon))
-    y = (wide - _spread(mean, x)) * _spread(rsqrt * scale, x) + _spread(jnp.broadcast_to(bias, mean.shape), x)
+    y = (wide - _broadcast(mean, x)) * _broadcast(rsqrt * scale, x) + _broadcast(jnp.broadcast_to(bias, mean.shape), x)
     return (y.astype(x.dtype), mean, var), (x, scale, mean, unclipped, rsqrt)
 
 
 def _backward(epsilon: float, saved: tuple, cotangents: tuple) -> tuple:
     x, scale, mean, unclipped, rsqrt = saved
     wide, cotangent, count = to_float32(x), to_float32(cotangents[0]), _count(x)
-    d_bias, with_x = two_sums(cotangent, cotangent * wide, range(1, x.ndim - 1))
-    d_scale = rsqrt * (with_x - mean * d_bias)
-    by_var = jnp.where(unclipped > 0, rsqrt * d_scale / count, 0)
-    by_mean = d_bias / count
-    centred = cotangent - _spread(by_mean, x) - (wide - _spread(mean, x)) * _spread(by_var, x)
-    d_x = centred * _spread(rsqrt * scale, x)
+    d_bias, cotangent_x_sum = two_sums(cotangent, cotangent * wide, range(1, x.ndim - 1))
+    d_scale = rsqrt * (cotangent_x_sum - mean * d_bias)
+    var_term = jnp.where(unclipped > 0, rsqrt * d_scale / count, 0)
+    mean_term = d_bias / count
+    centred = cotangent - _broadcast(mean_term, x) - (wide - _broadcast(mean, x)) * _broadcast(var_term, x)
+    d_x = centred * _broadcast(rsqrt * scale, x)
     return d_x.astype(x.dtype), d_scale.sum(0), d_bias.sum(0)
 
 
 normalize.defvjp(_forward, _backward)
 
 
-def two_sums(a: jax.Array, b: jax.Array, over: Sequence[int]) -> tuple[jax.Array, jax.Array]:
-    """Of both over the same axes, by one reduction."""
+def two_sums(a: jax.Array, b: jax.Array, axes: Sequence[int]) -> tuple[jax.Array, jax.Array]:
+    """Sums two arrays of the same shape and dtype over the same axes, in one reduction."""
     zero = jnp.zeros((), a.dtype)
-    return lax.reduce((a, b), (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), over)
+    return lax.reduce((a, b), (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), axes)
 
 
 def _count(x: jax.Array) -> int:
-    """Numbers that a statistic is of."""
+    """Returns how many numbers of x [groups, ..., channels] belong to one group and channel."""
     return x.size // (x.shape[0] * x.shape[-1])
 
 
-def _spread(of_channels: jax.Array, x: jax.Array) -> jax.Array:
-    """[groups, channels] beside x, [groups, ..., channels]."""
-    return jnp.expand_dims(of_channels, range(1, x.ndim - 1))
+def _broadcast(statistic: jax.Array, x: jax.Array) -> jax.Array:
+    """Adds axes to a statistic [groups, channels], so that it broadcasts to x [groups, ..., channels]."""
+    return jnp.expand_dims(statistic, range(1, x.ndim - 1))

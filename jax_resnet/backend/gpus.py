@@ -1,11 +1,11 @@
-"""The GPUs of this machine, found without JAX, which would take them."""
+"""Lists this machine's GPUs without JAX. JAX would reserve their memory."""
 
 import os
 import subprocess
 
 
 def find_gpus() -> list[str]:
-    """The GPUs that programs may use: those of CUDA_VISIBLE_DEVICES, else all that `nvidia-smi` lists."""
+    """Returns the GPUs that programs may use: those in CUDA_VISIBLE_DEVICES, or all that `nvidia-smi` lists."""
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     if visible is not None:
         return [name for name in visible.split(',') if name]

@@ -73,7 +73,7 @@ def test_unsupported_configs_raise(changes: dict, message: str, monkeypatch: pyt
     monkeypatch.setattr('jax_resnet.backend.for_platform', lambda platform, *options: gpu.backend(*options[:2]))
     config = small_config(**{'gpu.fused_kernels': True, **changes})
     with pytest.raises(ConfigError, match=f'config.gpu.fused_kernels=True: {message}'):
-        Experiment.of(config)
+        Experiment.from_config(config)
 
 
 def test_evaluation_is_that_of_the_plain_network() -> None:

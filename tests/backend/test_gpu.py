@@ -1,4 +1,4 @@
-"""What a GPU is asked for; no GPU is needed, as XLA knows its options everywhere, and its form of a network runs."""
+"""The compiler options and the form of a network for a GPU. No GPU is needed: both also work on a CPU."""
 
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from tests.conftest import small_config
 
 
 @pytest.fixture(autouse=True)
-def asked_anew() -> None:
+def clear_cache() -> None:
     gpu.why_no_graph.cache_clear()
 
 
 @pytest.mark.parametrize('platform', ['gpu', 'cuda'])
-def test_one_graph_and_deterministic_operations_where_the_config_asks_for_them(platform: str) -> None:
-    plain, asked = backend.for_platform(platform), backend.for_platform(platform, deterministic=True)
+def test_compiler_options(platform: str) -> None:
+    plain, deterministic = backend.for_platform(platform), backend.for_platform(platform, deterministic=True)
     assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
-    assert asked.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC and asked.one_call_options == gpu.DETERMINISTIC
+    assert deterministic.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC
+    assert deterministic.one_call_options == gpu.DETERMINISTIC
     assert plain.remark == 'with CUDA graphs'
 
 
@@ -31,15 +32,16 @@ def test_xla_knows_the_options() -> None:
     assert jax.jit(lambda x: x + 1, compiler_options=gpu.DETERMINISTIC | gpu.GRAPH)(1) == 2
 
 
-def test_without_the_graph_all_works_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
-    asked = backend.for_platform('gpu')
-    assert not asked.compiler_options
-    assert asked.remark.startswith('without CUDA graphs, so slower: ') and 'xla_no_such_option' in asked.remark
+    without_graph = backend.for_platform('gpu')
+    assert not without_graph.compiler_options
+    assert without_graph.remark.startswith('without CUDA graphs, so slower: ')
+    assert 'xla_no_such_option' in without_graph.remark
 
 
 @pytest.mark.parametrize('value', [False, True])
-def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value})
     experiment = Experiment.from_config(config)
     monkeypatch.setattr(
@@ -56,7 +58,7 @@ def test_the_field_reaches_the_backend(value: bool, monkeypatch: pytest.MonkeyPa
 def test_a_run_continues_from_a_cpu_to_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The form alone is a GPU's here: the checkpoint is the same, and the result, but for rounding."""
+    """Runs a GPU's form on a CPU. The checkpoint has the same layout, and the results agree within rounding."""
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')

@@ -1,4 +1,4 @@
-"""A network as training runs it, on a CPU and on a GPU, is the network."""
+"""The forms in which a CPU and a GPU run networks compute what the plain networks compute."""
 
 from functools import partial
 
@@ -18,8 +18,8 @@ NETWORKS = {
 
 
 def form(platform: str, net: models.ResNet) -> Form:
-    made = {'cpu': cpu, 'gpu': gpu}[platform].backend()
-    return made.form(net.clone(**made.network))
+    backend = {'cpu': cpu, 'gpu': gpu}[platform].backend()
+    return backend.form(net.clone(**backend.network))
 
 
 @pytest.mark.parametrize(
@@ -27,19 +27,19 @@ def form(platform: str, net: models.ResNet) -> Form:
     [(name, platform) for name in NETWORKS for platform in ('cpu', 'gpu') if platform == 'gpu' or name == 'original'],
 )
 def test_outputs_statistics_and_gradients(name: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage's stack is written out, the third's runs in a loop
+    monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage is written out, and the third runs in a loop
     check(NETWORKS[name], form(platform, NETWORKS[name]))
 
 
-def test_a_network_too_deep_to_be_written_out_keeps_its_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_is_too_deep_stays_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'MOST_UNITS', 5)
-    net = form('gpu', NETWORKS['original'])
-    assert net.net.stacked and not form('gpu', NETWORKS['gated']).net.stacked
-    check(NETWORKS['original'], net)
+    deep = form('gpu', NETWORKS['original'])
+    assert deep.net.stacked and not form('gpu', NETWORKS['gated']).net.stacked
+    check(NETWORKS['original'], deep)
 
 
 def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8) -> None:
-    """Logits, statistics and gradients in float64, within 1e-9."""
+    """Checks that logits, statistics and gradients in float64 agree to 1e-9."""
     images = np.random.default_rng(0).normal(size=(batch, size, size, 3))
     with jax.enable_x64(True):
         variables = jax.tree.map(
@@ -47,22 +47,22 @@ def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8
             jax.jit(plain.init, compiler_options=cpu.ONE_CALL_OPTIONS)(jax.random.key(0), images),
         )
 
-        def of(net: Form, saved: dict) -> tuple:
+        def outputs(form: Form, saved: dict) -> tuple:
             def loss(params: dict, batch_stats: dict) -> tuple:
                 full = {'batch_stats': batch_stats, 'params': params}
-                logits, updates = net.net.apply(full, images, train=True, mutable=['batch_stats'])
+                logits, updates = form.net.apply(full, images, train=True, mutable=['batch_stats'])
                 return (logits**2).sum(), (logits, updates['batch_stats'])
 
             def run(saved: dict) -> tuple:
                 gradient, (logits, batch_stats) = jax.grad(loss, has_aux=True)(
-                    *(net.variables(saved)[name] for name in ('params', 'batch_stats'))
+                    *(form.variables(saved)[name] for name in ('params', 'batch_stats'))
                 )
-                return logits, *(net.unpack_state(net.pack(tree)) for tree in (gradient, batch_stats))
+                return logits, *(form.unpack_state(form.pack(tree)) for tree in (gradient, batch_stats))
 
             return jax.jit(run, compiler_options=cpu.ONE_CALL_OPTIONS)(saved)
 
-        logits, *expected = of(Form(plain), variables)
-        same_logits, *stacked = of(of_platform, models.stack(variables))
+        logits, *expected = outputs(Form(plain), variables)
+        same_logits, *stacked = outputs(of_platform, models.stack(variables))
         unstacked, expected = jax.device_get(([models.unstack(tree) for tree in stacked], expected))
     np.testing.assert_allclose(same_logits, logits, rtol=1e-9)
     largest = max(abs(x).max() for x in jax.tree.leaves(expected))

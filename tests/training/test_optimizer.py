@@ -50,7 +50,7 @@ def test_decay_on_all_but_batch_norm() -> None:
 def test_packed_arrays_decay_like_the_unpacked_ones(decay: str, shortcut: str) -> None:
     net = models.cifar_resnet(8, shortcut=shortcut)
     params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))['params']
-    flat = jax.eval_shape(Flat.of, params)
+    flat = jax.eval_shape(Flat.from_tree, params)
     for masks in (lambda tree: optimizer.decay_mask(decay, tree), optimizer.head_mask):
         sizes = [
             sum(x.size for x, selected in zip(*map(jax.tree.leaves, (tree, masks(tree))), strict=True) if selected)
