@@ -1,6 +1,7 @@
-# `make train`, `make test` and `make docs` make the environment first, in .venv. PYTHON names another interpreter,
-# whose environment is beside it: `make train PYTHON=python3.13` uses .venv-python3.13. TESTS names some of the tests;
-# EXTRAS, what else of pyproject.toml an environment that is made gets.
+# `make train`, `make test` and `make docs` first make the environment, in .venv. Variables:
+#   PYTHON  another interpreter, with its own environment: `make train PYTHON=python3.13` uses .venv-python3.13
+#   TESTS   the tests to run, instead of all
+#   EXTRAS  the extras of pyproject.toml that a new environment gets
 PYTHON ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 TESTS ?=
@@ -15,7 +16,8 @@ train: $(VENV)/made
 test: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-# The slow tests; then kills a run 64 times at random moments, and compares it with one that was never killed: half an hour.
+# Runs the slow tests. Then kills a run 64 times at random moments, and compares it with a run that was never killed.
+# Takes half an hour.
 soak: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 -m slow
 	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/faults/test_kills.py
@@ -25,7 +27,8 @@ lint: $(VENV)/made
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The documentation site; its first page is site/index.html. The variable turns off a notice on Material's successor.
+# Builds the documentation site. Its first page is site/index.html. The variable turns off a notice about Material's
+# successor.
 docs: $(VENV)/made
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
