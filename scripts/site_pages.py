@@ -24,7 +24,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'jax_resnet'
-LINK = re.compile(r'(?<=\]\()[^()\s#]+')
+LINK = re.compile(r'(?<=\]\()(?!\w+:)[^()\s#]+')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

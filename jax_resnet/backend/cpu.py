@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax_resnet.backend import cpu_convolution
 from jax_resnet.backend.base import Backend, Form
 
-YNNPACK, ONE_DNN = 'xla_cpu_experimental_ynn_fusion_type', 'xla_cpu_experimental_onednn_custom_call'
+YNNPACK = 'xla_cpu_experimental_ynn_fusion_type'
+ONE_DNN = 'xla_cpu_experimental_onednn_custom_call'
 COMPILER_OPTIONS: dict[str, str | bool] = {
     # YNNPACK is fast for reductions (BatchNorm's statistics), and slow for convolutions.
     YNNPACK: 'LIBRARY_FUSION_TYPE_REDUCE',
