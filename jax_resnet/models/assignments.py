@@ -59,7 +59,7 @@ def scaled_resnet(
             raise ValueError(f'{field} must be at least 1; got {size}')
     for field, rate in {'drop_block': drop_block, 'dropout': dropout}.items():
         if not 0 <= rate < 1:
-            raise ValueError(f'{field} must be from 0 and below 1; got {rate}')
+            raise ValueError(f'{field} must be at least 0 and below 1; got {rate}')
     net = ResNet(
         stage_sizes=tuple(stage_sizes),
         widths=tuple(width * 2**i for i in range(n)),

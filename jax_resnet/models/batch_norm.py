@@ -22,9 +22,9 @@ def normalize(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Normalizes as BatchNorm does in training, in plain JAX operations; see `Normalize`."""
-    wide, over = to_float32(x), tuple(range(1, x.ndim - 1))
-    mean = wide.mean(over, keepdims=True)
-    var = jnp.maximum(jnp.square(wide).mean(over, keepdims=True) - jnp.square(mean), 0)
+    wide, axes = to_float32(x), tuple(range(1, x.ndim - 1))
+    mean = wide.mean(axes, keepdims=True)
+    var = jnp.maximum(jnp.square(wide).mean(axes, keepdims=True) - jnp.square(mean), 0)
     y = _scaled(wide, mean, var, scale, bias, epsilon)
     return y, mean.reshape(len(x), -1), var.reshape(len(x), -1)
 
@@ -116,7 +116,6 @@ def count_groups(batch_size: int, group_size: int) -> int:
         return 1
     if batch_size % group_size:
         raise ValueError(
-            f'BatchNorm groups of {group_size} (group_size) do not divide the batch of {batch_size}: '
-            'give a divisor of the batch, or 0 for one group'
+            f'BatchNorm groups of {group_size} examples must divide the batch of {batch_size}; with 0 it is one group'
         )
     return batch_size // group_size

@@ -56,5 +56,5 @@ def _count(eqn: Any) -> int:
     if eqn.primitive.name == 'dot_general':
         (contracted, _), _ = eqn.params['dimension_numbers']
         return prod(eqn.outvars[0].aval.shape) * prod(eqn.invars[0].aval.shape[i] for i in contracted)
-    turns = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
-    return turns * sum(_count(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)
+    iterations = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
+    return iterations * sum(_count(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)

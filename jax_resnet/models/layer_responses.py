@@ -56,8 +56,8 @@ def measure(
     """
     batches = list(batches)
     layers = _find(model, variables, batches[0][0])
-    of_batch = jit(partial(_measure, model, layers, loss))
-    found = np.stack([of_batch(variables, *batch) for batch in batches]).astype(np.float64)
+    measure_batch = jit(partial(_measure, model, layers, loss))
+    found = np.stack([measure_batch(variables, *batch) for batch in batches]).astype(np.float64)
     means, variances, norms = found.transpose(1, 0, 2)  # each [batches, layers]
     return LayerResponses(list(layers), np.sqrt(variances.mean(0) + means.var(0)), norms.mean(0))
 
@@ -85,7 +85,7 @@ def _measure(
 ) -> jax.Array:
     """float32 [3, layers]: mean and variance of each response, and norm of the loss's gradient with respect to it."""
 
-    def of_shifts(shifts: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def shifted_loss(shifts: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         responses = {}
 
         def shift(path: str, module: nn.Module, x: Any, y: Any) -> Any:
@@ -97,24 +97,24 @@ def _measure(
         return loss(_apply(model, variables, inputs, shift), labels), responses
 
     zeros = {layer.response_of: jnp.zeros(layer.shape) for layer in layers.values()}
-    gradients, responses = jax.grad(of_shifts, has_aux=True)(zeros)
-    of = [layer.response_of for layer in layers.values()]
+    gradients, responses = jax.grad(shifted_loss, has_aux=True)(zeros)
+    names = [layer.response_of for layer in layers.values()]
     return jnp.array(
         [
-            [responses[name].mean() for name in of],
-            [responses[name].var() for name in of],
-            [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in of],
+            [responses[name].mean() for name in names],
+            [responses[name].var() for name in names],
+            [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in names],
         ]
     )
 
 
-def _apply(model: nn.Module, variables: Any, inputs: Any, see: Callable[[str, nn.Module, Any, Any], Any]) -> Any:
-    """Computes logits. `see` gets each convolution and BatchNorm with its input and output, and returns its output."""
+def _apply(model: nn.Module, variables: Any, inputs: Any, visit: Callable[[str, nn.Module, Any, Any], Any]) -> Any:
+    """Computes logits. `visit` gets each convolution and BatchNorm, its input and output, and returns its output."""
 
     def intercept(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
         y = call(*args, **kwargs)
         if isinstance(context.module, nn.Conv | BatchNorm) and context.method_name == '__call__':
-            y = see('/'.join(context.module.path), context.module, args[0], y)
+            y = visit('/'.join(context.module.path), context.module, args[0], y)
         return y
 
     with nn.intercept_methods(intercept):

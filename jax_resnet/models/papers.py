@@ -145,7 +145,7 @@ def imagenet_resnet(
         raise ValueError(f'depth must be one of {", ".join(map(str, IMAGENET_STAGES))}; got {depth}')
     unit, stage_sizes = IMAGENET_STAGES[depth]
     if v1_5 and unit != 'bottleneck':
-        raise ValueError(f'v1_5 is of bottlenecks, which begin at depth 50; got depth {depth}')
+        raise ValueError(f'v1_5 needs bottlenecks, which begin at depth 50; got depth {depth}')
     factor = 4 if unit == 'bottleneck' else 1
     return ResNet(
         stage_sizes=stage_sizes,
@@ -190,4 +190,4 @@ def imagenet_plain(
 
 def _check_plain(shortcut: str, residual: str) -> None:
     if shortcut != 'none':
-        raise ValueError(f"shortcut must be 'none' in a plain network; got {shortcut!r}, which {residual} takes")
+        raise ValueError(f"shortcut must be 'none' in a plain network; got {shortcut!r}, which needs {residual}")

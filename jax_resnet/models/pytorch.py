@@ -38,10 +38,10 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
     tensors = {}
     for name, array in flatten_dict(variables, sep='/').items():
         place, _, leaf = name.partition('/')[2].rpartition('/')
-        theirs = _named(place, style)
-        if '/' in theirs or leaf not in _LEAVES:
+        module = _pytorch_module(place, style)
+        if '/' in module or leaf not in _LEAVES:
             raise ValueError(f'{name}: has no counterpart in PyTorch networks of style {style}')
-        tensors[f'{theirs}.{_LEAVES[leaf]}'] = _to_layout(np.asarray(array), leaf)
+        tensors[f'{module}.{_LEAVES[leaf]}'] = _to_layout(np.asarray(array), leaf)
     return tensors
 
 
@@ -104,12 +104,12 @@ def _check_channels(variables: Mapping[str, np.ndarray], style: str) -> None:
             if taken != given:
                 raise ValueError(
                     f'{_tensor(name.partition("/")[2], style)}: takes {taken} channels, where the convolution before '
-                    f'gives {given}; grouped convolutions (ResNeXt) are not known'
+                    f'gives {given}; grouped convolutions (ResNeXt) are not supported'
                 )
     if 'params/head/kernel' in variables:
         taken, given = variables['params/head/kernel'].shape[0], variables[kernels[max(kernels)]].shape[-1]
         if taken != given:
-            head = _named('head', style)
+            head = _pytorch_module('head', style)
             raise ValueError(
                 f'{head}.weight: takes {taken} channels, where the last unit has {given}: units are missing'
             )
@@ -120,14 +120,14 @@ def _needed(places: set[str], headless: bool) -> Iterator[str]:
     yield from _layer('stem/')
     units = {_order(place) for place in places if _UNIT.match(place)}
     projected = {(int(m[1]), int(m[2])) for place in places if (m := _SHORTCUT.match(place))}
-    everywhere = any(unit > 1 for _, unit in projected)
+    projects_everywhere = any(unit > 1 for _, unit in projected)
     for stage in range(1, 1 + max((stage for stage, *_ in units), default=1)):
-        here = [(unit, layer) for s, unit, layer in units if s == stage] or [(1, 1)]
-        layers = max(layer for _, layer in here)
-        for unit in range(1, 1 + max(unit for unit, _ in here)):
+        in_stage = [(unit, layer) for s, unit, layer in units if s == stage] or [(1, 1)]
+        layers = max(layer for _, layer in in_stage)
+        for unit in range(1, 1 + max(unit for unit, _ in in_stage)):
             for layer in range(1, 1 + layers):
                 yield from _layer(f'stage{stage}/unit{unit}/', str(layer))
-            if everywhere or (stage, unit) in projected or (projected and stage > 1 and unit == 1):
+            if projects_everywhere or (stage, unit) in projected or (projected and stage > 1 and unit == 1):
                 yield from _layer(f'stage{stage}/unit{unit}/shortcut/')
     if not headless or any(place.startswith('head/') for place in places):
         yield from ('head/kernel', 'head/bias')
@@ -147,11 +147,11 @@ def _order(name: str) -> tuple[int, int, int]:
 
 def _tensor(place: str, style: str) -> str:
     """PyTorch's name of a tensor."""
-    where, _, leaf = place.rpartition('/')
-    return f'{_named(where, style)}.{_LEAVES[leaf]}'
+    module, _, leaf = place.rpartition('/')
+    return f'{_pytorch_module(module, style)}.{_LEAVES[leaf]}'
 
 
-def _named(place: str, style: str) -> str:
+def _pytorch_module(place: str, style: str) -> str:
     """PyTorch's name of a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'. Modules unknown there keep a slash."""
     place = re.sub(r'^stem/conv$', 'conv1', place)
     place = re.sub(r'^stem/norm$', 'bn1', place)

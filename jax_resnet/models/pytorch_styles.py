@@ -46,13 +46,13 @@ STYLES = {
 """By name: 'cifar' is akamaster/pytorch_resnet_cifar10; 'torchvision' has "v1.5" bottlenecks."""
 
 OTHERS = {
-    r'\.(se|eca|attn|gc)\.': 'squeeze-and-excitation, or of other attention',
-    r'^conv1\.\d': 'a stem of several convolutions (ResNet-C, -D, -S, -T)',
-    r'\bdownsample\.[2-9]\b': 'a shortcut that pools (ResNet-D)',
-    r'\.aa\.': 'blur pooling',
-    r'^(stem|stages)\.': "timm's resnetv2, or of another of its families",
+    r'\.(se|eca|attn|gc)\.': 'with squeeze-and-excitation or another attention',
+    r'^conv1\.\d': 'with several convolutions in its stem (ResNet-C, -D, -S, -T)',
+    r'\bdownsample\.[2-9]\b': 'with pooling in its shortcuts (ResNet-D)',
+    r'\.aa\.': 'with blur pooling',
+    r'^(stem|stages)\.': "of timm's resnetv2 or of another family there",
 }
-"""Maps a pattern in the name of an unknown tensor to the kind of network that has such tensors."""
+"""Maps a pattern in the name of an unknown tensor to the kind of network that has it, to follow 'a network'."""
 
 EPSILON = 1e-5
 """Default epsilon of PyTorch's BatchNorm."""
@@ -69,28 +69,30 @@ def check_style(net: ResNet, style: str) -> None:
     widths = tuple(width * (4 if bottlenecks else 1) for width in known.widths)
     if net.stem != known.stem or net.widths != widths or net.end != End() or any(w != 1 for w in net.shortcut_windows):
         name = 'cifar_resnet' if style == 'cifar' else 'imagenet_resnet'
-        raise ValueError(f'is no network of style {style}: such are {name}s')
+        raise ValueError(f'is not a network of style {style}: must be made by models.{name}')
     if len(set(net.layers)) > 1 or net.layers[0] not in [LAYERS[unit] for unit in known.units]:
         raise ValueError(
-            f'is no network of style {style}: its units are {unit_name(net.layers[0])}; there they are '
+            f'is not a network of style {style}: its units are {unit_name(net.layers[0])}; must be '
             f'{" or ".join(known.units.values())}'
         )
     if net.order != 'original':
-        raise ValueError(f'is no network of style {style}: its order is {net.order}; there it is original')
+        raise ValueError(f'is not a network of style {style}: its order is {net.order}; must be original')
     if net.shortcut not in known.shortcuts:
         fitting = ' or '.join(known.shortcuts)
-        raise ValueError(f'is no network of style {style}: its shortcut is {net.shortcut}; there it is {fitting}')
+        raise ValueError(f'is not a network of style {style}: its shortcut is {net.shortcut}; must be {fitting}')
     epsilon = getattr(net.norm, 'epsilon', EPSILON)
     if epsilon != EPSILON:
         raise ValueError(
-            f'is no network of style {style}: its batch_norm.epsilon is {epsilon:g}; there it is {EPSILON:g}'
+            f'is not a network of style {style}: its batch_norm.epsilon is {epsilon:g}; must be {EPSILON:g}'
         )
 
 
 def unknown(tensor: str) -> str:
     """The error message for an unknown tensor. It says which kind of network has such tensors, if that is known."""
-    found = next((f': it is of {words}' for pattern, words in OTHERS.items() if re.search(pattern, tensor)), '')
-    return f'{tensor}: no such tensor in the ResNets known, {", ".join(STYLES)}{found}'
+    found = next(
+        (f'; it belongs to a network {words}' for pattern, words in OTHERS.items() if re.search(pattern, tensor)), ''
+    )
+    return f'{tensor}: is not a tensor of the known ResNets, {" and ".join(STYLES)}{found}'
 
 
 def unit_name(layers: tuple[Layer, ...]) -> str:

@@ -43,7 +43,7 @@ for both, as in the Lab. 'lecun': LeCun's, truncated, for both, as in Flax's exa
 MOST_LAYERS = 10_000
 """Maximum number of layers. Without it, a typing error in the depth could make a run wait for ever."""
 
-WHY_MOST = "as time and memory grow with each (the papers' deepest has 1,202)"
+WHY_MOST = "since time and memory grow with each layer (the papers' deepest network has 1,202)"
 
 
 class MakesUnit(Protocol):
@@ -205,7 +205,7 @@ def _check(net: ResNet) -> None:
         where = ORDERS[net.order].after_last_norm
         if where:
             raise ValueError(
-                f'zero_last_scale cannot be with order={net.order!r}, where the BatchNorm {where}, {never}'
+                f'zero_last_scale cannot be used with order={net.order!r}, where the last BatchNorm {where}, {never}'
             )
         if net.shortcut not in PROJECTIONS:
             raise ValueError(

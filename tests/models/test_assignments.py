@@ -22,7 +22,7 @@ def test_what_is_beyond_the_limit_names_the_count() -> None:
         ({'windows': (3, 4)}, r'windows must be 2 odd sizes, one for each stage; got \(3, 4\)'),
         ({'shortcut_windows': (3,)}, r'shortcut_windows must be 2 odd sizes, one for each stage; got \(3,\)'),
         ({'width': 0}, 'width must be at least 1; got 0'),
-        ({'dropout': 1.0}, 'dropout must be from 0 and below 1; got 1.0'),
+        ({'dropout': 1.0}, 'dropout must be at least 0 and below 1; got 1.0'),
     ],
 )
 def test_what_cannot_be_says_what_can(options: dict, message: str) -> None:

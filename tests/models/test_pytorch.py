@@ -62,9 +62,9 @@ def test_converted_networks_have_pytorchs_logits(name: str, net: models.ResNet, 
 
 
 def test_what_has_no_counterpart_is_named() -> None:
-    with pytest.raises(ValueError, match='layer1.0.se.weight: no such tensor'):
+    with pytest.raises(ValueError, match='layer1.0.se.weight: is not a tensor'):
         models.from_pytorch({'layer1.0.se.weight': np.zeros(3)})
-    with pytest.raises(ValueError, match='conv1.scale: no such tensor'):
+    with pytest.raises(ValueError, match='conv1.scale: is not a tensor'):
         models.from_pytorch({'conv1.scale': np.zeros(3)})
     with pytest.raises(ValueError, match='params/end/norm/scale: has no counterpart'):
         models.to_pytorch({'params': {'end': {'norm': {'scale': np.zeros(3)}}}})
@@ -112,15 +112,15 @@ def test_parts_that_are_missing_are_named(lacks: str, message: str) -> None:
 @pytest.mark.parametrize(
     ('extra', 'message'),
     [
-        ('layer0.0.conv1.weight', 'layer0.0.conv1.weight: no such tensor'),
-        ('layer1.0.conv0.weight', 'layer1.0.conv0.weight: no such tensor'),
+        ('layer0.0.conv1.weight', 'layer0.0.conv1.weight: is not a tensor'),
+        ('layer1.0.conv0.weight', 'layer1.0.conv0.weight: is not a tensor'),
         ('layer1.0.conv9.weight', 'layer1.0.conv3.weight: missing'),
         ('layer99999999999.0.conv1.weight', 'layer4.0.conv1.weight: missing'),
         ('layer1.99999999999.conv1.weight', 'layer1.1.conv1.weight: missing'),
         ('layer1.7.shortcut.0.weight', 'layer1.0.shortcut.0.weight: missing'),
         ('layer3.1.shortcut.0.weight', 'layer1.0.shortcut.0.weight: missing'),
         ('layer9.0.shortcut.0.weight', 'layer2.0.shortcut.0.weight: missing'),
-        ('layer1.0.conv1.bias', 'layer1.0.conv1.bias: no such tensor'),
+        ('layer1.0.conv1.bias', 'layer1.0.conv1.bias: is not a tensor'),
     ],
 )
 def test_parts_that_are_too_many_are_named(extra: str, message: str) -> None:
@@ -152,15 +152,15 @@ def test_what_a_pytorch_network_can_be(net: models.ResNet, style: str) -> None:
 @pytest.mark.parametrize(
     ('net', 'style', 'message'),
     [
-        (models.cifar_resnet(20), 'cifar', 'its shortcut is A; there it is A_centred or B'),
-        (models.cifar_plain(20), 'cifar', 'its shortcut is none; there it is A_centred or B'),
+        (models.cifar_resnet(20), 'cifar', 'its shortcut is A; must be A_centred or B'),
+        (models.cifar_plain(20), 'cifar', 'its shortcut is none; must be A_centred or B'),
         (models.cifar_resnet(20, order='bn_after_addition', shortcut='B'), 'cifar', 'its order is bn_after_addition'),
-        (models.cifar_resnet(29, unit='bottleneck'), 'cifar', 'its units are bottleneck; there they are basic'),
-        (models.cifar_resnet(29, unit='three_layer'), 'cifar', 'its units are three_layer; there they are basic'),
-        (models.cifar_resnet(8, unit='one_layer'), 'cifar', 'its units are one_layer; there they are basic'),
-        (models.imagenet_resnet(18), 'cifar', 'such are cifar_resnets'),
-        (models.imagenet_resnet(18), 'torchvision', 'its shortcut is A; there it is B'),
-        (models.imagenet_resnet(50), 'torchvision', 'its units are bottleneck; there they are bottleneck_v1.5 (config.model.v1_5=T'),
+        (models.cifar_resnet(29, unit='bottleneck'), 'cifar', 'its units are bottleneck; must be basic'),
+        (models.cifar_resnet(29, unit='three_layer'), 'cifar', 'its units are three_layer; must be basic'),
+        (models.cifar_resnet(8, unit='one_layer'), 'cifar', 'its units are one_layer; must be basic'),
+        (models.imagenet_resnet(18), 'cifar', 'must be made by models.cifar_resnet'),
+        (models.imagenet_resnet(18), 'torchvision', 'its shortcut is A; must be B'),
+        (models.imagenet_resnet(50), 'torchvision', 'its units are bottleneck; must be bottleneck_v1.5 (config.model.v1_5=T'),
         (models.cifar_resnet(8, shortcut='B', norm=models.BatchNorms(epsilon=0.1)), 'cifar', 'batch_norm.epsilon is 0.1'),
     ],
 )  # fmt: skip

@@ -155,8 +155,8 @@ def test_where_zero_last_scale_can_be_every_layer_trains(order: str) -> None:
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'order': 'bn_after_addition'}, "order='bn_after_addition', where the BatchNorm comes after the addition, so that"),
-        ({'order': 'relu_before_addition'}, "order='relu_before_addition', where the BatchNorm is followed by a ReLU, so"),
+        ({'order': 'bn_after_addition'}, "order='bn_after_addition', where the last BatchNorm comes after the addition, so that"),
+        ({'order': 'relu_before_addition'}, "order='relu_before_addition', where the last BatchNorm is followed by a ReLU, so"),
         ({'order': 'full_preactivation'}, 'a gradient of exactly 0 and never train'),
         ({'shortcut': 'none'}, "zero_last_scale needs shortcut='B' or 'C': 'none' has zeros before a ReLU"),
         ({'shortcut': 'A'}, "'A' has zeros before a ReLU, so that the branch would get a gradient of exactly 0 and never"),
