@@ -72,7 +72,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         whole: dict[str, Any] = with_tuples(plain)
     except RecursionError:
-        raise ConfigError('config: must be groups of fields; a part of it holds itself') from None
+        raise ConfigError('config: must be groups of fields that do not contain themselves') from None
     if isinstance(whole.get('model'), dict):
         for name, value in missing(flatten(whole)).items():
             group, _, leaf = name.rpartition('.')
@@ -117,7 +117,7 @@ def switched(model: Mapping[str, Any], network: str) -> dict[str, Any]:
             result[name] = value
         elif default is not REQUIRED:
             raise ConfigError(
-                f'config.model.name={network!r}: has no {name}, which the config sets to {shown(value)}; '
-                f'it has {", ".join(new)}'
+                f'config.model.name={network!r}: has no argument {name}, which the config sets to {shown(value)}; '
+                f'its arguments are {", ".join(new)}'
             )
     return result

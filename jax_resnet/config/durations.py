@@ -29,7 +29,7 @@ class Duration:
             amount = Fraction(0)
         if unit not in UNITS or amount <= 0:
             raise ValueError(
-                f"a duration is a positive number and a unit, as '64000 steps' or '2 epochs'; got {text!r}"
+                f"a duration must be a positive number and a unit, such as '64000 steps' or '2 epochs'; got {text!r}"
             )
         return cls(amount, unit)
 

@@ -28,7 +28,7 @@ from jax_resnet.errors import ConfigError
 def _data_sets() -> str:
     from jax_resnet.data import DATASETS  # this import is slower than all others here
 
-    return f'one of {", ".join(DATASETS)}, or tfds/NAME, as TFDS has prepared it'
+    return f'one of {", ".join(DATASETS)}, or tfds/NAME for pictures that TFDS has prepared'
 
 
 def _is_data_set(value: Any) -> bool:
@@ -38,81 +38,94 @@ def _is_data_set(value: Any) -> bool:
 
 
 FIELDS: dict[str, Field] = {
-    'seed': whole(0, 'of every random draw'),
-    'batch_size': whole(1, 'examples in a step'),
+    'seed': whole(0, 'seed of all random draws'),
+    'batch_size': whole(1, 'number of examples in a step'),
     'train_for': duration('length of training'),
-    'init_from': text('run folder or weights file to begin with; a head of another width begins anew', optional=True),
-    'evaluate_every': duration('between evaluations, each a line of metrics.jsonl'),
-    'checkpoint_every': duration('between checkpoints, of which the last two are kept'),
-    'keep_every': duration('between checkpoints that are kept for good', optional=True),
-    'log_every': duration('between lines of progress where the output is no terminal'),
+    'init_from': text('run folder or weights file with the initial weights; a head with another number of classes '
+                      'is initialized at random', optional=True),
+    'evaluate_every': duration('interval between evaluations; each one adds a line to metrics.jsonl'),
+    'checkpoint_every': duration('interval between checkpoints; the last two are kept'),
+    'keep_every': duration('interval between checkpoints that are never deleted', optional=True),
+    'log_every': duration('interval between lines of progress if the output is not a terminal'),
     'dataset.name': Field('the data set', _data_sets, _is_data_set),
-    'dataset.data_dir': text('folder of prepared TFDS data; else TFDS_DATA_DIR, else ~/tensorflow_datasets', True),
-    'dataset.manual_dir': text('folder with the original archive, to prepare the data from', optional=True),
-    'dataset.folder': text('folder of pictures, with a folder for each class, to read instead', optional=True),
-    'dataset.check': choice(['headers', 'all', 'none'], 'what is read of all pictures before training begins'),
-    'dataset.validation_fraction': number(0, 0.9, 'of each class, where a folder has no split for it', open_low=True),
-    'dataset.split_seed': whole(0, 'by which these are drawn'),
+    'dataset.data_dir': text('folder of prepared TFDS data; if empty: TFDS_DATA_DIR, or else ~/tensorflow_datasets',
+                             optional=True),
+    'dataset.manual_dir': text('folder with the original archive: CIFAR is prepared from it, ImageNet is read from it',
+                               optional=True),
+    'dataset.folder': text('folder of pictures to read instead, with a folder for each class', optional=True),
+    'dataset.check': choice(['headers', 'all', 'none'], 'check of all pictures before training: their headers only; '
+                            'a complete decoding; or no check'),
+    'dataset.validation_fraction': number(0, 0.9, 'fraction of each class that is drawn for validation if the folder '
+                                          'has no validation split', open_low=True),
+    'dataset.split_seed': whole(0, 'seed by which validation pictures are drawn, see validation_fraction'),
     'dataset.train': text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
-    'dataset.validation': text("split to evaluate on beside the test split: 'train[45000:]'", optional=True),
+    'dataset.validation': text("split to evaluate on, in addition to the test split: 'train[45000:]'", optional=True),
     'dataset.test': text('split to test on'),
-    'dataset.normalization': choice(['pixel_mean', 'channel', 'half'], "per-pixel mean subtracted (the papers'); "
-                                     'channel_mean and channel_std; or 0.5 and 0.5'),
-    'dataset.channel_mean': sequence("each channel's mean", 'numbers from 0 to 1', lambda v: v == 0 or is_share(v)),
-    'dataset.channel_std': sequence("each channel's standard deviation", 'numbers above 0 to 1', is_share),
+    'dataset.normalization': choice(['pixel_mean', 'channel', 'half'], 'pixel_mean subtracts the mean image (the '
+                                    'papers); channel uses channel_mean and channel_std; half uses 0.5 and 0.5'),
+    'dataset.channel_mean': sequence('mean of each channel', 'numbers from 0 to 1', lambda v: v == 0 or is_share(v)),
+    'dataset.channel_std': sequence('standard deviation of each channel', 'numbers above 0 and at most 1', is_share),
     'dataset.pad': whole(0, 'pixels added on each side before the random crop', most=1024),
-    'dataset.pad_with': choice(['zero', 'black'], 'zero after normalization, or black pixels before it'),
-    'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own", most=4096),
-    'dataset.flip': flag('mirror half of the images'),
-    'dataset.color_jitter': number(0, 1, 'how far brightness, contrast and saturation may change (0.4 is usual)'),
+    'dataset.pad_with': choice(['zero', 'black'], 'zero pads with zeros after normalization; black pads with black '
+                               'pixels before it'),
+    'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own size", most=4096),
+    'dataset.flip': flag('mirror training images with probability 1/2'),
+    'dataset.color_jitter': number(0, 1, 'largest relative change of brightness, contrast, saturation (0.4 is usual)'),
     'dataset.lighting': number(0, 10, "standard deviation of AlexNet's PCA lighting (0.1 is usual)"),
-    'dataset.test_crop': whole(0, 'height and width of the central crop that is evaluated; 0 is the whole image, '
-                                  'or of pictures the crop', most=4096),
-    'pictures.view': choice(['area', 'scale', 'centre'], 'what training sees: a random area and aspect ratio; a random '
-                            'crop at a random shorter_side; or the central crop'),
-    'pictures.area': sequence('least and most share of the picture', 'two numbers above 0 to 1', is_share, [2]),
-    'pictures.aspect_ratio': sequence('least and most width over height', 'two numbers from 0.01 to 100',
+    'dataset.test_crop': whole(0, 'height and width of the central crop in evaluation; 0 is the whole image, or crop '
+                                  'for pictures', most=4096),
+    'pictures.view': choice(['area', 'scale', 'centre'], 'part of a picture for training: a random area and aspect '
+                            'ratio; a random crop at a random shorter_side; or the central crop'),
+    'pictures.area': sequence("smallest and largest fraction of the picture's area",
+                              'two numbers above 0 and at most 1', is_share, [2]),
+    'pictures.aspect_ratio': sequence('smallest and largest width / height', 'two numbers from 0.01 to 100',
                                       lambda v: type(v) in (int, float) and 0.01 <= v <= 100, [2]),
-    'pictures.shorter_side': sequence('least and most length, in pixels', 'two whole numbers to 8192',
-                                      lambda v: is_whole(v, 1) and v <= 8192, [2]),
-    'pictures.test_shorter_side': whole(1, 'length, in pixels, before the central crop', most=8192),
-    'pictures.interpolation': choice(['bilinear', 'bicubic'], 'how pictures are resized, smoothed as Pillow does'),
-    'pictures.exif_rotation': flag('turn pictures as their EXIF says'),
-    'pictures.protocol': choice(['center', 'ten_crop', 'multi_scale'], 'what is tested at the end, beside the central '
-                                'crop: ten crops of each picture, or the whole of it at five scales'),
-    'pictures.average': choice(['softmax', 'logits'], 'what of several views is averaged'),
-    'pictures.threads': whole(0, 'that decode pictures, in each process; 0 is one a CPU core', most=1024),
-    'pictures.processes': whole(0, 'that have these threads; 0 is the one that trains', most=256),
+    'pictures.shorter_side': sequence('smallest and largest shorter side with view=scale, in pixels',
+                                      'two whole numbers from 1 to 8192', lambda v: is_whole(v, 1) and v <= 8192, [2]),
+    'pictures.test_shorter_side': whole(1, 'shorter side of the picture before the central crop, in pixels', most=8192),
+    'pictures.interpolation': choice(['bilinear', 'bicubic'], "Pillow's filter for resizing"),
+    'pictures.exif_rotation': flag('rotate pictures by their EXIF orientation'),
+    'pictures.protocol': choice(['center', 'ten_crop', 'multi_scale'], 'test at the end, in addition to the central '
+                                'crop: none; ten crops of each picture; or the whole picture at five scales'),
+    'pictures.average': choice(['softmax', 'logits'], 'scores that are averaged over the views of a picture'),
+    'pictures.threads': whole(0, 'decoding threads in each process; 0 is one per CPU core', most=1024),
+    'pictures.processes': whole(0, 'decoding processes; 0 decodes in the training process', most=256),
     'optimizer.name': choice(['sgd', 'adam'], 'the optimizer'),
-    'optimizer.momentum': number(0, 1, "kept of the last update; Adam's b1"),
-    'optimizer.momentum_of': choice(['gradients', 'steps'], 'what the momentum sums: gradients, times the rate of now '
-                                    '(PyTorch), or steps, each gradient times the rate of its time (Caffe)'),
-    'optimizer.nesterov': flag("Nesterov's momentum"),
-    'optimizer.weight_decay': number(0, math.inf, 'coupled L2: added to the gradient, times the parameter'),
-    'optimizer.decay': choice(['kernels', 'all_but_batch_norm', 'all'], 'what decays: kernels; all but '
-                              "BatchNorm's scales and biases; or every parameter"),
+    'optimizer.momentum': number(0, 1, 'momentum of SGD, or b1 of Adam'),
+    'optimizer.momentum_of': choice(['gradients', 'steps'], 'what the momentum sums: gradients, and the sum is '
+                                    'multiplied by the current learning rate (PyTorch); or steps, each a gradient '
+                                    'multiplied by the learning rate of its own step (Caffe)'),
+    'optimizer.nesterov': flag("use Nesterov's momentum"),
+    'optimizer.weight_decay': number(0, math.inf, 'factor of the parameter that is added to its gradient (coupled L2)'),
+    'optimizer.decay': choice(['kernels', 'all_but_batch_norm', 'all'], 'parameters that decay: kernels; all except '
+                              "BatchNorm's scales and biases; or all"),
     'loss.label_smoothing': number(0, 0.9999, 'share of each label that is spread over all classes'),
-    'schedule.name': choice(['piecewise', 'cosine'], 'constant pieces, or half a cosine down to zero at the end'),
-    'schedule.learning_rate': number(0, math.inf, 'after warm-up and before the first drop', open_low=True),
-    'schedule.drop_at': sequence('when the rate is multiplied by factor', 'durations', is_duration),
-    'schedule.factor': number(0, 1, 'of each drop', open_low=True),
-    'schedule.head_factor': number(0, 1e6, "the head's learning rate over that of all else", open_low=True),
-    'schedule.warmup_shape': choice(['constant', 'linear'], 'at warmup_learning_rate, or rising from it'),
+    'schedule.name': choice(['piecewise', 'cosine'], 'constant between drops; or half a cosine that falls to zero at '
+                            'the end'),
+    'schedule.learning_rate': number(0, math.inf, 'learning rate after the warm-up and before the first drop',
+                                     open_low=True),
+    'schedule.drop_at': sequence('when the learning rate is multiplied by factor', 'durations', is_duration),
+    'schedule.factor': number(0, 1, 'factor of each drop', open_low=True),
+    'schedule.head_factor': number(0, 1e6, "factor of the head's learning rate, relative to the other layers",
+                                   open_low=True),
+    'schedule.warmup_shape': choice(['constant', 'linear'], 'constant at warmup_learning_rate, or rising from it'),
     'schedule.warmup_for': duration('length of the warm-up', optional=True),
-    'schedule.warmup_learning_rate': number(0, math.inf, 'during the warm-up, or at its beginning', optional=True),
-    'batch_norm.group_size': whole(0, 'examples whose statistics are taken together; 0 is the whole batch'),
-    'batch_norm.momentum': number(0, 0.9999, 'what the running statistics keep at each step'),
-    'batch_norm.epsilon': number(0, 1, 'added to the variance', open_low=True),
-    'memory.rematerialize': flag('compute each unit again in the backward pass, and keep its input alone'),
-    'memory.microbatches': whole(1, 'parts that a batch is taken in, one after another, with one update'),
-    'precision.compute': choice(['float32', 'bfloat16'], 'of activations; parameters and statistics are float32'),
+    'schedule.warmup_learning_rate': number(0, math.inf, 'learning rate of a constant warm-up, or at the start of a '
+                                            'linear one', optional=True),
+    'batch_norm.group_size': whole(0, 'examples that are normalized together; 0 is the whole batch'),
+    'batch_norm.momentum': number(0, 0.9999, 'weight of the old running statistics at each step'),
+    'batch_norm.epsilon': number(0, 1, 'constant that is added to the variance', open_low=True),
+    'memory.rematerialize': flag('keep only the input of each unit, and compute the unit again in the backward pass'),
+    'memory.microbatches': whole(1, 'parts of a batch that are computed one after another, with one update'),
+    'precision.compute': choice(['float32', 'bfloat16'], 'type of activations; parameters and statistics are float32'),
     'precision.matmul': choice(
         ['default', 'float32'],
-        "what float32 is in products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or all of it",
+        "precision of float32 products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or float32",
     ),
-    'precision.deterministic': flag('on a GPU, the same bits in each start; slower'),
-    'gpu.fused_kernels': flag('on a GPU, one kernel a layer and direction; for basic units; never timed'),
-    'parallel.devices': whole(1, 'devices of all processes that share a batch; empty: all of them', optional=True),
+    'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
+    'gpu.fused_kernels': flag('on a GPU, use one kernel per layer and direction; only for basic units; speed not '
+                               'measured'),
+    'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
 }  # fmt: skip
 """All fields except those of `model`, the network's name and arguments; `model_fields` has these."""
 
@@ -135,7 +148,7 @@ def check(config: Mapping[str, Any]) -> None:
         ConfigError: a field is unknown or missing, or its value is not allowed.
     """
     if not isinstance(config.get('model'), Mapping):
-        raise ConfigError('config.model: missing; the name of a network and its arguments')
+        raise ConfigError('config.model: is missing; must be the name of a network and its arguments')
     values = flatten(config)
     fields = fields_of(values.get('model.name'))
     if 'model.name' in values:
@@ -147,7 +160,7 @@ def check(config: Mapping[str, Any]) -> None:
         if name in values:
             check_value(name, values[name], field)
         elif not (name in defaults and name.startswith('model.')):
-            raise ConfigError(f'config.{name}: missing; {field.meaning}; {field.allowed}')
+            raise ConfigError(f'config.{name}: is missing ({field.meaning}); must be {field.allowed}')
 
 
 def check_name(name: str, network: Any = None) -> None:
@@ -161,7 +174,9 @@ def check_name(name: str, network: Any = None) -> None:
     if name in known:
         return
     if network is not None and name in every_field():
-        raise ConfigError(f'config.{name}: {network} has no such argument; it has {", ".join(arguments_of(network))}')
+        raise ConfigError(
+            f'config.{name}: is not an argument of {network}, which has {", ".join(arguments_of(network))}'
+        )
     raise ConfigError(f'config.{name}: {suggestion(name, known)}')
 
 

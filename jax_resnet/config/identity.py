@@ -47,16 +47,17 @@ def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
+def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
     """Lists the fields in which two configs describe different runs, as texts for a message.
 
     Args:
-        there, here: the configs.
+        recorded: the config of an existing run.
+        given: the other config.
         may_differ: fields and groups that are not listed.
     """
-    a, b = compared(there), compared(here)
+    a, b = compared(recorded), compared(given)
     return [
-        f'config.{name} is {a.get(name)!r} there, {b.get(name)!r} here'
+        f'config.{name} is {a.get(name)!r} in the existing run, {b.get(name)!r} in this one'
         for name in sorted({*a, *b})
         if a.get(name) != b.get(name) and not name.startswith(may_differ)
     ]
@@ -112,8 +113,7 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
     named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
     if 'dataset.folder' in changes:  # another folder means another run, but a run's own folder of pictures may move
         named['dataset.folder'] = str(changes['dataset.folder']).rstrip('/')
-    counted = [f'{k}={v}' for k, v in sorted(named.items())]
-    return [_as_name(text) for text in counted]
+    return [_as_name(f'{k}={v}') for k, v in sorted(named.items())]
 
 
 def _as_name(text: str) -> str:

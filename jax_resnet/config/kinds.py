@@ -55,7 +55,10 @@ def whole(least: int, meaning: str, optional: bool = False, most: int | None = N
 def number(least: float, most: float, meaning: str, optional: bool = False, open_low: bool = False) -> Field:
     """A number in the range of float32. With `open_low`, it must be larger than `least`."""
     words = f'a finite number {"above" if open_low else "from"} {least:g}'
-    words += f' to {most:g}' if most < math.inf else ' in the range of float32'
+    if most < math.inf:
+        words += f' and at most {most:g}' if open_low else f' to {most:g}'
+    else:
+        words += ' in the range of float32'
 
     def accepts(v: Any) -> bool:
         if type(v) not in (int, float) or not math.isfinite(v) or abs(v) > LARGEST:
@@ -86,7 +89,7 @@ def flag(meaning: str) -> Field:
 
 def duration(meaning: str, optional: bool = False) -> Field:
     """A duration with its unit."""
-    words = "a positive number and a unit, as '64000 steps', '2 epochs' or '8192000 examples'"
+    words = "a positive number and a unit, such as '64000 steps', '2 epochs' or '8192000 examples'"
     return Field(meaning, words, is_duration, optional)
 
 

@@ -23,7 +23,7 @@ _CHANGE = re.compile(r'--?(no)?config\.([^=]+)(?:=(.*))?', re.DOTALL)
 
 
 def _as_tuple(text: str) -> tuple[Any, ...]:
-    """Parses "('6 epochs', '9 epochs')" or '5,9,13'. A text that is not Python, as '6 epochs', is the only element."""
+    """Parses "('6 epochs', '9 epochs')" or '5,9,13'. A text that is not Python, such as '6 epochs', is one element."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -78,11 +78,11 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> tuple[str, dict[str,
         raise ConfigError(f'unknown argument {rest[1]!r}; fields are changed by --config.field=value')
     file: str | None = values['config'].value
     if file is None:
-        raise ConfigError('--config is needed, such as --config=configs/resnet20_digits.py')
+        raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
     return file, given
 
 
-def take(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
+def separate(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
     """Separates a config, and fields to change in it, from the other arguments of a command.
 
     Args:
@@ -104,7 +104,9 @@ def take(words: Sequence[str]) -> tuple[list[str], dict[str, Any] | None]:
     file = values['config'].value
     if file is None:
         if given:
-            raise ConfigError(f'--config.{next(iter(given))}: needs --config=FILE, whose field it changes')
+            raise ConfigError(
+                f'--config.{next(iter(given))}: must be given with --config=FILE, the config that it changes'
+            )
         return rest, None
     config: dict[str, Any] = read(file, given).config.to_dict()
     check(config)
@@ -142,7 +144,7 @@ def read(file: str, given: Mapping[str, Sequence[str]]) -> Loaded:
         with config.unlocked(), config.ignore_type():
             return _changed(config, given, file)
     except RecursionError:
-        raise ConfigError(f'--config={file}: a part of its config holds itself') from None
+        raise ConfigError(f'--config={file}: its config must not contain itself') from None
 
 
 def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) -> Loaded:
@@ -152,17 +154,17 @@ def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) 
         model = switched(config.model.to_dict(), given['model.name'][-1])
         # The only argument that can still be missing is the depth, an int.
         config.model = {name: placeholder(int) if value is REQUIRED else value for name, value in model.items()}
-    standing = flatten(config.to_dict())
-    fields = fields_of(standing.get('model.name'))
+    before = flatten(config.to_dict())
+    fields = fields_of(before.get('model.name'))
     values = {}
     for name, words in given.items():
-        check_name(name, standing.get('model.name'))
-        if name not in standing:
+        check_name(name, before.get('model.name'))
+        if name not in before:
             raise ConfigError(f'config.{name}: missing from --config={file}')
         group, _, leaf = name.rpartition('.')
         holder = config[group] if group else config
         holder[leaf] = values[name] = _converted(name, words, holder.get_type(leaf), fields[name])
-    changes = {name: v for name, v in values.items() if v != (network if name == 'model.name' else standing[name])}
+    changes = {name: v for name, v in values.items() if v != (network if name == 'model.name' else before[name])}
     return Loaded(config, values, changes)
 
 
@@ -195,7 +197,7 @@ def _complete(config: ConfigDict) -> None:
 def _from_file(file: str) -> ConfigDict:
     path, colon, argument = file.partition(':')
     if not Path(path).is_file():
-        raise ConfigError(f'--config={path}: no such file; the configs lie in the folder configs of the repository')
+        raise ConfigError(f'--config={path}: no such file; the configs are in the folder configs of the repository')
     try:
         get_config = runpy.run_path(path).get('get_config')
         config = get_config(*([argument] if colon else [])) if get_config else None
@@ -204,7 +206,7 @@ def _from_file(file: str) -> ConfigDict:
     except (Exception, SystemExit) as e:  # a config file may raise any error
         raise ConfigError(f'--config={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     if get_config is None:
-        raise ConfigError(f'--config={file}: must be a config; it has no get_config')
+        raise ConfigError(f'--config={file}: must be a config file; it has no function get_config')
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {kind}')
@@ -225,11 +227,11 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
         check_name(name)
         field = every_field()[name]
         if no and (value is not None or not field.is_flag):
-            raise ConfigError(f'{word}: --no is for a field that is True or False, without a value')
+            raise ConfigError(f'{word}: --no is allowed only for a field that is True or False, and takes no value')
         if value is None:  # the next word is the value, except for a flag
             value = ('false' if no else 'true') if field.is_flag else next(words, '--')
         if value.startswith('--'):
-            raise ConfigError(f'config.{name}: needs a value; {field.allowed}')
+            raise ConfigError(f'config.{name}: has no value; must be {field.allowed}')
         given.setdefault(name, []).append(value)
     return rest, given
 

@@ -36,43 +36,53 @@ def _odd_sizes(meaning: str) -> Field:
 
 
 def _rate(meaning: str) -> Field:
-    words = 'a finite number from 0 and below 1'
+    words = 'a finite number, at least 0 and below 1'
     return Field(meaning, words, lambda v: type(v) in (int, float) and 0 <= v < 1)
 
 
-_ORDER = Argument('original', choice(_ORDERS, 'of convolution, BatchNorm, ReLU and addition (2016, Figure 4)'))
+_ORDER = Argument('original', choice(_ORDERS, 'order of convolution, BatchNorm, ReLU and addition (2016, Figure 4)'))
 _SHORTCUTS = Field(
-    "around each unit: A pads the identity with zeros, B projects where shapes change, C everywhere; '' is A, and B "
-    'around bottlenecks',
+    'shortcut around each unit: A pads the identity with zeros; B projects where shapes change; C projects everywhere; '
+    "'' is B for bottlenecks, and A for other units",
     "'', A, A_centred, B, C, none, dropout, scaling_<shortcut's factor>_<branch's>, exclusive_gating_<initial bias> or "
     'shortcut_only_gating_<initial bias>',
     lambda v: re.fullmatch(_SHORTCUT, v) is not None,
 )
-_NO_SHORTCUT = Argument('none', Field('around each unit', "'none', as in every plain net", lambda v: v == 'none'))
+_NO_SHORTCUT = Argument('none', Field('shortcut around each unit', "'none' in a plain network", lambda v: v == 'none'))
 _ZERO_LAST_SCALE = Argument(
-    False, flag("begin with zero for the scale of each branch's last BatchNorm (Goyal et al. 2017)")
+    False, flag("initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017)")
 )
-_CLASSES = whole(0, "outputs: the data set's classes")
+_CLASSES = whole(0, "number of outputs: the data set's classes")
 _ENDS = {
     'initialization': Argument(
         'fan_out',
         choice(
             ['fan_out', 'fan_out_small_head', 'fan_in', 'lecun'],
-            "He's: by fan-out, the head uniform, or N(0, 0.01); by fan-in, the head too; or LeCun's, the head too",
+            "He's by fan-out, with a uniform head; the same, with N(0, 0.01) for the head; He's by fan-in, for the "
+            "head too; or LeCun's, for the head too",
         ),
     )
 }
 _CIFAR = {
     'depth': Argument(
         REQUIRED,
-        whole(1, 'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks and three-layer units, 3n+2 of one-layer'),
+        whole(
+            1,
+            'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks or three-layer units, 3n+2 of one-layer units',
+        ),
     ),
-    'unit': Argument('basic', choice(_UNITS, 'two convolutions of 3x3; 1x1, 3x3, 1x1; one or three of 3x3')),
+    'unit': Argument(
+        'basic', choice(_UNITS, 'convolutions of a unit: two of 3x3; 1x1, 3x3 and 1x1; one of 3x3; or three of 3x3')
+    ),
     'order': _ORDER,
     'shortcut': Argument('', _SHORTCUTS),
     'stage_sizes': Argument(
         (),
-        _counts('units in each of the three stages, in all as many as the depth asks for', '3 counts, or ()', (0, 3)),
+        _counts(
+            'units in each of the three stages; their sum must fit the depth; () gives each stage the same number',
+            '3 counts, or ()',
+            (0, 3),
+        ),
     ),
     'num_classes': Argument(10, _CLASSES),
 } | _ENDS
@@ -91,7 +101,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
         'depth': Argument(REQUIRED, whole(1, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)')),
         'shortcut': Argument('', _SHORTCUTS),
         'zero_last_scale': _ZERO_LAST_SCALE,
-        'v1_5': Argument(False, flag("a bottleneck's stride in its 3x3 convolution, as torchvision has it")),
+        'v1_5': Argument(False, flag('put the stride of a bottleneck in its 3x3 convolution, like torchvision')),
     },
     'imagenet_plain': _IMAGENET_PLAIN,
     'scaled_resnet': {
@@ -99,12 +109,12 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
         'width': Argument(
             128, whole(1, 'channels of the stem and the first stage; each later stage has twice as many')
         ),
-        'windows': Argument((3, 3), _odd_sizes('of the convolutions')),
-        'shortcut_windows': Argument((3, 3), _odd_sizes('of the projections')),
-        'pooled_size': Argument(1, whole(1, 'height and width that the last map is pooled to')),
-        'drop_block': Argument(0.0, _rate('of DropBlock, before the pooling')),
-        'dropout': Argument(0.0, _rate('of the dropout of pooled features')),
-        'parameter_limit': Argument(5_000_000, whole(0, 'the most that the network may have; 0 is no limit')),
+        'windows': Argument((3, 3), _odd_sizes('kernel size of the convolutions')),
+        'shortcut_windows': Argument((3, 3), _odd_sizes('kernel size of the projections')),
+        'pooled_size': Argument(1, whole(1, 'height and width of the last feature map after the pooling')),
+        'drop_block': Argument(0.0, _rate('rate of DropBlock before the pooling')),
+        'dropout': Argument(0.0, _rate('rate of dropout on the pooled features')),
+        'parameter_limit': Argument(5_000_000, whole(0, 'largest number of parameters; 0 is no limit')),
         'num_classes': Argument(10, _CLASSES),
     }
     | _ENDS,

@@ -15,23 +15,25 @@ def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> N
     """
     for name in ('validation_fraction', 'split_seed'):
         if dataset['folder'] is None and dataset[name] != LATER_FIELDS[f'dataset.{name}']:
-            raise ConfigError(f'config.dataset.{name}={dataset[name]}: is for a folder, config.dataset.folder')
+            raise ConfigError(f'config.dataset.{name}={dataset[name]}: has an effect only with config.dataset.folder')
     crop, test_crop = dataset['crop'], dataset['test_crop'] or dataset['crop']
     if not crop:
         raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')
     if dataset['pad']:
-        raise ConfigError(f'config.dataset.pad={dataset["pad"]}: must be 0 for pictures, which are cropped unpadded')
+        raise ConfigError(f'config.dataset.pad={dataset["pad"]}: must be 0 for pictures, which are not padded')
     least, most = pictures['shorter_side']
     if pictures['view'] == 'scale' and not crop <= least <= most:
         raise ConfigError(
-            f'config.pictures.shorter_side={(least, most)}: must be two lengths, the shorter first, and at least '
+            f'config.pictures.shorter_side={(least, most)}: must be two lengths, the smaller one first, and at least '
             f'config.dataset.crop={crop}'
         )
     for name in ('area', 'aspect_ratio'):
         if pictures[name][0] > pictures[name][1]:
-            raise ConfigError(f'config.pictures.{name}={pictures[name]}: must be the least, and then the most')
-    of_test = 'test_crop' if dataset['test_crop'] else 'crop'
-    for name, size in ((of_test, test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
+            raise ConfigError(
+                f'config.pictures.{name}={pictures[name]}: must be the smallest and then the largest value'
+            )
+    test_field = 'test_crop' if dataset['test_crop'] else 'crop'
+    for name, size in ((test_field, test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
         if size > pictures['test_shorter_side']:
             raise ConfigError(
                 f'config.pictures.test_shorter_side={pictures["test_shorter_side"]}: must be at least '

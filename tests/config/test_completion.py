@@ -48,7 +48,7 @@ def test_what_holds_itself_is_an_error() -> None:
     config = small_config()
     config['schedule']['drop_at'] = rates = ['1 epoch']
     rates.append(rates)
-    with pytest.raises(ConfigError, match='a part of it holds itself'):
+    with pytest.raises(ConfigError, match='must be groups of fields that do not contain themselves'):
         complete(config)
 
 

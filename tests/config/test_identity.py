@@ -75,7 +75,7 @@ def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
     assert read['schedule']['drop_at'] == ['3 epochs', '4 epochs']
     assert compared(read) == compared(config) and not differences(read, config)
     assert differences(read, small_config(batch_size=4), may_differ=('schedule.',)) == [
-        'config.batch_size is 32 there, 4 here'
+        'config.batch_size is 32 in the existing run, 4 in this one'
     ]
     assert recipe(flatten(config)) == recipe(config)  # groups or dotted names
 

@@ -108,6 +108,6 @@ def test_what_a_file_lacks_it_gets(tmp_path: Path) -> None:
 
 def test_a_field_of_another_network_is_named_with_those_of_this() -> None:
     with pytest.raises(
-        ConfigError, match='config.model.width: cifar_resnet has no such argument; it has depth, unit, '
+        ConfigError, match='config.model.width: is not an argument of cifar_resnet, which has depth, unit, '
     ):
         loader.load(DIGITS, {'model.width': 3})
