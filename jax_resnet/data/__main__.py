@@ -20,15 +20,17 @@ def main() -> int:
     """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.data',
-        description='cifar10 and cifar100: prepares CIFAR in the layout of TFDS, without TensorFlow, where it is not '
-        "prepared yet. imagenet2012: reads the headers of ImageNet's two tars, which stay as they are, for an index of "
-        'their pictures. verify: reads the two tars whole and checks their SHA-256.',
+        description='cifar10 and cifar100: prepares CIFAR in the layout of TFDS, without TensorFlow, if it is not '
+        "prepared yet. imagenet2012: makes an index of the pictures in ImageNet's two tars, which are not changed; it "
+        'reads only their headers. verify: reads both tars completely and checks their SHA-256.',
     )
     parser.add_argument('name', choices=[*ARCHIVES, 'imagenet2012', 'verify'])
-    parser.add_argument('--data_dir', help='where prepared CIFAR lies; else TFDS_DATA_DIR, else ~/tensorflow_datasets')
+    parser.add_argument(
+        '--data_dir', help='folder of prepared TFDS data (default: TFDS_DATA_DIR, or else ~/tensorflow_datasets)'
+    )
     parser.add_argument(
         '--manual_dir',
-        help="a folder with CIFAR's archive, packed or unpacked, which else is downloaded; or with ImageNet's two tars",
+        help="folder with CIFAR's archive, packed or unpacked (default: download it), or with ImageNet's two tars",
     )
     options = parser.parse_args()
     return command_line.run(lambda: _run(options))
@@ -41,7 +43,7 @@ def _run(options: argparse.Namespace) -> None:
         print(f'{source.name} is prepared: {sizes}')
         return
     if options.manual_dir is None:
-        raise ConfigError(f"{options.name} needs --manual_dir, a folder with ImageNet's two tars")
+        raise ConfigError(f"--manual_dir: must be given for {options.name}: a folder with ImageNet's two tars")
     manual_dir = Path(options.manual_dir).expanduser()
     if options.name == 'verify':
         for line in verify(manual_dir):

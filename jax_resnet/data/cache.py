@@ -32,7 +32,7 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
     except FileNotFoundError:
         pass
     except (OSError, ValueError, SafetensorError) as e:
-        _log.warning('%s is damaged and made anew: %s', path, ' '.join(str(e).split()))
+        _log.warning('%s is damaged (%s); its content is computed again', path, ' '.join(str(e).split()))
     arrays = make()
     about = {'key': key, 'sha256': _digest(arrays)}
     try:
@@ -40,7 +40,7 @@ def load(key: str, make: Callable[[], Arrays]) -> Arrays:
         files.write(path, save(arrays, metadata=about))
         path.with_suffix('.npz').unlink(missing_ok=True)  # the cache file of an earlier version
     except OSError as e:
-        _log.warning('the decoded data cannot be cached in %s, so the next start decodes again: %s', path.parent, e)
+        _log.warning('the data cannot be cached in %s, so the next start computes it again: %s', path.parent, e)
     return arrays
 
 
@@ -49,9 +49,9 @@ def _read(path: Path, key: str) -> Arrays:
         raise FileNotFoundError(path)
     with safe_open(path, framework='numpy') as file:
         about = file.metadata() or {}
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is not a mapping
     if about.get('key') != key:
-        raise ValueError(f'it holds {about.get("key")!r}')
+        raise ValueError(f'its key is {about.get("key")!r}; must be {key!r}')
     if about.get('sha256') != _digest(arrays):
         raise ValueError('its content is not what was written: wrong SHA-256')
     return arrays

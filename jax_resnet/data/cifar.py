@@ -117,7 +117,7 @@ def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
         raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror}') from None
     try:
         members = _read(archive, found or _download(name, archive, data_dir, draft))
-        _log.info('preparing %s in %s, once', name, data_dir)
+        _log.info('preparing %s in %s; this is done only once', name, data_dir)
         folder = _build(name, archive, members, draft)
         target = data_dir / folder.relative_to(draft)
         target.parent.mkdir(exist_ok=True)
@@ -154,7 +154,8 @@ def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
         raise DataError(
             f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({e}): give a folder '
             f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py: it needs none'
+            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs '
+            'no download'
         ) from None
     if checksum != archive.sha256:
         raise DataError(f'{url}: the download is damaged, its SHA-256 is {checksum}; try again')
@@ -163,14 +164,14 @@ def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
 
 def _read(archive: Archive, source: Path) -> dict[str, bytes]:
     """Reads the members by name, and checks them. `source` is the packed archive or the unpacked folder."""
-    sums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
-    wanted = {*sums, *archive.label_files.values()}
+    checksums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
+    wanted = {*checksums, *archive.label_files.values()}
     members: dict[str, bytes] = {}
 
     def check_size(name: str, size: int) -> None:
-        right = archive.sizes.get(name)
-        if size > MOST_BYTES_OF_NAMES if right is None else size != right:
-            allowed = f'at most {MOST_BYTES_OF_NAMES:,}' if right is None else f'{right:,}'
+        expected = archive.sizes.get(name)
+        if size > MOST_BYTES_OF_NAMES if expected is None else size != expected:
+            allowed = f'at most {MOST_BYTES_OF_NAMES:,}' if expected is None else f'{expected:,}'
             raise DataError(f'{source} is damaged: {name} has {size:,} bytes; it must have {allowed}')
 
     try:
@@ -193,7 +194,7 @@ def _read(archive: Archive, source: Path) -> dict[str, bytes]:
     for name in sorted(wanted):
         if name not in members:
             raise DataError(f'{source} is damaged: it has no {name}')
-        if name in sums and hashlib.sha256(members[name]).hexdigest() != sums[name]:
+        if name in checksums and hashlib.sha256(members[name]).hexdigest() != checksums[name]:
             raise DataError(f'{source} is damaged: {name} has a wrong checksum')
     for label, name in archive.label_files.items():
         count, names = archive.class_counts[label], members[name].decode(errors='replace').split()
@@ -206,11 +207,11 @@ def _build(name: str, archive: Archive, members: Mapping[str, bytes], data_dir: 
     """Lets TFDS write the data set below `data_dir`. Returns its folder."""
     import tensorflow_datasets as tfds
 
-    stock: Any = tfds.builder_cls(name)
+    tfds_builder: Any = tfds.builder_cls(name)
     terminal = sys.stderr
     with tfds.core.registered.skip_registration():
 
-        class Builder(stock):
+        class Builder(tfds_builder):
             def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
                 for label, file in archive.label_files.items():
                     self.info.features[label].names = members[file].decode().split()

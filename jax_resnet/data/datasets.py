@@ -67,12 +67,16 @@ def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> Pictur
 
 def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
     if manual_dir is not None:
-        raise ConfigError(f'config.dataset.manual_dir={str(manual_dir)!r}: {name} is read as TFDS has prepared it')
+        raise ConfigError(
+            f'config.dataset.manual_dir={str(manual_dir)!r}: must be empty: {name} is read from data prepared by TFDS'
+        )
     return open_records(name.removeprefix(TFDS), data_dir)
 
 
-def _open_nowhere(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
-    raise ConfigError(f'config.dataset.folder: must be given for {name}; it has a folder for each class')
+def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
+    raise ConfigError(
+        f'config.dataset.folder: must be given for {name}: a folder with a folder of pictures for each class'
+    )
 
 
 _CIFAR_SPLITS = {'train': 50_000, 'test': 10_000}
@@ -90,9 +94,9 @@ DATASETS: Mapping[str, DataSet] = {
         lambda: imagenet_classes().values(),
     ),
     'imagenette': DataSet('Imagenette', None, 10, {'train': 9_469, 'validation': 3_925}, _open_records),
-    'folder': DataSet('a folder of pictures', None, None, {}, _open_nowhere),
+    'folder': DataSet('a folder of pictures', None, None, {}, _require_folder),
 }
-"""Valid values of `config.dataset.name`, beside `tfds/...`."""
+"""Valid values of `config.dataset.name`, in addition to `tfds/...`."""
 
 
 def find(name: str) -> DataSet:
@@ -173,7 +177,9 @@ def open_source(
         if not folder:
             raise ConfigError("config.dataset.folder='': must name a folder of pictures")
         if known.image_shape is not None:
-            raise ConfigError(f'config.dataset.folder={folder!r}: {name} is not read from a folder of pictures')
+            raise ConfigError(
+                f'config.dataset.folder={folder!r}: must be empty: {name} is not read from a folder of pictures'
+            )
         return open_folder(name, Path(folder).expanduser(), validation_fraction, split_seed)
     prepared_in = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
     return known.open(name, prepared_in, None if manual_dir is None else Path(manual_dir).expanduser())

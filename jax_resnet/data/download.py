@@ -22,7 +22,7 @@ def download(url: str, path: Path) -> str:
         try:
             if _fetch(url, path):
                 break
-            reason = 'it broke off'
+            reason = 'the connection was closed before the end of the file'
         except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
             reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
         if attempt == ATTEMPTS - 1 or not path.exists():
@@ -33,15 +33,15 @@ def download(url: str, path: Path) -> str:
 
 def _fetch(url: str, path: Path) -> bool:
     """Downloads the rest of a file. Returns whether the file is complete. An error keeps the downloaded bytes."""
-    begun = path.stat().st_size if path.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={begun}-'} if begun else {})
+    offset = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={offset}-'} if offset else {})
     with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
-        begun = begun if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        offset = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         length = response.headers.get('Content-Length')
-        size = begun + int(length) if length else None
+        size = offset + int(length) if length else None
         with (
-            path.open('ab' if begun else 'wb') as file,
-            tqdm(total=size, initial=begun, unit='B', unit_scale=True, desc=path.name) as bar,
+            path.open('ab' if offset else 'wb') as file,
+            tqdm(total=size, initial=offset, unit='B', unit_scale=True, desc=path.name) as bar,
         ):
             while chunk := response.read1(1 << 20):
                 file.write(chunk)

@@ -49,14 +49,14 @@ def open_builder(folder: Path) -> tuple[Any, str]:
     try:
         builder = tfds.builder_from_directory(folder)
     except Exception as e:  # a missing or damaged dataset_info.json may raise any error
-        raise DataError(f'{folder} is no prepared data ({" ".join(repr(e).split())})') from e
+        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({" ".join(repr(e).split())})') from e
     files = sorted(path for path in folder.iterdir() if path.is_file())
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return builder, sha256(repr(stats).encode()).hexdigest()[:16]
 
 
 def _decode(builder: Any, split: str) -> Examples:
-    _log.info('decoding %s, split %s, once', builder.data_path, split)
+    _log.info('decoding %s, split %s; this is done only once', builder.data_path, split)
     try:
         records = builder.as_data_source(split)
         images = np.empty((len(records), *builder.info.features['image'].shape), np.uint8)
@@ -66,6 +66,6 @@ def _decode(builder: Any, split: str) -> Examples:
     except Exception as e:  # for a damaged file, the decoders may raise any error
         raise DataError(
             f'{builder.data_path}, split {split!r}, cannot be decoded ({" ".join(repr(e).split())}); it must be '
-            "whole, and prepared with file_format='array_record'"
+            "complete, and prepared with file_format='array_record'"
         ) from e
     return Examples(images, labels)

@@ -54,5 +54,5 @@ class Source(Splits):
         examples = self.decode(split)
         known = len(self.class_names)
         if len(examples) and not 0 <= examples.labels.min() <= examples.labels.max() < known:
-            raise DataError(f'{self.name}, split {split!r}: labels must be 0 to {known - 1}; found others')
+            raise DataError(f'{self.name}, split {split!r}: labels must be from 0 to {known - 1}; it has others')
         return {'images': examples.images, 'labels': examples.labels}

@@ -7,11 +7,12 @@ from typing import Any
 from jax_resnet.errors import DataError
 
 
-def other_classes(there: Sequence[str], here: Sequence[str]) -> str:
-    """Error message if a network was trained on the classes `there`, but the data has the classes `here`."""
-    first = next((i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b), min(len(there), len(here)))
-    names = [repr(of[first]) if first < len(of) else 'none' for of in (there, here)]
-    return f'the data has other classes than the network was trained on; label {first} was {names[0]}, is {names[1]}'
+def other_classes(trained: Sequence[str], found: Sequence[str]) -> str:
+    """Error message if a network was trained on the classes `trained`, but the data has the classes `found`."""
+    shorter = min(len(trained), len(found))
+    label = next((i for i in range(shorter) if trained[i] != found[i]), shorter)
+    was, is_now = (repr(classes[label]) if label < len(classes) else 'none' for classes in (trained, found))
+    return f'the data must have the classes that the network was trained on; label {label} is {is_now}, must be {was}'
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Splits:
         except Exception as e:  # TFDS raises ValueError, KeyError and AssertionError for bad strings
             known = ', '.join(f'{name} ({info.num_examples})' for name, info in self.split_infos.items())
             reason = ' '.join(str(e).split())
-            raise DataError(f'split {spec!r} of {self.name}: {reason} Splits here: {known}') from None
+            raise DataError(f'split {spec!r} of {self.name}: {reason} The splits are {known}') from None
         ranges = []
         for part in parts:
             size = self.split_infos[part.splitname].num_examples
             start, stop = part.from_ or 0, size if part.to is None else part.to
             if start >= stop:
-                raise DataError(f'split {spec!r} of {self.name} has a part without examples, {start} to {stop}')
+                raise DataError(f'split {spec!r} of {self.name} has a part without examples, from {start} to {stop}')
             ranges.append((part.splitname, start, stop))
         return ranges

@@ -164,7 +164,7 @@ class StreamedInput:
         """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
         dataset = self.config['dataset']
         specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
-        checks.warn_of_classes(self.source, specs)
+        checks.warn_about_missing_classes(self.source, specs)
         checks.check(self.source, specs, dataset['check'])
 
     def first(self, count: int) -> Examples:

@@ -20,7 +20,7 @@ def test_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert len(calls) == 1 and [p.name for p in (tmp_path / 'jax_resnet').iterdir()] == ['k.safetensors']
 
 
-def test_a_damaged_file_is_made_anew(
+def test_a_damaged_file_is_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Cut short at any place, and with any one of its bits flipped, the header's too."""
@@ -34,26 +34,26 @@ def test_a_damaged_file_is_made_anew(
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         flipped.append(bytes(damaged))
-    anew = 0
+    made_again = 0
     for damage in [*cut, *flipped]:
         path.write_bytes(damage)
         calls: list = []
         caplog.clear()
         np.testing.assert_array_equal(cache.load('k', lambda calls=calls: made(calls))['x'], np.arange(5))
         assert bool(calls) == ('damaged' in caplog.text)
-        anew += len(calls)
+        made_again += len(calls)
     np.testing.assert_array_equal(cache.load('k', lambda: made([]))['x'], np.arange(5))
-    assert anew >= len(cut) + len(flipped) - 8 * 16  # but for spaces that JSON lets be tabs, nothing passes
+    assert made_again >= len(cut) + len(flipped) - 8 * 16  # but for spaces that JSON lets be tabs, nothing passes
 
 
-def test_a_file_under_the_name_of_another_is_made_anew(
+def test_a_file_with_the_name_of_another_is_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     cache.load('test', lambda: {'x': np.arange(3)})
     (tmp_path / 'jax_resnet' / 'test.safetensors').rename(tmp_path / 'jax_resnet' / 'train.safetensors')
     np.testing.assert_array_equal(cache.load('train', lambda: made([]))['x'], np.arange(5))
-    assert "it holds 'test'" in caplog.text
+    assert "its key is 'test'; must be 'train'" in caplog.text
 
 
 def test_without_a_place_to_write_it_is_said_and_goes_on(

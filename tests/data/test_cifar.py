@@ -268,7 +268,11 @@ def serve(content: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ('none', '', 1),
         ('breaks off', '', 3),  # and goes on from there
         ('no ranges', '', 3),  # and starts over
-        ('always breaks off', 'cannot be downloaded .it broke off.: give a folder', 3),
+        (
+            'always breaks off',
+            'cannot be downloaded .the connection was closed before the end of the file.: give a folder',
+            3,
+        ),
         ('stalls', 'cannot be downloaded .timed out.: give a folder', 3),
         ('claims more', 'cannot be downloaded', 3),
         ('claims less', 'the download is damaged, its SHA-256 is .*; try again', 1),

@@ -137,7 +137,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
             {'pictures.view': 'scale', 'pictures.shorter_side': (30, 20)},
             r'shorter_side=\(30, 20\): must be two lengths',
         ),
-        ({'pictures.area': (0.9, 0.1)}, r'config.pictures.area=\(0.9, 0.1\): must be the least, and then the most'),
+        (
+            {'pictures.area': (0.9, 0.1)},
+            r'config.pictures.area=\(0.9, 0.1\): must be the smallest and then the largest value',
+        ),
         ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.crop=16'),
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
@@ -152,7 +155,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'dataset.test': 'test'}, r"split 'test' of folder.*Splits here: train \(60\), validation \(21\)"),
         (
             {'dataset.name': 'imagenette', 'dataset.folder': None, 'dataset.split_seed': 2},
-            r'config.dataset.split_seed=2: is for a folder|no prepared imagenette',
+            r'config.dataset.split_seed=2: has an effect only with|no prepared imagenette',
         ),
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*or tfds/NAME"),
     ],
@@ -210,9 +213,13 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         training.train({**config(moved), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
     for split in ('train', 'val'):
         (moved / split / 'circles').rename(moved / split / 'zigzags')
-    with pytest.raises(DataError, match=r"other: the data has other classes .* label 0 was 'circles', is 'lines'$"):
+    with pytest.raises(
+        DataError, match=r"other: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
+    ):
         training.train(config(moved), tmp_path / 'other')
-    with pytest.raises(DataError, match=r"run: the data has other classes .* label 0 was 'circles', is 'lines'$"):
+    with pytest.raises(
+        DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
+    ):
         training.evaluate(tmp_path / 'run', data_dir=str(moved))
 
 
@@ -221,5 +228,5 @@ def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.Log
     fields = config(folder, **splits, **{'dataset.validation': 'train', 'batch_size': 16})
     Experiment.from_config(fields).input.check_data()
     assert [message for message in caplog.messages if 'classes' in message] == [
-        "split 'train[:50%]' of folder has 2 of 3 classes, since its pictures are in the order of the classes"
+        "split 'train[:50%]' of folder has only 2 of 3 classes, since the pictures are sorted by class"
     ]

@@ -50,14 +50,14 @@ class Batches:
 
     Attributes:
         pictures: pictures of the split.
-        crop: chooses the window of each picture that becomes its view.
+        crop: chooses the part of each picture that becomes its view.
         size: height and width of a view, in pixels.
         batch_size: number of views in a batch.
         count: number of batches.
         seed: seed of the order and of the crops. Each epoch has a new permutation, and batches follow one another
             across epochs. With None, the batches have the split's own order and end after one epoch.
         interpolation: resampling filter, 'bilinear' or 'bicubic'.
-        exif_rotation: rotate each picture as its EXIF data says.
+        exif_rotation: rotate each picture by its EXIF orientation.
         rows: rows of each batch that this process makes; None makes all.
     """
 
@@ -83,12 +83,12 @@ class Batches:
             np.zeros((len(rows), 2), np.uint32),
         )
         uniform = Uniform(self.seed or 0, HostPurpose.CROP)
-        for row, of_batch in enumerate(rows):
-            epoch, place = divmod(number * self.batch_size + of_batch, len(self.pictures))
+        for row, batch_row in enumerate(rows):
+            epoch, position = divmod(number * self.batch_size + batch_row, len(self.pictures))
             if self.seed is None and epoch:
                 batch.images[row], batch.labels[row] = 0, -1
                 continue
-            index = place if self.seed is None else int(order(self.seed, epoch, len(self.pictures))[place])
+            index = position if self.seed is None else int(order(self.seed, epoch, len(self.pictures))[position])
             batch.draws[row] = epoch, index
             batch.labels[row] = self._view(index, uniform(epoch, index), batch.images[row])
         return batch
@@ -135,7 +135,7 @@ class Uniform:
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
     """The permutation of an epoch, int32 [size]. Sorts raw random numbers, as NumPy never changes these."""
-    with _one_at_a_time:
+    with _order_lock:
         return _order(seed, epoch, size)
 
 
@@ -146,7 +146,7 @@ def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     return np.argsort(numbers, kind='stable').astype(np.int32)
 
 
-_one_at_a_time = threading.Lock()
+_order_lock = threading.Lock()
 """Prevents several threads from making the same permutation when an epoch begins."""
 
 
@@ -158,15 +158,15 @@ def cores() -> int:
 Item = TypeVar('Item', bound=tuple, covariant=True)
 
 
-class Made(Protocol[Item]):
-    """A sequence whose items are made on access."""
+class LazySequence(Protocol[Item]):
+    """A sequence that makes each item when it is read."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, number: int, /) -> Item: ...
 
 
-def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Generator[Item]:
+def iterate(batches: LazySequence[Item], first: int, threads: int, processes: int) -> Generator[Item]:
     """Yields the batches from number `first` in order. Threads or worker processes make them ahead of time.
 
     Args:
@@ -181,8 +181,8 @@ def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Ge
     import grain
 
     threads = threads or max(1, cores() // max(1, processes))
-    ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
-    dataset = grain.MapDataset.source(batches)[first:].to_iter_dataset(ahead)
+    read_options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1)
+    dataset = grain.MapDataset.source(batches)[first:].to_iter_dataset(read_options)
     if processes:
         from absl import flags
 
@@ -198,7 +198,7 @@ def iterate(batches: Made[Item], first: int, threads: int, processes: int) -> Ge
     except RuntimeError as e:
         if not processes:
             raise
-        raise DataError(f'config.pictures.processes={processes}: one of them has ended ({e})') from e
+        raise DataError(f'config.pictures.processes={processes}: a worker process has ended ({e})') from e
     finally:
         iterator.close()
 

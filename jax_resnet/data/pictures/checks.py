@@ -45,7 +45,7 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
         DataError: some pictures cannot be read; the message says how many, and names the first of them.
     """
     specs = sorted(set(split_specs))
-    if how == 'none' or any(_is_there(_marker(source, specs, passed)) for passed in (how, 'all')):
+    if how == 'none' or any(_exists(_marker(source, specs, passed)) for passed in (how, 'all')):
         return
     total, bad, named = 0, 0, list[str]()
     for spec in specs:
@@ -66,12 +66,12 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
         more = ', ...' if bad > len(named) else ''
         raise DataError(
             f'{bad:,} of {total:,} pictures of {source.name} cannot be read: {", ".join(named)}{more}; '
-            'remove or mend them'
+            'remove or repair them'
         )
-    _remember(_marker(source, specs, how))
+    _record(_marker(source, specs, how))
 
 
-def warn_of_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
+def warn_about_missing_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
     """Logs a warning for each sliced split that has no pictures of some classes.
 
     Pictures from folders and tars are sorted by class, so 'train[:50%]' has pictures of only about half of the classes.
@@ -79,22 +79,22 @@ def warn_of_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
     for spec in split_specs:
         ranges = source.ranges(spec)
         labels: dict[str, Any] = {split: getattr(source.pictures[split], 'labels', None) for split, _, _ in ranges}
-        if '[' not in spec or any(of is None for of in labels.values()):
+        if '[' not in spec or any(array is None for array in labels.values()):
             continue
         count = len(np.unique(np.concatenate([labels[split][start:stop] for split, start, stop in ranges])))
         if count < len(source.class_names):
             _log.warning(
-                'split %r of %s has %s of %s classes, since its pictures are in the order of the classes',
+                'split %r of %s has only %s of %s classes, since the pictures are sorted by class',
                 *(spec, source.name, f'{count:,}', f'{len(source.class_names):,}'),
             )
 
 
-def _problems(pictures: Pictures, look: Callable[[bytes], Any], start: int) -> list[str]:
+def _problems(pictures: Pictures, check_picture: Callable[[bytes], Any], start: int) -> list[str]:
     """The unreadable pictures in the chunk that begins at `start`, each with the reason."""
     found = []
     for index in range(start, min(start + CHUNK, len(pictures))):
         try:
-            look(pictures[index].encoded)
+            check_picture(pictures[index].encoded)
         except DataError as e:  # its message names the picture
             found.append(str(e))
         except ValueError as e:
@@ -108,15 +108,17 @@ def _marker(source: PictureSource, specs: Sequence[str], how: str) -> Path:
     return files.cache_folder() / f'checked-{hashlib.sha256(key.encode()).hexdigest()[:32]}'
 
 
-def _is_there(marker: Path) -> bool:
+def _exists(marker: Path) -> bool:
     with suppress(OSError):  # no permission to read the folder
         return marker.is_file()
     return False
 
 
-def _remember(marker: Path) -> None:
+def _record(marker: Path) -> None:
     try:
         marker.parent.mkdir(parents=True, exist_ok=True)
         files.write(marker, b'')
     except OSError as e:
-        _log.warning('the check cannot be remembered in %s, so the next start checks again: %s', marker.parent, e)
+        _log.warning(
+            'the result of the check cannot be saved in %s, so the next start checks again: %s', marker.parent, e
+        )

@@ -20,7 +20,7 @@ FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BI
 """Pillow's filters, by the value of `config.pictures.interpolation`. They smooth a picture when they shrink it."""
 
 
-class Window(NamedTuple):
+class Box(NamedTuple):
     """A rectangular part of a picture.
 
     Attributes:
@@ -38,7 +38,7 @@ class Window(NamedTuple):
 class Crop(Protocol):
     """Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
 
-    def __call__(self, height: int, width: int, numbers: Sequence[float], /) -> Window: ...
+    def __call__(self, height: int, width: int, numbers: Sequence[float], /) -> Box: ...
 
 
 class CentreCrop(NamedTuple):
@@ -47,11 +47,11 @@ class CentreCrop(NamedTuple):
     shorter_side: int
     size: int
 
-    def __call__(self, height: int, width: int, numbers: Sequence[float] = ()) -> Window:
+    def __call__(self, height: int, width: int, numbers: Sequence[float] = ()) -> Box:
         """Returns the central part; uses no random numbers."""
-        rows, columns = resized(height, width, self.shorter_side)
+        rows, columns = resized_shape(height, width, self.shorter_side)
         top, left = round((rows - self.size) / 2), round((columns - self.size) / 2)
-        return _within(height, width, rows, columns, top, left, self.size)
+        return _to_original(height, width, rows, columns, top, left, self.size)
 
 
 class ScaleCrop(NamedTuple):
@@ -65,12 +65,12 @@ class ScaleCrop(NamedTuple):
     shorter_side: tuple[int, int]
     size: int
 
-    def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Window:
+    def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
         """Returns the random part."""
         least, most = self.shorter_side
-        rows, columns = resized(height, width, least + int(numbers[0] * (most - least + 1)))
+        rows, columns = resized_shape(height, width, least + int(numbers[0] * (most - least + 1)))
         top, left = int(numbers[1] * (rows - self.size + 1)), int(numbers[2] * (columns - self.size + 1))
-        return _within(height, width, rows, columns, top, left, self.size)
+        return _to_original(height, width, rows, columns, top, left, self.size)
 
 
 class AreaCrop(NamedTuple):
@@ -86,7 +86,7 @@ class AreaCrop(NamedTuple):
     area: tuple[float, float]
     ratio: tuple[float, float]
 
-    def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Window:
+    def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
         """Returns the random part."""
         low, high = (log(ratio) for ratio in self.ratio)
         for k in range(TRIES):
@@ -96,14 +96,14 @@ class AreaCrop(NamedTuple):
             if 0 < columns <= width and 0 < rows <= height:
                 top = int(numbers[2 * TRIES] * (height - rows + 1))
                 left = int(numbers[2 * TRIES + 1] * (width - columns + 1))
-                return Window(left, top, left + columns, top + rows, is_cut=True)
+                return Box(left, top, left + columns, top + rows, is_cut=True)
         rows, columns = height, width
         if width < self.ratio[0] * height:
             rows = max(1, round(width / self.ratio[0]))
         elif width > self.ratio[1] * height:
             columns = max(1, round(height * self.ratio[1]))
         top, left = (height - rows) // 2, (width - columns) // 2
-        return Window(left, top, left + columns, top + rows, is_cut=True)
+        return Box(left, top, left + columns, top + rows, is_cut=True)
 
 
 def training_crop(pictures: Mapping[str, Any], size: int) -> Crop:
@@ -115,23 +115,21 @@ def training_crop(pictures: Mapping[str, Any], size: int) -> Crop:
     return CentreCrop(pictures['test_shorter_side'], size)
 
 
-def resize(image: np.ndarray, window: Window, out: np.ndarray, interpolation: str) -> None:
+def resize(image: np.ndarray, box: Box, out: np.ndarray, interpolation: str) -> None:
     """Resizes a part of an image with Pillow, and writes it into `out`.
 
     Args:
         image: uint8 [height, width, 3].
-        window: the part to resize.
+        box: the part to resize.
         out: uint8 [rows, columns, 3].
         interpolation: one of FILTERS.
     """
-    *borders, is_cut = window
-    if is_cut:
-        left, top, right, bottom = map(int, borders)
-        image, box = image[top:bottom, left:right], None
-    else:
-        box = window.left, window.top, window.right, window.bottom
+    pillow_box: tuple[float, float, float, float] | None = box.left, box.top, box.right, box.bottom
+    if box.is_cut:
+        left, top, right, bottom = map(int, box[:4])
+        image, pillow_box = image[top:bottom, left:right], None
     size = out.shape[1], out.shape[0]
-    out[...] = np.asarray(Image.fromarray(image).resize(size, FILTERS[interpolation], box))
+    out[...] = np.asarray(Image.fromarray(image).resize(size, FILTERS[interpolation], pillow_box))
 
 
 class CentralView(NamedTuple):
@@ -140,7 +138,7 @@ class CentralView(NamedTuple):
     Attributes:
         crop: the central crop.
         interpolation: one of FILTERS.
-        exif_rotation: whether the decoder must first rotate a picture as its EXIF data says.
+        exif_rotation: whether the decoder must first rotate a picture by its EXIF orientation.
     """
 
     crop: CentreCrop
@@ -154,15 +152,15 @@ class CentralView(NamedTuple):
         return out
 
 
-def resized(height: int, width: int, shorter_side: int) -> tuple[int, int]:
+def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]:
     """Height and width of a picture resized to a shorter side of `shorter_side`; the longer side is rounded down."""
     if height <= width:
         return shorter_side, shorter_side * width // height
     return shorter_side * height // width, shorter_side
 
 
-def _within(height: int, width: int, rows: int, columns: int, top: int, left: int, size: int) -> Window:
-    """Converts a `size` x `size` window of the picture resized to rows x columns to the original picture's pixels."""
+def _to_original(height: int, width: int, rows: int, columns: int, top: int, left: int, size: int) -> Box:
+    """Converts a `size` x `size` box of the picture resized to rows x columns to the original picture's pixels."""
     y, x = height / rows, width / columns
-    # By rounding, the right or bottom border may lie outside the picture.
-    return Window(left * x, top * y, min((left + size) * x, width), min((top + size) * y, height))
+    # By rounding, the right or bottom border may be outside the picture.
+    return Box(left * x, top * y, min((left + size) * x, width), min((top + size) * y, height))

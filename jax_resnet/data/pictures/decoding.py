@@ -26,7 +26,7 @@ _READERS: dict[bytes, type[ImageFile]] = {
 
 
 # When Pillow opens a JPEG, it reads the EXIF block for the dots per inch. It warns if the block is damaged.
-_OF_EXIF = re.compile(r'PIL\.TiffImagePlugin')
+_EXIF_READER = re.compile(r'PIL\.TiffImagePlugin')
 
 
 def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
@@ -37,7 +37,7 @@ def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
 
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
-        exif_rotation: whether to rotate the picture as its EXIF orientation says. A damaged EXIF block is ignored.
+        exif_rotation: whether to rotate the picture by its EXIF orientation. A damaged EXIF block is ignored.
 
     Raises:
         ValueError: the bytes are not such a file, are damaged, or have more than MOST_PIXELS; the reason is one line.
@@ -47,7 +47,7 @@ def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
     if pixels is None:
         with _opened(encoded) as image:
             pixels = _rgb(image)
-    return _turned(pixels, _orientation(encoded)) if exif_rotation else pixels
+    return _upright(pixels, _orientation(encoded)) if exif_rotation else pixels
 
 
 def size(encoded: bytes) -> tuple[int, int]:
@@ -62,7 +62,7 @@ def size(encoded: bytes) -> tuple[int, int]:
         with _opened(encoded) as image:
             width, height = image.size
     if not 0 < height * width <= MOST_PIXELS:
-        raise ValueError(f'{height:,} x {width:,} pixels, of which there must be 1 to {MOST_PIXELS:,}')
+        raise ValueError(f'it has {height:,} x {width:,} pixels; it must have 1 to {MOST_PIXELS:,}')
     return height, width
 
 
@@ -80,9 +80,9 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
     """Opens a picture with Pillow, which reads its header. Errors of Pillow in the context become ValueErrors."""
     reader = next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
     if reader is None:
-        raise ValueError('no JPEG, PNG or WebP file' if encoded else 'an empty file')
-    if all(entry[3] != _OF_EXIF for entry in warnings.filters):
-        warnings.filterwarnings('ignore', module=_OF_EXIF.pattern)
+        raise ValueError('not a JPEG, PNG or WebP file' if encoded else 'an empty file')
+    if all(entry[3] != _EXIF_READER for entry in warnings.filters):
+        warnings.filterwarnings('ignore', module=_EXIF_READER.pattern)
     try:
         with reader(io.BytesIO(encoded)) as image:
             yield image
@@ -112,7 +112,7 @@ def _orientation(encoded: bytes) -> int:
         return 1
 
 
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Rotates and mirrors a picture [height, width, 3] from its EXIF orientation to upright; contiguous.
 
     Orientation 1 and invalid values do not change it.

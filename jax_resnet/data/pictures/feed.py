@@ -35,7 +35,7 @@ class Feed:
         self.close()
         self._next, self._stop, self._queue = number, threading.Event(), queue.Queue[Any](AHEAD)
         arguments = self._iterate(number), self._queue, self._stop
-        self._thread = threading.Thread(target=self._bring, args=arguments, name='feed', daemon=True)
+        self._thread = threading.Thread(target=self._copy_batches, args=arguments, name='feed', daemon=True)
         self._thread.start()
 
     @property
@@ -66,7 +66,7 @@ class Feed:
                 self._queue.get(timeout=0.01)
         self._thread.join()
 
-    def _bring(self, batches: Generator[Batch], ready: queue.Queue, stop: threading.Event) -> None:
+    def _copy_batches(self, batches: Generator[Batch], ready: queue.Queue, stop: threading.Event) -> None:
         try:
             for batch in batches:
                 on_devices = Batch(*map(self._put, batch))

@@ -18,7 +18,9 @@ from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
 
-LAYOUT = 'expected are train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> with two or more classes'
+LAYOUT = (
+    'the layout must be train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> for two or more classes'
+)
 ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
 SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
 """Files of Windows. Like hidden files, they are ignored."""
@@ -50,8 +52,9 @@ class FolderPictures:
     @classmethod
     def of(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
         """Makes it from the names found in the folder; a class may have no pictures."""
-        counts = [len(found.get(of, ())) for of in classes]
-        names = [os.fsencode(name) for of in classes for name in found.get(of, ())]
+        names_of_classes = [found.get(class_name, ()) for class_name in classes]
+        counts = [*map(len, names_of_classes)]
+        names = [os.fsencode(name) for class_names in names_of_classes for name in class_names]
         labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
         return cls(folder, tuple(classes), labels, b''.join(names), np.cumsum([0, *map(len, names)], dtype=np.int64))
 
@@ -97,22 +100,24 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
         found = {split: scan.pictures(folder, place, f'listing {name}, {split}') for split, place in places.items()}
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
-    scan.tell()
+    scan.log_unusual()
     if 'test' in found and not found['test']:
-        _log.warning('%s: has no classes, and is left out', shown(folder / 'test'))
+        _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
         del found['test']
     _check_classes(folder, places, found)
     classes = list(found['train'])
     if 'validation' not in found:
-        found = _drawn(found['train'], validation_fraction, seed)
+        found = _split_randomly(found['train'], validation_fraction, seed)
         scan.digest.update(f'{validation_fraction} {seed}'.encode())
-    for split, of in found.items():
-        missing = [c for c in classes if not of.get(c)]
+    for split, names in found.items():
+        missing = [class_name for class_name in classes if not names.get(class_name)]
         if len(missing) == len(classes):
             raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
         if missing:
-            _log.warning('%s: %s has no pictures of %s', shown(folder), split, _some(missing))
-    pictures = {split: FolderPictures.of(folder / places.get(split, ''), classes, of) for split, of in found.items()}
+            _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
+    pictures = {
+        split: FolderPictures.of(folder / places.get(split, ''), classes, names) for split, names in found.items()
+    }
     return PictureSource.of(name, shown_names([*map(shown, classes)]), pictures, scan.digest.hexdigest()[:16])
 
 
@@ -124,12 +129,12 @@ class _Scan:
         self._files: list[str] = []
         self._folders: list[str] = []
         self._mixed: list[str] = []
-        self._twins: list[str] = []
+        self._same_stems: list[str] = []
 
-    def pictures(self, folder: Path, place: str, what: str) -> dict[str, list[str]]:
+    def pictures(self, folder: Path, place: str, title: str) -> dict[str, list[str]]:
         """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
         found = {}
-        for entry in tqdm(_entries(folder / place), what, disable=None, delay=2, leave=False):
+        for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
             if entry.is_dir():
                 found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
             else:
@@ -148,7 +153,7 @@ class _Scan:
                 path = os.fsencode(f'{relative}/{entry.name}')
                 self.digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
                 if stem in stems:
-                    self._twins.append(entry.path)
+                    self._same_stems.append(entry.path)
                 names.append(entry.name)
                 stems.add(stem)
                 endings.add(ending)
@@ -158,20 +163,22 @@ class _Scan:
             self._mixed.append(f'{folder.path} ({", ".join(sorted(endings))})')
         return names
 
-    def tell(self) -> None:
+    def log_unusual(self) -> None:
         """Logs the unusual files, in at most one line per kind."""
         if self._files:
             kinds = f'{", ".join(ENDINGS[:-1])} or {ENDINGS[-1]}'
-            _log.warning('ignored %s: a picture is a %s file in a class', _such_as(self._files, 'file'), kinds)
+            _log.warning(
+                'ignored %s: a picture must be a %s file in the folder of a class', _count(self._files, 'file'), kinds
+            )
         if self._folders:
-            _log.warning('ignored %s: only <class>/<picture> is read', _such_as(self._folders, 'folder'))
+            _log.warning('ignored %s: only <class>/<picture> is read', _count(self._folders, 'folder'))
         odd = []
         if self._mixed:
-            odd.append(f'one kind of file has different endings in {_such_as(self._mixed, "class", "classes")}')
-        if self._twins:
-            odd.append(f'another file differs only by its ending from {_such_as(self._twins, "picture")}')
+            odd.append(f'files of one type have different endings in {_count(self._mixed, "class", "classes")}')
+        if self._same_stems:
+            odd.append(f'another file has the same name with another ending: {_count(self._same_stems, "picture")}')
         if odd:
-            _log.warning('%s: all are read', '; '.join(odd))
+            _log.warning('%s; all of them are read', '; '.join(odd))
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -185,18 +192,18 @@ def _places(folder: Path) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
-        DataError: beside 'train', neither or both of 'val' and 'validation' exist.
+        DataError: 'train' exists, and neither or both of 'val' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    there = {entry.name for entry in _entries(folder) if entry.is_dir()}
-    validation = [name for name in ('val', 'validation') if name in there]
-    # A class may be named 'train'. It is not the split if it has no subfolders and no 'val' or 'validation' beside it.
-    if 'train' not in there or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
+    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
+    validation = [name for name in ('val', 'validation') if name in folders]
+    # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
+    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
         return {'train': ''}
     if len(validation) != 1:
         found = 'both val and validation' if validation else 'train, but neither val nor validation'
         raise DataError(f'{shown(folder)}: has {found}; {LAYOUT}')
-    return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in there else {})}
+    return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
 def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
@@ -205,34 +212,34 @@ def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, 
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
         raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')
-    for of, names in train.items():
+    for class_name, names in train.items():
         if not names:
-            raise DataError(f'{shown(place / of)}: class {shown(of)} has no pictures; {LAYOUT}')
+            raise DataError(f'{shown(place / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
     for split, classes in found.items():
-        if unknown := [of for of in classes if of not in train]:
-            raise DataError(f'{shown(folder / places[split])}: has {_some(unknown)} that train does not have')
+        if unknown := [class_name for class_name in classes if class_name not in train]:
+            raise DataError(f'{shown(folder / places[split])}: has {_list_classes(unknown)} that train does not have')
 
 
-def _drawn(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
+def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
     """Splits the pictures: a random fraction of each class goes to 'validation', the rest to 'train'."""
     train, validation = {}, {}
-    for of, names in found.items():
+    for class_name, names in found.items():
         count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-        key = hashlib.sha256(b'%d %b' % (seed, os.fsencode(of))).digest()[:16]
+        key = hashlib.sha256(b'%d %b' % (seed, os.fsencode(class_name))).digest()[:16]
         # Uses raw random numbers, since NumPy may change how it makes permutations.
         numbers = np.random.Philox(key=int.from_bytes(key, 'little')).random_raw(len(names))
         taken = set(np.argsort(numbers, kind='stable')[:count].tolist())
-        train[of] = [name for i, name in enumerate(names) if i not in taken]
-        validation[of] = [name for i, name in enumerate(names) if i in taken]
+        train[class_name] = [name for i, name in enumerate(names) if i not in taken]
+        validation[class_name] = [name for i, name in enumerate(names) if i in taken]
     return {'train': train, 'validation': validation}
 
 
-def _such_as(paths: Sequence[str], one: str, more: str = '') -> str:
+def _count(paths: Sequence[str], one: str, more: str = '') -> str:
     """Text such as '2 files, such as a/b': the number of paths, and the first one."""
     return f'{len(paths):,} {one if len(paths) == 1 else more or one + "s"}, such as {shown(paths[0])}'
 
 
-def _some(classes: Sequence[str]) -> str:
+def _list_classes(classes: Sequence[str]) -> str:
     """Text such as '2 classes (cat, dog)': the number of classes, and the first five."""
     names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
     return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'

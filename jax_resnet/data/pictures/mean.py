@@ -8,26 +8,26 @@ import numpy as np
 from jax_resnet.data import cache
 from jax_resnet.data.pictures.batches import Batches, iterate
 
-MEAN_OF = 10_000
+MOST_PICTURES = 10_000
 """Maximum number of pictures in the mean. They are drawn at random from the split."""
 
 
 def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0) -> np.ndarray:
-    """The mean of MEAN_OF views, or of all if there are fewer: float64 [size, size, 3], pixels from 0 to 255.
+    """The mean of MOST_PICTURES views, or of all if there are fewer: float64 [size, size, 3], pixels from 0 to 255.
 
     Args:
         batches: batches of the split; the function draws their views in a random order.
         key: part of the cache key; it must differ for different pictures.
         threads, processes: as for `iterate`.
     """
-    count = min(MEAN_OF, len(batches.pictures))
+    count = min(MOST_PICTURES, len(batches.pictures))
     drawn = replace(batches, seed=0, count=-(-count // batches.batch_size))
 
     def make() -> dict[str, np.ndarray]:
-        total, left = np.zeros((batches.size, batches.size, 3)), count
+        total, remaining = np.zeros((batches.size, batches.size, 3)), count
         for batch in iterate(drawn, 0, threads, processes):
-            total += batch.images[:left].sum(0, dtype=np.float64)
-            left -= len(batch.images[:left])
+            total += batch.images[:remaining].sum(0, dtype=np.float64)
+            remaining -= len(batch.images[:remaining])
         return {'mean': total / count}
 
     about = repr((key, drawn.crop, drawn.size, drawn.interpolation, drawn.exif_rotation))

@@ -57,7 +57,7 @@ class File:
         status = os.fstat(opened)
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
             os.close(opened)
-            raise OSError(0, 'the file has changed meanwhile')
+            raise OSError(0, 'the file has changed since it was opened')
         descriptor = self.__dict__.setdefault('descriptor', opened)
         if descriptor == opened:
             weakref.finalize(self, os.close, opened)
@@ -100,11 +100,11 @@ def members(file: File, begin: int, end: int, where: str) -> Iterator[Member]:
             raise DataError(f'{where} is damaged: no member begins at byte {begin:,} of the file ({e})') from None
         begin += BLOCK
         if not 0 <= info.size <= end - begin:
-            raise DataError(f'{where} is damaged: its member {info.name!r} goes beyond its end')
+            raise DataError(f'{where} is damaged: its member {info.name!r} extends beyond the end of the tar')
         if info.type in FILES:
             yield Member(info.name, begin, info.size)
         elif info.type not in PAX_HEADERS:
-            raise DataError(f'{where} is damaged: its member {info.name!r} is no regular file')
+            raise DataError(f'{where} is damaged: its member {info.name!r} is not a regular file')
         begin += -(-info.size // BLOCK) * BLOCK
 
 

@@ -78,12 +78,15 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
     info = builder.info
     if info.file_format is not tfds.core.FileFormat.ARRAY_RECORD:
         raise DataError(
-            f'{folder}: has {info.file_format.value} files, which only TensorFlow reads; convert them where it is '
-            f'installed: python -m tensorflow_datasets.scripts.convert_format --dataset_dir={folder} '
+            f'{folder}: has {info.file_format.value} files, which only TensorFlow can read; convert them in an '
+            f'environment with TensorFlow: python -m tensorflow_datasets.scripts.convert_format --dataset_dir={folder} '
             '--out_file_format=array_record'
         )
     image, label = _features(info, folder)
-    splits = {split: RecordPictures(folder, split, of.num_examples, image, label) for split, of in info.splits.items()}
+    splits = {
+        split: RecordPictures(folder, split, split_info.num_examples, image, label)
+        for split, split_info in info.splits.items()
+    }
     names = shown_names(info.features[label].names)
     return PictureSource.of(name, names, splits, fingerprint)
 
@@ -98,8 +101,8 @@ def _find(name: str, data_dir: Path) -> Path:
         found = sorted(path for path in base.iterdir() if path.is_dir() and list_all_versions(path))
     if not found:
         raise DataError(
-            f'no prepared {name} in {data_dir}: give the folder that has it by --config.dataset.data_dir or '
-            'TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
+            f'no prepared {name} in {data_dir}: give the folder with the prepared data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
         )
     if len(found) > 1:
         names = ', '.join(f'tfds/{name}/{path.name}' for path in found)
@@ -117,7 +120,7 @@ def _features(info: Any, folder: Path) -> tuple[str, str]:
         preferred = [name for name in found if name in (info.supervised_keys or ())]
         if len(preferred or found) != 1:
             raise DataError(
-                f'{folder}: must have one picture and one label an example; it has {", ".join(info.features)}'
+                f'{folder}: must have one picture and one label per example; it has {", ".join(info.features)}'
             )
         wanted += preferred or found
     return wanted[0], wanted[1]

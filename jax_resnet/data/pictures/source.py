@@ -47,7 +47,8 @@ class PictureSource(Splits):
         cls, name: str, class_names: Sequence[str], pictures: Mapping[str, Pictures], fingerprint: str
     ) -> 'PictureSource':
         """Makes a source. The length of each split is its number of pictures."""
-        infos = {s: SimpleNamespace(num_examples=len(of), shard_lengths=[len(of)]) for s, of in pictures.items()}
+        counts = {split: len(split_pictures) for split, split_pictures in pictures.items()}
+        infos = {split: SimpleNamespace(num_examples=n, shard_lengths=[n]) for split, n in counts.items()}
         return cls(name, tuple(class_names), infos, pictures, fingerprint)
 
     def read(self, spec: str) -> 'Pictures':
@@ -73,13 +74,13 @@ class Parts:
         return sum(stop - start for _, start, stop in self.parts)
 
     def __getitem__(self, index: int) -> Picture:
-        pictures, at = self._find(index)
-        return pictures[at]
+        pictures, position = self._find(index)
+        return pictures[position]
 
     def name(self, index: int) -> str:
         """Name of a picture in messages."""
-        pictures, at = self._find(index)
-        return pictures.name(at)
+        pictures, position = self._find(index)
+        return pictures.name(position)
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for pictures, start, stop in self.parts:

@@ -100,8 +100,8 @@ def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> Pic
             validation, archives.validation, synsets, labels, partial(_scan_validation, validation, labels)
         ),
     }
-    changes = [(file.size, file.modified) for file in (train, validation)]
-    return PictureSource.of(name, shown_names(synsets), splits, _digest(changes, synsets, labels))
+    file_states = [(file.size, file.modified) for file in (train, validation)]
+    return PictureSource.of(name, shown_names(synsets), splits, _digest(file_states, synsets, labels))
 
 
 def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
@@ -122,7 +122,7 @@ def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
                 bar.update(len(piece))
         if digest.hexdigest() != archive.sha256:
             raise DataError(f'{path} is damaged: its SHA-256 is {digest.hexdigest()}; it must be {archive.sha256}')
-        yield f'{archive.file}: {file.size:,} bytes, SHA-256 right'
+        yield f'{archive.file}: {file.size:,} bytes, correct SHA-256'
 
 
 def _find(manual_dir: Path, archives: Archives) -> list[File]:
@@ -148,12 +148,14 @@ def _validation_labels(archives: Archives) -> list[int]:
     try:
         lines = path.read_text(encoding='ascii', errors='replace').split()
     except OSError as e:
-        raise DataError(f'{files.shown(path)}, the labels of validation, cannot be read: {e.strerror}') from None
+        raise DataError(
+            f'{files.shown(path)}, the labels of the validation pictures, cannot be read: {e.strerror}'
+        ) from None
     by_synset = {synset: label for label, synset in enumerate(archives.synsets)}
     if unknown := [synset for synset in lines if synset not in by_synset]:
-        raise DataError(f'{files.shown(path)}: {files.shown(unknown[0])} is no synset of the classes')
+        raise DataError(f'{files.shown(path)}: {files.shown(unknown[0])} is not the synset of a class')
     if len(lines) != count:
-        raise DataError(f'{files.shown(path)} has {len(lines):,} labels of validation; it must have {count:,}')
+        raise DataError(f'{files.shown(path)} has {len(lines):,} validation labels; it must have {count:,}')
     return [by_synset[synset] for synset in lines]
 
 
@@ -167,7 +169,7 @@ def _open(file: File, archive: Archive, synsets: Sequence[str], labels: Sequence
     path = files.shown(file.path)
 
     def make() -> cache.Arrays:
-        _log.info('reading the headers of %s, once', path)
+        _log.info('reading the headers of %s; this is done only once', path)
         with tqdm(total=archive.pictures, desc=f'headers of {archive.file}', disable=None) as bar:
             places, label = scan(bar)
         if len(label) != archive.pictures:
@@ -184,7 +186,7 @@ def _open(file: File, archive: Archive, synsets: Sequence[str], labels: Sequence
         if (are_inside & (found.labels >= 0) & (found.labels < len(synsets))).all():
             return found
     cached = files.cache_folder() / f'{key}.safetensors'
-    raise DataError(f'{files.shown(cached)} is not the index of {path}: delete it')
+    raise DataError(f'{files.shown(cached)} is not the index of {path}; delete it')
 
 
 def _scan_train(file: File, synsets: Sequence[str], bar: tqdm) -> tuple[np.ndarray, np.ndarray]:

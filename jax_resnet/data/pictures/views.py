@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from jax_resnet.data.pictures.batches import decoded
-from jax_resnet.data.pictures.crops import Window, resize, resized
+from jax_resnet.data.pictures.crops import Box, resize, resized_shape
 from jax_resnet.data.pictures.source import Pictures
 
 SCALES = (224, 256, 384, 480, 640)
@@ -34,7 +34,7 @@ class FiveCrops(NamedTuple):
 
     def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
         """Returns the five crops, uint8 [5, size, size, 3]."""
-        rows, columns = resized(image.shape[0], image.shape[1], self.shorter_side)
+        rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
         whole = _resize(image, rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
         places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
@@ -107,5 +107,5 @@ def of_protocol(protocol: str, shorter_side: int, size: int, scales: Sequence[in
 
 def _resize(image: np.ndarray, rows: int, columns: int, interpolation: str) -> np.ndarray:
     out = np.empty((rows, columns, 3), np.uint8)
-    resize(image, Window(0, 0, image.shape[1], image.shape[0], is_cut=True), out, interpolation)
+    resize(image, Box(0, 0, image.shape[1], image.shape[0], is_cut=True), out, interpolation)
     return out

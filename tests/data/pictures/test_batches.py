@@ -116,7 +116,7 @@ def test_a_process_leaves_signals_to_its_parent_and_its_end_is_told() -> None:
     for number in range(1, 8):
         assert same(next(iterator), batches[number])
     child.kill()
-    with pytest.raises(DataError, match='^config.pictures.processes=1: one of them has ended'):
+    with pytest.raises(DataError, match='^config.pictures.processes=1: a worker process has ended'):
         list(iterator)
 
 
@@ -148,7 +148,7 @@ def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
         both[7]
     assert pickle.loads(pickle.dumps(both)).name(5) == 'drawing 0'
-    with pytest.raises(DataError, match=r"split 'tests' of drawings.*Splits here: train \(20\), validation \(5\)"):
+    with pytest.raises(DataError, match=r"split 'tests' of drawings.*The splits are train \(20\), validation \(5\)"):
         source.count('tests')
 
 

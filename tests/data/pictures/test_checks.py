@@ -84,13 +84,13 @@ def test_pictures_that_cannot_be_read_are_one_line(how: str) -> None:
     train[3], train[500], train[999] = b'te\nxt', b'', b'\xff\xd8\xff'
     of = source({'train': train, 'test': Pictures([b'text'] * 2)})
     reasons = (
-        'pictures/3.jpg (no JPEG, PNG or WebP file), pictures/500.jpg: cannot be read (No such file or directory), '
+        'pictures/3.jpg (not a JPEG, PNG or WebP file), pictures/500.jpg: cannot be read (No such file or directory), '
         'pictures/999.jpg (unreadable JPEG: its structure is damaged)'
     )
     with pytest.raises(DataError) as error:
         check(of, ['train'], how)
-    assert str(error.value) == f'3 of 1,000 pictures of pets cannot be read: {reasons}; remove or mend them'
-    with pytest.raises(DataError, match=r'^5 of 1,002 pictures of pets .*, \.\.\.; remove or mend them$'):
+    assert str(error.value) == f'3 of 1,000 pictures of pets cannot be read: {reasons}; remove or repair them'
+    with pytest.raises(DataError, match=r'^5 of 1,002 pictures of pets .*, \.\.\.; remove or repair them$'):
         check(of, ['train', 'test'], how)
     with pytest.raises(DataError, match='^3 of 1,000'):  # not remembered
         check(of, ['train'], how)
@@ -110,4 +110,4 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     with caplog.at_level(logging.WARNING):
         check(source({'train': train}), ['train'], 'headers')
         check(source({'train': train}), ['train'], 'headers')
-    assert train.reads == 2 and len(caplog.records) == 2 and 'the check cannot be remembered in' in caplog.text
+    assert train.reads == 2 and len(caplog.records) == 2 and 'the result of the check cannot be saved in' in caplog.text

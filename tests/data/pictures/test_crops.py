@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.crops import AreaCrop, CentreCrop, ScaleCrop, Window, resize
+from jax_resnet.data.pictures.crops import AreaCrop, Box, CentreCrop, ScaleCrop, resize
 
 SIZES = [(160, 160), (375, 500), (500, 333), (90, 1000), (1000, 90), (1, 1), (3, 2000)]
 
@@ -125,7 +125,7 @@ def test_a_cut_window_does_not_see_what_is_around_it() -> None:
     image = np.full((20, 20, 3), 255, np.uint8)
     image[5:15, 5:15] = 0
     out = np.empty((4, 4, 3), np.uint8)
-    resize(image, Window(5, 5, 15, 15, is_cut=True), out, 'bilinear')
+    resize(image, Box(5, 5, 15, 15, is_cut=True), out, 'bilinear')
     assert (out == 0).all()
-    resize(image, Window(5, 5, 15, 15), out, 'bilinear')
+    resize(image, Box(5, 5, 15, 15), out, 'bilinear')
     assert (out[0] > 0).all()

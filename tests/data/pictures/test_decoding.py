@@ -186,8 +186,8 @@ def test_the_reasons() -> None:
     jpeg = encode(colours(), 'JPEG')
     for encoded, reason in {
         b'': 'an empty file',
-        b'hello\nworld': 'no JPEG, PNG or WebP file',
-        encode(colours(), 'GIF'): 'no JPEG, PNG or WebP file',
+        b'hello\nworld': 'not a JPEG, PNG or WebP file',
+        encode(colours(), 'GIF'): 'not a JPEG, PNG or WebP file',
         b'RIFF\0\0\0\0WAVE': 'unreadable WEBP: its structure is damaged',
         jpeg[:20]: 'unreadable JPEG: its structure is damaged',
         png(0, 5): 'unreadable PNG: its structure is damaged',
@@ -226,5 +226,5 @@ def test_many_pixels_are_no_reason_to_warn(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 5000)
     assert decode(encode(colours(), 'PNG')).shape == (60, 91, 3)
     monkeypatch.setattr(decoding, 'MOST_PIXELS', 5459)
-    with pytest.raises(ValueError, match='60 x 91 pixels, of which there must be 1 to 5,459'):
+    with pytest.raises(ValueError, match='it has 60 x 91 pixels; it must have 1 to 5,459'):
         decode(encode(colours(), 'PNG'))

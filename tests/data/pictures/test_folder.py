@@ -63,7 +63,7 @@ def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert not caplog.text
     make(tmp_path / 'other', [*SPLIT, 'test/0.png', 'test/1.png'])
     assert list(open_folder('pets', tmp_path / 'other').split_infos) == ['train', 'validation']
-    assert f'{tmp_path}/other/test: has no classes, and is left out' in caplog.text
+    assert f'{tmp_path}/other/test is ignored, as it has no folders of classes' in caplog.text
 
 
 CLASSES = [f'{c}/{i:03}.jpg' for c in ('ant', 'bee', 'cow') for i in range(20)]
@@ -156,7 +156,7 @@ def test_other_files_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.Lo
     source = open_folder('pets', tmp_path)
     assert (source.count('train'), source.count('validation')) == (3, 3)
     (record,) = caplog.records
-    kinds = 'a picture is a .jpg, .jpeg, .png or .webp file in a class'
+    kinds = 'a picture must be a .jpg, .jpeg, .png or .webp file in the folder of a class'
     assert record.getMessage() == f'ignored 5 files, such as {tmp_path}/train/a.png: {kinds}'
 
 
@@ -178,9 +178,9 @@ def test_endings_of_several_spellings_are_all_read(tmp_path: Path, caplog: pytes
     assert (source.count('train'), source.count('validation')) == (9, 4)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING and record.getMessage() == (
-        f'one kind of file has different endings in 1 class, such as {tmp_path}/train/cat (.JPEG, .Png, .WebP, .jpg, '
-        f'.png); another file differs only by its ending from 3 pictures, such as {tmp_path}/train/cat/7.png: '
-        'all are read'
+        f'files of one type have different endings in 1 class, such as {tmp_path}/train/cat (.JPEG, .Png, .WebP, .jpg, '
+        f'.png); another file has the same name with another ending: 3 pictures, such as {tmp_path}/train/cat/7.png; '
+        'all of them are read'
     )
 
 
@@ -237,7 +237,7 @@ def test_a_class_can_be_named_as_a_split(tmp_path: Path, name: str) -> None:
     assert sorted(open_folder('vehicles', tmp_path).class_names) == sorted([name, 'plane'])
 
 
-EXPECTED = 'expected are train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture>'
+EXPECTED = 'the layout must be train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture>'
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ def test_what_is_missing_or_not_readable_is_one_line(copy: Path) -> None:
     data_dir = copy.parents[2]
     with pytest.raises(DataError, match=rf'no prepared imagenet2012 in {data_dir}: give .*dataset.folder'):
         open_records('imagenet2012', data_dir)
-    with pytest.raises(ConfigError, match='manual_dir=.*: imagenette is read as TFDS has prepared it'):
+    with pytest.raises(
+        ConfigError, match='manual_dir=.*: must be empty: imagenette is read from data prepared by TFDS'
+    ):
         open_source('imagenette', str(data_dir), '/nowhere')
     shutil.copytree(copy.parent, copy.parents[1] / '320px-v2')
     with pytest.raises(
@@ -59,7 +61,7 @@ def test_what_is_missing_or_not_readable_is_one_line(copy: Path) -> None:
         open_records('imagenette/160px-v2', data_dir)
     assert '\n' not in str(error.value)
     (copy / 'dataset_info.json').write_text('{')
-    with pytest.raises(DataError, match='is no prepared data'):
+    with pytest.raises(DataError, match='must be a folder of prepared TFDS data'):
         open_records('imagenette/160px-v2', data_dir)
 
 
@@ -84,5 +86,5 @@ def test_a_data_set_without_one_picture_and_one_label_is_refused(copy: Path) -> 
     known['label'] = known.pop('other') | {'pythonClassName': known['image']['pythonClassName']}
     del known['label']
     (copy / 'features.json').write_text(json.dumps(features))
-    with pytest.raises(DataError, match='must have one picture and one label an example; it has image'):
+    with pytest.raises(DataError, match='must have one picture and one label per example; it has image'):
         open_records('imagenette', copy.parents[2])

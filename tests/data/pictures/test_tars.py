@@ -249,16 +249,16 @@ VALIDATION = r'ILSVRC2012_img_val\.tar'
         (in_class(name='n01443537_٢.JPEG'), rf'{INNER} is damaged: its member .* must have a name'),
         (in_class(name='n01443537_2.png'), r"'n01443537_2.png' must have a name such as n01443537_\[0-9\]\+"),
         (in_class(name='n01443537_9.JPEG'), rf"{INNER} is damaged: it has two members 'n01443537_9.JPEG'"),
-        (in_class(name='n01443537_' + 200 * '2' + '.JPEG'), rf"{INNER} is damaged: .*LongLink' is no regular file"),
-        (in_class(type=tarfile.SYMTYPE, linkname='/etc/passwd'), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(type=tarfile.LNKTYPE, linkname='n01443537_9.JPEG'), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(type=tarfile.DIRTYPE), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(type=tarfile.CHRTYPE), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(type=tarfile.FIFOTYPE), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(type=tarfile.GNUTYPE_SPARSE), "'n01443537_2.JPEG' is no regular file"),
-        (in_class(size=10**6), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
-        (in_class(size=10**12), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
-        (in_class(size=-(10**4)), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' goes beyond its end"),
+        (in_class(name='n01443537_' + 200 * '2' + '.JPEG'), rf"{INNER} is damaged: .*LongLink' is not a regular file"),
+        (in_class(type=tarfile.SYMTYPE, linkname='/etc/passwd'), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(type=tarfile.LNKTYPE, linkname='n01443537_9.JPEG'), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(type=tarfile.DIRTYPE), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(type=tarfile.CHRTYPE), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(type=tarfile.FIFOTYPE), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(type=tarfile.GNUTYPE_SPARSE), "'n01443537_2.JPEG' is not a regular file"),
+        (in_class(size=10**6), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' extends beyond the end of the tar"),
+        (in_class(size=10**12), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' extends beyond the end of the tar"),
+        (in_class(size=-(10**4)), rf"{INNER} is damaged: its member 'n01443537_2.JPEG' extends beyond the end of the tar"),
         (in_class(size=1), rf'{INNER} is damaged: no member begins at byte [0-9,]+ of the file'),
         (no_tar, rf'{INNER} is damaged: no member begins at byte [0-9,]+ of the file'),
         (empty, rf"{INNER} is damaged: its member 'n01443537_10.JPEG' has 0 bytes"),
@@ -269,16 +269,16 @@ VALIDATION = r'ILSVRC2012_img_val\.tar'
         (outside(entry('n01440764')), rf"{TRAIN} is damaged: its member 'n01440764' is not the tar of"),
         (outside(entry('../n01440764.tar')), rf"{TRAIN} is damaged: its member '../n01440764.tar' is not the tar of"),
         (outside(entry('n01440764.tar', bytes(1024))), rf"{TRAIN} is damaged: it has two members 'n01440764.tar'"),
-        (outside(entry('folder', type=tarfile.DIRTYPE)), rf"{TRAIN} is damaged: its member 'folder' is no regular file"),
+        (outside(entry('folder', type=tarfile.DIRTYPE)), rf"{TRAIN} is damaged: its member 'folder' is not a regular file"),
         (in_validation(name='val/ILSVRC2012_val_00000006.JPEG'), rf'{VALIDATION} is damaged: .* must have a name such as'),
         (in_validation(name='ILSVRC2012_val_00000000.JPEG'), rf"{VALIDATION} is damaged: .*00000000.JPEG' has no label"),
         (in_validation(name='ILSVRC2012_val_00000003.JPEG'), rf'{VALIDATION} is damaged: it has two members'),
-        (in_validation(type=tarfile.SYMTYPE), rf'{VALIDATION} is damaged: .* is no regular file'),
+        (in_validation(type=tarfile.SYMTYPE), rf'{VALIDATION} is damaged: .* is not a regular file'),
         (add_validation, rf"{VALIDATION} is damaged: its member 'ILSVRC2012_val_00000007.JPEG' has no label"),
         (drop_validation, rf'{VALIDATION} has 5 pictures; it must have 6'),
-        (drop_label, r'labels.txt has 5 labels of validation; it must have 6'),
-        (unknown_label, r'labels.txt: n01484850 is no synset of the classes'),
-        (binary_label, r"labels.txt: 'n\\x00..' is no synset of the classes"),
+        (drop_label, r'labels.txt has 5 validation labels; it must have 6'),
+        (unknown_label, r'labels.txt: n01484850 is not the synset of a class'),
+        (binary_label, r"labels.txt: 'n\\x00..' is not the synset of a class"),
     ],
 )  # fmt: skip
 def test_bad_tars_are_one_line(folder: Path, damage: Callable[[Content], None], message: str) -> None:
@@ -311,7 +311,9 @@ def test_a_tar_cut_short(folder: Path, archives: Archives, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=rf'{TRAIN} has [0-9,]+ bytes; it must have {archives.train.size:,}'):
         open_tars('imagenet2012', folder, archives)
-    with pytest.raises(DataError, match=rf'{TRAIN} (is damaged: .* goes beyond|is damaged: no member|has 0 classes)'):
+    with pytest.raises(
+        DataError, match=rf'{TRAIN} (is damaged: .* extends beyond|is damaged: no member|has 0 classes)'
+    ):
         open_tars('imagenet2012', folder, facts(folder))
     assert not cached()
 
@@ -332,7 +334,9 @@ def test_a_missing_tar(folder: Path, archives: Archives, name: str) -> None:
 
 def test_missing_labels(folder: Path, archives: Archives) -> None:
     archives.validation_labels.unlink()
-    with pytest.raises(DataError, match='labels.txt, the labels of validation, cannot be read: No such file'):
+    with pytest.raises(
+        DataError, match='labels.txt, the labels of the validation pictures, cannot be read: No such file'
+    ):
         open_tars('imagenet2012', folder, archives)
 
 
@@ -364,7 +368,10 @@ def test_the_index_is_made_once_and_again_where_a_file_changes(
         return [record.getMessage().split('/')[-1] for record in caplog.records]
 
     fingerprints: list[str] = []
-    assert scanned() == ['ILSVRC2012_img_train.tar, once', 'ILSVRC2012_img_val.tar, once']
+    assert scanned() == [
+        'ILSVRC2012_img_train.tar; this is done only once',
+        'ILSVRC2012_img_val.tar; this is done only once',
+    ]
     assert scanned() == [] and len(cached()) == 2
     path = folder / archives.validation.file
     changed = Content()
@@ -378,14 +385,14 @@ def test_the_index_is_made_once_and_again_where_a_file_changes(
     assert fingerprints[0] == fingerprints[1] and len({*fingerprints}) == 3
 
 
-def test_an_index_that_is_damaged_is_made_anew(
+def test_an_index_that_is_damaged_is_made_again(
     folder: Path, archives: Archives, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = [*map(open_tars('imagenet2012', folder, archives).pictures['train'].__getitem__, range(12))]
     for path in cached():
         path.write_bytes(path.read_bytes()[:-9])
     assert [*map(open_tars('imagenet2012', folder, archives).pictures['train'].__getitem__, range(12))] == first
-    assert caplog.text.count('is damaged and made anew') == 2
+    assert caplog.text.count('its content is computed again') == 2
 
 
 @pytest.mark.parametrize(
@@ -411,7 +418,7 @@ def test_an_index_that_does_not_fit_is_refused(
     for path in cached():
         path.unlink()
         cache.load(path.stem, lambda: index | {name: change(index[name])})
-    with pytest.raises(DataError, match=r'imagenet2012-index-.*safetensors is not the index of .*: delete it'):
+    with pytest.raises(DataError, match=r'imagenet2012-index-.*safetensors is not the index of .*; delete it'):
         open_tars('imagenet2012', folder, archives)
 
 
@@ -423,7 +430,7 @@ def descriptors(path: Path) -> int:
 @pytest.mark.skipif(sys.platform != 'linux', reason='counts descriptors')
 def test_other_threads_and_processes_read_the_same(folder: Path, archives: Archives) -> None:
     opened = open_tars('imagenet2012', folder, archives).pictures['train']
-    train = pickle.loads(pickle.dumps(opened))  # which opens the file anew
+    train = pickle.loads(pickle.dumps(opened))  # which opens the file again
     path = folder / archives.train.file
     assert descriptors(path) == 1
     with ThreadPoolExecutor(8) as threads:
@@ -448,7 +455,7 @@ def test_files_that_go_away_or_change_meanwhile(folder: Path, archives: Archives
         train[1]
     os.truncate(path, 0)
     with pytest.raises(
-        DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: the file has changed meanwhile'
+        DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: the file has changed since it was opened'
     ):
         pickle.loads(unopened)[0]
     path.unlink()
@@ -461,7 +468,7 @@ def test_files_that_go_away_or_change_meanwhile(folder: Path, archives: Archives
 
 def test_verify(folder: Path, archives: Archives) -> None:
     sizes = [
-        f'{archive.file}: {archive.size:,} bytes, SHA-256 right' for archive in (archives.train, archives.validation)
+        f'{archive.file}: {archive.size:,} bytes, correct SHA-256' for archive in (archives.train, archives.validation)
     ]
     assert list(tars.verify(folder, archives)) == sizes
     path = folder / archives.validation.file
@@ -489,7 +496,11 @@ def test_the_command(
 
     code, out, err = run('imagenet2012', f'--manual_dir={folder}')
     assert (code, out) == (2, '') and 'it must have 147,897,477,120' in err and err.count('\n') == 1
-    assert run('verify') == (2, '', "error: verify needs --manual_dir, a folder with ImageNet's two tars\n")
+    assert run('verify') == (
+        2,
+        '',
+        "error: --manual_dir: must be given for verify: a folder with ImageNet's two tars\n",
+    )
     monkeypatch.setattr(command, 'open_tars', partial(open_tars, archives=archives))
     monkeypatch.setattr(command, 'verify', partial(tars.verify, archives=archives))
     code, out, _ = run('imagenet2012', f'--manual_dir={folder}')
