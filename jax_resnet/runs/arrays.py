@@ -23,9 +23,9 @@ def from_npz(content: bytes) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > MOST_BYTES:
-                raise ValueError(f'more than {MOST_BYTES:,} bytes when unpacked')
+                raise ValueError(f'it has more than {MOST_BYTES:,} bytes when unpacked')
             if len({member.filename for member in members}) < len(members):
-                raise ValueError('two arrays of one name')
+                raise ValueError('two arrays have the same name')
             return {member.filename.removesuffix('.npy'): _array(archive.read(member)) for member in members}
     except Exception as e:  # for such files numpy, zipfile, zlib, tokenize and ast raise many types of exception
         raise ValueError(' '.join(str(e).split())[:200] or type(e).__name__) from None
@@ -43,7 +43,7 @@ def from_safetensors(content: bytes) -> dict[str, np.ndarray]:
     try:
         return dict(load(content))
     except KeyError as e:
-        raise ValueError(f'arrays of type {e.args[0]}, which is not known here') from None
+        raise ValueError(f'it has arrays of type {e.args[0]}, which numpy does not have') from None
     except Exception as e:  # as in `from_npz`
         raise ValueError(' '.join(str(e).split())[:200] or type(e).__name__) from None
 
@@ -68,8 +68,8 @@ def _array(content: bytes) -> np.ndarray:
     shape, is_fortran, dtype = read_header(file)
     size = len(content) - file.tell()
     if dtype.hasobject or not all(0 <= side < 2**40 for side in shape):
-        raise ValueError(f'an array of {dtype}, shape {list(shape)}')
+        raise ValueError(f'an array has type {dtype} and shape {list(shape)}, which is not allowed')
     if int(np.prod(shape, dtype=object)) * dtype.itemsize != size:
-        raise ValueError(f'an array of {dtype}, shape {list(shape)}, with {size:,} bytes')
+        raise ValueError(f'an array of type {dtype} and shape {list(shape)} has {size:,} bytes')
     array = np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order='F' if is_fortran else 'C')
     return array.copy()

@@ -28,7 +28,7 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     for path in map(Path, paths):
         if not path.is_dir():
             raise ConfigError(
-                f'{files.shown(path)}: no such folder; a report is of run folders, or of folders that hold some'
+                f'{files.shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'
             )
         before = len(studies) + len(runs)
         for folder, inner, names in os.walk(path):

@@ -14,7 +14,7 @@ from jax_resnet.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
-PATIENCE = 1.0
+SECONDS_TO_WAIT = 1.0
 """How many seconds a start waits for the lock, because `is_held` also takes it for a moment."""
 
 
@@ -23,9 +23,9 @@ def held(folder: Path) -> Iterator[None]:
     """Holds the lock of a run folder, so that no other program trains there.
 
     Raises:
-        ConfigError: another program trains here; or the lock cannot be opened, for example because it is a link.
+        ConfigError: another program trains in this folder; or the lock cannot be opened, for example as it is a link.
     """
-    path, end = folder / 'lock', time.monotonic() + PATIENCE
+    path, end = folder / 'lock', time.monotonic() + SECONDS_TO_WAIT
     try:
         descriptor = files.open_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as e:
@@ -38,13 +38,14 @@ def held(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > end:
                     raise ConfigError(
-                        f'{files.shown(folder)}: another program trains here; wait, or name another --workdir'
+                        f'{files.shown(folder)}: another program trains in this folder; wait, or give another '
+                        'folder by --workdir'
                     ) from None
                 time.sleep(0.02)
             except OSError as e:
                 if e.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
                     raise
-                _log.warning('%s: this file system has no locks; train there with one program only', folder)
+                _log.warning('%s: this file system has no locks; use only one program at a time in this folder', folder)
                 break
         yield
     finally:

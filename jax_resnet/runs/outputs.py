@@ -58,11 +58,12 @@ def checked(mean: np.ndarray, std: np.ndarray, crop: int, image_shape: object, c
     names = tuple(map(str, class_names))  # type: ignore[call-overload]
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     if not all(1 <= side < 2**16 for side in (height, width, channels)) or not 0 <= crop <= min(height, width):
-        raise ValueError(f'crop {crop} of image_shape {[height, width, channels]}')
+        raise ValueError(f'crop {crop} and image_shape {[height, width, channels]} do not fit each other')
     if np.broadcast_shapes(mean.shape, std.shape, (height, width, channels)) != (height, width, channels):
-        raise ValueError(f'mean of shape {list(mean.shape)}, std of {list(std.shape)} for {[height, width, channels]}')
+        shapes = f'mean {list(mean.shape)}, std {list(std.shape)} and images {[height, width, channels]}'
+        raise ValueError(f'the shapes of {shapes} do not fit each other')
     if not (np.isfinite(mean).all() and np.isfinite(std).all() and std.all()):
-        raise ValueError('mean or std has a number that it cannot have')
+        raise ValueError('mean and std must be finite, and std must not be 0')
     return Preprocessing(mean, std, crop, (height, width, channels), names)
 
 
@@ -71,7 +72,7 @@ def class_names(folder: Path) -> list[str]:
     path = folder / 'preprocessing.npz'
     names = _read(path, 'class_names')['class_names']
     if names.ndim != 1:
-        raise ConfigError(f'{shown(path)} is damaged: its class_names are no list')
+        raise ConfigError(f'{shown(path)} is damaged: class_names must be a list')
     return [str(name) for name in names]
 
 
@@ -143,7 +144,7 @@ def mistakes(folder: Path) -> dict[str, np.ndarray] | None:
         index.dtype.kind == 'i' and images.dtype == np.uint8 and images.ndim == 4 and index.shape == images.shape[:1]
     )
     if not is_fit or (index.size and not 0 <= index.min() <= index.max() < count):
-        raise ConfigError(f'{shown(path)} is damaged: its index and images do not fit')
+        raise ConfigError(f'{shown(path)} is damaged: its index and images do not fit each other')
     return found
 
 
@@ -153,20 +154,20 @@ def _fitting(found: Mapping[str, np.ndarray], names: list[str]) -> Predictions:
     if 'logits' in found:
         logits = found['logits']
         if logits.dtype.kind != 'f' or logits.ndim != 2 or logits.shape[1] != count:
-            raise ValueError(f'its logits are not those of {count} classes')
+            raise ValueError(f'its logits must be floating-point numbers for {count} classes')
         classes, probabilities = _likeliest(logits)
     elif found.keys() >= {'classes', 'probabilities'}:
         classes, probabilities = found['classes'], found['probabilities']
     else:
-        raise ValueError('it has neither logits nor classes and probabilities')
+        raise ValueError('it must have logits, or classes and probabilities')
     are_fit = classes.ndim == 2 and classes.shape == probabilities.shape and labels.shape == classes.shape[:1]
     kinds = [array.dtype.kind for array in (classes, probabilities, labels)]
     if not are_fit or not classes.shape[1] or kinds != ['i', 'f', 'i']:
         raise ValueError('its arrays do not fit each other')
     if not all(((array >= 0) & (array < count)).all() for array in (classes, labels)):
-        raise ValueError(f'it has a class that is none of {count}')
+        raise ValueError(f'its classes and labels must be from 0 to {count - 1}')
     if not ((probabilities >= 0) & (probabilities <= 1)).all():  # NaN fails here, too
-        raise ValueError('it has a probability that is none from 0 to 1')
+        raise ValueError('its probabilities must be from 0 to 1')
     return Predictions(classes, probabilities, labels, names)
 
 

@@ -61,17 +61,17 @@ def _with_tuples(value: Any) -> Any:
 
 def _explain(message: str, value: Any) -> str:
     """Turns msgspec's message into one like 'config.seed: expected `int`, got `str` (it is 'x')'."""
-    what, _, where = message.partition(' - at `$')
-    where = where.rstrip('`').lstrip('.')
-    what = (what[:1].lower() + what[1:]).replace('`object`', '`object` of fields')
-    if not where:
-        return what
-    for part in re.findall(r'\w+|\.\.\.', where):
+    problem, _, field = message.partition(' - at `$')
+    field = field.rstrip('`').lstrip('.')
+    problem = (problem[:1].lower() + problem[1:]).replace('`object`', '`object` of fields')
+    if not field:
+        return problem
+    for part in re.findall(r'\w+|\.\.\.', field):
         try:
             value = value[int(part) if part.isdigit() else part]
         except (KeyError, TypeError, IndexError):
-            return f'{where}: {what}'
+            return f'{field}: {problem}'
     is_short = (
         value is None or isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 10**40)
     )
-    return f'{where}: {what}' + (f' (it is {repr(value)[:60]})' if is_short else '')
+    return f'{field}: {problem}' + (f' (it is {repr(value)[:60]})' if is_short else '')

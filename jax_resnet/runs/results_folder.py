@@ -55,7 +55,7 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
             f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config["train_for"]!r})'
         )
     if folder.is_rehearsal():
-        raise ConfigError(f'{folder.path}: must be a run; it is a rehearsal, whose numbers say nothing')
+        raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
     _check_agreement(summary, metrics, folder.path)
     curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
@@ -73,12 +73,12 @@ def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, 
     steps, count = [line['step'] for line in metrics], summary['test_count']
     if steps != sorted(set(steps)) or not steps or steps[-1] != summary['steps']:
         raise ConfigError(f'{shown(path)}: metrics.jsonl must end at step {summary["steps"]:,}, as summary.json does')
-    of_counts = 100 * (count - summary['test_correct']) / count if count else math.inf
-    for error in (of_counts, metrics[-1]['test_error']):
+    error_by_counts = 100 * (count - summary['test_correct']) / count if count else math.inf
+    for error in (error_by_counts, metrics[-1]['test_error']):
         if not math.isclose(error, summary['final_test_error'], abs_tol=1e-3):
             raise ConfigError(
-                f'{shown(path)}: summary.json says final_test_error {summary["final_test_error"]:g}; its counts say '
-                f'{of_counts:g}, and the last line of metrics.jsonl {metrics[-1]["test_error"]:g}'
+                f'{shown(path)}: summary.json has final_test_error={summary["final_test_error"]:g}, but its counts '
+                f'give {error_by_counts:g}, and the last line of metrics.jsonl has {metrics[-1]["test_error"]:g}'
             )
 
 
@@ -97,7 +97,7 @@ def write(result: Mapping[str, Any]) -> Path:
     content = as_text(result).encode()
     try:
         if path.exists() and files.read(path) != content:
-            raise ConfigError(f'{path}: is the result of another run of this config and seed; remove it first')
+            raise ConfigError(f'{path}: has the result of another run of this config and seed; delete it first')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, content)
     except OSError as e:
@@ -157,7 +157,7 @@ def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
 def _parts(config_file: str, overrides: Mapping[str, Any], seed: int) -> tuple[str, ...]:
     parts = default_name(config_file, overrides, seed).parts[1:]
     if '..' in parts:
-        raise ConfigError(f'{config_file}: must name a folder beneath {RESULTS}')
+        raise ConfigError(f'{config_file}: must name a folder in {RESULTS}')
     return parts
 
 

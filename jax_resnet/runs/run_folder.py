@@ -49,11 +49,13 @@ class RunFolder:
         if glob.has_magic(whole) or '\\' in whole:  # orbax finds the files of a checkpoint by a glob pattern
             raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\')
         if not whole.isprintable():  # tensorstore takes only UTF-8
-            raise ConfigError(f'{shown(whole)}: the path of a run must have printable characters alone')
+            raise ConfigError(f'{shown(whole)}: the path of a run must have only printable characters')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise ConfigError(f'{self.path}: must be a folder, or a place for one ({e.strerror})') from None
+            raise ConfigError(
+                f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
+            ) from None
         for name in ('checkpoints', 'tensorboard', 'profile'):
             files.subfolder(self.path, name)
         if not self._has('config.json'):
@@ -83,22 +85,22 @@ class RunFolder:
         """Raises ConfigError if the folder holds a run of another config. The message shows the difference."""
         found = '; '.join(differences(self.config(), config))
         if found:
-            raise ConfigError(f'{self.path} holds a run of another config ({found}): --workdir names another folder')
+            raise ConfigError(f'{self.path}: has a run of another config ({found}); give another folder by --workdir')
 
     @contextlib.contextmanager
-    def errors_told(self) -> Iterator[None]:
-        """Within this context an OSError, such as that of a full disk, is raised as a DataError."""
+    def os_errors_as_data_errors(self) -> Iterator[None]:
+        """Raises an OSError in this context, such as that of a full disk, as a DataError."""
         try:
             yield
         except BrokenPipeError:
-            raise  # standard output is closed: no fault of the folder
+            raise  # standard output is closed; the folder is not the reason
         except OSError as e:
             raise DataError(
-                f'{self.path}: cannot be written ({e.strerror}); what is saved stays, and is continued'
+                f'{self.path}: cannot be written ({e.strerror}); the same command continues from the last saved state'
             ) from e
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Holds the lock of the folder within this context. Raises ConfigError if another program trains here."""
+        """Holds the lock of the folder within this context. Raises ConfigError if another program trains in it."""
         return lock.held(self.path) if self.writes else contextlib.nullcontext()
 
     @property
@@ -113,8 +115,8 @@ class RunFolder:
             ConfigError: there is no config.json, so that this is no run folder; or it is damaged.
         """
         if not self._has('config.json'):
-            what = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
-            raise ConfigError(f'{shown(self.path)}: must be a run folder; {what}')
+            reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
+            raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
         return complete(self._read_json('config.json', schemas.Config))
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
@@ -205,7 +207,7 @@ class RunFolder:
 
     def mark_as_rehearsal(self) -> None:
         """Marks the run as a rehearsal, which reports show."""
-        self.write_text('rehearsal.txt', 'A rehearsal: its numbers say nothing of the experiment.\n')
+        self.write_text('rehearsal.txt', 'This run is a rehearsal. Its numbers say nothing about the experiment.\n')
 
     def write_arrays(self, name: str, **named: ArrayLike) -> None:
         """Writes a compressed .npz file."""

@@ -153,7 +153,7 @@ class Result(Struct):
 
 
 class Card(Struct):
-    """The JSON file that lies beside a file of weights."""
+    """The JSON file in the folder of a file of weights that describes it."""
 
     config: Config
     image_shape: tuple[Side, Side, Side]

@@ -108,7 +108,7 @@ def write_with_card(
         if not replace and (path.exists() or card_of(path).exists()):
             if files.read(path) == content and files.read(card_of(path)) == text:
                 return card_of(path)
-            raise DataError(f'{shown(path)}: has weights of other runs; --replace writes these in their place')
+            raise DataError(f'{shown(path)}: has weights of other runs; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, content)
         files.write(card_of(path), text)
@@ -127,11 +127,13 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
     named, content = _read(path)
     card_path = card_of(path)
     if not card_path.exists():
-        raise DataError(f'{shown(path)}: needs its card, {card_path.name}, beside it, or --config')
+        raise DataError(
+            f'{shown(path)}: must have its card, {card_path.name}, in the same folder, or be given with --config'
+        )
     card = read_card(card_path)
     if card['sha256'] != hashlib.sha256(content).hexdigest():
         raise DataError(
-            f'{shown(path)}: is damaged, or not the file of {card_path.name}, which says sha256 {card["sha256"]}'
+            f'{shown(path)}: is damaged, or is not the file of {card_path.name}, whose sha256 is {card["sha256"]}'
         )
     try:
         mean, std = (named.pop(f'{NORMALIZATION}{name}') for name in ('mean', 'std'))
@@ -194,7 +196,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
         reason = e.strerror if isinstance(e, OSError) else e
         raise DataError(f'{shown(path)}: cannot be read as weights ({reason})') from None
     if not named:
-        raise DataError(f'{shown(path)}: must hold weights; it has none')
+        raise DataError(f'{shown(path)}: must have arrays; it has none')
     return named, content
 
 

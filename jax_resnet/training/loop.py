@@ -63,7 +63,7 @@ def train(
             experiment.input.check_data()
         if folder.writes and not folder.exists():
             check_source(config['init_from'])
-        with folder.errors_told():
+        with folder.os_errors_as_data_errors():
             finished = open_folder(folder, experiment)
             if finished is not None:
                 return finished

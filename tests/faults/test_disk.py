@@ -74,7 +74,9 @@ def test_a_disk_that_fails_while_metrics_are_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, 'add_metrics', fail)
-        message = f'{tmp_path}: cannot be written .Input/output error.; what is saved stays, and is continued'
+        message = (
+            f'{tmp_path}: cannot be written .Input/output error.; the same command continues from the last saved state'
+        )
         with pytest.raises(DataError, match=message):
             training.train(CONFIG, tmp_path)
     assert (tmp_path / 'metrics.jsonl').read_text().endswith('{"step": ')
