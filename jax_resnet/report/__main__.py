@@ -17,10 +17,10 @@ def main() -> int:
     """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.report',
-        description='Prints the tables of studies and runs; with --out, writes a page, Markdown, CSV and pictures too.',
+        description='Prints tables of studies and runs. --out also writes a page, Markdown, CSV and pictures.',
     )
-    parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that hold some')
-    parser.add_argument('--out', help='the page, such as report.html')
+    parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that contain them')
+    parser.add_argument('--out', help='path of the page, such as report.html')
     options = parser.parse_args()
     return command_line.run(lambda: _report(options))
 

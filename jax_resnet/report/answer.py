@@ -27,40 +27,40 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
             sentences.append(f'{best.label} and {second.label} have the same final test error, {_error(best):.2f} %.')
         else:
             sentences.append(
-                f'{best.label} has the least final test error, {_percent(best)}, {gap:.2f} points below {second.label}'
-                f"'s {_error(second):.2f} %; {_beyond(best, second)}."
+                f'{best.label} has the smallest final test error, {_percent(best)}, {gap:.2f} points below the '
+                f'{_error(second):.2f} % of {second.label}; {_beyond(best, second)}.'
             )
         if worst is not second:
             sentences.append(
-                f'The greatest is that of {worst.label}, {_percent(worst)}, {_error(worst) - _error(best):.2f} points '
-                f'above the least; {_beyond(best, worst)}.'
+                f'{worst.label} has the largest, {_percent(worst)}, {_error(worst) - _error(best):.2f} points above '
+                f'{best.label}; {_beyond(best, worst)}.'
             )
     if ranked and left_out:
-        sentences.append(f'Not compared, as no run of theirs is finished: {", ".join(left_out)}.')
+        sentences.append(f'Not compared, since they have no finished run: {", ".join(left_out)}.')
     differences = [(d, row) for row in ranked if (d := section.difference(row)) is not None]
     if differences:
         largest, row = max(differences, key=lambda pair: abs(pair[0]))
         sentences.append(
-            f'Against {len(differences)} published number{"s" if len(differences) > 1 else ""}, the largest '
-            f'difference is {largest:+.2f} points ({row.label}).'
+            f'Compared with {len(differences)} published {"number" if len(differences) == 1 else "numbers"}, the '
+            f'largest difference is {largest:+.2f} points ({row.label}).'
         )
     text = (f'{group}: ' if group and sentences else '') + ' '.join(sentences)
     return text[:1].upper() + text[1:]
 
 
 def _beyond(better: Row, worse: Row) -> str:
-    """Says whether the difference of two rows is beyond the spread of seeds.
+    """Says whether the difference of two rows is larger than the spread over seeds.
 
     It is if it is more than twice its standard error, and every run of `better` is better than every run of `worse`.
     """
     if better.std is None or worse.std is None:
-        return 'with one run of a row, the spread of seeds is not known, and the difference may be chance'
+        return 'as a row has only one run, the spread over seeds is not known, and the difference may be chance'
     error = sqrt(better.std**2 / len(better.finished) + worse.std**2 / len(worse.finished))
     runs = f'{len(better.finished)} and {len(worse.finished)} runs'
-    apart = max(better.values('final_test_error')) < min(worse.values('final_test_error'))
-    if apart and _error(worse) - _error(better) > 2 * error:
-        return f'beyond the spread of seeds (the standard error of the difference is {error:.2f} points, {runs})'
-    return f'within the spread of seeds (the standard error of the difference is {error:.2f} points, {runs})'
+    do_not_overlap = max(better.values('final_test_error')) < min(worse.values('final_test_error'))
+    if do_not_overlap and _error(worse) - _error(better) > 2 * error:
+        return f'the difference is larger than the spread over seeds (standard error {error:.2f} points, {runs})'
+    return f'the difference is within the spread over seeds (standard error {error:.2f} points, {runs})'
 
 
 def _error(row: Row) -> float:

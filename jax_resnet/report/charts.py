@@ -21,12 +21,14 @@ GREY = '#667085'
 
 
 def altair() -> ModuleType:
-    """Returns the module altair. Raises ConfigError, which names the extra to install, if it is missing."""
+    """Returns the module altair. Raises ConfigError, which names the packages to install, if it is missing."""
     try:
         import altair
         import vl_convert  # noqa: F401  draws PNG and SVG
     except ImportError:
-        raise ConfigError("charts need altair and vl-convert-python: pip install altair jinja2 vl-convert-python") from None
+        raise ConfigError(
+            'charts need altair and vl-convert-python: pip install altair jinja2 vl-convert-python'
+        ) from None
     return altair
 
 
@@ -118,8 +120,8 @@ def save(chart: Any, path: str | Path) -> None:
     elif path.suffix == '.svg':
         files.write(path, vl_convert.vegalite_to_svg(spec, vl_version=version).encode())
     elif path.suffix == '.html':
-        made = embedded(chart, 'chart')
-        page = templating.html('single_chart.html', chart=made, library=templating.markup(library()))
+        values = embedded(chart, 'chart')
+        page = templating.html('single_chart.html', chart=values, library=templating.markup(library()))
         files.write(path, page.encode())
     else:
         raise ConfigError(f'{path}: a chart is written as .svg, .png or .html')

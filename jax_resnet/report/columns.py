@@ -31,7 +31,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
         **further_columns(section),
     }
     if window:
-        result[f'epochs {window[0]:g} to {window[1]:g}: mean (least to greatest)'] = _window
+        result[f'epochs {window[0]:g} to {window[1]:g}: mean (smallest to largest)'] = _window
     result['best epoch'] = lambda row: _two(row.mean('best_test_error'))
     if has_published:
         result['published'] = lambda row: row.published_text or _two(row.published)
@@ -68,7 +68,7 @@ def table(section: Section, folder: Path | None = None) -> Table:
 
     Args:
         section: the section.
-        folder: where the table will lie. With it, the table has links to the runs.
+        folder: the folder of the page. With it, the table has links to the runs.
     """
     parts = columns(section)
     grouped = len(section.groups) > 1
@@ -87,7 +87,8 @@ def table(section: Section, folder: Path | None = None) -> Table:
 
 def link(run: Run, folder: Path) -> str:
     """Returns the relative address of a run, for a page in `folder`."""
-    return address(run.folder, folder) + '/' * (run.folder.suffix != '.json')
+    is_file = run.folder.suffix == '.json'
+    return address(run.folder, folder) + ('' if is_file else '/')
 
 
 def varied(section: Section) -> Table:
@@ -103,24 +104,27 @@ def varied(section: Section) -> Table:
 def explain(section: Section) -> list[str]:
     """Returns notes on the table: what its numbers mean, what was changed in the runs, and what was left out."""
     notes = [
-        'Errors in %. Test error: at the end of training, mean ± standard deviation over runs. Best epoch: the least '
-        'test error of a run, chosen on the test data, so no result. Training error: over the augmented batches of the '
-        'last epoch. Time: median of the runs.'
+        'Errors are in %. Test error: at the end of training, mean ± standard deviation over runs. Best epoch: the '
+        'smallest test error of a run; it is chosen on the test data, so it is not a result. Training error: over the '
+        'augmented batches of the last epoch. Time: median of the runs.'
     ]
     further = further_columns(section)
     if further:
-        notes.append(f'Also at the end of training, means over runs: {", ".join(further)}.')
+        notes.append(f'Means over runs at the end of training: {", ".join(further)}.')
     if section.is_rehearsal:
         notes.append(
-            'A rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing of CIFAR, and are '
-            'not compared with the published.'
+            'This is a rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing about CIFAR, and '
+            'are not compared with the published ones.'
         )
     if section.changes:
         changed = ', '.join(wording.phrase(*change) for change in section.changes.items())
-        notes.append(f'Changed in every run: {changed}. Published numbers are of the unchanged recipe, and not shown.')
+        notes.append(
+            f'Changed in every run: {changed}. Published numbers belong to the unchanged recipe, and are not shown.'
+        )
     if any(row.published is not None or row.published_text for row in section.rows):
-        ours = 'our error by the protocol' if any(row.measure == 'protocol' for row in section.rows) else 'ours'
-        notes.append(f'Published: {section.source}. Difference: {ours} less the published, in points.')
+        by_protocol = any(row.measure == 'protocol' for row in section.rows)
+        ours = 'our error by the protocol' if by_protocol else 'our error'
+        notes.append(f'Published: {section.source}. Difference: {ours} minus the published one, in points.')
     return [*notes, *section.notes]
 
 
@@ -133,7 +137,8 @@ def states(section: Section) -> list[str]:
         if run.state != FINISHED
     ]
     counted = ', '.join(f'{count} {name}' for name in STATES if (count := section.count(name)))
-    return [f'{len(runs)} run{"s" * (len(runs) != 1)}' + (f': {counted}' if counted else ''), *lines]
+    total = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
+    return [f'{total}: {counted}' if counted else total, *lines]
 
 
 def numbers(sections: Sequence[Section]) -> Table:
@@ -144,6 +149,7 @@ def numbers(sections: Sequence[Section]) -> Table:
 
 def _numbers(section: Section, row: Row) -> dict[str, Any]:
     least, greatest, mean = row.in_window or (None, None, None)
+    first_epoch, last_epoch = row.window or (None, None)
     return {
         'study': section.name,
         'rehearsal': str(section.is_rehearsal),
@@ -161,8 +167,8 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
         'protocol': row.protocol,
         'protocol_test_error_mean': row.mean('protocol_test_error'),
         'protocol_test_top5_error_mean': row.mean('protocol_test_top5_error'),
-        'window_first_epoch': row.window and row.window[0],
-        'window_last_epoch': row.window and row.window[1],
+        'window_first_epoch': first_epoch,
+        'window_last_epoch': last_epoch,
         'window_mean': mean,
         'window_least': least,
         'window_greatest': greatest,

@@ -15,8 +15,8 @@ DECADES = [10.0**k for k in range(-9, 3)]
 """The ticks of a logarithmic axis."""
 
 HINT = (
-    'Click a name below a chart to switch its curves off or on. Drag to move, Ctrl + wheel or pinch to zoom, double '
-    'click to go back.'
+    'Click a name below a chart to hide or show its curves. Drag to move, Ctrl + wheel or pinch to zoom, double click '
+    'to reset.'
 )
 
 
@@ -182,7 +182,7 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
         opacity=alt.value(0),
         tooltip=[
             'row:N', 'split:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('value:Q', format=form, title=axis),
-            alt.Tooltip('low:Q', format=form, title='least'), alt.Tooltip('high:Q', format=form, title='greatest'),
+            alt.Tooltip('low:Q', format=form, title='smallest'), alt.Tooltip('high:Q', format=form, title='largest'),
             'runs:Q',
         ],
     )  # fmt: skip
@@ -205,12 +205,12 @@ def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str
     )
     layers = [*([marks] if dropped else []), *([band, each] if single else []), lines, spots]
     layers += [marks_above] if above else []
-    return styled(alt.layer(*layers).properties(title=framed(title, bool(above))), height=height)
+    return styled(alt.layer(*layers).properties(title=title_of(title, bool(above))), height=height)
 
 
-def framed(title: str, has_above: bool) -> dict[str, str]:
+def title_of(title: str, has_above: bool) -> dict[str, str]:
     """Returns a title, with a subtitle that explains the marks at the upper edge if there are any."""
-    return {'text': title, **({'subtitle': '▲ the curve goes on above the frame'} if has_above else {})}
+    return {'text': title, **({'subtitle': '▲ the curve continues above the frame'} if has_above else {})}
 
 
 def top_of(values: Sequence[float], most: float | None) -> float:

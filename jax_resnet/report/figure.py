@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax_resnet.report.charts import altair, colours, styled
-from jax_resnet.report.curves import SPLITS, framed, points, top_of
+from jax_resnet.report.curves import SPLITS, points, title_of, top_of
 from jax_resnet.report.sections import Row
 
 
@@ -35,4 +35,4 @@ def figure(rows: Sequence[Row], title: str) -> Any:
         .mark_point(shape='triangle-up', filled=True, size=36, yOffset=4)
         .encode(x='epoch:Q', y=alt.Y('edge:Q', title='error (%)'), color=colour)
     )
-    return styled((chart + marks if above else chart).properties(title=framed(title, bool(above))), height=280)
+    return styled((chart + marks if above else chart).properties(title=title_of(title, bool(above))), height=280)

@@ -19,7 +19,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
     Args:
         sections: the sections of the report.
         out: the path of the page, such as `report.html`. `report.md`, `report.csv` and the folder `report_pictures` are
-            written beside it.
+            written to the same folder.
 
     Returns:
         The paths of the page, the Markdown and the CSV file, and the folder of pictures.
@@ -29,7 +29,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
         DataError: a file cannot be written.
     """
     if out.suffix != '.html':
-        raise ConfigError(f'--out={out}: must be a page, such as report.html')
+        raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
     drawn = {section.name: pictures.of_section(section) for section in sections}
     folder = out.with_name(f'{out.stem}_pictures')
     try:
@@ -49,18 +49,18 @@ def _draw(
     """Draws all charts as PNG and SVG. Returns, for each section, the pictures that the Markdown shows."""
     paths: dict[str, list[Path]] = {}
     for section in sections:
-        made = paths.setdefault(section.name, [])
+        written = paths.setdefault(section.name, [])
         for title, by_kind in drawn[section.name].items():
             for kind, chart in by_kind.items():
                 name = re.sub(r'[^a-z0-9]+', '_', f'{section.name} {title} {kind}'.lower()).strip('_')[:100]
                 for suffix in ('.png', '.svg'):
                     charts.save(chart, folder / f'{name}{suffix}')
-                made.append(folder / f'{name}.png')
+                written.append(folder / f'{name}.png')
         if section.only_run is None:
             continue
-        made += predictions.drawings(section.only_run)
-        found = predictions.of(section.only_run)
-        for i, mistake in enumerate(found.mistakes if found else []):
+        written += predictions.drawings(section.only_run)
+        test_predictions = predictions.of(section.only_run)
+        for i, mistake in enumerate(test_predictions.mistakes if test_predictions else []):
             (folder / f'mistake{i + 1:02}.png').write_bytes(mistake.png())
     return paths
 

@@ -54,11 +54,11 @@ def _part(section: Section, pictures: Mapping[str, Charts], name: str) -> dict[s
     }
     if run is None:
         return part
-    found = predictions.of(run)
+    test_predictions = predictions.of(run)
     return part | {
         'facts': run_facts.facts(run),
         'fields': run_facts.fields(run),
-        'mistakes': found.mistakes if found else [],
+        'mistakes': test_predictions.mistakes if test_predictions else [],
         'drawings': [(path.stem.replace('_', ' '), _data_uri(path)) for path in predictions.drawings(run)],
     }
 

@@ -58,8 +58,8 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """The predictions for the test split.
+class PredictionAnalysis:
+    """The predictions for the test split, with their confusions and mistakes.
 
     Attributes:
         answers: the most likely classes of each example, and its label.
@@ -81,8 +81,8 @@ class Predictions:
             return []
         (index, images), (classes, probabilities, labels, names) = self.worst, self.answers
         return [
-            Mistake(image, names[label], names[wrong], float(sureness))
-            for image, label, wrong, sureness in zip(
+            Mistake(image, names[label], names[wrong], float(probability))
+            for image, label, wrong, probability in zip(
                 images, labels[index], classes[index, 0], probabilities[index, 0], strict=True
             )
         ]
@@ -103,7 +103,7 @@ class Predictions:
         return [(names[i], names[j], int(counts[i, j])) for i, j in pairs if counts[i, j]]
 
 
-def read(run: Run) -> Predictions | None:
+def read(run: Run) -> PredictionAnalysis | None:
     """Reads the predictions of a run. Returns None if it has none.
 
     Raises:
@@ -112,16 +112,16 @@ def read(run: Run) -> Predictions | None:
     answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
     if answers is None:
         return None
-    return Predictions(answers, None if worst is None else (worst['index'], worst['images']))
+    return PredictionAnalysis(answers, None if worst is None else (worst['index'], worst['images']))
 
 
 @cache
-def of(run: Run) -> Predictions | None:
+def of(run: Run) -> PredictionAnalysis | None:
     """Like `read`, but returns None for damaged files, and logs a warning once."""
     try:
         return read(run)
     except ConfigError as e:
-        _log.warning('left out: %s', one_line(str(e)))
+        _log.warning('predictions are left out: %s', one_line(str(e)))
         return None
 
 
@@ -130,16 +130,16 @@ def drawings(run: Run) -> list[Path]:
     return sorted(path for path in run.folder.glob('*.svg') if path.is_file() and not path.is_symlink())
 
 
-def charts(run: Run, predictions: Predictions | None) -> dict[str, Any]:
-    """Draws the confusions and the error of each class, by name. Without predictions there are no charts.
+def charts(run: Run, analysis: PredictionAnalysis | None) -> dict[str, Any]:
+    """Draws the confusions and the error of each class, by name. Without an analysis there are no charts.
 
     The confusions are a matrix of all classes. With more than MOST_CLASSES, bars show only the most frequent ones.
     """
-    if predictions is None:
+    if analysis is None:
         return {}
-    names = predictions.class_names
+    names = analysis.class_names
     are_few = len(names) <= MOST_CLASSES
-    drawn = _confusion_chart(predictions.confusion, names) if are_few else _confusions_chart(predictions.confusions())
+    drawn = _confusion_chart(analysis.confusion, names) if are_few else _confusions_chart(analysis.confusions())
     return {'confusion': drawn, 'classes': _classes_chart(run)}
 
 
@@ -151,8 +151,11 @@ def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
         for i, j in np.ndindex(*counts.shape)
         if counts[i, j]
     ]
-    few = len(names) <= 20
-    domain, plain = alt.Scale(domain=list(names)), {'labels': few, 'ticks': False, 'grid': False, 'domain': False}
+    shows_numbers = len(names) <= 20
+    domain, plain = (
+        alt.Scale(domain=list(names)),
+        {'labels': shows_numbers, 'ticks': False, 'grid': False, 'domain': False},
+    )
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X(
             'predicted:N',
@@ -167,7 +170,7 @@ def _confusion_chart(counts: np.ndarray, names: Sequence[str]) -> Any:
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))
     white = alt.condition('datum.share > 50', alt.value('white'), alt.value('#344054'))
     text = base.mark_text(fontSize=11).encode(text='count:Q', color=white)
-    chart = heat + text if few else heat
+    chart = heat + text if shows_numbers else heat
     return styled(chart.properties(title='Confusion matrix: test examples'), width=520, height=420)
 
 
@@ -185,9 +188,9 @@ def _classes_chart(run: Run) -> Any:
 
 
 def _bars(lengths: Sequence[tuple[str, float]], name: str, axis: str, form: str, title: str) -> Any:
-    """Draws a bar for each name, in order, with its length as a number beside it."""
+    """Draws a bar for each name, in order, with its length as a number at its end."""
     alt = altair()
-    values = [{'name': of, 'length': length} for of, length in lengths]
+    values = [{'name': bar, 'length': length} for bar, length in lengths]
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X('length:Q', title=axis, axis=alt.Axis(tickCount=6)),
         y=alt.Y('name:N', title=None, sort=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelLimit=280)),

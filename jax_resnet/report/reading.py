@@ -33,12 +33,13 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
         same = sum(other.name.partition('-')[0] == section.name for other in sections)
         sections.append(replace(section, name=f'{section.name}-{same + 1}') if same else section)
     taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
-    of_no_study = [folder for folder in folders if folder.resolve() not in taken]
-    runs = [*_undamaged(run_folders.read, of_no_study, left_out)]
-    made = sections + ([_of_runs(runs)] if runs else [])
-    if not made:
+    without_study = [folder for folder in folders if folder.resolve() not in taken]
+    runs = [*_undamaged(run_folders.read, without_study, left_out)]
+    if runs:
+        sections.append(_of_runs(runs))
+    if not sections:
         raise ConfigError(left_out[0].removeprefix('Left out: '))
-    *others, last = made
+    *others, last = sections
     return [*others, replace(last, notes=[*last.notes, *left_out])]
 
 
@@ -56,11 +57,12 @@ def _of_study(path: Path) -> Section:
 
     def row(described: Mapping[str, Any]) -> Row:
         runs = [*_undamaged(partial(_of_study_row, path.parent), described['runs'], left_out)]
-        label, window = wording.label(described['label'], changes), described['window']
+        label = wording.label(described['label'], changes)
+        window = None if described['window'] is None else tuple(described['window'])
         if changes:  # the published numbers belong to the unchanged recipe
-            return Row(label, described['group'], runs, window=window and tuple(window), measure=study['measure'])
+            return Row(label, described['group'], runs, window=window, measure=study['measure'])
         published, text = described['published'], described['published_text']
-        return Row(label, described['group'], runs, published, text, window and tuple(window), study['measure'])
+        return Row(label, described['group'], runs, published, text, window, study['measure'])
 
     try:
         study = find.read_study(path)
@@ -79,7 +81,7 @@ def _of_study(path: Path) -> Section:
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         if isinstance(e, ConfigError):
             raise
-        raise ConfigError(f'{path} is no description of a study ({type(e).__name__}: {e})') from None
+        raise ConfigError(f'{path}: must be the description of a study ({type(e).__name__}: {e})') from None
 
 
 def _of_study_row(folder: Path, described: Mapping[str, Any]) -> Run:
@@ -116,7 +118,8 @@ def _label(run: Run, others: Sequence[Run]) -> str:
             for field, value in run.recipe.items()
             if any(other.recipe.get(field) != value for other in alike)
         }
-    return wording.label(config, changes) + ', rehearsal' * run.is_rehearsal
+    label = wording.label(config, changes)
+    return f'{label}, rehearsal' if run.is_rehearsal else label
 
 
 def _join(folder: Path, relative: str) -> Path:

@@ -98,7 +98,7 @@ def _columns(section: Section) -> dict[str, Callable[[Row], str]]:
         result['published'] = lambda row: (
             row.published_text or (columns.NONE if row.published is None else f'{row.published:.2f}')
         )
-    result['minutes a run'] = lambda row: f'{median(row.values("seconds")) / 60:.1f}'
+    result['minutes per run'] = lambda row: f'{median(row.values("seconds")) / 60:.1f}'
     result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))
     return result
 

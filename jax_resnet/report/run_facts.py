@@ -26,20 +26,20 @@ def facts(run: Run) -> list[tuple[str, str]]:
     shown = {'network': columns.network(Row('', '', [run])), 'config': wording.name_by_folder(run.folder)}
     changed = wording.changes_by_folder(run)
     if changed is not None:
-        shown['changed in it'] = ', '.join(wording.phrase(*change) for change in changed.items()) or 'nothing'
-    asked = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
-    for field in asked:
+        shown['changed fields'] = ', '.join(wording.phrase(*change) for change in changed.items()) or 'nothing'
+    fields_shown = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
+    for field in fields_shown:
         if field in run.config:
             shown[wording.field_name(field)] = wording.value_name(run.config[field], field)
     starts = _starts(run)
     dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
     if dates:
-        shown['begun'] = dates[0]
+        shown['started'] = dates[0]
     if len(dates) > 1:
         shown['last continued'] = dates[-1]
     for start in starts[-1:]:
         shown['device'] = str(start.get('device', ''))
-        shown['commit'] = str(start.get('git_commit') or 'not of a git checkout')
+        shown['commit'] = str(start.get('git_commit') or 'unknown: not in a git checkout')
         versions = start.get('versions')
         if isinstance(versions, Mapping):
             shown['versions'] = ', '.join(f'{package} {version}' for package, version in versions.items())

@@ -9,7 +9,8 @@ from typing import Any
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED, Run
 
-Window = tuple[float, float]
+EpochRange = tuple[float, float]
+"""The first and the last epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +32,20 @@ class Row:
     runs: Sequence[Run]
     published: float | None = None
     published_text: str = ''
-    window: Window | None = None
+    window: EpochRange | None = None
     measure: str = 'final'
 
     def __post_init__(self) -> None:
-        there = [run for run in self.runs if run.config]
-        for run in there[1:]:
-            first, other = there[0].recipe, run.recipe
+        started = [run for run in self.runs if run.config]
+        for run in started[1:]:
+            first, other = started[0].recipe, run.recipe
             for name in sorted({*first, *other}):
-                # A field that one run lacks is newer than that run; but one of the network was an argument not given.
+                # A field that one run lacks is newer than that run. A field of `model` is an argument that was not set.
                 is_shared = name in first.keys() & other.keys() or name.startswith('model.')
                 if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
-                        f'{self.label}: its runs have different recipes, and cannot share a row: config.{name} is '
-                        f'{first.get(name)!r} in {there[0].folder}, {other.get(name)!r} in {run.folder}'
+                        f'{self.label}: its runs must have the same recipe; config.{name} is '
+                        f'{first.get(name)!r} in {started[0].folder}, {other.get(name)!r} in {run.folder}'
                     )
 
     @cached_property
@@ -94,7 +95,7 @@ class Row:
             # The evaluation of an epoch takes place at the first step that completes the epoch.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
             errors.append([line['test_error'] for line in lines])
-        flat = [error for one in errors for error in one]
+        flat = [error for errors_of_run in errors for error in errors_of_run]
         return (min(flat), max(flat), fmean(map(fmean, errors))) if all(errors) else None
 
     @property
@@ -136,20 +137,20 @@ class Section:
         """The rows of each picture, by the name of the group. For a rehearsal, the name says so."""
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
-            name = ', '.join(part for part in (row.group, 'rehearsal on the digits' * self.is_rehearsal) if part)
-            groups.setdefault(name, []).append(row)
+            parts = [row.group, 'rehearsal on the digits' if self.is_rehearsal else '']
+            groups.setdefault(', '.join(filter(None, parts)), []).append(row)
         return groups
 
     @property
     def varied(self) -> dict[str, list[Any]]:
         """The config fields that differ between rows, by dotted name, with one value for each row."""
         configs = [row.config for row in self.rows]
-        there = [config for config in configs if config]
-        names = list(dict.fromkeys(name for config in there for name in config))
+        known = [config for config in configs if config]
+        names = list(dict.fromkeys(name for config in known for name in config))
         return {
             name: [config.get(name, '') if config else '' for config in configs]
             for name in names
-            if len({repr(config.get(name)) for config in there}) > 1
+            if len({repr(config.get(name)) for config in known}) > 1
         }
 
     def difference(self, row: Row) -> float | None:

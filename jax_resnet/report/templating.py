@@ -44,7 +44,7 @@ def _environment(**options: Any) -> Any:
     try:
         import jinja2
     except ImportError:
-        raise ConfigError("pages need jinja2: pip install altair jinja2 vl-convert-python") from None
+        raise ConfigError('pages need jinja2: pip install altair jinja2 vl-convert-python') from None
     return jinja2.Environment(
         loader=jinja2.PackageLoader('jax_resnet.report'),
         undefined=jinja2.StrictUndefined,

@@ -13,7 +13,7 @@ HEIGHT, WIDTH = 12, 64
 
 def text(section: Section) -> str:
     """Returns the section as blocks of lines, with an empty line between them."""
-    title = section.question + ' (rehearsal)' * section.is_rehearsal
+    title = f'{section.question} (rehearsal)' if section.is_rehearsal else section.question
     blocks = [
         '\n'.join(map(one_line, [title, *answers(section)])),
         columns.table(section).text(),

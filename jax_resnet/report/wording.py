@@ -10,7 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import Run
 
 NAMES = {
-    'init_from': 'begins from',
+    'init_from': 'initial weights',
     'dataset.name': 'data set',
     'dataset.train': 'training split',
     'dataset.validation': 'validation split',
@@ -18,23 +18,23 @@ NAMES = {
     'dataset.flip': 'mirrored images',
     'dataset.pad': 'padding',
     'pictures.view': 'view in training',
-    'pictures.area': 'least and most area of a view',
-    'pictures.aspect_ratio': 'least and most aspect ratio of a view',
-    'pictures.shorter_side': 'least and most shorter side in training',
+    'pictures.area': 'smallest and largest area of a view',
+    'pictures.aspect_ratio': 'smallest and largest aspect ratio of a view',
+    'pictures.shorter_side': 'smallest and largest shorter side in training',
     'pictures.test_shorter_side': 'shorter side in the test',
     'pictures.exif_rotation': 'rotation by EXIF',
     'pictures.protocol': 'protocol of the last test',
-    'pictures.average': 'what is averaged over views',
+    'pictures.average': 'averaged over views',
     'schedule.drop_at': 'learning rate drops',
     'schedule.factor': 'factor of a drop',
     'schedule.head_factor': "factor of the head's learning rate",
     'schedule.warmup_for': 'warm-up',
     'schedule.warmup_shape': 'shape of the warm-up',
     'schedule.warmup_learning_rate': 'learning rate of the warm-up',
-    'optimizer.decay': 'what decays',
+    'optimizer.decay': 'weight decay on',
     'optimizer.momentum_of': 'what the momentum sums',
     'model.v1_5': "stride in a bottleneck's 3x3 convolution",
-    'model.zero_last_scale': 'branches that begin with zero',
+    'model.zero_last_scale': 'zero-initialized last scale',
     'batch_norm.group_size': "examples in BatchNorm's group",
     'batch_norm.momentum': "BatchNorm's momentum",
     'batch_norm.epsilon': "BatchNorm's epsilon",
@@ -46,11 +46,11 @@ NAMES = {
 VALUES: Mapping[str, Mapping[Any, str]] = {
     'model.initialization': {
         'fan_out': "He's by fan-out",
-        'fan_out_small_head': "He's by fan-out, but N(0, 0.01) for the head",
+        'fan_out_small_head': "He's by fan-out, with N(0, 0.01) for the head",
         'fan_in': "He's by fan-in",
         'lecun': "LeCun's",
     },
-    'optimizer.decay': {'all_but_batch_norm': 'all but BatchNorm'},
+    'optimizer.decay': {'all_but_batch_norm': 'all except BatchNorm'},
     'pictures.average': {'softmax': 'probabilities'},
     'pictures.protocol': {'center': 'central crop', 'ten_crop': '10-crop', 'multi_scale': 'multi-scale'},
     'pictures.view': {'area': 'random areas', 'scale': 'random scales', 'centre': 'central crops'},
@@ -66,7 +66,7 @@ PHRASES: Mapping[str, Callable[[Any], str]] = {
     'train_for': lambda value: f'trained for {value}',
     'batch_size': lambda value: f'batches of {value}',
     'evaluate_every': lambda value: f'evaluated every {value}',
-    'init_from': lambda value: f'begun from {value}' if value else 'begun afresh',
+    'init_from': lambda value: f'initial weights of {value}' if value else 'random initial weights',
     'dataset.name': lambda value: f'on {value}',
     'schedule.drop_at': _drops,
     'schedule.warmup_for': lambda value: f'warm-up of {value}' if value else 'no warm-up',
@@ -110,8 +110,8 @@ def phrase(field: str, value: Any) -> str:
 
 def label(config: str, changes: Mapping[str, Any]) -> str:
     """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
-    called = config.removeprefix('configs/').replace('.py', '', 1)
-    return ', '.join([called, *(phrase(*change) for change in changes.items())])
+    name = config.removeprefix('configs/').replace('.py', '', 1)
+    return ', '.join([name, *(phrase(*change) for change in changes.items())])
 
 
 def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,16 +122,16 @@ def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: the file does not exist or cannot be loaded.
     """
-    here = identity.compared(config)
-    as_it_stands = identity.compared(loader.load(config_file, {})[0].to_dict())
-    names = [field for field in {**here, **as_it_stands} if field != 'seed']
-    return {field: here.get(field) for field in names if here.get(field) != as_it_stands.get(field)}
+    changed = identity.compared(config)
+    unchanged = identity.compared(loader.load(config_file, {})[0].to_dict())
+    names = [field for field in {**changed, **unchanged} if field != 'seed']
+    return {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
 
 
 def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those changed fields on which results depend: not, for example, how often a checkpoint is saved."""
-    silent = (*identity.NOT_COMPARED, 'seed', 'keep_every')
-    return {field: value for field, value in changed.items() if not field.startswith(silent)}
+    without_effect = (*identity.NOT_COMPARED, 'seed', 'keep_every')
+    return {field: value for field, value in changed.items() if not field.startswith(without_effect)}
 
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,22 +153,22 @@ def config_file(run: Path) -> str:
     Raises:
         ConfigError: the path is not in runs/ or results/, or there is no such config file.
     """
-    beneath = _beneath(run)
-    named, _, argument = beneath.partition('-')
-    file = Path('configs', f'{named}.py')
-    if not beneath or not file.is_file():
-        why = f', as {file} is no config' if beneath else ''
-        raise ConfigError(f'{run}: must lie beneath runs/<config name>{why}; --config names it')
+    folder = _config_folder(run)
+    name, _, argument = folder.partition('-')
+    file = Path('configs', f'{name}.py')
+    if not folder or not file.is_file():
+        reason = f' ({file} is not a config)' if folder else ''
+        raise ConfigError(f'{run}: must be in runs/<config name>{reason}, or be given with --config')
     return f'{file}:{argument}' if argument else str(file)
 
 
 def name_by_folder(run: Path) -> str:
     """Returns the folder in `runs` or `results` that names a run's config. Elsewhere: the last name that is no seed."""
     *_, before, last = ('', '', *run.resolve().parts)
-    return _beneath(run) or (before if last.startswith('seed') else last)
+    return _config_folder(run) or (before if last.startswith('seed') else last)
 
 
-def _beneath(run: Path) -> str:
+def _config_folder(run: Path) -> str:
     """Returns the name of the folder in `runs` that holds a run; for a result file, in `results`. Elsewhere: ''."""
     parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
     return parts[parts.index(root) + 1] if root in parts[:-2] else ''

@@ -22,7 +22,7 @@ class Display:
 
     def __init__(self, costs: Mapping[Job, float]) -> None:
         self._costs, self._began = costs, time.monotonic()
-        self._shares: dict[Job, float] = {}  # the share of each job that is done; _first has its first reported share
+        self._shares: dict[Job, float] = {}  # the fraction of each job that is done; _first has the first reported one
         self._first: dict[Job, float] = {}
         self._ended = 0
         self._bars: dict[Job, tqdm] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jax_resnet import command_line
 from jax_resnet.backend import huge_pages, joining
+from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs.run_folder import RunFolder
 
@@ -29,7 +30,7 @@ def train(folder: str | Path) -> None:
     from jax_resnet import training
     from jax_resnet.backend import compilation_cache
 
-    place = joining.find(None, None, None)
+    place = find_place(None, None, None)
     compilation_cache.enable()
     run_folder = RunFolder(folder, writes=place is None or place.index == 0)
     try:

@@ -51,7 +51,7 @@ class Job:
 
     @property
     def command(self) -> str:
-        """The command that trains this job alone."""
+        """The command that trains only this job."""
         changes = {**self.overrides, 'seed': self.seed}
         words = [f'--config={self.config_file}', *(f'--config.{name}={value}' for name, value in changes.items())]
         return shlex.join(['python', 'main.py', *words])
@@ -132,8 +132,8 @@ class Plan:
     @property
     def jobs(self) -> list[Job]:
         """All jobs, in this order: the first seed of every setting, then the second, and so on."""
-        by_seed = [(i, job) for setting in self.settings for i, job in enumerate(setting.jobs)]
-        return [job for _, job in sorted(by_seed, key=lambda pair: pair[0])]
+        numbered = [(i, job) for setting in self.settings for i, job in enumerate(setting.jobs)]
+        return [job for _, job in sorted(numbered, key=lambda pair: pair[0])]
 
     @property
     def folder(self) -> Path:

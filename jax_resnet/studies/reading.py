@@ -43,7 +43,7 @@ def read(
     study = _load(file)
     given = dict(changes or {})
     if 'seed' in given:
-        raise ConfigError(f'--set=seed={given["seed"]}: a study has its seeds by --seeds={given["seed"]}')
+        raise ConfigError(f'--set=seed={given["seed"]}: the seeds of a study are given by --seeds={given["seed"]}')
     settings: list[Setting] = []
     notes: list[str] = []
     too_large: list[str] = []
@@ -61,15 +61,15 @@ def read(
         if same is None:
             settings.append(setting)
         else:
-            notes.append(f'{_title(setting)} becomes the same as {_title(same)}: merged')
+            notes.append(f'{_title(setting)} becomes the same as {_title(same)}, and is left out')
     if too_large:
         more = f' and {len(too_large) - 5} more' if len(too_large) > 5 else ''
-        notes.append(f'left out, with more parameters than the limit: {"; ".join(too_large[:5])}{more}')
+        notes.append(f'left out, since they have more parameters than the limit: {"; ".join(too_large[:5])}{more}')
     labels = [(setting.label, setting.group) for setting in settings]
     if len(set(labels)) < len(labels):
-        raise ConfigError(f'--study={file}: two rows have the same label and group; each needs its own')
+        raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not settings:
-        raise ConfigError(f'--study={file}: has no runs' + (f' ({"; ".join(notes)})' if notes else ''))
+        raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
     return Plan(
         file=file,
         question=study['question'],
@@ -87,7 +87,7 @@ def read(
 def _load(file: str) -> dict[str, Any]:
     path, _, argument = file.partition(':')
     if not Path(path).is_file():
-        raise ConfigError(f'--study={path}: no such file; the studies lie in the folder configs/studies')
+        raise ConfigError(f'--study={path}: no such file; the studies are in the folder configs/studies')
     try:
         module = runpy.run_path(path)
         study = module['get_study'](*([argument] if argument else []))
@@ -98,7 +98,7 @@ def _load(file: str) -> dict[str, Any]:
         if study['measure'] not in MEASURES:
             raise ValueError(f'measure {study["measure"]!r}: must be one of {", ".join(MEASURES)}')
     except KeyError as e:
-        raise ConfigError(f'--study={path}: must be a study; it has no {e}') from e
+        raise ConfigError(f'--study={path}: must be a study file; it has no {e}') from e
     except (Exception, SystemExit) as e:  # the file of a study may raise anything
         raise ConfigError(f'--study={file}: {" ".join(str(e).split()) or type(e).__name__}') from e
     question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
@@ -112,7 +112,8 @@ def _setting(
     if is_rehearsal:
         config, _ = loader.load(file, changes)
         changes |= rehearsal.changes(config)
-        window = window and tuple(float(epoch * rehearsal.SHARE) for epoch in window)
+        if window is not None:
+            window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     changes |= given
     config, overrides = loader.load(file, changes)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
@@ -124,8 +125,8 @@ def _setting(
         return Job(described['label'], file, overrides, seed, whole, is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
-    for each in jobs:
-        check(each.config)
+    for one_job in jobs:
+        check(one_job.config)
     network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network
     published, text = described['published'], described['published_text']
     return Setting(described['label'], described['group'], jobs, published, text, window)
@@ -142,19 +143,19 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
         plan: the plan.
         former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
     """
-    there = {
+    existing = {
         run['seed']
         for row in former['rows']
         for run in row['runs']
         if (plan.folder / run['folder']).exists()
         or (plan.reuses_results and 'result' in run and (plan.folder / run['result']).exists())
     }
-    seeds = sorted({job.seed for job in plan.jobs} | there)
+    seeds = sorted({job.seed for job in plan.jobs} | existing)
 
-    def widened(setting: Setting) -> Setting:
+    def with_all_seeds(setting: Setting) -> Setting:
         by_seed = {job.seed: job for job in setting.jobs}
         first = setting.jobs[0]
         jobs = [by_seed.get(s) or replace(first, seed=s, config={**first.config, 'seed': s}) for s in seeds]
         return replace(setting, jobs=tuple(jobs))
 
-    return replace(plan, settings=tuple(map(widened, plan.settings)))
+    return replace(plan, settings=tuple(map(with_all_seeds, plan.settings)))

@@ -25,7 +25,7 @@ def changes(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     if datasets.find(config['dataset']['name']).image_shape is None:
         raise ConfigError(
-            f'--rehearse: is for studies on CIFAR; the digits are too small for {config["model"]["name"]} '
+            f'--rehearse: is only for studies on CIFAR; the digits are too small for {config["model"]["name"]} '
             f'on {config["dataset"]["name"]}'
         )
     schedule = config['schedule']

@@ -11,7 +11,7 @@ from jax_resnet.studies.job import train
 from jax_resnet.studies.plan import Job
 from jax_resnet.studies.state import describe, prepare, run_of
 
-SECONDS_BETWEEN_LOOKS = 5.0
+SECONDS_BETWEEN_CHECKS = 5.0
 
 
 class Train:
@@ -55,7 +55,7 @@ def submit(jobs: Sequence[Job], logs: Path, options: Mapping[str, Any], cluster:
     try:
         import submitit
     except ImportError:
-        raise ConfigError("--launcher=slurm needs submitit: pip install submitit") from None
+        raise ConfigError('--launcher=slurm needs submitit: pip install submitit') from None
     for job in jobs:
         prepare(job)
     try:
@@ -75,12 +75,12 @@ def wait(jobs: Sequence[Job], submitted: Sequence[Any]) -> dict[Job, str]:
     failed: dict[Job, str] = {}
     waiting = dict(zip(jobs, submitted, strict=True))
     while waiting:
-        for job in [job for job, its in waiting.items() if its.done()]:
-            its, run = waiting.pop(job), run_of(job)
+        for job in [job for job, slurm_job in waiting.items() if slurm_job.done()]:
+            slurm_job, run = waiting.pop(job), run_of(job)
             if run.state != FINISHED:
-                failed[job] = run.detail if run.state == FAILED else f'see {its.paths.stderr}'
+                failed[job] = run.detail if run.state == FAILED else f'see {slurm_job.paths.stderr}'
             print(
                 f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {failed.get(job) or describe(run)}', flush=True
             )
-        time.sleep(SECONDS_BETWEEN_LOOKS if waiting else 0)
+        time.sleep(SECONDS_BETWEEN_CHECKS if waiting else 0)
     return failed

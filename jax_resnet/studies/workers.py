@@ -39,7 +39,7 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str], display: Display) -> 
         Stopped: SIGINT or SIGTERM came; every run in progress has saved its state.
     """
     with StopSignals() as stop_signals:
-        return _Workers(jobs, devices, display, stop_signals).go()
+        return _Workers(jobs, devices, display, stop_signals).run()
 
 
 class _Workers:
@@ -52,7 +52,7 @@ class _Workers:
         self.events: queue.Queue[tuple[Job, dict[str, Any] | None]] = queue.Queue()
         self.failed: dict[Job, str] = {}
 
-    def go(self) -> dict[Job, str]:
+    def run(self) -> dict[Job, str]:
         stopping = False
         while self.active or (self.waiting and not stopping):
             while self.waiting and self.free and not stopping:
@@ -72,7 +72,9 @@ class _Workers:
         number = self.stop_signals.received
         if number is not None:
             name = signal.Signals(number).name
-            raise Stopped(number, f'stopped by {name}, every run in progress saved; the same command continues')
+            raise Stopped(
+                number, f'stopped by {name}; every run in progress has saved its state; the same command continues'
+            )
         return self.failed
 
     def _start(self, job: Job, device: str | None) -> None:
@@ -88,7 +90,7 @@ class _Workers:
         with os.fdopen(log, 'w') as stderr:
             process = subprocess.Popen(
                 [*COMMAND, str(job.folder)],
-                stdin=subprocess.PIPE,  # it closes when this process ends, even if it is killed
+                stdin=subprocess.PIPE,  # it closes when this process ends, even by SIGKILL
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=environment,

@@ -132,5 +132,5 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
     assert done.returncode == 0, done.stderr
-    assert 'Rate 0.1 has the least final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
+    assert 'Rate 0.1 has the smallest final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
     return out

@@ -32,22 +32,26 @@ def test_a_single_row_tells_its_top5_error_and_its_protocol(tmp_path: Path) -> N
 def test_beyond_the_spread(study: Path) -> None:
     (section,) = reading.read([study])
     assert answers(section) == [
-        "Rate 0.1 has the least final test error, 11.00 ± 1.41 %, 10.00 points below rate 1's 21.00 %; beyond the spread "
-        'of seeds (the standard error of the difference is 1.41 points, 2 and 2 runs). Against 1 published number, the '
-        'largest difference is +2.00 points (rate 0.1).'
+        'Rate 0.1 has the smallest final test error, 11.00 ± 1.41 %, 10.00 points below the 21.00 % of rate 1; the '
+        'difference is larger than the spread over seeds (standard error 1.41 points, 2 and 2 runs). Compared with 1 '
+        'published number, the largest difference is +2.00 points (rate 0.1).'
     ]
 
 
 def test_within_the_spread(tmp_path: Path) -> None:
     text = answer(tmp_path, {'a': [8.0, 12.0], 'b': [9.0, 13.0], 'c': [30.0, 31.0]})
-    assert "A has the least final test error, 10.00 ± 2.83 %, 1.00 points below b's 11.00 %; within the spread" in text
-    assert 'The greatest is that of c, 30.50 ± 0.71 %, 20.50 points above the least; beyond the spread' in text
+    smallest = (
+        'A has the smallest final test error, 10.00 ± 2.83 %, 1.00 points below the 11.00 % of b; the difference is '
+    )
+    assert f'{smallest}within the spread over seeds (' in text
+    largest = 'c has the largest, 30.50 ± 0.71 %, 20.50 points above a; the difference is '
+    assert f'{largest}larger than the spread over seeds (' in text
 
 
 def test_one_run_each_tells_nothing_of_the_spread(tmp_path: Path) -> None:
     text = answer(tmp_path, {'a': [8.0], 'b': [9.0]})
-    assert 'with one run of a row, the spread of seeds is not known, and the difference may be chance' in text
-    assert 'beyond' not in text
+    assert 'as a row has only one run, the spread over seeds is not known, and the difference may be chance' in text
+    assert 'larger' not in text
 
 
 def test_equal_rows_are_equal(tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_equal_rows_are_equal(tmp_path: Path) -> None:
 def test_rows_without_a_finished_run_are_not_compared(tmp_path: Path) -> None:
     text = answer(tmp_path, {'a': [8.0, 9.0], 'b': []})
     assert text == (
-        'Only a is finished, with a final test error of 8.50 ± 0.71 %. Not compared, as no run of theirs is finished: b.'
+        'Only a is finished, with a final test error of 8.50 ± 0.71 %. Not compared, since they have no finished run: b.'
     )
 
 

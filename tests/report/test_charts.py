@@ -24,7 +24,7 @@ def test_a_chart_is_saved_as_its_name_says(tmp_path: Path) -> None:
 
 def test_without_the_library_the_error_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'altair', None)
-    with pytest.raises(ConfigError, match=r"pip install altair jinja2 vl-convert-python"):
+    with pytest.raises(ConfigError, match=r'pip install altair jinja2 vl-convert-python'):
         charts.altair()
 
 

@@ -22,7 +22,7 @@ def test_a_row_of_the_table(study: Path) -> None:
         'runs': '2 of 2',
         'test error': '11.00 ± 1.41',
         'median': '11.00',
-        'epochs 3 to 4: mean (least to greatest)': '15.50 (10.00 to 20.00)',
+        'epochs 3 to 4: mean (smallest to largest)': '15.50 (10.00 to 20.00)',
         'best epoch': '11.00',
         'published': '9.00',
         'difference': '+2.00',
@@ -53,7 +53,7 @@ def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path)
     assert [row[at : at + 4] for row in made.rows] == [
         [none] * 4, ['4.00', none, none, none], ['4.00', '9.75', '3.25', none], ['4.00', none, none, '8.00'],
     ]  # fmt: skip
-    assert f'Also at the end of training, means over runs: {", ".join(heads)}.' in columns.explain(section)
+    assert f'Means over runs at the end of training: {", ".join(heads)}.' in columns.explain(section)
     numbers = columns.numbers([section])
     at = numbers.heads.index('test_top5_error_mean')
     assert [row[at : at + 4] for row in numbers.rows] == [
@@ -72,7 +72,7 @@ def test_what_varied_is_said_in_words(tmp_path: Path) -> None:
     made = columns.varied(section)
     assert {*made.heads} == {'', "factor of the head's learning rate", 'initialization'}
     at = made.heads.index('initialization')
-    assert [row[at] for row in made.rows] == ["He's by fan-out", "He's by fan-out, but N(0, 0.01) for the head"]
+    assert [row[at] for row in made.rows] == ["He's by fan-out", "He's by fan-out, with N(0, 0.01) for the head"]
 
 
 def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
     )
     (section,) = reading.read([folder])
     notes = columns.explain(section)
-    assert any(note.startswith('A rehearsal') for note in notes) and notes[-1] == 'x: merged'
+    assert any(note.startswith('This is a rehearsal') for note in notes) and notes[-1] == 'x: merged'
     assert (
-        'Changed in every run: trained for 1 epoch. Published numbers are of the unchanged recipe, and not shown.'
+        'Changed in every run: trained for 1 epoch. Published numbers belong to the unchanged recipe, and are not shown.'
         in notes
     )
     assert columns.states(section) == ['2 runs: 1 finished, 1 missing', 'a, trained for 1 epoch, seed 1: missing']

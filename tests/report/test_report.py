@@ -113,7 +113,7 @@ def test_bad_input_is_one_line_and_exit_2(arguments: list[str], message: str) ->
 
 def test_a_report_is_a_page(study: Path, tmp_path: Path) -> None:
     done = report(study, f'--out={tmp_path / "report.pdf"}')
-    assert done.returncode == 2 and 'must be a page, such as report.html' in done.stderr
+    assert done.returncode == 2 and 'must be the path of a page, such as report.html' in done.stderr
 
 
 def test_reading_reports_imports_neither_jax_nor_altair() -> None:

@@ -28,7 +28,7 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
     assert (
         told['network'] == 'ResNet-8' and told['learning rate drops'] == '2 epochs' and told['train for'] == '4 epochs'
     )
-    assert (told['begun'], told['last continued']) == ('2026-11-24 10:00:00 UTC', '2026-11-25 11:30:00 UTC')
+    assert (told['started'], told['last continued']) == ('2026-11-24 10:00:00 UTC', '2026-11-25 11:30:00 UTC')
     assert (told['device'], told['commit'], told['versions']) == ('1 x abacus', 'b7d771a+', 'python 3.11.7, jax 0.10.2')
     assert ('model.depth', '8') in run_facts.fields(runs.read(folder))
 

@@ -53,7 +53,7 @@ def test_what_is_published_by_a_protocol_is_compared_with_ours_by_it(tmp_path: P
     assert (of_protocol.protocol, of_protocol.measured, section.difference(of_protocol)) == ('ten_crop', 9.75, 0.75)
     assert (central.protocol, central.measured, section.difference(central)) == (None, None, None)
     (note,) = [note for note in columns.explain(section) if note.startswith('Published: the Paper.')]
-    assert note.endswith('Difference: our error by the protocol less the published, in points.')
+    assert note.endswith('Difference: our error by the protocol minus the published one, in points.')
 
 
 def test_a_window_that_was_not_reached_has_no_number(tmp_path: Path) -> None:
@@ -78,7 +78,9 @@ def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     write_run(tmp_path / 'a' / 'seed1', 1, batch_size=64, **{'dataset.data_dir': '/elsewhere'})
     folder = write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': ['a/seed0', 'a/seed1']}])
-    with pytest.raises(ConfigError, match=r'cannot share a row: config.batch_size is 100 in .*seed0, 64 in .*seed1'):
+    with pytest.raises(
+        ConfigError, match=r'must have the same recipe; config.batch_size is 100 in .*seed0, 64 in .*seed1'
+    ):
         reading.read([folder])
 
 

@@ -29,7 +29,7 @@ def test_why_it_failed_is_kept(job: Job, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(Diverged):
         process_of_a_job.train(job.folder)
     assert run_of(job).state == FAILED and 'is not finite' in run_of(job).failure
-    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains here'):
+    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
         process_of_a_job.train(job.folder)
     assert 'is not finite' in run_of(job).failure
 

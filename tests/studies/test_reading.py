@@ -98,7 +98,10 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     assert {job.config['train_for'] for job in plan.jobs} == {'1 epoch'}
     assert {job.config['model']['num_classes'] for job in plan.jobs} == {10}
     assert [setting.label for setting in plan.settings] == ['learning rate 0.1', 'learning rate 0.01']
-    assert plan.notes[0] == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (CIFAR-10): merged'
+    assert (
+        plan.notes[0]
+        == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (CIFAR-10), and is left out'
+    )
     assert plan.describe()['changes'] == changes and not plan.is_rehearsal
 
 
@@ -125,8 +128,10 @@ def test_a_rehearsals_window_is_a_twentieth_too() -> None:
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
     plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
     assert [setting.label for setting in plan.settings] == ['ResNet-20', 'ResNet-32']
-    assert plan.notes[0].startswith('left out, with more parameters than the limit: ResNet-44 (658,586); ResNet-56 (')
-    with pytest.raises(ConfigError, match='has no runs'):
+    assert plan.notes[0].startswith(
+        'left out, since they have more parameters than the limit: ResNet-44 (658,586); ResNet-56 ('
+    )
+    with pytest.raises(ConfigError, match='must have runs; it has none'):
         read('configs/studies/table6_2015.py', [0], limit=1)
 
 

@@ -23,5 +23,7 @@ def test_no_warm_up_stays_none() -> None:
 
 
 def test_pictures_have_no_rehearsal() -> None:
-    with pytest.raises(ConfigError, match=r'--rehearse: is for studies on CIFAR; .* imagenet_resnet on imagenet2012$'):
+    with pytest.raises(
+        ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet2012$'
+    ):
         rehearsal.changes(resnet50_imagenet.get_config().to_dict())

@@ -52,7 +52,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
     done = study('--study=small.py')
     assert done.returncode == 0, done.stderr
-    assert '2 runs: 0 finished, 2 to do' in done.stdout
+    assert '2 runs: 0 finished, 2 to train' in done.stdout
     assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
 
     config, whole = dict(read('small.py', [0]).jobs[0].config), checkout / 'whole'
@@ -68,19 +68,19 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert columns.states(section) == ['2 runs: 2 finished']
 
     again = study('--study=small.py')
-    assert again.returncode == 0 and '2 runs: 2 finished, 0 to do' in again.stdout
+    assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
 
 
 def test_retrain_keeps_the_old_folder(checkout: Path) -> None:
     job = read('small.py:0.1', [0]).jobs[0]
     prepare(job)
     RunFolder(job.folder).write_summary(SUMMARY)
-    assert '1 finished, 0 to do' in study('--study=small.py:0.1').stdout
+    assert '1 finished, 0 to train' in study('--study=small.py:0.1').stdout
     done = study('--study=small.py:0.1', '--retrain')
     assert done.returncode == 0, done.stderr
     aside = job.folder.with_name('seed0.replaced1')
-    assert f'rate 0.1, seed 0: the finished run goes to {aside}\n' in done.stdout
-    assert '1 run: 0 finished, 1 to do' in done.stdout
+    assert f'rate 0.1, seed 0: the folder of the finished run is now {aside}\n' in done.stdout
+    assert '1 run: 0 finished, 1 to train' in done.stdout
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
@@ -101,7 +101,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     listed = study('--study=small.py:0.1', '--list', '--reuse-results').stdout
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
     done = study('--study=small.py:0.1', '--reuse-results')
-    assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to do' in done.stdout
+    assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to train' in done.stdout
     (section,) = reading.read(['runs/studies'])
     assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
 
@@ -123,9 +123,9 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
         (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
         (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
-        (['--study=small.py', '--set=seed=3'], '--set=seed=3: a study has its seeds by --seeds=3'),
+        (['--study=small.py', '--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
         (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
-        (['--study=small.py', '--limit=10'], 'has no runs (left out, with more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
+        (['--study=small.py', '--limit=10'], 'must have runs; it has none (left out, since they have more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_exit_2(checkout: Path, arguments: list[str], message: str) -> None:

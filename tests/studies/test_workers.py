@@ -99,7 +99,7 @@ def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyP
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(Stopped, match='stopped by SIGINT, every run in progress saved') as stopped:
+    with pytest.raises(Stopped, match='stopped by SIGINT; every run in progress has saved its state') as stopped:
         workers.train_all(plan.jobs, ['0', '1'], Display(dict.fromkeys(plan.jobs, 1.0)))
     assert stopped.value.exit_code == 130
     assert not plan.jobs[2].folder.exists()

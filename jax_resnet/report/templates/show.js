@@ -1,13 +1,13 @@
 function show(name, spec) {
   const element = document.getElementById(name);
-  (function fit(part) {  // the legend's columns to the room there is, as legend_columns() does
+  (function fit(part) {  // fits the legend's columns to the width, like legend_columns()
     if (part === null || typeof part !== 'object') return;
     if (part.scale && part.scale.domain && part.legend && part.legend.columns) {
       const longest = Math.max(...part.scale.domain.map((label) => label.length));
-      const room = Math.floor((element.clientWidth - 60) / (7 * longest + 44));
-      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // of a line, as label_in_lines() has it, in any font
+      const columns = Math.floor((element.clientWidth - 60) / (7 * longest + 44));
+      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // in a line, like label_in_lines(), in any font
       part.legend.labelExpr = part.legend.labelExpr.replace(/\d+(?=}\))/g, letters);
-      part.legend.columns = Math.max(1, Math.min(part.scale.domain.length, room));
+      part.legend.columns = Math.max(1, Math.min(part.scale.domain.length, columns));
     }
     Object.values(part).forEach(fit);
   })(Object.fromEntries(Object.entries(spec).filter(([key]) => key !== 'datasets' && key !== 'data')));
