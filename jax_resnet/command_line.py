@@ -18,15 +18,15 @@ FEWEST_OPEN_FILES = 64
 """Minimum limit of open files. A run opens about 30."""
 
 CONFIG_HELP = (
-    'Of a file of weights without a card, network and preprocessing are taken from --config=FILE, whose fields '
-    '--config.field=value changes.'
+    'If a file of weights has no card, --config=FILE gives its network and preprocessing. --config.field=value changes '
+    'a field of this config.'
 )
 
 
 def with_config(
     parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, dict[str, Any] | None], None]
 ) -> int:
-    """Runs a command that takes an optional config beside its own arguments. Returns its exit code.
+    """Runs a command that takes an optional config in addition to its own arguments. Returns its exit code.
 
     Args:
         parser: parser of the command's own arguments.
@@ -35,15 +35,15 @@ def with_config(
     from jax_resnet.config import loader
 
     parser.epilog = CONFIG_HELP
-    taken: list[Any] = []
+    separated: list[Any] = []
 
     def parse() -> None:
-        taken.extend(loader.take(sys.argv[1:]))
+        separated.extend(loader.separate(sys.argv[1:]))
 
     code = run(parse)
     if code:
         return code
-    words, config = taken
+    words, config = separated
     options = parser.parse_args(words)
     return run(lambda: command(options, config))
 
@@ -83,8 +83,8 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
     except OSError as e:  # for example a name that is too long, no permission for a folder, a full disk
         if debug:
             raise
-        what = 'the output' if e.filename is None else files.shown(e.filename)
-        print(f'error: {what}: {e.strerror}', file=sys.stderr)
+        name = 'the output' if e.filename is None else files.shown(e.filename)
+        print(f'error: {name}: {e.strerror}', file=sys.stderr)
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids a second error at exit
         return 2
@@ -111,7 +111,7 @@ def list_files(folder: Path, flag: str, function: str) -> str:
     lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe(path, function))]
     if not lines:
         kind = function.removeprefix('get_')
-        raise ConfigError(f'{flag}={folder}: must be a {kind}, or a folder of them; it has none')
+        raise ConfigError(f'{flag}={folder}: must be a {kind} file, or a folder with some; it has none')
     return '\n'.join(lines)
 
 
@@ -119,7 +119,7 @@ def _describe(path: Path, function: str) -> str:
     """The line for a file, or the reason why it cannot be read; '' if it does not define the function."""
     try:
         if not path.is_file():
-            raise ValueError('no file')
+            raise ValueError('not a file')
         tree = ast.parse(path.read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as e:
         return f'  {path}: cannot be read ({" ".join(str(e).split())})'

@@ -40,22 +40,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.convert', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('source', help="a run folder, or weights, .safetensors or .npz, by our names or by PyTorch's")
-    parser.add_argument('target', help='the file to write, .safetensors or .npz')
-    parser.add_argument('--to', default='ours', choices=['ours', *STYLES], help='whose names to write (ours)')
     parser.add_argument(
-        '--force', action='store_true', help="PyTorch's names, though its network would not be the same"
+        'source', help="a run folder, or a file of weights, .safetensors or .npz, with our names or PyTorch's"
     )
-    parser.add_argument('--headless', action='store_true', help="PyTorch's head may be missing")
-    parser.add_argument('--card', action='store_true', help='write a card, too, of the network of --config')
-    parser.add_argument('--replace', action='store_true', help='with --card: others that lie there may be lost')
+    parser.add_argument('target', help='the file to write, .safetensors or .npz')
+    parser.add_argument(
+        '--to',
+        default='ours',
+        choices=['ours', *STYLES],
+        help='the naming style of the target: ours, or a style of PyTorch (default: ours)',
+    )
+    parser.add_argument(
+        '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
+    )
+    parser.add_argument('--headless', action='store_true', help="accept PyTorch's weights without a head")
+    parser.add_argument(
+        '--card', action='store_true', help='also write a card, which describes the network of --config'
+    )
+    parser.add_argument('--replace', action='store_true', help='with --card: overwrite other weights at the target')
     return command_line.with_config(parser, _convert)
 
 
 def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     source, target = options.source, options.target
     if options.card and (config is None or options.to != 'ours'):
-        raise ConfigError('--card: needs --config=FILE, whose network and preprocessing it tells, and --to=ours')
+        raise ConfigError(
+            '--card: must be given with --config=FILE, which describes the network and preprocessing, and --to=ours'
+        )
     if options.card:
         config, about = described(source, config or {})
     is_folder = Path(source).is_dir()
@@ -67,7 +78,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
             check_style(found[1], options.to)
         arrays = models.to_pytorch(variables, options.to) if is_pytorch else flat(variables)
     except ValueError as e:
-        advice = '. Train a network that fits, or write only the names, with --force'
+        advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     if options.card:
         weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
@@ -76,8 +87,8 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if found is None:
         print(
-            f'{shown(source)} does not name its network. Whoever reads {shown(target)} must know its shortcut and '
-            'order; with --config=FILE they are checked and written'
+            f'{shown(source)} does not name its network. Readers of {shown(target)} must know the shortcut and '
+            'order; with --config=FILE, they are checked and written'
         )
     elif found[0] is config and not options.card:  # with a card, `described` has printed it
         print(f'{shown(source)} {describe_assumptions(found[1])}')
@@ -97,11 +108,11 @@ def _config_and_network(
         check_same(shown(source), found[1], net)
     images = jnp.zeros((1, *image_shape(config['dataset'])))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
-    here, there = flatten_dict(shapes, sep='/'), flatten_dict(variables, sep='/')
-    for name in sorted({*there, *here}):
-        if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
-            raise ConfigError(f'{shown(source)}: does not hold the network of the config; see {name}')
-    return found or (config, net)
+    needed, found_arrays = flatten_dict(shapes, sep='/'), flatten_dict(variables, sep='/')
+    for name in sorted({*found_arrays, *needed}):
+        if name not in found_arrays or name not in needed or np.shape(found_arrays[name]) != needed[name].shape:
+            raise ConfigError(f'{shown(source)}: must have the network of the config; {name} differs')
+    return (config, net) if found is None else found
 
 
 if __name__ == '__main__':

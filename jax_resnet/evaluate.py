@@ -21,21 +21,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.evaluate', description='Evaluates a network on any split.'
     )
-    parser.add_argument('run', help='the run folder, or a file of weights with its card or --config')
-    parser.add_argument('--split', help="in TFDS's syntax, such as train[:10%%]; by default the run's test split")
-    parser.add_argument(
-        '--data_dir', help='folder of prepared TFDS data, or of pictures, if not where the run found it'
-    )
+    parser.add_argument('run', help='a run folder, or a file of weights with its card or with --config')
+    parser.add_argument('--split', help="split in TFDS's syntax, such as train[:10%%] (default: the run's test split)")
+    parser.add_argument('--data_dir', help='folder of prepared TFDS data, or of pictures (default: as in the run)')
     parser.add_argument(
         '--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'],
-        help='of pictures: the central crop; ten crops; or the whole picture at five scales',
+        help='views of each picture: the central crop; ten crops; or the whole picture at five scales',
     )  # fmt: skip
-    parser.add_argument('--average', choices=['softmax', 'logits'], help="of several views; by default as the config's")
-    parser.add_argument('--shorter_side', type=int, help='in pixels, to which pictures are resized before the crop')
-    parser.add_argument('--crop', type=int, help='height and width in pixels of the crop')
+    parser.add_argument(
+        '--average',
+        choices=['softmax', 'logits'],
+        help='what is averaged over several views (default: as in the config)',
+    )
+    parser.add_argument(
+        '--shorter_side',
+        type=int,
+        help='length in pixels to which the shorter side of pictures is resized before the crop',
+    )
+    parser.add_argument('--crop', type=int, help='height and width of the crop in pixels')
     parser.add_argument(
         '--recalibrate', type=int, default=0, metavar='N',
-        help="take BatchNorm's statistics anew, over N training images; by default as training left them",
+        help="compute BatchNorm's statistics again, over N training images (default: keep those of the training)",
     )  # fmt: skip
     return command_line.with_config(parser, _evaluate)
 
@@ -50,11 +56,11 @@ def _evaluate(options: argparse.Namespace, config: dict[str, Any] | None) -> Non
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     if scores.top5_error is not None:
         print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
-    for line in _of_classes(scores.class_errors):
+    for line in _class_lines(scores.class_errors):
         print(line)
 
 
-def _of_classes(errors: Mapping[str, float | None]) -> Iterator[str]:
+def _class_lines(errors: Mapping[str, float | None]) -> Iterator[str]:
     """Yields a line for each class, or for the hardest classes if there are many."""
     shown = list(errors.items())
     if len(errors) > MOST_CLASSES:

@@ -1,6 +1,6 @@
 """Exports a network as one portable function: `python -m jax_resnet.export RUN --out=net.jaxexport`.
 
-The file holds weights and normalization, and needs JAX and flatbuffers alone:
+The file holds weights and normalization. To use it, only JAX and flatbuffers are needed:
 
     network = jax.export.deserialize(open('net.jaxexport', 'rb').read())
     logits = network.call(images)   # uint8 [batch, height, width, channels], any batch, on CPU or CUDA
@@ -52,7 +52,7 @@ def _export(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     except OSError as e:
         raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
     shape = ', '.join(map(str, trained.image_shape))
-    print(f'{options.out}: uint8 images [batch, {shape}] to float32 logits [batch, {len(trained.class_names)}]')
+    print(f'{options.out}: maps uint8 images [batch, {shape}] to float32 logits [batch, {len(trained.class_names)}]')
 
 
 if __name__ == '__main__':

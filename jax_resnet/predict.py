@@ -30,11 +30,16 @@ _log = logging.getLogger(__name__)
 def main() -> int:
     """Runs the command line and returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog='python -m jax_resnet.predict', description='Prints the five most likely classes of images, of any size.'
+        prog='python -m jax_resnet.predict',
+        description='Prints the five most likely classes of each image. Images may have any size.',
     )
     parser.add_argument('run', help='the run folder of the network, or its file of weights')
     parser.add_argument('images', nargs='+', help=f'{", ".join(FORMATS)} files')
-    parser.add_argument('--background', default='black', help="colour behind what is transparent: 'white', '#aabbcc'")
+    parser.add_argument(
+        '--background',
+        default='black',
+        help="colour behind transparent regions, such as white or '#aabbcc' (default: black)",
+    )
     return command_line.with_config(parser, _predict)
 
 
@@ -57,11 +62,11 @@ def read_image(
     try:
         colour = ImageColor.getrgb(background)[:3]
     except ValueError:
-        raise ConfigError(f"--background={shown(background)}: must be a colour, as 'white' or '#aabbcc'") from None
+        raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
     try:
         with Image.open(io.BytesIO(files.read(Path(path), follow=True)), formats=FORMATS) as file:
-            turned = ImageOps.exif_transpose(file) if view is None or view.exif_rotation else file
-            image = _on(colour, _in_8_bits(turned), path)
+            upright = ImageOps.exif_transpose(file) if view is None or view.exif_rotation else file
+            image = _with_background(_in_8_bits(upright), colour, path)
             image.load()
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be read as an image ({_reason(e)})') from None
@@ -84,27 +89,27 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
     return scaled
 
 
-def _on(colour: tuple[int, ...], image: Image.Image, path: str | Path) -> Image.Image:
+def _with_background(image: Image.Image, colour: tuple[int, ...], path: str | Path) -> Image.Image:
     """Puts a colour behind the transparent regions of an image."""
     if not image.has_transparency_data:
         return image
     image = image.convert('RGBA')
     if image.getchannel('A').getextrema() == (255, 255):
         return image
-    _log.info('%s: is transparent in parts; taken on %s', shown(path), '#{:02x}{:02x}{:02x}'.format(*colour))
+    _log.info('%s: has transparent regions; they are shown on %s', shown(path), '#{:02x}{:02x}{:02x}'.format(*colour))
     return Image.alpha_composite(Image.new('RGBA', image.size, (*colour, 255)), image)
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f'no {", ".join(FORMATS[:-1])} or {FORMATS[-1]}'
+        return f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file'
     return error.strerror or str(error)
 
 
 def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     trained = jax_resnet.load(options.run, config)
-    about = trained.image_shape, options.background, trained.picture_view
-    images = np.stack([read_image(path, *about) for path in options.images])
+    arguments = trained.image_shape, options.background, trained.picture_view
+    images = np.stack([read_image(path, *arguments) for path in options.images])
     found = np.asarray(trained.probabilities(images))
     check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
     for path, probabilities in zip(options.images, found, strict=True):

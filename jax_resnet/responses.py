@@ -40,10 +40,14 @@ def main() -> int:
         prog='python -m jax_resnet.responses', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('networks', nargs='+', metavar='RUN', help='run folders, files of weights, or config files')
-    parser.add_argument('--initial', action='store_true', help="take a run's first weights, instead of its last")
-    parser.add_argument('--examples', type=int, default=512, help='how many of the training images (512)')
-    parser.add_argument('--data_dir', help='folder of prepared TFDS data, if not where the run found it')
-    parser.add_argument('--out', default='responses', help='name of the files to write, without its end (responses)')
+    parser.add_argument(
+        '--initial', action='store_true', help='measure the initial weights of a run instead of the last ones'
+    )
+    parser.add_argument('--examples', type=int, default=512, help='number of training images (default: 512)')
+    parser.add_argument('--data_dir', help='folder of prepared TFDS data (default: as in the run)')
+    parser.add_argument(
+        '--out', default='responses', help='name of the files to write, without a suffix (default: responses)'
+    )
     return command_line.with_config(parser, _responses)
 
 
@@ -60,27 +64,27 @@ def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> No
             charts.save(pictures, f'{options.out}.{suffix}')
     except OSError as e:
         raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
-    for one in measured:
-        std, norms = one['std'], one['gradient_norm']
+    for result in measured:
+        std, norms = result['std'], result['gradient_norm']
         print(
-            f'{one["network"]}: {len(std)} layers of 3x3, mean standard deviation {sum(std) / len(std):.3g}, '
+            f'{result["network"]}: {len(std)} layers of 3x3, mean standard deviation {sum(std) / len(std):.3g}, '
             f"norm of the loss's gradient {norms[0]:.3g} at the first and {norms[-1]:.3g} at the last"
         )
     print(f'{options.out}.json, {options.out}.svg, {options.out}.png')
 
 
 def _measure(
-    name: str, initial: bool, count: int, data_dir: str | None, of_weights: dict[str, Any] | None
+    name: str, initial: bool, count: int, data_dir: str | None, config_of_weights: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Measures a trained network, or the network of a config, on the first `count` examples of its training split.
 
-    For weights without a card, `of_weights` is the config.
+    Weights without a card need `config_of_weights`.
     """
-    is_trained, stated = True, None
+    is_trained, given = True, None
     if Path(name).is_dir():
         config = RunFolder(name).config()
-    elif weights.is_file(name) and of_weights is not None and not weights.card_of(name).exists():
-        config = stated = of_weights
+    elif weights.is_file(name) and config_of_weights is not None and not weights.card_of(name).exists():
+        config = given = config_of_weights
     elif weights.is_file(name):
         config, *_ = weights.read_with_card(name)
     else:
@@ -89,10 +93,10 @@ def _measure(
     experiment = Experiment.from_config({**config, **changed, 'parallel': {'devices': 1}})
     batch_size, size = config['batch_size'], experiment.clock.epoch_size
     if not batch_size <= count <= size:
-        raise ConfigError(f'--examples={count}: must be from {batch_size}, a batch of {name}, to {size:,}')
+        raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')
     examples = experiment.input.first(count)
     last = is_trained and not initial
-    variables = load(name, stated).variables if last else models.unstack(experiment.initial_state().variables)
+    variables = load(name, given).variables if last else models.unstack(experiment.initial_state().variables)
     platform = backend.for_platform(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),

@@ -1,8 +1,8 @@
 """The measured results, in the folder `results`: `python -m jax_resnet.results add runs/resnet20_cifar10/seed*`.
 
-add RUN ...      keeps finished runs, a small JSON file each
-weights RUN ...  keeps the weights of the median of some seeds' runs, with their card
-table            rewrites the tables and curves of README.md and results/README.md from the folder
+add RUN ...      writes a small JSON file for each finished run
+weights RUN ...  writes the weights of the run with the median test error, and their card
+table            writes the tables and curves of README.md and results/README.md again, from the files in `results`
 """
 
 from jax_resnet import signals
@@ -39,12 +39,12 @@ def main() -> int:
     add, publish = commands.add_parser('add'), commands.add_parser('weights')
     for command in (add, publish):
         command.add_argument('runs', nargs='+', help='run folders')
-        command.add_argument(
-            '--config', help="the runs' config, if their folders do not lie beneath runs/<config name>"
-        )
+        command.add_argument('--config', help='config file of the runs, if their folders are not in runs/<config name>')
     add.set_defaults(command=_add)
-    publish.add_argument('--out', help='the file to write, .safetensors (results/weights/<config name>.safetensors)')
-    publish.add_argument('--replace', action='store_true', help='write over weights of other runs that lie there')
+    publish.add_argument(
+        '--out', help='the .safetensors file to write (default: results/weights/<config name>.safetensors)'
+    )
+    publish.add_argument('--replace', action='store_true', help='overwrite weights of other runs at this path')
     publish.set_defaults(command=_weights)
     commands.add_parser('table').set_defaults(command=_table)
     options = parser.parse_args()
@@ -135,7 +135,7 @@ def sections_of_pages() -> dict[Path, list[Any]]:
     README.md has the paper's table and other configs as they are. results/README.md has configs with changed fields.
     """
     if not Path(STUDY).is_file():
-        raise ConfigError(f'{STUDY}: no such file; the table is made in the root of the repository')
+        raise ConfigError(f'{STUDY}: no such file; the command must run in the root of the repository')
     from configs import index
     from jax_resnet import studies
     from jax_resnet.report import sections, wording
@@ -147,9 +147,9 @@ def sections_of_pages() -> dict[Path, list[Any]]:
     plan = studies.read(STUDY, seeds=[0])
     paper = []
     for setting in plan.settings:
-        mine = [path for path in left if recipes[path] == recipe(setting.jobs[0].config)]
-        left = [path for path in left if path not in mine]
-        measured = [runs.read(path) for path in mine]
+        of_setting = [path for path in left if recipes[path] == recipe(setting.jobs[0].config)]
+        left = [path for path in left if path not in of_setting]
+        measured = [runs.read(path) for path in of_setting]
         paper.append(sections.Row(setting.label, setting.group, measured, setting.published, setting.published_text))
     by_label: dict[tuple[str, str, bool], list[Path]] = {}
     for path in left:
@@ -161,8 +161,8 @@ def sections_of_pages() -> dict[Path, list[Any]]:
 
     def rows(unchanged: bool) -> list[sections.Row]:
         return [
-            sections.Row(label, data, [*map(runs.read, mine)], None, index.published(label) if unchanged else '')
-            for (label, data, is_unchanged), mine in by_label.items()
+            sections.Row(label, data, [*map(runs.read, paths)], None, index.published(label) if unchanged else '')
+            for (label, data, is_unchanged), paths in by_label.items()
             if is_unchanged == unchanged
         ]
 

@@ -20,7 +20,7 @@ from jax_resnet import command_line
 from jax_resnet.errors import ConfigError, Stopped, UserError
 
 
-class SomeFailed(UserError):
+class RunsFailed(UserError):
     """Some runs of the study failed. The others are finished."""
 
     exit_code = 1
@@ -32,44 +32,56 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog='python -m jax_resnet.study', description=description, epilog=more)
     parser.add_argument(
         '--study',
-        help='the study: a file, or file.py:argument where it varies what the argument says; '
-        'a folder of studies lists them',
+        help='the study: FILE or FILE:ARGUMENT, where the argument selects rows; for a folder, its studies are listed '
+        '(default: configs/studies)',
         default='configs/studies',
     )
-    parser.add_argument('--seeds', default='0', help='of every row, such as 0,1,2 (default: 0)')
+    parser.add_argument('--seeds', default='0', help='seeds of each row, such as 0,1,2 (default: 0)')
     parser.add_argument(
         '--set', action='append', default=[], metavar='FIELD=VALUE', help='change a field in every run; may be repeated'
     )
     parser.add_argument(
         '--rehearse',
         action='store_true',
-        help='a twentieth of the epochs on the digits; reports mark the runs as rehearsals',
+        help='train on the digits for a twentieth of the epochs; reports mark these runs as rehearsals',
     )
-    parser.add_argument('--limit', type=float, default=float('inf'), help='of parameters; larger networks are left out')
+    parser.add_argument(
+        '--limit', type=float, default=float('inf'), help='largest number of parameters; larger networks are left out'
+    )
     parser.add_argument(
         '--reuse-results',
         action='store_true',
-        help='count a file of the folder results, of equal config and seed, as a finished run',
+        help='use a file of the folder results, with the same config and seed, as a finished run',
     )
     parser.add_argument(
         '--retrain',
         action='store_true',
-        help='train anew what is finished; its folder stays, as seed0.replaced1',
+        help='train finished runs again; their old folders are renamed, such as to seed0.replaced1',
     )
     parser.add_argument('--list', action='store_true', help='only show the runs, their folders and states')
-    parser.add_argument('--dry-run', action='store_true', help='only show the commands of the runs that are to do')
-    parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each trains one run at a time')
-    parser.add_argument('--launcher', choices=('local', 'slurm'), default='local', help='where the runs go')
-    parser.add_argument('--nodes', type=int, default=1, help='hosts of each run on Slurm')
     parser.add_argument(
-        '--gpus-per-node', type=int, default=1, help='of each of these hosts, with a process for each GPU'
+        '--dry-run', action='store_true', help='only show the commands of the runs that are not finished'
+    )
+    parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each GPU trains one run at a time')
+    parser.add_argument(
+        '--launcher',
+        choices=('local', 'slurm'),
+        default='local',
+        help='where the runs are trained: on this machine, or by Slurm',
+    )
+    parser.add_argument('--nodes', type=int, default=1, help='number of hosts for each run on Slurm')
+    parser.add_argument(
+        '--gpus-per-node',
+        type=int,
+        default=1,
+        help='number of GPUs on each of these hosts; each GPU has its own process',
     )
     parser.add_argument(
         '--slurm',
         action='append',
         default=[],
         metavar='OPTION=VALUE',
-        help="a parameter of submitit's, such as slurm_partition=gpu or timeout_min=600; may be repeated",
+        help='a parameter of submitit, such as slurm_partition=gpu or timeout_min=600; may be repeated',
     )
     options = parser.parse_args()
     return command_line.run(lambda: _study(options))
@@ -81,14 +93,14 @@ def _study(options: argparse.Namespace) -> None:
         return
     import jax
 
-    jax.config.update('jax_platforms', 'cpu')  # the GPUs are for the runs, which are separate processes
+    jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
     from jax_resnet import files, studies
     from jax_resnet.runs import find
     from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text) for text in options.set)
     if options.retrain and options.reuse_results:
-        raise ConfigError('--retrain: must be given without --reuse-results, as it trains what is finished')
+        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
     plan = studies.read(
         options.study, _seeds(options.seeds), changes, options.rehearse, options.limit, options.reuse_results
     )
@@ -117,23 +129,26 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     if options.retrain:
         for job, run in runs.items():
             if run.state == FINISHED:
-                print(f'{job.name}: the finished run goes to {RunFolder(run.folder).set_aside()}')
+                print(f'{job.name}: the folder of the finished run is now {RunFolder(run.folder).set_aside()}')
         runs = {job: run_of(job) for job in plan.jobs}
-    elsewhere = [job for job, run in runs.items() if run.state == RUNNING]
+    running = [job for job, run in runs.items() if run.state == RUNNING]
     to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
     reused = [run for run in runs.values() if run.folder.suffix == '.json']
-    finished = len(runs) - len(to_do) - len(elsewhere)
-    of_results = f' ({len(reused)} of them in results)' if reused else ''
-    count = f'{len(runs)} run' + 's' * (len(runs) != 1)
-    print(f'{plan.question}\n{count}: {finished} finished{of_results}, {len(to_do)} to do', flush=True)
-    for job in elsewhere:
-        print(f'{job.name}: another program trains it, {describe(runs[job])}')
+    finished = len(runs) - len(to_do) - len(running)
+    from_results = f' ({len(reused)} of them in results)' if reused else ''
+    count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
+    print(f'{plan.question}\n{count}: {finished} finished{from_results}, {len(to_do)} to train', flush=True)
+    for job in running:
+        print(f'{job.name}: another program is training it, {describe(runs[job])}')
     failed: dict[Any, str] = {}
     if options.launcher == 'slurm' and to_do:
         given = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
         parameters = slurm.parameters(options.nodes, options.gpus_per_node) | given
         submitted = slurm.submit(to_do, plan.folder / 'slurm', parameters)
-        print(f'submitted as job array {submitted[0].job_id.partition("_")[0]}; Ctrl-C leaves it running', flush=True)
+        print(
+            f'submitted as job array {submitted[0].job_id.partition("_")[0]}; Ctrl-C does not stop it',
+            flush=True,
+        )
         failed = slurm.wait(to_do, submitted)
     elif to_do:
         display = Display({job: plan.setting_of(job).cost for job in to_do})
@@ -146,7 +161,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
         display.close()
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
-        raise SomeFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
+        raise RunsFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
     print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
 
 

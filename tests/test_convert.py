@@ -77,23 +77,26 @@ def test_what_a_config_says_stays_with_the_weights_and_binds(
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(weights.read(back)[name], tensor)
     code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *STATED)
-    assert code == 2 and 'back.safetensors: holds another network; its shortcut is A_centred there, A here' in err
+    assert (
+        code == 2
+        and 'back.safetensors: has another network; shortcut is A_centred in the weights, A in the config' in err
+    )
     assert len(err.splitlines()) == 1 and not (tmp_path / 'no.npz').exists()
 
 
 @pytest.mark.parametrize(
     ('added', 'message'),
     [
-        ([], 'its shortcut is A; there it is A_centred or B'),
-        (['--config.model.name=cifar_plain'], 'its shortcut is none; there it is A_centred or B'),
-        (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; there it is original'),
+        ([], 'its shortcut is A; must be A_centred or B'),
+        (['--config.model.name=cifar_plain'], 'its shortcut is none; must be A_centred or B'),
+        (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; must be original'),
         (
             ['--config.model.depth=14'],
-            'does not hold the network of the config; see batch_stats/stage1/unit2/norm1/mean',
+            'must have the network of the config; batch_stats/stage1/unit2/norm1/mean differs',
         ),
         (
             ['--config.model.shortcut=B'],
-            'does not hold the network of the config; see batch_stats/stage2/unit1/shortcut',
+            'must have the network of the config; batch_stats/stage2/unit1/shortcut',
         ),
     ],
 )
@@ -118,7 +121,7 @@ def test_a_run_folder_and_a_card_are_known(
 ) -> None:
     for source in (ROOT / 'tests/references/run_format2', ROOT / 'results/weights/resnet20_digits.safetensors'):
         code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
-        assert code == 2 and f'{source}: is no network of style cifar: its' in err
+        assert code == 2 and f'{source}: is not a network of style cifar: its' in err
         assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0
         assert recorded_network(tmp_path / 'out.safetensors')[1] == recorded_network(source)[1]
 
@@ -176,5 +179,5 @@ def test_what_is_no_weights_file_is_one_line_and_runs_no_code(tmp_path: Path) ->
     assert not Path('harmed').exists()
     weights.write(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
     done = run(tmp_path / 'foreign.npz', tmp_path / 'out.npz')
-    assert done.returncode == 2 and 'foreign.npz: encoder.weight: no such tensor' in done.stderr
+    assert done.returncode == 2 and 'foreign.npz: encoder.weight: is not a tensor' in done.stderr
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / 'out.npz').exists()

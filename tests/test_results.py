@@ -88,9 +88,9 @@ def test_what_is_no_result_is_refused(
     Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
     cases = {
         RUNS[1]: f"error: {RUNS[1]}: must be finished; it is at epoch 0.6 (train_for='4 steps')",
-        RUNS[2]: f'error: {RUNS[2]}: must be a run; it is a rehearsal, whose numbers say nothing',
+        RUNS[2]: f'error: {RUNS[2]}: must not be a rehearsal, whose numbers are not results',
         'configs': 'error: configs: must be a run folder; it has no config.json',
-        'elsewhere': 'error: elsewhere: must lie beneath runs/<config name>; --config names it',
+        'elsewhere': 'error: elsewhere: must be in runs/<config name>, or be given with --config',
     }
     for run, message in cases.items():
         assert command(monkeypatch, 'add', RUNS[0], run) == 2
@@ -99,7 +99,7 @@ def test_what_is_no_result_is_refused(
     (path,) = results_folder.paths()
     path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
     assert command(monkeypatch, 'add', RUNS[0]) == 2
-    assert 'is the result of another run of this config and seed; remove it first' in capsys.readouterr().err
+    assert 'has the result of another run of this config and seed; delete it first' in capsys.readouterr().err
 
 
 def test_a_run_whose_files_disagree_is_no_result(
@@ -108,8 +108,8 @@ def test_a_run_whose_files_disagree_is_no_result(
     summary, metrics = Path(RUNS[0], 'summary.json'), Path(RUNS[0], 'metrics.jsonl')
     as_it_was = json.loads(summary.read_text())
     for changed, message in [
-        ({'final_test_error': 0.5}, 'summary.json says final_test_error 0.5; its counts say'),
-        ({'test_count': 0}, 'its counts say inf'),
+        ({'final_test_error': 0.5}, 'summary.json has final_test_error=0.5, but its counts give'),
+        ({'test_count': 0}, 'its counts give inf'),
         ({'steps': 5}, 'metrics.jsonl must end at step 5, as summary.json does'),
     ]:
         summary.write_text(json.dumps(as_it_was | changed))
@@ -132,7 +132,7 @@ def test_a_result_lies_beneath_results(
         assert f'{path} is damaged: seed: expected `int`' in capsys.readouterr().err and not Path('results').exists()
     path = results_folder.path_of('configs/lab_cifar10.py:../../../x', {}, 0)
     assert path == Path('results/lab_cifar10-.._.._.._x/seed0.json')
-    with pytest.raises(ConfigError, match='must name a folder beneath results'):
+    with pytest.raises(ConfigError, match='must name a folder in results'):
         results_folder.path_of('configs/..', {}, 0)
 
 
@@ -294,9 +294,7 @@ def test_published_weights_are_not_lost_to_others(
     before = path.read_bytes()
     capsys.readouterr()
     assert command(monkeypatch, 'weights', RUNS[1]) == 2
-    assert (
-        capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace writes these in their place\n'
-    )
+    assert capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace overwrites them\n'
     assert path.read_bytes() == before
     assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
     assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1
@@ -328,7 +326,7 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
     model = about['config'] | {'model': about['config']['model'] | {'depth': 14}}
     cases = [
         (content[:-1], text, 'net.safetensors: cannot be read as weights'),
-        (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or not the file of net.json'),
+        (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or is not the file of net.json'),
         (content, text[:200], 'net.json is damaged: input data was truncated'),
         (content, '[]', 'net.json is damaged: expected `object` of fields, got `array`'),
         (content, with_(image_shape=[16, 16]), r'net.json is damaged: image_shape: expected `array` of length 3'),
@@ -346,7 +344,7 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
             jax_resnet.load(file)
         assert '\n' not in str(raised.value)
     card.unlink()
-    with pytest.raises(DataError, match='net.safetensors: needs its card, net.json, beside it'):
+    with pytest.raises(DataError, match='net.safetensors: must have its card, net.json, in the same folder'):
         jax_resnet.load(file)
     with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
         jax_resnet.load('none.safetensors')
