@@ -20,7 +20,7 @@ from peers import Load, in_a_process, medians, versions
 
 from jax_resnet.backend import huge_pages
 
-WHAT = ('forward', "input's gradient", "kernel's gradient")
+OPERATIONS = ('forward', "input's gradient", "kernel's gradient")
 LOOP = 8
 """The number of iterations of the loop."""
 
@@ -35,12 +35,11 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         (_, height, width, channels), (taps, _, _, features) = self.x, self.kernel
-        return f'{height}x{width}, {channels} to {features}, {taps}x{taps}' + f' /{self.strides[0]}' * (
-            self.strides[0] > 1
-        )
+        text = f'{height}x{width}, {channels} to {features}, {taps}x{taps}'
+        return text if self.strides[0] == 1 else f'{text} /{self.strides[0]}'
 
     def output(self) -> tuple[int, ...]:
-        """Returns the shape of the output, if the padding keeps the size, apart from the strides."""
+        """Returns the shape of the output, if the padding keeps the size. Strides divide it."""
         rows, columns = (-(-size // stride) for size, stride in zip(self.x[1:3], self.strides, strict=True))
         return self.x[0], rows, columns, self.kernel[3]
 
@@ -87,7 +86,7 @@ def ours() -> Callable[..., dict[str, float]]:
         libraries['oneDNN'] = {**cpu.compiler_options(), cpu.ONE_DNN: True}
     conv = training.form(cifar_resnet(8, **training.network)).net.conv.conv_general_dilated
 
-    def functions(what: str, case: Case) -> dict[str, Callable]:
+    def functions(operation: str, case: Case) -> dict[str, Callable]:
         """Returns the forms, by name: functions of (x, kernel, cotangent)."""
         arguments = case.kernel[:2], case.strides, case.padding
 
@@ -101,14 +100,14 @@ def ours() -> Callable[..., dict[str, float]]:
 
             return run
 
-        if what == WHAT[2]:
+        if operation == OPERATIONS[2]:
             forms = [cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns]
-            found = {one.__name__.replace('_', ' '): form(one) for one in forms}
+            found = {gradient.__name__.replace('_', ' '): form(gradient) for gradient in forms}
             if arguments[0] == (1, 1):
                 found['matrix product'] = form(cpu_convolution.matrix_product)
                 found['16 matrix products'] = form(partial(cpu_convolution.matrix_product, most_parts=16))
             return {'training': of_training(2), **found}
-        return {'training': of_training(WHAT.index(what))}
+        return {'training': of_training(OPERATIONS.index(operation))}
 
     def in_a_loop(function: Callable) -> Callable:
         def iteration(_: Any, carry: tuple) -> tuple:
@@ -124,25 +123,25 @@ def ours() -> Callable[..., dict[str, float]]:
 
     compiled: dict[tuple, dict[str, tuple[Callable, int]]] = {}
 
-    def run(what: str, case: Case, repeats: int) -> dict[str, float]:
+    def run(operation: str, case: Case, repeats: int) -> dict[str, float]:
         given = arrays(case)
-        if (what, case) not in compiled:
+        if (operation, case) not in compiled:
             programs: dict[str, tuple[Callable, int]] = {}
-            for name, function in functions(what, case).items():
+            for name, function in functions(operation, case).items():
                 if name == 'training':
                     options = dict(training.compiler_options)
                     programs['training'] = jax.jit(function, compiler_options=options), 1
                     programs['training, in a loop'] = jax.jit(in_a_loop(function), compiler_options=options), LOOP
-                if what != WHAT[2] or name != 'training':
+                if operation != OPERATIONS[2] or name != 'training':
                     for library, options in libraries.items():
                         label = library if name == 'training' else f'{name}, {library}'
                         programs[label] = jax.jit(function, compiler_options=options), 1
-            compiled[what, case] = programs
+            compiled[operation, case] = programs
         seconds = collections.defaultdict(list)
-        for function, _ in compiled[what, case].values():
+        for function, _ in compiled[operation, case].values():
             jax.block_until_ready(function(*given))
         for _ in range(repeats):
-            for name, (function, iterations) in compiled[what, case].items():
+            for name, (function, iterations) in compiled[operation, case].items():
                 began = time.perf_counter()
                 jax.block_until_ready(function(*given))
                 seconds[name].append((time.perf_counter() - began) / iterations)
@@ -156,9 +155,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--networks', nargs='+', default=['ResNet-20', 'pre-act ResNet-164'], choices=NETWORKS)
     parser.add_argument('--batch_size', type=int, default=128)
-    parser.add_argument('--size', type=int, default=32, help='of the images, in pixels')
-    parser.add_argument('--rounds', type=int, default=3, help='in which PyTorch and JAX take turns')
-    parser.add_argument('--repeats', type=int, default=5, help='in a round')
+    parser.add_argument('--size', type=int, default=32, help='size of the images in pixels')
+    parser.add_argument(
+        '--rounds', type=int, default=3, help='number of rounds; in each, JAX and PyTorch are timed one after the other'
+    )
+    parser.add_argument('--repeats', type=int, default=5, help='number of repeats in a round')
     options = parser.parse_args()
     from pytorch_peer import convolutions
 
@@ -171,18 +172,20 @@ def main() -> None:
             print('| convolution | times | | PyTorch | training | training, in a loop | each library and form, alone |')
             print('|---|---:|---|---:|---:|---:|---|', flush=True)
             for case, count in found.items():
-                for what in WHAT:
-                    if what == WHAT[1] and case.kernel[2] == 3:
+                for operation in OPERATIONS:
+                    if operation == OPERATIONS[1] and case.kernel[2] == 3:
                         continue  # training does not need the gradient of the images
                     rounds = []
                     for _ in range(options.rounds):
-                        rounds.append(jax_run(what, case, options.repeats))
-                        rounds[-1]['PyTorch'] = torch_run(what, case, options.repeats)
+                        rounds.append(jax_run(operation, case, options.repeats))
+                        rounds[-1]['PyTorch'] = torch_run(operation, case, options.repeats)
                         time.sleep(0.3)  # OpenMP's threads still use the cores for a while after their work
                     times = {name: 1e3 * seconds for name, seconds in medians(rounds).items()}
-                    results.append({'network': network, 'case': str(case), 'count': count, 'what': what, 'ms': times})
+                    results.append(
+                        {'network': network, 'case': str(case), 'count': count, 'operation': operation, 'ms': times}
+                    )
                     first = ('PyTorch', 'training', 'training, in a loop')
-                    cells = [str(case), count, what, *(f'{times[name]:.1f}' for name in first)]
+                    cells = [str(case), count, operation, *(f'{times[name]:.1f}' for name in first)]
                     cells.append('; '.join(f'{name} {ms:.1f}' for name, ms in times.items() if name not in first))
                     print(f'| {" | ".join(map(str, cells))} |', flush=True)
             for name in ('PyTorch', 'training', 'training, in a loop'):

@@ -4,7 +4,7 @@ XLA's compiler only needs a description of the GPU (benchmarks/devices). The com
 step has, how many bytes they read and write, what the host launches, and what several GPUs exchange. Two bounds are
 calculated from these; they are not measured. The first is the time of all kernels, one after another: each takes a
 microsecond, or longer if its bytes take longer. The second is the time of the multiply-adds. A convolution counts as
-one kernel, although cuDNN may run several. If the data lies on the GPU, a step is one iteration of the program's loop.
+one kernel, although cuDNN may run several. If the data is on the GPU, a step is one iteration of the program's loop.
 If pictures are streamed, a step is the whole program, without the transfer of the pictures to the GPU; no picture is
 needed. Needs the compiler of jax's version (pip install -c constraints.txt -e '.[gpu-program]'). Prints a table and,
 last, a line of JSON.
@@ -34,7 +34,7 @@ COLUMNS = {
     'launches': ('launches by the host', '{}'),
     'collectives': ('collectives', '{:,}'),
     'collective_megabytes': ('MB in them', '{:.2f}'),
-    'network_ms': ('of the network, ms', '{:.2f}'),
+    'network_ms': ('network exchange, ms', '{:.2f}'),
     'temporary_megabytes': ('temporary memory, MB', '{:,.0f}'),
     'compile_seconds': ('compiling, s', '{:.0f}'),
     'least_ms_kernels': ('kernels take at least, ms', '{:.2f}'),
@@ -116,7 +116,7 @@ def program(
         'gigabytes': sum(found.bytes) / 1e9,
         'launches': launched.all,
         'loop_is_one_graph': launched.loop_is_a_graph,
-        'inner_loop_turns': found.inner_turns,
+        'inner_loop_iterations': found.inner_iterations,
         'collectives': len(found.collectives),
         'collective_megabytes': sum(found.collectives) / 1e6,
         'hosts': hosts,
@@ -212,27 +212,40 @@ def main() -> None:
         nargs='+',
         default=['training'],
         choices=FORMS,
-        help="training's own, or the plain network, written out or with its stacks",
+        help='training is the form that training uses; the others are fused kernels, or the plain network in two forms',
     )
     parser.add_argument('--gpu', default='h200', choices=sorted(file.stem for file in DEVICES.glob('*.txtpb')))
     parser.add_argument('--devices', nargs='+', type=int, default=[1])
-    parser.add_argument('--hosts', type=int, default=1, help='that share the devices evenly')
+    parser.add_argument('--hosts', type=int, default=1, help='number of hosts, each with the same number of devices')
     parser.add_argument(
-        '--network', type=float, default=400.0, help='Gbit/s of each GPU, by which a ring would sum what is exchanged'
+        '--network',
+        type=float,
+        default=400.0,
+        help='network rate of each GPU in Gbit/s, for the time of the exchange in a ring',
     )
-    parser.add_argument('--batch_sizes', nargs='+', type=int, default=[128], help='of networks; a config has its own')
-    parser.add_argument('--size', type=int, default=32, help='of the images')
+    parser.add_argument(
+        '--batch_sizes',
+        nargs='+',
+        type=int,
+        default=[128],
+        help='batch sizes of the named networks; a config has its own',
+    )
+    parser.add_argument('--size', type=int, default=32, help='size of the images in pixels')
     parser.add_argument(
         '--set',
         nargs='+',
         default=[],
         metavar='FIELD=VALUE',
-        help='fields of the config, such as batch_norm.group_size=32',
+        help='fields of the config to change, such as batch_norm.group_size=32',
     )
     parser.add_argument('--kinds', action='store_true', help='list the kernels by kind')
-    parser.add_argument('--dump', type=Path, help='a folder to keep what XLA writes of each program')
+    parser.add_argument('--dump', type=Path, help='folder for the files that XLA writes for each program')
     parser.add_argument(
-        '--compare', nargs=2, type=Path, metavar='FILE', help='print two outputs beside each other, and compile nothing'
+        '--compare',
+        nargs=2,
+        type=Path,
+        metavar='FILE',
+        help='compare two earlier outputs in one table, and compile nothing',
     )
     options = parser.parse_args()
     if options.compare:
@@ -246,8 +259,8 @@ def main() -> None:
             for form in options.forms:
                 for devices in options.devices:
                     for batch in options.batch_sizes:
-                        of_gpus = options.hosts, options.network
-                        case = (network, dtype, form, options.gpu, devices, batch, options.size, *of_gpus, changes)
+                        machines = options.hosts, options.network
+                        case = (network, dtype, form, options.gpu, devices, batch, options.size, *machines, changes)
                         results.append(in_a_process(options.dump, *case))
                         print(row(results[-1]), flush=True)
                         for kind, number in results[-1]['kinds'].items() if options.kinds else ():

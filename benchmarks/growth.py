@@ -42,14 +42,16 @@ def main() -> None:
     parser.add_argument('--depths', type=int, nargs='*', default=[20, 56, 110, 1202])
     parser.add_argument('--batches', type=int, nargs='*', default=[32, 128, 512, 2048, 4096])
     parser.add_argument('--devices', type=int, nargs='*', default=[1, 2, 4, 8])
-    parser.add_argument('--batch_size', type=int, default=128, help='of the tables by depth and devices')
+    parser.add_argument('--batch_size', type=int, default=128, help='batch size of the tables by depth and by devices')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--one', nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         one(options.one[0], int(options.one[1]), int(options.one[2]), options.rounds)
         return
-    assert all(f'ResNet-{depth}' in NETWORKS for depth in options.depths), f'depths: {list(NETWORKS)}'
+    assert all(f'ResNet-{depth}' in NETWORKS for depth in options.depths), (
+        f'--depths: must be depths of {", ".join(NETWORKS)}'
+    )
     size = options.batch_size
     tables = {
         'depth': [(f'ResNet-{depth}', size, 1) for depth in options.depths],

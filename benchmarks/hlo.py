@@ -52,13 +52,13 @@ class Count:
         kernels: the number of kernels, by kind.
         bytes: for each kernel, the bytes that it reads and writes.
         collectives: for each exchange between devices, the bytes of its result.
-        inner_turns: the number of iterations of loops inside the step.
+        inner_iterations: the number of iterations of loops inside the step.
     """
 
     kernels: Counter[str] = field(default_factory=Counter)
     bytes: list[int] = field(default_factory=list)
     collectives: list[int] = field(default_factory=list)
-    inner_turns: int = 0
+    inner_iterations: int = 0
 
 
 def count(text: str, has_loop: bool = True) -> Count:
@@ -100,22 +100,22 @@ def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
 def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_step: bool, found: Count) -> None:
     """Adds the computation `name`, which runs `times` times in a step, to `found`."""
     shapes: dict[str, str] = {}
-    for one in computations[name]:
-        shapes[one.name] = one.shape
-        if one.operation == 'while':
-            known = re.search(r'known_trip_count":\{"n":"(\d+)"', one.rest)
-            turns = int(known[1]) if in_step and known else 1
-            found.inner_turns += times * turns if in_step else 0
-            _walk(computations, one.called('body')[0], times * turns, True, found)
-        elif one.operation in ('call', 'conditional', 'async-start'):
-            for called in one.called('to_apply', 'calls', 'true_computation', 'false_computation'):
+    for instruction in computations[name]:
+        shapes[instruction.name] = instruction.shape
+        if instruction.operation == 'while':
+            known = re.search(r'known_trip_count":\{"n":"(\d+)"', instruction.rest)
+            iterations = int(known[1]) if in_step and known else 1
+            found.inner_iterations += times * iterations if in_step else 0
+            _walk(computations, instruction.called('body')[0], times * iterations, True, found)
+        elif instruction.operation in ('call', 'conditional', 'async-start'):
+            for called in instruction.called('to_apply', 'calls', 'true_computation', 'false_computation'):
                 if called in computations:
                     _walk(computations, called, times, in_step, found)
-        elif in_step and one.operation not in NO_KERNEL and not one.operation.endswith('-done'):
-            found.kernels[one.kind] += times
-            found.bytes += times * [size(one.shape) + sum(map(size, one.operands(shapes)))]
-            if one.operation.startswith(COLLECTIVES):
-                found.collectives += times * [size(one.shape)]
+        elif in_step and instruction.operation not in NO_KERNEL and not instruction.operation.endswith('-done'):
+            found.kernels[instruction.kind] += times
+            found.bytes += times * [size(instruction.shape) + sum(map(size, instruction.operands(shapes)))]
+            if instruction.operation.startswith(COLLECTIVES):
+                found.collectives += times * [size(instruction.shape)]
 
 
 class Launches(NamedTuple):

@@ -32,13 +32,13 @@ EPOCH = '1 epoch'
 
 def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iterator[Batch]:
     """Yields batches: random crops of the training split, endlessly; or central crops of the test split, once."""
-    dataset, of, size = config['dataset'], config['pictures'], config['dataset']['crop']
+    dataset, settings, size = config['dataset'], config['pictures'], config['dataset']['crop']
     pictures = source.read(dataset['train' if train else 'test'])
-    crop = training_crop(of, size) if train else CentreCrop(of['test_shorter_side'], size)
+    crop = training_crop(settings, size) if train else CentreCrop(settings['test_shorter_side'], size)
     count = 2**40 if train else -(-len(pictures) // config['batch_size'])
     seed = config['seed'] if train else None
-    batches = Batches(pictures, crop, size, config['batch_size'], count, seed, of['interpolation'])
-    return iterate(batches, 0, of['threads'], of['processes'])
+    batches = Batches(pictures, crop, size, config['batch_size'], count, seed, settings['interpolation'])
+    return iterate(batches, 0, settings['threads'], settings['processes'])
 
 
 def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
@@ -104,9 +104,9 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--config', default='configs/resnet18_imagenette.py')
-    parser.add_argument('--epochs', type=float, help="the config's by default")
+    parser.add_argument('--epochs', type=float, help='number of epochs (default: as in the config)')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--set', nargs='+', default=[], metavar='FIELD=VALUE', help='fields of the config')
+    parser.add_argument('--set', nargs='+', default=[], metavar='FIELD=VALUE', help='fields of the config to change')
     options = parser.parse_args()
     changes = {'seed': options.seed, **fields(options.set)}
     if options.epochs:
@@ -115,14 +115,14 @@ def main() -> None:
     source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
     assert isinstance(source, PictureSource)
     results = []
-    for one in train(config, source):
-        results.append(one)
+    for epoch in train(config, source):
+        results.append(epoch)
         print(
-            f'epoch {one["epoch"]:.2f}: train loss {one["train_loss"]:.3f}, error train {one["train_error"]:.2f} %, '
-            f'test {one["test_error"]:.2f} %, {one["images_per_second"]:.0f} images/s',
+            f'epoch {epoch["epoch"]:.2f}: train loss {epoch["train_loss"]:.3f}, train error {epoch["train_error"]:.2f} '
+            f'%, test error {epoch["test_error"]:.2f} %, {epoch["images_per_second"]:.0f} images/s',
             flush=True,
         )
-    print(f'final test error {one["test_error"]:.2f} %')
+    print(f'final test error {epoch["test_error"]:.2f} %')
     print(json.dumps({'torch': torch.__version__, 'config': options.config, **changes, 'epochs': results}))
 
 

@@ -1,6 +1,6 @@
 """Times the input inside the step: gathering the batch, and augmenting it. `python benchmarks/input.py`.
 
-The data set lies on the device. A step gathers its batch, then crops, flips and normalizes it. Prints the time of the
+The data set is on the device. A step gathers its batch, then crops, flips and normalizes it. Prints the time of the
 gathering and of both together, and their share of the whole step of ResNet-20. All are measured alternately.
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch_size', type=int, default=128)
-    parser.add_argument('--steps', type=int, default=10, help='in a round')
+    parser.add_argument('--steps', type=int, default=10, help='number of steps in a round')
     parser.add_argument('--rounds', type=int, default=7)
     options = parser.parse_args()
     batch_size, steps = options.batch_size, options.steps

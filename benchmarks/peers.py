@@ -105,10 +105,10 @@ class Load:
     def __str__(self) -> str:
         found = self.found()
         if not found:
-            return 'what else ran is not known here'
+            return 'the load by other programs is not known on this system'
         return (
-            f'load before: {found["load_before"]:.2f}; meanwhile other processes took {found["others"]:.2f} cores,'
-            f' and the host of this virtual machine {found["host"]:.2f}'
+            f'load before: {found["load_before"]:.2f}; meanwhile other processes used {found["others"]:.2f} cores, and '
+            f'the host of this virtual machine {found["host"]:.2f}'
         )
 
     @staticmethod
@@ -127,18 +127,18 @@ class Load:
 def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any) -> Iterator[Callable]:
     """Runs the function that `make` returns in its own process, so that peers share neither threads nor memory."""
     context = multiprocessing.get_context('spawn')
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, make, arguments, options))  # it may have children
+    parent, child = context.Pipe()
+    process = context.Process(target=_serve, args=(child, make, arguments, options))  # it may have children
     process.start()
 
     def run(*arguments: Any) -> Any:
-        here.send(arguments)
-        return here.recv()
+        parent.send(arguments)
+        return parent.recv()
 
     try:
         yield run
     finally:
-        here.send(None)
+        parent.send(None)
         process.join()
 
 

@@ -52,8 +52,8 @@ def pictures(data_dir: str, count: int, enlarged: bool) -> InMemory:
     """Reads the first pictures of Imagenette. Enlarged to 500 x 375, they have about as many bytes as ImageNet's."""
     from PIL import Image
 
-    source = open_records('imagenette', Path(data_dir)).read('train')
-    encoded = [source[index].encoded for index in range(count)]
+    split = open_records('imagenette', Path(data_dir)).read('train')
+    encoded = [split[index].encoded for index in range(count)]
     if enlarged:
         for index, content in enumerate(encoded):
             file = io.BytesIO()
@@ -93,14 +93,14 @@ def each(function: Callable[[int], Any], count: int) -> Run:
     return run
 
 
-def with_resize(of: InMemory, size: int) -> Callable[[int], None]:
+def with_resize(source: InMemory, size: int) -> Callable[[int], None]:
     """Returns a function that decodes, crops and resizes a picture, and does nothing else."""
     import simplejpeg
 
-    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, HostPurpose.CROP)(0, i) for i in range(len(of))]
+    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, HostPurpose.CROP)(0, i) for i in range(len(source))]
 
     def one(index: int) -> None:
-        image = simplejpeg.decode_jpeg(of.encoded[index], 'RGB')
+        image = simplejpeg.decode_jpeg(source.encoded[index], 'RGB')
         resize(image, CROP(*image.shape[:2], numbers[index]), out, 'bilinear')
 
     return one
@@ -118,9 +118,9 @@ def steadily(batches: Iterator[Any], batch_size: int, count: int) -> Run:
     return run
 
 
-def pipeline(of: InMemory, size: int, batch_size: int, count: int, threads: int, processes: int) -> Run:
+def pipeline(source: InMemory, size: int, batch_size: int, count: int, threads: int, processes: int) -> Run:
     """Times the whole pipeline. Each call starts it again, so that no thread works while others are measured."""
-    batches = Batches(of, CROP, size, batch_size, 2**40, seed=0)
+    batches = Batches(source, CROP, size, batch_size, 2**40, seed=0)
 
     def run() -> float:
         iterator = iterate(batches, 0, threads, processes)
@@ -133,7 +133,7 @@ def pipeline(of: InMemory, size: int, batch_size: int, count: int, threads: int,
     return run
 
 
-def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: int) -> Run:
+def data_loader(source: InMemory, size: int, batch_size: int, count: int, workers: int) -> Run:
     """Times PyTorch's DataLoader with uint8 batches. Pillow decodes, crops and resizes."""
     import torch
     from PIL import Image
@@ -146,7 +146,7 @@ def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: i
             return 2**30
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-            encoded, label = of[index % len(of)]
+            encoded, label = source[index % len(source)]
             image = Image.open(io.BytesIO(encoded)).convert('RGB')
             left, top, right, bottom, _ = CROP(image.height, image.width, self.uniform(0, index))
             cut = image.crop((int(left), int(top), int(right), int(bottom)))
@@ -167,37 +167,46 @@ def data_loader(of: InMemory, size: int, batch_size: int, count: int, workers: i
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data_dir', default=os.environ.get('TFDS_DATA_DIR', ''), help='with prepared imagenette')
-    parser.add_argument('--enlarged', action='store_true', help='500 x 375 pixels, and views of 224; else 160, and 128')
+    parser.add_argument(
+        '--data_dir',
+        default=os.environ.get('TFDS_DATA_DIR', ''),
+        help='folder of prepared TFDS data with imagenette (default: TFDS_DATA_DIR)',
+    )
+    parser.add_argument(
+        '--enlarged', action='store_true', help='pictures of 500 x 375 pixels and views of 224 (default: 160 and 128)'
+    )
     parser.add_argument('--pictures', type=int, default=256)
     parser.add_argument('--batch_size', type=int, default=64)
-    parser.add_argument('--batches', type=int, default=6, help='in a round')
+    parser.add_argument('--batches', type=int, default=6, help='number of batches in a round')
     parser.add_argument('--rounds', type=int, default=7)
     options = parser.parse_args()
-    of, size = pictures(options.data_dir, options.pictures, options.enlarged), 224 if options.enlarged else 128
+    source, size = pictures(options.data_dir, options.pictures, options.enlarged), 224 if options.enlarged else 128
     runs = {
-        f'{name} alone': each(lambda i, decode=decode: decode(of.encoded[i]), len(of))
+        f'{name} alone': each(lambda i, decode=decode: decode(source.encoded[i]), len(source))
         for name, decode in decoders().items()
     }
     bound = 'simplejpeg, crop and resize, one core'
-    runs[bound] = each(with_resize(of, size), len(of))
-    how = size, options.batch_size, options.batches
+    runs[bound] = each(with_resize(source, size), len(source))
+    arguments = size, options.batch_size, options.batches
     for threads, processes in ((1, 0), (2, 0), (4, 0), (1, 1), (1, 2)):
-        runs[f'pipeline, {threads} threads, {processes} processes'] = pipeline(of, *how, threads, processes)
-    with Load() as load, in_a_process(data_loader, of, *how, 1) as one, in_a_process(data_loader, of, *how, 2) as two:
+        runs[f'pipeline, {threads} threads, {processes} processes'] = pipeline(source, *arguments, threads, processes)
+    with (
+        Load() as load,
+        in_a_process(data_loader, source, *arguments, 1) as one,
+        in_a_process(data_loader, source, *arguments, 2) as two,
+    ):
         runs |= {"PyTorch's DataLoader, 1 worker": one, "PyTorch's DataLoader, 2 workers": two}
         seconds = in_turn(runs, options.rounds)
     height, width = (375, 500) if options.enlarged else (160, 160)
-    kib = sum(map(len, of.encoded)) / len(of) / 1024
-    print(f'{len(of)} pictures of {height} x {width}, {kib:.0f} KiB each, views of {size}; {load}')
+    kib = sum(map(len, source.encoded)) / len(source) / 1024
+    print(f'{len(source)} pictures of {height} x {width}, {kib:.0f} KiB each, views of {size}; {load}')
     for name, value in seconds.items():
         print(f'{name:40} {1 / value:8,.0f} images/s, {1e6 * value:6.0f} us')
     ours, theirs = seconds['pipeline, 1 threads, 0 processes'], seconds["PyTorch's DataLoader, 1 worker"]
-    print(f'of the decoder with crop and resize, the pipeline gives {seconds[bound] / ours:.2f} a core')
-    print(f"of PyTorch's DataLoader, {theirs / ours:.2f} with one thread or worker, ", end='')
     both = seconds["PyTorch's DataLoader, 2 workers"] / seconds['pipeline, 2 threads, 0 processes']
-    print(f'{both:.2f} with two')
-    print(f'{NEEDED:,} images/s, of eight H200 at {NEEDED // 8:,} each, need {NEEDED * ours:.0f} such cores')
+    print(f'speed of the pipeline, relative to one decoder with crop and resize: {seconds[bound] / ours:.2f} per core')
+    print(f"relative to PyTorch's DataLoader: {theirs / ours:.2f} with one thread or worker, {both:.2f} with two")
+    print(f'eight H200 at {NEEDED // 8:,} images/s each need {NEEDED:,} images/s, or {NEEDED * ours:.0f} such cores')
     print(json.dumps({**versions(), 'size': size, 'seconds': seconds, **load.found()}))
 
 

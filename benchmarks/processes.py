@@ -33,7 +33,7 @@ def train(processes: int, devices: int, config: list[str], folder: Path) -> floa
         command = [sys.executable, 'main.py', *config, f'--workdir={folder}', *(place if processes > 1 else [])]
         running.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL))
     if sum(process.wait() for process in running):
-        raise SystemExit('a process has failed')
+        raise SystemExit('a training process has failed')
     lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     return statistics.median(line['images_per_second'] for line in lines[1:])
 
@@ -52,10 +52,10 @@ def exchanged(devices: int, batch_size: int) -> tuple[int, int]:
     found = [m for line in text.splitlines() if (m := re.match(r'.* = (.*?) all-reduce(-start)?\(', line))]
     sizes = [re.findall(r'(f32|s32|pred|bf16)\[([\d,]*)\]', shape[1]) for shape in found]
     width = {'f32': 4, 's32': 4, 'pred': 1, 'bf16': 2}
-    of_each = [
+    total_bytes = [
         sum(width[kind] * prod(map(int, filter(None, sides.split(',')))) for kind, sides in one) for one in sizes
     ]
-    return len(of_each), sum(of_each)
+    return len(total_bytes), sum(total_bytes)
 
 
 def main() -> None:

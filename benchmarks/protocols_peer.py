@@ -92,9 +92,9 @@ def probabilities(
         encoded, label = pictures[index]
         image = Image.fromarray(decode(encoded, exif_rotation))
         with torch.no_grad():
-            logits = torch.cat([net(normalize(some)) for some in views(image)])
-        of_each = logits.softmax(1).mean(0) if average == 'softmax' else logits.mean(0).softmax(0)
-        found.append(of_each.numpy())
+            logits = torch.cat([net(normalize(same_size)) for same_size in views(image)])
+        scores = logits.softmax(1).mean(0) if average == 'softmax' else logits.mean(0).softmax(0)
+        found.append(scores.numpy())
         labels.append(label)
     return np.stack(found), np.array(labels)
 
@@ -104,11 +104,11 @@ def recalibrate(net: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     sums, count = dict.fromkeys(norms, 0.0), 0
 
-    def look(norm: nn.BatchNorm2d, given: tuple[torch.Tensor]) -> None:
+    def record(norm: nn.BatchNorm2d, given: tuple[torch.Tensor]) -> None:
         axes = (0, 2, 3)
         sums[norm] = sums[norm] + torch.stack([given[0].mean(axes), given[0].var(axes, unbiased=False)]).double()
 
-    hooks = [norm.register_forward_pre_hook(look) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(record) for norm in norms]
     net.train()
     with torch.no_grad():
         for x in inputs:
@@ -130,7 +130,7 @@ def training_inputs(config: Mapping[str, Any], count: int) -> Iterator[torch.Ten
         yield from torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).chunk(groups)
 
 
-def right(scores: np.ndarray, labels: np.ndarray, among: int) -> int:
+def count_correct(scores: np.ndarray, labels: np.ndarray, among: int) -> int:
     """Returns how many labels are among the `among` highest scores."""
     return int((np.argsort(-scores, kind='stable')[:, :among] == labels[:, None]).any(1).sum())
 
@@ -139,13 +139,19 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('run')
-    parser.add_argument('--config', help='of weights without a card')
-    parser.add_argument('--set', nargs='+', default=[], metavar='FIELD=VALUE', help='fields of that config')
-    parser.add_argument('--split', help="the run's test split by default")
+    parser.add_argument('--config', help='config of weights without a card')
+    parser.add_argument('--set', nargs='+', default=[], metavar='FIELD=VALUE', help='fields of that config to change')
+    parser.add_argument('--split', help="split to test (default: the run's test split)")
     parser.add_argument('--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'])
     parser.add_argument('--average', default='softmax', choices=['softmax', 'logits'])
-    parser.add_argument('--recalibrate', type=int, default=0, metavar='N', help='over N training images')
-    parser.add_argument('--out', help='an .npz file for both probabilities, and the labels')
+    parser.add_argument(
+        '--recalibrate',
+        type=int,
+        default=0,
+        metavar='N',
+        help="compute BatchNorm's statistics again, over N training images",
+    )
+    parser.add_argument('--out', help='an .npz file to write, with the probabilities of both and the labels')
     options = parser.parse_args()
     given = load(options.config, fields(options.set))[0].to_dict() if options.config else None
     trained, config = load_stacked(options.run, given)
@@ -169,16 +175,17 @@ def main() -> None:
 
     split = options.split or config['dataset']['test']
     pictures = open_input(config).source.read(split)
-    how = views[options.protocol], normalize, options.average
-    theirs, labels = probabilities(net, pictures, config['pictures']['exif_rotation'], *how)
+    test = views[options.protocol], normalize, options.average
+    theirs, labels = probabilities(net, pictures, config['pictures']['exif_rotation'], *test)
     same = {'protocol': options.protocol, 'average': options.average, 'recalibrate': options.recalibrate}
     scores = training.evaluate(options.run, split, config=given, **same)
     assert (scores.labels == labels).all()
     ours = torch.from_numpy(scores.logits).softmax(1).numpy()
     for name, found in (('jax_resnet', ours), ('PyTorch', theirs)):
-        print(f'{name}: of {len(labels):,} right {right(found, labels, 1):,}, among five {right(found, labels, 5):,}')
-    apart = np.abs(ours - theirs)
-    print(f'probabilities apart: {apart.max():.2e} at most, {apart.mean():.2e} in the mean')
+        top1, top5 = (count_correct(found, labels, among) for among in (1, 5))
+        print(f'{name}: {top1:,} of {len(labels):,} correct, {top5:,} in the top 5')
+    differences = np.abs(ours - theirs)
+    print(f'difference of probabilities: {differences.max():.2e} at most, {differences.mean():.2e} on average')
     if options.out:
         np.savez(options.out, jax_resnet=ours, torch=theirs, labels=labels)
 

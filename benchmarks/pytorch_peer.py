@@ -47,15 +47,15 @@ def network(name: str) -> nn.Module:
     depth, preactivation = described['depth'], 'order' in described
     if described['name'] == 'imagenet_resnet':
         if preactivation:
-            raise ValueError(f'PyTorch has no {name} here')
+            raise ValueError(f'{name}: has no counterpart in PyTorch here')
         return ResNet(depth, described['num_classes'], v1_5=False)
-    factor, layers_a_unit = (4, 9) if preactivation else (1, 6)
+    factor, layers_per_unit = (4, 9) if preactivation else (1, 6)
     layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
     if not preactivation:
         layers += [nn.BatchNorm2d(16), nn.ReLU()]
     old = 16
     for stage, width in enumerate((16, 32, 64)):
-        for i in range((depth - 2) // layers_a_unit):
+        for i in range((depth - 2) // layers_per_unit):
             layers.append(Unit(old, width * factor, 2 if stage and i == 0 else 1, not (stage or i), preactivation))
             old = width * factor
     if preactivation:
@@ -91,9 +91,9 @@ def torchs(
 
 
 def convolutions() -> Callable[..., float]:
-    """Returns a function that times one of `convolutions.WHAT` for a case. It gives median seconds."""
+    """Returns a function that times one of `convolutions.OPERATIONS` for a case. It gives median seconds."""
 
-    def run(what: str, case: Any, repeats: int) -> float:
+    def run(operation: str, case: Any, repeats: int) -> float:
         batch, height, width, channels = case.x
         pads = tuple(low for low, _ in case.padding)
         taps, _, _, features = case.kernel
@@ -110,7 +110,7 @@ def convolutions() -> Callable[..., float]:
             'forward': lambda: F.conv2d(x, kernel, None, case.strides, pads),
             "input's gradient": gradient(True, False),
             "kernel's gradient": gradient(False, True),
-        }[what]
+        }[operation]
         function()
         seconds = []
         for _ in range(repeats):

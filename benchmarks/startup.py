@@ -99,7 +99,7 @@ def main() -> None:
         }
         for name, (start, command) in commands.items():
             lines = lines_of(command, {'XDG_CACHE_HOME': folder})
-            seconds = next(at for at, line in lines if (line.startswith(start) if start else not line))
+            seconds = next(second for second, line in lines if (line.startswith(start) if start else not line))
             results[name] = {'none': {'seconds': seconds}}
             print(f'{name}: {seconds:.1f} s')
     print(json.dumps({**versions(), 'results': results}))

@@ -40,8 +40,8 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
     def outputs(eqn: Any) -> int:
         if eqn.primitive.name == 'conv_general_dilated':
             return prod(eqn.outvars[0].aval.shape)
-        turns = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
-        return turns * sum(outputs(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)
+        iterations = eqn.params['length'] if eqn.primitive.name == 'scan' else 1
+        return iterations * sum(outputs(inner) for jaxpr in jaxprs_in_params(eqn.params) for inner in jaxpr.eqns)
 
     numbers = sum(map(outputs, jax.make_jaxpr(net.apply)(variables, images).jaxpr.eqns))
     return 6.0 * numbers * (2 if dtype == 'bfloat16' else 4)
@@ -87,11 +87,13 @@ def main() -> None:
         default=['ResNet-20', 'ResNet-56', 'ResNet-110', 'pre-act ResNet-164', 'ImageNet ResNet-18'],
         choices=NETWORKS,
     )
-    parser.add_argument('--batch_size', type=int, help='128 by default; for ImageNet, 32')
-    parser.add_argument('--size', type=int, default=128, help="of ImageNet's images, in pixels; CIFAR's have 32")
+    parser.add_argument('--batch_size', type=int, help='batch size (default: 128; 32 for ImageNet)')
+    parser.add_argument(
+        '--size', type=int, default=128, help="size of ImageNet's images in pixels; CIFAR's images have 32"
+    )
     parser.add_argument('--dtypes', nargs='+', default=['float32'], choices=['float32', 'bfloat16'])
-    parser.add_argument('--compiled', action='store_true', help='time torch.compile with CUDA graphs too')
-    parser.add_argument('--steps', type=int, default=3, help='in a round')
+    parser.add_argument('--compiled', action='store_true', help='also time torch.compile with CUDA graphs')
+    parser.add_argument('--steps', type=int, default=3, help='number of steps in a round')
     parser.add_argument('--most_rounds', type=int, default=30)
     options = parser.parse_args()
     from pytorch_peer import torchs
@@ -148,7 +150,7 @@ def main() -> None:
         if any(peer['spread'] is None or peer['spread'] >= ENOUGH for peer in one['ratios'].values())
     ]
     if unknown:
-        print(f'not known to {ENOUGH:.0%} after {options.most_rounds} rounds: {", ".join(unknown)}')
+        print(f'the ratio is not known to {ENOUGH:.0%} after {options.most_rounds} rounds: {", ".join(unknown)}')
     print(json.dumps({**versions(), 'load': load.found(), 'results': results}))
 
 

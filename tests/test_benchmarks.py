@@ -159,12 +159,12 @@ def test_the_convolutions_of_a_network(convolutions: ModuleType) -> None:
     assert str(max(found, key=found.get)) == '32x32, 16 to 16, 3x3'
 
 
-@pytest.mark.parametrize('what', [0, 2])
-def test_a_convolution_is_timed_in_every_form(convolutions: ModuleType, what: int) -> None:
+@pytest.mark.parametrize('operation', [0, 2])
+def test_a_convolution_is_timed_in_every_form(convolutions: ModuleType, operation: int) -> None:
     case = convolutions.Case((8, 6, 6, 3), (1, 1, 3, 4), (2, 2), ((0, 0), (0, 0)))
-    found = convolutions.ours()(convolutions.WHAT[what], case, 1)
+    found = convolutions.ours()(convolutions.OPERATIONS[operation], case, 1)
     assert found.keys() >= {'training', 'training, in a loop'} and all(seconds > 0 for seconds in found.values())
-    assert any(name.startswith('16 matrix products') for name in found) == (what == 2)
+    assert any(name.startswith('16 matrix products') for name in found) == (operation == 2)
 
 
 def test_spread(train_step: ModuleType) -> None:

@@ -45,7 +45,7 @@ ENTRY %main (a: f32[8,4]) -> f32[8,4] {
 def test_kernels_bytes_and_collectives_of_a_turn_by_hand() -> None:
     found = hlo.count(MODULE)
     names = {'fusion loop_add_fusion': 1, '__cudnn$convForward': 1, 'all-reduce-start': 1, 'copy': 5}
-    assert dict(found.kernels) == names and found.inner_turns == 5
+    assert dict(found.kernels) == names and found.inner_iterations == 5
     # In and out: 8 x 4 numbers of 4 bytes are 128; 4 of 2 bytes are 8, of 4 bytes 16.
     assert found.bytes == [128 + 128 + 8, 128 + 128 + 8, 16 + 8] + 5 * [256]
     assert found.collectives == [16]
@@ -53,7 +53,9 @@ def test_kernels_bytes_and_collectives_of_a_turn_by_hand() -> None:
 
 def test_without_a_loop_over_steps_the_program_is_the_step() -> None:
     found = hlo.count(MODULE, has_loop=False)
-    assert found.kernels['copy'] == 1 + 5 and found.inner_turns == 1 + 5  # a turn of the first loop, five of the inner
+    assert (
+        found.kernels['copy'] == 1 + 5 and found.inner_iterations == 1 + 5
+    )  # one iteration of the first loop, five of the inner one
     assert hlo.launches(LAUNCHED, has_loop=False) == (4, 1, False)
 
 
@@ -82,7 +84,7 @@ def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus
     one, two = json.loads(lines[-1])
     assert lines[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
     for found in (one, two):
-        assert found['loop_is_one_graph'] and found['launches'] == 0 and found['inner_loop_turns'] == 0
+        assert found['loop_is_one_graph'] and found['launches'] == 0 and found['inner_loop_iterations'] == 0
         assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
@@ -100,7 +102,7 @@ def test_a_step_on_pictures_that_stream_is_one_graph_and_needs_no_pictures() -> 
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', config, '--set', *fields]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
     (found,) = json.loads(done.stdout.splitlines()[-1])
-    assert found['launches'] == 1 and found['inner_loop_turns'] == 0 and found['batch_size'] == 8
+    assert found['launches'] == 1 and found['inner_loop_iterations'] == 0 and found['batch_size'] == 8
     assert found['kinds']['__cudnn$convForward'] == 9 and found['kernels'] < 150
     stages = 2 * 16 * 16 * 9, (16 + 32) * 32 * 9 // 4 + 16 * 32 // 4, (32 + 64) * 64 * 9 // 16 + 32 * 64 // 16
     forward = 24 * 24 * (3 * 16 * 9 + sum(stages)) + 64 * 10
