@@ -1,7 +1,9 @@
 """Griffe's extension: how the site's reference shows classes and docstrings."""
 
+import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import griffe
@@ -15,6 +17,17 @@ SHARED_LINE = re.compile(r'^    (\*{0,2}\w+(?:, \*{0,2}\w+)+)(: .+(?:\n {8}.+)*)
 
 class Reference(griffe.Extension):
     """Shows the fields of a class in the signature of its constructor, and each name of a docstring on a line."""
+
+    def on_module_node(self, *, node: ast.Module, **_: Any) -> None:
+        """Splits `A, B = 1, 2` into two assignments, with the same docstring: Griffe skips assignments to a tuple."""
+        body = []
+        for statement, following in pairwise([*node.body, None]):
+            parts = _split(statement) if isinstance(statement, ast.Assign) else [statement]
+            is_documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            for part in parts[:-1]:
+                body += [part, ast.copy_location(ast.Expr(following.value), following)] if is_documented else [part]
+            body.append(parts[-1])
+        node.body = body
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Marks classes with such bases as dataclasses. Griffe's own extension, the next, makes their constructors."""
@@ -39,6 +52,17 @@ class Reference(griffe.Extension):
             )
         elif obj.is_special:
             obj.public = False
+
+
+def _split(assignment: ast.Assign) -> list[ast.Assign]:
+    """Returns an assignment for each name on the left side."""
+    parts = []
+    for target in assignment.targets:
+        names = target.elts if isinstance(target, ast.Tuple) else [target]
+        has_values = isinstance(target, ast.Tuple) and isinstance(assignment.value, ast.Tuple)
+        values = assignment.value.elts if has_values else [assignment.value] * len(names)
+        parts += [ast.Assign([name], value) for name, value in zip(names, values, strict=True)]
+    return [ast.copy_location(part, assignment) for part in parts]
 
 
 def _classes(parent: griffe.Object) -> Iterator[griffe.Class]:
