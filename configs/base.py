@@ -13,7 +13,7 @@ from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
-    """64,000 steps of 128, learning rate 0.1, divided by 10 at 32,000 and 48,000, weight decay 0.0001."""
+    """Returns 64,000 steps of 128, learning rate 0.1, divided by 10 at 32,000 and 48,000, weight decay 0.0001."""
     return ConfigDict(
         {
             'seed': 0,

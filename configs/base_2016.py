@@ -1,4 +1,4 @@
-"""The recipe of He et al. 2016 on CIFAR (section 5 and the appendix): as 2015's, with a warm-up in all runs."""
+"""The recipe of He et al. 2016 on CIFAR (section 5 and the appendix): that of 2015 with a warm-up in all runs."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ ORDERS = ('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_pr
 
 
 def recipe(depth: int, classes: int = 10, **model: Any) -> ConfigDict:
-    """64,000 steps of 128, the first 400 at learning rate 0.01, on CIFAR-10 or CIFAR-100.
+    """Returns a config: 64,000 steps with batches of 128, the first 400 at learning rate 0.01.
 
     Args:
-        depth: of the network.
-        classes: 10 or 100.
+        depth: depth of the network.
+        classes: 10 for CIFAR-10, 100 for CIFAR-100.
         **model: further arguments of `models.cifar_resnet`: unit, order, shortcut.
     """
     config = base.get_config()

@@ -1,7 +1,8 @@
-"""What the recipes for ImageNet since 2016 start from: crops of random area and aspect ratio, and channel statistics.
+"""The base of the recipes for ImageNet since 2016: crops of random area and aspect ratio, and channel statistics.
 
-A part of a picture, 8 to 100 % of its area, 3/4 to 4/3 as wide as high, is resized to 224 x 224 and mirrored or not;
-its colours stay. Tested is the central crop of 224, after the shorter side is resized to 256.
+In training, a random part of a picture is resized to 224 x 224 and randomly mirrored. The part has 8 to 100 % of the
+picture's area, and its width is 3/4 to 4/3 of its height. Colours are not changed. In the test, the shorter side is
+resized to 256, and the central crop of 224 is taken.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from configs import base, base_pictures
 
 
 def get_config() -> ConfigDict:
-    """90 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, weight decay 0.0001."""
+    """Returns 90 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001."""
     config = base_pictures.get_config()
     config.train_for = '90 epochs'
     config.dataset.normalization = 'channel'
@@ -26,10 +27,10 @@ def get_config() -> ConfigDict:
 
 
 def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
-    """Sets `config.model` to 'resnet50', say: shortcut B, and a bottleneck's stride in its 3x3 convolution.
+    """Sets `config.model` to a network such as 'resnet50', with shortcut B. Bottlenecks have their stride in the 3x3.
 
     Raises:
-        ValueError: a network that is not `known`.
+        ValueError: the network is not `known`.
     """
     base.check_known('network', network, known)
     config.model.depth = int(network.removeprefix('resnet'))
@@ -39,7 +40,7 @@ def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
 
 
 def set_cosine(config: ConfigDict, learning_rate: float, warmup_for: str) -> None:
-    """Sets `config.schedule` to a linear rise from zero, and half a cosine back to zero at the end."""
+    """Sets `config.schedule` to a linear rise from zero, then half a cosine down to zero at the end."""
     config.schedule.name = 'cosine'
     config.schedule.learning_rate = learning_rate
     config.schedule.drop_at = ()

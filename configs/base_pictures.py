@@ -1,8 +1,9 @@
-"""What the configs for pictures start from: the recipe of He et al. 2015 on ImageNet (section 3.4).
+"""The base of the configs for pictures: the recipe of He et al. 2015 on ImageNet (section 3.4).
 
-A picture's shorter side is randomly from 256 to 480 pixels long; a random crop of 224 x 224 is taken, mirrored or not,
-and its colours are changed as AlexNet's. No dropout. The network is tested on ten crops of each picture: the four
-corners and the centre, each mirrored too; their softmax is averaged. Marked (inferred): the paper leaves it open.
+In training, a picture's shorter side is resized to a random length from 256 to 480 pixels. A random crop of 224 x 224
+is taken and randomly mirrored, and its colours are changed as for AlexNet. There is no dropout. The test averages the
+softmax over ten crops of each picture: the four corners, the centre, and their mirror images. (inferred) marks values
+that the paper does not state.
 """
 
 from ml_collections import ConfigDict
@@ -11,7 +12,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """120 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, weight decay 0.0001."""
+    """Returns 120 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001."""
     config = base.get_config()
     config.batch_size = 256
     config.train_for = '120 epochs'
@@ -27,7 +28,7 @@ def get_config() -> ConfigDict:
     config.model.name = 'imagenet_resnet'
     config.model.depth = 50
     config.model.num_classes = 1000
-    config.optimizer.momentum_of = 'steps'  # as the authors' Caffe
+    config.optimizer.momentum_of = 'steps'  # as in the authors' Caffe
     config.schedule.drop_at = ('30 epochs', '60 epochs')  # (inferred): "when the error plateaus"
     config.batch_norm.group_size = 32  # 256 on 8 GPUs
     return config

@@ -11,12 +11,14 @@
 | resnet152 | 22.16 % (20.69) |
 | resnet200, full pre-activation | 21.66 % (20.15) |
 
-SGD with Nesterov's momentum for 90 epochs, the learning rate 0.1 divided by 10 at epochs 30 and 60, weight decay on
-every parameter; brightness, contrast and saturation change by up to 0.4, and AlexNet's lighting by 0.1; pictures are
-resized bicubically. Ten crops sum logits, not softmax. BatchNorm over one GPU's share: its TRAINING.md trains networks
-up to 50 layers on 4 GPUs, deeper ones on 8. Its published ResNet-50 has its last BatchNorm after the addition
-(`--config.model.order=bn_after_addition`); its code, as this config, does not. Its pre-activation has a BatchNorm on
-projections, which ours has not.
+- SGD with Nesterov's momentum for 90 epochs. The learning rate is 0.1, divided by 10 at epochs 30 and 60. Every
+  parameter has weight decay.
+- Brightness, contrast and saturation change by up to 0.4, and AlexNet's lighting by 0.1. Pictures are resized
+  bicubically. Ten crops sum logits, not softmax.
+- BatchNorm's statistics are over one GPU's share of the batch. By its TRAINING.md, networks of up to 50 layers train on
+  4 GPUs, deeper ones on 8.
+- The published ResNet-50 has its last BatchNorm after the addition (`--config.model.order=bn_after_addition`). Its code
+  does not, and this config follows the code. Its pre-activation networks have a BatchNorm on projections; ours do not.
 """
 
 from ml_collections import ConfigDict

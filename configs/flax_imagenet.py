@@ -1,13 +1,14 @@
 """ResNet-50 on ImageNet by Flax's example (github.com/google/flax, examples/imagenet).
 
 Published test error 23.28 % (accuracy 76.72 %); 25,557,032 parameters.
-Of its other runs, with batches of 1,024 and 2,048, the accuracy is 76.27 to 76.67 %; in an earlier README, 76.63 % with
-512, and 76.39 % with 2,048 in mixed precision.
+The other published runs, with batches of 1,024 and 2,048, have accuracies of 76.27 to 76.67 %. An earlier README has
+76.63 % with batches of 512, and 76.39 % with 2,048 in mixed precision.
 
-SGD with Nesterov's momentum for 100 epochs; the learning rate 0.1 times the batch over 256, by half a cosine to zero
-after it has risen from zero over 5 epochs, by step; weight decay on kernels; the scale of each branch's last BatchNorm
-begins with zero, and kernels with LeCun's initialization; pictures are resized bicubically. BatchNorm over 64, one
-GPU's share of 512 on 8.
+- SGD with Nesterov's momentum for 100 epochs with batches of 512. Kernels have weight decay.
+- The learning rate rises from zero to 0.1 x batch / 256 over 5 epochs, step by step. Then it falls to zero by half a
+  cosine.
+- The scale of each branch's last BatchNorm begins with zero. Kernels have LeCun's initialization.
+- Pictures are resized bicubically. BatchNorm's statistics are over 64 pictures, one GPU's share of 512 on 8 GPUs.
 
     python main.py --config=configs/flax_imagenet.py --config.dataset.manual_dir=DIR
 """

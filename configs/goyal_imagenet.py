@@ -9,11 +9,14 @@
 | 8192 | 23.74 ± 0.09 % |
 | 8192_no_warmup | 24.84 ± 0.37 % |
 
-Means of five runs, each the median of its last five epochs. The learning rate is 0.1 times the batch over 256: it rises
-from 0.1 over the first 5 epochs, by step, and is divided by 10 at epochs 30, 60 and 80 of 90. Nesterov's momentum;
-BatchNorm over 32, and its scales and biases do not decay. The scale of each branch's last BatchNorm begins with zero,
-and the head with N(0, 0.01). A bottleneck's stride is in its 3x3 convolution. `memory.microbatches` fits a large batch
-into one device.
+The published errors are means of five runs. The error of a run is the median of its last five epochs.
+
+- The learning rate is 0.1 x batch / 256. It rises from 0.1 over the first 5 epochs, step by step, and is divided by 10
+  at epochs 30, 60 and 80 of 90. The optimizer is SGD with Nesterov's momentum.
+- BatchNorm's statistics are over 32 pictures. Its scales and biases have no weight decay.
+- The scale of each branch's last BatchNorm begins with zero, and the head with N(0, 0.01).
+- A bottleneck's stride is in its 3x3 convolution.
+- With `memory.microbatches`, a large batch fits into the memory of one device.
 """
 
 from ml_collections import ConfigDict

@@ -7,8 +7,9 @@
 | 2,2,2,2, without augmentation | none |
 | 4,5,6,3, with flips and random 28x28 crops | 8 points less |
 
-The course's template: SGD with momentum at a constant 0.01, batches of 4, 5 epochs, mean and standard deviation 0.5.
-Tested on the whole 32x32 image; `--config.dataset.test_crop=28` is the centre instead.
+The recipe is that of the course's template: SGD with momentum, a constant learning rate of 0.01, batches of 4, 5
+epochs, and normalization with a mean and a standard deviation of 0.5. The test sees the whole 32x32 image. With
+`--config.dataset.test_crop=28` it sees the centre.
 """
 
 from ml_collections import ConfigDict

@@ -7,9 +7,10 @@
 | resnet18_128, resnet18_160, resnet50_128, resnet50_160 | none |
 | resnet18_128_5_epochs, resnet18_160_5_epochs, resnet50_128_5_epochs, resnet50_160_5_epochs | none |
 
-The argument names the network, the size of its crops, and a shorter training. As `resnet18_imagenette.py`: crops of
-random area and aspect ratio, 20 epochs of batches of 64, half a cosine to zero. Tested is the central crop, after the
-shorter side is resized to 9/8 of it. A bottleneck's stride is in its 3x3 convolution.
+The argument names the network, the size of its crops, and a shorter training if there is one. The recipe is that of
+`resnet18_imagenette.py`: crops of random area and aspect ratio, 20 epochs of batches of 64, and a learning rate that
+falls to zero by half a cosine. The test resizes the shorter side to 9/8 of the crop and takes the central crop. A
+bottleneck's stride is in its 3x3 convolution.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
 """Writes README.md, the list of all configs: `python -m configs.index`.
 
-It is made from the configs' docstrings, from `published.py`, and from `sizes.json`, which is counted first.
+The list is made from the configs' docstrings, `published.py` and `sizes.json`. The command counts `sizes.json` first.
 """
 
 import ast
@@ -17,9 +17,10 @@ FOLDER = Path(__file__).parent
 HEAD = """\
 # All configs
 
-Made from the configs' docstrings, `published.py` and `sizes.json` by `python -m configs.index`. A config is one row of
-a paper's table, or a family of rows, of which an argument chooses one. Multiply-adds are those of one image's forward
-pass, in millions (M) or thousand millions (G); steps are those of the whole training.
+This page lists all configs. `python -m configs.index` makes it from their docstrings, `published.py` and `sizes.json`.
+
+A config is one row of a paper's table, or a family of rows; the argument of a family chooses one row. Multiply-adds are
+for the forward pass of one image, in millions (M) or thousand millions (G). Steps are for the whole training.
 """
 
 GROUPS = (
@@ -31,13 +32,13 @@ GROUPS = (
     ('Later recipes for ImageNet', r'.*_imagenet'),
     ('Small data, and your own pictures', r'.*'),
 )
-"""Titles, each with the names of its configs that are in none before."""
+"""Titles, with a pattern for the names of their configs. A config is in the first group whose pattern it matches."""
 
 COLUMNS = 'parameters | multiply-adds | steps |\n'
 
 
 def read() -> tuple[dict[str, str], dict[str, str]]:
-    """The docstrings of the single configs, and those of the families, which have a table, by name."""
+    """Returns the docstrings of single configs and those of families, by name. A family's docstring has a table."""
     single: dict[str, str] = {}
     families: dict[str, str] = {}
     for path in sorted(FOLDER.glob('*.py'), key=_natural):
@@ -50,7 +51,7 @@ def read() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def page() -> str:
-    """The text of README.md."""
+    """Returns the text of README.md."""
     single, families = read()
     counted = sizes.read()
     parts = [HEAD]
@@ -69,7 +70,7 @@ def page() -> str:
 
 
 def grouped(names: Sequence[str]) -> dict[str, list[str]]:
-    """The names of configs, by the title of their group."""
+    """Returns the names of configs, by the title of their group."""
     groups: dict[str, list[str]] = {title: [] for title, _ in GROUPS}
     for name in names:
         groups[next(title for title, pattern in GROUPS if re.fullmatch(pattern, name))].append(name)
@@ -77,13 +78,13 @@ def grouped(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def named(arguments: str, known: Sequence[str]) -> list[str]:
-    """The arguments of a family that a row of its table names, in their order."""
+    """Returns the arguments of a family that a row of its table names, in their order."""
     among = '|'.join(re.escape(argument) for argument in sorted(known, key=len, reverse=True))
     return re.findall(rf'(?:^|(?<=[ ,]))(?:{among})(?=$|[ ,])', arguments)
 
 
 def published(name: str) -> str:
-    """What is published of a config as it stands, such as '8.75 %' or 'none'; '' of one that is not known.
+    """Returns the published error of an unchanged config, such as '8.75 %' or 'none'; '' if the config is unknown.
 
     Args:
         name: 'resnet20_cifar10', or 'lab_cifar10:resnet56'.
@@ -95,17 +96,17 @@ def published(name: str) -> str:
 
 
 def _known(name: str) -> list[str]:
-    """The names in `published.py` of a config: one, or those of a family's arguments."""
+    """Returns the names of a config in `published.py`: one name, or one for each argument of a family."""
     return [key for key in CONFIGS if key.partition(':')[0] == name]
 
 
 def _natural(path: Path) -> list[int | str]:
-    """So that 20 comes before 110."""
+    """Returns a key that sorts 20 before 110."""
     return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', path.stem)]
 
 
 def _title(text: str) -> str:
-    """What a config is: the first line of its docstring."""
+    """Returns the first line of a config's docstring, which says what the config is."""
     return text.partition('\n')[0].rstrip('.')
 
 
@@ -114,7 +115,7 @@ def _cells(name: str, counted: dict[str, Size]) -> str:
 
 
 def _sizes(of: Sequence[Size]) -> str:
-    """The columns of sizes; of several configs each, or one for all where they are the same."""
+    """Returns the columns of sizes: one value for each config, or one value if all are equal."""
     columns = (
         [f'{size.parameters:,}' for size in of],
         [_short(size.multiply_adds) for size in of],
@@ -124,13 +125,13 @@ def _sizes(of: Sequence[Size]) -> str:
 
 
 def _short(number: int) -> str:
-    """With three digits: '41.2 M', '3.86 G'."""
+    """Returns a number with three digits, such as '41.2 M' or '3.86 G'."""
     unit, letter = (1e9, 'G') if number >= 1e9 else (1e6, 'M')
     return f'{number / unit:#.3g} {letter}'.replace('. ', ' ')
 
 
 def _blocks(family: str, text: str, counted: dict[str, Size]) -> str:
-    """A docstring as Markdown: its commands as blocks, and sizes in its table."""
+    """Returns a docstring as Markdown. Commands become code blocks, and the table gets columns of sizes."""
     known = [name.partition(':')[2] for name in _known(family)]
 
     def widened(row: re.Match[str]) -> str:

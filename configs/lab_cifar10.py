@@ -8,9 +8,11 @@
 | plain20, plain56, plain110 | none |
 | preact_resnet20, preact_resnet56, preact_resnet110 (the bonus) | none |
 
-SGD for 164 epochs, the learning rate 0.1 divided by 10 at epochs 81 and 122, weight decay on every
-parameter, channel mean and standard deviation, black padding, Kaiming normal by fan-in, one GPU (so
-BatchNorm over the whole batch). Its epochs are 391 batches, the last of 80; ours straddle epochs.
+- SGD for 164 epochs. The learning rate is 0.1, divided by 10 at epochs 81 and 122. Every parameter has weight decay.
+- Images are normalized with channel mean and standard deviation, and padded with black.
+- Initialization is Kaiming normal by fan-in.
+- The Lab uses one GPU, so BatchNorm's statistics are over the whole batch.
+- An epoch of the Lab has 391 batches, and the last has 80 images. Here a batch may contain images of two epochs.
 """
 
 from ml_collections import ConfigDict

@@ -1,13 +1,15 @@
 """ResNet-50 v1.5 on ImageNet by NVIDIA's recipe (github.com/NVIDIA/DeepLearningExamples, PyTorch).
 
 Published test error 22.88 % (accuracy 77.12 ± 0.11 %); 25,557,032 parameters.
-That is in mixed precision, to which `--config.precision.compute=bfloat16` is the nearest here; by TF32 it is 76.95 ±
-0.18.
+This is in mixed precision; `--config.precision.compute=bfloat16` is the nearest option here. With TF32 the accuracy is
+76.95 ± 0.18 %.
 
-SGD with momentum 0.875 for 90 epochs of batches of 2,048, 256 on each of 8 GPUs; the learning rate 0.256 times the
-batch over 256, by half a cosine to zero after a warm-up of 8 epochs; weight decay 1/32768, but not on BatchNorm; labels
-smoothed by 0.1. There the learning rate moves by epoch, the first at an eighth; here by step, from zero. Convolutions
-begin with He's fan-in there and here; the head does so only here.
+- SGD with momentum 0.875 for 90 epochs of batches of 2,048, 256 on each of 8 GPUs.
+- The learning rate is 0.256 x batch / 256 after a warm-up of 8 epochs. Then it falls to zero by half a cosine.
+  NVIDIA's code changes it once an epoch and begins with an eighth. This config changes it at each step and begins with
+  zero.
+- Weight decay is 1/32768, except on BatchNorm. Labels are smoothed by 0.1.
+- Convolutions have He's initialization by fan-in, as in NVIDIA's code. The head has it only here.
 
     python main.py --config=configs/nvidia_imagenet.py --config.dataset.manual_dir=DIR
 """

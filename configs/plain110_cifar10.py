@@ -1,7 +1,7 @@
 """plain-110 on CIFAR-10: He et al. 2015, Figure 6 (left).
 
 Published as "the error of plain-110 is higher than 60% and not displayed" (the caption); 1,727,962
-parameters, as ResNet-110.
+parameters, as many as ResNet-110.
 
     python main.py --config=configs/plain110_cifar10.py
 """

@@ -1,7 +1,7 @@
 """Plain-34 on ImageNet: He et al. 2015, Tables 2 and 3, row "plain-34".
 
 Published test error 28.54 / 10.02 % (10 crops); 21,623,848 parameters (3.6e9 multiply-adds in the paper).
-Top-1 / top-5.
+Errors are top-1 / top-5.
 
     python main.py --config=configs/plain34_imagenet.py --config.dataset.manual_dir=DIR
 """

@@ -1,6 +1,6 @@
 """plain-44 on CIFAR-10: He et al. 2015, Figure 6 (left).
 
-Published as a curve, without a number; 658,586 parameters, as ResNet-44.
+Published as a curve, without a number; 658,586 parameters, as many as ResNet-44.
 
     python main.py --config=configs/plain44_cifar10.py
 """

@@ -1,7 +1,7 @@
 """Pre-activation ResNet-1001 on CIFAR-10 with batches of 64: He et al. 2016, Table 4, the row marked with a dagger.
 
-Published test error 4.62 % (4.69 ± 0.20); 10,327,706 parameters. By the authors' code: Nesterov momentum, decay on
-every parameter, 200 epochs, drops at epochs 81 and 122, no warm-up.
+Published test error 4.62 % (4.69 ± 0.20); 10,327,706 parameters. The recipe is that of the authors' code:
+Nesterov's momentum, weight decay on every parameter, 200 epochs, drops at epochs 81 and 122, no warm-up.
 
     python main.py --config=configs/preact_resnet1001_batch64_cifar10.py
 """

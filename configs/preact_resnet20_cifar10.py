@@ -1,6 +1,6 @@
 """Pre-activation ResNet-20 on CIFAR-10: He et al. 2016, the recipe of section 5.
 
-Published test error none at this depth; 269,722 parameters.
+No published number at this depth; 269,722 parameters.
 
     python main.py --config=configs/preact_resnet20_cifar10.py
 """

@@ -1,6 +1,6 @@
 """Pre-activation ResNet-56 on CIFAR-10: He et al. 2016, the recipe of section 5.
 
-Published test error none at this depth; 853,018 parameters.
+No published number at this depth; 853,018 parameters.
 
     python main.py --config=configs/preact_resnet56_cifar10.py
 """

@@ -1,6 +1,6 @@
-"""What is published of each config and of each study's rows: data alone.
+"""The published numbers for each config and for the rows of each study.
 
-`configs/README.md` and the studies take their numbers from here; tests compare docstrings and README.md with it.
+`configs/README.md` and the studies take their numbers from here. Tests compare docstrings and README.md with it.
 """
 
 from typing import NamedTuple
@@ -10,9 +10,9 @@ class Published(NamedTuple):
     """A published result.
 
     Attributes:
-        error: the test error in % that ours is compared with: the table's, or a mean where there is one.
-        printed: what the source prints, where it is not `error` alone.
-        text: what a study's table says in the place of `error`.
+        error: the test error in % that our runs are compared with: a mean if there is one, otherwise the table's error.
+        printed: what the source prints, if it is more than `error`.
+        text: what the table of a study shows instead of `error`.
     """
 
     error: float | None = None
@@ -21,18 +21,19 @@ class Published(NamedTuple):
 
     @property
     def cell(self) -> str:
-        """What a table of configs says."""
+        """The text in a table of configs."""
         return self.printed or ('none' if self.error is None else f'{self.error:.2f} %')
 
 
 class Source(NamedTuple):
-    """Whose numbers a study compares its own with.
+    """The source of the numbers with which a study is compared.
 
     Attributes:
         text: who published them, and where.
-        measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several runs'
-            final errors), 'window' (the mean over a window of epochs), or 'protocol' (by ten crops, say).
-        window: its first and last epoch.
+        measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
+            median of the final errors of several runs), 'window' (the mean over a window of epochs), or 'protocol'
+            (the error by a protocol such as ten crops).
+        window: first and last epoch of the window.
     """
 
     text: str
@@ -44,7 +45,7 @@ NOTHING = Published()
 
 
 def _spread(error: float, mean: str) -> Published:
-    """A median of five runs, and their mean and standard deviation."""
+    """Returns a median of five runs, with their mean and standard deviation."""
     return Published(error, f'{error:.2f} % ({mean})', f'{error:.2f} ({mean})')
 
 
@@ -57,7 +58,7 @@ def _accuracy(accuracy: float) -> Published:
 
 
 def _printed(text: str, of: str = '') -> Published:
-    """What the source prints: '23.60 ± 0.12', or ImageNet's top-1 and top-5 errors, '22.85 / 6.71'."""
+    """Returns a result as the source prints it: '23.60 ± 0.12', or top-1 and top-5 errors, '22.85 / 6.71'."""
     return Published(float(text.split()[0]), f'{text} %{of}', text)
 
 
@@ -123,7 +124,7 @@ CONFIGS: dict[str, Published] = {
     'preact_resnet1001_batch64_cifar10': _spread(4.62, '4.69 ± 0.20'),
     'preact_resnet164_cifar100': Published(24.33),
     'preact_resnet1001_cifar100': _spread(22.71, '22.68 ± 0.22'),
-    # The Lab prints accuracies
+    # The Lab, which prints accuracies
     'lab_cifar10:resnet20': _accuracy(92.37),
     'lab_cifar10:resnet56': _accuracy(93.53),
     'lab_cifar10:resnet110': _accuracy(93.95),
@@ -163,7 +164,7 @@ CONFIGS: dict[str, Published] = {
             'preact_resnet200': '20.7 / 5.3', 'preact_resnet200_aspect': '20.1 / 4.8',
         }.items()
     },
-    # Later recipes for ImageNet; of fb.resnet.torch one crop, and ten
+    # Later recipes for ImageNet; for fb.resnet.torch one crop, and ten crops
     **{
         f'fb_imagenet:resnet{depth}': Published(one, f'{one:.2f} % ({ten:.2f})')
         for depth, one, ten in (
@@ -187,7 +188,7 @@ CONFIGS: dict[str, Published] = {
         for depth in (18, 50) for size in (128, 160) for length in ('', '_5_epochs')
     },
 }  # fmt: skip
-"""By the config's name, with its argument where it has one."""
+"""By the name of the config, with its argument if it has one."""
 
 ROWS: dict[str, dict[str, Published]] = {
     'learning_rate': {
@@ -219,7 +220,7 @@ ROWS: dict[str, dict[str, Published]] = {
         '152': _printed('19.38 / 4.49'),
     },
 }
-"""By study and row, for rows that are not a config as it stands."""
+"""By study and row, for rows that change their config."""
 
 _MEDIANS = 'medians of 5 runs'
 STUDIES: dict[str, Source] = {

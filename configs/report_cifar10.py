@@ -10,8 +10,9 @@
 | resnet50, resnet62 (an assignment's question) | none |
 | plain20, plain56, plain110 | none |
 
-SGD for 350 epochs, the learning rate 0.1 divided by 10 at epochs 81 and 122, one GPU (so BatchNorm
-over the whole batch). What it does not tell, input and initialization, is taken from He et al. 2015.
+The recipe is SGD for 350 epochs. The learning rate is 0.1, divided by 10 at epochs 81 and 122. The Report uses one GPU,
+so BatchNorm's statistics are over the whole batch. Input and initialization are taken from He et al. 2015, because the
+Report does not describe them.
 """
 
 from ml_collections import ConfigDict

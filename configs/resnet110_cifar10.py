@@ -2,7 +2,8 @@
 
 Published test error 6.43 % (the best of 5 runs; 6.61 ± 0.16); 1,727,962 parameters (1.7 M in the paper).
 
-Warm-up at 0.01 for 400 steps (inferred from "until the training error is below 80 % (about 400 iterations)").
+The learning rate is 0.01 for the first 400 steps. This is inferred from "until the training error is below 80 % (about
+400 iterations)".
 
     python main.py --config=configs/resnet110_cifar10.py
 """

@@ -2,7 +2,7 @@
 
 Published test error 7.93 %; 19,421,274 parameters (19.4 M in the paper).
 
-"Trained as described above": with ResNet-110's warm-up.
+The paper says that it is "trained as described above". So it has the warm-up of ResNet-110.
 
     python main.py --config=configs/resnet1202_cifar10.py
 """

@@ -1,7 +1,7 @@
 """ResNet-18 on a folder of your own pictures, at 128 x 128 pixels: our choice.
 
 No published number; 11,181,642 parameters with ten classes. The folder has `train/<class>/*.jpg` and
-`val/<class>/*.jpg`, or a folder for each class, of which a fifth is kept for validation.
+`val/<class>/*.jpg`. Or it has only a folder for each class; then a fifth of each class is kept for validation.
 
     python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=N
 """

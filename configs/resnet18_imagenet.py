@@ -1,7 +1,7 @@
 """ResNet-18 on ImageNet: He et al. 2015, Table 2, row "18 layers", ResNet.
 
 Published test error 27.88 % (10 crops); 11,515,688 parameters (1.8e9 multiply-adds in the paper).
-Shortcut A. The error is top-1.
+The shortcut is A. The error is top-1.
 
     python main.py --config=configs/resnet18_imagenet.py --config.dataset.manual_dir=DIR
 """

@@ -1,7 +1,7 @@
 """ResNet-18 on Imagenette, ten of ImageNet's classes, at 128 x 128 pixels: our choice.
 
-No published number; 11,181,642 parameters. Crops of random area and aspect ratio, the shortcuts of torchvision (B), and
-20 epochs of batches of 64, with BatchNorm over the whole batch, as on one GPU.
+No published number; 11,181,642 parameters. The recipe: crops of random area and aspect ratio, torchvision's shortcuts
+(B), and 20 epochs of batches of 64, with BatchNorm over the whole batch, as on one GPU.
 
     python main.py --config=configs/resnet18_imagenette.py
 """

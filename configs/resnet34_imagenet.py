@@ -1,7 +1,7 @@
 """ResNet-34 with shortcut A on ImageNet: He et al. 2015, Tables 2 and 3, row "ResNet-34 A".
 
 Published test error 25.03 / 7.76 % (10 crops); 21,623,848 parameters (3.6e9 multiply-adds in the paper).
-Top-1 / top-5.
+Errors are top-1 / top-5.
 
     python main.py --config=configs/resnet34_imagenet.py --config.dataset.manual_dir=DIR
 """

@@ -1,13 +1,16 @@
 """The best network of Scaled, a project that rescales ResNet within 5 M parameters, on CIFAR-10.
 
-Published test error 9.30 % (accuracy 90.70 %); 4,435,082 parameters. Two stages of three units, 128 and 256 channels.
+Published test error 9.30 % (accuracy 90.70 %); 4,435,082 parameters. It has two stages of three units,
+with 128 and 256 channels.
 
     python main.py --config=configs/scaled_cifar10.py
 
-Adam at learning rate 0.001, batches of 64, 60 epochs. The rates of DropBlock and of the dropout of features are not
-told: 0.1 and 0.2 are our choice. What it does not tell, input and initialization, is taken from He et al. 2015.
-Its design space: `config.model.stage_sizes`, `width`, `windows`, `shortcut_windows`, `pooled_size`; a network above
-5 M parameters is an error that names their number.
+The recipe is Adam with a learning rate of 0.001, batches of 64, and 60 epochs. The project does not state the rates of
+DropBlock and of the dropout of features; 0.1 and 0.2 are our choice. It does not describe input and initialization;
+they are taken from He et al. 2015.
+
+The fields of its design space are `config.model.stage_sizes`, `width`, `windows`, `shortcut_windows` and `pooled_size`.
+A network with more than 5 M parameters is an error that names their number.
 """
 
 from ml_collections import ConfigDict

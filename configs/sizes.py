@@ -1,4 +1,7 @@
-"""How large each config's network is, and how long it trains: `sizes.json`, counted by `python -m configs.index`."""
+"""Counts the size of each config's network and the steps of its training, for `sizes.json`.
+
+`python -m configs.index` calls it.
+"""
 
 import importlib
 import json
@@ -14,9 +17,9 @@ class Size(NamedTuple):
     """The size of a config.
 
     Attributes:
-        parameters: trainable numbers of its network.
-        multiply_adds: of one image's forward pass.
-        steps: of its training; None where the data set's size is not known before.
+        parameters: number of trainable parameters of the network.
+        multiply_adds: number of multiply-adds in the forward pass of one image.
+        steps: number of training steps; None if the size of the data set is not known.
     """
 
     parameters: int
@@ -25,18 +28,18 @@ class Size(NamedTuple):
 
 
 def read() -> dict[str, Size]:
-    """The sizes that were counted last, by the config's name, with its argument where it has one."""
+    """Returns the sizes that were counted last, by the name of the config, with its argument if it has one."""
     return {name: Size(**size) for name, size in json.loads(FILE.read_text(encoding='utf-8')).items()}
 
 
 def write(names: list[str]) -> None:
-    """Counts, and writes the file: a line for each config."""
+    """Counts the sizes of all configs and writes the file, with a line for each config."""
     lines = ',\n'.join(f'{json.dumps(name)}: {json.dumps(count(name)._asdict())}' for name in names)
     FILE.write_text(f'{{\n{lines}\n}}\n', encoding='utf-8')
 
 
 def count(name: str) -> Size:
-    """The size of a config, from the shapes alone.
+    """Returns the size of a config. It is computed from shapes only.
 
     Args:
         name: 'resnet20_cifar10', or 'lab_cifar10:resnet56'.
@@ -53,7 +56,7 @@ def count(name: str) -> Size:
 
 @cache
 def _of_network(model: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Parameters and multiply-adds of a network; many configs have the same."""
+    """Returns the parameters and multiply-adds of a network. It is cached, because many configs share a network."""
     import jax
     import jax.numpy as jnp
 

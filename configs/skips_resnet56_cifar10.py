@@ -7,7 +7,7 @@
 | none (plain-56) | none |
 | 1, 2 (the paper's), 3 | none |
 
-The number of convolutions is the same. The Report's recipe for its studies, 164 epochs.
+All networks have the same number of convolutions. The recipe is that of the Report's studies, with 164 epochs.
 """
 
 from ml_collections import ConfigDict

@@ -9,7 +9,7 @@
 | 13,9,5 | none |
 | 7,13,7 | none |
 
-Any three counts with a total of 27 will do. The Report's recipe for its studies, 164 epochs.
+Any three counts with a total of 27 are allowed. The recipe is that of the Report's studies, with 164 epochs.
 """
 
 from ml_collections import ConfigDict
@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from configs import base, report_cifar10
 
 STAGES = ('9,9,9', '5,9,13', '13,9,5', '7,13,7')
-"""Those of the study."""
+"""The counts that the study compares."""
 
 
 def get_config(stages: str = '9,9,9') -> ConfigDict:

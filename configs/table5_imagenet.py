@@ -10,10 +10,12 @@
 | preact_resnet200 | 20.7 / 5.3 % |
 | preact_resnet200_aspect (scale and aspect ratio augmentation) | 20.1 / 4.8 % |
 
-Trained on crops of 224, tested on one of 320, after the shorter side is resized to 320. One crop of 224 of resnet152,
-23.0 / 6.7 %, is `--config.pictures.test_shorter_side=256 --config.dataset.test_crop=224`. 90 epochs are inferred, from
-fb.resnet.torch, on which the authors' released code is built; so are channel mean and standard deviation, as a mean of
-each pixel would fit one size alone. Its code decays every parameter; kernels decay here, as in all recipes of 2016.
+- Training uses crops of 224. The test resizes the shorter side to 320 and takes one crop of 320.
+- For one crop of 224, add `--config.pictures.test_shorter_side=256 --config.dataset.test_crop=224`; the published error
+  of resnet152 is then 23.0 / 6.7 %.
+- The 90 epochs are inferred from fb.resnet.torch, on which the authors' released code is built. Channel mean and
+  standard deviation are inferred, too, because a mean image would fit one size only.
+- The released code has weight decay on every parameter. Here only kernels decay, as in all recipes of 2016.
 """
 
 from ml_collections import ConfigDict
@@ -33,7 +35,7 @@ def get_config(network: str = 'preact_resnet200') -> ConfigDict:
     config.dataset.test_crop = 320
     config.pictures.test_shorter_side = 320
     config.pictures.protocol = 'center'
-    config.optimizer.momentum_of = 'gradients'  # (inferred): as in Torch, which the released code is written in
+    config.optimizer.momentum_of = 'gradients'  # (inferred): as in Torch, which the released code uses
     config.model.depth = 152 if '152' in network else 200
     if network.startswith('preact'):
         config.model.order = 'full_preactivation'

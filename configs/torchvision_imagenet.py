@@ -7,8 +7,9 @@
 | resnet18, resnet34 | 69.76 %, 73.31 % |
 | resnet50, resnet101, resnet152 | 76.13 %, 77.37 %, 78.31 % |
 
-SGD for 90 epochs, the learning rate 0.1 divided by 10 at epochs 30 and 60, weight decay on every parameter; batches of
-256 on 8 GPUs, BatchNorm over 32. This config evaluates these weights, too, saved as safetensors:
+The recipe is SGD for 90 epochs, with a learning rate of 0.1 that is divided by 10 at epochs 30 and 60, weight decay on
+every parameter, batches of 256 on 8 GPUs, and BatchNorm over 32. With this config you can also evaluate torchvision's
+weights, saved as safetensors:
 
     python -m jax_resnet.evaluate resnet50.safetensors --config=configs/torchvision_imagenet.py:resnet50
 """
