@@ -84,7 +84,9 @@ def black(known: Any) -> Any:
 
     names = tuple(map(str, range(known.num_classes)))
     if known.image_shape is None:
-        return PictureSource.of('black', names, {name: Pictures(n) for name, n in known.splits.items()}, 'black')
+        return PictureSource.from_pictures(
+            'black', names, {name: Pictures(n) for name, n in known.splits.items()}, 'black'
+        )
     splits = {name: SimpleNamespace(num_examples=n, shard_lengths=[n]) for name, n in known.splits.items()}
     return Black('black', names, splits, known.image_shape, lambda split: None, '')
 

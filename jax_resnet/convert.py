@@ -83,7 +83,8 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
     if options.card:
         weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
     else:
-        weights.write(target, {name: np.asarray(array) for name, array in arrays.items()}, found and found[0])
+        named = {name: np.asarray(array) for name, array in arrays.items()}
+        weights.write(target, named, None if found is None else found[0])
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if found is None:
         print(

@@ -41,8 +41,9 @@ def _distance(name: str, field: str) -> tuple[int, float]:
     initials = ''.join(word[0] for word in words)
     is_abbreviation = leaf == initials or _ABBREVIATIONS.get(leaf) == its_leaf
     kinds = (leaf == its_leaf, is_abbreviation, initials.endswith(leaf) or leaf in words)
-    likeness = max(SequenceMatcher(None, *pair).ratio() for pair in ((name, field), (leaf, its_leaf)))
-    return next((i for i, fits in enumerate(kinds) if fits), 3), 1 - likeness - 0.2 * (_group(name) == _group(field))
+    similarity = max(SequenceMatcher(None, *pair).ratio() for pair in ((name, field), (leaf, its_leaf)))
+    bonus = 0.2 if _group(name) == _group(field) else 0.0
+    return next((i for i, fits in enumerate(kinds) if fits), 3), 1 - similarity - bonus
 
 
 def _group(name: str) -> str:

@@ -59,7 +59,7 @@ def _draw(
         if section.only_run is None:
             continue
         written += predictions.drawings(section.only_run)
-        test_predictions = predictions.of(section.only_run)
+        test_predictions = predictions.read_if_undamaged(section.only_run)
         for i, mistake in enumerate(test_predictions.mistakes if test_predictions else []):
             (folder / f'mistake{i + 1:02}.png').write_bytes(mistake.png())
     return paths

@@ -54,7 +54,7 @@ def _part(section: Section, pictures: Mapping[str, Charts], name: str) -> dict[s
     }
     if run is None:
         return part
-    test_predictions = predictions.of(run)
+    test_predictions = predictions.read_if_undamaged(run)
     return part | {
         'facts': run_facts.facts(run),
         'fields': run_facts.fields(run),

@@ -31,5 +31,5 @@ def of_section(section: Section) -> dict[str, Charts]:
         by_title['size'] = {'parameters': curves.against_parameters(section)}
     run = section.only_run
     if run is not None:
-        by_title['answers'] = predictions.charts(run, predictions.of(run))
+        by_title['answers'] = predictions.charts(run, predictions.read_if_undamaged(run))
     return {title: charts for title, charts in by_title.items() if charts}

@@ -116,7 +116,7 @@ def read(run: Run) -> PredictionAnalysis | None:
 
 
 @cache
-def of(run: Run) -> PredictionAnalysis | None:
+def read_if_undamaged(run: Run) -> PredictionAnalysis | None:
     """Like `read`, but returns None for damaged files, and logs a warning once."""
     try:
         return read(run)

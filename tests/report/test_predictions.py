@@ -76,7 +76,7 @@ def test_damaged_predictions_are_left_out(tmp_path: Path, caplog: pytest.LogCapt
         (run.folder / 'predictions.npz').write_bytes(damaged)
         with pytest.raises(ConfigError, match='predictions.npz'):
             predictions.read(run)
-    assert predictions.of(run) is predictions.of(run) is None
+    assert predictions.read_if_undamaged(run) is predictions.read_if_undamaged(run) is None
     assert len(caplog.records) == 1 and 'left out: ' in caplog.text
 
 

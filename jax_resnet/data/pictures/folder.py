@@ -50,7 +50,7 @@ class FolderPictures:
     bounds: np.ndarray
 
     @classmethod
-    def of(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
+    def from_names(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
         """Makes it from the names found in the folder; a class may have no pictures."""
         names_of_classes = [found.get(class_name, ()) for class_name in classes]
         counts = [*map(len, names_of_classes)]
@@ -116,9 +116,12 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
     pictures = {
-        split: FolderPictures.of(folder / places.get(split, ''), classes, names) for split, names in found.items()
+        split: FolderPictures.from_names(folder / places.get(split, ''), classes, names)
+        for split, names in found.items()
     }
-    return PictureSource.of(name, shown_names([*map(shown, classes)]), pictures, scan.digest.hexdigest()[:16])
+    return PictureSource.from_pictures(
+        name, shown_names([*map(shown, classes)]), pictures, scan.digest.hexdigest()[:16]
+    )
 
 
 class _Scan:

@@ -38,7 +38,7 @@ class File:
     modified: int
 
     @classmethod
-    def of(cls, path: Path) -> Self:
+    def from_path(cls, path: Path) -> Self:
         """Records a file's current size and time. Raises OSError if there is no such file."""
         status = path.stat()
         return cls(path.absolute(), status.st_size, status.st_mtime_ns)

@@ -88,7 +88,7 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
         for split, split_info in info.splits.items()
     }
     names = shown_names(info.features[label].names)
-    return PictureSource.of(name, names, splits, fingerprint)
+    return PictureSource.from_pictures(name, names, splits, fingerprint)
 
 
 def _find(name: str, data_dir: Path) -> Path:

@@ -43,7 +43,7 @@ class PictureSource(Splits):
     fingerprint: str
 
     @classmethod
-    def of(
+    def from_pictures(
         cls, name: str, class_names: Sequence[str], pictures: Mapping[str, Pictures], fingerprint: str
     ) -> 'PictureSource':
         """Makes a source. The length of each split is its number of pictures."""

@@ -101,7 +101,7 @@ def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> Pic
         ),
     }
     file_states = [(file.size, file.modified) for file in (train, validation)]
-    return PictureSource.of(name, shown_names(synsets), splits, _digest(file_states, synsets, labels))
+    return PictureSource.from_pictures(name, shown_names(synsets), splits, _digest(file_states, synsets, labels))
 
 
 def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _find(manual_dir: Path, archives: Archives) -> list[File]:
                 f'{files.shown(manual_dir)} has no file {archive.file}: config.dataset.manual_dir must name a folder '
                 f'with {archives.train.file} and {archives.validation.file}, from image-net.org after registration'
             )
-        file = File.of(path)
+        file = File.from_path(path)
         if file.size != archive.size:
             raise DataError(f'{files.shown(path)} has {file.size:,} bytes; it must have {archive.size:,}')
         found.append(file)

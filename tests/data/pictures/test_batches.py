@@ -140,7 +140,7 @@ def test_a_picture_that_is_none_is_named(processes: int) -> None:
 
 
 def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
-    source = PictureSource.of('drawings', list('abcdefg'), {'train': Drawn(20), 'validation': Drawn(5)}, '1')
+    source = PictureSource.from_pictures('drawings', list('abcdefg'), {'train': Drawn(20), 'validation': Drawn(5)}, '1')
     both = source.read('train[15:]+validation[:40%]')
     assert len(both) == source.count('train[15:]+validation[:40%]') == 7
     assert [both[i].label for i in range(7)] == [1, 2, 3, 4, 5, 0, 1]

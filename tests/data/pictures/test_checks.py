@@ -34,7 +34,7 @@ class Pictures(list[bytes]):
 
 
 def source(pictures: Mapping[str, Pictures], fingerprint: str = '0') -> PictureSource:
-    return PictureSource.of('pets', ['cat', 'dog'], pictures, fingerprint)
+    return PictureSource.from_pictures('pets', ['cat', 'dog'], pictures, fingerprint)
 
 
 @pytest.fixture(autouse=True)
