@@ -17,6 +17,7 @@ from absl import flags
 
 from jax_resnet import command_line
 from jax_resnet.backend import huge_pages, joining
+from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError
 
 flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
@@ -71,7 +72,7 @@ def _train(argv: Sequence[str]) -> None:
         raise ConfigError('--workdir: must name a folder; got none')
     found = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
 
-    place = joining.find(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
 
     from jax_resnet import training  # heavy: what is above tells of an error at once
     from jax_resnet.backend import compilation_cache

@@ -14,33 +14,34 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_HELD = 'JAX_RESNET_SIGINT_IS_HELD'
+_BLOCKED = 'JAX_RESNET_SIGINT_IS_BLOCKED'
+"""Environment variable that tells a new program that SIGINT is blocked."""
 
 
 def end_at_once() -> None:
     """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    A main program calls this before its slow imports. A SIGINT that `hold_back` has blocked is delivered.
+    A main program calls this before its slow imports. A SIGINT that `block_sigint` has blocked is delivered.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    let_in()
+    unblock_sigint()
 
 
-def let_in() -> None:
-    """Unblocks SIGINT after `hold_back`. A pending SIGINT is then delivered."""
-    if os.environ.pop(_HELD, None) and hasattr(signal, 'pthread_sigmask'):
+def unblock_sigint() -> None:
+    """Unblocks SIGINT after `block_sigint`. A pending SIGINT is then delivered."""
+    if os.environ.pop(_BLOCKED, None) and hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def hold_back() -> None:
-    """Blocks SIGINT until the program that this process starts with `exec` calls `let_in`.
+def block_sigint() -> None:
+    """Blocks SIGINT until the program that this process starts with `exec` calls `unblock_sigint`.
 
     Without this, a SIGINT while Python starts would print a traceback.
     """
     if hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        os.environ[_HELD] = '1'
+        os.environ[_BLOCKED] = '1'
 
 
 @contextlib.contextmanager
@@ -68,16 +69,16 @@ class StopSignals:
     def __enter__(self) -> 'StopSignals':
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: object) -> None:
+    def _receive(self, number: int, frame: object) -> None:
         error = sys.__stderr__.fileno() if sys.__stderr__ else 2
         if self.received is not None:
             os._exit(128 + number)
         self.received = number
-        os.write(error, b'\nstopping as soon as the state is saved; once more to stop at once\n')
+        os.write(error, b'\nstopping as soon as the state is saved; a second signal stops at once\n')

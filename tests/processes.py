@@ -1,4 +1,4 @@
-"""Processes that train one run together, on this machine: `main.py` several times, as a user would start it."""
+"""Starts several processes of `main.py` on this machine, which train one run together."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ SMALL = (
     *('--config.batch_norm.group_size=16', '--config.train_for=40 steps', '--config.evaluate_every=10 steps'),
     *('--config.checkpoint_every=5 steps', '--config.log_every=1 steps'),
 )
-"""A ResNet-8 on the digits, which steps and evaluates in a moment."""
+"""Trains a ResNet-8 on the digits. Steps and evaluations are short."""
 
 
 class Ended(NamedTuple):
@@ -29,15 +29,16 @@ class Ended(NamedTuple):
     errors: str
 
 
-class Several:
-    """Starts processes; leaving it kills those that are left.
+class ProcessGroup:
+    """A context that starts processes, and at its end kills those that still run.
 
     Args:
-        count, devices: of processes, and of CPU devices of each.
-        folder: for their output.
-        arguments: of `main.py`; one list for all, or a function of the process.
-        host: of process 0.
-        within: what comes before the command of a process, such as `ip netns exec NAME`.
+        count: number of processes.
+        devices: number of CPU devices of each process.
+        folder: folder for the processes' output.
+        arguments: arguments of `main.py`: one list for all processes, or a function of the process's index.
+        host: host of process 0.
+        prefix: returns the words before a process's command, such as `ip netns exec NAME`.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Several:
         folder: Path,
         arguments: Sequence[str] | Callable[[int], Sequence[str]],
         host: str = '127.0.0.1',
-        within: Callable[[int], Sequence[str]] = lambda index: (),
+        prefix: Callable[[int], Sequence[str]] = lambda index: (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         place = (f'--coordinator={host}:{free_port()}', f'--processes={count}') if count > 1 else ()
@@ -56,14 +57,15 @@ class Several:
         self.processes = []
         for index, (output, errors) in enumerate(self.outputs):
             own = arguments(index) if callable(arguments) else arguments
-            command = [*within(index), sys.executable, 'main.py', *own, *place]
-            command += [f'--process={index}'] if count > 1 else []
+            command = [*prefix(index), sys.executable, 'main.py', *own, *place]
+            if count > 1:
+                command.append(f'--process={index}')
             with output.open('w') as out, errors.open('w') as err:
                 self.processes.append(
                     subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, env=environment, start_new_session=True)
                 )
 
-    def __enter__(self) -> 'Several':
+    def __enter__(self) -> 'ProcessGroup':
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -73,18 +75,18 @@ class Several:
             process.wait()
 
     def wait_for(self, begin: str, seconds: float = 120.0) -> None:
-        """Until process 0 has printed a line that begins so."""
+        """Waits until process 0 has printed a line that begins with `begin`."""
         end = time.monotonic() + seconds
         while not any(line.startswith(begin) for line in self.outputs[0][0].read_text().splitlines()):
             assert time.monotonic() < end and self.processes[0].poll() is None, self.texts()
             time.sleep(0.02)
 
     def send(self, index: int, number: int) -> None:
-        """A signal to one of them."""
+        """Sends a signal to one process."""
         self.processes[index].send_signal(number)
 
     def wait(self, seconds: float = 120.0) -> list[Ended]:
-        """How each has ended; one that has not by then fails the test."""
+        """Waits for all processes, and returns how each has ended. Fails the test if one still runs after `seconds`."""
         end = time.monotonic() + seconds
         for index, process in enumerate(self.processes):
             try:
@@ -95,12 +97,12 @@ class Several:
         return [Ended(process.returncode, *text) for process, text in zip(self.processes, texts, strict=True)]
 
     def texts(self) -> list[tuple[str, str]]:
-        """What each has printed so far."""
+        """Returns what each process has printed: standard output and standard error."""
         return [(output.read_text(), errors.read_text()) for output, errors in self.outputs]
 
 
 def free_port() -> int:
-    """A port that nothing listens at."""
+    """Returns a port that is not in use."""
     with socket.socket() as listener:
         listener.bind(('', 0))
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Signals, in processes of their own: in a loop that heeds them, and at any other time."""
+"""Signals in new processes: inside a loop that checks for them, and elsewhere."""
 
 import signal
 import subprocess
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEEDING = """
+LOOP = """
 import os, signal, sys
 from jax_resnet import command_line, signals
 def run():
     with signals.StopSignals() as stop:
         os.kill(os.getpid(), {number})
-        print('noted', stop.received, flush=True)
+        print('received', stop.received, flush=True)
         {then}
 print('ended', command_line.run(run))
 """
@@ -22,7 +22,7 @@ BUSY = """
 import ctypes, os, threading
 from jax_resnet import command_line
 def run():
-    # a call that does not return to Python, as one into a compiler
+    # a call that does not return to Python, like a call of a compiler
     threading.Timer(0.3, os.kill, (os.getpid(), {number})).start()
     ctypes.CDLL(None).sleep(60)
 command_line.run(run)
@@ -34,27 +34,27 @@ def run(program: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_loop_notes_the_first_and_the_second_ends_the_process(number: signal.Signals) -> None:
-    once = run(HEEDING.format(number=int(number), then='pass'))
-    assert once.stdout == f'noted {int(number)}\nended 0\n' and 'once more to stop at once' in once.stderr
-    twice = run(HEEDING.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
-    assert (twice.returncode, twice.stdout) == (128 + number, f'noted {int(number)}\n')
+def test_the_first_signal_is_recorded_and_the_second_ends_the_process(number: signal.Signals) -> None:
+    once = run(LOOP.format(number=int(number), then='pass'))
+    assert once.stdout == f'received {int(number)}\nended 0\n' and 'a second signal stops at once' in once.stderr
+    twice = run(LOOP.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
+    assert (twice.returncode, twice.stdout) == (128 + number, f'received {int(number)}\n')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_call_that_does_not_return_is_ended_at_once_and_without_a_word(number: signal.Signals) -> None:
+def test_during_a_call_that_does_not_return_the_process_ends_at_once_and_prints_nothing(number: signal.Signals) -> None:
     done = run(BUSY.format(number=int(number)))
     assert (done.returncode, done.stdout, done.stderr) == (-number, '', '')
 
 
-def test_what_is_ignored_stays_so() -> None:
-    """As of `nohup`, and of a shell's background jobs."""
-    done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + HEEDING.format(number=2, then='pass'))
-    assert done.stdout == 'noted None\nended 0\n'
+def test_an_ignored_signal_stays_ignored() -> None:
+    """`nohup` and a shell's background jobs ignore SIGINT."""
+    done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + LOOP.format(number=2, then='pass'))
+    assert done.stdout == 'received None\nended 0\n'
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='has no such limit')
-def test_too_few_open_files_are_told() -> None:
+def test_a_limit_of_too_few_open_files_is_an_error() -> None:
     done = run(
         'import resource\nfrom jax_resnet import command_line\n'
         'resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n'
@@ -84,26 +84,26 @@ sys.argv = ['main.py', '--help']
         for name in ('convert', 'evaluate', 'export', 'predict', 'responses', 'results', 'study')
     ],
 )
-def test_ctrl_c_while_a_command_is_imported_is_no_traceback(at: str, start: str) -> None:
+def test_ctrl_c_during_imports_prints_no_traceback(at: str, start: str) -> None:
     done = run(INTERRUPTED.format(at=at, run=start))
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
 
 
-def test_ctrl_c_while_a_program_starts_again_waits_for_it() -> None:
-    again = "from jax_resnet import signals; signals.end_at_once(); print('not reached')"
+def test_ctrl_c_while_a_program_restarts_is_delivered_after_it() -> None:
+    restarted = "from jax_resnet import signals; signals.end_at_once(); print('not reached')"
     done = run(
-        'import os, signal, sys\nfrom jax_resnet import signals\nsignals.hold_back()\n'
-        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, "-c", {again!r}])'
+        'import os, signal, sys\nfrom jax_resnet import signals\nsignals.block_sigint()\n'
+        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, "-c", {restarted!r}])'
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
 
 
-def test_two_at_the_same_moment_end_the_process_without_a_traceback() -> None:
-    at_once = (
+def test_two_signals_at_the_same_time_end_the_process_without_a_traceback() -> None:
+    two_signals = (
         'both = {signal.SIGINT, signal.SIGTERM}; signal.pthread_sigmask(signal.SIG_BLOCK, both); '
         '[os.kill(os.getpid(), n) for n in both]; signal.pthread_sigmask(signal.SIG_UNBLOCK, both)'
     )
-    program = HEEDING.format(number=0, then=at_once)
+    program = LOOP.format(number=0, then=two_signals)
     done = run(program)
     assert done.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM) and 'ended' not in done.stdout
     assert 'Traceback' not in done.stderr and 'race' not in done.stderr

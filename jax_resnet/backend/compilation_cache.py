@@ -1,4 +1,4 @@
-"""JAX's cache of compiled programs, in the user's cache folder: a second start compiles nothing."""
+"""Turns on JAX's cache of compiled programs, in the user's cache folder. So a second start need not compile."""
 
 import contextlib
 import logging
@@ -16,19 +16,19 @@ from jax_resnet.files import cache_folder
 _log = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.3
-"""Programs that compile faster are not kept."""
+"""Minimum compile time of a program that is cached."""
 
 MOST_BYTES = 2_000_000_000
-"""Of the whole cache; what was not used for longest goes first."""
+"""Maximum size of the cache. Beyond it, the entries that were not used for the longest time are removed."""
 
-BEING_WRITTEN_SECONDS = 60
-"""An entry younger than this may be another program's, at work on it."""
+WRITE_SECONDS = 60
+"""Maximum time to write an entry. Another process may still write an entry that is younger."""
 
 
 def enable() -> None:
-    """Turns it on for this process, unless JAX_COMPILATION_CACHE_DIR says where it is, or that there is none ('').
+    """Turns on the cache for this process, in the folder `compiled/jaxlib-<version>` of the user's cache folder.
 
-    It lies in `compiled/jaxlib-<version>` of the cache folder.
+    If JAX_COMPILATION_CACHE_DIR is set, this does nothing: JAX uses that folder, or no cache for ''.
     """
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
@@ -37,7 +37,7 @@ def enable() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _tidy(folder)
     except OSError as e:
-        _log.warning('compiled programs cannot be kept in %s: %s', folder, e)
+        _log.warning('compiled programs cannot be cached in %s: %s', folder, e)
         return
     jax.config.update('jax_compilation_cache_dir', str(folder))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', LEAST_SECONDS)
@@ -45,7 +45,7 @@ def enable() -> None:
 
 @contextlib.contextmanager
 def off() -> Iterator[None]:
-    """What is compiled meanwhile is not kept."""
+    """A context in which compiled programs are not cached."""
     name = 'jax_persistent_cache_min_compile_time_secs'
     before = getattr(jax.config, name)
     jax.config.update(name, float('inf'))
@@ -56,21 +56,22 @@ def off() -> Iterator[None]:
 
 
 def _tidy(folder: Path) -> None:
-    """Takes out entries that a kill cut short, and the oldest beyond MOST_BYTES.
+    """Removes entries that are not complete, and the oldest entries if the cache is larger than MOST_BYTES.
 
-    JAX writes an entry in place and never again, so that one cut short would be compiled anew at every start. Those
-    that an earlier start has looked at are not read again.
+    A kill can interrupt the writing of an entry. JAX never writes such an entry again, so that every start would
+    compile its program. Entries that an earlier start has checked are not read again: the file `looked-at` has the
+    time of the last check.
     """
     looked_at = folder / 'looked-at'
     last = looked_at.stat().st_mtime if looked_at.exists() else 0.0
     now = time.time()
     entries: dict[Path, os.stat_result] = {}
     for entry in folder.glob('*-cache'):
-        with contextlib.suppress(FileNotFoundError):  # another process takes it out
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
             entries[entry] = entry.stat()
     for entry, stat in list(entries.items()):
-        is_new = stat.st_mtime > last - BEING_WRITTEN_SECONDS
-        if is_new and now - stat.st_mtime > BEING_WRITTEN_SECONDS and not _is_whole(entry):
+        is_new = stat.st_mtime > last - WRITE_SECONDS
+        if is_new and now - stat.st_mtime > WRITE_SECONDS and not _is_complete(entry):
             entry.unlink(missing_ok=True)
             del entries[entry]
     size = sum(stat.st_size for stat in entries.values())
@@ -82,10 +83,10 @@ def _tidy(folder: Path) -> None:
     looked_at.touch()
 
 
-def _is_whole(entry: Path) -> bool:
-    """Whether its compressed stream, zlib's where JAX has no other, comes to its end."""
+def _is_complete(entry: Path) -> bool:
+    """Whether an entry's compressed data has an end. Only zlib's is checked, which JAX uses if zstd is missing."""
     content = entry.read_bytes()
-    if content[:1] != b'\x78':  # begun by zlib
+    if content[:1] != b'\x78':  # the first byte of zlib's data
         return bool(content)
     stream = zlib.decompressobj()
     try:

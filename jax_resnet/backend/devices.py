@@ -1,4 +1,4 @@
-"""The devices of a program, and how arrays come to them: those of this process, or of several."""
+"""Chooses the devices of a program, in one or several processes, and puts arrays on them."""
 
 from functools import partial
 from typing import Any
@@ -12,24 +12,28 @@ from jax_resnet.errors import ConfigError
 
 
 def mesh(wanted: int | None, batch_size: int) -> Mesh:
-    """The devices that share a batch, one axis `data`: process by process, as many of each.
+    """Returns the devices that share a batch, as a mesh with one axis `data`.
+
+    Each process has the same number of devices. They are in the order of the processes.
 
     Args:
-        wanted: how many, of all processes together; None is all of them.
-        batch_size: which they share evenly.
+        wanted: number of devices of all processes together; None means all devices.
+        batch_size: number of examples. Each device gets the same number of them.
 
     Raises:
-        ConfigError: more than there are, or a batch that they cannot share; or processes with other numbers of devices.
+        ConfigError: there are fewer devices; the batch size is not a multiple of their number; or the processes cannot
+            all use the same number of devices.
     """
-    of_process: list[list[jax.Device]] = [[] for _ in range(jax.process_count())]
+    by_process: list[list[jax.Device]] = [[] for _ in range(jax.process_count())]
     for device in jax.devices():
-        of_process[device.process_index].append(device)
-    count, least, most = len(of_process), min(map(len, of_process)), max(map(len, of_process))
-    several, total = f' of {count} processes' if count > 1 else '', count * most if wanted is None else wanted
+        by_process[device.process_index].append(device)
+    count, least, most = len(by_process), min(map(len, by_process)), max(map(len, by_process))
+    several = f' of {count} processes' if count > 1 else ''
+    total = count * most if wanted is None else wanted
     if wanted is None and least < most:
         raise ConfigError(
-            f'config.parallel.devices={wanted}: of {count} processes some have {least} devices, others {most}; '
-            f'{count * least} takes {least} of each'
+            f'config.parallel.devices={wanted}: some of the {count} processes have {least} devices, others {most}; '
+            f'give {count * least} to use {least} of each'
         )
     if total > count * least:
         raise ConfigError(f'config.parallel.devices={total}: must be at most the {count * least} devices{several}')
@@ -40,31 +44,36 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
             f'config.batch_size={batch_size}: must be a multiple of the {total} devices{several} '
             '(config.parallel.devices)'
         )
-    return Mesh(np.array([device for its in of_process for device in its[: total // count]]), ('data',))
+    return Mesh(np.array([device for its in by_process for device in its[: total // count]]), ('data',))
 
 
 def local_mesh(mesh: Mesh) -> Mesh:
-    """The devices of a mesh that are this process's."""
+    """Returns a mesh of this process's devices of a mesh."""
     return Mesh(np.array([d for d in mesh.devices.flat if d.process_index == jax.process_index()]), mesh.axis_names)
 
 
 def put(tree: Any, sharding: Sharding) -> Any:
-    """Arrays on the devices, of a tree that every process has whole."""
+    """Puts a tree of arrays on the devices. Every process has the whole arrays."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
     return jax.tree.map(partial(_put, sharding=sharding), tree)
 
 
 def put_rows(rows: np.ndarray, sharding: NamedSharding, size: int) -> jax.Array:
-    """An array on the devices, [size, ...], split by its rows, of which each process has its `processes.share`.
+    """Puts an array [size, ...] on the devices, divided by rows.
+
+    Args:
+        rows: this process's rows, which are its `processes.share`.
+        sharding: divides the first axis.
+        size: number of rows of all processes.
 
     Raises:
-        ValueError: other numbers of rows.
+        ValueError: `rows` is not this process's share, or the processes do not have equal shares.
     """
     own = processes.share(size)
     if len(rows) != len(own) or size % jax.process_count():
         raise ValueError(
-            f'{len(rows)} rows of {size} in one of {jax.process_count()} processes; must be the same in each'
+            f'{len(rows)} rows of {size} in one of {jax.process_count()} processes; must be the same number in each'
         )
     if sharding.is_fully_addressable:
         return jax.device_put(rows, sharding)
@@ -77,11 +86,11 @@ def put_rows(rows: np.ndarray, sharding: NamedSharding, size: int) -> jax.Array:
 
 
 def own(tree: Any, sharding: Sharding) -> Any:
-    """From arrays with a copy on each device of all processes to the copies on this process's devices.
+    """Returns this process's copies of arrays that have a copy on each device of all processes.
 
     Args:
-        tree: of arrays.
-        sharding: a copy on each device of this process.
+        tree: a tree of such arrays.
+        sharding: has a copy on each device of this process.
     """
     return jax.tree.map(lambda x: x if x.is_fully_addressable else _own(x, sharding), tree)
 

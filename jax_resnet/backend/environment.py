@@ -1,4 +1,4 @@
-"""What a run runs on: versions, devices, and the git commit of this package."""
+"""Describes the environment of a run: versions, devices, and the git commit of this package."""
 
 import importlib.metadata
 import os
@@ -15,10 +15,12 @@ PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 
 
 
 def environment(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Date (UTC), versions, devices and, where the package lies in a checkout, the git commit ('+': it has changes).
+    """Returns date (UTC), versions, devices, git commit and JAX's options. JSON can represent all values.
+
+    The git commit is None if the package is not in a git checkout. A '+' after it means uncommitted changes.
 
     Args:
-        options: of JAX, what `exactness.exact` found and set.
+        options: JAX's options, as `exactness.exact` yields them.
     """
     versions = {'python': platform.python_version()}
     for name in PACKAGES:
@@ -36,7 +38,7 @@ def environment(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_devices(devices: Sequence[jax.Device]) -> str:
-    """Such as '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'."""
+    """Describes devices, for example '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'."""
     cores = f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else ''
     count = len({device.process_index for device in devices})
     return f'{len(devices)} x {devices[0].device_kind}{cores}' + (f' in {count} processes' if count > 1 else '')
@@ -47,7 +49,8 @@ def _git_commit() -> str | None:
         return subprocess.check_output(('git', *words), cwd=Path(__file__).parent, stderr=subprocess.DEVNULL, text=True)
 
     try:
-        git('ls-files', '--error-unmatch', Path(__file__).name)  # the repository is this package's
-        return git('rev-parse', 'HEAD').strip() + ('+' if git('status', '--porcelain').strip() else '')
+        git('ls-files', '--error-unmatch', Path(__file__).name)  # fails if another repository contains this package
+        commit, changes = git('rev-parse', 'HEAD').strip(), git('status', '--porcelain').strip()
+        return f'{commit}+' if changes else commit
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,6 +1,6 @@
-"""JAX's options that results depend on: training and evaluation set them meanwhile, and say what they found.
+"""Sets the options of JAX that change results, while training and evaluation run.
 
-The environment (`JAX_ENABLE_X64=1`) or a program that imports this one may have set them otherwise.
+The environment (for example `JAX_ENABLE_X64=1`), or a program that imports this package, may have set other values.
 """
 
 import contextlib
@@ -20,23 +20,26 @@ OPTIONS: dict[str, Any] = {
     'numpy_rank_promotion': 'allow',
     'disable_jit': False,
 }
-"""By the name of JAX's context manager, what results are made with: JAX's own defaults, but where a config asks."""
+"""The values for all results, by the name of JAX's context manager. They are JAX's defaults.
+
+A config can change `default_matmul_precision`.
+"""
 
 
 @contextlib.contextmanager
 def exact(matmul: str = 'default') -> Iterator[dict[str, dict[str, Any]]]:
-    """Meanwhile, in this thread, JAX computes with OPTIONS.
+    """A context in which JAX uses OPTIONS in this thread.
 
     Args:
-        matmul: what float32 means in products and convolutions, as `config.precision.matmul`: 'default', which is TF32
-            on an NVIDIA GPU (numbers are rounded to 10 bits of mantissa before they are multiplied) and float32 on a
-            CPU; or 'float32'.
+        matmul: `config.precision.matmul`, the precision of float32 matrix products and convolutions: 'float32' or
+            'default'. On an NVIDIA GPU, 'default' is TF32, which rounds the factors to 10 bits of mantissa. On a CPU,
+            it is float32.
 
-    Returns:
-        (Of the `with`.) By 'found' and 'set', the options' values before and meanwhile.
+    Yields:
+        {'found': ..., 'set': ...}: the options' values before the context, and inside it.
 
     Raises:
-        ConfigError: JAX finds no devices, or none of the platform that it was told; or every random key is offset.
+        ConfigError: JAX finds no devices, or not the platforms in JAX_PLATFORMS; or `jax_random_seed_offset` is not 0.
     """
     found = {f'jax_{name}': getattr(jax.config, f'jax_{name}') for name in OPTIONS}
     offset = jax.config.jax_random_seed_offset  # type: ignore[attr-defined]  # has no context manager
@@ -51,7 +54,7 @@ def exact(matmul: str = 'default') -> Iterator[dict[str, dict[str, Any]]]:
 
 
 def _check_devices() -> None:
-    """Raises ConfigError, with JAX's reason, where it finds no devices or does not know the platform."""
+    """Raises ConfigError, with JAX's reason, if JAX finds no devices or does not know a platform."""
     try:
         jax.local_devices()
     except (AssertionError, RuntimeError) as e:

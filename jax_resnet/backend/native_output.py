@@ -1,6 +1,6 @@
-"""What JAX's libraries write to standard output and error by themselves, and how they abort: lines for a person.
+"""Filters what JAX's C++ libraries print, and replaces their abort by one line for the user.
 
-Where JAX's coordinator is gone, they print a stack trace and abort the process, whatever Python does meanwhile.
+If JAX's coordinator is missing, the libraries print a stack trace and abort the process. Python cannot prevent this.
 """
 
 import contextlib
@@ -16,26 +16,29 @@ from collections.abc import Callable
 from typing import Any
 
 GLOO = re.compile(rb'\[Gloo\] Rank|peer ranks|\d+ is connected to')
-"""Parts of gloo's lines, which are dropped: they list its connections. Threads write them into each other."""
+"""Parts of lines in which gloo lists its connections. They are dropped. Several threads can write into one line."""
 
 NOISE = re.compile(rb'[EWI]\d{4} .*(coordination_service|preemption)')
-"""The first lines of log entries that are dropped: the watch reports the same."""
+"""The first line of log entries that are dropped, because the watch reports the same problems."""
 
 FATAL = re.compile(rb'F\d{4} .*JAX distributed service')
-"""The first line of the entry that JAX logs before it aborts because the coordinator is gone."""
+"""The first line of the log entry before JAX aborts because the coordinator is missing."""
 
-LOGGED = re.compile(rb'[EWIF]\d{4} ')
-"""The prefix of a log entry, which may have more lines."""
+LOG_ENTRY = re.compile(rb'[EWIF]\d{4} ')
+"""The beginning of a log entry, which can have more lines."""
 
 _SECONDS_TO_READ = 0.3
+"""How long an abort waits until the last output is read."""
 
 
 class NativeOutput:
-    """Takes over the two streams, and the signal of an abort, for the rest of the process.
+    """Filters standard output and standard error, and handles SIGABRT, until the process ends.
+
+    Python's own output is not filtered.
 
     Args:
-        code: of the exit where the coordinator is gone.
-        line: what to say then.
+        code: exit code if the coordinator is missing.
+        line: returns the line to print in this case.
     """
 
     def __init__(self, code: int, line: Callable[[], str]) -> None:
@@ -53,7 +56,7 @@ class NativeOutput:
             if isinstance(handler, logging.StreamHandler):
                 handler.setStream(sys.stderr)
         threading.Thread(target=self._forward, args=(reader,), daemon=True, name='native output').start()
-        self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)  # lives as long as the process
+        self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)  # must live as long as the process
         libc: Any = ctypes.CDLL(None)
         libc.signal(signal.SIGABRT, self._handler)
 
@@ -66,18 +69,18 @@ class NativeOutput:
                     self._show(line)
 
     def _show(self, line: bytes) -> None:
-        if LOGGED.match(line):
+        if LOG_ENTRY.match(line):
             self._is_fatal = self._is_fatal or bool(FATAL.match(line))
             self._is_noise = bool(NOISE.match(line))
         if not self._is_fatal and not self._is_noise and not GLOO.search(line):
             rest = line + b'\n'
-            with contextlib.suppress(OSError):  # a log that is full must not stop the libraries
+            with contextlib.suppress(OSError):  # a full disk must not stop the libraries
                 while rest:
                     rest = rest[os.write(self._error, rest) :]
 
     def _abort(self, number: int) -> None:
-        """In the thread that aborts, which holds nothing of Python's."""
-        time.sleep(_SECONDS_TO_READ)  # meanwhile what it has written is read
+        """Handles SIGABRT, in the thread that aborts. It does not hold Python's lock, so that it can run this."""
+        time.sleep(_SECONDS_TO_READ)
         if self._is_fatal:
             os.write(self._error, self._line().encode() + b'\n')
             os._exit(self._code)

@@ -1,6 +1,6 @@
-"""What the processes of a run tell each other, and what each has its share of. `joining` makes a program one of them.
+"""Exchanges data between the processes of a run, and gives each process its share. `joining` joins the processes.
 
-With one process, nothing here computes anything.
+With one process, these functions do nothing, or return their argument.
 """
 
 from functools import cache
@@ -32,8 +32,10 @@ def from_first(number: int) -> int:
 
 
 def share(size: int, index: int | None = None) -> range:
-    """Returns the rows of one process (by default this one). Shares are consecutive, and equal in size but for one."""
-    index, count = jax.process_index() if index is None else index, jax.process_count()
+    """Returns the rows of one process, by default of this one. Shares are consecutive. Sizes differ by at most 1."""
+    count = jax.process_count()
+    if index is None:
+        index = jax.process_index()
     return range(size * index // count, size * (index + 1) // count)
 
 
@@ -41,8 +43,8 @@ def gather_rows(rows: np.ndarray, size: int) -> np.ndarray:
     """Returns the rows of all processes, [size, ...], bit for bit. All processes must call it at the same point.
 
     Args:
-        rows: of this process, which has `share(size)`.
-        size: the number of rows of all processes.
+        rows: this process's rows, [len(share(size)), ...].
+        size: number of rows of all processes.
     """
     if not are_several():
         return rows
@@ -50,27 +52,27 @@ def gather_rows(rows: np.ndarray, size: int) -> np.ndarray:
     padded = np.zeros((max(map(len, shares)), *rows.shape[1:]), rows.dtype)
     padded[: len(rows)] = rows
     as_bytes = np.frombuffer(padded.tobytes(), np.uint8)  # JAX would round float64
-    every = np.ascontiguousarray(_gather(as_bytes)).view(rows.dtype).reshape(len(shares), *padded.shape)
-    return np.concatenate([of_one[: len(its)] for of_one, its in zip(every, shares, strict=True)])
+    gathered = np.ascontiguousarray(_gather(as_bytes)).view(rows.dtype).reshape(len(shares), *padded.shape)
+    return np.concatenate([part[: len(its_rows)] for part, its_rows in zip(gathered, shares, strict=True)])
 
 
 def barrier(name: str) -> None:
-    """Waits until all processes are here, however long that takes. The devices take no part.
+    """Waits until all processes are at this point of the program, without a time limit. It does not use the devices.
 
     Args:
-        name: of this point in the program; each name is used once.
+        name: a name for this point. Each name can be used only once.
     """
     if are_several():
         client().wait_at_barrier(f'jax_resnet/{name}', 1000 * 24 * 60 * 60)
 
 
 def client() -> Any:
-    """Returns JAX's connection to its coordinator, which holds keys with values, and barriers."""
+    """Returns JAX's connection to its coordinator, which has barriers and stores values by key."""
     from jax._src import distributed
 
-    found = distributed.global_state.client
-    assert found is not None
-    return found
+    client = distributed.global_state.client
+    assert client is not None
+    return client
 
 
 def _gather(array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""In processes of its own, as the cache is one for the process."""
+"""The compilation cache. Tests run in new processes, because a process has only one cache."""
 
 import os
 import subprocess
@@ -30,22 +30,22 @@ def run(folder: Path, **environment: str) -> list[str]:
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_a_second_start_finds_the_program_and_one_cut_short_is_made_anew(tmp_path: Path) -> None:
-    hit, where = run(tmp_path)
-    assert hit == 'False' and Path(where).is_relative_to(tmp_path / 'jax_resnet' / 'compiled')
+def test_a_second_start_finds_the_program_and_incomplete_entries_are_removed(tmp_path: Path) -> None:
+    hit, folder = run(tmp_path)
+    assert hit == 'False' and Path(folder).is_relative_to(tmp_path / 'jax_resnet' / 'compiled')
     assert run(tmp_path)[0] == 'True'
-    entries = list(Path(where).glob('*-cache'))
+    entries = list(Path(folder).glob('*-cache'))
     for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):
         entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
-    compilation_cache._tidy(Path(where))
-    assert all(entry.exists() for entry in entries)  # another program may be writing them
-    for entry in [*entries, Path(where, 'looked-at')]:  # a minute later
-        os.utime(entry, (0, time.time() - 2 * compilation_cache.BEING_WRITTEN_SECONDS))
+    compilation_cache._tidy(Path(folder))
+    assert all(entry.exists() for entry in entries)  # another process may still write them
+    for entry in [*entries, Path(folder, 'looked-at')]:  # as if it were two minutes later
+        os.utime(entry, (0, time.time() - 2 * compilation_cache.WRITE_SECONDS))
     assert run(tmp_path)[0] == 'False'
     assert run(tmp_path)[0] == 'True'
 
 
-def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_entries_are_removed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation_cache, 'MOST_BYTES', 25)
     for age, name in enumerate(['c', 'a', 'b'], start=1):
         (tmp_path / f'{name}-cache').write_bytes(bytes(10))
@@ -54,12 +54,12 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: p
     assert sorted(path.name for path in tmp_path.glob('*-cache')) == ['a-cache', 'c-cache']
 
 
-def test_a_folder_that_is_given_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_in_the_environment_is_used(tmp_path: Path) -> None:
     given = tmp_path / 'given'
     assert run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(given))[1] == str(given)
     assert not (tmp_path / 'jax_resnet').exists()
 
 
-def test_a_folder_that_cannot_be_costs_time_alone(tmp_path: Path) -> None:
+def test_without_a_folder_there_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / 'jax_resnet').write_text('in the way')
     assert run(tmp_path) == ['False', 'None']

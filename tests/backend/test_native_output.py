@@ -1,4 +1,4 @@
-"""What C++ prints, and how it aborts, in a process of its own."""
+"""The filter for the output of C++ libraries, and their abort, in new processes."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def run(body: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, timeout=60)
 
 
-def test_noise_is_dropped_and_all_else_is_shown() -> None:
+def test_noise_is_dropped_and_other_lines_are_shown() -> None:
     done = run("""
         os.write(1, b'[Gloo] Rank 0 is connected to 1 peer ranks.\\nwhat follows it\\n')
         os.write(2, b'E1126 06:25:33.3 7 coordination_service_agent.cc:289] Polled an error\\nmore of it\\n')
@@ -34,7 +34,7 @@ def test_noise_is_dropped_and_all_else_is_shown() -> None:
     ]
 
 
-def test_the_abort_where_the_coordinator_is_gone_is_one_line() -> None:
+def test_an_abort_without_the_coordinator_prints_one_line() -> None:
     done = run("""
         os.write(2, b'F1126 06:25 9 client.h:80] Terminating process because the JAX distributed service ...\\n@ 0x7f\\n')
         os.abort()
@@ -43,7 +43,7 @@ def test_the_abort_where_the_coordinator_is_gone_is_one_line() -> None:
     assert done.stderr == 'process 0 (node01:1234) is missing\n'
 
 
-def test_another_abort_stays_one() -> None:
+def test_other_aborts_are_not_changed() -> None:
     done = run("""
         os.write(2, b'F1126 06:25:33.3 9 nccl.cc:80] no such adapter\\n')
         os.abort()

@@ -1,4 +1,4 @@
-"""The watch of processes over each other, with a coordinator in memory."""
+"""Processes watch each other. The coordinator is an object in memory."""
 
 import time
 from collections.abc import Iterator
@@ -10,41 +10,41 @@ from jax_resnet.backend.watch import MISSING, Watch
 
 
 class Coordinator:
-    """What JAX's client offers; it can be silent."""
+    """Has the methods of JAX's client. It can stop answering."""
 
     def __init__(self) -> None:
-        self.held: dict[str, str] = {}
+        self.values: dict[str, str] = {}
         self.is_silent = False
 
     def key_value_set(self, name: str, value: str, allow_overwrite: bool = False) -> None:
-        if self.is_silent or (name in self.held and not allow_overwrite):
+        if self.is_silent or (name in self.values and not allow_overwrite):
             raise RuntimeError
-        self.held[name] = value
+        self.values[name] = value
 
     def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
         if self.is_silent:
             raise RuntimeError
-        return [(name, value) for name, value in self.held.items() if name.startswith(f'{folder}/')]
+        return [(name, value) for name, value in self.values.items() if name.startswith(f'{folder}/')]
 
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
-    """The exit codes of processes that ended; here each lives on, and ends once more by its timer."""
-    found: set[int] = set()
-    monkeypatch.setattr(watch.os, '_exit', found.add)
-    monkeypatch.setattr(watch, 'SECONDS_BETWEEN_PULSES', 0.05)
+    """The exit codes of processes that ended. In these tests, `_exit` does not end the process."""
+    codes: set[int] = set()
+    monkeypatch.setattr(watch.os, '_exit', codes.add)
+    monkeypatch.setattr(watch, 'SECONDS_BETWEEN_HEARTBEATS', 0.05)
     monkeypatch.setattr(watch, 'SECONDS_TO_LEAVE', 0.2)
-    yield found
+    yield codes
 
 
 def pair(coordinator: Coordinator, patience: float) -> list[Watch]:
-    made = [Watch(coordinator, 'node01:1234', index, 2, patience) for index in range(2)]
-    for one in made:
+    watches = [Watch(coordinator, 'node01:1234', index, 2, patience) for index in range(2)]
+    for one in watches:
         one.start()
-    return made
+    return watches
 
 
-def test_those_that_are_alive_go_on(ends: set[int]) -> None:
+def test_live_processes_continue(ends: set[int]) -> None:
     watches = pair(Coordinator(), 0.5)
     time.sleep(1.5)
     for one in watches:
@@ -52,7 +52,7 @@ def test_those_that_are_alive_go_on(ends: set[int]) -> None:
     assert ends == set()
 
 
-def test_one_that_falls_silent_is_named(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+def test_a_silent_process_is_named(ends: set[int], capfd: pytest.CaptureFixture) -> None:
     watches = pair(Coordinator(), 0.5)
     time.sleep(0.3)
     watches[1].stop()
@@ -63,7 +63,7 @@ def test_one_that_falls_silent_is_named(ends: set[int], capfd: pytest.CaptureFix
     assert error.count('\n') == 1
 
 
-def test_a_coordinator_that_is_silent_is_process_0(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+def test_if_the_coordinator_is_silent_process_0_is_missing(ends: set[int], capfd: pytest.CaptureFixture) -> None:
     coordinator = Coordinator()
     watches = pair(coordinator, 0.5)
     watches[0].stop()
@@ -73,7 +73,7 @@ def test_a_coordinator_that_is_silent_is_process_0(ends: set[int], capfd: pytest
     assert capfd.readouterr().err.startswith('process 0 (node01:1234) is missing; the same command continues')
 
 
-def test_who_ends_by_an_error_tells_the_others(ends: set[int], capfd: pytest.CaptureFixture) -> None:
+def test_an_error_of_one_process_ends_the_others(ends: set[int], capfd: pytest.CaptureFixture) -> None:
     watches = pair(Coordinator(), 5)
     time.sleep(0.3)
     watches[1].announce(2, 'a.jpg cannot be read')

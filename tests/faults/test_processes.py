@@ -1,9 +1,10 @@
-"""Faults of several processes: each ends within its time by one line, none is left, and the same command goes on.
+"""Faults with several processes: all end in time with one line each, and the same command continues the run.
 
-Two run in the suite; `make soak` runs all: a kill, a stop, a freeze or a cable that is pulled, at five moments, of
-process 0 or another. The cables are those of network namespaces (Debian's iproute2, as root).
+The suite runs two cases. `make soak` runs all: process 0 or process 1 is killed, stopped, frozen, or disconnected, at
+five moments. Connections are between network namespaces (Debian's iproute2, as root).
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -17,14 +18,14 @@ import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import assert_equal_trees
-from tests.processes import SMALL, Ended, Several
+from tests.processes import SMALL, Ended, ProcessGroup
 from tests.training.test_processes import metrics, state
 
 PATIENCE = 8.0
-"""Seconds, in place of a minute: a step of these networks takes a thousandth of it."""
+"""Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""
 
 MOST_SECONDS = 3 * PATIENCE + 10
-"""From a fault to the end of the last process."""
+"""Maximum time from a fault to the end of the last process."""
 
 MOMENTS = {
     'start': '',
@@ -33,7 +34,7 @@ MOMENTS = {
     'evaluation': 'step 10',
     'save': 'checkpoint',
 }
-"""What process 0 has printed last, at each moment."""
+"""For each moment, the beginning of the last line that process 0 has printed."""
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -44,41 +45,41 @@ def arguments(folder: Path) -> list[str]:
 
 @pytest.fixture(scope='module')
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of two processes that nothing disturbs."""
+    """The folder of a run of two processes without faults."""
     folder = tmp_path_factory.mktemp('undisturbed')
     finish(folder)
     return folder
 
 
 def finish(folder: Path) -> None:
-    with Several(2, 1, folder / 'outputs', arguments(folder)) as several:
-        assert [ended.code for ended in several.wait()] == [0, 0], several.texts()
+    with ProcessGroup(2, 1, folder / 'outputs', arguments(folder)) as group:
+        assert [ended.code for ended in group.wait()] == [0, 0], group.texts()
 
 
-def reach(several: Several, folder: Path, moment: str) -> None:
-    """Waits for a moment."""
+def reach(group: ProcessGroup, folder: Path, moment: str) -> None:
+    """Waits until the run is at this moment."""
     if moment == 'start':
         time.sleep(2)
     elif moment == 'save':
-        several.wait_for('compiled')
+        group.wait_for('compiled')
         while not any((folder / 'checkpoints').glob('*tmp*')):
-            assert several.processes[0].poll() is None, several.texts()
+            assert group.processes[0].poll() is None, group.texts()
     else:
-        several.wait_for(MOMENTS[moment])
+        group.wait_for(MOMENTS[moment])
         time.sleep(0.05)
 
 
 def check_lines(ended: Ended, faulty: int, index: int) -> None:
-    """One line, that names the process which is missing or has ended."""
+    """Checks that a process printed one line that names the missing process."""
     lines = ended.errors.strip().splitlines()
     assert len(lines) == 1, ended
-    names = f'process {faulty} of 2', f'process {faulty} (', f'cannot reach process {faulty}', 'not all of them came'
+    names = f'process {faulty} of 2', f'process {faulty} (', f'cannot reach process {faulty}', 'not all processes'
     assert any(name in lines[0] for name in names), ended
     assert ended.code in (75, 2), (index, ended)
 
 
 def check_continued(folder: Path, undisturbed: Path) -> None:
-    """The same command ends as the run that nothing disturbed, on as many processes."""
+    """Checks that the same command continues the run, and that its results are those of the run without faults."""
     finish(folder)
     assert_equal_trees(state(folder, 40), state(undisturbed, 40))
     for mine, its in zip(metrics(folder), metrics(undisturbed), strict=True):
@@ -94,22 +95,22 @@ FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
     ('fault', 'moment', 'faulty'),
     [
         pytest.param(*case, marks=[] if case in FAST else pytest.mark.slow, id='-'.join(map(str, case)))
-        for case in [(fault, moment, of) for fault in ('killed', 'frozen') for moment in MOMENTS for of in (0, 1)]
+        for case in itertools.product(('killed', 'frozen'), MOMENTS, (0, 1))
     ],
 )
-def test_the_others_end_where_one_is_missing(
+def test_the_other_process_ends_if_one_is_missing(
     fault: str, moment: str, faulty: int, undisturbed: Path, tmp_path: Path
 ) -> None:
     folder, other = tmp_path / 'run', 1 - faulty
-    with Several(2, 1, tmp_path, arguments(folder)) as several:
-        reach(several, folder, moment)
+    with ProcessGroup(2, 1, tmp_path, arguments(folder)) as group:
+        reach(group, folder, moment)
         began = time.monotonic()
-        several.send(faulty, signal.SIGKILL if fault == 'killed' else signal.SIGSTOP)
-        several.processes[other].wait(90 if moment == 'start' else MOST_SECONDS)
+        group.send(faulty, signal.SIGKILL if fault == 'killed' else signal.SIGSTOP)
+        group.processes[other].wait(90 if moment == 'start' else MOST_SECONDS)
         print(f'{fault}, {moment}, process {faulty}: the other ended after {time.monotonic() - began:.1f} s')
-        if fault == 'frozen':  # what wakes up finds that the others have gone
-            several.send(faulty, signal.SIGCONT)
-        ended = several.wait(90 if moment == 'start' else MOST_SECONDS)
+        if fault == 'frozen':  # the process continues, and finds that the other is missing
+            group.send(faulty, signal.SIGCONT)
+        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
     print(ended)
     check_lines(ended[other], faulty, other)
     check_continued(folder, undisturbed)
@@ -118,14 +119,14 @@ def test_the_others_end_where_one_is_missing(
 @pytest.mark.slow
 @pytest.mark.parametrize('faulty', [0, 1])
 @pytest.mark.parametrize('moment', list(MOMENTS))
-def test_a_stop_of_one_ends_all(moment: str, faulty: int, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_stop_signal_to_one_process_stops_all(moment: str, faulty: int, undisturbed: Path, tmp_path: Path) -> None:
     folder, other = tmp_path / 'run', 1 - faulty
-    with Several(2, 1, tmp_path, arguments(folder)) as several:
-        reach(several, folder, moment)
-        several.send(faulty, signal.SIGTERM)
-        ended = several.wait(90 if moment == 'start' else MOST_SECONDS)
+    with ProcessGroup(2, 1, tmp_path, arguments(folder)) as group:
+        reach(group, folder, moment)
+        group.send(faulty, signal.SIGTERM)
+        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
     print(ended)
-    if moment in ('start', 'compilation'):  # there is nothing to save: the system ends it, and the others miss it
+    if moment in ('start', 'compilation'):  # the system can end the process, which has nothing to save
         assert ended[faulty].code in (-signal.SIGTERM, 143)
         if ended[other].code != 143:
             check_lines(ended[other], faulty, other)
@@ -136,19 +137,19 @@ def test_a_stop_of_one_ends_all(moment: str, faulty: int, undisturbed: Path, tmp
 
 
 @pytest.mark.slow
-def test_the_number_of_processes_changes_from_kill_to_kill(tmp_path: Path) -> None:
-    """4, 1, 2, 4 and 1 processes with four devices together: every line of metrics comes once."""
+def test_a_run_continues_with_other_numbers_of_processes(tmp_path: Path) -> None:
+    """Uses 4, 1, 2, 4 and 1 processes, with four devices in total. Every line of metrics is written once."""
     folder = tmp_path / 'run'
     command = [*arguments(folder), '--config.train_for=120 steps', '--config.evaluate_every=7 steps']
     for number, count in enumerate((4, 1, 2, 4)):
-        with Several(count, 4 // count, tmp_path / f'output{number}', command) as several:
-            several.wait_for('step ' if number == 0 else 'epoch ')
+        with ProcessGroup(count, 4 // count, tmp_path / f'output{number}', command) as group:
+            group.wait_for('step ' if number == 0 else 'epoch ')
             time.sleep(0.3)
-            several.send(count - 1, signal.SIGKILL)
-            assert [ended.code for ended in several.wait(MOST_SECONDS)] == [75] * (count - 1) + [-signal.SIGKILL]
+            group.send(count - 1, signal.SIGKILL)
+            assert [ended.code for ended in group.wait(MOST_SECONDS)] == [75] * (count - 1) + [-signal.SIGKILL]
         print(f'{count} processes, killed; lines of {[line["step"] for line in metrics(folder)]}')
-    with Several(1, 4, tmp_path / 'output', command) as several:
-        assert several.wait()[0].code == 0, several.texts()
+    with ProcessGroup(1, 4, tmp_path / 'output', command) as group:
+        assert group.wait()[0].code == 0, group.texts()
     assert [line['step'] for line in metrics(folder)] == [*range(7, 120, 7), 120]
     devices = [start['device'] for start in RunFolder(folder).starts()]
     assert [' in ' in device for device in devices] == [True, False, True, True, False], devices
@@ -156,7 +157,7 @@ def test_the_number_of_processes_changes_from_kill_to_kill(tmp_path: Path) -> No
 
 @pytest.fixture
 def hosts() -> Iterator[list[str]]:
-    """Two network namespaces, each a host with an address of its own, and a cable between them."""
+    """Two network namespaces, each like a host with its own address, and a connection between them."""
     if os.geteuid() or shutil.which('ip') is None:
         pytest.skip('network namespaces need root, and iproute2')
     names = ['jax_resnet_0', 'jax_resnet_1']
@@ -185,15 +186,16 @@ def hosts() -> Iterator[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize('faulty', [0, 1])
 @pytest.mark.parametrize('moment', list(MOMENTS))
-def test_a_cable_is_pulled(moment: str, faulty: int, undisturbed: Path, tmp_path: Path, hosts: list[str]) -> None:
+def test_the_connection_is_lost(moment: str, faulty: int, undisturbed: Path, tmp_path: Path, hosts: list[str]) -> None:
     folder = tmp_path / 'run'
-    inside = {'host': '10.77.0.1', 'within': lambda index: ('ip', 'netns', 'exec', hosts[index])}
-    with Several(2, 1, tmp_path, arguments(folder), **inside) as several:  # type: ignore[arg-type]
-        reach(several, folder, moment)
+    with ProcessGroup(
+        2, 1, tmp_path, arguments(folder), '10.77.0.1', lambda index: ('ip', 'netns', 'exec', hosts[index])
+    ) as group:
+        reach(group, folder, moment)
         began = time.monotonic()
         subprocess.run(['ip', '-n', hosts[faulty], 'link', 'set', f'cable{faulty}', 'down'], check=True)
-        ended = several.wait(90 if moment == 'start' else MOST_SECONDS)
-        print(f'cable down, {moment}, of process {faulty}: both ended after {time.monotonic() - began:.1f} s')
+        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
+        print(f'disconnected, {moment}, process {faulty}: both ended after {time.monotonic() - began:.1f} s')
     print(ended)
     for index in (0, 1):
         check_lines(ended[index], 1 - index, index)

@@ -16,7 +16,7 @@ from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
 from tests.faults.test_kills import of_pictures
-from tests.processes import SMALL, Several
+from tests.processes import SMALL, ProcessGroup
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
 
@@ -33,8 +33,8 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def train(count: int, devices: int, folder: Path, *more: str) -> None:
-    with Several(count, devices, folder / f'output{count}', [*SMALL, *more, f'--workdir={folder}']) as several:
-        for index, ended in enumerate(several.wait()):
+    with ProcessGroup(count, devices, folder / f'output{count}', [*SMALL, *more, f'--workdir={folder}']) as group:
+        for index, ended in enumerate(group.wait()):
             assert (ended.code, ended.errors) == (0, ''), ended
             assert bool(ended.output) == (index == 0)
 
@@ -74,10 +74,10 @@ def test_one_checkpoint_has_the_same_scores_on_any_number_of_processes(alone: Pa
 
 def test_a_signal_to_one_process_stops_all_and_one_process_continues(tmp_path: Path) -> None:
     folder = tmp_path / 'run'
-    with Several(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as several:
-        several.wait_for('step 3')
-        several.send(1, signal.SIGTERM)
-        first, second = several.wait()
+    with ProcessGroup(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as group:
+        group.wait_for('step 3')
+        group.send(1, signal.SIGTERM)
+        first, second = group.wait()
     assert first.code == second.code == 143
     assert first.errors.strip().endswith('saved; the same command continues')
     assert first.errors.startswith('stopped by SIGTERM at step ')
@@ -92,8 +92,8 @@ def test_processes_with_different_configs_are_an_error(tmp_path: Path) -> None:
     def arguments(index: int) -> list[str]:
         return [*SMALL, f'--config.seed={index}', f'--workdir={tmp_path / "run"}']
 
-    with Several(2, 1, tmp_path, arguments) as several:
-        for ended in several.wait():
+    with ProcessGroup(2, 1, tmp_path, arguments) as group:
+        for ended in group.wait():
             assert ended.code == 2
             assert ended.errors.strip().endswith('must have the same config; it differs from process 0 in: 1')
 
@@ -107,8 +107,8 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
     ]
     for count in (1, 2):
         arguments = [*pictures, f'--workdir={tmp_path / str(count)}']
-        with Several(count, 2 // count, tmp_path / f'output{count}', arguments) as several:
-            assert [ended.code for ended in several.wait()] == [0] * count, several.texts()
+        with ProcessGroup(count, 2 // count, tmp_path / f'output{count}', arguments) as group:
+            assert [ended.code for ended in group.wait()] == [0] * count, group.texts()
     by_one, by_two = (state(tmp_path / str(count), 1) for count in (1, 2))
     for a, b in zip(jax.tree.leaves(by_one), jax.tree.leaves(by_two), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -117,8 +117,8 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
     again = tmp_path / 'again'
     shutil.copytree(tmp_path / '1' / 'checkpoints', again / 'checkpoints')
     shutil.copy(tmp_path / '1' / 'config.json', again)
-    with Several(2, 1, tmp_path / 'output', [*pictures, f'--workdir={again}']) as several:
-        assert [ended.code for ended in several.wait()] == [0, 0], several.texts()
+    with ProcessGroup(2, 1, tmp_path / 'output', [*pictures, f'--workdir={again}']) as group:
+        assert [ended.code for ended in group.wait()] == [0, 0], group.texts()
     found = RunFolder(again).summary()
     assert found is not None
     for name in ('final_test_error', 'protocol_test_error', 'class_errors'):
@@ -127,7 +127,7 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
 
 @pytest.mark.slow  # each process waits long for files of process 0
 def test_a_folder_that_is_not_shared_is_an_error(tmp_path: Path) -> None:
-    with Several(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as several:
-        for ended in several.wait():
+    with ProcessGroup(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as group:
+        for ended in group.wait():
             assert ended.code == 2 and 'must be on a file system that all processes share' in ended.errors
             assert 'not visible in processes 1 of 2' in ended.errors
