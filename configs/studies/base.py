@@ -1,4 +1,4 @@
-"""What the files of studies are made of: rows, chosen by the study's argument, and lengths that are computed."""
+"""Functions for the files of studies: they make rows, choose rows by the study's argument, and compute lengths."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,30 +10,30 @@ from ml_collections import ConfigDict
 from configs.published import STUDIES, Published
 
 REPORT_STUDIES = {'train_for': '164 epochs'}
-"""The Report trained its networks for 350 epochs, and those of its studies for 164."""
+"""Changes for the Report's studies: they train for 164 epochs, and its other runs for 350."""
 
 DATASETS = {'cifar10': 'CIFAR-10', 'cifar100': 'CIFAR-100'}
-"""And how they are called."""
+"""Data sets, and their names in tables."""
 
 
 def study(
     rows: Sequence[Mapping[str, Any]], source: str, measure: str = 'final', most: int | None = None
 ) -> dict[str, Any]:
-    """A study.
+    """Returns a study.
 
     Args:
-        rows: of its table, each made by `row`.
+        rows: the rows of its table, each made by `row`.
         source: who published the numbers.
-        measure: what they are: 'final' (an error at the end of training, or a mean of such), 'median' (of several
-            runs' final errors), 'window' (the mean over each row's window of epochs), or 'protocol' (by the protocol
-            of the last test, such as ten crops of each picture).
-        most: the number of rows, of those that the limit on parameters leaves.
+        measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
+            median of the final errors of several runs), 'window' (the mean over each row's window of epochs), or
+            'protocol' (the error by the protocol of the last test, such as ten crops of each picture).
+        most: maximum number of rows, counted without networks above the limit on parameters.
     """
     return {'rows': list(rows), 'source': source, 'measure': measure, 'most': most}
 
 
 def published_study(name: str, rows: Sequence[Mapping[str, Any]], most: int | None = None) -> dict[str, Any]:
-    """A study whose source `configs/published.py` names, by the study's name; else as `study`."""
+    """Returns a study as `study` does. `configs/published.py` has its source and measure."""
     source = STUDIES[name]
     return study(rows, source.text, source.measure, most)
 
@@ -47,16 +47,16 @@ def row(
     group: str = '',
     window: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
-    """A row of a study: runs that differ in the seed alone.
+    """Returns a row of a study. The runs of a row differ only in their seed.
 
     Args:
-        label: what it is called.
-        config: its config, such as 'report_cifar10.py:resnet20'.
-        changes: fields of the config that are changed, by dotted name.
-        published: error in %, if there is one; or what `configs/published.py` has, with its text.
-        published_text: what the table says in its place, such as 'fail'.
-        group: rows of one group are drawn in one picture.
-        window: first and last epoch over which the published mean was taken.
+        label: name of the row.
+        config: the config of its runs, such as 'report_cifar10.py:resnet20'.
+        changes: changed fields of the config, by dotted name.
+        published: published error in %, or None; or a result of `configs/published.py`, with its text.
+        published_text: text that the table shows instead of the error, such as 'fail'.
+        group: name of the row's group. The rows of one group are drawn in one picture.
+        window: first and last epoch of the published mean.
     """
     if isinstance(published, Published):
         published, published_text = published.error, published.text
@@ -72,7 +72,7 @@ def row(
 
 
 def choose(argument: str, known: Sequence[str]) -> list[str]:
-    """The names of an argument such as '1,1/2,1/5'; raises ValueError where one is not known."""
+    """Returns the names in an argument such as '1,1/2,1/5'. Raises ValueError if one is not known."""
     names = argument.split(',')
     for name in names:
         if name not in known:
@@ -81,26 +81,26 @@ def choose(argument: str, known: Sequence[str]) -> list[str]:
 
 
 def choose_data(argument: str) -> tuple[list[str], list[str]]:
-    """(the data sets that an argument such as 'cifar10,1,1/2' names, both where it names none; its other names)."""
+    """Splits an argument such as 'cifar10,1,1/2' into its data sets (both if it names none) and its other names."""
     names = [name for name in argument.split(',') if name]
     datasets = [name for name in DATASETS if name in names] or list(DATASETS)
     return datasets, [name for name in names if name not in DATASETS]
 
 
 def times(duration: str, factor: Fraction | int) -> str:
-    """A duration, longer or shorter: '122 epochs' times 1/2 is '61 epochs'. Epochs are whole: 40.5 become 41."""
+    """Returns a duration times a factor: '122 epochs' times 1/2 is '61 epochs'. Epochs are rounded: 40.5 become 41."""
     number, unit = duration.split()
     whole = math.floor(Fraction(number) * factor + Fraction(1, 2))
     return f'{whole} {unit.removesuffix("s")}' + ('s' if whole > 1 else '')
 
 
 def lengthened(config: ConfigDict, factor: Fraction | int, **changes: Any) -> dict[str, Any]:
-    """The changes that make training longer or shorter by a factor, the learning rate's drops moved along.
+    """Returns changes that multiply the length of training and the times of the learning rate's drops.
 
     Args:
-        config: which is changed.
-        factor: of the length.
-        **changes: made to the config first, such as train_for.
+        config: the config that the changes are for.
+        factor: the factor for the length.
+        **changes: changes that are made to the config before, such as train_for.
     """
     return {
         'train_for': times(changes.get('train_for', config.train_for), factor),

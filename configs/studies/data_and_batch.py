@@ -1,11 +1,11 @@
-"""What do half and a fifth of the training data do, and batches of half and twice the size?
+"""How do less training data, and smaller or larger batches, change the error?
 
-ResNet-56 by the Report's recipe, on all, half and a fifth of the training data, and ResNet-20 with batches of 64,
-128 and 256; always the same number of training samples seen: 164 epochs of all the data. The Report published 7.1 %
-for all and 9 % for half of CIFAR-10, and 30 % for all and 51 % for a fifth of CIFAR-100; and that batches of 64, 128
-and 256 are nearly the same (its curves are CIFAR-100's).
+ResNet-56 by the Report's recipe, on all, half and a fifth of the training data, and ResNet-20 with batches of 64, 128
+and 256. All runs see the same number of training examples: 164 epochs of all the data. The Report published 7.1 % for
+all and 9 % for half of CIFAR-10, and 30 % for all and 51 % for a fifth of CIFAR-100. It also published that batches of
+64, 128 and 256 give nearly the same error (with curves for CIFAR-100).
 
-The argument is the parts of the study, data and batch, and cifar10 or cifar100 for one data set alone: cifar10,data.
+The argument is the parts of the study, data and batch, and cifar10 or cifar100 for only one data set: cifar10,data.
 
     python -m jax_resnet.study --study=configs/studies/data_and_batch.py --seeds=0,1,2
 """
@@ -50,4 +50,4 @@ def _batch(dataset: str) -> list[dict[str, Any]]:
             f'batch {size}', f'report_{dataset}.py:resnet20', base.REPORT_STUDIES | {'batch_size': size}, group=group
         )
         for size in (64, 128, 256)
-    ]  # epochs stay, so that the samples do
+    ]  # the number of epochs is the same, so that the number of examples is, too

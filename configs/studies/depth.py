@@ -1,11 +1,11 @@
-"""What does depth do, with shortcuts and without, on CIFAR-10 and CIFAR-100?
+"""What does depth do to the error, with and without shortcuts, on CIFAR-10 and CIFAR-100?
 
-ResNets and plain nets of 20, 56 and 110 layers by the Report's recipe, 350 epochs. The Report published the
-ResNets' mean errors over epochs 90 to 350: 8.39, 7.05 and 6.50 % on CIFAR-10, 33.06, 29.88 and 28.49 % on
-CIFAR-100. Of plain nets He et al. 2015 (Figure 6) published that the error rises with depth.
+ResNets and plain nets of 20, 56 and 110 layers by the Report's recipe, 350 epochs. The Report published the ResNets'
+mean errors over epochs 90 to 350: 8.39, 7.05 and 6.50 % on CIFAR-10, and 33.06, 29.88 and 28.49 % on CIFAR-100. He et
+al. 2015 (Figure 6) published that the error of plain nets rises with depth.
 
-The argument is the depths, and cifar10 or cifar100 for one data set alone: cifar10,20,56. A depth other than 20, 56
-and 110 is the 20-layer net made deeper or shallower.
+The argument is the depths, and cifar10 or cifar100 for only one data set: cifar10,20,56. For other depths than 20, 56
+and 110, the depth of the 20-layer net is changed.
 
     python -m jax_resnet.study --study=configs/studies/depth.py --seeds=0,1,2
 """

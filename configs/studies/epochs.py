@@ -1,10 +1,10 @@
 """Do half or twice the epochs change the error of ResNet-20 and ResNet-56 on CIFAR-10 and CIFAR-100?
 
-The Report's recipe at 82, 164 and 328 epochs; the learning rate's drops move along: (41, 61), (81, 122) and
-(162, 244). The Report's errors on CIFAR-10, training / test: 20 layers 0.64 / 8.45 % at 164 epochs, 0.25 / 7.8 % at
-328; 56 layers 0.09 / 7.3 % and 0.01 / 6.1 %.
+The Report's recipe with 82, 164 and 328 epochs. The learning rate's drops move accordingly: (41, 61), (81, 122) and
+(162, 244). The Report published these training / test errors on CIFAR-10: for 20 layers 0.64 / 8.45 % with 164 epochs
+and 0.25 / 7.8 % with 328; for 56 layers 0.09 / 7.3 % and 0.01 / 6.1 %.
 
-The argument is the factors of the 164 epochs, and cifar10 or cifar100 for one data set alone: cifar10,1,2.
+The argument is the factors of the 164 epochs, and cifar10 or cifar100 for only one data set: cifar10,1,2.
 
     python -m jax_resnet.study --study=configs/studies/epochs.py --seeds=0,1,2
 """

@@ -1,9 +1,9 @@
 """Figure 6 of He et al. 2015: do deeper nets train better on CIFAR-10, plain and residual?
 
-Published as curves: the error of plain nets rises with their depth, above 60 % at 110 layers; that of ResNets falls,
-to the numbers of Table 6.
+Published are curves. The error of plain nets rises with their depth, to more than 60 % at 110 layers. The error of
+ResNets falls with their depth, to the numbers of Table 6.
 
-The argument is the kinds of net: plain, resnet.
+The argument is the kinds of nets: plain, resnet.
 
     python -m jax_resnet.study --study=configs/studies/figure6_2015.py --seeds=0,1,2
 """

@@ -1,7 +1,7 @@
-"""What do more units and augmentation bring to Identity4, a four-stage pre-activation net?
+"""How much do more units and augmentation improve Identity4, a four-stage pre-activation net?
 
-Identity4 with 2, 2, 2, 2 units, and with 4, 5, 6, 3 units and augmentation, by its course's template on CIFAR-10.
-Published: the second is 8 points better.
+Identity4 with 2, 2, 2, 2 units, and with 4, 5, 6, 3 units and augmentation, by its course's template on CIFAR-10. The
+published result is that the second is 8 points better.
 
     python -m jax_resnet.study --study=configs/studies/identity4.py --seeds=0,1,2
 """

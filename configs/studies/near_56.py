@@ -1,7 +1,7 @@
-"""Does a unit a stage more or less make a difference: 50 and 62 layers against 56?
+"""Does one unit more or less in each stage change the error: 50 and 62 layers against 56?
 
-ResNets of 6n+2 layers, n = 8, 9 and 10, by the Report's recipe of 164 epochs on CIFAR-10. The Report's 56 layers have
-a final error of 7.3 %.
+ResNets of 6n+2 layers, n = 8, 9 and 10, by the Report's recipe of 164 epochs on CIFAR-10. The Report published a final
+error of 7.3 % for 56 layers.
 
 The argument is the depths.
 

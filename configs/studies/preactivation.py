@@ -1,4 +1,4 @@
-"""Is pre-activation better than post-activation, and what are plain nets of the same depth?
+"""Is pre-activation better than post-activation, and what is the error of plain nets of the same depth?
 
 ResNets, pre-activation ResNets and plain nets of 20, 56 and 110 layers on CIFAR-10 by the Lab's recipe. The Lab
 published the ResNets' accuracies: 92.37, 93.53 and 93.95 %. It also asks for the curves of the training loss.

@@ -1,12 +1,13 @@
 """Which network of less than 5 million parameters is best, in Scaled's design space?
 
-N residual stages of B units each, C channels in the first and twice as many in each later one, windows of F x F in the
-units and of K x K in the shortcuts, and P x P outputs of the pooling. Scaled published that N = 2, C = 128, B = 3,
-F = 3, P = 1 is best, with an error of 9.30 %. Rates of DropBlock and dropout are not told; these here are our choice.
+A network has N residual stages of B units each. The first stage has C channels, and each later stage has twice as many.
+The windows are F x F in the units and K x K in the shortcuts, and the pooling has P x P outputs. Scaled published that
+N = 2, C = 128, B = 3, F = 3, P = 1 is best, with an error of 9.30 %. It did not publish the rates of DropBlock and
+dropout; they are our choice.
 
-The argument is `grid`, compound scaling: B, F and K alike in all stages; or how many random draws of the whole space,
-in which each stage has its own, and the seed of the draws: 20 or 20,seed=1. The best network comes first. Networks
-above the limit are not counted.
+The argument is `grid` for compound scaling, in which all stages have the same B, F and K. Or it is the number of random
+draws from the whole space, in which each stage has its own, with the seed of the draws: 20 or 20,seed=1. The best
+network comes first. Networks above the limit are not counted.
 
     python -m jax_resnet.study --study=configs/studies/scaled.py:20 --limit=5e6
 """
@@ -35,7 +36,7 @@ def get_study(argument: str = '20') -> dict[str, Any]:
         return _study(_grid(), None)
     count, _, seed = argument.partition(',seed=')
     draws = random.Random(int(seed or 0))
-    # Most draws are too large, and are left out by the limit: hence many more than are wanted.
+    # The limit leaves out most draws, because they are too large. So many more are drawn than are needed.
     return _study([_draw(draws) for _ in range(100 * int(count))], int(count) + 1)
 
 
@@ -64,7 +65,7 @@ def _point(
         'model.stage_sizes': b,
         'model.width': c,
         'model.windows': f,
-        'model.shortcut_windows': (3, *k[1:]),  # the shapes of the first stage agree: it has no such convolution
+        'model.shortcut_windows': (3, *k[1:]),  # the first stage has none: its shapes do not change
         'model.pooled_size': p,
         'model.drop_block': drop[0],
         'model.dropout': drop[1],

@@ -1,8 +1,9 @@
-"""What if there are no shortcuts, or one after each single or each third convolution instead of each second?
+"""How does the error change without shortcuts, or with a shortcut over 1 or 3 convolutions instead of 2?
 
-ResNet-56 on CIFAR-10 by the Report's recipe of 164 epochs, the number of convolutions unchanged. No published numbers.
+ResNet-56 on CIFAR-10 by the Report's recipe of 164 epochs. The number of convolutions stays the same. There are no
+published numbers.
 
-The argument is how many convolutions each shortcut spans.
+The argument is the number of convolutions of each shortcut.
 
     python -m jax_resnet.study --study=configs/studies/skips.py --seeds=0,1,2
 """

@@ -1,9 +1,9 @@
 """Does it matter in which stage the units are, when their number stays the same?
 
-ResNet-56, whose 27 units lie 9, 9, 9 in its three stages, against other shares of the 27, by the Report's recipe of
-164 epochs on CIFAR-10. No published numbers.
+ResNet-56 has 27 units, 9 in each of its three stages. It is compared with networks that divide the 27 units in other
+ways, by the Report's recipe of 164 epochs on CIFAR-10. There are no published numbers.
 
-The argument is the shares.
+The argument is the numbers of units in the stages.
 
     python -m jax_resnet.study --study=configs/studies/stages.py --seeds=0,1,2
 """

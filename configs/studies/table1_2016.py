@@ -1,10 +1,15 @@
 """Table 1 of He et al. 2016: is the identity the best shortcut of ResNet-110 on CIFAR-10?
 
-Published, medians of five runs ("fail": above 20 %): original 6.61 %; constant scaling 0 and 0.5 of the shortcut
-fail, 0.5 of both 12.35 %; exclusive gating fails for initial biases of the gate from 0 to -5, 8.70 % at -6, 9.81 % at
--7; shortcut-only gating 12.86 % at 0, 6.91 % at -6; 1x1 convolutions 12.22 %; dropout of the shortcut fails.
+Published are medians of five runs; "fail" is an error above 20 %:
 
-The argument is the shortcuts, as `configs/shortcut_resnet110_cifar10.py` names them.
+- original: 6.61 %;
+- constant scaling: of the shortcut by 0 and 0.5 fail; of shortcut and branch by 0.5 12.35 %;
+- exclusive gating, by the initial bias of the gate: 0 to -5 fail; -6 8.70 %; -7 9.81 %;
+- shortcut-only gating, by the initial bias: 0 12.86 %; -6 6.91 %;
+- 1x1 convolutions: 12.22 %;
+- dropout of the shortcut: fail.
+
+The argument is the shortcuts, with the names of `configs/shortcut_resnet110_cifar10.py`.
 
     python -m jax_resnet.study --study=configs/studies/table1_2016.py:original,conv,dropout --seeds=0,1,2,3,4
 """

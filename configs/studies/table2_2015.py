@@ -1,6 +1,7 @@
 """Table 2 of He et al. 2015: do more layers help on ImageNet, with and without shortcuts?
 
-Published, ten crops, top-1: plain nets of 18 and 34 layers 27.94 and 28.54 %, ResNets (shortcut A) 27.88 and 25.03 %.
+Published are top-1 errors with ten crops: 27.94 and 28.54 % for plain nets of 18 and 34 layers, 27.88 and 25.03 % for
+ResNets (shortcut A).
 
 The argument is the depths.
 

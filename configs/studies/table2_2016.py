@@ -1,8 +1,8 @@
 """Table 2 of He et al. 2016: in which order should BatchNorm, ReLU and addition come?
 
-ResNet-110 and ResNet-164 on CIFAR-10. Published, medians of five runs: original 6.61 and 5.93 %, BatchNorm after
-addition 8.17 and 6.50, ReLU before addition 7.84 and 6.14, ReLU-only pre-activation 6.71 and 5.91, full
-pre-activation 6.37 and 5.46.
+Published are medians of five runs on CIFAR-10, for ResNet-110 and ResNet-164: original 6.61 and 5.93 %, BatchNorm after
+addition 8.17 and 6.50 %, ReLU before addition 7.84 and 6.14 %, ReLU-only pre-activation 6.71 and 5.91 %, full
+pre-activation 6.37 and 5.46 %.
 
 The argument is the depths.
 

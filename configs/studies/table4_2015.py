@@ -1,8 +1,9 @@
 """Table 4 of He et al. 2015: what is the error of one network on ImageNet, tested on whole pictures at five scales?
 
-Published, top-1: ResNet-34 with shortcut B 21.84, with C 21.53, ResNet-50 20.74, ResNet-101 19.87, ResNet-152 19.38 %.
+Published are top-1 errors: ResNet-34 with shortcut B 21.84, with C 21.53 %; ResNet-50 20.74, ResNet-101 19.87,
+ResNet-152 19.38 %. The networks are trained as in Table 3; only the last test differs.
 
-The networks are those of Table 3; here the last test is another. The argument is the networks.
+The argument is the networks.
 
     python -m jax_resnet.study --study=configs/studies/table4_2015.py:50 --set=dataset.manual_dir=DIR
 """

@@ -1,9 +1,9 @@
 """Table 5 of He et al. 2016: is full pre-activation better than the original unit on ImageNet, and at which depth?
 
-Published, one crop of 320, top-1: ResNet-152 21.3 and, pre-activation, 21.1 %; ResNet-200 21.8 and 20.7 %, and 20.1 %
-with scale and aspect ratio augmentation.
+Published are top-1 errors on one crop of 320, original and pre-activation: ResNet-152 21.3 and 21.1 %, ResNet-200 21.8
+and 20.7 %. With scale and aspect ratio augmentation, the pre-activation ResNet-200 has 20.1 %.
 
-The argument is the networks, as `configs/table5_imagenet.py` names them.
+The argument is the networks, with the names of `configs/table5_imagenet.py`.
 
     python -m jax_resnet.study --study=configs/studies/table5_2016.py:resnet152 --set=dataset.manual_dir=DIR
 """

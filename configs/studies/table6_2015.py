@@ -1,7 +1,7 @@
 """Table 6 of He et al. 2015: what is the error of ResNets of 20 to 1202 layers on CIFAR-10?
 
-Published: 8.75, 7.51, 7.17, 6.97 and, for 110 layers, 6.61 ± 0.16 % (five runs; the best, 6.43 %, is the table's);
-1202 layers 7.93 %.
+Published are 8.75, 7.51, 7.17 and 6.97 % for 20 to 56 layers, and 7.93 % for 1202 layers. For 110 layers the mean of
+five runs is 6.61 ± 0.16 %; the table has the best run, 6.43 %.
 
 The argument is the depths.
 
