@@ -1,10 +1,8 @@
 """Table 3 of He et al. 2016: is full pre-activation better than the original unit, at every depth?
 
-Published errors, original and pre-activation:
-
-- on CIFAR-10: ResNet-110 of one-layer units 9.90 and 8.91 %, ResNet-110 6.61 and 6.37 %, ResNet-164 5.93 and 5.46 %,
-  ResNet-1001 7.61 and 4.92 %;
-- on CIFAR-100: ResNet-164 25.16 and 24.33 %, ResNet-1001 27.82 and 22.71 %.
+Published are errors of the original and of the pre-activation network. On CIFAR-10: ResNet-110 of one-layer units 9.90
+and 8.91 %, ResNet-110 6.61 and 6.37 %, ResNet-164 5.93 and 5.46 %, ResNet-1001 7.61 and 4.92 %. On CIFAR-100:
+ResNet-164 25.16 and 24.33 %, ResNet-1001 27.82 and 22.71 %.
 
 The argument is the networks.
 

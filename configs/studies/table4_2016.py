@@ -1,9 +1,8 @@
 """Table 4 of He et al. 2016: what is the error of the pre-activation ResNet-164 and ResNet-1001?
 
-Published are medians of five runs, with their mean and standard deviation in brackets:
-
-- on CIFAR-10: ResNet-164 5.46 %, ResNet-1001 4.92 % (4.89 ± 0.14), and 4.62 % (4.69 ± 0.20) with batches of 64;
-- on CIFAR-100: ResNet-164 24.33 %, ResNet-1001 22.71 % (22.68 ± 0.22).
+Published are medians of five runs, with their mean and standard deviation in brackets. On CIFAR-10: ResNet-164 5.46 %,
+ResNet-1001 4.92 % (4.89 ± 0.14), and 4.62 % (4.69 ± 0.20) with batches of 64. On CIFAR-100: ResNet-164 24.33 %,
+ResNet-1001 22.71 % (22.68 ± 0.22).
 
 The argument is the data sets.
 
