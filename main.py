@@ -1,7 +1,6 @@
 """Trains the network that a config describes: `python main.py --config=configs/resnet20_cifar10.py`.
 
-Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. A stopped run goes on by
-the same command.
+Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. The same command continues a stopped run.
 """
 
 from jax_resnet import signals
@@ -23,33 +22,35 @@ from jax_resnet.errors import ConfigError
 flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; by default runs/<config>/[<changes>/]seed<seed>.')
 _EXTEND_FROM = flags.DEFINE_string(
-    'extend-from', None, "A shorter run's folder: a longer run begins with its last checkpoint; the original stays."
+    'extend-from', None, 'Folder of a shorter run. The new run begins with its last checkpoint, and does not change it.'
 )
 _COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'HOST:PORT of process 0, if several processes train one run without Slurm.'
 )
 _PROCESSES = flags.DEFINE_integer(
-    'processes', None, 'The number of processes; with --coordinator. 1: one alone, also within Slurm.'
+    'processes', None, 'The number of processes; with --coordinator. 1 means a single process, also within Slurm.'
 )
-_PROCESS = flags.DEFINE_integer('process', None, 'Which of them this one is, from 0; with --coordinator.')
+_PROCESS = flags.DEFINE_integer('process', None, 'The index of this process, from 0; with --coordinator.')
 _JOIN_TIMEOUT = flags.DEFINE_float('join_timeout', 300.0, 'Seconds to wait for all processes at the start.')
 _PATIENCE = flags.DEFINE_float('patience', 60.0, 'A process counts as missing after this many seconds of silence.')
 _PROFILE = flags.DEFINE_bool('profile', False, 'Write a trace of a few steps to the run folder.')
 flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
+HELP_FLAGS = {'-h', '-help', '--help'}
+
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command line; returns its exit code: 0, 2 for an error, 128 + the signal for a stop."""
-    wanted = {'-h', '-help', '--help'} & set(argv)
+    """Runs the command line. Returns the exit code: 0, 2 for an error, or 128 + the signal's number after a stop."""
+    command = _help if HELP_FLAGS & set(argv) else _train
     return command_line.run(
-        lambda: _help(argv, wanted) if wanted else _train(argv),
+        lambda: command(argv),
         debug=bool({'--debug', '--debug=true', '--debug=True'} & set(argv)),
     )
 
 
-def _help(argv: Sequence[str], flag: set[str]) -> None:
+def _help(argv: Sequence[str]) -> None:
     print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
-    argv = [argument for argument in argv if argument not in flag]
+    argv = [argument for argument in argv if argument not in HELP_FLAGS]
     if any(argument.startswith(('--config', '-config')) for argument in argv):
         from jax_resnet.config import fields, loader
 
@@ -70,17 +71,20 @@ def _train(argv: Sequence[str]) -> None:
     fields.check(loaded.config.to_dict())
     if _WORKDIR.value == '':
         raise ConfigError('--workdir: must name a folder; got none')
-    found = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
+    default_workdir = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
 
     place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
 
-    from jax_resnet import training  # heavy: what is above tells of an error at once
+    from jax_resnet import training  # slow to import, so that errors above are reported first
     from jax_resnet.backend import compilation_cache
 
     compilation_cache.enable()
     with joining.joined(place, _JOIN_TIMEOUT.value, _PATIENCE.value):
         training.train(
-            loaded.config, _WORKDIR.value or found, profile=_PROFILE.value, extend_from=_EXTEND_FROM.value or None
+            loaded.config,
+            _WORKDIR.value or default_workdir,
+            profile=_PROFILE.value,
+            extend_from=_EXTEND_FROM.value or None,
         )
 
 

@@ -30,7 +30,7 @@ def with_config(
 
     Args:
         parser: parser of the command's own arguments.
-        command: takes these arguments, and the config, complete and checked, or None.
+        command: takes these arguments, and the config or None. The config is complete and checked.
     """
     from jax_resnet.config import loader
 
@@ -43,8 +43,8 @@ def with_config(
     code = run(parse)
     if code:
         return code
-    words, config = separated
-    options = parser.parse_args(words)
+    arguments, config = separated
+    options = parser.parse_args(arguments)
     return run(lambda: command(options, config))
 
 
@@ -92,7 +92,7 @@ def run(command: Callable[[], None], debug: bool = False) -> int:
 
 
 def _check_open_files() -> None:
-    """Raises ConfigError if the limit of open files is so low that JAX or orbax would wait for ever."""
+    """Raises ConfigError if the limit of open files is so low that JAX or orbax would wait forever."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -116,7 +116,7 @@ def list_files(folder: Path, flag: str, function: str) -> str:
 
 
 def _describe(path: Path, function: str) -> str:
-    """The line for a file, or the reason why it cannot be read; '' if it does not define the function."""
+    """Returns the line for a file, or the reason why it cannot be read; '' if it does not define the function."""
     try:
         if not path.is_file():
             raise ValueError('not a file')
@@ -125,4 +125,5 @@ def _describe(path: Path, function: str) -> str:
         return f'  {path}: cannot be read ({" ".join(str(e).split())})'
     if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
         return ''
-    return f'  {path}: {" ".join((ast.get_docstring(tree) or "").partition(chr(10) * 2)[0].split())}'
+    first_paragraph = (ast.get_docstring(tree) or '').partition('\n\n')[0]
+    return f'  {path}: {" ".join(first_paragraph.split())}'

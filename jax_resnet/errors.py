@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A problem that the user can fix. The message says the field or file, its value, and the allowed values."""
+    """A problem that the user can fix. The message names the field or file, its value, and the allowed values."""
 
     exit_code = 2
 

@@ -10,12 +10,12 @@ from jax_resnet.errors import ConfigError
 
 
 def cache_folder() -> Path:
-    """The folder of decoded data and compiled programs: `jax_resnet` in XDG_CACHE_HOME, or in ~/.cache."""
+    """Returns the folder for decoded data and compiled programs: `jax_resnet` in XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'jax_resnet'
 
 
 def shown(path: str | Path) -> str:
-    """A path for a message of one line. Paths with newlines or other unprintable characters are quoted."""
+    """Returns a path for a message of one line. Paths with newlines or other unprintable characters are quoted."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
@@ -39,7 +39,7 @@ def open_file(path: Path, flags: int, follow: bool = False) -> int:
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, 'no regular file', str(path))
+        raise OSError(errno.EINVAL, 'not a regular file', str(path))
     return descriptor
 
 
@@ -56,7 +56,7 @@ def write(path: Path, content: bytes) -> None:
         OSError: the file cannot be written. An old file is then unchanged.
     """
     draft = path.with_name(f'{path.name}.{os.getpid()}.draft')
-    draft.unlink(missing_ok=True)  # somebody may have made a link there
+    draft.unlink(missing_ok=True)  # another user may have made a link there
     descriptor = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, 'wb') as file:
@@ -79,7 +79,7 @@ def append(path: Path, content: bytes) -> None:
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Path of a folder in another folder. It may be missing. Raises ConfigError if it is a symbolic link."""
+    """Returns the path of a subfolder, which may be missing. Raises ConfigError if it is a symbolic link."""
     path = folder / name
     if path.is_symlink():
         raise ConfigError(f'{shown(path)}: must be a folder; it is a symbolic link, which is not followed')

@@ -105,7 +105,7 @@ def test_pipes_and_folders_are_refused_not_waited_for(tmp_path: Path, suffix: st
     (tmp_path / f'folder{suffix}').mkdir()
     (tmp_path / f'device{suffix}').symlink_to('/dev/zero')
     for name in ('pipe', 'folder', 'device'):
-        with pytest.raises(DataError, match=f'{name}{suffix}: cannot be read as weights .no regular file'):
+        with pytest.raises(DataError, match=f'{name}{suffix}: cannot be read as weights .not a regular file'):
             weights.read(tmp_path / f'{name}{suffix}')
 
 

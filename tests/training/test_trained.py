@@ -173,7 +173,7 @@ def test_other_formats_are_an_error(tmp_path: Path, kind: str, mode: str) -> Non
 def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'pipe.png')
     for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
-        with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(no regular file\)'):
+        with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(not a regular file\)'):
             predict.read_image(path, (8, 8, 3))
 
 

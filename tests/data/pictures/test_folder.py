@@ -215,7 +215,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf'^{file}: cannot be read \(No such file or directory\)$'):
         source.read('train')[0]
     os.mkfifo(file)
-    with pytest.raises(DataError, match=rf'^{file}: cannot be read \(no regular file\)$'):
+    with pytest.raises(DataError, match=rf'^{file}: cannot be read \(not a regular file\)$'):
         source.read('train')[0]
     file.unlink()
     file.symlink_to(tmp_path / 'val/cat/a.png')

@@ -462,7 +462,7 @@ def test_files_that_go_away_or_change_meanwhile(folder: Path, archives: Archives
     with pytest.raises(DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: No such file'):
         pickle.loads(unopened)[0]
     path.mkdir()
-    with pytest.raises(DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: no regular file'):
+    with pytest.raises(DataError, match=rf'{TRAIN}: the picture at byte .* cannot be read: not a regular file'):
         pickle.loads(unopened)[0]
 
 
