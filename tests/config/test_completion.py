@@ -87,12 +87,12 @@ def test_a_depth_is_still_to_be_given() -> None:
         (
             {'order': 'full_preactivation'},
             'scaled_resnet',
-            "name='scaled_resnet': has no order, which the config sets to",
+            "name='scaled_resnet': has no argument order, which the config sets to",
         ),
         (
             {'unit': 'bottleneck'},
             'imagenet_resnet',
-            "has no unit, which the config sets to 'bottleneck'; it has depth, ",
+            "has no argument unit, which the config sets to 'bottleneck'; its arguments are depth, ",
         ),
         ({}, 'resnet', "config.model.name='resnet': must be one of cifar_resnet, cifar_plain, "),
     ],

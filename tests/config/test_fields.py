@@ -24,7 +24,9 @@ def test_an_unknown_field_names_the_nearest() -> None:
 def test_a_missing_field_says_what_it_means() -> None:
     config = small_config()
     del config['batch_size']
-    with pytest.raises(ConfigError, match='config.batch_size: missing; examples in a step; a whole number, at least 1'):
+    with pytest.raises(
+        ConfigError, match='config.batch_size: is missing .number of examples in a step.; must be a whole number'
+    ):
         check(config)
 
 

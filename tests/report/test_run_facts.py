@@ -40,7 +40,7 @@ def test_the_protocol_of_the_last_test_is_told_where_it_is_not_the_central_crop(
     pictures = {'protocol': 'ten_crop', 'average': 'softmax'}
     (folder / 'config.json').write_text(json.dumps({**config, 'pictures': pictures}))
     told = dict(run_facts.facts(runs.read(folder)))
-    assert told['protocol of the last test'] == '10-crop' and told['what is averaged over views'] == 'probabilities'
+    assert told['protocol of the last test'] == '10-crop' and told['averaged over views'] == 'probabilities'
 
 
 def test_a_result_tells_it_too() -> None:

@@ -178,7 +178,7 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     ('study', 'changes', 'message'),
     [
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
-        ('configs/base.py', {}, "must be a study; it has no 'get_study'"),
+        ('configs/base.py', {}, "must be a study file; it has no 'get_study'"),
         ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
         ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
         ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; did you mean'),

@@ -85,7 +85,9 @@ def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
     plan.jobs[0].folder.mkdir(parents=True)
     (plan.jobs[0].folder / 'config.json').write_text(json.dumps(other.config))
     failed = workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0)))
-    assert list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 there, 32 here' in failed[plan.jobs[0]]
+    assert (
+        list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 in the existing run, 32 in' in failed[plan.jobs[0]]
+    )
     assert (plan.jobs[1].folder / 'summary.json').exists()
 
 
