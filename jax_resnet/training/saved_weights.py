@@ -48,20 +48,24 @@ def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] |
         raise ConfigError(f'{shown(path)}: describes no network ({reason})') from None
 
 
-def check_same(name: str, there: models.ResNet, here: models.ResNet) -> None:
+def check_same(name: str, recorded: models.ResNet, configured: models.ResNet) -> None:
     """Raises ConfigError if weights belong to another network than that of a config. The message names a difference.
 
     Args:
         name: name of the weights, for the message.
-        there: the network of the weights.
-        here: the network of the config.
+        recorded: the network of the weights.
+        configured: the network of the config.
     """
-    pairs = {attribute: (getattr(there, attribute), getattr(here, attribute)) for attribute in COMPARED_ATTRIBUTES}
-    pairs['batch_norm.epsilon'] = _epsilon(there), _epsilon(here)
+    pairs = {
+        attribute: (getattr(recorded, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
+    }
+    pairs['batch_norm.epsilon'] = _epsilon(recorded), _epsilon(configured)
     for attribute, values in pairs.items():
         if values[0] != values[1]:
             texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
-            raise ConfigError(f'{name}: holds another network; its {attribute} is {texts[0]} there, {texts[1]} here')
+            raise ConfigError(
+                f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
+            )
 
 
 def describe_assumptions(net: models.ResNet) -> str:

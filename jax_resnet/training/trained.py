@@ -193,12 +193,12 @@ def _check_and_assemble(
 ) -> Trained:
     """Puts a file's variables on a device. Raises DataError if they do not fit the network of `description`."""
     variables = models.stack(unstacked)
-    there, here = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
-    for name in sorted({*there, *here}):
-        if name not in there or name not in here or np.shape(there[name]) != here[name].shape:
-            raise DataError(f'{shown(path)}: does not hold the network of {description}; see {name}')
+    saved, expected = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
+    for name in sorted({*saved, *expected}):
+        if name not in saved or name not in expected or np.shape(saved[name]) != expected[name].shape:
+            raise DataError(f'{shown(path)}: must have the network of {description}; {name} differs')
     # The file may have float16 or float64; the network has float32.
-    arrays = {name: np.asarray(array, here[name].dtype) for name, array in there.items()}
+    arrays = {name: np.asarray(array, expected[name].dtype) for name, array in saved.items()}
     variables = jax.device_put(unflatten_dict(arrays, sep='/'), SingleDeviceSharding(jax.local_devices()[0]))
     return _assemble(model, variables, preprocessing)
 

@@ -121,8 +121,8 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
         old, new = shorter.schedule.rate(k), experiment.schedule.rate(k)
         if old != new:
             return (
-                f'{start} differs from a run from the start, as the learning rate of step {k + 1:,} was {old:g} there '
-                f'and is {new:g} here'
+                f'{start} differs from a run from the start, as the learning rate of step {k + 1:,} is {old:g} in the '
+                f'shorter run, {new:g} in this one'
             )
     return f'{start} is that of a run from the start, bit for bit'
 
@@ -184,9 +184,9 @@ def begin(
             say(line)
         return state, 0.0
     with contextlib.suppress(ConfigError):  # a damaged file will be written again
-        there, here = folder.preprocessing().class_names, experiment.input.source.class_names
-        if there != here:
-            raise DataError(f'{folder.path}: {other_classes(there, here)}')
+        before, now = folder.preprocessing().class_names, experiment.input.source.class_names
+        if before != now:
+            raise DataError(f'{folder.path}: {other_classes(before, now)}')
     state, seconds = _newest(experiment, checkpoints)
     step, steps_since_line = int(state.step), int(state.totals.steps)
     # An evaluation resets the totals. So if they have steps, a line of this step would be written again.
@@ -225,25 +225,25 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     if recorded is not None:
         check_same(f'config.init_from={path!r}', recorded[1], model)
     variables = load(path).variables if Path(path).is_dir() else read_variables(path, headless=True)
-    there, here = (flatten_dict(models.stack(tree), sep='/') for tree in (variables, state.variables))
-    head = {name for name in {*there, *here} if name.startswith('params/head/')}
-    has_new_head = any(_shape(there.get(name)) != _shape(here.get(name)) for name in head)
-    names = {*there, *here} - head if has_new_head else {*there, *here}
+    saved, initial = (flatten_dict(models.stack(tree), sep='/') for tree in (variables, state.variables))
+    head = {name for name in {*saved, *initial} if name.startswith('params/head/')}
+    has_new_head = any(_shape(saved.get(name)) != _shape(initial.get(name)) for name in head)
+    names = {*saved, *initial} - head if has_new_head else {*saved, *initial}
     for name in sorted(names):
-        if _shape(there.get(name)) != _shape(here.get(name)):
+        if _shape(saved.get(name)) != _shape(initial.get(name)):
             raise ConfigError(
-                f'config.init_from={path!r}: holds another network; {name} is {_shape(there.get(name))} there, '
-                f'{_shape(here.get(name))} here'
+                f'config.init_from={path!r}: has another network; {name} is {_shape(saved.get(name))} in the weights, '
+                f'{_shape(initial.get(name))} in the config'
             )
-    arrays = {name: devices.put(np.asarray(there[name], here[name].dtype), here[name].sharding) for name in names}
-    merged = unflatten_dict({**here, **arrays}, sep='/')
-    new = state.replace(params=merged['params'], batch_stats=merged['batch_stats'])
+    like = {name: initial[name] for name in names}
+    arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in like.items()}
+    merged = unflatten_dict({**initial, **arrays}, sep='/')
     line = f'initialized from {path}'
     if has_new_head:
         line += ', with a new head'
     if recorded is None:
         line += f'; it {describe_assumptions(model)}'
-    return new, line
+    return state.replace(params=merged['params'], batch_stats=merged['batch_stats']), line
 
 
 def _shape(array: Any) -> str:

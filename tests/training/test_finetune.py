@@ -101,5 +101,5 @@ def test_missing_weights_are_an_error_of_one_line(given: Path, tmp_path: Path, m
 
 
 def test_weights_of_another_depth_are_an_error_of_one_line(given: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='holds another network; .* is .* there, .* here$'):
+    with pytest.raises(ConfigError, match='has another network; .* is .* in the weights, .* in the config$'):
         training.train(config(given, **{'model.depth': 34}), tmp_path / 'run')

@@ -27,7 +27,7 @@ def bare(tmp_path: Path) -> Path:
 
 
 def config(*changes: str) -> dict:
-    return loader.take([CONFIG, *changes])[1]
+    return loader.separate([CONFIG, *changes])[1]
 
 
 def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -60,13 +60,16 @@ def test_every_command_takes_a_config(
     assert call(export, monkeypatch, theirs, f'--out={tmp_path}/net.jaxexport', CONFIG) == 0
     capsys.readouterr()
     for arguments, message in (
-        ([bare], 'needs its card, bare.json, beside it, or --config'),
-        ([bare, '--config.model.shortcut=B'], '--config.model.shortcut: needs --config=FILE, whose field it changes'),
+        ([bare], 'must have its card, bare.json, in the same folder, or be given with --config'),
+        (
+            [bare, '--config.model.shortcut=B'],
+            '--config.model.shortcut: must be given with --config=FILE, the config that it changes',
+        ),
         ([bare, '--config=none.py'], '--config=none.py: no such file'),
         ([bare, CONFIG, '--config.model.depht=8'], 'config.model.depht'),
         (
             [bare, CONFIG, '--config.model.shortcut=B'],
-            'does not hold the network of the config; see batch_stats/stage2',
+            'must have the network of the config; batch_stats/stage2',
         ),
         ([PUBLISHED, CONFIG], 'has a card, resnet20_digits.json, which says what --config would'),
         ([tmp_path, CONFIG], 'must be a file of weights, .safetensors or .npz, for --config'),
@@ -79,7 +82,8 @@ def test_every_command_takes_a_config(
 def test_weights_that_record_another_network(bare: Path) -> None:
     weights.write(bare, weights.read(bare), config('--config.model.shortcut=A_centred'))
     with pytest.raises(
-        ConfigError, match='bare.safetensors: holds another network; its shortcut is A_centred there, A h'
+        ConfigError,
+        match='bare.safetensors: has another network; shortcut is A_centred in the weights, A in the config',
     ):
         jax_resnet.load(bare, config())
     assert jax_resnet.load(bare, config('--config.model.shortcut=A_centred')).model.shortcut == 'A_centred'

@@ -69,12 +69,12 @@ def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys
 def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     deeper = Experiment.from_config(small_config(**{'model.depth': 14}))
     state = deeper.initial_state()
-    message = r'holds another network; its stage_sizes is \(1, 1, 1\) there, \(2, 2, 2\) here'
+    message = r'has another network; stage_sizes is \(1, 1, 1\) in the weights, \(2, 2, 2\) in the config'
     with pytest.raises(ConfigError, match=message):
         begin_from(str(run), state, deeper.model)
     weights.write(tmp_path / 'ours.npz', flat(jax_resnet.load(run).variables))
     with pytest.raises(
-        ConfigError, match=r'holds another network; batch_stats/stage1/rest/norm1/mean is missing there'
+        ConfigError, match=r'has another network; batch_stats/stage1/rest/norm1/mean is missing in the weights'
     ):
         begin_from(str(tmp_path / 'ours.npz'), state, deeper.model)
     with pytest.raises(DataError, match='must end in'):
@@ -87,10 +87,10 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'model.shortcut': 'A_centred'}, 'its shortcut is A there, A_centred here'),
-        ({'model.name': 'cifar_plain'}, 'its shortcut is A there, none here'),
-        ({'model.order': 'bn_after_addition'}, 'its order is original there, bn_after_addition here'),
-        ({'batch_norm.epsilon': 0.1}, 'its batch_norm.epsilon is 1e-05 there, 0.1 here'),
+        ({'model.shortcut': 'A_centred'}, 'shortcut is A in the weights, A_centred in the config'),
+        ({'model.name': 'cifar_plain'}, 'shortcut is A in the weights, none in the config'),
+        ({'model.order': 'bn_after_addition'}, 'order is original in the weights, bn_after_addition in the config'),
+        ({'batch_norm.epsilon': 0.1}, 'batch_norm.epsilon is 1e-05 in the weights, 0.1 in the config'),
     ],
 )
 def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
@@ -98,7 +98,7 @@ def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path
     weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
     other = network(small_config(**change))
     for path in (run, recorded):
-        with pytest.raises(ConfigError, match=f"^config.init_from='{path}': holds another network; {message}$"):
+        with pytest.raises(ConfigError, match=f"^config.init_from='{path}': has another network; {message}$"):
             begin_from(str(path), None, other)
 
 

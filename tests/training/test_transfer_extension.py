@@ -54,15 +54,15 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
     training.train(small_config(**{'schedule.drop_at': ('3 steps',)}), tmp_path / 'run', extend_from=short)
     assert (
         f'begins with step 4 of {short}: the result differs from a run from the start, as the learning rate of step 4 '
-        'was 0.1 there and is 0.01 here'
+        'is 0.1 in the shorter run, 0.01 in this one'
     ) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'seed': 1}, 'config.seed is 0 there, 1 here; these must be the same'),
-        ({'batch_size': 64}, 'config.batch_size is 32 there, 64 here'),
+        ({'seed': 1}, 'config.seed is 0 in the existing run, 1 in this one; these must be the same'),
+        ({'batch_size': 64}, 'config.batch_size is 32 in the existing run, 64 in this one'),
         ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint with which the longer run, of 4 steps,'),
     ],
 )
