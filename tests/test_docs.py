@@ -1,6 +1,5 @@
 """The documentation does what it says: Python blocks run as they stand, shell lines in a shortened form."""
 
-import json
 import os
 import re
 import shlex
@@ -188,15 +187,6 @@ def test_python_blocks(checkout: Path, page: str) -> None:
     program = '\n'.join(blocks(page, 'python'))
     done = in_checkout(checkout, ['-W', 'ignore::ResourceWarning', '-c', program])
     assert done.returncode == 0, done.stderr
-
-
-def test_the_notebook(checkout: Path) -> None:
-    notebook = json.loads((ROOT / 'docs' / 'from_a_run_to_a_table.ipynb').read_text())
-    cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']
-    assert cells
-    done = in_checkout(checkout, ['-c', '\n'.join(cells)])
-    assert done.returncode == 0, done.stderr
-    assert '| epoch | train error | test error |' in done.stdout
 
 
 @pytest.mark.parametrize('page', PAGES)
