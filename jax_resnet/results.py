@@ -1,8 +1,10 @@
 """The measured results, in the folder `results`: `python -m jax_resnet.results add runs/resnet20_cifar10/seed*`.
 
-add RUN ...      writes a small JSON file for each finished run
-weights RUN ...  writes the weights of the run with the median test error, and their card
-table            writes the tables and curves of README.md and results/README.md again, from the files in `results`
+Its actions:
+
+- `add RUN ...` writes a small JSON file for each finished run.
+- `weights RUN ...` writes the weights of the run with the median test error, and their card.
+- `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
 
 from jax_resnet import signals

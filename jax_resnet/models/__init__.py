@@ -1,10 +1,12 @@
-"""Residual networks as Flax (Linen) modules: `units` and `shortcuts` hold the blocks.
+"""Residual networks as Flax (Linen) modules.
 
-from jax_resnet import models
-net = models.cifar_resnet(20)
-variables = net.init(jax.random.key(0), images)
-logits = net.apply(variables, images)
-logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
+    from jax_resnet import models
+    net = models.cifar_resnet(20)
+    variables = net.init(jax.random.key(0), images)
+    logits = net.apply(variables, images)
+    logits, updates = net.apply(variables, images, train=True, mutable=['batch_stats'])
+
+`units` and `shortcuts` hold the blocks.
 """
 
 from jax_resnet.models.assignments import identity4, scaled_resnet
