@@ -104,7 +104,7 @@ def test_a_run_is_named_by_what_differs_and_found_under_an_earlier_name(tmp_path
     assert 'order' not in folder.name and folder.name.endswith(',model.depth=8,train_for=1_step')
     folder.rename(folder.with_name(folder.name.replace('model.depth=8,', 'model.depth=8,model.order=original,')))
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and 'holds this run, finished' in done.stdout
+    assert done.returncode == 0 and 'This run is already finished.' in done.stdout
     assert len(list((tmp_path / 'runs' / 'resnet20_digits').iterdir())) == 1
 
 

@@ -88,7 +88,8 @@ FIELDS: dict[str, Field] = {
     'pictures.protocol': choice(['center', 'ten_crop', 'multi_scale'], 'test at the end, in addition to the central '
                                 'crop: none; ten crops of each picture; or the whole picture at five scales'),
     'pictures.average': choice(['softmax', 'logits'], 'scores that are averaged over the views of a picture'),
-    'pictures.threads': whole(0, 'decoding threads in each process; 0 is one per CPU core', most=1024),
+    'pictures.threads': whole(0, 'decoding threads in each process; 0 divides the CPU cores among the processes',
+                              most=1024),
     'pictures.processes': whole(0, 'decoding processes; 0 decodes in the training process', most=256),
     'optimizer.name': choice(['sgd', 'adam'], 'the optimizer'),
     'optimizer.momentum': number(0, 1, 'momentum of SGD, or b1 of Adam'),

@@ -31,5 +31,5 @@ def window(key: jax.Array, step: jax.Array, batch_size: int, size: int) -> Windo
 
 
 def window_end(step: int, batch_size: int, size: int) -> int:
-    """The step after the last step whose whole batch is in the window at `step`."""
+    """The first step from `step` on whose batch is not completely in the window at `step`. Steps count from 0."""
     return (step * batch_size // size + 2) * size // batch_size

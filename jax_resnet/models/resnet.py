@@ -112,9 +112,11 @@ class ResNet(nn.Module):
         dtype: dtype of the computation, for example bfloat16; parameters, statistics and outputs stay float32.
         stacked: keep the identical units of a stage in stacked arrays, `stage2/rest/...`, and run them in a scan, so
             that any depth compiles in seconds. If False, each unit has its own name, `stage2/unit7/...`.
-        unroll: a stack of at most this many units is unrolled: it runs faster, and a short one compiles as fast.
+        unroll: if a stack has at most this many units, they run one after another without a loop. This is faster, and
+            with few units it compiles as fast.
         rematerialize: True keeps only each unit's input for the backward pass, which computes the unit again. This
-            saves memory and costs time. A policy of `jax.checkpoint` acts in loops only, and selects what they keep.
+            saves memory and costs time. A policy of `jax.checkpoint` chooses the values that are kept for the backward
+            pass; it is used only for units that run in a loop.
 
     Variables: {'params': ..., 'batch_stats': ...}, named `stem/conv`, `stage1/unit1/conv1`, ..., `head`.
 
@@ -209,5 +211,6 @@ def _check(net: ResNet) -> None:
             )
         if net.shortcut not in PROJECTIONS:
             raise ValueError(
-                f"zero_last_scale needs shortcut='B' or 'C': {net.shortcut!r} has zeros before a ReLU, {never} there"
+                f"zero_last_scale needs shortcut='B' or 'C': with {net.shortcut!r}, some channels of the shortcut can be "
+                f'0, as the branch is at first, {never} in them'
             )

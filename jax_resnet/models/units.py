@@ -21,7 +21,7 @@ class Layer(NamedTuple):
 
     Attributes:
         window: kernel size.
-        divisor: the convolution has the unit's output channels divided by this number.
+        divisor: the convolution's number of output channels is that of the unit, divided by this number.
         strided: whether this convolution has the unit's stride.
     """
 

@@ -28,7 +28,9 @@ REPLACED = '.replaced'
 
 
 class RunFolder:
-    """The files of a run. Each file is complete or absent: it is written under another name first. No link is followed.
+    """The files of a run. No symbolic link in the folder is followed.
+
+    Each file is written under another name first, so it is complete or absent. Only metrics.jsonl grows line by line.
 
     Args:
         path: the path of the folder.

@@ -19,7 +19,10 @@ SECONDS_PER_DISPATCH = 0.5
 
 
 def dispatch_size(last: int, seconds_per_step: float) -> int:
-    """Number of steps of the next dispatch: as many as fit in SECONDS_PER_DISPATCH, at most four times `last`."""
+    """Number of steps of the next dispatch: as many as fit in SECONDS_PER_DISPATCH.
+
+    It is at most four times `last`, the number of steps of the last dispatch.
+    """
     return max(1, min(4 * last, round(SECONDS_PER_DISPATCH / seconds_per_step)))
 
 
@@ -97,7 +100,7 @@ class Steps:
 
         Args:
             state: the state at the first step.
-            stop: the last step, int32 []; it must be in the window of the sample stream at `state.step`.
+            stop: `step` of the state to return, int32 []; at most `stream.window_end` of `state.step`.
             images: all training images, uint8 [size, height, width, channels].
             labels: int32 [size].
         """
@@ -136,7 +139,10 @@ class Steps:
         )
 
     def streamed(self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array) -> TrainState:
-        """Like `step`, for one dispatch after another: the step's number stays after a loss that is not finite."""
+        """Like `step`, for callers that do not look at each result before the next call.
+
+        After the first loss or gradient that is not finite, `state.step` no longer grows and `finite` stays False.
+        """
         after = self.step(state, images, labels, draws)
         step = jnp.where(state.finite, after.step, state.step)
         return after.replace(step=step, finite=state.finite & after.finite)  # type: ignore[no-any-return]
@@ -185,7 +191,7 @@ class Program(Protocol):
         """Trains up to step `stop`, or up to the first step that is not finite. The call donates `state`."""
 
     def window_end(self, step: int) -> int:
-        """The last step that one call can reach from `step`."""
+        """The largest `stop` of a call at `step`."""
 
     def close(self) -> None:
         """Stops the threads that make batches ahead of time."""

@@ -66,7 +66,7 @@ def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | N
     summary = folder.summary() if folder.writes else None
     if summary is None:
         return {}
-    print(f'{folder.path} holds this run, finished:', describe_summary(summary), sep='\n')
+    print(f'This run is already finished. Its summary, from {folder.path}:', describe_summary(summary), sep='\n')
     return summary
 
 
@@ -128,12 +128,12 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
 
 
 def _last_usable_step(experiment: Experiment, shorter: Experiment, source: RunFolder) -> int:
-    """The step of the newest undamaged checkpoint before the end of the longer run, with the longer run's totals."""
+    """The step of the newest undamaged checkpoint that the longer run can continue."""
     checkpoints = Checkpoints(source.checkpoints, read_only=True)
     try:
         for step in reversed(checkpoints.steps()):
             is_due = experiment.clock.is_due(experiment.config['evaluate_every'], step)
-            if step >= experiment.end or (step == shorter.end and not is_due):
+            if step >= experiment.end or (step == shorter.end and not is_due):  # its evaluation reset the totals
                 continue
             try:
                 checkpoints.restore(step, experiment.abstract_state(), experiment.everywhere)
@@ -189,7 +189,7 @@ def begin(
             raise DataError(f'{folder.path}: {other_classes(before, now)}')
     state, seconds = _newest(experiment, checkpoints)
     step, steps_since_line = int(state.step), int(state.totals.steps)
-    # An evaluation resets the totals. So if they have steps, a line of this step would be written again.
+    # An evaluation writes a line and resets the totals. If they are not zero, it is still to come at this step.
     folder.cut_metrics(step - 1 if steps_since_line else step)
     if folder.writes and folder.last_step() != step - steps_since_line:
         say(f'{folder.path}/metrics.jsonl: lines up to step {step - steps_since_line:,} were lost')

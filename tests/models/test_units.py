@@ -158,8 +158,8 @@ def test_where_zero_last_scale_can_be_every_layer_trains(order: str) -> None:
         ({'order': 'bn_after_addition'}, "order='bn_after_addition', where the last BatchNorm comes after the addition, so that"),
         ({'order': 'relu_before_addition'}, "order='relu_before_addition', where the last BatchNorm is followed by a ReLU, so"),
         ({'order': 'full_preactivation'}, 'a gradient of exactly 0 and never train'),
-        ({'shortcut': 'none'}, "zero_last_scale needs shortcut='B' or 'C': 'none' has zeros before a ReLU"),
-        ({'shortcut': 'A'}, "'A' has zeros before a ReLU, so that the branch would get a gradient of exactly 0 and never"),
+        ({'shortcut': 'none'}, "zero_last_scale needs shortcut='B' or 'C': with 'none', some channels"),
+        ({'shortcut': 'A'}, "as the branch is at first, so that the branch would get a gradient of exactly 0 and never"),
     ],
 )  # fmt: skip
 def test_where_zero_last_scale_cannot_be(options: dict, message: str) -> None:

@@ -134,7 +134,10 @@ class Uniform:
 
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """The permutation of an epoch, int32 [size]. Sorts raw random numbers, as NumPy never changes these."""
+    """The permutation of an epoch, int32 [size]: the order that sorts raw random numbers of Philox.
+
+    All versions of NumPy give the same raw numbers. NumPy does not promise this for `Generator.permutation`.
+    """
     with _order_lock:
         return _order(seed, epoch, size)
 
@@ -172,7 +175,7 @@ def iterate(batches: LazySequence[Item], first: int, threads: int, processes: in
     Args:
         batches: the batches, or other items that are NamedTuples of arrays.
         first: number of the first batch.
-        threads: decoding threads in each process; each makes a whole batch. 0 is one per CPU core.
+        threads: decoding threads in each process; each makes a whole batch. 0 divides the cores among the processes.
         processes: worker processes; 0 runs the threads in this process.
 
     Raises:
