@@ -211,6 +211,6 @@ def _check(net: ResNet) -> None:
             )
         if net.shortcut not in PROJECTIONS:
             raise ValueError(
-                f"zero_last_scale needs shortcut='B' or 'C': with {net.shortcut!r}, some channels of the shortcut can be "
-                f'0, as the branch is at first, {never} in them'
+                f"zero_last_scale needs shortcut='B' or 'C': with {net.shortcut!r}, some channels of the shortcut can "
+                f'be 0, as the branch is at first, {never} in them'
             )
