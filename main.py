@@ -20,7 +20,9 @@ from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError
 
 flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
-_WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder; by default runs/<config>/[<changes>/]seed<seed>.')
+_WORKDIR = flags.DEFINE_string(
+    'workdir', None, 'The run folder; by default runs/<config>[-<argument>]/[<changes>/]seed<seed>.'
+)
 _EXTEND_FROM = flags.DEFINE_string(
     'extend-from', None, 'Folder of a shorter run. The new run begins with its last checkpoint, and does not change it.'
 )

@@ -294,7 +294,7 @@ def test_published_weights_are_not_lost_to_others(
     before = path.read_bytes()
     capsys.readouterr()
     assert command(monkeypatch, 'weights', RUNS[1]) == 2
-    assert capsys.readouterr().err == f'error: {path}: has weights of other runs; --replace overwrites them\n'
+    assert capsys.readouterr().err == f'error: {path}: already has other weights; --replace overwrites them\n'
     assert path.read_bytes() == before
     assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
     assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1
@@ -344,7 +344,7 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
             jax_resnet.load(file)
         assert '\n' not in str(raised.value)
     card.unlink()
-    with pytest.raises(DataError, match='net.safetensors: must have its card, net.json, in the same folder'):
+    with pytest.raises(DataError, match='net.safetensors: its card, net.json, is missing in the same folder'):
         jax_resnet.load(file)
     with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
         jax_resnet.load('none.safetensors')

@@ -79,7 +79,9 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
         )
 
     NativeOutput(MISSING, line)
-    jax.config.update('jax_enable_preemption_service', False)  # it would handle SIGTERM instead of `signals`
+    jax.config.update(
+        'jax_enable_preemption_service', False
+    )  # it would handle SIGTERM, which `jax_resnet.signals` does
     jax.distributed.initialize(
         place.address,
         place.count,
@@ -92,7 +94,8 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
     if place.index:
         logging.getLogger('jax_resnet').setLevel(logging.WARNING)  # only process 0 reports the run's progress
     if jax.default_backend() != 'cpu':
-        # A process that finds its program in its own cache would not tune kernels with the others, which would wait.
+        # The processes choose a GPU's kernels together while they compile. If one of them took its program from a
+        # cache, the others would wait for it.
         jax.config.update('jax_compilation_cache_dir', None)
     watches.append(Watch(processes.client(), place.address, place.index, place.count, patience))
     watches[0].start()

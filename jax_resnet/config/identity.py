@@ -82,7 +82,7 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
 
 
 def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
-    """Returns `default_name`, unless only a folder with a name of an earlier version contains this run.
+    """Returns `default_name`, or the name of earlier versions of this package if only that folder has a run.
 
     Args:
         config_file, changes, seed: as for `default_name`.

@@ -81,7 +81,7 @@ def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> Pictu
 
 _CIFAR_SPLITS = {'train': 50_000, 'test': 10_000}
 
-DATASETS: Mapping[str, DataSet] = {
+DATASETS: dict[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), 10, _CIFAR_SPLITS, prepared.open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), 100, _CIFAR_SPLITS, prepared.open_cifar),
     'digits': DataSet('digits', (16, 16, 1), 10, digits.SPLITS, _open_digits),

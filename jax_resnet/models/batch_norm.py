@@ -116,6 +116,7 @@ def count_groups(batch_size: int, group_size: int) -> int:
         return 1
     if batch_size % group_size:
         raise ValueError(
-            f'BatchNorm groups of {group_size} examples must divide the batch of {batch_size}; with 0 it is one group'
+            f'the batch size, {batch_size}, must be a multiple of the BatchNorm group size, {group_size}; with group '
+            'size 0, the whole batch is one group'
         )
     return batch_size // group_size

@@ -32,7 +32,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
     }
     if window:
         result[f'epochs {window[0]:g} to {window[1]:g}: mean (smallest to largest)'] = _window
-    result['best epoch'] = lambda row: _two(row.mean('best_test_error'))
+    result['best test error'] = lambda row: _two(row.mean('best_test_error'))
     if has_published:
         result['published'] = lambda row: row.published_text or _two(row.published)
         result['difference'] = lambda row: NONE if (d := section.difference(row)) is None else f'{d:+.2f}'
@@ -43,7 +43,7 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
 
 
 def further_errors(row: Row) -> dict[str, float]:
-    """Returns means that few rows have, by heading: the top-5 error, and errors of the protocol of the last test."""
+    """Returns mean errors that only some rows have, by heading: the top-5 error, and those of `pictures.protocol`."""
     protocol = wording.value_name(row.protocol, 'pictures.protocol')
     heads = {
         'final_test_top5_error': 'top-5 error',
@@ -104,9 +104,9 @@ def varied(section: Section) -> Table:
 def explain(section: Section) -> list[str]:
     """Returns notes on the table: what its numbers mean, what was changed in the runs, and what was left out."""
     notes = [
-        'Errors are in %. Test error: at the end of training, mean ± standard deviation over runs. Best epoch: the '
-        'smallest test error of a run; it is chosen on the test data, so it is not a result. Training error: over the '
-        'augmented batches of the last epoch. Time: median of the runs.'
+        'Errors are in %. Test error: at the end of training, mean ± standard deviation over runs. Best test '
+        'error: the smallest of a run; it is chosen on the test data, so it is not a result. Training error: over the '
+        'augmented batches since the evaluation before the last one. Time: median of the runs.'
     ]
     further = further_columns(section)
     if further:
@@ -216,10 +216,11 @@ def with_spread(mean: float | None, std: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """Formats a duration: '48 s', '12 min 5 s' or '3:05 h'."""
-    if seconds < 90:
-        return f'{seconds:.0f} s'
-    if seconds < 3600:
-        return f'{seconds // 60:.0f} min {seconds % 60:.0f} s'
+    whole = round(seconds)
+    if whole < 90:
+        return f'{whole} s'
+    if whole < 3600:
+        return f'{whole // 60} min {whole % 60} s'
     return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
 
 

@@ -108,7 +108,7 @@ def write_with_card(
         if not replace and (path.exists() or card_of(path).exists()):
             if files.read(path) == content and files.read(card_of(path)) == text:
                 return card_of(path)
-            raise DataError(f'{shown(path)}: has weights of other runs; --replace overwrites them')
+            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, content)
         files.write(card_of(path), text)
@@ -128,7 +128,8 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
     card_path = card_of(path)
     if not card_path.exists():
         raise DataError(
-            f'{shown(path)}: must have its card, {card_path.name}, in the same folder, or be given with --config'
+            f'{shown(path)}: its card, {card_path.name}, is missing in the same folder; add it, or give a config by '
+            '--config=FILE'
         )
     card = read_card(card_path)
     if card['sha256'] != hashlib.sha256(content).hexdigest():

@@ -99,7 +99,7 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, state: TrainState, seconds: float) -> None:
-        """Saves a state, or starts to save a large one in the background. Afterwards the state can be donated.
+        """Saves a state, or starts to save a large one in the background. Then the caller may donate the state to JAX.
 
         Args:
             state: the state. If its step has a checkpoint already, nothing is done.
@@ -159,7 +159,7 @@ class Checkpoints:
         )
 
     def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
-        """Restores the checkpoint of `step`, one of `steps()`. Arguments, result and errors as of `restore_latest`."""
+        """Like `restore_latest`, but restores the checkpoint of `step`. Raises Damaged if this one is damaged."""
         path, reason = self._folder / str(step), ''
         with contextlib.redirect_stderr(io.StringIO()):
             try:
@@ -199,7 +199,7 @@ class Checkpoints:
             is_later = True
         if is_later:
             path = self._folder / str(step)
-            raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads {FORMAT}')
+            raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads up to {FORMAT}')
         if (digest or about['format'] > 1) and digest != _digest(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
         return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']

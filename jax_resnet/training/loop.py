@@ -155,7 +155,7 @@ class _Run:
         self.progress.say(f'compiled in {time.monotonic() - began:.1f} s')
 
     def _advance(self) -> None:
-        """Trains for one dispatch, of about SECONDS_PER_DISPATCH. It ends at the latest where an action is due."""
+        """Trains for one dispatch, of about SECONDS_PER_DISPATCH. It ends no later than the step of the next action."""
         durations = [self.config[f'{action}_every'] for action in ('evaluate', 'checkpoint', 'keep', 'log')]
         due = [self.clock.next_due(duration, self.step) for duration in durations if duration is not None]
         first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
@@ -219,7 +219,7 @@ class _Run:
         return Diverged(f'{subject} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
 
     def _stop_if_signalled(self) -> None:
-        """Saves and raises Stopped if any process has received a signal. Takes process 0's steps per dispatch."""
+        """Saves and raises Stopped if any process has received a signal. Takes over process 0's dispatch size."""
         signals, steps = processes.gather_numbers(self.stop_signals.received or 0, self.steps_per_dispatch).T
         number, self.steps_per_dispatch = int(signals.max()), int(steps[0])
         if number:

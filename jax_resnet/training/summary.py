@@ -146,7 +146,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         lines.append(f'final validation   {summary["final_validation_error"]:.2f} % error')
     train = 'not known: it was lost with the last lines of metrics.jsonl'
     if summary['final_train_error'] is not None:
-        train = f'{summary["final_train_error"]:.2f} % (augmented batches since the last evaluation)'
+        train = f'{summary["final_train_error"]:.2f} % (augmented batches since the evaluation before)'
     lines += [
         f'final train error  {train}',
         'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),

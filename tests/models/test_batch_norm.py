@@ -58,5 +58,5 @@ def test_batch_norms_are_made_alike() -> None:
 
 def test_count_groups() -> None:
     assert [count_groups(128, g) for g in (0, 64, 128, 200)] == [1, 2, 1, 1]
-    with pytest.raises(ValueError, match='groups of 48 examples must divide the batch of 128'):
+    with pytest.raises(ValueError, match='the batch size, 128, must be a multiple of the BatchNorm group size, 48'):
         count_groups(128, 48)

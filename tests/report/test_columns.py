@@ -23,7 +23,7 @@ def test_a_row_of_the_table(study: Path) -> None:
         'test error': '11.00 ± 1.41',
         'median': '11.00',
         'epochs 3 to 4: mean (smallest to largest)': '15.50 (10.00 to 20.00)',
-        'best epoch': '11.00',
+        'best test error': '11.00',
         'published': '9.00',
         'difference': '+2.00',
         'training error': '6.00',
@@ -48,7 +48,7 @@ def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path)
     made = columns.table(section)
     heads = ['top-5 error', '10-crop test error', '10-crop top-5 error', 'multi-scale test error']
     at = made.heads.index('top-5 error')
-    assert [*made.heads[at - 1 : at + 5]] == ['median', *heads, 'best epoch']
+    assert [*made.heads[at - 1 : at + 5]] == ['median', *heads, 'best test error']
     none = columns.NONE
     assert [row[at : at + 4] for row in made.rows] == [
         [none] * 4, ['4.00', none, none, none], ['4.00', '9.75', '3.25', none], ['4.00', none, none, '8.00'],

@@ -173,7 +173,9 @@ def test_a_checkpoint_of_a_later_version_is_an_error(
     if damage:
         path = largest_file(tmp_path / '6')
         path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ConfigError, match=f'/6 has format {FORMAT + 1}; this version of jax_resnet reads {FORMAT}'):
+    with pytest.raises(
+        ConfigError, match=f'/6 has format {FORMAT + 1}; this version of jax_resnet reads up to {FORMAT}'
+    ):
         checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
 
 

@@ -60,7 +60,7 @@ def test_every_command_takes_a_config(
     assert call(export, monkeypatch, theirs, f'--out={tmp_path}/net.jaxexport', CONFIG) == 0
     capsys.readouterr()
     for arguments, message in (
-        ([bare], 'must have its card, bare.json, in the same folder, or be given with --config'),
+        ([bare], 'its card, bare.json, is missing in the same folder; add it, or give a config by --config=FILE'),
         (
             [bare, '--config.model.shortcut=B'],
             '--config.model.shortcut: must be given with --config=FILE, the config that it changes',
