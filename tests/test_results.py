@@ -330,7 +330,7 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
         (content, text[:200], 'net.json is damaged: input data was truncated'),
         (content, '[]', 'net.json is damaged: expected `object` of fields, got `array`'),
         (content, with_(image_shape=[16, 16]), r'net.json is damaged: image_shape: expected `array` of length 3'),
-        (content, with_(sha256='0' * 64), 'net.safetensors: is damaged, or not'),
+        (content, with_(sha256='0' * 64), 'net.safetensors: is damaged, or is not'),
         (content, with_(config={}), 'net.json is damaged: config: object missing required field `seed`'),
         (content, with_(config=about['config'] | {'model': {'name': 'x'}}), 'config.model: name must be one of'),
         (content, text.replace('"epsilon": 1e-05', '"epsilon": 5'), 'net.json is damaged: config, .* wrong SHA-256'),
