@@ -335,7 +335,11 @@ def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.Monkey
         (content, with_(config=about['config'] | {'model': {'name': 'x'}}), 'config.model: name must be one of'),
         (content, text.replace('"epsilon": 1e-05', '"epsilon": 5'), 'net.json is damaged: config, .* wrong SHA-256'),
         (content, text.replace('"class_names": ["0"', '"class_names": ["1"'), 'net.json is damaged: .* wrong SHA-256'),
-        (content, with_(config=model), r'net.safetensors: does not hold the network of its card; see batch_stats'),
+        (
+            content,
+            with_(config=model),
+            'net.safetensors: must have the network of its card; batch_stats/stage1/rest/norm1/mean differs',
+        ),
     ]
     for bytes_, json_, message in cases:
         file.write_bytes(bytes_)
