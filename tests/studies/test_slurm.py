@@ -16,7 +16,7 @@ pytest.importorskip('submitit')
 
 @pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    monkeypatch.setattr(slurm, 'SECONDS_BETWEEN_LOOKS', 0.2)
+    monkeypatch.setattr(slurm, 'SECONDS_BETWEEN_CHECKS', 0.2)
     jobs = read('small.py:0.1', [0]).jobs
     submitted = slurm.submit(jobs, Path('logs'), {'timeout_min': 5}, cluster='local')
     assert slurm.wait(jobs, submitted) == {}
