@@ -1,4 +1,4 @@
-"""Whatever is asked for that cannot be: one line that names the field or file, the value and what is allowed; exit code 2."""
+"""Bad input gives exit code 2 and one line that names the field or file, the value, and what is allowed."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Harm:
-    """Would run code, if anyone unpickled it."""
+    """Runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return (Path.touch, (Path('harmed'),))
@@ -37,7 +37,7 @@ class Harm:
 
 @pytest.fixture(scope='module')
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained run, and with everything that can be wrong."""
+    """A folder with a trained run, and with files that are not valid."""
     here = tmp_path_factory.mktemp('bad')
     shutil.copytree(ROOT / 'tests' / 'references' / 'run_format1', here / 'run')
     (here / 'file').write_text('a file')
@@ -137,7 +137,7 @@ def _make_runs(here: Path) -> None:
 
 
 def _make_data(here: Path) -> None:
-    """A small CIFAR-10 in `data`, and copies of it that are damaged."""
+    """Makes a small CIFAR-10 in `data`, and damaged copies of it."""
     true, archive = cifar.ARCHIVES['cifar10'], here / 'archive' / 'cifar-10-batches-bin'
     archive.mkdir(parents=True)
     rng, splits = np.random.default_rng(0), {}
@@ -154,7 +154,9 @@ def _make_data(here: Path) -> None:
         small = dataclasses.replace(true, splits=splits, records={'train': 24, 'test': 24})
         patch.setitem(cifar.ARCHIVES, 'cifar10', small)
         cifar.prepare('cifar10', here / 'data', here / 'archive')
-    open_source('cifar10', str(here / 'data')).read('test')  # what TFDS imports defines flags: not among those restored
+    open_source('cifar10', str(here / 'data')).read(
+        'test'
+    )  # imports TFDS before a test saves the flags, because TFDS defines some
     version = next((here / 'data' / 'cifar10').iterdir()).name
     folder = {}
     for name in ('cut', 'foreign', 'nine', 'eleven', 'infoless', 'shardless', 'text'):
@@ -169,7 +171,7 @@ def _make_data(here: Path) -> None:
     (folder['text'] / 'features.json').write_text('no JSON')
 
 
-# Each case: the command and its arguments, where {here} is the folder above, and what the line must hold.
+# Each case: the command with its arguments, and a text in its line. {here} is the folder of the fixture `here`.
 DIGITS = 'main --config=configs/resnet20_digits.py'
 SMALL = 'main --config=configs/resnet20_cifar10.py --config.batch_size=16 --config.batch_norm.group_size=0 --config.model.depth=8'
 CASES = [
@@ -200,10 +202,10 @@ CASES = [
     ('main --config={here}/binary.py', '/binary.py: SyntaxError: source code string cannot contain null bytes'),
     ('main --config={here}/none.py', '/none.py: its get_config must return a ConfigDict; it returns NoneType'),
     ('main --config={here}/argument.py', '/argument.py: TypeError: get_config() missing 1 required positional'),
-    ('main --config={here}/plain.py', 'config.model: missing; the name of a network and its arguments'),
-    ('main --config={here}/empty.py', 'config.model: missing; the name of a network and its arguments'),
-    ('main --config={here}/modelless.py', 'config.model: missing; the name of a network and its arguments'),
-    ('main --config={here}/nameless.py', 'config.model.name: missing; the network; one of cifar_resnet, '),
+    ('main --config={here}/plain.py', 'config.model: is missing; must be the name of a network and its arguments'),
+    ('main --config={here}/empty.py', 'config.model: is missing; must be the name of a network and its arguments'),
+    ('main --config={here}/modelless.py', 'config.model: is missing; must be the name of a network and its arguments'),
+    ('main --config={here}/nameless.py', 'config.model.name: is missing (the network); must be one of cifar_resnet, '),
     (
         'main --config={here}/digits.py',
         'config.seed=<a value of type int that cannot be shown>: must be a whole number',
@@ -212,7 +214,7 @@ CASES = [
     ('main --config={here}/cyclic.py', '/cyclic.py: its config must not contain itself'),
     ('main --config={here}/cyclic_list.py', 'config.schedule.drop_at='),
     ('main --config={here}/deep.py', 'config.dataset.shape: unknown field; the nearest are config.'),
-    ('main --config={here}/number.py', 'config.model: missing; the name of a network and its arguments'),
+    ('main --config={here}/number.py', 'config.model: is missing; must be the name of a network and its arguments'),
     ('main --config={here}/dotted.py', '/dotted.py: ValueError: ConfigDict does not accept dots in field names'),
     ('main --config={here}/unhashable.py', "config.model.name=['cifar_resnet']: must be one of cifar_resnet, "),
     ('main --config={here}/pipe', '/pipe: no such file; the configs are in '),
@@ -220,7 +222,10 @@ CASES = [
     (f'{DIGITS} --flagfile={{here}}/binary.py', '--flagfile: must be text ('),
     (f'{DIGITS} --profile=maybe', 'flag --profile=maybe: '),
     ('main --config={here}/more.py', 'config.speed: unknown field; did you mean config.seed?'),
-    ('main --config={here}/less.py', 'config.batch_size: missing; examples in a step; a whole number, at least 1'),
+    (
+        'main --config={here}/less.py',
+        'config.batch_size: is missing (number of examples in a step); must be a whole number, at least 1',
+    ),
     ('main --config=configs/resnet20_digits.py:x', 'digits.py:x: TypeError: get_config() takes 0 positional arguments'),
     ('main --config=configs/lab_cifar10.py:resnet57', "py:resnet57: ValueError: unknown network 'resnet57'; known are"),
     ('main --config={here}/exits.py', '/exits.py: SystemExit: 3'),
@@ -237,7 +242,10 @@ CASES = [
     (f'{DIGITS} --config.model.layers=8', 'config.model.layers: unknown field; did you mean config.model.depth?'),
     (f'{DIGITS} --config.seed', 'config.seed: has no value; must be a whole number, at least 0'),
     (f'{DIGITS} --noconfig.seed', '--noconfig.seed: --no is allowed only for a field that is True or False, and'),
-    ('main --config=configs/plain20_cifar10.py --config.model.shortcut=A', "shortcut='A': must be 'none', as in every"),
+    (
+        'main --config=configs/plain20_cifar10.py --config.model.shortcut=A',
+        "shortcut='A': must be 'none' in a plain network",
+    ),
     (
         f'{DIGITS} --config.model.width=8',
         'config.model.width: is not an argument of cifar_resnet, which has depth, unit, ',
@@ -254,7 +262,7 @@ CASES = [
     (f'{DIGITS} --config.model.name=identity4 --config.model.depth=8', 'model.depth: is not an argument of identity4'),
     (
         'main --config=configs/preact_resnet110_cifar10.py --config.model.name=scaled_resnet',
-        "config.model.name='scaled_resnet': has no order, which the config sets to 'full_preactivation'; it has stage",
+        "config.model.name='scaled_resnet': has no argument order, which the config sets to 'full_preactivation'; its a",
     ),
     (
         'main --config=configs/identity4_cifar10.py --config.model.name=cifar_resnet --config.model.stage_sizes=3,3,3',
@@ -276,7 +284,10 @@ CASES = [
         'seed=99999999999999999999: must be a whole number, at least 0 and',
     ),
     (f'{DIGITS} --config.dataset.train=trian', "split 'trian' of digits: Unknown split 'trian'"),
-    (f'{DIGITS} --config.dataset.train=train[:0]', "split 'train[:0]' of digits has a part without examples, 0 to 0"),
+    (
+        f'{DIGITS} --config.dataset.train=train[:0]',
+        "split 'train[:0]' of digits has a part without examples, from 0 to 0",
+    ),
     (f'{DIGITS} --config.dataset.validation=train[2000:]', "split 'train[2000:]' of digits"),
     (f'{DIGITS} --config.dataset.test=', "split '' of digits"),
     (
@@ -355,7 +366,7 @@ CASES = [
 
 
 def outcome(command: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> tuple:
-    """The exit code, and what is printed to the standard error."""
+    """Runs a command. Returns the exit code and what it prints to standard error."""
     program, *arguments = command.replace('{here}', str(here)).split()
     if program == 'main' and not any(word.startswith('--workdir') for word in arguments):
         arguments.append(f'--workdir={here}/new')
@@ -371,18 +382,18 @@ def outcome(command: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch
 
 @of_damage
 @pytest.mark.parametrize(('command', 'message'), CASES)
-def test_a_command_says_what_is_wrong_in_one_line(
+def test_a_command_reports_the_error_in_one_line(
     command: str, message: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(loop._Run, '_advance', None)  # nothing is trained
-    monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # nor downloaded
+    monkeypatch.setattr(loop._Run, '_advance', None)  # train nothing
+    monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # download nothing
     shutil.rmtree(here / 'new', ignore_errors=True)
     code, errors = outcome(command, here, capsys, monkeypatch)
     assert code == 2
     assert re.fullmatch(r'error: [^\n]+\n', errors) and message in errors
     assert not list(here.glob('out*')) and not Path('harmed').exists()
-    if (here / 'new').exists():  # what only reading the data could show
+    if (here / 'new').exists():  # only for errors that a command finds when it reads the data
         assert '/data-' in command and not list((here / 'new' / 'checkpoints').glob('*'))
 
 
@@ -420,7 +431,9 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         ('parallel.devices', 0, 'a whole number, at least 1'),
     ],
 )
-def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: str, value: object, allowed: str) -> None:
+def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
+    name: str, value: object, allowed: str
+) -> None:
     config = small_config()
     group, _, leaf = name.rpartition('.')
     (config[group] if group else config)[leaf] = value
@@ -435,7 +448,7 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: st
         ({'batch_size': 201, 'batch_norm.group_size': 0}, 'config.batch_size=201: must be at most the 200 examples'),
         (
             {'batch_norm.group_size': 24},
-            'config.batch_norm.group_size=24: BatchNorm groups of 24 examples must divide the batch of 32',
+            'config.batch_norm.group_size=24: the batch size, 32, must be a multiple of the BatchNorm group size, 24',
         ),
         ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 devices'),
         ({'parallel.devices': 3}, 'config.batch_size=32: must be a multiple of the 3 devices'),
@@ -456,7 +469,7 @@ def test_a_wrong_value_is_one_line_with_field_value_and_what_is_allowed(name: st
         ({'model.depth': 21}, 'config.model: depth must be 6n'),
     ],
 )
-def test_what_cannot_be_together_is_one_line(changes: dict, message: str) -> None:
+def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         Experiment.from_config(small_config(**changes))
     assert '\n' not in str(error.value)

@@ -1,4 +1,4 @@
-"""The recipes of the configs, and the list of them."""
+"""The recipes of the configs, their published results, and the list of configs."""
 
 import re
 import runpy
@@ -63,13 +63,13 @@ def test_the_recipe_of_the_2016_paper() -> None:
 @pytest.mark.parametrize(
     ('family', 'known'), [('shortcut_resnet110', 'original, conv'), ('order_resnet164', 'original, bn')]
 )
-def test_an_unknown_variant_lists_the_known(family: str, known: str) -> None:
+def test_the_error_of_an_unknown_variant_lists_the_known_ones(family: str, known: str) -> None:
     with pytest.raises(ValueError, match=f"'nonsense'; known are {known}"):
         get_config(f'{family}_cifar10', 'nonsense')
 
 
 @pytest.mark.parametrize('family', ['lab_cifar10', 'report_cifar10', 'report_cifar100'])
-def test_an_unknown_argument_lists_the_known(family: str) -> None:
+def test_the_error_of_an_unknown_argument_lists_the_known_ones(family: str) -> None:
     with pytest.raises(ValueError, match="unknown network 'resnet57'; known are resnet20, resnet5"):
         get_config(family, 'resnet57')
     for stages in ('5,9', '5,x,13'):
@@ -113,42 +113,42 @@ def test_each_config_has_its_published_result_and_its_size() -> None:
 
 
 @pytest.mark.parametrize('name', [name for name in published.CONFIGS if ':' not in name])
-def test_a_configs_docstring_says_what_is_published(name: str) -> None:
+def test_a_configs_docstring_has_the_published_result(name: str) -> None:
     text = ' '.join(index.read()[0][name].split())
     cell = published.CONFIGS[name].cell
-    said = f'No published number{cell.removeprefix("none")};' if cell.startswith('none') else f' {cell};'
-    assert said in text or f'Published test error {cell};' in text
+    published_text = f'No published number{cell.removeprefix("none")};' if cell.startswith('none') else f' {cell};'
+    assert published_text in text or f'Published test error {cell};' in text
     assert f'{sizes.read()[name].parameters:,} parameters' in text
 
 
 @pytest.mark.parametrize('name', index.read()[1])
-def test_a_familys_table_says_what_is_published(name: str) -> None:
-    """Each row: the arguments that it is of, and what is published of each, or of all where that is the same."""
+def test_a_familys_table_has_the_published_results(name: str) -> None:
+    """Each row has arguments, and their published results, or one result if all have the same."""
     known = {key.partition(':')[2]: result for key, result in published.CONFIGS.items() if key.startswith(f'{name}:')}
     rows = re.findall(r'^\| (.*?) \| (.*?) \|', index.read()[1][name], re.MULTILINE)[1:]
-    told = []
+    listed = []
     for arguments, cell in rows:
         named = index.named(arguments, list(known))
         assert named and cell == ', '.join(dict.fromkeys(known[argument].cell for argument in named)), arguments
-        told += named
-    untold = {argument for argument in known if argument not in told}
-    assert untold <= {f'exclusive_gating_{bias}' for bias in range(-1, -5, -1)}
+        listed += named
+    not_listed = {argument for argument in known if argument not in listed}
+    assert not_listed <= {f'exclusive_gating_{bias}' for bias in range(-1, -5, -1)}
 
 
 @pytest.mark.parametrize('name', published.STUDIES)
-def test_a_studys_docstring_says_the_numbers_of_its_rows(name: str) -> None:
+def test_a_studys_docstring_has_the_numbers_of_its_rows(name: str) -> None:
     module = runpy.run_path(str(FOLDER / 'studies' / f'{name}.py'))
     study, source = module['get_study'](), published.STUDIES[name]
     assert (study['source'], study['measure']) == (source.text, source.measure)
     for row in study['rows']:
         assert row['window'] == source.window
-        if row['published'] is not None and name != 'figure6_2015':  # which leads to Table 6
+        if row['published'] is not None and name != 'figure6_2015':  # its docstring refers to Table 6
             accuracy = f'{100 - row["published"]:.2f}'
             words = {f'{row["published"]:.2f}', f'{row["published"]:g}', accuracy}
             assert words & set(re.findall(r'[0-9]+(?:\.[0-9]+)?', module['__doc__'])), row['label']
 
 
-def test_every_published_row_is_one_of_its_study() -> None:
+def test_a_study_has_all_published_rows() -> None:
     for name, rows in published.ROWS.items():
         study = runpy.run_path(str(FOLDER / 'studies' / f'{name}.py'))['get_study']()
         errors = [row['published'] for row in study['rows'] if row['published'] is not None]
@@ -175,10 +175,10 @@ def test_every_published_row_is_one_of_its_study() -> None:
         ('goyal_imagenet.py:8192', ['goyal_imagenet:8192', 'nvidia_imagenet', 'flax_imagenet']),
     ],
 )
-def test_the_readmes_table_says_what_is_published(row: str, names: list[str]) -> None:
+def test_the_readmes_table_has_the_published_results(row: str, names: list[str]) -> None:
     lines = (FOLDER.parent / 'README.md').read_text().splitlines()
     (line,) = [line for line in lines if line.startswith('| `') and row in line]
     tables = [published.CONFIGS[name] for name in names]
-    # of ResNet-110 the paper's table has the best run, of the Lab we say the error
+    # the paper's table has the best run of ResNet-110; for the Lab, the README has the error, not the accuracy
     numbers = [result.cell.split()[0] if '(the best' in result.cell else f'{result.error:.2f}' for result in tables]
     assert f' {", ".join(numbers)} %' in line

@@ -1,3 +1,5 @@
+"""`python -m jax_resnet.convert`: weights from PyTorch and to PyTorch."""
+
 import os
 import pickle
 import subprocess
@@ -23,7 +25,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
 
 
 def small(**arguments: object) -> dict:
-    """The variables of a ResNet-8, drawn."""
+    """Returns random variables of a ResNet-8."""
     net = models.cifar_resnet(8, **arguments)
     shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     rng = np.random.default_rng(0)
@@ -35,7 +37,7 @@ def tensors() -> dict[str, np.ndarray]:
 
 
 def main(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
-    """As `run`, in this process."""
+    """Runs the command in this process. Returns the exit code, standard output and standard error."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, 'argv', ['convert', *map(str, arguments)])
     code = convert.main()
@@ -49,7 +51,7 @@ def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
     assert done.returncode == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in done.stdout, (
         done.stderr
     )
-    assert 'theirs.safetensors does not say its network: that its shortcut and order are' in done.stdout
+    assert 'theirs.safetensors does not name its network. Readers of ' in done.stdout
     ours = weights.read(tmp_path / 'ours.npz')
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
     assert run(tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar').returncode == 0
@@ -60,15 +62,15 @@ def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(models.from_pytorch(back)['params']['stem']['norm']['scale'], tensors()['bn1.weight'])
 
 
-STATED = ('--config=configs/resnet20_cifar10.py', '--config.model.depth=8')
+CONFIG = ('--config=configs/resnet20_cifar10.py', '--config.model.depth=8')
 
 
-def test_what_a_config_says_stays_with_the_weights_and_binds(
+def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, ours, back = (tmp_path / f'{name}.safetensors' for name in ('theirs', 'ours', 'back'))
     weights.write(theirs, tensors())
-    code, out, _ = main(capsys, monkeypatch, theirs, ours, *STATED, '--config.model.shortcut=A_centred')
+    code, out, _ = main(capsys, monkeypatch, theirs, ours, *CONFIG, '--config.model.shortcut=A_centred')
     assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
     config, net = recorded_network(ours)
     assert config['model']['shortcut'] == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
@@ -76,7 +78,7 @@ def test_what_a_config_says_stays_with_the_weights_and_binds(
     assert recorded_network(back)[1] == net
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(weights.read(back)[name], tensor)
-    code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *STATED)
+    code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *CONFIG)
     assert (
         code == 2
         and 'back.safetensors: has another network; shortcut is A_centred in the weights, A in the config' in err
@@ -100,15 +102,15 @@ def test_what_a_config_says_stays_with_the_weights_and_binds(
         ),
     ],
 )
-def test_what_the_target_cannot_be_is_refused(
+def test_a_network_that_does_not_fit_the_target_style(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, added: list[str], message: str
 ) -> None:
     weights.write(tmp_path / 'ours.npz', flat(small()))
-    arguments = (tmp_path / 'ours.npz', tmp_path / 'out.safetensors', '--to=cifar', *STATED, *added)
+    arguments = (tmp_path / 'ours.npz', tmp_path / 'out.safetensors', '--to=cifar', *CONFIG, *added)
     code, _, err = main(capsys, monkeypatch, *arguments)
     assert code == 2 and message in err and len(err.splitlines()) == 1
     assert not (tmp_path / 'out.safetensors').exists()
-    if 'hold' not in message:
+    if not message.startswith('must have the network of the config'):
         code, out, _ = main(capsys, monkeypatch, *arguments, '--force')
         assert (
             code == 0
@@ -116,7 +118,7 @@ def test_what_the_target_cannot_be_is_refused(
         )
 
 
-def test_a_run_folder_and_a_card_are_known(
+def test_a_run_folder_and_a_card_give_the_network(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for source in (ROOT / 'tests/references/run_format2', ROOT / 'results/weights/resnet20_digits.safetensors'):
@@ -129,7 +131,7 @@ def test_a_run_folder_and_a_card_are_known(
 def test_published_weights_with_a_card(
     tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Akamaster's ResNet-20: 827 of CIFAR-10's test images are wrong, by --config and by the card, in float32."""
+    """Akamaster's ResNet-20 has 827 errors on CIFAR-10's test images in float32, with --config and with a card."""
     source = Path(os.environ.get('JAX_RESNET_TEST_WEIGHTS', ''), 'akamaster', 'resnet20.safetensors')
     if not source.is_file():
         pytest.skip('JAX_RESNET_TEST_WEIGHTS names no folder with akamaster/resnet20.safetensors')
@@ -158,13 +160,13 @@ def test_published_weights_with_a_card(
 
 
 class Harm:
-    """Would run code, if anyone unpickled it."""
+    """Runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return (Path.touch, (Path('harmed'),))
 
 
-def test_what_is_no_weights_file_is_one_line_and_runs_no_code(tmp_path: Path) -> None:
+def test_damaged_weights_give_one_line_and_run_no_code(tmp_path: Path) -> None:
     (tmp_path / 'pickle.npz').write_bytes(pickle.dumps(Harm()))
     np.savez(tmp_path / 'object.npz', x=np.array([Harm()], dtype=object))
     (tmp_path / 'text.safetensors').write_text('no weights')

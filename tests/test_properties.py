@@ -1,4 +1,4 @@
-"""What must hold for any size, step, seed and network, tried on examples that hypothesis draws."""
+"""Properties that hold for all sizes, steps, seeds and networks, tested with random examples of hypothesis."""
 
 import tempfile
 from fractions import Fraction
@@ -23,19 +23,17 @@ from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
 
-# The same examples in each run, without a limit on their time.
+# Each run of the tests has the same examples, without a time limit.
 settings.register_profile('tests', deadline=None, derandomize=True, database=None, max_examples=25)
 settings.load_profile('tests')
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (max(pair), min(pair)))
-"""(examples, batch), at most all examples in a batch."""
+"""(number of examples, batch size). A batch has at most all examples."""
 
 
 @settings(max_examples=12)
 @given(SIZES, st.integers(0, 2**32 - 1), st.integers(0, 1000))
-def test_every_epoch_of_the_stream_is_a_permutation_wherever_it_begins(
-    sizes: tuple[int, int], seed: int, epoch: int
-) -> None:
+def test_every_epoch_of_the_stream_is_a_permutation(sizes: tuple[int, int], seed: int, epoch: int) -> None:
     size, batch_size = sizes
     first = epoch * size // batch_size
     last = ceil((epoch + 1) * size / batch_size)
@@ -62,15 +60,15 @@ def test_a_crop_is_a_window_of_the_padded_image(
         jax.random.key(seed), images, preprocessing.channel((0,), (1 / 255,))
     )
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    places = range(size + 2 * pad - crop + 1)
+    offsets = range(size + 2 * pad - crop + 1)
     for image, view in zip(padded, np.round(views).astype(int), strict=True):
-        windows = [image[top : top + crop, left : left + crop] for top in places for left in places]
+        windows = [image[top : top + crop, left : left + crop] for top in offsets for left in offsets]
         mirrored = [window[:, ::-1] for window in windows] if flip else []
         assert any((window == view).all() for window in windows + mirrored)
 
 
 @given(SIZES, st.integers(1, 100), st.sampled_from(['steps', 'epochs', 'examples']), st.integers(0, 300))
-def test_what_falls_due_does_so_once_each_time(sizes: tuple[int, int], amount: int, unit: str, step: int) -> None:
+def test_durations_are_due_at_the_right_steps(sizes: tuple[int, int], amount: int, unit: str, step: int) -> None:
     size, batch_size = sizes
     clock, duration = Clock(size, batch_size), f'{amount} {unit}'
     examples = amount * {'steps': batch_size, 'epochs': size, 'examples': 1}[unit]
@@ -85,7 +83,7 @@ def test_what_falls_due_does_so_once_each_time(sizes: tuple[int, int], amount: i
     st.floats(0.01, 1),
     st.integers(0, 600),
 )
-def test_the_learning_rate_is_the_first_times_the_factor_of_each_drop_passed(
+def test_each_drop_multiplies_the_learning_rate_by_the_factor(
     drops: list[int], rate: float, factor: float, step: int
 ) -> None:
     config = {'learning_rate': rate, 'drop_at': tuple(f'{drop} steps' for drop in drops), 'factor': factor}
@@ -95,7 +93,7 @@ def test_the_learning_rate_is_the_first_times_the_factor_of_each_drop_passed(
 
 
 class FirstPixel(nn.Module):
-    """The logits are the pixels of the first row."""
+    """A network whose logits are the pixels of the first row."""
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
@@ -127,7 +125,7 @@ def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: 
     st.lists(st.integers(1, 10**6).map('{} steps'.format), max_size=3).map(tuple),
     st.text(max_size=20),
 )
-def test_a_config_comes_back_from_its_run_folder_as_it_was(seed: int, rate: float, drops: tuple, text: str) -> None:
+def test_a_run_folder_returns_the_config_unchanged(seed: int, rate: float, drops: tuple, text: str) -> None:
     changes = {'seed': seed, 'schedule.learning_rate': rate, 'schedule.drop_at': drops, 'dataset.data_dir': text}
     config = complete(small_config(**changes))
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +153,7 @@ def random_variables(net: models.ResNet) -> dict:
 
 @settings(max_examples=8)
 @given(NETWORKS)
-def test_stacking_and_pytorchs_names_lead_there_and_back(net: models.ResNet) -> None:
+def test_stacking_and_pytorchs_names_are_reversible(net: models.ResNet) -> None:
     variables = random_variables(net)
     assert_equal_trees(models.unstack(models.stack(variables)), variables)
     for style in ('cifar', 'torchvision'):

@@ -1,6 +1,4 @@
-"""ImageNet's recipes, written out from their sources: the learning rate at its boundaries, what decays, how a network
-begins, and what it sees.
-"""
+"""ImageNet's recipes, compared with their sources: learning rates, weight decay, initialization and views."""
 
 from functools import cache
 from math import cos, pi, sqrt
@@ -29,21 +27,22 @@ OF_2016 = ('resnet152', 'preact_resnet152', 'resnet200', 'preact_resnet200', 'pr
 PICTURES = [key for key in PARAMETERS if 'imagenet' in key[0]]
 
 
-def made(config: dict[str, Any]) -> tuple[schedule.Schedule, int]:
-    """The learning rate of a config, and the last step."""
+def learning_rate(config: dict[str, Any]) -> tuple[schedule.Schedule, int]:
+    """Returns the learning rate of a config, and the last step."""
     clock = Clock(IMAGENET, config['batch_size'])
     end = clock.steps(config['train_for'])
     return schedule.create(config['schedule'], clock, end), end
 
 
 def pieces(config: dict[str, Any]) -> tuple[list[tuple[int, float]], int]:
-    rate, end = made(config)
+    """Returns the steps at which the learning rate changes, with its values, and the last step."""
+    rate, end = learning_rate(config)
     return [(start, round(value, 9)) for start, value in rate.pieces], end
 
 
 @pytest.mark.parametrize('name', OF_2015)
 def test_the_recipe_of_2015(name: str) -> None:
-    """Section 3.4; the authors' Caffe; and Table 2 and 3's ten crops."""
+    """Sources: Section 3.4, the authors' Caffe, and the ten crops of Tables 2 and 3."""
     config = get_config(f'{name}_imagenet')
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 600_548)
     assert config['batch_size'] == 256 and config['batch_norm']['group_size'] == 32
@@ -51,33 +50,37 @@ def test_the_recipe_of_2015(name: str) -> None:
         'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'steps', 'nesterov': False, 'weight_decay': 1e-4,
         'decay': 'kernels',
     }  # fmt: skip
-    sees(config, view='scale', shorter_side=(256, 480), lighting=0.1, normalization='pixel_mean', protocol='ten_crop')
+    check_views(
+        config, view='scale', shorter_side=(256, 480), lighting=0.1, normalization='pixel_mean', protocol='ten_crop'
+    )
     shortcuts = {'plain18': 'none', 'plain34': 'none', 'resnet18': 'A', 'resnet34': 'A', 'resnet34c': 'C'}
     assert models.from_config(config['model']).shortcut == shortcuts.get(name, 'B')
 
 
 @pytest.mark.parametrize('name', OF_2016)
 def test_the_recipe_of_2016(name: str) -> None:
-    """Section 5 and Table 5: drops at epochs 30 and 60, one crop of 320."""
+    """Sources: Section 5 and Table 5. Drops at epochs 30 and 60, and one crop of 320."""
     config = get_config('table5_imagenet', name)
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
     assert (config['optimizer']['decay'], config['optimizer']['momentum_of']) == ('kernels', 'gradients')
     assert config['optimizer']['weight_decay'] == 1e-4
     view = 'area' if name.endswith('aspect') else 'scale'
-    sees(config, view=view, lighting=0.1, test=(320, 320), shorter_side=(256, 480), area=(0.08, 1.0))
+    check_views(config, view=view, lighting=0.1, test=(320, 320), shorter_side=(256, 480), area=(0.08, 1.0))
     net = models.from_config(config['model'])
     assert net.order == ('full_preactivation' if name.startswith('preact') else 'original')
     assert net.stage_sizes == ((3, 8, 36, 3) if '152' in name else (3, 24, 36, 3))
 
 
-def test_one_crop_of_224_is_two_fields_away() -> None:
+def test_two_fields_change_the_crop_to_224() -> None:
     changes = {'pictures.test_shorter_side': 256, 'dataset.test_crop': 224}
     config, _ = load('configs/table5_imagenet.py:resnet152', changes)
     view = central_view(config.to_dict())
     assert view is not None and (view.crop.shorter_side, view.crop.size) == (256, 224)
 
 
-@pytest.mark.parametrize(('family', 'depth'), [(family, depth) for family, of in FAMILIES.items() for depth in of])
+@pytest.mark.parametrize(
+    ('family', 'depth'), [(family, depth) for family, depths in FAMILIES.items() for depth in depths]
+)
 def test_the_recipes_of_fb_and_torchvision(family: str, depth: str) -> None:
     config = get_config(f'{family}_imagenet', f'resnet{depth}')
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
@@ -85,17 +88,19 @@ def test_the_recipes_of_fb_and_torchvision(family: str, depth: str) -> None:
     assert config['optimizer']['nesterov'] == (family == 'fb') and config['optimizer']['weight_decay'] == 1e-4
     assert config['model']['shortcut'] == 'B' and config['model'].get('v1_5', False) == (int(depth) >= 50)
     if family == 'fb':
-        sees(config, color_jitter=0.4, lighting=0.1, interpolation='bicubic', protocol='ten_crop', average='logits')
+        check_views(
+            config, color_jitter=0.4, lighting=0.1, interpolation='bicubic', protocol='ten_crop', average='logits'
+        )
         assert config['batch_norm']['group_size'] == (64 if int(depth) <= 50 else 32)
         assert models.from_config(config['model']).order == ('full_preactivation' if depth == '200' else 'original')
     else:
-        sees(config)
+        check_views(config)
         assert config['batch_norm']['group_size'] == 32
 
 
 @pytest.mark.parametrize('batch', EPOCHS_30_60_80)
 def test_goyals_rate_grows_with_the_batch(batch: int) -> None:
-    """Sections 2.1, 2.2 and 5.1."""
+    """Sources: Sections 2.1, 2.2 and 5.1."""
     config = get_config('goyal_imagenet', str(batch))
     clock, high = Clock(IMAGENET, batch), 0.1 * batch / 256
     first, second, third = EPOCHS_30_60_80[batch]
@@ -103,19 +108,19 @@ def test_goyals_rate_grows_with_the_batch(batch: int) -> None:
         (0, 0.1), (clock.steps('5 epochs'), high), (first, high / 10), (second, high / 100), (third, high / 1000),
     ]  # fmt: skip
     assert config['optimizer']['nesterov'] and config['batch_norm']['group_size'] == 32
-    sees(config)
+    check_views(config)
 
 
 def test_goyals_8192() -> None:
-    rate, end = made(get_config('goyal_imagenet', '8192'))
+    rate, end = learning_rate(get_config('goyal_imagenet', '8192'))
     step = (3.2 - 0.1) / 782
     expected = {0: 0.1, 1: 0.1 + step, 781: 3.2 - step, 782: 3.2, 4_691: 3.2, 4_692: 0.32, 9_383: 0.32, 9_384: 0.032,
                 12_511: 0.032, 12_512: 0.0032, 14_075: 0.0032}  # fmt: skip
     assert end == 14_076
     assert {at: rate.rate(at) for at in expected} == pytest.approx(expected)
     assert [float(rate(at)) for at in expected] == pytest.approx(list(expected.values()), rel=1e-5)
-    cold, _ = made(get_config('goyal_imagenet', '8192_no_warmup'))
-    assert cold.pieces == [(0, 3.2), *[(at, pytest.approx(rate.rate(at))) for at in (4_692, 9_384, 12_512)]]
+    no_warmup, _ = learning_rate(get_config('goyal_imagenet', '8192_no_warmup'))
+    assert no_warmup.pieces == [(0, 3.2), *[(at, pytest.approx(rate.rate(at))) for at in (4_692, 9_384, 12_512)]]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_goyals_8192() -> None:
     [('nvidia', 0.256 * 2048 / 256, 5_005, 56_302), ('flax', 0.1 * 512 / 256, 12_512, 250_228)],
 )
 def test_cosines_after_a_linear_warm_up_from_zero(name: str, high: float, warm: int, end: int) -> None:
-    rate, last = made(get_config(f'{name}_imagenet'))
+    rate, last = learning_rate(get_config(f'{name}_imagenet'))
     expected = {0: 0.0, 1: high / warm, warm - 1: high - high / warm, warm: high, end: 0.0}
     for share in (1 / 3, 1 / 2, 3 / 4):
         at = round(warm + share * (end - warm))
@@ -139,12 +144,12 @@ def test_the_rest_of_nvidias_and_flaxs_recipes() -> None:
     assert nvidia['optimizer']['momentum'] == 0.875 and nvidia['optimizer']['weight_decay'] == 3.0517578125e-05
     assert (nvidia['optimizer']['nesterov'], flax['optimizer']['nesterov']) == (False, True)
     assert (nvidia['batch_norm']['group_size'], flax['batch_norm']['group_size']) == (256, 64)
-    sees(nvidia)
-    sees(flax, interpolation='bicubic')
+    check_views(nvidia)
+    check_views(flax, interpolation='bicubic')
 
 
-def sees(config: dict[str, Any], test: tuple[int, int] = (256, 224), **others: Any) -> None:
-    """Asserts what a network sees: as most recipes have it, but for `others`; and the crop that is tested."""
+def check_views(config: dict[str, Any], test: tuple[int, int] = (256, 224), **others: Any) -> None:
+    """Asserts that a config has the usual views, except for the fields in `others`; and its crop in evaluation."""
     usual = {
         'view': 'area', 'area': (0.08, 1.0), 'aspect_ratio': (3 / 4, 4 / 3), 'interpolation': 'bilinear', 'crop': 224,
         'flip': True, 'color_jitter': 0.0, 'lighting': 0.0, 'normalization': 'channel', 'protocol': 'center',
@@ -162,7 +167,7 @@ def sees(config: dict[str, Any], test: tuple[int, int] = (256, 224), **others: A
 def test_the_fields_of_pictures_fit_each_other(name: str, argument: str | None) -> None:
     config = get_config(name, argument)
     check_pictures(config['dataset'], config['pictures'])
-    made(config)
+    learning_rate(config)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_the_fields_of_pictures_fit_each_other(name: str, argument: str | None) 
         ('torchvision_imagenet', 'resnet50', {'conv/kernel', 'head/kernel', 'head/bias', 'norm/scale', 'norm/bias'}),
     ],
 )
-def test_what_decays(name: str, argument: str | None, decayed: set[str]) -> None:
+def test_weight_decay(name: str, argument: str | None, decayed: set[str]) -> None:
     config = get_config(name, argument)
     net = models.from_config(config['model'], stacked=True)
     params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))['params']
@@ -189,8 +194,8 @@ def test_what_decays(name: str, argument: str | None, decayed: set[str]) -> None
 
 
 @cache
-def beginning(initialization: str, zero_last_scale: bool) -> Any:
-    """The parameters of a ResNet-50 v1.5 that is cut down to one unit, of 256 channels, as they begin."""
+def initial_parameters(initialization: str, zero_last_scale: bool) -> Any:
+    """Returns the initial parameters of a ResNet-50 v1.5 with only one unit, which has 256 channels."""
     net = models.imagenet_resnet(50, v1_5=True, initialization=initialization, zero_last_scale=zero_last_scale)
     small = net.clone(stage_sizes=(1,), widths=net.widths[:1], layers=net.layers[:1])
     return jax.jit(small.init)(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))['params']
@@ -199,7 +204,7 @@ def beginning(initialization: str, zero_last_scale: bool) -> Any:
 @pytest.mark.parametrize(
     ('name', 'argument', 'conv', 'head', 'last_scale'),
     [
-        # of a 1x1 convolution from 64 to 256 channels, and of the head, from 256 to 1,000
+        # standard deviations of a 1x1 convolution from 64 to 256 channels, and of the head from 256 to 1,000
         ('resnet50_imagenet', None, sqrt(2 / 256), sqrt(1 / 3 / 256), 1),
         ('fb_imagenet', 'resnet50', sqrt(2 / 256), sqrt(1 / 3 / 256), 1),
         ('torchvision_imagenet', 'resnet50', sqrt(2 / 256), sqrt(1 / 3 / 256), 1),
@@ -208,9 +213,9 @@ def beginning(initialization: str, zero_last_scale: bool) -> Any:
         ('flax_imagenet', None, sqrt(1 / 64), sqrt(1 / 256), 0),
     ],
 )
-def test_how_a_network_begins(name: str, argument: str | None, conv: float, head: float, last_scale: int) -> None:
+def test_initialization(name: str, argument: str | None, conv: float, head: float, last_scale: int) -> None:
     model = get_config(name, argument)['model']
-    params = beginning(model['initialization'], model.get('zero_last_scale', False))
+    params = initial_parameters(model['initialization'], model.get('zero_last_scale', False))
     unit = params['stage1']['unit1']
     assert np.std(unit['conv3']['kernel']) == pytest.approx(conv, rel=0.02)
     assert np.std(params['head']['kernel']) == pytest.approx(head, rel=0.01)

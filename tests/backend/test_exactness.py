@@ -1,4 +1,4 @@
-"""Options of JAX that would change results: set for training's own duration, and told."""
+"""Options of JAX that change results: training and evaluation set them, and record them."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ from jax_resnet.backend import exactness
 from jax_resnet.errors import ConfigError
 from tests.conftest import small_config
 
-OTHERWISE: dict[str, Any] = {
+OTHER_VALUES: dict[str, Any] = {
     'jax_threefry_partitionable': False,
     'jax_default_prng_impl': 'rbg',
     'jax_enable_x64': True,
@@ -30,35 +30,35 @@ ROOT = Path(__file__).parents[2]
 
 
 def line(folder: Path) -> dict[str, Any]:
-    """That of the end, without its clocks."""
-    (found,) = map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines())
-    return {name: value for name, value in found.items() if name not in ('seconds', 'images_per_second')}
+    """Returns the only line of metrics, without times."""
+    (content,) = map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines())
+    return {name: value for name, value in content.items() if name not in ('seconds', 'images_per_second')}
 
 
-def test_options_set_otherwise_change_no_result_and_are_told(tmp_path: Path) -> None:
+def test_other_options_do_not_change_results_and_are_recorded(tmp_path: Path) -> None:
     training.train(CONFIG, tmp_path / 'plain')
-    before = {name: getattr(jax.config, name) for name in OTHERWISE}
-    assert OTHERWISE.keys() == {f'jax_{name}' for name in exactness.OPTIONS}
+    before = {name: getattr(jax.config, name) for name in OTHER_VALUES}
+    assert OTHER_VALUES.keys() == {f'jax_{name}' for name in exactness.OPTIONS}
     try:
-        for name, value in OTHERWISE.items():
+        for name, value in OTHER_VALUES.items():
             jax.config.update(name, value)
-        training.train(CONFIG, tmp_path / 'otherwise')
-        scores = training.evaluate(tmp_path / 'otherwise')
-        assert {name: getattr(jax.config, name) for name in OTHERWISE} == OTHERWISE
+        training.train(CONFIG, tmp_path / 'other')
+        scores = training.evaluate(tmp_path / 'other')
+        assert {name: getattr(jax.config, name) for name in OTHER_VALUES} == OTHER_VALUES
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-    assert line(tmp_path / 'plain') == line(tmp_path / 'otherwise')
+    assert line(tmp_path / 'plain') == line(tmp_path / 'other')
     assert scores.logits.tobytes() == training.evaluate(tmp_path / 'plain').logits.tobytes()
-    (start,) = json.loads((tmp_path / 'otherwise' / 'environment.json').read_text())
-    assert start['jax_options'] == {'found': OTHERWISE, 'set': before}
+    (start,) = json.loads((tmp_path / 'other' / 'environment.json').read_text())
+    assert start['jax_options'] == {'found': OTHER_VALUES, 'set': before}
     assert start['date'].endswith('+00:00')
 
 
 @pytest.mark.parametrize('platform', ['gpu', 'nope', 'cpu,nope'])
-def test_a_platform_that_is_not_there(platform: str) -> None:
+def test_a_missing_platform(platform: str) -> None:
     if platform == 'gpu' and (jax.local_devices()[0].platform == 'gpu' or importlib.util.find_spec('jax_plugins')):
-        pytest.skip('it is there; or its plugin is, of which JAX says by itself what it lacks')
+        pytest.skip('JAX has this platform, or its plugin, which prints its own errors')
     program = (
         'from jax_resnet import command_line\n'
         'from jax_resnet.backend.exactness import exact\n'
@@ -70,7 +70,7 @@ def test_a_platform_that_is_not_there(platform: str) -> None:
     assert done.stderr.startswith(f'error: JAX_PLATFORMS={platform}: must name') and done.stderr.count('\n') == 1
 
 
-def test_an_offset_of_all_seeds_is_refused() -> None:
+def test_a_seed_offset_raises() -> None:
     jax.config.update('jax_random_seed_offset', 5)
     try:
         with pytest.raises(ConfigError, match='jax_random_seed_offset=5: must be 0'), exactness.exact():
@@ -79,6 +79,6 @@ def test_an_offset_of_all_seeds_is_refused() -> None:
         jax.config.update('jax_random_seed_offset', 0)
 
 
-def test_a_precision_that_is_none_is_told_by_the_config(tmp_path: Path) -> None:
+def test_a_precision_that_is_not_valid(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="config.precision.matmul='nonsense': must be"):
         training.train(small_config(**{'precision.matmul': 'nonsense'}), tmp_path)

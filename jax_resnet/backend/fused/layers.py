@@ -5,10 +5,10 @@ layer normalizes z with these sums, and adds the shortcut:
 
     h = relu(a z + b + shortcut),  a = scale / sqrt(var + epsilon),  b = bias - a mean.
 
-So neither h nor its gradient needs its own pass over memory. A kernel runs as many programs. Each program computes all
-channels of some pixels, as nine products of [pixels, channels] and [channels, features], and writes the sums over its
-pixels. A kernel that needs the sums over a BatchNorm group adds the sums of the group's programs in a fixed order. So
-each start gives the same bits.
+So neither h nor its gradient needs its own pass over memory. A kernel consists of many programs. Each program computes
+all channels of some pixels, as nine products of [pixels, channels] and [channels, features], and writes the sums over
+its pixels. A kernel that needs the sums over a BatchNorm group adds the sums of the group's programs in a fixed order.
+So each start gives the same bits.
 
 "Gradient" of an array means the gradient of the loss with respect to it.
 """
