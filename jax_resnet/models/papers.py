@@ -190,4 +190,4 @@ def imagenet_plain(
 
 def _check_plain(shortcut: str, residual: str) -> None:
     if shortcut != 'none':
-        raise ValueError(f"shortcut must be 'none' in a plain network; got {shortcut!r}, which needs {residual}")
+        raise ValueError(f"shortcut must be 'none' in a plain network; got {shortcut!r}, which only {residual} takes")

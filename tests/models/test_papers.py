@@ -86,8 +86,8 @@ def test_units_of_a_stack_begin_with_different_weights() -> None:
     [
         (lambda: models.cifar_resnet(600_000_002), 'depth must be at most 10,000 layers, since time and memory grow'),
         (lambda: models.identity4((10**9,) * 4), 'stage_sizes must make at most 10,000 layers, since time and memory grow'),
-        (lambda: models.cifar_plain(20, shortcut='A'), "shortcut must be 'none' in a plain network; got 'A', which cifar_resnet takes"),
-        (lambda: models.imagenet_plain(18, shortcut='B'), "shortcut must be 'none' in a plain network; got 'B', which imagenet_resnet takes"),
+        (lambda: models.cifar_plain(20, shortcut='A'), "shortcut must be 'none' in a plain network; got 'A', which only cifar_resnet takes"),
+        (lambda: models.imagenet_plain(18, shortcut='B'), "shortcut must be 'none' in a plain network; got 'B', which only imagenet_resnet takes"),
         (lambda: models.imagenet_plain(50), 'depth must be 18 or 34; got 50'),
         (lambda: models.imagenet_resnet(34, v1_5=True), 'v1_5 needs bottlenecks, which begin at depth 50; got depth 34'),
     ],
