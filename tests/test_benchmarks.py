@@ -1,4 +1,4 @@
-"""The benchmarks run, with tiny sizes; what they count is right. Nothing is asserted of how long anything takes."""
+"""The benchmarks run with tiny sizes, and their counts are correct. No test asserts how long anything takes."""
 
 import importlib.util
 import itertools
@@ -19,12 +19,12 @@ FOLDER = Path(__file__).parents[1] / 'benchmarks'
 
 
 def results(script: str, *arguments: str) -> dict:
-    """The line of JSON with which a benchmark ends."""
+    """Returns the content of the last line of a benchmark, which is JSON."""
     return json.loads(lines(FOLDER / script, *arguments)[-1])
 
 
 def lines(*command: str | Path) -> list[str]:
-    """What a script prints."""
+    """Returns the lines that a script prints."""
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=FOLDER.parent)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -77,7 +77,7 @@ def test_startup() -> None:
 
 @pytest.mark.slow
 def test_more_steps_than_the_streams_window_holds(train_step: ModuleType) -> None:
-    """Of 512 random images, batches of 256: two epochs are four."""
+    """512 random images and batches of 256: two epochs are four steps."""
     run = train_step.ours('ResNet-20', 256, 5)
     assert run(steps=1) > 0 and run() > 0
 
@@ -90,7 +90,7 @@ def test_train_step_beside_pytorch() -> None:
 
 @pytest.fixture
 def two_classes(tmp_path: Path) -> list[str]:
-    """A folder of ten small pictures to train on and six to test, and a ResNet-18 on them, as fields of a config."""
+    """Config fields of a ResNet-18 on a folder of ten small pictures for training and six for testing."""
     for split, count in (('train', 5), ('val', 3)):
         for k, name in enumerate('ab'):
             (tmp_path / split / name).mkdir(parents=True)
@@ -107,12 +107,15 @@ def two_classes(tmp_path: Path) -> list[str]:
 def test_a_recipe_in_pytorch(two_classes: list[str]) -> None:
     pytest.importorskip('torch', reason='needs PyTorch')
     epochs = results('imagenette_peer.py', '--epochs=2', '--seed=1', '--set', *two_classes)['epochs']
-    assert [one['epoch'] for one in epochs] == [1.2, 2.0]  # 10 pictures by 4: an epoch ends in the third step
+    assert [one['epoch'] for one in epochs] == [
+        1.2,
+        2.0,
+    ]  # 10 pictures in batches of 4: the first epoch ends in the third step
     assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
 
 
 def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch's weights, in both: ten crops, after BatchNorm's statistics have been taken anew."""
+    """Both libraries evaluate PyTorch's weights on ten crops, after recalibrating BatchNorm's statistics."""
     pytest.importorskip('torch', reason='needs PyTorch')
     from safetensors.torch import save_file
 
@@ -137,15 +140,15 @@ def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: i
     (theirs,) = protocols_peer.ten_crop(picture, 36, 32, bilinear)
     np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
     scales = views.of_protocol('multi_scale', 0, 0, (32, 64))
-    for of_scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
-        ours = of_scale(image, 'bilinear')
+    for scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
+        ours = scale(image, 'bilinear')
         np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
     central = CentralView(CentreCrop(36, 32), 'bilinear', False)(image)
     (theirs,) = protocols_peer.center(picture, 36, 32, bilinear)
     np.testing.assert_allclose(theirs[0], central.astype(int), atol=2)
 
 
-def test_what_a_step_must_compute_and_move(train_step: ModuleType) -> None:
+def test_multiply_adds_and_bytes_of_a_step(train_step: ModuleType) -> None:
     assert train_step.multiply_adds(train_step.experiment('ResNet-20', 128)) == 3 * 128 * 40_551_040
     stage = 32 * 32 * 16
     outputs = 7 * stage + 6 * stage // 2 + 6 * stage // 4  # of the 19 convolutions
@@ -168,13 +171,13 @@ def test_a_convolution_is_timed_in_every_form(convolutions: ModuleType, operatio
 
 
 def test_spread(train_step: ModuleType) -> None:
-    """Of 6 numbers, the smallest and the largest are the interval; of 20, the sixth and the fifteenth."""
+    """With 6 numbers, the interval is from the smallest to the largest; with 20, from the sixth to the fifteenth."""
     assert train_step.spread([1.0] * 5) == float('inf')
     assert train_step.spread([6, 1, 2, 3, 4, 5]) == 2.5 / 3.5
     assert train_step.spread(range(1, 21)) == 4.5 / 10.5
 
 
-def test_rounds_go_on_until_the_ratio_is_known(train_step: ModuleType) -> None:
+def test_rounds_are_repeated_until_the_ratio_is_precise(train_step: ModuleType) -> None:
     runs = {'jax_resnet': lambda: 1.0, 'torch': lambda: 2.0}
     _, ratios = train_step.measure(runs, 30, pause=0)
     assert ratios['torch'] == {'ratio': 0.5, 'spread': 0.0, 'rounds': 6}
@@ -185,7 +188,7 @@ def test_rounds_go_on_until_the_ratio_is_known(train_step: ModuleType) -> None:
     assert ratios['torch'] == {'ratio': 0.5, 'spread': None, 'rounds': 3}
 
 
-def test_what_else_ran(train_step: ModuleType) -> None:
+def test_load_by_other_programs(train_step: ModuleType) -> None:
     with train_step.Load() as load:
         pass
     found = load.found()

@@ -1,4 +1,4 @@
-"""The programs that GPUs would run, counted by benchmarks/gpu_program.py and by hand."""
+"""The counts of benchmarks/gpu_program.py for the programs of GPUs. No GPU is needed."""
 
 import json
 import subprocess
@@ -25,11 +25,11 @@ HloModule jit_run, is_scheduled=true
   %conv.1 = (f32[8,4]{1,0}, u8[0]{0}) custom-call(%part, %loop_add_fusion.3#1), custom_call_target="__cudnn$convForward"
   %all-reduce-start = f32[4]{0} all-reduce-start(%loop_add_fusion.3#1), to_apply=%sum
   %all-reduce-done = f32[4]{0} all-reduce-done(%all-reduce-start)
-  %inner = (s32[], f32[8,4]{1,0}) while(%state), condition=%more, body=%turn, backend_config={"known_trip_count":{"n":"5"}}
+  %inner = (s32[], f32[8,4]{1,0}) while(%state), condition=%more, body=%inner_body, backend_config={"known_trip_count":{"n":"5"}}
   ROOT %out = (s32[], f32[8,4]{1,0}) tuple(%n, %part)
 }
 
-%turn (state: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
+%inner_body (state: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
   %state.1 = (s32[], f32[8,4]{1,0}) parameter(0)
   %y = f32[8,4]{1,0} get-tuple-element(%state.1), index=1
   %copy.2 = f32[8,4]{1,0} copy(%y)
@@ -42,20 +42,19 @@ ENTRY %main (a: f32[8,4]) -> f32[8,4] {
 """
 
 
-def test_kernels_bytes_and_collectives_of_a_turn_by_hand() -> None:
+def test_kernels_bytes_and_collectives_of_an_iteration() -> None:
     found = hlo.count(MODULE)
     names = {'fusion loop_add_fusion': 1, '__cudnn$convForward': 1, 'all-reduce-start': 1, 'copy': 5}
     assert dict(found.kernels) == names and found.inner_iterations == 5
-    # In and out: 8 x 4 numbers of 4 bytes are 128; 4 of 2 bytes are 8, of 4 bytes 16.
+    # Inputs and outputs: 8 x 4 numbers of 4 bytes are 128 bytes; 4 numbers of 2 bytes are 8 bytes, of 4 bytes 16.
     assert found.bytes == [128 + 128 + 8, 128 + 128 + 8, 16 + 8] + 5 * [256]
     assert found.collectives == [16]
 
 
 def test_without_a_loop_over_steps_the_program_is_the_step() -> None:
     found = hlo.count(MODULE, has_loop=False)
-    assert (
-        found.kernels['copy'] == 1 + 5 and found.inner_iterations == 1 + 5
-    )  # one iteration of the first loop, five of the inner one
+    assert found.kernels['copy'] == 1 + 5  # one iteration of the first loop, five of the inner loop
+    assert found.inner_iterations == 1 + 5
     assert hlo.launches(LAUNCHED, has_loop=False) == (4, 1, False)
 
 
@@ -71,13 +70,13 @@ LAUNCHED = """
 """
 
 
-def test_launches_by_the_host_by_hand() -> None:
+def test_launches_by_the_host() -> None:
     assert hlo.launches(LAUNCHED) == (3, 1, False)
     inside = '0: kCommandBuffer\n' + ''.join(f'  {line}\n' for line in LAUNCHED.splitlines() if line)
     assert hlo.launches(inside) == (0, 0, True)
 
 
-def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus() -> None:
+def test_a_step_is_one_graph_of_few_kernels_on_one_and_on_two_gpus() -> None:
     pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--devices', '1', '2']
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -89,7 +88,7 @@ def test_the_smallest_network_is_one_graph_of_few_kernels_on_one_and_on_two_gpus
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
 
-def test_a_step_on_pictures_that_stream_is_one_graph_and_needs_no_pictures() -> None:
+def test_a_step_with_streamed_pictures_is_one_graph_and_needs_no_pictures() -> None:
     pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     fields = (
         'model.name="cifar_resnet"',

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel, its metadata, and what an import brings along."""
+"""The wheel, its metadata, and the imports of the package."""
 
 import ast
 import email
@@ -21,7 +21,7 @@ def python(program: str, folder: Path = ROOT, *options: str) -> str:
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as pip builds it, from a copy of what it is built from."""
+    """A wheel that pip has built from a copy of the sources."""
     source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
     for name in ('pyproject.toml', 'README.md', 'LICENSE', 'jax_resnet', 'configs', 'tests', 'main.py'):
         subprocess.run(['cp', '-r', str(ROOT / name), str(source)], check=True)
@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob('*.whl'))
 
 
-def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
+def test_the_wheel_has_only_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
     assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
@@ -41,7 +41,7 @@ def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
     assert any(name.endswith('licenses/LICENSE') for name in names)
 
 
-def test_its_metadata_is_whole(wheel: Path) -> None:
+def test_its_metadata_is_complete(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith('METADATA'))
     metadata = email.message_from_bytes(archive.read(name))
@@ -53,7 +53,7 @@ def test_its_metadata_is_whole(wheel: Path) -> None:
     assert not any('tensorflow' in line and 'datasets' not in line for line in metadata.get_all('Requires-Dist'))
 
 
-def test_it_imports_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / 'installed')
     program = (
         f'import sys; sys.path.insert(0, {str(tmp_path / "installed")!r})\n'
@@ -64,26 +64,26 @@ def test_it_imports_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> N
     assert python(program, tmp_path) == '(3, 3, 3)\n'
 
 
-def test_importing_the_networks_brings_nothing_heavy_and_changes_nothing() -> None:
+def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() -> None:
     program = (
         'import os, sys, jax\n'
         'before = dict(os.environ), dict(jax.config.values)\n'
         'import jax_resnet, jax_resnet.models\n'
         'assert before == (dict(os.environ), dict(jax.config.values))\n'
-        "heavy = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'sklearn', 'clu', 'jax_resnet.training')\n"
-        'print([name for name in heavy if name in sys.modules])\n'
+        "slow = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'sklearn', 'clu', 'jax_resnet.training')\n"
+        'print([name for name in slow if name in sys.modules])\n'
     )
     assert python(program) == '[]\n'
 
 
 def test_training_needs_no_tensorflow() -> None:
     program = (
-        "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training, jax_resnet.evaluate\nprint('fine')"
+        "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training, jax_resnet.evaluate\nprint('done')"
     )
-    assert python(program) == 'fine\n'
+    assert python(program) == 'done\n'
 
 
-ROOMS: dict[str, set[str]] = {
+PACKAGES: dict[str, set[str]] = {
     'models': set(),
     'data': set(),
     'config': {'models', 'data'},
@@ -93,7 +93,7 @@ ROOMS: dict[str, set[str]] = {
     'studies': {'models', 'data', 'config', 'backend', 'runs', 'training'},
     'report': {'config', 'runs'},
 }
-"""Which rooms each may import. The modules beside them are the commands, which may all, and what all share."""
+"""The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""
 
 MODULES = {
     '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
@@ -102,7 +102,7 @@ MODULES = {
 
 
 def imports(path: Path, also_in_functions: bool) -> set[str]:
-    """The modules of the package that a file imports; those for type checkers alone do not count."""
+    """Returns the package's modules that a file imports, without those in `if TYPE_CHECKING`."""
     tree = ast.parse(path.read_text())
     nodes = ast.walk(tree) if also_in_functions else iter(tree.body)
     found = set()
@@ -114,25 +114,25 @@ def imports(path: Path, also_in_functions: bool) -> set[str]:
     return found & MODULES.keys()
 
 
-def test_imports_run_one_way_between_rooms() -> None:
+def test_subpackages_import_in_one_direction() -> None:
     for name, path in MODULES.items():
-        _, room, *_ = [*name.split('.'), '']
-        if room in ROOMS:
+        _, package, *_ = [*name.split('.'), '']
+        if package in PACKAGES:
             others = {other.split('.')[1] for other in imports(path, also_in_functions=True) if other != 'jax_resnet'}
-            assert others & ROOMS.keys() <= ROOMS[room] | {room}, f'{name} imports {others}'
+            assert others & PACKAGES.keys() <= PACKAGES[package] | {package}, f'{name} imports {others}'
 
 
-def test_no_import_goes_round_in_a_circle() -> None:
-    of = {name: imports(path, also_in_functions=False) - {name} for name, path in MODULES.items()}
-    for name in of:  # a package's own modules may import the package: it is there when they are imported
-        of[name] -= {package for package in of[name] if name.startswith(f'{package}.')}
-    while of:
-        leaves = {name for name, others in of.items() if not others & of.keys()}
-        assert leaves, f'circles among {sorted(of)}'
-        of = {name: others for name, others in of.items() if name not in leaves}
+def test_there_are_no_circular_imports() -> None:
+    graph = {name: imports(path, also_in_functions=False) - {name} for name, path in MODULES.items()}
+    for name in graph:  # a module may import its package, which Python imports first
+        graph[name] -= {package for package in graph[name] if name.startswith(f'{package}.')}
+    while graph:
+        leaves = {name for name, others in graph.items() if not others & graph.keys()}
+        assert leaves, f'circular imports among {sorted(graph)}'
+        graph = {name: others for name, others in graph.items() if name not in leaves}
 
 
-def test_each_file_is_read_in_one_sitting_and_says_what_it_is() -> None:
+def test_modules_are_short_and_have_docstrings() -> None:
     for name, path in MODULES.items():
         assert len(path.read_text().splitlines()) <= 250, name
         assert ast.get_docstring(ast.parse(path.read_text())), name
@@ -140,6 +140,6 @@ def test_each_file_is_read_in_one_sitting_and_says_what_it_is() -> None:
     assert max(folders.values()) <= 24 and folders[ROOT / 'jax_resnet' / 'training'] <= 16
 
 
-def test_networks_have_no_word_of_a_platform() -> None:
+def test_networks_do_not_depend_on_a_platform() -> None:
     for path in (ROOT / 'jax_resnet' / 'models').glob('*.py'):
         assert not re.search('cpu|gpu|xla|platform', path.read_text(), re.IGNORECASE), path

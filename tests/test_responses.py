@@ -1,4 +1,4 @@
-"""`python -m jax_resnet.responses`, of a run and of a config's first weights."""
+"""`python -m jax_resnet.responses` with runs, weights, and the initial weights of configs."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return responses.main()
 
 
-def test_weights_without_a_card_by_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_without_a_card_need_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('altair', reason="needs the extra 'report'")
     bare, out = tmp_path / 'bare.safetensors', tmp_path / 'inside'
     shutil.copy(WEIGHTS, bare)
@@ -44,7 +44,7 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert call(monkeypatch, run, DIGITS, WEIGHTS, '--examples=64', f'--out={out}') == 0
     trained, first, published = json.loads(out.with_suffix('.json').read_text())
     assert trained['network'] == str(run) and len(trained['layers']) == 7 and len(first['layers']) == 19
-    assert first['std'] == pytest.approx([1] * 19, rel=0.02)  # as BatchNorm begins
+    assert first['std'] == pytest.approx([1] * 19, rel=0.02)  # BatchNorm's initial scale
     assert published['layers'] == first['layers'] and published['std'] != first['std']
     assert all(norm > 0 for norm in trained['gradient_norm'])
     svg = out.with_suffix('.svg').read_text()
@@ -59,10 +59,10 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     ('arguments', 'message'),
     [
         (['nowhere'], 'nowhere: no such file'),
-        ([DIGITS, '--examples=3'], '--examples=3: must be from 64, a batch of'),
+        ([DIGITS, '--examples=3'], '--examples=3: must be from 64, the batch size of'),
     ],
 )
-def test_what_cannot_be_is_one_line(
+def test_errors_are_one_line(
     arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert call(monkeypatch, *arguments) == 2
