@@ -85,7 +85,7 @@ class ProcessGroup:
         """Sends a signal to one process."""
         self.processes[index].send_signal(number)
 
-    def wait(self, seconds: float = 120.0) -> list[Ended]:
+    def wait(self, seconds: float = 300.0) -> list[Ended]:
         """Waits for all processes, and returns how each has ended. Fails the test if one still runs after `seconds`."""
         end = time.monotonic() + seconds
         for index, process in enumerate(self.processes):
