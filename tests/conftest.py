@@ -17,7 +17,7 @@ if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' 
     jax.config.update('jax_num_cpu_devices', 8)
 
 
-for name in ('absl', 'asyncio'):  # like command_line; their log records of a damaged file would keep its readers alive
+for name in ('absl', 'asyncio'):  # as in command_line; a log record of a damaged file would keep its reader alive
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 of_damage = pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
@@ -36,7 +36,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def data_dir() -> str:
-    """The folder of real, prepared data. Without it, the test is skipped."""
+    """The folder of real, prepared data. If it is missing, the test is skipped."""
     folder = os.environ.get('TFDS_DATA_DIR')
     if not folder or not Path(folder, 'cifar10').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared cifar10')

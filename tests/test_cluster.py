@@ -1,4 +1,4 @@
-"""The script of docs/cluster.md, and a study's jobs of several processes, by a stand-in for Slurm on this machine."""
+"""The script of docs/cluster.md, and a study's jobs with several processes. A program on this machine replaces Slurm."""
 
 import json
 import os
@@ -20,7 +20,7 @@ STAND_IN = ROOT / 'tests' / 'studies' / 'stand_in_slurm.py'
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The commands, on the path; the folder of the jobs."""
+    """Puts Slurm's commands on the path. Returns the folder of the jobs."""
     for name in ('sbatch', 'srun', 'scontrol', 'sacct'):
         command = tmp_path / 'bin' / name
         command.parent.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def wait_for(path: Path, text: str = '', seconds: float = 150.0) -> None:
 
 
 @pytest.mark.slow
-def test_the_script_of_the_documentation_is_requeued_and_finishes(slurm: Path, tmp_path: Path) -> None:
+def test_the_documented_script_is_requeued_and_finishes(slurm: Path, tmp_path: Path) -> None:
     (script,) = re.findall(r'```bash\n(.*?)```', (ROOT / 'docs' / 'cluster.md').read_text(), re.DOTALL)
     begin = f'cd {ROOT}\nexec >> {tmp_path}/log 2>&1\n'
     changes = {
@@ -62,8 +62,8 @@ def test_the_script_of_the_documentation_is_requeued_and_finishes(slurm: Path, t
         assert script.count(old) == 1, old
         script = script.replace(old, new)
     (tmp_path / 'train.sh').write_text(script)
-    said = subprocess.run(['sbatch', tmp_path / 'train.sh'], capture_output=True, text=True, check=True).stdout
-    number = said.split()[-1]
+    output = subprocess.run(['sbatch', tmp_path / 'train.sh'], capture_output=True, text=True, check=True).stdout
+    number = output.split()[-1]
     wait_for(tmp_path / 'log', 'step 3')
     os.kill(int((slurm / number / 'task1').read_text()), signal.SIGTERM)
     wait_for(slurm / number / 'ended0')
@@ -77,7 +77,7 @@ def test_the_script_of_the_documentation_is_requeued_and_finishes(slurm: Path, t
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
-def test_a_study_s_run_has_several_nodes(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_a_study_on_several_nodes(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.studies.conftest import STUDY
 
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
@@ -90,7 +90,7 @@ def test_a_study_s_run_has_several_nodes(slurm: Path, tmp_path: Path, monkeypatc
     assert json.loads(summary.read_text())['device'].endswith(' in 2 processes')
 
 
-def test_hosts_that_cannot_be_are_a_line(tmp_path: Path) -> None:
+def test_a_number_of_hosts_that_is_not_valid(tmp_path: Path) -> None:
     from jax_resnet.errors import ConfigError
     from jax_resnet.studies import slurm
 

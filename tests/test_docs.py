@@ -1,4 +1,4 @@
-"""The documentation does what it says: Python blocks run as they stand, shell lines in a shortened form."""
+"""The documentation is correct: its Python blocks run unchanged, and its shell lines with shorter training."""
 
 import os
 import re
@@ -33,7 +33,7 @@ AKAMASTERS = (
     '--config.dataset.channel_mean=0.485,0.456,0.406 --config.dataset.channel_std=0.229,0.224,0.225'
 )
 SHELL: dict[str, list[str] | None] = {
-    # Each shell line of the documentation, and what is added to it here; None is tried by hand, in a fresh clone.
+    # Each shell line of the documentation, and the words that the test adds. None: tested elsewhere, or by hand.
     'make train': None,
     'make test': None,
     'python -m venv .venv && . .venv/bin/activate': None,
@@ -128,13 +128,13 @@ def shell_lines(page: str) -> list[str]:
 
 
 def in_checkout(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess:
-    """Runs Python in a folder that has what a checkout has, and a run of its own."""
+    """Runs Python in a folder like a checkout."""
     return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like a checkout in which `make train` has been run, shortened."""
+    """A folder like a checkout with a short run of the digits."""
     folder = tmp_path_factory.mktemp('checkout')
     for name in ('main.py', 'configs', 'jax_resnet', 'docs'):
         (folder / name).symlink_to(ROOT / name)
@@ -155,7 +155,7 @@ def test_every_shell_line_is_declared() -> None:
 
 
 def is_slow(line: str) -> bool:
-    """Training on CIFAR, but for the line that most begin with; and a study, and the report on it."""
+    """Whether a test is slow: training on CIFAR, except for one line; a study; and its report."""
     words = line.split()
     trains = words[1] == 'main.py' and 'cifar10' in line and '--help' not in words
     return (trains and words[2:] != ['--config=configs/resnet110_cifar10.py']) or any(
@@ -190,7 +190,7 @@ def test_python_blocks(checkout: Path, page: str) -> None:
 
 
 @pytest.mark.parametrize('page', PAGES)
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_exist(page: str) -> None:
     targets = re.findall(r'\]\((?!https?:)([^)#]+)\)', (ROOT / page).read_text())
     for target in targets:
         assert ((ROOT / page).parent / target).exists(), target

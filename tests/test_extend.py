@@ -1,4 +1,4 @@
-"""docs/extend.md: its files are written as it says, in a copy of the checkout, and its commands run."""
+"""docs/extend.md: its files are written to a copy of the checkout, and its commands run there."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ SHORT = ['--config.train_for=2 steps', '--config.schedule.drop_at=1 steps', '--c
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with the files of the page."""
+    """A copy of the checkout with the files of the page."""
     folder = tmp_path_factory.mktemp('checkout')
     ignored = shutil.ignore_patterns('__pycache__')
     for name in ('jax_resnet', 'configs'):
@@ -40,7 +40,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LINES = [line for block in re.findall(r'```\n(python .*?)```', PAGE, re.DOTALL) for line in block.splitlines()]
 
 
-def test_the_commands_run_in_their_order(checkout: Path) -> None:
+def test_the_commands_run_in_order(checkout: Path) -> None:
     assert len(LINES) == 5
     for line in LINES:
         words = [sys.executable, *shlex.split(line)[1:]]

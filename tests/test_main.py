@@ -1,4 +1,4 @@
-"""The command line, in processes of its own: `python main.py`, `python -m jax_resnet.evaluate`."""
+"""The commands `python main.py` and `python -m jax_resnet.evaluate`, in new processes."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_help() -> None:
         assert done.returncode == 0 and flag in done.stdout
 
 
-def test_help_tells_every_field_of_a_config() -> None:
+def test_help_lists_every_field_of_a_config() -> None:
     done = run('--help', '--config.model.name=identity4', '--config=configs/resnet20_digits.py')
     assert (
         done.returncode == 0 and 'model.stage_sizes=(2, 2, 2, 2)\n      units in each stage (a tuple of' in done.stdout
@@ -76,7 +76,7 @@ def test_help_tells_every_field_of_a_config() -> None:
     assert 'schedule.warmup_for=\n' in done.stdout and 'model.depth' not in done.stdout
 
 
-def test_a_folder_lists_what_can_be_read_in_it(tmp_path: Path) -> None:
+def test_a_folder_lists_its_configs(tmp_path: Path) -> None:
     (tmp_path / 'good.py').write_text('"""A good one.\n\nMore."""\n\ndef get_config():\n  pass\n')
     (tmp_path / 'no_config.py').write_text('x = 1\n')
     (tmp_path / 'broken.py').write_text('def get_config(:\n')
@@ -93,7 +93,7 @@ def test_a_folder_lists_what_can_be_read_in_it(tmp_path: Path) -> None:
     assert all(line.startswith('cannot be read (') for line in lines.values())
 
 
-def test_a_run_is_named_by_what_differs_and_found_under_an_earlier_name(tmp_path: Path) -> None:
+def test_a_run_folder_is_named_by_its_changes_and_found_under_an_older_name(tmp_path: Path) -> None:
     for name in ('main.py', 'configs', 'jax_resnet'):
         (tmp_path / name).symlink_to(ROOT / name)
     same = '--config.model.order=original'
@@ -108,7 +108,7 @@ def test_a_run_is_named_by_what_differs_and_found_under_an_earlier_name(tmp_path
     assert len(list((tmp_path / 'runs' / 'resnet20_digits').iterdir())) == 1
 
 
-def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+def test_a_run_continues_if_the_reader_of_its_output_ends(tmp_path: Path) -> None:
     start = [sys.executable, 'main.py', *DIGITS, '--config.log_every=1 step', f'--workdir={tmp_path}']
     with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()

@@ -1,4 +1,4 @@
-"""The results folder, README's part that is made from it, and published weights, on runs of a small net."""
+"""The results folder, its tables in the README, and published weights, with runs of a small network."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / 'configs').symlink_to(ROOT / 'configs')
     (folder / 'README.md').write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
     for seed, run in enumerate(RUNS):
-        data_dir = str(folder / 'data')  # no result is to say where the data lay
+        data_dir = str(folder / 'data')  # a result must not have the data's folder
         config = small_config(
             seed=seed, **{'dataset.data_dir': data_dir, 'train_for': '4 steps', 'dataset.test': 'test'}
         )
@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `trained`, made the working directory."""
+    """A copy of `trained`, as the working directory."""
     folder = shutil.copytree(trained, tmp_path / 'checkout', symlinks=True)
     monkeypatch.chdir(folder)
     return folder
@@ -59,7 +59,7 @@ def error_of(run: str) -> float:
     return float(json.loads(Path(run, 'summary.json').read_text())['final_test_error'])
 
 
-def test_add_keeps_what_the_run_folder_says(
+def test_add_keeps_the_numbers_of_the_run_folder(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert command(monkeypatch, 'add', *RUNS) == 0
@@ -77,10 +77,10 @@ def test_add_keeps_what_the_run_folder_says(
     for name, column in result['metrics'].items():
         assert column == [pytest.approx(json.loads(line)[name], rel=1e-5) for line in lines]
     assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
-    assert command(monkeypatch, 'add', *RUNS) == 0  # once more, it changes nothing
+    assert command(monkeypatch, 'add', *RUNS) == 0  # a second time changes nothing
 
 
-def test_what_is_no_result_is_refused(
+def test_add_refuses_runs_without_a_result(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     shutil.copytree(RUNS[0], 'elsewhere')
@@ -102,26 +102,26 @@ def test_what_is_no_result_is_refused(
     assert 'has the result of another run of this config and seed; delete it first' in capsys.readouterr().err
 
 
-def test_a_run_whose_files_disagree_is_no_result(
+def test_add_refuses_a_run_whose_files_do_not_fit_each_other(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     summary, metrics = Path(RUNS[0], 'summary.json'), Path(RUNS[0], 'metrics.jsonl')
-    as_it_was = json.loads(summary.read_text())
+    original = json.loads(summary.read_text())
     for changed, message in [
         ({'final_test_error': 0.5}, 'summary.json has final_test_error=0.5, but its counts give'),
         ({'test_count': 0}, 'its counts give inf'),
         ({'steps': 5}, 'metrics.jsonl must end at step 5, as summary.json does'),
     ]:
-        summary.write_text(json.dumps(as_it_was | changed))
+        summary.write_text(json.dumps(original | changed))
         assert command(monkeypatch, 'add', RUNS[0]) == 2
         assert message in capsys.readouterr().err and not Path('results').exists()
-    summary.write_text(json.dumps(as_it_was))
+    summary.write_text(json.dumps(original))
     metrics.write_text('')
     assert command(monkeypatch, 'add', RUNS[0]) == 2
     assert 'metrics.jsonl must end at step 4' in capsys.readouterr().err
 
 
-def test_a_result_lies_beneath_results(
+def test_a_result_is_in_the_results_folder(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     path = Path(RUNS[0], 'config.json')
@@ -137,7 +137,7 @@ def test_a_result_lies_beneath_results(
 
 
 def test_a_result_names_a_config_of_the_repository(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its config file is run when the table is made."""
+    """The command `table` runs this config file."""
     assert command(monkeypatch, 'add', RUNS[0]) == 0
     (path,) = results_folder.paths()
     text = path.read_text()
@@ -155,8 +155,8 @@ def test_a_result_of_another_keep_every_is_found(checkout: Path, monkeypatch: py
     assert results_folder.find(config | {'seed': 7}) is None
 
 
-def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results of the small runs, and one that is made to look like a run of the 2015 paper's, and of another config."""
+def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results are the small runs, and two that look like runs of a config of the 2015 paper and of another one."""
     pytest.importorskip('altair')
     assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
@@ -193,9 +193,7 @@ def test_the_table_tells_the_changed_from_the_unchanged(checkout: Path, monkeypa
     assert command(monkeypatch, 'table') == 2 and Path('README.md').read_text() == '# Net\n'
 
 
-def test_the_table_has_top5_and_protocol_where_a_result_has_them(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('altair')
     tested = {'protocol': 'ten_crop', 'protocol_test_error': 30.5, 'protocol_test_top5_error': 7.5}
     for run, errors in (
@@ -215,7 +213,7 @@ def test_the_table_has_top5_and_protocol_where_a_result_has_them(
     assert 'top-5' not in paper and 'crop' not in paper
 
 
-def test_the_pages_are_what_the_command_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     pages = results.sections_of_pages()
     pictures = readme.drawings([section for sections in pages.values() for section in sections], results.CURVES)
@@ -227,7 +225,7 @@ def test_the_pages_are_what_the_command_makes(monkeypatch: pytest.MonkeyPatch) -
         weights.read_with_card(card.with_suffix('.safetensors'))
 
 
-def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'add', RUNS[1]) == 0
     (path,) = results_folder.paths()
     changes = ', '.join(f'{name!r}: {value!r}' for name, value in results_folder.read(path)['overrides'].items())
@@ -236,7 +234,7 @@ def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypa
         f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
     )
     plan = read_study('small.py', seeds=[0, 1])
-    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # unless it is asked for
+    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # results are not used by default
     assert 'result' not in plan.describe()['rows'][0]['runs'][1]
     plan = read_study('small.py', seeds=[0, 1], reuses_results=True)
     error = error_of(RUNS[1])
@@ -248,8 +246,8 @@ def test_a_study_and_its_report_count_a_result_as_a_run(checkout: Path, monkeypa
     (section,) = reading.read([plan.folder])
     assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
     assert section.rows[0].median == pytest.approx(error, rel=1e-5)
-    (of_results,) = reading.read(['results'])
-    label = of_results.rows[0].label
+    (section_of_results,) = reading.read(['results'])
+    label = section_of_results.rows[0].label
     assert label.startswith('resnet20_digits, ') and label.endswith(', trained for 4 steps')
     path.write_text('{')
     with pytest.raises(ConfigError, match='seed1.json is damaged'):
@@ -261,8 +259,8 @@ def test_weights_are_those_of_the_median_run(
 ) -> None:
     assert command(monkeypatch, 'weights', *RUNS, '--out=published/net.safetensors') == 0
     median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
-    said = capsys.readouterr().out
-    assert f'test error {error_of(median):.2f} %, seed {median[-1]}, the median of seeds 0, 1, 2' in said
+    output = capsys.readouterr().out
+    assert f'test error {error_of(median):.2f} %, seed {median[-1]}, the median of seeds 0, 1, 2' in output
     card = json.loads(Path('published/net.json').read_text())
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
     shutil.rmtree('runs')
@@ -275,7 +273,7 @@ def test_weights_are_those_of_the_median_run(
     assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
 
 
-def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
     images = open_source('digits').read('test[:10]').images
     ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
@@ -286,10 +284,12 @@ def test_weights_are_the_runs_to_the_last_bit(checkout: Path, monkeypatch: pytes
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 
-def test_published_weights_are_not_lost_to_others(
+def test_published_weights_are_not_overwritten_by_default(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert command(monkeypatch, 'weights', RUNS[0]) == command(monkeypatch, 'weights', RUNS[0]) == 0  # the same again
+    assert (
+        command(monkeypatch, 'weights', RUNS[0]) == command(monkeypatch, 'weights', RUNS[0]) == 0
+    )  # the same weights again
     (path,) = Path('results/weights').glob('**/*.safetensors')
     before = path.read_bytes()
     capsys.readouterr()
@@ -313,7 +313,7 @@ def test_weights_of_several_configs_have_no_median(
     assert not Path('results').exists()
 
 
-def test_damaged_weights_are_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_weights_give_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
     file, card = Path('net.safetensors'), Path('net.json')
     content, text = file.read_bytes(), card.read_text()

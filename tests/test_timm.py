@@ -1,4 +1,4 @@
-"""Weights by the names of timm and torchvision: `tests/references/make_timm.py` says what these libraries hold."""
+"""Weights of timm and torchvision. `tests/references/make_timm.py` lists the tensors of these libraries' networks."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from jax_resnet.training.trained import described
 from tests.references.draw import draw_pytorch, real_images
 
 REFERENCES = Path(__file__).parent / 'references'
-HELD = json.loads((REFERENCES / 'timm.json').read_text())
+SHAPES = json.loads((REFERENCES / 'timm.json').read_text())
 NETS = {'resnet18': models.imagenet_resnet(18, shortcut='B'), 'resnet50': models.imagenet_resnet(50, v1_5=True)}
 CONFIG = (
     '--config=configs/torchvision_imagenet.py:resnet18 --config.dataset.crop=64 --config.pictures.interpolation=bicubic'
@@ -31,18 +31,18 @@ CONFIG = (
 MEAN = '--config.dataset.normalization=pixel_mean'
 
 
-def drawn(name: str) -> dict[str, np.ndarray]:
-    """The state dict of a network of timm, with numbers of our own."""
+def random_tensors(name: str) -> dict[str, np.ndarray]:
+    """Returns a state dict with the names and shapes of a network of timm, and with our own random numbers."""
     return {
         key: draw_pytorch(key, tuple(shape)) if 'num_batches' not in key else np.int64(7)
-        for key, shape in HELD[name].items()
+        for key, shape in SHAPES[name].items()
     }
 
 
 @pytest.fixture(scope='module')
 def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp('weights') / 'resnet18.safetensors'
-    weights.write(path, drawn('resnet18'))
+    weights.write(path, random_tensors('resnet18'))
     return path
 
 
@@ -53,8 +53,8 @@ def main(command: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: objec
 
 
 @pytest.mark.parametrize('name', NETS)
-def test_there_and_back_and_timms_logits(name: str) -> None:
-    tensors = drawn(name)
+def test_conversion_in_both_directions_and_timms_logits(name: str) -> None:
+    tensors = random_tensors(name)
     variables = models.from_pytorch(tensors)
     back = models.to_pytorch(variables)
     assert back.keys() == {key for key in tensors if 'num_batches' not in key}
@@ -69,40 +69,48 @@ def test_there_and_back_and_timms_logits(name: str) -> None:
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
-        ('resnet18d', 'conv1.0.weight: no such tensor .*: it is of a stem of several convolutions'),
-        ('seresnet18', 'layer1.0.se.fc1.weight: no such tensor .*: it is of squeeze-and-excitation'),
+        (
+            'resnet18d',
+            'conv1.0.weight: is not a tensor .*; it belongs to a network with several convolutions in its stem',
+        ),
+        (
+            'seresnet18',
+            'layer1.0.se.fc1.weight: is not a tensor .*; it belongs to a network with squeeze-and-excitation',
+        ),
         ('resnet50_gn', 'bn1.running_mean: missing'),
         ('resnext50_32x4d', 'layer1.0.conv2.weight: takes 4 channels, where .* gives 128; grouped convolutions'),
-        ('resnetv2_18', "stem.conv.weight: no such tensor .*: it is of timm's resnetv2"),
+        ('resnetv2_18', "stem.conv.weight: is not a tensor .*; it belongs to a network of timm's resnetv2"),
     ],
 )
-def test_another_network_is_one_line(name: str, message: str) -> None:
-    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in HELD[name].items()}
+def test_the_error_of_an_unsupported_network_is_one_line(name: str, message: str) -> None:
+    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in SHAPES[name].items()}
     with pytest.raises(ValueError, match=f'^{message}') as error:
         models.from_pytorch(tensors)
     assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ('tensor', 'whose'),
-    [('layer1.0.downsample.2.weight', 'a shortcut that pools'), ('layer2.0.aa.filt', 'blur pooling')],
+    ('tensor', 'feature'),
+    [('layer1.0.downsample.2.weight', 'with pooling in its shortcuts'), ('layer2.0.aa.filt', 'with blur pooling')],
 )
-def test_a_tensor_that_no_style_has_is_told_with_whose_it_is(tensor: str, whose: str) -> None:
-    with pytest.raises(ValueError, match=rf'^{re.escape(tensor)}: no such tensor .*: it is of {whose}'):
+def test_the_error_of_an_unsupported_tensor_says_what_its_network_has(tensor: str, feature: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf'^{re.escape(tensor)}: is not a tensor .*; it belongs to a network {feature}'
+    ):
         models.from_pytorch({tensor: np.zeros(3)})
 
 
-def test_the_line_of_what_is_taken_on_trust_says_where_the_stride_is() -> None:
+def test_the_unchecked_assumptions_include_the_position_of_the_stride() -> None:
     assert describe_assumptions(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
     assert '3x3 convolution, as torchvision and timm have it' in describe_assumptions(NETS['resnet50'])
     line = describe_assumptions(models.imagenet_resnet(50))
-    assert "torchvision's and timm's weights have it in the 3x3: config.model.v1_5=True" in line
+    assert "torchvision's and timm's networks have it in the 3x3 convolution: config.model.v1_5=True" in line
 
 
 def test_a_card_and_predictions_need_no_data(
     resnet18: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ImageNet's classes are known, and channels' means are the config's."""
+    """The package has ImageNet's classes, and the config has the means of the channels."""
     monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'nowhere'))
     ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
     assert main(convert, monkeypatch, resnet18, ours, '--card', *config) == 0
@@ -112,32 +120,32 @@ def test_a_card_and_predictions_need_no_data(
         tmp_path / 'picture.png'
     )
     capsys.readouterr()
-    told = []
+    outputs = []
     for arguments in ([ours, tmp_path / 'picture.png'], [resnet18, tmp_path / 'picture.png', *config]):
         assert main(predict, monkeypatch, *arguments) == 0
-        told.append(capsys.readouterr().out)
-    assert told[0] == told[1] and len(told[0].splitlines()) == 6
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] and len(outputs[0].splitlines()) == 6
     assert main(convert, monkeypatch, resnet18, tmp_path / 'x.npz', '--card', *config, MEAN) == 2
-    assert 'the mean that pixel_mean subtracts, are of the training data' in capsys.readouterr().err
+    assert 'the mean that pixel_mean subtracts, come from the training data' in capsys.readouterr().err
 
 
-def test_an_own_config_of_imagenet_is_checked_without_data(resnet18: Path) -> None:
+def test_a_changed_config_of_imagenet_is_checked_without_data(resnet18: Path) -> None:
     config = torchvision_imagenet.get_config('resnet18')
     config.model.num_classes = 10
     with pytest.raises(ConfigError, match='config.model.num_classes=10: must be 1000, the classes of imagenet2012'):
         described(resnet18, config)
 
 
-@pytest.mark.parametrize(('v1_5', 'told'), [('True', 'as torchvision and timm have it'), ('False', 'v1_5=True')])
-def test_convert_says_where_it_takes_the_stride_to_be(
-    v1_5: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(('v1_5', 'printed'), [('True', 'as torchvision and timm have it'), ('False', 'v1_5=True')])
+def test_convert_prints_the_position_of_the_stride(
+    v1_5: str, printed: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tensors = {key: np.zeros(shape, np.float16) for key, shape in HELD['resnet50'].items()}
+    tensors = {key: np.zeros(shape, np.float16) for key, shape in SHAPES['resnet50'].items()}
     weights.write(tmp_path / 'theirs.safetensors', tensors)
     config = '--config=configs/torchvision_imagenet.py:resnet50', f'--config.model.v1_5={v1_5}'
     arguments = tmp_path / 'theirs.safetensors', tmp_path / 'ours.safetensors', *config
     assert main(convert, monkeypatch, *arguments) == 0
-    assert told in capsys.readouterr().out.splitlines()[-1]
+    assert printed in capsys.readouterr().out.splitlines()[-1]
     weights.write(tmp_path / 'theirs.safetensors', {**tensors, 'fc.weight': np.zeros((7, 2048), np.float16)})
     assert main(convert, monkeypatch, *arguments) == 2
-    assert 'does not hold the network of the config; see params/head/kernel' in capsys.readouterr().err
+    assert 'must have the network of the config; params/head/kernel differs' in capsys.readouterr().err

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-GLOO = re.compile(rb'\[Gloo\] Rank|peer ranks|\d+ is connected to')
-"""Parts of lines in which gloo lists its connections. They are dropped. Several threads can write into one line."""
+GLOO = re.compile(rb'\[Gloo\] Rank|peer ranks|\d+ is connected to|^\d+$')
+"""Lines in which gloo lists its connections. They are dropped. Threads can write into one line, and leave a number."""
 
 NOISE = re.compile(rb'[EWI]\d{4} .*(coordination_service|preemption)')
 """The first line of log entries that are dropped, because the watch reports the same problems."""

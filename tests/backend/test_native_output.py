@@ -18,7 +18,7 @@ def run(body: str) -> subprocess.CompletedProcess:
 
 def test_noise_is_dropped_and_other_lines_are_shown() -> None:
     done = run("""
-        os.write(1, b'[Gloo] Rank 0 is connected to 1 peer ranks.\\nwhat follows it\\n')
+        os.write(1, b'[Gloo] Rank 0 is connected to 1 peer ranks.\\n3\\nwhat follows it\\n')
         os.write(2, b'E1126 06:25:33.3 7 coordination_service_agent.cc:289] Polled an error\\nmore of it\\n')
         os.write(2, b'W1126 06:25:33.3 7 cuda.cc:1] a warning\\nmore of this\\n')
         print('a line of Python')

@@ -1,4 +1,4 @@
-"""A disk that is full, or fails: one line, what was saved stays, and the run is continued when there is room again."""
+"""A full or failing disk gives one line. The last checkpoint stays, and the run continues when there is space again."""
 
 import errno
 import os
@@ -29,11 +29,13 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1.5 MB, which holds one checkpoint."""
+    """A file system of 1.5 MB, with space for one checkpoint."""
     disk = tmp_path / 'disk'
     disk.mkdir()
-    made = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', disk], capture_output=True, check=False)
-    if made.returncode:
+    mounted = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
         pytest.skip('mounting a small file system takes privileges')
     yield disk
     subprocess.run(['umount', '--lazy', disk], check=True)
@@ -62,7 +64,7 @@ def test_a_full_disk(whole_run: Path, small_disk: Path) -> None:
 def test_a_disk_that_fails_while_metrics_are_written(
     whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second line is cut short, as a full disk does."""
+    """The second line is incomplete, as on a full disk."""
     add_metrics = RunFolder.add_metrics
 
     def fail(self: RunFolder, line: dict) -> None:
@@ -97,7 +99,7 @@ sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))
 
 
 @pytest.mark.slow
-def test_a_disk_without_files_left_ends_in_one_line(small_disk: Path) -> None:
+def test_a_disk_without_free_inodes_gives_one_line(small_disk: Path) -> None:
     subprocess.run(['mount', '-o', 'remount,size=9m,nr_inodes=40', small_disk], check=True)
     command = [sys.executable, '-c', PROGRAM.format(large=10**9, steps=12), str(small_disk / 'run')]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
@@ -106,14 +108,14 @@ def test_a_disk_without_files_left_ends_in_one_line(small_disk: Path) -> None:
 
 
 @pytest.mark.parametrize('large', [0, pytest.param(10**9, marks=pytest.mark.slow)])
-def test_a_folder_that_becomes_immutable_ends_in_one_line(tmp_path: Path, large: int) -> None:
+def test_a_folder_that_becomes_immutable_gives_one_line(tmp_path: Path, large: int) -> None:
     folder = tmp_path / 'checkpoints'
     command = [sys.executable, '-c', PROGRAM.format(large=large, steps=9999), str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any(line.startswith('step 8 ') for line in process.stdout)
-        made = subprocess.run(['chattr', '+i', folder], capture_output=True, check=False)
-        if made.returncode:
+        changed = subprocess.run(['chattr', '+i', folder], capture_output=True, check=False)
+        if changed.returncode:
             process.kill()
             pytest.skip('chattr takes privileges and a file system that knows it')
         try:
@@ -126,7 +128,7 @@ def test_a_folder_that_becomes_immutable_ends_in_one_line(tmp_path: Path, large:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
-def test_a_folder_that_became_read_only(whole_run: Path, tmp_path: Path) -> None:
+def test_a_folder_without_write_permission(whole_run: Path, tmp_path: Path) -> None:
     (tmp_path / 'run').mkdir(mode=0o500)
     with pytest.raises(DataError, match='cannot be written .Permission denied.'):
         training.train(CONFIG, tmp_path / 'run')

@@ -1,4 +1,4 @@
-"""A run that is continued on other devices."""
+"""A run that continues on other numbers of devices."""
 
 import signal
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.conftest import small_config
 
 
 def config(devices: int) -> dict[str, Any]:
-    """With a rate at which rounding does not grow: a ReLU that it switches changes a gradient by a thousandth."""
+    """Returns a config with a small learning rate, so that differences by rounding do not grow."""
     return small_config(**{'parallel.devices': devices, 'schedule.learning_rate': 0.001})
 
 
@@ -31,8 +31,8 @@ def last_state(folder: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
-def test_begun_on_one_device_continued_on_2_4_8_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same sample stream; parameters and losses agree to 1e-5 after 12 steps, and every prediction's class."""
+def test_a_run_continues_on_2_4_8_devices_and_on_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 12 steps, parameters and losses agree to 1e-5 with those of one device. All errors are equal."""
     training.train(config(1), tmp_path / 'one')
     update = Progress.update
 

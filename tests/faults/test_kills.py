@@ -1,6 +1,6 @@
-"""A run that is killed again and again, and continued by the same command, ends as the run that nothing disturbed.
+"""A run that is killed many times, and continued with the same command, has the results of a run without kills.
 
-The suite kills it a few times; `make soak` sets JAX_RESNET_KILLS to 64.
+The suite kills it three times. `make soak` sets JAX_RESNET_KILLS to 64.
 """
 
 import json
@@ -27,18 +27,18 @@ ROOT = Path(__file__).parents[2]
 CLOCKS = ('seconds', 'images_per_second')
 
 
-def of_digits(folder: Path) -> list[str]:
+def digits(folder: Path) -> list[str]:
     return ['--config=configs/resnet20_digits.py', '--config.model.depth=8', '--config.dataset.validation=train[-200:]']
 
 
-def of_pictures(folder: Path) -> list[str]:
-    """200 pictures to train on and 80 for validation, of three classes, and views of 16 x 16."""
+def pictures(folder: Path) -> list[str]:
+    """Uses 200 pictures for training and 80 for validation, of three classes, with views of 16 x 16 pixels."""
     rng = np.random.default_rng(0)
     for index in range(280):
-        place = folder / 'pictures' / ('train' if index < 200 else 'val') / 'abc'[index % 3]
-        place.mkdir(parents=True, exist_ok=True)
+        subfolder = folder / 'pictures' / ('train' if index < 200 else 'val') / 'abc'[index % 3]
+        subfolder.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(rng.integers(0, 100 + 70 * (index % 3), (6, 8, 3), dtype=np.uint8))
-        image.resize((40, 30)).save(place / f'{index}.jpg')
+        image.resize((40, 30)).save(subfolder / f'{index}.jpg')
     return [
         *('--config=configs/resnet18_folder.py', f'--config.dataset.folder={folder / "pictures"}'),
         *('--config.model.name=cifar_resnet', '--config.model.depth=8', '--config.model.num_classes=3'),
@@ -47,28 +47,30 @@ def of_pictures(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize('of', [of_digits, pytest.param(of_pictures, marks=pytest.mark.slow)])
-def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path, of: Callable[[Path], list[str]]) -> None:
+@pytest.mark.parametrize('arguments', [digits, pytest.param(pictures, marks=pytest.mark.slow)])
+def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
+    tmp_path: Path, arguments: Callable[[Path], list[str]]
+) -> None:
     kills = int(os.environ.get('JAX_RESNET_KILLS', 3))
     command = [
-        *(sys.executable, 'main.py', *of(tmp_path)),
+        *(sys.executable, 'main.py', *arguments(tmp_path)),
         *('--config.batch_size=32', '--config.batch_norm.group_size=16', f'--config.train_for={60 * kills} steps'),
         *('--config.evaluate_every=20 steps', '--config.checkpoint_every=15 steps', '--config.log_every=5 steps'),
     ]
     draw, folder = random.Random(kills), tmp_path / 'killed'
     for kill in range(kills):
         name, moment = list(MOMENTS.items())[kill % len(MOMENTS)]
-        number = draw.choice([signal.SIGTERM, signal.SIGINT]) if 'asked' in name else signal.SIGKILL
+        number = draw.choice([signal.SIGTERM, signal.SIGINT]) if 'stop' in name else signal.SIGKILL
         start = [*command, f'--workdir={folder}']
         with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             moment(process, folder, draw)
             process.send_signal(number)
             _, errors = process.communicate()
         print(f'kill {kill + 1}, {name}: code {process.returncode}, {position(folder)} {errors[-200:]!r}', flush=True)
-        if 'asked' in name and (name != 'asked, compiling' or process.returncode > 0):
+        if 'stop' in name and (name != 'stop while compiling' or process.returncode > 0):
             assert process.returncode == 128 + number, errors
             assert errors.splitlines()[-1].endswith('; the same command continues')
-        else:  # nothing is to be saved, or can be
+        else:  # the process cannot save, or has nothing to save
             assert (process.returncode, errors) == (-number, '')
 
     for path in (folder, tmp_path / 'whole'):
@@ -83,7 +85,7 @@ def test_killed_at_any_moment_and_continued_is_never_killed(tmp_path: Path, of: 
 
 
 def while_starting(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    """Importing, reading, restoring."""
+    """The process imports, reads or restores."""
     time.sleep(draw.uniform(0, 4))
 
 
@@ -118,18 +120,18 @@ def while_writing_metrics(process: subprocess.Popen, folder: Path, draw: random.
 MOMENTS: dict[str, Callable[[subprocess.Popen, Path, random.Random], None]] = {
     'writing a checkpoint': while_writing_a_checkpoint,
     'evaluating': while_evaluating,
-    'asked, training': while_training,  # asked: by SIGTERM or Ctrl-C; else by SIGKILL
+    'stop while training': while_training,  # 'stop': SIGTERM or SIGINT; else SIGKILL
     'writing metrics': while_writing_metrics,
-    'asked, compiling': while_compiling,
+    'stop while compiling': while_compiling,
     'training': while_training,
     'starting': while_starting,
-    'asked, evaluating': while_evaluating,
+    'stop while evaluating': while_evaluating,
 }
 
 
-def wait_for_line(process: subprocess.Popen, is_it: Callable[[str], bool]) -> None:
+def wait_for_line(process: subprocess.Popen, matches: Callable[[str], bool]) -> None:
     assert process.stdout is not None
-    assert any(is_it(line) for line in process.stdout)
+    assert any(matches(line) for line in process.stdout)
 
 
 def position(folder: Path) -> str:

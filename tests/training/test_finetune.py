@@ -18,7 +18,7 @@ from jax_resnet.runs import weights
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import assert_equal_trees
-from tests.test_timm import drawn
+from tests.test_timm import random_tensors
 from tests.training.test_streamed import StopAt, lines
 
 
@@ -26,7 +26,7 @@ from tests.training.test_streamed import StopAt, lines
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with random weights of a ResNet-18, by torchvision's names, and with 200 pictures of 4 classes."""
     root, rng = tmp_path_factory.mktemp('given'), np.random.default_rng(0)
-    weights.write(root / 'theirs.safetensors', drawn('resnet18'))
+    weights.write(root / 'theirs.safetensors', random_tensors('resnet18'))
     for label in range(4):
         folder = root / 'pictures' / f'class{label}'
         folder.mkdir(parents=True)

@@ -15,7 +15,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
-from tests.faults.test_kills import of_pictures
+from tests.faults import test_kills
 from tests.processes import SMALL, ProcessGroup
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
@@ -102,7 +102,7 @@ def test_processes_with_different_configs_are_an_error(tmp_path: Path) -> None:
 def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
     """The first step, and the evaluation of a checkpoint by ten crops, are those of one process up to rounding."""
     pictures = [
-        *(*of_pictures(tmp_path), *KEEP_ALL, '--config.batch_size=32', '--config.batch_norm.group_size=16'),
+        *(*test_kills.pictures(tmp_path), *KEEP_ALL, '--config.batch_size=32', '--config.batch_norm.group_size=16'),
         *('--config.train_for=9 steps', '--config.evaluate_every=5 steps', '--config.pictures.protocol=ten_crop'),
     ]
     for count in (1, 2):
