@@ -124,12 +124,11 @@ def _of_folder(name: str, folder: Path) -> str:
 
 def _of_package(module: griffe.Module, folder: Path) -> str:
     """Returns a package's docstring and own names, and tables of what it exports, of its packages and its modules."""
-    own = [
-        member.name for member in module.members.values() if member.is_public and not member.is_alias | member.is_module
-    ]
+    public = [member for member in module.members.values() if member.is_public]
+    own = [member.name for member in public if not (member.is_alias or member.is_module)]
     parts = [f'::: {module.path}\n    options:\n      members: {json.dumps(own)}']
     packages, modules = ([module[path.stem] for path in paths] for paths in _members(folder))
-    for exporting in [module] if module.exports else packages if folder == PACKAGE else []:
+    for exporting in [module, *packages] if folder == PACKAGE else [module]:
         if exporting.exports:
             names = [exporting[name].final_target for name in exporting.exports]
             parts.append(f'## Import from {exporting.path}\n\n' + _table(names, folder))

@@ -27,8 +27,8 @@ def bundle(value):
     """The representations of a value, by MIME type, as Jupyter stores them."""
     data = {'text/plain': repr(value)}
     if hasattr(value, '_repr_mimebundle_'):
-        made = value._repr_mimebundle_()
-        data |= made[0] if isinstance(made, tuple) else made
+        bundled = value._repr_mimebundle_()
+        data |= bundled[0] if isinstance(bundled, tuple) else bundled
     for name, kind in (('html', 'text/html'), ('png', 'image/png'), ('jpeg', 'image/jpeg')):
         if hasattr(value, f'_repr_{name}_'):
             data[kind] = getattr(value, f'_repr_{name}_')()
@@ -46,8 +46,11 @@ for cell in json.load(open(sys.argv[1]))['cells']:
         exec(compile(ast.Module(body, []), 'cell', 'exec'), names)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), 'cell', 'eval'), names)
-    told = [{'text': printed.getvalue()}] if printed.getvalue() else []
-    outputs.append(told + ([{'data': bundle(value)}] if value is not None else []))
+    outputs.append([])
+    if printed.getvalue():
+        outputs[-1].append({'text': printed.getvalue()})
+    if value is not None:
+        outputs[-1].append({'data': bundle(value)})
 json.dump(outputs, open(sys.argv[2], 'w'))
 '''
 """A program that runs the cells without Jupyter. It writes their outputs to a file."""
@@ -61,7 +64,7 @@ def outputs_of(notebook: dict[str, Any]) -> list[list[dict[str, Any]]]:
             texts = [line for output in cell['outputs'] for line in output.get('text', [])]
             values = [output['data'] for output in cell['outputs'] if 'data' in output]
             data = [{'data': {kind: ''.join(lines) for kind, lines in value.items()}} for value in values]
-            cells.append([{'text': ''.join(texts)}] * bool(texts) + data)
+            cells.append([{'text': ''.join(texts)}, *data] if texts else data)
     return cells
 
 
