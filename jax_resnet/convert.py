@@ -21,7 +21,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import command_line, models
@@ -31,7 +30,14 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
-from jax_resnet.training.saved_weights import check_same, describe_assumptions, flat, read_variables, recorded_network
+from jax_resnet.training.saved_weights import (
+    check_same,
+    describe_assumptions,
+    first_difference,
+    flat,
+    read_variables,
+    recorded_network,
+)
 from jax_resnet.training.trained import described
 
 
@@ -109,10 +115,9 @@ def _config_and_network(
         check_same(shown(source), found[1], net)
     images = jnp.zeros((1, *image_shape(config['dataset'])))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
-    needed, found_arrays = flatten_dict(shapes, sep='/'), flatten_dict(variables, sep='/')
-    for name in sorted({*found_arrays, *needed}):
-        if name not in found_arrays or name not in needed or np.shape(found_arrays[name]) != needed[name].shape:
-            raise ConfigError(f'{shown(source)}: must have the network of the config; {name} differs')
+    name = first_difference(variables, shapes)
+    if name is not None:
+        raise ConfigError(f'{shown(source)}: must have the network of the config; {name} differs')
     return (config, net) if found is None else found
 
 

@@ -92,6 +92,17 @@ def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
     return variables_of(weights.read(path), path, headless)
 
 
+def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
+    """Returns the first name, in alphabetical order, whose array is missing in one of two trees or differs in shape.
+
+    Args:
+        variables: arrays in nested dicts.
+        expected: the same for the network that they should have: arrays, or shapes as of `jax.eval_shape`.
+    """
+    found, needed = ({name: np.shape(a) for name, a in flatten_dict(t, sep='/').items()} for t in (variables, expected))
+    return min((name for name in {*found, *needed} if found.get(name) != needed.get(name)), default=None)
+
+
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Flattens variables to arrays by their names in a file of weights, such as 'params/stem/conv/kernel'."""
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}

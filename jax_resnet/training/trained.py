@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
@@ -31,6 +30,7 @@ from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.saved_weights import (
     check_same,
     describe_assumptions,
+    first_difference,
     read_variables,
     recorded_network,
     variables_of,
@@ -193,14 +193,12 @@ def _check_and_assemble(
 ) -> Trained:
     """Puts a file's variables on a device. Raises DataError if they do not fit the network of `description`."""
     variables = models.stack(unstacked)
-    saved, expected = flatten_dict(variables, sep='/'), flatten_dict(like.variables, sep='/')
-    for name in sorted({*saved, *expected}):
-        if name not in saved or name not in expected or np.shape(saved[name]) != expected[name].shape:
-            raise DataError(f'{shown(path)}: must have the network of {description}; {name} differs')
+    name = first_difference(variables, like.variables)
+    if name is not None:
+        raise DataError(f'{shown(path)}: must have the network of {description}; {name} differs')
     # The file may have float16 or float64; the network has float32.
-    arrays = {name: np.asarray(array, expected[name].dtype) for name, array in saved.items()}
-    variables = jax.device_put(unflatten_dict(arrays, sep='/'), SingleDeviceSharding(jax.local_devices()[0]))
-    return _assemble(model, variables, preprocessing)
+    arrays = jax.tree.map(lambda array, expected: np.asarray(array, expected.dtype), variables, like.variables)
+    return _assemble(model, jax.device_put(arrays, SingleDeviceSharding(jax.local_devices()[0])), preprocessing)
 
 
 def _assemble(model: models.ResNet, variables: Any, preprocessing: Preprocessing) -> Trained:
