@@ -115,9 +115,9 @@ def _config_and_network(
         check_same(shown(source), found[1], net)
     images = jnp.zeros((1, *image_shape(config['dataset'])))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
-    name = first_difference(variables, shapes)
-    if name is not None:
-        raise ConfigError(f'{shown(source)}: must have the network of the config; {name} differs')
+    difference = first_difference(variables, shapes, 'the config')
+    if difference is not None:
+        raise ConfigError(f'{shown(source)}: must have the network of the config; {difference}')
     return (config, net) if found is None else found
 
 

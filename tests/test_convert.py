@@ -94,7 +94,7 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
         (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; must be original'),
         (
             ['--config.model.depth=14'],
-            'must have the network of the config; batch_stats/stage1/unit2/norm1/mean differs',
+            'must have the network of the config; batch_stats/stage1/unit2/norm1/mean is missing in the weights',
         ),
         (
             ['--config.model.shortcut=B'],

@@ -92,15 +92,26 @@ def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
     return variables_of(weights.read(path), path, headless)
 
 
-def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
-    """Returns the first name, in alphabetical order, whose array is missing in one of two trees or differs in shape.
+def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
+    """Describes the first array, by name, that only one of two trees has, or that has different shapes in them.
 
     Args:
-        variables: arrays in nested dicts.
-        expected: the same for the network that they should have: arrays, or shapes as of `jax.eval_shape`.
+        variables: variables of a file of weights, as nested dicts.
+        expected: variables of the network, or their shapes as of `jax.eval_shape`.
+        description: where the network is from, for the text.
+
+    Returns:
+        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal.
     """
-    found, needed = ({name: np.shape(a) for name, a in flatten_dict(t, sep='/').items()} for t in (variables, expected))
-    return min((name for name in {*found, *needed} if found.get(name) != needed.get(name)), default=None)
+    found, needed = (
+        {name: str(list(np.shape(array))) for name, array in flatten_dict(dict(tree), sep='/').items()}
+        for tree in (variables, expected)
+    )
+    for name in sorted({*found, *needed}):
+        shapes = [names.get(name, 'missing') for names in (found, needed)]
+        if shapes[0] != shapes[1]:
+            return f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+    return None
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -193,9 +193,9 @@ def _check_and_assemble(
 ) -> Trained:
     """Puts a file's variables on a device. Raises DataError if they do not fit the network of `description`."""
     variables = models.stack(unstacked)
-    name = first_difference(variables, like.variables)
-    if name is not None:
-        raise DataError(f'{shown(path)}: must have the network of {description}; {name} differs')
+    difference = first_difference(variables, like.variables, description)
+    if difference is not None:
+        raise DataError(f'{shown(path)}: must have the network of {description}; {difference}')
     # The file may have float16 or float64; the network has float32.
     arrays = jax.tree.map(lambda array, expected: np.asarray(array, expected.dtype), variables, like.variables)
     return _assemble(model, jax.device_put(arrays, SingleDeviceSharding(jax.local_devices()[0])), preprocessing)

@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend import devices, processes
@@ -21,7 +20,13 @@ from jax_resnet.files import shown
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints, Damaged
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.saved_weights import check_same, describe_assumptions, read_variables, recorded_network
+from jax_resnet.training.saved_weights import (
+    check_same,
+    describe_assumptions,
+    first_difference,
+    read_variables,
+    recorded_network,
+)
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.summary import describe_summary
 from jax_resnet.training.trained import load
@@ -225,26 +230,18 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     if recorded is not None:
         check_same(f'config.init_from={path!r}', recorded[1], model)
     variables = load(path).variables if Path(path).is_dir() else read_variables(path, headless=True)
-    saved, initial = (flatten_dict(models.stack(tree), sep='/') for tree in (variables, state.variables))
-    head = {name for name in {*saved, *initial} if name.startswith('params/head/')}
-    has_new_head = any(_shape(saved.get(name)) != _shape(initial.get(name)) for name in head)
-    names = {*saved, *initial} - head if has_new_head else {*saved, *initial}
-    for name in sorted(names):
-        if _shape(saved.get(name)) != _shape(initial.get(name)):
-            raise ConfigError(
-                f'config.init_from={path!r}: has another network; {name} is {_shape(saved.get(name))} in the weights, '
-                f'{_shape(initial.get(name))} in the config'
-            )
-    like = {name: initial[name] for name in names}
-    arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in like.items()}
-    merged = unflatten_dict({**initial, **arrays}, sep='/')
+    saved, initial = models.stack(variables), state.variables
+    head = initial['params']['head']
+    has_new_head = first_difference(saved['params'].get('head', {}), head, 'the config') is not None
+    if has_new_head:
+        saved['params'] = {**saved['params'], 'head': head}
+    difference = first_difference(saved, initial, 'the config')
+    if difference is not None:
+        raise ConfigError(f'config.init_from={path!r}: has another network; {difference}')
+    merged = jax.tree.map(lambda new, old: devices.put(np.asarray(new, old.dtype), old.sharding), saved, initial)
     line = f'initialized from {path}'
     if has_new_head:
         line += ', with a new head'
     if recorded is None:
         line += f'; it {describe_assumptions(model)}'
     return state.replace(params=merged['params'], batch_stats=merged['batch_stats']), line
-
-
-def _shape(array: Any) -> str:
-    return 'missing' if array is None else str(list(np.shape(array)))
