@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from jax_resnet import files
 from jax_resnet.data.pictures.classes import shown_names
+from jax_resnet.data.pictures.listing import Listing, entries
 from jax_resnet.data.pictures.source import Picture, PictureSource
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
@@ -21,9 +21,8 @@ _log = logging.getLogger(__name__)
 LAYOUT = (
     'the layout must be train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> for two or more classes'
 )
-ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
-SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
-"""Files of Windows. Like hidden files, they are ignored."""
+DRAW = (0.2, 0)
+"""By default, this fraction of each class is drawn for validation, with this seed."""
 
 _Found = Mapping[str, Sequence[str]]
 """Maps each class to the names of its pictures. Classes and names are sorted."""
@@ -78,7 +77,7 @@ class FolderPictures:
         return self.folder / self.classes[self.labels[index]] / os.fsdecode(name)
 
 
-def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed: int = 0) -> PictureSource:
+def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
     """Opens a folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or only <class>/*.
 
     Labels follow the sorted names of the classes' folders. If all of these are ImageNet synsets, such as n01440764, the
@@ -92,15 +91,21 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
         seed: seed of this draw. The draw in one class does not depend on the other classes.
 
     Raises:
+        ConfigError: the folder has a validation split, so the draw has no effect, but its arguments are not DRAW.
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
-    scan = _Scan()
+    listing = Listing()
     try:
         places = _places(folder)
-        found = {split: scan.pictures(folder, place, f'listing {name}, {split}') for split, place in places.items()}
+        found = {split: listing.pictures(folder, place, f'listing {name}, {split}') for split, place in places.items()}
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
-    scan.log_unusual()
+    if 'validation' in found and (validation_fraction, seed) != DRAW:
+        raise ConfigError(
+            f'config.dataset.validation_fraction={validation_fraction}, split_seed={seed}: must be {DRAW[0]} and '
+            f'{DRAW[1]}: {shown(folder / places["validation"])} is the validation split, and nothing is drawn'
+        )
+    listing.log_unusual()
     if 'test' in found and not found['test']:
         _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
         del found['test']
@@ -108,7 +113,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
     classes = list(found['train'])
     if 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
-        scan.digest.update(f'{validation_fraction} {seed}'.encode())
+        listing.digest.update(f'{validation_fraction} {seed}'.encode())
     for split, names in found.items():
         missing = [class_name for class_name in classes if not names.get(class_name)]
         if len(missing) == len(classes):
@@ -120,75 +125,8 @@ def open_folder(name: str, folder: Path, validation_fraction: float = 0.2, seed:
         for split, names in found.items()
     }
     return PictureSource.from_pictures(
-        name, shown_names([*map(shown, classes)]), pictures, scan.digest.hexdigest()[:16]
+        name, shown_names([*map(shown, classes)]), pictures, listing.digest.hexdigest()[:16]
     )
-
-
-class _Scan:
-    """Lists the pictures in folders, computes a digest of them, and collects unusual files."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        self._files: list[str] = []
-        self._folders: list[str] = []
-        self._mixed: list[str] = []
-        self._same_stems: list[str] = []
-
-    def pictures(self, folder: Path, place: str, title: str) -> dict[str, list[str]]:
-        """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
-        found = {}
-        for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
-            if entry.is_dir():
-                found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
-            else:
-                self._files.append(entry.path)
-        return found
-
-    def _in_class(self, folder: os.DirEntry[str], relative: str) -> list[str]:
-        names, stems, endings = [], set(), set()
-        for entry in _entries(folder.path):
-            stem, dot, ending = entry.name.rpartition('.')
-            ending = dot + ending
-            if entry.is_dir():
-                self._folders.append(entry.path)
-            elif ending.lower() in ENDINGS and entry.is_file():
-                about = entry.stat()
-                path = os.fsencode(f'{relative}/{entry.name}')
-                self.digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
-                if stem in stems:
-                    self._same_stems.append(entry.path)
-                names.append(entry.name)
-                stems.add(stem)
-                endings.add(ending)
-            else:
-                self._files.append(entry.path)
-        if len({ending.lower().replace('jpeg', 'jpg') for ending in endings}) < len(endings):
-            self._mixed.append(f'{folder.path} ({", ".join(sorted(endings))})')
-        return names
-
-    def log_unusual(self) -> None:
-        """Logs the unusual files, in at most one line per kind."""
-        if self._files:
-            kinds = f'{", ".join(ENDINGS[:-1])} or {ENDINGS[-1]}'
-            _log.warning(
-                'ignored %s: a picture must be a %s file in the folder of a class', _count(self._files, 'file'), kinds
-            )
-        if self._folders:
-            _log.warning('ignored %s: only <class>/<picture> is read', _count(self._folders, 'folder'))
-        odd = []
-        if self._mixed:
-            odd.append(f'files of one type have different endings in {_count(self._mixed, "class", "classes")}')
-        if self._same_stems:
-            odd.append(f'another file has the same name with another ending: {_count(self._same_stems, "picture")}')
-        if odd:
-            _log.warning('%s; all of them are read', '; '.join(odd))
-
-
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Entries of a folder, sorted by name, without hidden files and system files."""
-    with os.scandir(folder) as entries:
-        seen = [e for e in entries if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
-    return sorted(seen, key=lambda entry: entry.name)
 
 
 def _places(folder: Path) -> dict[str, str]:
@@ -198,10 +136,10 @@ def _places(folder: Path) -> dict[str, str]:
         DataError: 'train' exists, and neither or both of 'val' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
+    folders = {entry.name for entry in entries(folder) if entry.is_dir()}
     validation = [name for name in ('val', 'validation') if name in folders]
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
-    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
+    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in entries(folder / 'train'))):
         return {'train': ''}
     if len(validation) != 1:
         found = 'both val and validation' if validation else 'train, but neither val nor validation'
@@ -235,11 +173,6 @@ def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, dict
         train[class_name] = [name for i, name in enumerate(names) if i not in taken]
         validation[class_name] = [name for i, name in enumerate(names) if i in taken]
     return {'train': train, 'validation': validation}
-
-
-def _count(paths: Sequence[str], one: str, more: str = '') -> str:
-    """Text such as '2 files, such as a/b': the number of paths, and the first one."""
-    return f'{len(paths):,} {one if len(paths) == 1 else more or one + "s"}, such as {shown(paths[0])}'
 
 
 def _list_classes(classes: Sequence[str]) -> str:

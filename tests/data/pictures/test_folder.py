@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures import folder as module
 from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.listing import ENDINGS
 from jax_resnet.data.pictures.source import PictureSource
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
 
 
 def encoded(value: int = 0, file_format: str = 'PNG') -> bytes:
@@ -55,6 +55,14 @@ def test_splits_in_folders(tmp_path: Path, validation: str, caplog: pytest.LogCa
     assert names(source, 'validation[2:]') == [str(tmp_path / validation / 'dog' / 'c.webp')]
     assert source.read('train')[0].encoded == encoded(2)
     assert not caplog.text
+
+
+def test_a_draw_is_refused_if_there_is_a_validation_split(tmp_path: Path) -> None:
+    message = 'validation_fraction=0.3, split_seed=0: must be 0.2 and 0: .*/val is the validation split'
+    with pytest.raises(ConfigError, match=message):
+        open_folder('pets', make(tmp_path, SPLIT), 0.3)
+    with pytest.raises(ConfigError, match='validation_fraction=0.2, split_seed=1: must be 0.2 and 0'):
+        open_folder('pets', tmp_path, seed=1)
 
 
 def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -279,4 +287,4 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_endings_are_those_of_what_can_be_decoded() -> None:
-    assert {Image.registered_extensions()[ending] for ending in module.ENDINGS} == {'JPEG', 'PNG', 'WEBP'}
+    assert {Image.registered_extensions()[ending] for ending in ENDINGS} == {'JPEG', 'PNG', 'WEBP'}
