@@ -12,7 +12,8 @@ from jax_resnet.report import templating
 
 PALETTE = (
     '#4269a5', '#d1753a', '#4c956c', '#a44a5f', '#7a6bb0', '#8a7a3d', '#3d9aa8', '#b56a9c', '#6c7a89', '#2f4858',
-    '#c9a227', '#7fb069', '#e07a5f', '#5b8e7d',
+    '#c9a227', '#7fb069', '#e07a5f', '#5b8e7d', '#1f6f8b', '#8c4a1f', '#c77dba', '#5a3d7a', '#9aa63a', '#2f9e63',
+    '#d4576b', '#7aa6d6', '#3f3f46', '#b08968',
 )  # fmt: skip
 """The colours of the rows, in order. They are calm, and differ in print."""
 

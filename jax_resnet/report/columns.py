@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from jax_resnet.config.model_fields import effective_shortcut
 from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Cell, Links, Table
@@ -15,6 +16,14 @@ from jax_resnet.report.templating import address
 from jax_resnet.runs.run import FINISHED, STATES, Run
 
 NONE = '–'  # noqa: RUF001
+
+OURS = {
+    'final': 'our error',
+    'median': 'our median',
+    'window': 'our mean over these epochs',
+    'protocol': 'our error by the protocol',
+}
+"""What is compared with a published number, by the measure of the study."""
 
 
 def columns(section: Section) -> dict[str, Callable[[Row], str]]:
@@ -122,8 +131,7 @@ def explain(section: Section) -> list[str]:
             f'Changed in every run: {changed}. Published numbers belong to the unchanged recipe, and are not shown.'
         )
     if any(row.published is not None or row.published_text for row in section.rows):
-        by_protocol = any(row.measure == 'protocol' for row in section.rows)
-        ours = 'our error by the protocol' if by_protocol else 'our error'
+        ours = ' or '.join(dict.fromkeys(OURS[row.measure] for row in section.rows))
         notes.append(f'Published: {section.source}. Difference: {ours} minus the published one, in points.')
     return [*notes, *section.notes]
 
@@ -200,7 +208,7 @@ def network(row: Row) -> str:
 
 def _shortcut(model: Mapping[str, Any]) -> str:
     """Names the shortcuts of a network, or '' if they are those of the 2015 paper."""
-    usual = 'B' if model.get('unit') == 'bottleneck' else 'A'
+    usual = effective_shortcut({**model, 'shortcut': ''})
     named = str(model.get('shortcut') or usual)
     return '' if named == usual else f'shortcut {_spaced(named)}'
 

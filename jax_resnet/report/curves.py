@@ -5,8 +5,9 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
+from jax_resnet.config.durations import Duration
 from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled, switch, zoom
-from jax_resnet.report.sections import Row, Section
+from jax_resnet.report.sections import Row
 
 SPLITS = {'test': [], 'training': [6, 4]}
 """The splits, each with the dash pattern of its lines."""
@@ -71,8 +72,13 @@ def _rates(row: Row) -> list[tuple[float, float]]:
     return [(round(line['epoch'], 4), line['learning_rate']) for line in (run.metrics if run else ())]
 
 
-def against_parameters(section: Section) -> Any:
-    """Draws the final test error against the number of parameters: a point for each row, with its spread over seeds."""
+def against_parameters(rows: Sequence[Row], data: str = '') -> Any:
+    """Draws the final test error against the number of parameters: a point for each row, with its spread over seeds.
+
+    Args:
+        rows: rows of one data set.
+        data: name of the data set, for the title.
+    """
     alt = altair()
     values = [
         {
@@ -82,7 +88,7 @@ def against_parameters(section: Section) -> Any:
             'low': _round(error - (row.std or 0)),
             'high': _round(error + (row.std or 0)),
         }
-        for row in section.rows
+        for row in rows
         if (error := row.mean('final_test_error')) is not None
     ]
     labels = [str(value['row']) for value in values]
@@ -95,7 +101,8 @@ def against_parameters(section: Section) -> Any:
     y = alt.Y('low:Q', title='final test error (%)', scale=alt.Scale(zero=False, padding=12))
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=y, y2='high:Q')
     points = base.mark_point(filled=True, size=70, opacity=0.9).encode(y='error:Q')
-    return styled((bars + points).properties(title='Final test error against parameters'), height=300)
+    title = 'Final test error against parameters' + (f', {data}' if data else '')
+    return styled((bars + points).properties(title=title), height=300)
 
 
 def drops(row: Row) -> list[dict[str, Any]]:
@@ -104,11 +111,10 @@ def drops(row: Row) -> list[dict[str, Any]]:
     if not lines or config.get('schedule.name', 'piecewise') != 'piecewise':
         return []
     step = lines[-1]['epoch'] / lines[-1]['step']  # in epochs
-    units = {'epoch': 1, 'step': step, 'example': step / config['batch_size']}
+    units = {'epochs': 1.0, 'steps': step, 'examples': step / config['batch_size']}
     marks, rate, factor = [], config['schedule.learning_rate'], config['schedule.factor']
-    for k, duration in enumerate(config['schedule.drop_at']):
-        number, unit = duration.split()
-        epoch = float(number) * units[unit.removesuffix('s')]
+    for k, duration in enumerate(map(Duration.parse, config['schedule.drop_at'])):
+        epoch = float(duration.amount) * units[duration.unit]
         if epoch < lines[-1]['epoch']:
             marks.append(
                 {'epoch': round(epoch, 4), 'change': f'{rate * factor**k:.3g} to {rate * factor ** (k + 1):.3g}'}

@@ -26,9 +26,15 @@ def of_group(group: str, rows: Sequence[Row]) -> Charts:
 def of_section(section: Section) -> dict[str, Charts]:
     """Returns the charts of a section by title: those of each group, and those of the whole section."""
     by_title = {group: of_group(group, rows) for group, rows in section.groups.items()}
-    sizes = {row.mean('parameters') for row in section.rows if row.finished}
-    if len(sizes) > 2:
-        by_title['size'] = {'parameters': curves.against_parameters(section)}
+    by_data: dict[str, list[Row]] = {}
+    for row in section.rows:
+        if row.finished:
+            by_data.setdefault(str(row.config.get('dataset.name', '')), []).append(row)
+    for data, rows in by_data.items():
+        if len({row.mean('parameters') for row in rows}) > 2:
+            is_alone = len(by_data) == 1
+            chart = curves.against_parameters(rows, '' if is_alone else data)
+            by_title['size' if is_alone else f'size {data}'] = {'parameters': chart}
     run = section.only_run
     if run is not None:
         by_title['answers'] = predictions.charts(run, predictions.read_if_undamaged(run))

@@ -1,8 +1,9 @@
 """Makes the sections of a report from run folders and studies. Damaged runs and studies are left out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from jax_resnet.runs.run import FINISHED, Run
 S = TypeVar('S')
 T = TypeVar('T')
 
+RUNS = 'runs'
+"""Name of the section of runs without a study."""
+
 
 def read(paths: Sequence[str | Path]) -> list[Section]:
     """Makes the sections of a report on the run folders and studies in these folders and their subfolders.
@@ -30,8 +34,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     left_out: list[str] = []
     sections: list[Section] = []
     for section in _undamaged(_of_study, studies, left_out):
-        same = sum(other.name.partition('-')[0] == section.name for other in sections)
-        sections.append(replace(section, name=f'{section.name}-{same + 1}') if same else section)
+        sections.append(replace(section, name=_unused(section.name, {RUNS, *(other.name for other in sections)})))
     taken = {run.folder.resolve() for section in sections for row in section.rows for run in row.runs}
     without_study = [folder for folder in folders if folder.resolve() not in taken]
     runs = [*_undamaged(run_folders.read, without_study, left_out)]
@@ -41,6 +44,12 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
         raise ConfigError(left_out[0].removeprefix('Left out: '))
     *others, last = sections
     return [*others, replace(last, notes=[*last.notes, *left_out])]
+
+
+def _unused(name: str, used: Collection[str]) -> str:
+    """Returns the name, or the first of name-2, name-3 and so on that is not used."""
+    names = (f'{name}-{i}' if i > 1 else name for i in count(1))
+    return next(name for name in names if name not in used)
 
 
 def _undamaged(read_one: Callable[[S], T], places: Iterable[S], left_out: list[str]) -> Iterable[T]:
@@ -102,7 +111,7 @@ def _of_runs(runs: Sequence[Run]) -> Section:
         used = sum(row.label.partition(' (')[0] == label for row in rows)
         data = same[0].config.get('dataset.name')
         rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
-    return Section('runs', 'Runs', '', '', rows, {}, all(run.is_rehearsal for run in runs), ())
+    return Section(RUNS, 'Runs', '', '', rows, {}, all(run.is_rehearsal for run in runs), ())
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:

@@ -85,27 +85,39 @@ class Row:
     @cached_property
     def in_window(self) -> tuple[float, float, float] | None:
         """Least, greatest and mean test error of all finished runs in the window; None if a run ends before its end."""
-        if self.window is None or not self.finished:
-            return None
+        errors = self._errors_in_window
+        flat = [error for errors_of_run in errors for error in errors_of_run]
+        return (min(flat), max(flat), fmean(map(fmean, errors))) if errors else None
+
+    @cached_property
+    def _errors_in_window(self) -> list[list[float]]:
+        """The test errors of each finished run in the window; [] if a run ends before its end, or has none there."""
+        if self.window is None:
+            return []
         first, last = self.window
         errors = []
         for run in self.finished:
             if not run.metrics or run.metrics[-1]['epoch'] < last:
-                return None
+                return []
             # The evaluation of an epoch takes place at the first step that completes the epoch.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
             errors.append([line['test_error'] for line in lines])
-        flat = [error for errors_of_run in errors for error in errors_of_run]
-        return (min(flat), max(flat), fmean(map(fmean, errors))) if all(errors) else None
+        return errors if all(errors) else []
+
+    @property
+    def measured_in_runs(self) -> list[float]:
+        """The number of each finished run from which `measured` is computed; [] if it is unknown."""
+        if self.measure == 'window' and self.window:
+            return [*map(fmean, self._errors_in_window)]
+        return self.values('protocol_test_error' if self.measure == 'protocol' else 'final_test_error')
 
     @property
     def measured(self) -> float | None:
         """Our number to compare with the published one. `measure` says which it is."""
-        if self.measure == 'window' and self.window:
-            return self.in_window[2] if self.in_window else None
-        if self.measure == 'protocol':
-            return self.mean('protocol_test_error')
-        return self.median if self.measure == 'median' else self.mean('final_test_error')
+        values = self.measured_in_runs
+        if not values:
+            return None
+        return median(values) if self.measure == 'median' else fmean(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +140,7 @@ class Section:
     about: str
     source: str
     rows: Sequence[Row]
-    changes: Mapping[str, str]
+    changes: Mapping[str, Any]
     is_rehearsal: bool
     notes: Sequence[str]
 

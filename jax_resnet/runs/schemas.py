@@ -210,7 +210,7 @@ class Study(Struct):
     about: str
     source: str
     measure: Measure
-    changes: dict[str, str]
+    changes: dict[str, Value]
     is_rehearsal: bool
     notes: list[str]
     rows: list[StudyRow]

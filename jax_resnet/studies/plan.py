@@ -112,7 +112,8 @@ class Plan:
         source: who published the numbers.
         measure: what the published numbers are, one of `runs.schemas.MEASURES`.
         settings: the rows of the table.
-        changes: the fields that the command line changes in every job, by dotted name.
+        changes: the fields that the command line changes, by dotted name. A value that all configs have already is no
+            change.
         is_rehearsal: whether the study is a rehearsal.
         notes: lines for the user about settings that were merged or left out.
         reuses_results: whether a file of results/ with the same config and seed replaces a run.
@@ -172,7 +173,7 @@ class Plan:
             'about': self.about,
             'source': self.source,
             'measure': self.measure,
-            'changes': {name: str(value) for name, value in self.changes.items()},
+            'changes': self.changes,
             'is_rehearsal': self.is_rehearsal,
             'notes': self.notes,
             'rows': rows,

@@ -70,6 +70,7 @@ def read(
         raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not settings:
         raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
+    overrides = [setting.jobs[0].overrides for setting in settings]
     return Plan(
         file=file,
         question=study['question'],
@@ -77,7 +78,7 @@ def read(
         source=study['source'],
         measure=study['measure'],
         settings=tuple(settings),
-        changes=given,
+        changes={name: one[name] for one in overrides for name in given if name in one},
         is_rehearsal=is_rehearsal,
         notes=tuple(notes),
         reuses_results=reuses_results,

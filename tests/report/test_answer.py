@@ -54,6 +54,40 @@ def test_one_run_each_tells_nothing_of_the_spread(tmp_path: Path) -> None:
     assert 'larger' not in text
 
 
+def test_failed_runs_are_told_and_a_row_with_them_claims_nothing(tmp_path: Path) -> None:
+    for seed, error in enumerate((6.3, 6.4, 90.0)):
+        write_run(
+            tmp_path / 'a' / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), 'failed' if seed == 2 else 'finished'
+        )
+        write_run(tmp_path / 'b' / f'seed{seed}', seed, (90.0, 50.0, 30.0, 7.0 + seed / 10), batch_size=50)
+    rows = [{'label': name, 'runs': [f'{name}/seed{seed}' for seed in range(3)]} for name in 'ab']
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
+    assert answers(section) == [
+        'A has the smallest final test error, 6.35 ± 0.07 %, 0.75 points below the 7.10 % of b; but 1 of 3 runs of a '
+        'failed. These errors do not include failed runs: a (1 of 3).'
+    ]
+
+
+def test_rows_are_compared_by_the_measure_of_the_study(tmp_path: Path) -> None:
+    for name, final, scales in (('b', 24.0, 22.5), ('c', 24.5, 21.5)):
+        run = write_run(tmp_path / name / 'seed0', errors=(90.0, 50.0, 30.0, final), train_for=name)
+        write_top5(run, protocol='multi_scale', protocol_test_error=scales, protocol_test_top5_error=6.0)
+    rows = [{'label': name, 'runs': [f'{name}/seed0'], 'window': [3, 4]} for name in 'bc']
+    told = {}
+    for measure in ('final', 'protocol', 'window'):
+        (section,) = reading.read([write_study(tmp_path / 'studies' / measure, rows, measure=measure)])
+        told[measure] = answers(section)[0].partition(' points')[0]
+    assert told == {
+        'final': 'B has the smallest final test error, 24.00 %, 0.50',
+        'protocol': 'C has the smallest multi-scale test error, 21.50 %, 1.00',
+        'window': 'B has the smallest mean test error over epochs 3 to 4, 27.00 %, 0.25',
+    }
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 'one', rows[:1], measure='protocol')])
+    assert answers(section) == [
+        'The multi-scale test error of b is 22.50 %; the top-5 error is 4.00 %; the multi-scale top-5 error is 6.00 %.'
+    ]
+
+
 def test_equal_rows_are_equal(tmp_path: Path) -> None:
     assert answer(tmp_path, {'a': [8.0], 'b': [8.0]}) == 'A and b have the same final test error, 8.00 %.'
 

@@ -99,6 +99,8 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
     [
         ({'name': 'cifar_plain', 'depth': 56}, 'plain-56'),
         ({'name': 'cifar_resnet', 'depth': 110, 'order': 'full_preactivation'}, 'pre-activation ResNet-110'),
+        ({'name': 'imagenet_resnet', 'depth': 50, 'shortcut': 'B'}, 'ResNet-50'),
+        ({'name': 'imagenet_resnet', 'depth': 34, 'shortcut': 'B'}, 'ResNet-34, shortcut B'),
         ({'name': 'scaled_resnet', 'width': 128}, 'scaled resnet'),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.report import curves, pictures, reading
-from tests.report.conftest import write_run, write_top5
+from tests.report.conftest import write_run, write_study, write_top5
 
 
 def test_mean_and_extremes_over_seeds(study: Path) -> None:
@@ -29,7 +29,12 @@ def test_a_mean_ends_where_a_run_does(tmp_path: Path) -> None:
 
 
 def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
-    units = {'epochs': ['2 epochs', '9 epochs'], 'steps': ['15 steps'], 'examples': ['3500 examples']}
+    units = {
+        'epochs': ['2 epochs', '9 epochs'],
+        'steps': ['15 steps'],
+        'examples': ['3500 examples'],
+        'half': ['3/2 epochs'],
+    }
     for name, drop_at in units.items():
         write_run(tmp_path / name / 'seed0', **{'schedule.drop_at': drop_at})
     made = {}
@@ -40,7 +45,27 @@ def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
         'epochs': [(2.0, '0.1 to 0.01')],  # the other is past the end
         'steps': [(1.5, '0.1 to 0.01')],
         'examples': [(3.5, '0.1 to 0.01')],
+        'half': [(1.5, '0.1 to 0.01')],
     }
+
+
+def test_each_data_set_has_its_own_chart_against_parameters(tmp_path: Path) -> None:
+    pytest.importorskip('altair')
+    names = [(data, size) for data in ('cifar10', 'cifar100') for size in (20, 32, 44)]
+    for data, size in names:
+        run = write_run(tmp_path / data / f'{size}' / 'seed0', **{'dataset.name': data, 'model.depth': size})
+        summary = json.loads((run / 'summary.json').read_text())
+        (run / 'summary.json').write_text(json.dumps(summary | {'parameters': 1000 * size}))
+    rows = [{'label': f'{size}', 'group': data, 'runs': [f'{data}/{size}/seed0']} for data, size in names]
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
+    charts = {
+        title: drawn['parameters'] for title, drawn in pictures.of_section(section).items() if 'parameters' in drawn
+    }
+    assert {title: chart.title for title, chart in charts.items()} == {
+        f'size {data}': f'Final test error against parameters, {data}' for data in ('cifar10', 'cifar100')
+    }
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 't', rows[:3])])
+    assert pictures.of_section(section)['size']['parameters'].title == 'Final test error against parameters'
 
 
 def test_top5_errors_have_curves_of_their_own_where_a_run_has_them(tmp_path: Path) -> None:

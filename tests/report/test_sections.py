@@ -33,6 +33,9 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
         folder = write_study(tmp_path / 'studies' / measure, rows, measure=measure)
         (section,) = reading.read([folder])
         differences[measure] = section.difference(section.rows[0])
+        (note,) = [note for note in columns.explain(section) if note.startswith('Published')]
+        ours = {'final': 'our error', 'median': 'our median', 'window': 'our mean over these epochs'}[measure]
+        assert note.endswith(f'Difference: {ours} minus the published one, in points.')
     assert differences == {'final': 4.0, 'median': 2.0, 'window': pytest.approx((30 + 13) / 2 - 9)}
     (section,) = reading.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
     assert section.difference(section.rows[0]) is None
@@ -111,9 +114,10 @@ def test_runs_of_a_study_are_told_once(study: Path) -> None:
 
 def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
-    for folder in ('s', 't', 'u'):
-        write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study='depth')
-    assert [section.name for section in reading.read([tmp_path / 'studies'])] == ['depth', 'depth-2', 'depth-3']
+    for folder, study in (('s', 'my-study'), ('t', 'my-study'), ('u', 'my-study'), ('v', 'runs')):
+        write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study=study)
+    names = [section.name for section in reading.read([tmp_path / 'studies'])]
+    assert names == ['my-study', 'my-study-2', 'my-study-3', 'runs-2']
 
 
 def test_states(tmp_path: Path) -> None:

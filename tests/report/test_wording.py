@@ -22,7 +22,6 @@ from tests.report.conftest import write_run, write_study
         ('train_for', '12 epochs', 'trained for 12 epochs'),
         ('init_from', None, 'random initial weights'),
         ('schedule.drop_at', ('6 epochs', '9 epochs'), 'learning rate drops at 6 and 9 epochs'),
-        ('schedule.drop_at', "('6 epochs', '9 epochs')", 'learning rate drops at 6 and 9 epochs'),
         ('schedule.drop_at', ('1 epoch', '90 steps'), 'learning rate drops at 1 epoch and 90 steps'),
         ('schedule.drop_at', [], 'learning rate never drops'),
         ('schedule.warmup_for', None, 'no warm-up'),
@@ -41,7 +40,7 @@ from tests.report.conftest import write_run, write_study
         ('pictures.protocol', 'center', 'tested by central crop'),
         ('pictures.average', 'softmax', 'probabilities averaged over views'),
         ('pictures.view', 'scale', 'trained on random scales of pictures'),
-        ('pictures.shorter_side', '(256, 480)', 'smallest and largest shorter side in training 256 and 480'),
+        ('pictures.shorter_side', (256, 480), 'smallest and largest shorter side in training 256 and 480'),
         ('pictures.exif_rotation', False, 'no rotation by EXIF'),
     ],
 )

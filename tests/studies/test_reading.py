@@ -105,6 +105,23 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     assert plan.describe()['changes'] == changes and not plan.is_rehearsal
 
 
+def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
+    given = {
+        'schedule.drop_at': '20 epochs',
+        'schedule.warmup_for': 'None',
+        'dataset.flip': 'False',
+        'train_for': '64000 steps',
+    }
+    plan = read('configs/studies/table6_2015.py:20,110', [0], given)
+    assert plan.describe()['changes'] == {
+        'schedule.drop_at': ('20 epochs',),
+        'schedule.warmup_for': None,
+        'dataset.flip': False,
+    }
+    same = read('configs/studies/table6_2015.py:20', [0], {'train_for': '64000 steps'})
+    assert same.describe()['changes'] == {} and same.folder == Path('runs/studies/table6_2015-20')
+
+
 @pytest.mark.parametrize(
     ('study', 'train_for', 'drop_at'),
     [

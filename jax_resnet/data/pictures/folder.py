@@ -13,7 +13,7 @@ from jax_resnet import files
 from jax_resnet.data.pictures.classes import shown_names
 from jax_resnet.data.pictures.listing import Listing, entries
 from jax_resnet.data.pictures.source import Picture, PictureSource
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError
 from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,6 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         seed: seed of this draw. The draw in one class does not depend on the other classes.
 
     Raises:
-        ConfigError: the folder has a validation split, so the draw has no effect, but its arguments are not DRAW.
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
     listing = Listing()
@@ -101,9 +100,11 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if 'validation' in found and (validation_fraction, seed) != DRAW:
-        raise ConfigError(
-            f'config.dataset.validation_fraction={validation_fraction}, split_seed={seed}: must be {DRAW[0]} and '
-            f'{DRAW[1]}: {shown(folder / places["validation"])} is the validation split, and nothing is drawn'
+        _log.warning(
+            'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
+            validation_fraction,
+            seed,
+            shown(folder / places['validation']),
         )
     listing.log_unusual()
     if 'test' in found and not found['test']:

@@ -12,7 +12,7 @@ from PIL import Image
 from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.pictures.listing import ENDINGS
 from jax_resnet.data.pictures.source import PictureSource
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError
 
 
 def encoded(value: int = 0, file_format: str = 'PNG') -> bytes:
@@ -57,12 +57,16 @@ def test_splits_in_folders(tmp_path: Path, validation: str, caplog: pytest.LogCa
     assert not caplog.text
 
 
-def test_a_draw_is_refused_if_there_is_a_validation_split(tmp_path: Path) -> None:
-    message = 'validation_fraction=0.3, split_seed=0: must be 0.2 and 0: .*/val is the validation split'
-    with pytest.raises(ConfigError, match=message):
-        open_folder('pets', make(tmp_path, SPLIT), 0.3)
-    with pytest.raises(ConfigError, match='validation_fraction=0.2, split_seed=1: must be 0.2 and 0'):
-        open_folder('pets', tmp_path, seed=1)
+@pytest.mark.parametrize(('fraction', 'seed'), [(0.3, 0), (0.2, 1)])
+def test_a_draw_without_effect_is_told(
+    fraction: float, seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = open_folder('pets', make(tmp_path, SPLIT), fraction, seed)
+    assert source.count('validation') == 3
+    assert caplog.messages == [
+        f'config.dataset.validation_fraction={fraction}, split_seed={seed}: have no effect, as {tmp_path / "val"} is the '
+        'validation split'
+    ]
 
 
 def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
