@@ -1,4 +1,7 @@
-"""The recipe of He et al. 2016 on CIFAR (section 5 and the appendix): that of 2015 with a warm-up in all runs."""
+"""The recipe of He et al. 2016 on CIFAR (section 5 and the appendix): that of 2015 with a warm-up.
+
+One config is an exception: `preact_resnet1001_batch64_cifar10` follows the authors' code, and has no warm-up.
+"""
 
 from typing import Any
 

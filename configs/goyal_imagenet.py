@@ -9,7 +9,8 @@
 | 8192 | 23.74 ± 0.09 % |
 | 8192_no_warmup | 24.84 ± 0.37 % |
 
-The published errors are means of five runs. The error of a run is the median of its last five epochs.
+The published errors are means of five runs. In the paper, the error of a run is the median of its last five epochs; the
+study `batch_and_rate` compares it with the mean of our last five epochs.
 
 - The learning rate is 0.1 x batch / 256. It rises from 0.1 over the first 5 epochs, step by step, and is divided by 10
   at epochs 30, 60 and 80 of 90. The optimizer is SGD with Nesterov's momentum.

@@ -58,6 +58,7 @@ def test_the_recipe_of_the_2016_paper() -> None:
         and clock.steps(config['train_for']) == 156_250
     )
     assert config['optimizer']['decay'] == 'all' and config['optimizer']['nesterov']
+    assert config['batch_norm']['group_size'] == 32
 
 
 @pytest.mark.parametrize(

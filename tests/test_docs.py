@@ -58,8 +58,7 @@ SHELL: dict[str, list[str] | None] = {
     f'python -m jax_resnet.convert resnet50.safetensors ours.safetensors --card {TORCHVISIONS}': None,
     'python -m jax_resnet.convert runs/mine theirs.safetensors --to=torchvision': None,
     # tests/training/test_protocols.py has the protocols
-    'python main.py --config=configs/resnet50_imagenet.py': None,
-    'python main.py --config=configs/goyal_imagenet.py:8192': None,
+    'python main.py --config=configs/goyal_imagenet.py:8192 --config.dataset.manual_dir=DIR': None,
     'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=ten_crop': None,
     'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
     'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --shorter_side=320 --crop=320': None,
@@ -85,7 +84,7 @@ SHELL: dict[str, list[str] | None] = {
     f'python -m jax_resnet.convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
     'python -m jax_resnet.convert ours.safetensors theirs.safetensors --to=cifar': None,
     'python -m jax_resnet.evaluate ours.safetensors': None,
-    "pip install -c constraints.txt -e '.[report]'": None,
+    'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2 --rehearse': ['--list'],
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
     'python -m jax_resnet.report runs/studies/table6_2015-20 --out=runs/report.html': [],
     'python -m jax_resnet.study': [],

@@ -62,7 +62,7 @@ def test_the_recipe_of_2016(name: str) -> None:
     """Sources: Section 5 and Table 5. Drops at epochs 30 and 60, and one crop of 320."""
     config = get_config('table5_imagenet', name)
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
-    assert (config['optimizer']['decay'], config['optimizer']['momentum_of']) == ('kernels', 'gradients')
+    assert (config['optimizer']['decay'], config['optimizer']['momentum_of']) == ('kernels', 'steps')
     assert config['optimizer']['weight_decay'] == 1e-4
     view = 'area' if name.endswith('aspect') else 'scale'
     check_views(config, view=view, lighting=0.1, test=(320, 320), shorter_side=(256, 480), area=(0.08, 1.0))
