@@ -54,25 +54,26 @@ def _help(argv: Sequence[str]) -> None:
     print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
     argv = [argument for argument in argv if argument not in HELP_FLAGS]
     if any(argument.startswith(('--config', '-config')) for argument in argv):
-        from jax_resnet.config import fields, loader
+        from jax_resnet.config import arguments, fields, loader
 
-        file, given = loader.parse(argv, flags.FLAGS)
+        file, given = arguments.parse(argv, flags.FLAGS)
         config = loader.read(file, given).config.to_dict()
         print(f'\nFields of {file}, changed by --config.field=value:\n')
         print(fields.describe(config))
 
 
 def _train(argv: Sequence[str]) -> None:
-    from jax_resnet.config import fields, identity, loader
+    from jax_resnet.config import arguments, fields, identity, loader
 
-    file, given = loader.parse(argv, flags.FLAGS)
+    file, given = arguments.parse(argv, flags.FLAGS)
     if Path(file).is_dir():
         print(command_line.list_files(Path(file), '--config', 'get_config'))
         return
     loaded = loader.read(file, given)
     fields.check(loaded.config.to_dict())
-    if _WORKDIR.value == '':
-        raise ConfigError('--workdir: must name a folder; got none')
+    for flag in (_WORKDIR, _EXTEND_FROM):
+        if flag.value == '':
+            raise ConfigError(f'--{flag.name}: must name a folder; got none')
     default_workdir = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
 
     place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
@@ -86,7 +87,7 @@ def _train(argv: Sequence[str]) -> None:
             loaded.config,
             _WORKDIR.value or default_workdir,
             profile=_PROFILE.value,
-            extend_from=_EXTEND_FROM.value or None,
+            extend_from=_EXTEND_FROM.value,
         )
 
 

@@ -32,19 +32,19 @@ def with_config(
         parser: parser of the command's own arguments.
         command: takes these arguments, and the config or None. The config is complete and checked.
     """
-    from jax_resnet.config import loader
+    from jax_resnet.config import arguments
 
     parser.epilog = CONFIG_HELP
     separated: list[Any] = []
 
     def parse() -> None:
-        separated.extend(loader.separate(sys.argv[1:]))
+        separated.extend(arguments.separate(sys.argv[1:]))
 
     code = run(parse)
     if code:
         return code
-    arguments, config = separated
-    options = parser.parse_args(arguments)
+    words, config = separated
+    options = parser.parse_args(words)
     return run(lambda: command(options, config))
 
 

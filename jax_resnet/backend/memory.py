@@ -10,13 +10,18 @@ _OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed t
 """Texts in XLA's errors. XLA has no error class for a lack of memory."""
 
 
+def is_shortage(error: Exception) -> bool:
+    """Whether an error, such as one of XLA, tells of a lack of memory."""
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
+
+
 @contextlib.contextmanager
 def shortage_as_config_error() -> Iterator[None]:
     """Inside this context, a lack of memory raises ConfigError. Its message says how to use less memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:
-        if not isinstance(e, MemoryError) and not _OUT_OF_MEMORY.search(str(e)):
+        if not is_shortage(e):
             raise
         reason = ' '.join(str(e).split())[:150] or type(e).__name__
         raise ConfigError(

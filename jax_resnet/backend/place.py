@@ -34,8 +34,8 @@ def find_place(coordinator: str | None, count: int | None, index: int | None) ->
     """Returns the place of this process, from the arguments, or else from Open MPI or Slurm. None if it is alone.
 
     Args:
-        coordinator: HOST:PORT of process 0. If the other arguments are None, it replaces the address of Open MPI or
-            Slurm.
+        coordinator: HOST:PORT of process 0. Within Open MPI or Slurm, it can be given alone, and replaces their
+            address.
         count, index: number of processes, and index of this one. A `count` of 1 means one process, also within Slurm.
 
     Raises:
@@ -45,7 +45,8 @@ def find_place(coordinator: str | None, count: int | None, index: int | None) ->
         return None
     if coordinator is not None and not _is_address(coordinator):
         raise ConfigError(f'--coordinator={coordinator}: must be HOST:PORT of process 0, such as node01:12345')
-    if count is None and index is None:
+    is_launched = 'OMPI_COMM_WORLD_SIZE' in os.environ or 'SLURM_STEP_NUM_TASKS' in os.environ
+    if count is None and index is None and (coordinator is None or is_launched):
         return _from_open_mpi(os.environ, coordinator) or _from_slurm(os.environ, coordinator)
     given = {'--coordinator': coordinator, '--processes': count, '--process': index}
     missing = [name for name, value in given.items() if value is None]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jax_resnet.config.completion import flatten, missing
+from jax_resnet.config.completion import complete, flatten, missing
 from jax_resnet.config.kinds import (
     Field,
     choice,
@@ -140,6 +140,13 @@ def fields_of(network: Any) -> dict[str, Field]:
 def every_field() -> dict[str, Field]:
     """Fields of all networks, by dotted name. If networks share a name, one of their fields is returned."""
     return {name: field for network in ARGUMENTS for name, field in fields_of(network).items()}
+
+
+def checked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config after `completion.complete` and `check`, which describe its type and the errors."""
+    whole = complete(config)
+    check(whole)
+    return whole
 
 
 def check(config: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Decides whether two configs describe the same run, and names run folders."""
 
+import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -43,8 +44,20 @@ def compared(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `compared` without `seed` and `keep_every`. Runs that differ only in these have equal recipes."""
-    return {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
+    """The fields of `compared` without `seed` and `keep_every`, and `own_pictures`.
+
+    Runs that differ only in the seed have equal recipes. A run that continues may find its pictures in another folder,
+    but two runs on different folders have different recipes.
+    """
+    fields = {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
+    return fields | own_pictures(config)
+
+
+def own_pictures(config: Mapping[str, Any]) -> dict[str, str]:
+    """{'dataset.folder': the path} for a user's own pictures. {} for a known data set, wherever it lies."""
+    fields = flatten(config)
+    folder = fields.get('dataset.folder')
+    return {'dataset.folder': str(folder).rstrip('/')} if folder and fields.get('dataset.name') == 'folder' else {}
 
 
 def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
@@ -71,14 +84,7 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    texts = _texts(changes)
-    folder = ','.join(texts)
-    if len(folder.encode()) > LONGEST_NAME:
-        digest = sha256(folder.encode()).hexdigest()[:16]
-        while texts and len(','.join([*texts, digest]).encode()) > LONGEST_NAME:
-            texts.pop()
-        folder = ','.join([*texts, digest])
-    return _path(config_file, folder, seed)
+    return _path(config_file, _joined(_texts(changes)), seed)
 
 
 def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
@@ -89,31 +95,54 @@ def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str
         given: all fields on the command line, including those with the same value as in the config file.
     """
     path = default_name(config_file, changes, seed)
-    former = (_former_name(config_file, given, seed), _former_name(config_file, changes, seed))
-    return next((folder for folder in (path, *former) if _is_run(folder)), path)
+    former = [_former_name(config_file, fields, seed) for fields in (given, changes)]
+    former.append(_path(config_file, _joined(_texts(changes, with_digest=False)), seed))
+    return next((folder for folder in (path, *former) if _is_run(folder, changes.get('dataset.folder'))), path)
 
 
-def _is_run(folder: Path) -> bool:
+def _is_run(folder: Path, pictures: str | None) -> bool:
+    """Whether a folder has a run, and if `pictures` is given, one of this folder of pictures."""
     try:
-        return (folder / 'config.json').exists()
-    except OSError:  # the name is too long
+        config = json.loads((folder / 'config.json').read_bytes())
+        return pictures is None or config['dataset']['folder'] == pictures
+    except OSError:  # there is none, or the name is too long
         return False
+    except (KeyError, TypeError, ValueError):  # damaged; the run itself says so
+        return pictures is None
 
 
 def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
     """The folder's name in earlier versions: it had all given fields, and was cut after 130 characters."""
-    folder = ','.join(_texts(given))
+    folder = ','.join(_texts(given, with_digest=False))
     if len(folder) > 150:
         folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
     return _path(config_file, folder, seed)
 
 
-def _texts(changes: Mapping[str, Any]) -> list[str]:
-    """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run."""
+def _texts(changes: Mapping[str, Any], with_digest: bool = True) -> list[str]:
+    """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run.
+
+    Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
+    gets a digest if another folder could have the same text, as a/b and a_b have.
+    """
     named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
-    if 'dataset.folder' in changes:  # another folder means another run, but a run's own folder of pictures may move
-        named['dataset.folder'] = str(changes['dataset.folder']).rstrip('/')
+    if 'dataset.folder' in changes:
+        folder = str(changes['dataset.folder']).rstrip('/')
+        is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
+        digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if with_digest and is_ambiguous else ''
+        named['dataset.folder'] = folder + digest
     return [_as_name(f'{k}={v}') for k, v in sorted(named.items())]
+
+
+def _joined(texts: list[str]) -> str:
+    """Joins texts to a folder's name. A digest replaces the last ones of a name that would be too long."""
+    name, kept = ','.join(texts), list(texts)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:16]
+    while kept and len(','.join([*kept, digest]).encode()) > LONGEST_NAME:
+        kept.pop()
+    return ','.join([*kept, digest])
 
 
 def _as_name(text: str) -> str:

@@ -67,6 +67,7 @@ PHRASES: Mapping[str, Callable[[Any], str]] = {
     'evaluate_every': lambda value: f'evaluated every {value}',
     'init_from': lambda value: f'initial weights of {value}' if value else 'random initial weights',
     'dataset.name': lambda value: f'on {value}',
+    'dataset.folder': lambda value: f'pictures in {value}' if value else 'no folder of pictures',
     'schedule.drop_at': _drops,
     'schedule.warmup_for': lambda value: f'warm-up of {value}' if value else 'no warm-up',
     'schedule.warmup_shape': lambda value: f'{value} warm-up',
@@ -123,7 +124,8 @@ def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     changed = identity.compared(config)
     unchanged = identity.compared(loader.load(config_file, {})[0].to_dict())
     names = [field for field in {**changed, **unchanged} if field != 'seed']
-    return {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
+    different = {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
+    return different | identity.own_pictures(config)
 
 
 def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of the `changes` on which results depend."""
-    return affecting_results(changes(config_file, config))
+    return affecting_results(changes(config_file, config)) | identity.own_pictures(config)
 
 
 def changes_by_folder(run: Run) -> dict[str, Any] | None:

@@ -4,16 +4,14 @@ Large ones are written in the background. Each checkpoint contains a digest of i
 """
 
 import contextlib
+import errno
 import gc
-import hashlib
 import io
-import json
 import logging
-import math
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,9 @@ import jax
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from jax_resnet.backend import devices, processes
+from jax_resnet.backend import devices, memory, processes
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.training.state import TrainState
+from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
 
 FORMAT = 2
 """Number of the format of a checkpoint. Later versions must still read earlier formats. Format 1 had no digest."""
@@ -34,6 +32,9 @@ SPARE_BYTES = 500_000
 
 LARGE_BYTES = 200_000_000
 """States from this size on are written in the background. A smaller one takes less than a second."""
+
+_NOT_DAMAGE = (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM, errno.ESTALE)
+"""Errors of the operating system after which a checkpoint may still be good."""
 
 _EARLIER_STAY = 'earlier checkpoints stay, and the next start continues from the last one'
 
@@ -85,7 +86,7 @@ class Checkpoints:
                 preservation_policy=_Keep(keep),
                 cleanup_tmp_directories=not read_only,
                 create=False,
-                enable_async_checkpointing=like is not None and _bytes(like) >= LARGE_BYTES,
+                enable_async_checkpointing=like is not None and size_in_bytes(like) >= LARGE_BYTES,
                 multiprocessing_options=ocp.options.MultiprocessingOptions(
                     primary_host=own_process or 0,
                     active_processes=None if own_process is None else {own_process},
@@ -112,14 +113,14 @@ class Checkpoints:
         if self._read_only or step in self._manager.all_steps():
             return
         self._write(self._manager.wait_until_finished)  # so that the free space below is correct
-        size, free = _bytes(state), shutil.disk_usage(self._folder).free
+        size, free = size_in_bytes(state), shutil.disk_usage(self._folder).free
         if free < size + SPARE_BYTES:
             raise DataError(
                 f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
                 f'{(size + SPARE_BYTES) / 1e6:.1f}; {_EARLIER_STAY}'
             )
         about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
-        about['sha256'] = _digest(about, state)
+        about['sha256'] = digest_of(about, state)
         if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
             state = jax.tree.map(np.array, jax.device_get(state))
         args = self._args.Composite(state=self._args.StandardSave(state), about=self._args.JsonSave(about))
@@ -140,7 +141,7 @@ class Checkpoints:
 
         Raises:
             Damaged: all checkpoints are damaged.
-            ConfigError: the checkpoint was written by a later version of this package.
+            DataError, ConfigError: as `restore`; or the checkpoint was written by a later version of this package.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
@@ -159,17 +160,28 @@ class Checkpoints:
         )
 
     def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
-        """Like `restore_latest`, but restores the checkpoint of `step`. Raises Damaged if this one is damaged."""
-        path, reason = self._folder / str(step), ''
-        with contextlib.redirect_stderr(io.StringIO()):
+        """Like `restore_latest`, but restores the checkpoint of `step`.
+
+        Raises:
+            Damaged: this checkpoint is damaged.
+            DataError: it cannot be read for another reason, such as too many open files.
+            ConfigError: as `restore_latest`; or memory is too small.
+        """
+        path = self._folder / str(step)
+        with contextlib.redirect_stderr(io.StringIO()), memory.shortage_as_config_error():
             try:
                 return self._restore(step, like, sharding)
-            except ConfigError:
+            except (ConfigError, MemoryError):
                 raise
             except Exception as e:  # orbax and tensorstore raise many types
-                reason = _reason(e)
+                is_shortage = memory.is_shortage(e)
+                if is_shortage and isinstance(e, RuntimeError):  # of a device
+                    raise
+                may_be_good = is_shortage or (isinstance(e, OSError) and e.errno in _NOT_DAMAGE)
+                text = f'{path}: cannot be read' if may_be_good else f'{path} is damaged'
+                failed = (DataError if may_be_good else Damaged)(f'{text}: {_reason(e)}')
             _let_threads_end()
-        raise Damaged(f'{path} is damaged: {reason}')
+        raise failed
 
     def close(self) -> None:
         """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
@@ -192,7 +204,7 @@ class Checkpoints:
         try:
             state = self._restore_state(step, like, sharding)
             # If the digest fits FORMAT, only the format's number is damaged. A later version has another digest.
-            is_later = later and digest != _digest(about | {'format': FORMAT}, state)
+            is_later = later and digest != digest_of(about | {'format': FORMAT}, state)
         except Exception:
             if not later:
                 raise
@@ -200,7 +212,7 @@ class Checkpoints:
         if is_later:
             path = self._folder / str(step)
             raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads up to {FORMAT}')
-        if (digest or about['format'] > 1) and digest != _digest(about, state):
+        if (digest or about['format'] > 1) and digest != digest_of(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
         return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']
 
@@ -219,11 +231,6 @@ class Checkpoints:
             self._manager.reload()
 
 
-def _bytes(state: TrainState) -> int:
-    """Size of all arrays in bytes."""
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
-
-
 def _reason(error: Exception) -> str:
     """The error's text in one line. A long text is shortened in the middle: the system's reason is at its end."""
     if isinstance(error, OSError) and error.strerror:
@@ -236,12 +243,3 @@ def _let_threads_end() -> None:
     """Waits for orbax's other reads and writes after one has failed, as each may print a traceback to stderr."""
     time.sleep(0.5)
     gc.collect()
-
-
-def _digest(about: Mapping[str, Any], state: TrainState) -> str:
-    """SHA-256 of a checkpoint's content: `about`, and the name, dtype, shape and bytes of each array."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for path, array in jax.tree.leaves_with_path(jax.device_get(state)):
-        digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

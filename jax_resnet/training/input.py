@@ -40,6 +40,11 @@ def open_input(config: Mapping[str, Any], source: Source | PictureSource | None 
     return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
+def evaluation_batch(config: Mapping[str, Any]) -> int:
+    """The number of images that an evaluation computes at a time: not more than training does."""
+    return max(1, int(config['batch_size']) // int(config['memory']['microbatches']))
+
+
 def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mesh, backend: Backend) -> Evaluator:
     """Makes an evaluator of one view of each image.
 
@@ -51,7 +56,7 @@ def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mes
         mesh: the devices of this process, with one axis `data`.
         backend: settings of the devices' platform.
     """
-    split = data.split(spec, data.config['batch_size'], mesh)
+    split = data.split(spec, evaluation_batch(data.config), mesh)
     return Evaluator(model, view, split, data.source.class_names, mesh, backend)
 
 
@@ -72,7 +77,7 @@ def protocol_evaluator(
         data.source.count(spec),
         data.passes(spec),
         data.views,
-        data.config['batch_size'] * height * width,
+        evaluation_batch(data.config) * height * width,
         fields['average'],
         data.source.class_names,
         mesh,

@@ -13,7 +13,7 @@ from clu import parameter_overview
 
 from jax_resnet.backend import devices, exactness, memory, processes
 from jax_resnet.backend.environment import describe_devices, environment
-from jax_resnet.config.completion import complete
+from jax_resnet.config.fields import checked
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
@@ -21,12 +21,13 @@ from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.extension import extension
 from jax_resnet.training.input import AnyEvaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import advise, describe_summary, introduce, metrics_line, summarize
-from jax_resnet.training.transfer import begin, check_source, extension, open_folder
+from jax_resnet.training.transfer import begin, check_sources, open_folder
 
 
 def train(
@@ -45,7 +46,7 @@ def train(
         workdir: the run folder. It is made if it does not exist.
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes the object that shows the progress.
-        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `transfer.extend`).
+        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `extension.extend`).
 
     Returns:
         The summary, as in `summary.json`; errors are percentages. In processes other than process 0, an empty dict.
@@ -55,19 +56,17 @@ def train(
         Diverged: the loss, its gradient or a parameter became infinite or NaN. Earlier checkpoints stay.
         Stopped: SIGINT or SIGTERM was received. The state is saved.
     """
-    config = complete(config)
+    config = checked(config)
     with exactness.exact(config['precision']['matmul']) as options, memory.shortage_as_config_error():
         experiment = Experiment.from_config(config)
         folder = RunFolder(workdir, writes=processes.is_first())
-        if folder.writes:
-            experiment.input.check_data()
-        if folder.writes and not folder.exists():
-            check_source(config['init_from'])
+        check_sources(experiment, folder)
         with folder.os_errors_as_data_errors():
             finished = open_folder(folder, experiment)
             if finished is not None:
                 return finished
             with folder.locked():
+                folder.write_failure(None)
                 start = environment(options) | extension(experiment, folder, extend_from)
                 return _Run(experiment, folder, progress).train(start, profile)
 
@@ -216,7 +215,8 @@ class _Run:
         self.checkpoints.save(self.state, self.seconds)
 
     def _diverged(self, subject: str) -> Diverged:
-        return Diverged(f'{subject} not finite: {advise(self.experiment, self.step, self.checkpoints.steps())}')
+        saved = self.checkpoints.steps() if self.folder.writes else None
+        return Diverged(f'{subject} not finite: {advise(self.experiment, self.step, saved)}')
 
     def _stop_if_signalled(self) -> None:
         """Saves and raises Stopped if any process has received a signal. Takes over process 0's dispatch size."""

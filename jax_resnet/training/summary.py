@@ -21,6 +21,9 @@ def introduce(experiment: Experiment, params: Any) -> list[str]:
         lines.append(f'{shared:,} examples of {dataset["test"]!r} are also training examples: the test error is biased')
     lines.append(describe_decay(experiment.config['optimizer'], params))
     lines.append(f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs')
+    schedule = experiment.config['schedule']
+    if schedule['warmup_for'] is None and schedule['warmup_learning_rate'] is not None:
+        lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
     return lines + experiment.schedule.describe(end)
 
 
@@ -68,15 +71,25 @@ def describe_line(line: Mapping[str, Any]) -> str:
     return f'epoch {line["epoch"]:.2f}: error {errors}; {losses}'
 
 
-def advise(experiment: Experiment, step: int, saved: Sequence[int]) -> str:
-    """Says at which step a run diverged, and what may help. `saved` are the steps of its checkpoints."""
-    rate = experiment.learning_rate(step)
-    checkpoint = f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet'
-    return (
-        f'step {step:,}, epoch {experiment.clock.epochs(step):.2f}; try a '
-        f'config.schedule.learning_rate below {rate:g}, or a warm-up '
-        f"(config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g}); {checkpoint}"
+def advise(experiment: Experiment, step: int, saved: Sequence[int] | None) -> str:
+    """Says at which step a run diverged, and what may help.
+
+    Args:
+        experiment: the experiment of the run.
+        step: the step after which a number is not finite.
+        saved: the steps of its checkpoints; None if they are not known.
+    """
+    schedule = experiment.config['schedule']
+    rate = schedule['learning_rate']
+    warmup = (
+        f"a warm-up (config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g})"
+        if schedule['warmup_for'] is None
+        else f'a longer warm-up (config.schedule.warmup_for is {schedule["warmup_for"]!r})'
     )
+    advice = f'try a config.schedule.learning_rate below {rate:g}, or {warmup}'
+    checkpoint = f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet'
+    parts = [f'step {step:,}, epoch {experiment.clock.epochs(step):.2f}', advice]
+    return '; '.join(parts if saved is None else [*parts, checkpoint])
 
 
 def summarize(

@@ -14,6 +14,7 @@ from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
+from jax_resnet.backend import exactness
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import central_view, located, without_data
@@ -83,6 +84,7 @@ class Trained:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
 
 
+@exactness.exact()
 def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 

@@ -1,8 +1,7 @@
-"""The state with which a run begins: its last checkpoint, that of a shorter run, other weights, or a new state."""
+"""How a run begins: opens its folder; its state is the last checkpoint, other weights, or a new state."""
 
 import contextlib
 import secrets
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,10 @@ import numpy as np
 
 from jax_resnet import models
 from jax_resnet.backend import devices, processes
-from jax_resnet.config.identity import differences
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import shown
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoints import Checkpoints, Damaged
+from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.saved_weights import (
     check_same,
@@ -30,9 +27,6 @@ from jax_resnet.training.saved_weights import (
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.summary import describe_summary
 from jax_resnet.training.trained import load
-
-MAY_DIFFER = ('train_for', 'keep_every', 'schedule.')
-"""Fields and groups of fields in which a longer run may differ from a shorter one; `extend` compares learning rates."""
 
 MAX_DELAY = 90.0
 """Seconds within which other processes must see what process 0 has written. NFS can take 60 seconds."""
@@ -75,90 +69,16 @@ def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | N
     return summary
 
 
-def extension(experiment: Experiment, folder: RunFolder, source: str | Path | None) -> dict[str, str]:
-    """Calls `extend` if a shorter run is given and the folder has no checkpoint. Raises ConfigError as `extend`.
-
-    Returns facts to record in environment.json: none, or the line of `extend`.
-    """
-    if not folder.writes or source is None or any(folder.checkpoints.glob('[0-9]*[0-9]')):
-        return {}
-    line = extend(experiment, folder, RunFolder(source))
-    print(line)
-    return {'extension': line}
-
-
-def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
-    """Copies a run's last checkpoint, and its lines of metrics up to this step, into the folder of a longer run.
-
-    If the learning rates up to this step are the same, the longer run has the same result as a run from the start, bit
-    for bit. The evaluation at the end of the shorter run resets the totals. If the longer run has no evaluation at that
-    step, the checkpoint before is copied instead.
-
-    Args:
-        experiment: the experiment of the longer run.
-        folder: the folder of the longer run, without a checkpoint. The caller holds its lock.
-        source: the folder of the shorter run.
-
-    Returns:
-        A line that says what was copied, and whether the result will be that of a run from the start.
+def check_sources(experiment: Experiment, folder: RunFolder) -> None:
+    """Checks the data; and for a new run, that `config.init_from` exists. Only process 0 does.
 
     Raises:
-        ConfigError: `source` is no run folder, has no usable checkpoint, or differs in more than MAY_DIFFER.
+        ConfigError, DataError: a source is missing or damaged.
     """
-    if source.path.resolve() == folder.path.resolve():
-        raise ConfigError(f'--extend-from={shown(source.path)}: must be another folder than --workdir')
-    config = source.config()
-    different = '; '.join(differences(config, experiment.config, may_differ=MAY_DIFFER))
-    if different:
-        raise ConfigError(f'--extend-from={shown(source.path)}: {different}; these must be the same')
-    changes = {name: config[name] for name in ('train_for', 'schedule')}
-    shorter = Experiment.from_config({**experiment.config, **changes})
-    with source.locked():
-        step = _last_usable_step(experiment, shorter, source)
-        for line in source.metrics():
-            if folder.last_step() < line['step'] <= step:
-                folder.add_metrics(line)
-        for entry in source.starts()[len(folder.starts()) :]:
-            folder.record_start(entry['step'], entry)
-        _copy(source.checkpoints / str(step), folder.checkpoints / str(step))
-    start = f'begins with step {step:,} of {shown(source.path)}: the result'
-    for k in range(step):
-        old, new = shorter.schedule.rate(k), experiment.schedule.rate(k)
-        if old != new:
-            return (
-                f'{start} differs from a run from the start, as the learning rate of step {k + 1:,} is {old:g} in the '
-                f'shorter run, {new:g} in this one'
-            )
-    return f'{start} is that of a run from the start, bit for bit'
-
-
-def _last_usable_step(experiment: Experiment, shorter: Experiment, source: RunFolder) -> int:
-    """The step of the newest undamaged checkpoint that the longer run can continue."""
-    checkpoints = Checkpoints(source.checkpoints, read_only=True)
-    try:
-        for step in reversed(checkpoints.steps()):
-            is_due = experiment.clock.is_due(experiment.config['evaluate_every'], step)
-            if step >= experiment.end or (step == shorter.end and not is_due):  # its evaluation reset the totals
-                continue
-            try:
-                checkpoints.restore(step, experiment.abstract_state(), experiment.everywhere)
-            except Damaged:
-                continue
-            return step
-    finally:
-        checkpoints.close()
-    raise ConfigError(
-        f'--extend-from={shown(source.path)}: has no checkpoint with which the longer run, of {experiment.end:,} '
-        f'steps, could begin; the last one, of step {shorter.end:,}, can only be used if the longer run has an '
-        f'evaluation at this step (config.evaluate_every={experiment.config["evaluate_every"]!r})'
-    )
-
-
-def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(f'{target.name}.orbax-checkpoint-tmp')  # orbax removes it if this process is killed
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(source, draft, symlinks=True)
-    draft.replace(target)
+    if folder.writes:
+        experiment.input.check_data()
+        if not folder.exists():
+            check_source(experiment.config['init_from'])
 
 
 def check_source(path: str | None) -> None:
@@ -188,10 +108,7 @@ def begin(
             state, line = begin_from(experiment.config['init_from'], state, experiment.model)
             say(line)
         return state, 0.0
-    with contextlib.suppress(ConfigError):  # a damaged file will be written again
-        before, now = folder.preprocessing().class_names, experiment.input.source.class_names
-        if before != now:
-            raise DataError(f'{folder.path}: {other_classes(before, now)}')
+    check_classes(folder, experiment)
     state, seconds = _newest(experiment, checkpoints)
     step, steps_since_line = int(state.step), int(state.totals.steps)
     # An evaluation writes a line and resets the totals. If they are not zero, it is still to come at this step.
@@ -199,6 +116,14 @@ def begin(
     if folder.writes and folder.last_step() != step - steps_since_line:
         say(f'{folder.path}/metrics.jsonl: lines up to step {step - steps_since_line:,} were lost')
     return state, seconds
+
+
+def check_classes(folder: RunFolder, experiment: Experiment) -> None:
+    """Raises DataError if the run in a folder has other classes than the data of the experiment."""
+    with contextlib.suppress(ConfigError):  # a damaged file will be written again
+        before, now = folder.preprocessing().class_names, experiment.input.source.class_names
+        if before != now:
+            raise DataError(f'{folder.path}: {other_classes(before, now)}')
 
 
 def _newest(experiment: Experiment, checkpoints: Checkpoints) -> tuple[TrainState, float]:

@@ -38,6 +38,11 @@ def test_one_process_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_place(None, None, None) is None
 
 
+def test_a_coordinator_alone_is_refused_without_a_launcher() -> None:
+    with pytest.raises(ConfigError, match='--processes, --process: must be given with --coordinator'):
+        find_place('node01:12345', None, None)
+
+
 def test_slurm_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)

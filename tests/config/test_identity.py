@@ -91,12 +91,26 @@ def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
         ('precision.deterministic', True, False, False),
         ('parallel.devices', 2, False, False),
         ('dataset.data_dir', 'elsewhere', False, False),
+        ('dataset.folder', 'elsewhere', False, False),  # of a known data set: digits
     ],
 )
 def test_what_counts(field: str, value: object, is_another_run: bool, is_another_recipe: bool) -> None:
     before, after = small_config(), small_config(**{field: value})
     assert (compared(before) != compared(after)) == is_another_run
     assert (recipe(before) != recipe(after)) == is_another_recipe
+
+
+def test_runs_on_two_folders_of_own_pictures_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, clean = (small_config(**{'dataset.name': 'folder', 'dataset.folder': name}) for name in ('raw', 'clean'))
+    assert compared(raw) == compared(clean) and recipe(raw) != recipe(clean)  # a run's folder may move
+    monkeypatch.chdir(tmp_path)
+    pictures = ('data/flowers/v2', 'data/flowers_v2', 'data_flowers/v2', 'cats & dogs', 'cats  dogs')
+    names = [find_folder('x.py', {'dataset.folder': folder}, {}, 0) for folder in pictures]
+    assert names[0] == Path('runs/x/dataset.folder=data_flowers_v2/seed0') and len({*names}) == len(names)
+    names[0].mkdir(parents=True)  # of a version in which all of these had this name
+    (names[0] / 'config.json').write_text(json.dumps({'dataset': {'folder': pictures[1]}}))
+    assert find_folder('x.py', {'dataset.folder': pictures[1]}, {}, 0) == names[0]
+    assert find_folder('x.py', {'dataset.folder': pictures[2]}, {}, 0) == names[2]
 
 
 def test_a_config_from_before_a_field_means_its_default() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from absl import flags
 
-from jax_resnet.config import loader
+from jax_resnet.config import arguments, loader
 from jax_resnet.config.completion import flatten
 from jax_resnet.config.fields import check, fields_of
 from jax_resnet.config.network import network
@@ -27,7 +27,7 @@ def of_command(*words: str) -> loader.Loaded:
     values = flags.FlagValues()
     flags.DEFINE_string('config', None, '', flag_values=values)
     flags.DEFINE_string('workdir', None, '', flag_values=values)
-    return loader.read(*loader.parse(['main.py', *words], values))
+    return loader.read(*arguments.parse(['main.py', *words], values))
 
 
 @pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
@@ -111,3 +111,21 @@ def test_a_field_of_another_network_is_named_with_those_of_this() -> None:
         ConfigError, match='config.model.width: is not an argument of cifar_resnet, which has depth, unit, '
     ):
         loader.load(DIGITS, {'model.width': 3})
+
+
+def test_a_shortcut_that_the_network_has_anyway_is_no_change() -> None:
+    file = '--config=configs/resnet20_cifar10.py'
+    assert of_command(file, '--config.model.shortcut=A').changes == {}
+    assert of_command(file, '--config.model.shortcut=B').changes == {'model.shortcut': 'B'}
+    changes = of_command(file, '--config.model.unit=bottleneck', '--config.model.shortcut=B').changes
+    assert changes == {'model.unit': 'bottleneck'}
+    assert of_command('--config=configs/plain20_cifar10.py', '--config.batch_size=64').changes == {'batch_size': 64}
+
+
+def test_a_field_that_is_none_in_plain_dicts_takes_a_text_or_a_number(tmp_path: Path) -> None:
+    config = loader.load('configs/resnet20_digits.py', {})[0].to_dict()
+    (tmp_path / 'plain.py').write_text(f'def get_config():\n    return {config!r}\n')
+    given = {'init_from': 'runs/x/seed0', 'keep_every': '1 epoch', 'schedule.warmup_learning_rate': '0.01'}
+    loaded, changes = loader.load(str(tmp_path / 'plain.py'), given)
+    assert changes == {**given, 'schedule.warmup_learning_rate': 0.01}
+    check(loaded.to_dict())

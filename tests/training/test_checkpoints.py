@@ -1,3 +1,4 @@
+import errno
 import itertools
 import json
 import random
@@ -14,7 +15,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training import state as states
 from jax_resnet.training.checkpoints import FORMAT, Checkpoints, Damaged
 from tests.conftest import assert_equal_trees, of_damage
@@ -128,6 +129,37 @@ def test_the_one_before_a_damaged_one_is_used(
 
 
 @of_damage
+@pytest.mark.parametrize(
+    ('error', 'kind', 'message'),
+    [
+        (RuntimeError('RESOURCE_EXHAUSTED: Out of memory'), ConfigError, 'out of memory'),
+        (MemoryError(), ConfigError, 'out of memory'),
+        (OSError(errno.EMFILE, 'Too many open files'), DataError, '/7: cannot be read: Too many open files'),
+        (ValueError('RESOURCE_EXHAUSTED: Too many open files'), DataError, '/7: cannot be read: RESOURCE_EXHAUSTED'),
+    ],
+)
+def test_what_is_no_damage_leaves_the_checkpoint(
+    tmp_path: Path,
+    state: states.TrainState,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    checkpoints = Checkpoints(tmp_path / 'checkpoints')
+    for step in (6, 7):
+        checkpoints.save(state.replace(step=jnp.int32(step)), seconds=0)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoints, '_restore_state', fails)
+    with pytest.raises(kind, match=message):
+        checkpoints.restore_latest(jax.eval_shape(lambda: state), everywhere(1))
+    assert [path.name for path in tmp_path.iterdir()] == ['checkpoints'] and checkpoints.steps() == [6, 7]
+    checkpoints.close()
+
+
 def test_every_flipped_bit_is_detected_or_harmless(tmp_path: Path, state: states.TrainState) -> None:
     """After any flipped bit, either the saved state is restored, or the checkpoint before is used."""
     draw, like = random.Random(1), jax.eval_shape(lambda: state)

@@ -1,6 +1,7 @@
 """A run that begins with the checkpoint of a shorter run ends like a run from the start. The shorter run stays."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.extension import extension
 from tests.conftest import small_config
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -58,10 +61,36 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
     ) in capsys.readouterr().out
 
 
+def test_another_program_gives_the_same_result_up_to_rounding(
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    changes = {'train_for': '5 steps', 'schedule.drop_at': (), 'memory.rematerialize': True}
+    training.train(small_config(**changes), tmp_path / 'run', extend_from=short)
+    line = f'begins with step 4 of {short}: the result is that of a run from the start, up to rounding'
+    assert line in capsys.readouterr().out
+
+
+def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
+    experiment, folder = Experiment.from_config(small_config()), RunFolder(tmp_path / 'run')
+    folder.open(experiment.config)
+    assert 'extension' in extension(experiment, folder, short)
+    assert [path.name for path in folder.checkpoints.iterdir()] == ['4']
+    assert extension(experiment, folder, short) == {}
+
+
+def test_other_classes_are_refused(short: Path, tmp_path: Path) -> None:
+    other = RunFolder(shutil.copytree(short, tmp_path / 'other'))
+    names = ('zero', *'123456789')
+    other.write_preprocessing(other.preprocessing()._replace(class_names=names))
+    with pytest.raises(DataError, match='class'):
+        training.train(small_config(), tmp_path / 'run', extend_from=other.path)
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
         ({'seed': 1}, 'config.seed is 0 in the existing run, 1 in this one; these must be the same'),
+        ({'schedule.head_factor': 10.0}, 'config.schedule.head_factor is 1.0 in the existing run, 10.0 in this one'),
         ({'batch_size': 64}, 'config.batch_size is 32 in the existing run, 64 in this one'),
         ({'train_for': '4 steps', 'schedule.drop_at': ()}, 'has no checkpoint with which the longer run, of 4 steps,'),
     ],

@@ -219,7 +219,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: steps_per_dispatch)
     changes = {'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01, 'checkpoint_every': '2 steps'}
     config = make_config(**changes, **{'schedule.learning_rate': 1e30})
-    message = r'the loss or its gradient is not finite: step 4, .*; try a config.schedule.learning_rate below 1e\+30'
+    message = r'the loss or its gradient is not finite: step 4, .*; try a config.schedule.learning_rate below 1e\+30, or a longer warm-up'
     with pytest.raises(Diverged, match=message) as error:
         training.train(config, tmp_path)
     assert str(error.value).endswith('; the last checkpoint is of step 2')

@@ -10,7 +10,7 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import evaluate, export, models, predict, training
-from jax_resnet.config import loader
+from jax_resnet.config.arguments import separate
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.training.trained import described
@@ -27,7 +27,7 @@ def bare(tmp_path: Path) -> Path:
 
 
 def config(*changes: str) -> dict:
-    return loader.separate([CONFIG, *changes])[1]
+    return separate([CONFIG, *changes])[1]
 
 
 def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
