@@ -38,3 +38,16 @@ def test_training_on_test_examples_is_logged() -> None:
     assert line in introduce(experiment, params)
     experiment = Experiment.from_config(small_config())
     assert not any('biased' in line for line in introduce(experiment, params))
+
+
+def test_a_warm_up_rate_without_a_warm_up_is_logged() -> None:
+    experiment = Experiment.from_config(small_config(**{'schedule.warmup_learning_rate': 0.01}))
+    lines = introduce(experiment, experiment.abstract_state().params)
+    assert 'schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None' in lines
+
+
+def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has() -> None:
+    for microbatches, size in ((1, 32), (2, 16)):
+        experiment = Experiment.from_config(small_config(**{'memory.microbatches': microbatches}))
+        evaluator, variables = experiment.evaluator('test'), experiment.initial_state().variables
+        assert len(next(evaluator.batches(experiment.on_own_devices(variables)))[1]) == size

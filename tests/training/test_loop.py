@@ -14,6 +14,7 @@ from jax_resnet import training
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import loop
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.evaluator import Evaluator
@@ -159,9 +160,10 @@ def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     assert stopped.value.signal == number
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert Checkpoints(tmp_path / 'checkpoints').steps()[-1] == stop_at
+    RunFolder(tmp_path).write_failure('of an earlier start')
     training.train(config, tmp_path)
     assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
-    assert metrics(tmp_path) == metrics(folder)
+    assert metrics(tmp_path) == metrics(folder) and RunFolder(tmp_path).failure() is None
 
 
 def test_a_stop_during_evaluation_loses_nothing(

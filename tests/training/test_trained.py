@@ -101,6 +101,12 @@ def test_load_reads_the_formats_of_earlier_versions(version: int) -> None:
     assert correct == json.loads((folder / 'summary.json').read_text())['test_correct'] == 316
 
 
+def test_load_does_not_depend_on_options_of_jax() -> None:
+    with jax.enable_x64(True):
+        trained = jax_resnet.load(ROOT / 'tests' / 'references' / 'run_format2')
+    assert {x.dtype.name for x in jax.tree.leaves(trained.variables)} == {'float32'}
+
+
 def test_load_names_what_is_missing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
         jax_resnet.load(tmp_path)
