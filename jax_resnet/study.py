@@ -10,14 +10,13 @@ if __name__ == '__main__':
     signals.end_at_once()
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jax_resnet import command_line
-from jax_resnet.errors import ConfigError, Stopped, UserError
+from jax_resnet.errors import ConfigError, UserError
 
 
 class RunsFailed(UserError):
@@ -56,7 +55,7 @@ def main() -> int:
     parser.add_argument(
         '--retrain',
         action='store_true',
-        help='train finished runs again; their old folders are renamed, such as to seed0.replaced1',
+        help='train finished runs with these seeds again; their old folders are renamed, such as to seed0.replaced1',
     )
     parser.add_argument('--list', action='store_true', help='only show the runs, their folders and states')
     parser.add_argument(
@@ -69,12 +68,11 @@ def main() -> int:
         default='local',
         help='where the runs are trained: on this machine, or by Slurm',
     )
-    parser.add_argument('--nodes', type=int, default=1, help='number of hosts for each run on Slurm')
+    parser.add_argument('--nodes', type=int, help='number of hosts for each run on Slurm (default: 1)')
     parser.add_argument(
         '--gpus-per-node',
         type=int,
-        default=1,
-        help='number of GPUs on each of these hosts; each GPU has its own process',
+        help='number of GPUs on each of these hosts; each GPU has its own process (default: 1)',
     )
     parser.add_argument(
         '--slurm',
@@ -88,22 +86,21 @@ def main() -> int:
 
 
 def _study(options: argparse.Namespace) -> None:
+    _check(options)
     if Path(options.study).is_dir():
         print(command_line.list_files(Path(options.study), '--study', 'get_study'))
         return
     import jax
 
     jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
-    from jax_resnet import files, studies
+    from jax_resnet import studies
     from jax_resnet.runs import find
     from jax_resnet.studies import reading
 
-    changes = dict(_pair('--set', text) for text in options.set)
-    if options.retrain and options.reuse_results:
-        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
-    plan = studies.read(
-        options.study, _seeds(options.seeds), changes, options.rehearse, options.limit, options.reuse_results
-    )
+    changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
+    seeds = _seeds(options.seeds)
+    slurm_parameters = _slurm_parameters(options)
+    plan = studies.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
     description = plan.folder / 'study.json'
     if description.exists():
         plan = reading.with_seeds_of(plan, find.read_study(description))
@@ -112,27 +109,54 @@ def _study(options: argparse.Namespace) -> None:
     if options.list or options.dry_run:
         _show(plan, commands=options.dry_run)
     else:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        files.write(description, (json.dumps(plan.describe(), indent=2, ensure_ascii=False) + '\n').encode())
-        _train(plan, options)
+        _train(plan, seeds if options.retrain else [], options.devices, slurm_parameters)
 
 
-def _train(plan: Any, options: argparse.Namespace) -> None:
-    from jax_resnet.backend import gpus
+def _check(options: argparse.Namespace) -> None:
+    """Raises ConfigError if two options contradict each other, or if an option would have no effect."""
+    if options.retrain and options.reuse_results:
+        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
+    if options.dry_run and options.rehearse:
+        raise ConfigError('--dry-run: must be given without --rehearse, since main.py does not mark rehearsals')
+    if options.launcher == 'slurm':
+        if options.devices is not None:
+            raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
+        return
+    of_slurm = [('nodes', options.nodes), ('gpus-per-node', options.gpus_per_node)]
+    of_slurm += [('slurm', text) for text in options.slurm]
+    for flag, value in of_slurm:
+        if value is not None:
+            raise ConfigError(f'--{flag}={value}: must be given with --launcher=slurm')
+
+
+def _slurm_parameters(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Returns the parameters of submitit; None if the runs are trained on this machine."""
+    if options.launcher != 'slurm':
+        return None
+    from jax_resnet.studies import slurm
+
+    hosts, gpus = (1 if number is None else number for number in (options.nodes, options.gpus_per_node))
+    given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
+    return slurm.parameters(hosts, gpus) | {name: slurm.value(text) for name, text in given.items()}
+
+
+def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_parameters: dict[str, Any] | None) -> None:
+    """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
+    from jax_resnet import files
     from jax_resnet.runs.run import FINISHED, RUNNING
     from jax_resnet.runs.run_folder import RunFolder
-    from jax_resnet.studies import slurm, workers
-    from jax_resnet.studies.display import Display
+    from jax_resnet.studies import slurm
     from jax_resnet.studies.state import describe, run_of
 
     runs = {job: run_of(job, plan.reuses_results) for job in plan.jobs}
-    if options.retrain:
-        for job, run in runs.items():
-            if run.state == FINISHED:
-                print(f'{job.name}: the folder of the finished run is now {RunFolder(run.folder).set_aside()}')
-        runs = {job: run_of(job) for job in plan.jobs}
+    again = [job for job, run in runs.items() if run.state == FINISHED and job.seed in retrain]
     running = [job for job, run in runs.items() if run.state == RUNNING]
-    to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
+    to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
+    executor = slurm.executor(plan.folder / 'slurm', slurm_parameters) if slurm_parameters and to_do else None
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    files.write(plan.folder / 'study.json', plan.as_json())
+    for job in again:
+        print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
     reused = [run for run in runs.values() if run.folder.suffix == '.json']
     finished = len(runs) - len(to_do) - len(running)
     from_results = f' ({len(reused)} of them in results)' if reused else ''
@@ -141,28 +165,29 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     for job in running:
         print(f'{job.name}: another program is training it, {describe(runs[job])}')
     failed: dict[Any, str] = {}
-    if options.launcher == 'slurm' and to_do:
-        given = {name: _literal(value) for name, value in (_pair('--slurm', text) for text in options.slurm)}
-        parameters = slurm.parameters(options.nodes, options.gpus_per_node) | given
-        submitted = slurm.submit(to_do, plan.folder / 'slurm', parameters)
-        print(
-            f'submitted as job array {submitted[0].job_id.partition("_")[0]}; Ctrl-C does not stop it',
-            flush=True,
-        )
+    if executor is not None:
+        submitted = slurm.submit(to_do, executor)
+        number = submitted[0].job_id.partition('_')[0]
+        print(f'submitted as job array {number}; Ctrl-C does not stop it', flush=True)
         failed = slurm.wait(to_do, submitted)
     elif to_do:
-        display = Display({job: plan.setting_of(job).cost for job in to_do})
-        devices = gpus.find_gpus() if options.devices is None else options.devices.split(',')
-        try:
-            failed = workers.train_all(to_do, devices, display)
-        except Stopped:
-            display.close()
-            raise
-        display.close()
+        failed = _train_here(plan, to_do, devices)
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
         raise RunsFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
     print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
+
+
+def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
+    from jax_resnet.backend import gpus
+    from jax_resnet.studies import workers
+    from jax_resnet.studies.display import Display
+
+    display = Display({job: plan.setting_of(job).cost for job in jobs})
+    try:
+        return workers.train_all(jobs, gpus.find_gpus() if devices is None else devices.split(','), display)
+    finally:
+        display.close()
 
 
 def _show(plan: Any, commands: bool) -> None:
@@ -192,15 +217,11 @@ def _seeds(text: str) -> Sequence[int]:
     return seeds
 
 
-def _pair(flag: str, text: str) -> tuple[str, str]:
+def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition('=')
     if not equals or not name:
-        raise ConfigError(f"{flag}={text}: must be a name and a value, such as {flag}=train_for='1 epoch'")
+        raise ConfigError(f'{flag}={text}: must be a name and a value, such as {flag}={example}')
     return name, value
-
-
-def _literal(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
 
 
 if __name__ == '__main__':

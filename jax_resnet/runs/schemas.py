@@ -214,6 +214,7 @@ class Study(Struct):
     is_rehearsal: bool
     notes: list[str]
     rows: list[StudyRow]
+    file: str | UnsetType = UNSET
 
 
 class ProgressLine(Struct):

@@ -36,7 +36,6 @@ def train(folder: str | Path) -> None:
     try:
         with joining.joined(place):
             training.train(run_folder.config(), folder, progress=_progress())
-        run_folder.write_failure(None)
     except (Stopped, ConfigError):  # not the fault of the run: it was stopped, or its folder is in use or wrong
         raise
     except Exception as e:

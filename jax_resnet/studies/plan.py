@@ -1,5 +1,6 @@
 """The plan of a study: its settings, one for each row of its table, and the jobs of each setting, one for each seed."""
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.identity import default_name, find_folder
 from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
-from jax_resnet.runs import results_folder
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs import results_folder, schemas
+from jax_resnet.runs.parsing import parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +87,17 @@ class Setting:
 
     @cached_property
     def parameters(self) -> int:
-        """The number of trainable parameters of the network, even if it is above the limit."""
+        """The number of trainable parameters of the network, even if it is above the limit.
+
+        Raises:
+            ConfigError: the network does not fit the images.
+        """
         config = without_limit(self.jobs[0].config)
         model, shape = network(config, stacked=True), image_shape(config['dataset'])
-        variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
+        try:
+            variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
+        except ValueError as e:
+            raise ConfigError(f'config.model: {" ".join(str(e).split())}') from None
         return models.count_parameters(variables['params'])
 
     @cached_property
@@ -178,6 +188,21 @@ class Plan:
             'notes': self.notes,
             'rows': rows,
         }
+
+    def as_json(self) -> bytes:
+        """Returns the content of study.json as JSON.
+
+        Raises:
+            ConfigError: a value of the study is not allowed in study.json.
+        """
+        described = self.describe()
+        try:
+            content = (json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
+            parse(content, schemas.Study, '')
+        except (TypeError, ValueError) as e:  # ConfigError is a ValueError
+            problem = ' '.join(str(e).split()).removeprefix('is damaged: ')
+            raise ConfigError(f'--study={self.file}: {problem}') from None
+        return content
 
 
 def without_limit(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Makes the plan of a study from its file, `configs/studies/depth.py:20,56`, and the changes of the command line."""
 
-import runpy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -14,8 +13,8 @@ from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.schemas import MEASURES
-from jax_resnet.studies import rehearsal
+from jax_resnet.files import shown
+from jax_resnet.studies import rehearsal, study_file
 from jax_resnet.studies.plan import Job, Plan, Setting, without_limit
 
 
@@ -33,45 +32,27 @@ def read(
         file: the file of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
         seeds: the seeds for every setting.
         changes: fields to change in every job, by dotted name, as text.
-        is_rehearsal: whether to train on the digits, for a twentieth of the epochs.
+        is_rehearsal: whether to train on the digits, for a twentieth of the epochs. Settings whose networks do not fit
+            the digits are left out.
         limit: the most parameters. Settings with more, or with more than their config allows, are left out.
         reuses_results: whether a file of results/ with the same config and seed replaces a run.
 
     Raises:
-        ConfigError: the study, a config or a field does not exist or is wrong; or the study has no runs.
+        ConfigError: the study, a config or a field does not exist or is wrong; a network does not fit its images; or
+            the study has no runs.
     """
-    study = _load(file)
+    study = study_file.load(file)
     given = dict(changes or {})
     if 'seed' in given:
         raise ConfigError(f'--set=seed={given["seed"]}: the seeds of a study are given by --seeds={given["seed"]}')
-    settings: list[Setting] = []
-    notes: list[str] = []
-    too_large: list[str] = []
-    for described in study['rows']:
-        if study['most'] is not None and len(settings) == study['most']:
-            break
-        setting = _setting(described, seeds, given, is_rehearsal)
-        most = min(limit, setting.limit)
-        if most < inf and setting.parameters > most:
-            too_large.append(f'{setting.label} ({setting.parameters:,})')
-            continue
-        same = next(
-            (other for other in settings if recipe(other.jobs[0].config) == recipe(setting.jobs[0].config)), None
-        )
-        if same is None:
-            settings.append(setting)
-        else:
-            notes.append(f'{_title(setting)} becomes the same as {_title(same)}, and is left out')
-    if too_large:
-        more = f' and {len(too_large) - 5} more' if len(too_large) > 5 else ''
-        notes.append(f'left out, since they have more parameters than the limit: {"; ".join(too_large[:5])}{more}')
+    settings, notes = _settings(study, seeds, given, is_rehearsal, limit)
     labels = [(setting.label, setting.group) for setting in settings]
     if len(set(labels)) < len(labels):
         raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not settings:
         raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
     overrides = [setting.jobs[0].overrides for setting in settings]
-    return Plan(
+    plan = Plan(
         file=file,
         question=study['question'],
         about=study['about'],
@@ -83,27 +64,51 @@ def read(
         notes=tuple(notes),
         reuses_results=reuses_results,
     )
+    replace(plan, reuses_results=False).as_json()  # raises ConfigError
+    return plan
 
 
-def _load(file: str) -> dict[str, Any]:
-    path, _, argument = file.partition(':')
-    if not Path(path).is_file():
-        raise ConfigError(f'--study={path}: no such file; the studies are in the folder configs/studies')
-    try:
-        module = runpy.run_path(path)
-        study = module['get_study'](*([argument] if argument else []))
-        if not isinstance(study, Mapping) or not isinstance(study.get('rows'), list | tuple):
-            raise TypeError('get_study must return what base.study makes')
-        if not all(isinstance(row, Mapping) and {'config', 'changes', 'label'} <= row.keys() for row in study['rows']):
-            raise TypeError('its rows must be what base.row makes')
-        if study['measure'] not in MEASURES:
-            raise ValueError(f'measure {study["measure"]!r}: must be one of {", ".join(MEASURES)}')
-    except KeyError as e:
-        raise ConfigError(f'--study={path}: must be a study file; it has no {e}') from e
-    except (Exception, SystemExit) as e:  # the file of a study may raise anything
-        raise ConfigError(f'--study={file}: {" ".join(str(e).split()) or type(e).__name__}') from e
-    question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
-    return {**study, 'question': ' '.join(question.split()), 'about': about}
+def _settings(
+    study: Mapping[str, Any], seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool, limit: float
+) -> tuple[list[Setting], list[str]]:
+    """Returns the settings of the study, and notes about those that are left out."""
+    settings: list[Setting] = []
+    notes: list[str] = []
+    too_large: list[str] = []
+    unsuitable: list[str] = []
+    for described in study['rows']:
+        if study['most'] is not None and len(settings) == study['most']:
+            break
+        setting = _setting(described, seeds, given, is_rehearsal)
+        try:
+            parameters = setting.parameters
+        except ConfigError:
+            if not is_rehearsal:
+                raise
+            unsuitable.append(_title(setting))
+            continue
+        if parameters > min(limit, setting.limit):
+            too_large.append(f'{setting.label} ({parameters:,})')
+            continue
+        same = next((other for other in settings if _recipe(other) == _recipe(setting)), None)
+        if same is None:
+            settings.append(setting)
+        else:
+            notes.append(f'{_title(setting)} becomes the same as {_title(same)}, and is left out')
+    if too_large:
+        notes.append(_left_out('they have more parameters than the limit', too_large))
+    if unsuitable:
+        notes.append(_left_out('their networks do not fit the small images of the digits', unsuitable))
+    return settings, notes
+
+
+def _left_out(reason: str, labels: Sequence[str]) -> str:
+    more = f' and {len(labels) - 5} more' if len(labels) > 5 else ''
+    return f'left out, since {reason}: {"; ".join(labels[:5])}{more}'
+
+
+def _recipe(setting: Setting) -> dict[str, Any]:
+    return recipe(setting.jobs[0].config)
 
 
 def _setting(
@@ -143,7 +148,17 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     Args:
         plan: the plan.
         former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
+
+    Raises:
+        ConfigError: the earlier study.json is that of another file, which still exists.
     """
+    former_file = str(former.get('file', ''))
+    file, other = (Path(text.partition(':')[0]) for text in (plan.file, former_file))
+    if other.is_file() and not other.samefile(file):
+        raise ConfigError(
+            f'--study={plan.file}: its folder, {shown(plan.folder)}, has the study of {shown(former_file)}; give one '
+            'of the two files another name'
+        )
     existing = {
         run['seed']
         for row in former['rows']

@@ -13,7 +13,7 @@ from typing import Any
 from jax_resnet import files
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs.parsing import parse
-from jax_resnet.runs.run import FINISHED
+from jax_resnet.runs.run import FINISHED, RUNNING, Run
 from jax_resnet.runs.schemas import ProgressLine
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
@@ -78,10 +78,16 @@ class _Workers:
         return self.failed
 
     def _start(self, job: Job, device: str | None) -> None:
+        run = run_of(job)  # another study may share it
+        if run.state in (FINISHED, RUNNING):
+            self.free.append(device)
+            self.display.ended(job, _by_another_program(run), run.state == FINISHED)
+            return
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
             prepare(job)
-            log = files.open_file(job.folder / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            # O_APPEND: another study may start the same job at this moment
+            log = files.open_file(job.folder / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self.failed[job] = str(e)
             self.free.append(device)
@@ -119,9 +125,16 @@ class _Workers:
             pipe.close()
         self.free.append(device)
         run = run_of(job)
-        if run.state != FINISHED and self.stop_signals.received is None:
-            self.failed[job] = run.failure or _last_line(job) or f'exit code {code}'
-        self.display.ended(job, self.failed.get(job) or describe(run), run.state == FINISHED)
+        text = describe(run)
+        if run.state == RUNNING:
+            text = _by_another_program(run)
+        elif run.state != FINISHED and self.stop_signals.received is None:
+            text = self.failed[job] = run.failure or _last_line(job) or f'exit code {code}'
+        self.display.ended(job, text, run.state == FINISHED)
+
+
+def _by_another_program(run: Run) -> str:
+    return f'another program {"has trained" if run.state == FINISHED else "is training"} it, {describe(run)}'
 
 
 def _last_line(job: Job) -> str:

@@ -191,6 +191,37 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     assert wider.settings[0].jobs[0].config == first.settings[0].jobs[0].config
 
 
+def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
+    first = read('small.py', [0])
+    Path('mine').mkdir()
+    Path('mine/small.py').write_text(Path('small.py').read_text())
+    second = read('mine/small.py', [0])
+    assert second.folder == first.folder
+    with pytest.raises(
+        ConfigError,
+        match=r'^--study=mine/small.py: its folder, runs/studies/small, has the study of small.py; give one of',
+    ):
+        reading.with_seeds_of(second, first.describe())
+    reading.with_seeds_of(read('./small.py', [0]), first.describe())
+    Path('small.py').unlink()  # it was moved
+    reading.with_seeds_of(second, first.describe())
+
+
+def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal() -> None:
+    plan = read('configs/studies/scaled.py:20', [0], is_rehearsal=True, limit=1e6)
+    assert any(
+        note.startswith('left out, since their networks do not fit the small images of the digits: B ')
+        for note in plan.notes
+    )
+    assert plan.settings
+
+
+def test_what_study_json_cannot_hold_is_refused(checkout: Path) -> None:
+    Path('small.py').write_text(Path('small.py').read_text().replace("f'rate {rate}'", "'rate \\ud800'"))
+    with pytest.raises(ConfigError, match='^--study=small.py:0.1: .*surrogates not allowed$'):
+        read('small.py:0.1', [0])
+
+
 @pytest.mark.parametrize(
     ('study', 'changes', 'message'),
     [
@@ -201,6 +232,11 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
         ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; did you mean'),
         ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
+        (
+            'configs/studies/scaled.py:0',
+            {'model.pooled_size': '3'},
+            'config.model: pooled_size must divide the size of',
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str], message: str) -> None:

@@ -1,5 +1,6 @@
 """Runs as submitit's jobs, by its local executor, which starts processes on this machine."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ pytest.importorskip('submitit')
 def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(slurm, 'SECONDS_BETWEEN_CHECKS', 0.2)
     jobs = read('small.py:0.1', [0]).jobs
-    submitted = slurm.submit(jobs, Path('logs'), {'timeout_min': 5}, cluster='local')
+    submitted = slurm.submit(jobs, slurm.executor(Path('logs'), {'timeout_min': 5}, cluster='local'))
     assert slurm.wait(jobs, submitted) == {}
     assert run_of(jobs[0]).state == FINISHED
     assert f'[1/1] {jobs[0].name}: {describe(run_of(jobs[0]))}' in capsys.readouterr().out
@@ -34,9 +35,44 @@ def test_a_job_that_failed_is_named(checkout: Path, capsys: pytest.CaptureFixtur
     assert list(failed.values()) == ['the loss is not finite', 'see logs/1_log.err']
 
 
-def test_what_submitit_lacks_is_said_in_a_line(checkout: Path) -> None:
-    jobs = read('small.py', [0]).jobs
+def test_without_slurm_it_is_said_in_a_line(checkout: Path) -> None:
     with pytest.raises(ConfigError, match='--launcher=slurm: .*slurm'):
-        slurm.submit(jobs, Path('logs'), {})
-    with pytest.raises(ConfigError, match='--launcher=local: .*nonsense'):
-        slurm.submit(jobs, Path('logs'), {'nonsense': 1}, cluster='local')
+        slurm.executor(Path('logs'), {})
+
+
+def test_options_are_converted_as_in_python() -> None:
+    texts = ('600', '16.5', 'True', "['module load cuda']", 'gpu', '10h', '1-00:00:00')
+    assert list(map(slurm.value, texts)) == [600, 16.5, True, ['module load cuda'], 'gpu', '10h', '1-00:00:00']
+
+
+@pytest.fixture
+def fake_slurm(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Slurm that refuses every job."""
+    for name in ('srun', 'sbatch'):
+        command = checkout / 'bin' / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text('#!/bin/sh\necho "sbatch: error: invalid partition" >&2\nexit 1\n')
+        command.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{checkout / "bin"}:{os.environ["PATH"]}')
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('nonsense', '1', '--slurm=nonsense=1: .*nonsense'),
+        ('timeout_min', '10h', '--slurm=timeout_min=10h: Parameter "timeout_min" expected type'),
+        ('slurm_setup', 'module load cuda', '--slurm=slurm_setup=module load cuda: .*list'),
+    ],
+)
+def test_a_wrong_option_is_named(fake_slurm: None, name: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        slurm.executor(Path('logs'), {name: slurm.value(text)})
+    assert '\n' not in str(error.value) and not Path('logs').exists()
+
+
+def test_what_slurm_refuses_is_one_line(fake_slurm: None) -> None:
+    options = {'mem_gb': slurm.value('16.5'), 'stderr_to_stdout': slurm.value('True'), 'slurm_partition': 'none'}
+    executor = slurm.executor(Path('logs'), options)
+    with pytest.raises(ConfigError, match='^--launcher=slurm: .*invalid partition') as error:
+        slurm.submit(read('small.py', [0]).jobs, executor)
+    assert '\n' not in str(error.value)

@@ -71,21 +71,23 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
 
 
-def test_retrain_keeps_the_old_folder(checkout: Path) -> None:
-    job = read('small.py:0.1', [0]).jobs[0]
-    prepare(job)
-    RunFolder(job.folder).write_summary(SUMMARY)
-    assert '1 finished, 0 to train' in study('--study=small.py:0.1').stdout
-    done = study('--study=small.py:0.1', '--retrain')
+def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> None:
+    job, other = read('small.py:0.1', [0, 1]).jobs
+    for each in (job, other):
+        prepare(each)
+        RunFolder(each.folder).write_summary(SUMMARY)
+    assert '2 finished, 0 to train' in study('--study=small.py:0.1', '--seeds=0,1').stdout
+    done = study('--study=small.py:0.1', '--seeds=0', '--retrain')
     assert done.returncode == 0, done.stderr
     aside = job.folder.with_name('seed0.replaced1')
     assert f'rate 0.1, seed 0: the folder of the finished run is now {aside}\n' in done.stdout
-    assert '1 run: 0 finished, 1 to train' in done.stdout
+    assert '2 runs: 1 finished, 1 to train' in done.stdout
+    assert RunFolder(other.folder).summary() == SUMMARY and not list(other.folder.parent.glob('seed1.*'))
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
     (section,) = reading.read(['runs'])
-    assert [run.folder for run in section.rows[0].runs] == [job.folder]
+    assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
 
 
 def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
@@ -125,6 +127,12 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
         (['--study=small.py', '--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
         (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
+        (['--study=small.py', '--dry-run', '--rehearse'], '--dry-run: must be given without --rehearse'),
+        (['--study=small.py', '--nodes=0'], '--nodes=0: must be given with --launcher=slurm'),
+        (['--study=small.py', '--gpus-per-node=1'], '--gpus-per-node=1: must be given with --launcher=slurm'),
+        (['--study=small.py', '--slurm=mem_gb=1'], '--slurm=mem_gb=1: must be given with --launcher=slurm'),
+        (['--study=small.py', '--launcher=slurm', '--devices=0'], '--devices=0: must be given without --launcher=slurm'),
+        (['--study=small.py', '--launcher=slurm', '--slurm=mem_gb'], '--slurm=mem_gb: must be a name and a value, such as --slurm=timeout_min=600'),
         (['--study=small.py', '--limit=10'], 'must have runs; it has none (left out, since they have more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
     ],
 )  # fmt: skip

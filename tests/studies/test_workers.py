@@ -7,13 +7,17 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jax_resnet.errors import Stopped
+from jax_resnet.runs.run import RUNNING, STOPPED
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, workers
 from jax_resnet.studies.display import Display
+from jax_resnet.studies.state import prepare, run_of
 from tests.runs.conftest import SUMMARY
 
 PROGRAM = """\
@@ -89,6 +93,35 @@ def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
         list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 in the existing run, 32 in' in failed[plan.jobs[0]]
     )
     assert (plan.jobs[1].folder / 'summary.json').exists()
+
+
+def test_a_run_that_another_study_trains_or_has_trained_is_left_to_it(capsys: pytest.CaptureFixture) -> None:
+    """Since this study decided what to do, another one has begun the first run, and finished the second."""
+    plan = read('small.py', [0])
+    for job in plan.jobs:
+        prepare(job)
+    log = plan.jobs[0].folder / 'log.txt'
+    log.write_text('of the other study')
+    RunFolder(plan.jobs[1].folder).write_summary(SUMMARY)
+    with RunFolder(plan.jobs[0].folder).locked():
+        assert workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0))) == {}
+    assert log.read_text() == 'of the other study'
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith('[1/2] rate 0.1, seed 0: not finished: another program is training it, before its first')
+    assert second.startswith('[2/2] rate 0.01, seed 0: another program has trained it, 5.00 % test error')
+
+
+def test_a_run_that_another_study_begins_at_the_same_moment_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have started a process; the lock stops the second one."""
+    monkeypatch.setenv('MODE', 'fail')
+    plan = read('small.py:0.01', [0])
+    (job,) = plan.jobs
+    prepare(job)
+    with RunFolder(job.folder).locked():
+        states = itertools.chain([STOPPED], itertools.repeat(RUNNING))
+        monkeypatch.setattr(workers, 'run_of', lambda job: replace(run_of(job), is_running=next(states) == RUNNING))
+        assert workers.train_all(plan.jobs, [], Display({job: 1.0})) == {}
+    assert 'it cannot be' in (job.folder / 'log.txt').read_text()
 
 
 def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyPatch) -> None:

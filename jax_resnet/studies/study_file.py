@@ -1,0 +1,68 @@
+"""Runs the file of a study and checks what its `get_study` returns."""
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs.parsing import check
+from jax_resnet.runs.schemas import MEASURES, Amount, Count, Percent
+
+
+class Row(Struct):
+    """What `configs.studies.base.row` makes."""
+
+    label: str
+    config: str
+    changes: dict[str, Any]
+    published: Percent | None
+    published_text: str
+    group: str
+    window: tuple[Amount, Amount] | None
+
+
+class Study(Struct):
+    """What `configs.studies.base.study` makes."""
+
+    rows: list[Row]
+    source: str
+    measure: str
+    most: Count | None
+
+
+def load(file: str) -> dict[str, Any]:
+    """Returns the study of a file: the fields of `Study`, and `question` and `about`, which are the file's docstring.
+
+    Args:
+        file: the file of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
+
+    Raises:
+        ConfigError: there is no such file, it raises an error, or it does not return a study.
+    """
+    path, _, argument = file.partition(':')
+    if not Path(path).is_file():
+        raise ConfigError(f'--study={path}: no such file; the studies are in the folder configs/studies')
+    try:
+        module = runpy.run_path(path)
+        study = module['get_study'](*([argument] if argument else [])) if 'get_study' in module else None
+    except (Exception, SystemExit) as e:  # the file of a study may raise anything
+        name = f'{type(e).__name__} ' if isinstance(e, KeyError | SystemExit) or not str(e) else ''
+        raise ConfigError(f'--study={file}: {name}{" ".join(str(e).split())}'.rstrip()) from e
+    if 'get_study' not in module:
+        raise ConfigError(f"--study={path}: must be a study file; it has no 'get_study'")
+    question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
+    return {**_checked(study, file), 'question': ' '.join(question.split()), 'about': about}
+
+
+def _checked(study: Any, file: str) -> Mapping[str, Any]:
+    try:
+        checked: dict[str, Any] = check(study, Study, '')
+    except ConfigError as e:
+        problem = str(e).removeprefix(' is damaged: ')
+        raise ConfigError(f'--study={file}: get_study must return what base.study makes; {problem}') from None
+    if checked['measure'] not in MEASURES:
+        raise ConfigError(f'--study={file}: measure {checked["measure"]!r}: must be one of {", ".join(MEASURES)}')
+    return checked
