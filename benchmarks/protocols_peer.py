@@ -177,7 +177,8 @@ def main() -> None:
     pictures = open_input(config).source.read(split)
     test = views[options.protocol], normalize, options.average
     theirs, labels = probabilities(net, pictures, config['pictures']['exif_rotation'], *test)
-    same = {'protocol': options.protocol, 'average': options.average, 'recalibrate': options.recalibrate}
+    average = None if options.protocol == 'center' else options.average
+    same = {'protocol': options.protocol, 'average': average, 'recalibrate': options.recalibrate}
     scores = training.evaluate(options.run, split, config=given, **same)
     assert (scores.labels == labels).all()
     ours = torch.from_numpy(scores.logits).softmax(1).numpy()

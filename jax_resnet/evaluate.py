@@ -23,7 +23,10 @@ def main() -> int:
     )
     parser.add_argument('run', help='a run folder, or a file of weights with its card or with --config')
     parser.add_argument('--split', help="split in TFDS's syntax, such as train[:10%%] (default: the run's test split)")
-    parser.add_argument('--data_dir', help='folder of prepared TFDS data, or of pictures (default: as in the run)')
+    parser.add_argument(
+        '--data_dir',
+        help="folder of prepared TFDS data, of pictures, or of ImageNet's tars (default: as in the run)",
+    )
     parser.add_argument(
         '--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'],
         help='views of each picture: the central crop; ten crops; or the whole picture at five scales',
@@ -31,14 +34,19 @@ def main() -> int:
     parser.add_argument(
         '--average',
         choices=['softmax', 'logits'],
-        help='what is averaged over several views (default: as in the config)',
+        help='what is averaged over the views of ten_crop or multi_scale (default: as in the config)',
     )
     parser.add_argument(
         '--shorter_side',
         type=int,
-        help='length in pixels to which the shorter side of pictures is resized before the crop',
+        help='length in pixels to which the shorter side of pictures is resized before the crop; not for multi_scale',
     )
-    parser.add_argument('--crop', type=int, help='height and width of the crop in pixels')
+    parser.add_argument(
+        '--crop',
+        type=int,
+        help='height and width of the crop in pixels, not for multi_scale; 0 is the crop of training for pictures, and '
+        'the whole image for other data',
+    )
     parser.add_argument(
         '--recalibrate', type=int, default=0, metavar='N',
         help="compute BatchNorm's statistics again, over N training images (default: keep those of the training)",

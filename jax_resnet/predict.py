@@ -6,23 +6,27 @@ if __name__ == '__main__':
     signals.end_at_once()
 
 import argparse
-import io
 import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, ImageOps
 
 import jax_resnet
 from jax_resnet import command_line, files
+from jax_resnet.backend import memory
+from jax_resnet.data.pictures import decoding
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.training.trained import check_finite
 
 FORMATS = ('PNG', 'JPEG', 'WEBP')
+
+CHUNK = 64
+"""Number of images that are read, and predicted, at once. It limits the memory that many images need."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,59 +67,40 @@ def read_image(
         colour = ImageColor.getrgb(background)[:3]
     except ValueError:
         raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
-    try:
-        with Image.open(io.BytesIO(files.read(Path(path), follow=True)), formats=FORMATS) as file:
-            upright = ImageOps.exif_transpose(file) if view is None or view.exif_rotation else file
-            image = _with_background(_in_8_bits(upright), colour, path)
-            image.load()
-    except OSError as e:
-        raise DataError(f'{shown(path)}: cannot be read as an image ({_reason(e)})') from None
-    except (ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:  # errors of Pillow
-        raise DataError(f'{shown(path)}: cannot be read as an image ({e})') from None
+    picture = _decoded(path, exif_rotation=view is None or view.exif_rotation)
+    if picture.opacity is not None:
+        name = '#{:02x}{:02x}{:02x}'.format(*colour)
+        _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
+    pixels = picture.on(colour)
     if view is not None:
-        return view(np.asarray(image.convert('RGB')))
-    image = ImageOps.fit(image.convert('L' if channels == 1 else 'RGB'), (width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image, np.uint8).reshape(image_shape)
+        return view(pixels)
+    image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
+    return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)
 
 
-def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Converts 16-bit grey images to 8 bits, as convert() would clip them. Returns other images unchanged."""
-    if not image.mode.startswith('I'):
-        return image
-    grey = np.asarray(image)
-    scaled, invisible = Image.fromarray(np.uint8(grey // 257)), image.info.get('transparency')
-    if invisible is not None:
-        scaled.putalpha(Image.fromarray(np.uint8(255 * (grey != invisible))))
-    return scaled
+def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
+    try:
+        encoded = files.read(Path(path), follow=True)
+        if not decoding.is_picture(encoded):
+            raise ValueError(f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file')
+        return decoding.decode_layer(encoded, exif_rotation)
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
 
 
-def _with_background(image: Image.Image, colour: tuple[int, ...], path: str | Path) -> Image.Image:
-    """Puts a colour behind the transparent regions of an image."""
-    if not image.has_transparency_data:
-        return image
-    image = image.convert('RGBA')
-    if image.getchannel('A').getextrema() == (255, 255):
-        return image
-    _log.info('%s: has transparent regions; they are shown on %s', shown(path), '#{:02x}{:02x}{:02x}'.format(*colour))
-    return Image.alpha_composite(Image.new('RGBA', image.size, (*colour, 255)), image)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file'
-    return error.strerror or str(error)
-
-
+@memory.shortage_as_config_error()
 def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     trained = jax_resnet.load(options.run, config)
     arguments = trained.image_shape, options.background, trained.picture_view
-    images = np.stack([read_image(path, *arguments) for path in options.images])
-    found = np.asarray(trained.probabilities(images))
-    check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
-    for path, probabilities in zip(options.images, found, strict=True):
-        print(shown(path))
-        for label in np.argsort(-probabilities)[:5]:
-            print(f'  {trained.class_names[label]:20} {100 * probabilities[label]:6.2f} %')
+    for start in range(0, len(options.images), CHUNK):
+        paths = options.images[start : start + CHUNK]
+        found = np.asarray(trained.probabilities(np.stack([read_image(path, *arguments) for path in paths])))
+        check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
+        for path, probabilities in zip(paths, found, strict=True):
+            print(shown(path))
+            for label in np.argsort(-probabilities)[:5]:
+                print(f'  {trained.class_names[label]:20} {100 * probabilities[label]:6.2f} %')
 
 
 if __name__ == '__main__':

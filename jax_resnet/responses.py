@@ -2,7 +2,8 @@
 
 Writes the standard deviation of each 3x3 layer's response (He et al. 2015, Figure 7), and the norm of the loss's
 gradient there. OUT.json has the data. OUT.svg and OUT.png show the layers in order and sorted by size. Each network is
-a run folder, a file of weights, or a config file, whose network is measured with its initial weights.
+a run folder, a file of weights, or a config file, whose network is measured with its initial weights (those of
+init_from, if the config has it).
 """
 
 from jax_resnet import signals
@@ -12,6 +13,7 @@ if __name__ == '__main__':
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,19 @@ from jax_resnet.config import loader
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
 from jax_resnet.models import layer_responses
 from jax_resnet.report import charts
 from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import cross_entropy
 from jax_resnet.training.trained import load
+from jax_resnet.training.transfer import begin_from
+
+_log = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -44,7 +51,9 @@ def main() -> int:
         '--initial', action='store_true', help='measure the initial weights of a run instead of the last ones'
     )
     parser.add_argument('--examples', type=int, default=512, help='number of training images (default: 512)')
-    parser.add_argument('--data_dir', help='folder of prepared TFDS data (default: as in the run)')
+    parser.add_argument(
+        '--data_dir', help="folder of prepared TFDS data, of pictures, or of ImageNet's tars (default: as in the run)"
+    )
     parser.add_argument(
         '--out', default='responses', help='name of the files to write, without a suffix (default: responses)'
     )
@@ -53,10 +62,9 @@ def main() -> int:
 
 def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     charts.altair()  # fails before the measurement if the chart packages are missing
-    measured = [
-        {'network': name, **_measure(name, options.initial, options.examples, options.data_dir, config)}
-        for name in options.networks
-    ]
+    if config is not None and not any(map(_needs_config, options.networks)):
+        raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
+    measured = [{'network': name, **_measure(name, options, config)} for name in options.networks]
     pictures = chart_of_responses.chart(measured)
     try:
         files.write(Path(f'{options.out}.json'), (json.dumps(measured, indent=1) + '\n').encode())
@@ -73,30 +81,44 @@ def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> No
     print(f'{options.out}.json, {options.out}.svg, {options.out}.png')
 
 
-def _measure(
-    name: str, initial: bool, count: int, data_dir: str | None, config_of_weights: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Measures a trained network, or the network of a config, on the first `count` examples of its training split.
+def _needs_config(name: str) -> bool:
+    """Whether a network is a file of weights without a card."""
+    return weights.is_file(name) and not weights.card_of(name).exists()
 
-    Weights without a card need `config_of_weights`.
-    """
-    is_trained, given = True, None
+
+def _config_of(name: str, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+    """The config of a network; `config_of_weights` if this is a file of weights without a card."""
     if Path(name).is_dir():
-        config = RunFolder(name).config()
-    elif weights.is_file(name) and config_of_weights is not None and not weights.card_of(name).exists():
-        config = given = config_of_weights
-    elif weights.is_file(name):
-        config, *_ = weights.read_with_card(name)
-    else:
-        is_trained, config = False, loader.load(name, {})[0].to_dict()
-    changed = {'dataset': located(config['dataset'], data_dir)}
-    experiment = Experiment.from_config({**config, **changed, 'parallel': {'devices': 1}})
+        return RunFolder(name).config()
+    if not weights.is_file(name):
+        return loader.load(name, {})[0].to_dict()
+    if config_of_weights is not None and _needs_config(name):
+        return config_of_weights
+    return weights.read_with_card(name)[0]
+
+
+def _initial_state(experiment: Experiment) -> TrainState:
+    """The state before the first step of training, with the weights of `config.init_from` if the config has it."""
+    state, source = experiment.initial_state(), experiment.config['init_from']
+    if source is not None:
+        state, line = begin_from(source, state, experiment.model)
+        _log.info(line)
+    return state
+
+
+def _measure(name: str, options: argparse.Namespace, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+    """Measures a trained network, or the network of a config, on the first examples of its training split."""
+    config, count = _config_of(name, config_of_weights), options.examples
+    config = {**config, 'dataset': located(config['dataset'], options.data_dir)}
+    experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}})
     batch_size, size = config['batch_size'], experiment.clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')
     examples = experiment.input.first(count)
-    last = is_trained and not initial
-    variables = load(name, given).variables if last else models.unstack(experiment.initial_state().variables)
+    if options.initial or not (Path(name).is_dir() or weights.is_file(name)):
+        variables = models.unstack(_initial_state(experiment).variables)
+    else:
+        variables = load(name, config if _needs_config(name) else None).variables
     platform = backend.for_platform(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet import responses
+from jax_resnet.errors import DataError
 from jax_resnet.training import train
 from tests.conftest import small_config
 
@@ -55,11 +56,44 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert initial['std'] == pytest.approx([1] * 7, rel=0.02) and initial['std'] != trained['std']
 
 
+def test_the_config_of_weights_has_the_given_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip('altair', reason="needs the extra 'report'")
+
+    def load(path: str, config: dict) -> None:
+        raise DataError(f'read from {config["dataset"]["data_dir"]}')
+
+    monkeypatch.setattr(responses, 'load', load)
+    bare = shutil.copy(WEIGHTS, tmp_path / 'bare.safetensors')
+    assert call(monkeypatch, bare, f'--config={DIGITS}', '--data_dir=/new', '--examples=128') == 2
+    assert 'read from /new' in capsys.readouterr().err
+
+
+def test_initial_weights_are_those_of_init_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip('altair', reason="needs the extra 'report'")
+    config, out = tmp_path / 'tuned.py', tmp_path / 'inside'
+    text = 'from configs import resnet20_digits\ndef get_config():\n  config = resnet20_digits.get_config()\n'
+    config.write_text(f'{text}  config.init_from = {WEIGHTS!r}\n  return config')
+    assert call(monkeypatch, config, WEIGHTS, '--examples=128', f'--out={out}') == 0
+    begun, published = json.loads(out.with_suffix('.json').read_text())
+    assert begun['std'] == published['std']
+    config.write_text(f'{text}  config.init_from = "missing.npz"\n  return config')
+    capsys.readouterr()
+    assert call(monkeypatch, config, '--examples=128') == 2
+    error = capsys.readouterr().err
+    assert "config.init_from='missing.npz': no such file" in error and len(error.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['nowhere'], 'nowhere: no such file'),
         ([DIGITS, '--examples=3'], '--examples=3: must be from 64, the batch size of'),
+        ([WEIGHTS, f'--config={DIGITS}'], 'digits.safetensors: must be a file of weights without a card, for --config'),
+        ([DIGITS, f'--config={DIGITS}'], 'digits.py: must be a file of weights without a card, for --config'),
     ],
 )
 def test_errors_are_one_line(

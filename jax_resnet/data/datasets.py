@@ -18,7 +18,7 @@ from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
-from jax_resnet.data.pictures.tars import open_tars
+from jax_resnet.data.pictures.tars import IMAGENET, open_tars
 from jax_resnet.data.sources import Source
 from jax_resnet.errors import ConfigError, DataError
 
@@ -142,9 +142,22 @@ def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
 
 
 def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
-    """The group `dataset` of a config with another data folder: of prepared data, or of pictures. None keeps it."""
-    name = 'data_dir' if dataset.get('folder') is None else 'folder'
-    return {**dataset, name: place or dataset[name]}
+    """The group `dataset` of a config, with data in another folder.
+
+    Args:
+        dataset: the group.
+        place: a folder of pictures, if the config names one; else a folder with ImageNet's tars, for ImageNet; or else
+            a folder of prepared data. None keeps the folders of the config.
+    """
+    if not place:
+        return dict(dataset)
+    if dataset.get('folder') is not None:
+        return {**dataset, 'folder': place}
+    if dataset['name'] != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
+        return {**dataset, 'data_dir': place}
+    if (Path(place).expanduser() / IMAGENET.train.file).is_file():
+        return {**dataset, 'manual_dir': place}
+    return {**dataset, 'data_dir': place, 'manual_dir': None}
 
 
 def open_source(

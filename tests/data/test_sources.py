@@ -7,6 +7,7 @@ import pytest
 
 from jax_resnet import data
 from jax_resnet.data import cifar
+from jax_resnet.data.datasets import located
 from jax_resnet.errors import DataError
 
 
@@ -98,3 +99,17 @@ def test_what_two_splits_share() -> None:
     source = data.open_source('digits')
     assert source.shared('train', 'test') == 0
     assert source.shared('train[:100]+test[:10]', 'train[90:200]+test') == 20
+
+
+def test_data_that_has_moved(tmp_path: Path) -> None:
+    def folders(name: str, place: str | None, **given: str) -> tuple[str | None, ...]:
+        dataset = located({'name': name, 'data_dir': None, 'manual_dir': None, 'folder': None, **given}, place)
+        return dataset['data_dir'], dataset['manual_dir'], dataset['folder']
+
+    here = str(tmp_path)
+    assert folders('imagenet2012', None, manual_dir='/old') == (None, '/old', None)
+    assert folders('imagenet2012', here, manual_dir='/old') == (here, None, None)
+    (tmp_path / 'ILSVRC2012_img_train.tar').touch()
+    assert folders('imagenet2012', here, manual_dir='/old') == folders('imagenet2012', here) == (None, here, None)
+    assert folders('imagenet2012', here, folder='/old') == (None, None, here)
+    assert folders('cifar10', here, data_dir='/old', manual_dir='/archive') == (here, '/archive', None)

@@ -1,6 +1,7 @@
 """Evaluation by several views, and recomputed BatchNorm statistics, compared with a calculation image by image."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -90,10 +91,26 @@ def test_other_sizes(run: Path, folder: Path) -> None:
     assert scores.count == 21
     with pytest.raises(ConfigError, match='test_shorter_side=18: must be at least config.dataset.test_crop=20'):
         training.evaluate(run, crop=20)
+    whole = training.evaluate(run).logits
+    for same in (0, 16):  # the size of the mean image, which is then subtracted as in training
+        np.testing.assert_array_equal(training.evaluate(run, crop=same).logits, whole)
     with pytest.raises(ConfigError, match='recalibrate=-1: must be a number of training images'):
         training.evaluate(run, recalibrate=-1)
     with pytest.raises(ConfigError, match="config.pictures.protocol='corners': must be one of center, ten_crop, multi"):
         training.evaluate(run, protocol='corners')
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'average': 'logits'}, '^average=logits: must be given only with protocol=ten_crop or multi_scale; center'),
+        ({'protocol': 'multi_scale', 'crop': 320}, '^crop=320: must be given only with protocol=center or ten_crop; '),
+        ({'protocol': 'multi_scale', 'shorter_side': 320}, '^shorter_side=320: .* shorter sides of 224, 256, 384, 480'),
+    ],
+)
+def test_an_option_without_effect_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        training.evaluate('run', **options)
 
 
 def test_protocols_are_only_for_pictures(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The order and the crops are functions of (seed, epoch, index). So a batch does n
 size of other batches, or the step at which a run was stopped.
 """
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -210,10 +211,11 @@ def _begin_worker(number: int, count: int) -> None:
     """Sets up a worker process: it ignores SIGINT and SIGTERM, and ends when the training process has ended."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
-    parent = os.getppid()
+    parent = multiprocessing.parent_process()  # if it has ended already, os.getppid() is another process
+    assert parent is not None
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent.pid:
             time.sleep(1)
         os._exit(1)
 

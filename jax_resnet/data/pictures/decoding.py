@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -17,6 +18,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 MOST_PIXELS = 2**27
 """Maximum number of pixels in a picture's header. A larger picture is rejected as damaged, or as an attack."""
 
+BLACK = 0, 0, 0
+
 # Image.open() would warn of large pictures that are allowed here; these classes do not.
 _READERS: dict[bytes, type[ImageFile]] = {
     b'\xff\xd8\xff': JpegImageFile,
@@ -27,6 +30,31 @@ _READERS: dict[bytes, type[ImageFile]] = {
 
 # When Pillow opens a JPEG, it reads the EXIF block for the dots per inch. It warns if the block is damaged.
 _EXIF_READER = re.compile(r'PIL\.TiffImagePlugin')
+
+
+class Layer(NamedTuple):
+    """A decoded picture, which may be transparent.
+
+    Attributes:
+        pixels: RGB, uint8 [height, width, 3], contiguous.
+        opacity: uint8 [height, width], 0 where the picture is transparent; None if it is opaque everywhere.
+    """
+
+    pixels: np.ndarray
+    opacity: np.ndarray | None = None
+
+    def on(self, colour: tuple[int, ...]) -> np.ndarray:
+        """Puts a colour, (red, green, blue) from 0 to 255, behind the picture. Returns RGB, contiguous."""
+        if self.opacity is None:
+            return self.pixels
+        image = Image.fromarray(np.dstack([self.pixels, self.opacity]))
+        background = Image.new('RGBA', image.size, (*colour, 255))
+        return np.array(Image.alpha_composite(background, image).convert('RGB'))
+
+    def upright(self, orientation: int) -> 'Layer':
+        """Rotates and mirrors the picture from its EXIF orientation to upright."""
+        opacity = None if self.opacity is None else _upright(self.opacity, orientation)
+        return Layer(_upright(self.pixels, orientation), opacity)
 
 
 def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
@@ -42,12 +70,24 @@ def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
     Raises:
         ValueError: the bytes are not such a file, are damaged, or have more than MOST_PIXELS; the reason is one line.
     """
+    return decode_layer(encoded, exif_rotation).on(BLACK)
+
+
+def decode_layer(encoded: bytes, exif_rotation: bool = False) -> Layer:
+    """Like `decode`, but without a background."""
     size(encoded)
     pixels = _decode_jpeg(encoded)
-    if pixels is None:
+    if pixels is not None:
+        layer = Layer(pixels)
+    else:
         with _opened(encoded) as image:
-            pixels = _rgb(image)
-    return _upright(pixels, _orientation(encoded)) if exif_rotation else pixels
+            layer = _layer(image)
+    return layer.upright(_orientation(encoded)) if exif_rotation else layer
+
+
+def is_picture(encoded: bytes) -> bool:
+    """Whether the bytes begin like a JPEG, PNG or WebP file."""
+    return _reader(encoded) is not None
 
 
 def size(encoded: bytes) -> tuple[int, int]:
@@ -75,10 +115,14 @@ def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
         return None
 
 
+def _reader(encoded: bytes) -> type[ImageFile] | None:
+    return next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
+
+
 @contextmanager
 def _opened(encoded: bytes) -> Iterator[ImageFile]:
     """Opens a picture with Pillow, which reads its header. Errors of Pillow in the context become ValueErrors."""
-    reader = next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
+    reader = _reader(encoded)
     if reader is None:
         raise ValueError('not a JPEG, PNG or WebP file' if encoded else 'an empty file')
     if all(entry[3] != _EXIF_READER for entry in warnings.filters):
@@ -92,15 +136,18 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
         raise ValueError(f'unreadable {reader.format}: {" ".join(str(e).split()) or type(e).__name__}') from None
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
-    """Converts an image of any mode to RGB, uint8 [height, width, 3]."""
+def _layer(image: Image.Image) -> Layer:
+    """Converts an image of any mode to RGB and its opacity."""
     if image.mode.startswith('I'):  # 16 bits: convert() would clip the values to 8 bits
         grey = np.asarray(image)
-        grey = np.where(grey == image.info.get('transparency', -1), 0, grey // 257)
-        return grey.astype(np.uint8)[..., None].repeat(3, axis=2)
-    if image.has_transparency_data:
-        image = Image.alpha_composite(Image.new('RGBA', image.size, 'black'), image.convert('RGBA'))
-    return np.array(image.convert('RGB'))
+        pixels = (grey // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
+        opacity = np.uint8(255) * (grey != image.info.get('transparency', -1))
+    elif image.has_transparency_data:
+        rgba = np.array(image.convert('RGBA'))
+        pixels, opacity = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]
+    else:
+        return Layer(np.array(image.convert('RGB')))
+    return Layer(pixels, None if opacity.min() == 255 else opacity)
 
 
 def _orientation(encoded: bytes) -> int:
@@ -113,7 +160,7 @@ def _orientation(encoded: bytes) -> int:
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Rotates and mirrors a picture [height, width, 3] from its EXIF orientation to upright; contiguous.
+    """Rotates and mirrors an array [height, width, ...] from an EXIF orientation to upright; contiguous.
 
     Orientation 1 and invalid values do not change it.
     """

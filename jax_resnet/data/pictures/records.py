@@ -9,6 +9,9 @@ from jax_resnet.data.pictures.source import Picture, PictureSource
 from jax_resnet.data.prepared import open_builder
 from jax_resnet.errors import DataError
 
+FORMAT = 'array_record'
+"""TFDS's name of the format. A data set may have its files in several formats."""
+
 
 @dataclass
 class RecordPictures:
@@ -19,6 +22,7 @@ class RecordPictures:
         split: name of the split.
         count: number of its pictures.
         image, label: names of the two features.
+        classes: number of classes.
     """
 
     folder: Path
@@ -26,13 +30,14 @@ class RecordPictures:
     count: int
     image: str
     label: str
+    classes: int
     _records: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> Picture:
-        """Reads a picture. Raises DataError if it cannot be read."""
+        """Reads a picture. Raises DataError if it cannot be read, or has no label."""
         from tensorflow_datasets.proto import tf_example_pb2
 
         try:
@@ -42,6 +47,8 @@ class RecordPictures:
             (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
         except Exception as e:  # a damaged file may make the reader raise any error
             raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
+        if not 0 <= label < self.classes:  # TFDS marks unlabelled pictures by -1
+            raise DataError(f'{self.name(index)}: has no label: it must be from 0 to {self.classes - 1}; it is {label}')
         return Picture(encoded, label)
 
     def name(self, index: int) -> str:
@@ -56,7 +63,8 @@ class RecordPictures:
 
         # Reads raw records; `__getitem__` parses them. TFDS would need TensorFlow, or four times as long without it.
         raw = tfds.decode.DeserializeMethod.RAW_BYTES
-        return tfds.builder_from_directory(self.folder).as_data_source(self.split, deserialize_method=raw)
+        builder = tfds.builder_from_directory(self.folder)
+        return builder.as_data_source(self.split, deserialize_method=raw, file_format=FORMAT)
 
 
 def open_records(name: str, data_dir: Path) -> PictureSource:
@@ -76,18 +84,18 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
     folder = _find(name, data_dir)
     builder, fingerprint = open_builder(folder)
     info = builder.info
-    if info.file_format is not tfds.core.FileFormat.ARRAY_RECORD:
+    if tfds.core.FileFormat(FORMAT) not in info.available_file_formats():
         raise DataError(
             f'{folder}: has {info.file_format.value} files, which only TensorFlow can read; convert them in an '
-            f'environment with TensorFlow: python -m tensorflow_datasets.scripts.convert_format --dataset_dir={folder} '
-            '--out_file_format=array_record'
+            'environment with TensorFlow: python -m tensorflow_datasets.scripts.convert_format '
+            f'--dataset_version_dir={folder} --out_file_format={FORMAT}'
         )
     image, label = _features(info, folder)
+    names = shown_names(info.features[label].names)
     splits = {
-        split: RecordPictures(folder, split, split_info.num_examples, image, label)
+        split: RecordPictures(folder, split, split_info.num_examples, image, label, len(names))
         for split, split_info in info.splits.items()
     }
-    names = shown_names(info.features[label].names)
     return PictureSource.from_pictures(name, names, splits, fingerprint)
 
 

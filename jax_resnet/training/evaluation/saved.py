@@ -13,10 +13,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax_resnet import backend
 from jax_resnet.backend import exactness, memory
 from jax_resnet.config.fields import FIELDS, check_value
-from jax_resnet.data.datasets import central_view, located
+from jax_resnet.data.datasets import central_view, image_shape, located
+from jax_resnet.data.pictures.views import SCALES
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.data.splits import other_classes
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
@@ -48,12 +49,16 @@ def evaluate(
     Args:
         path, config: as for `load`.
         split: a split such as 'train[:10%]'; by default the test split of the run.
-        data_dir: folder of the prepared data or of the pictures, if it is not where the run found it.
+        data_dir: folder of the prepared data, of the pictures or of ImageNet's tars, if it is not where the run found
+            it.
         protocol: the views of a picture: 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table
             4).
-        average: what is averaged over several views, 'softmax' or 'logits'; by default config.pictures.average.
-        shorter_side: shorter side of the resized picture in pixels; by default config.pictures.test_shorter_side.
-        crop: height and width of the crop in pixels; by default config.dataset.test_crop.
+        average: what is averaged over the views of 'ten_crop' or 'multi_scale', 'softmax' or 'logits'; by default
+            config.pictures.average.
+        shorter_side: shorter side of the resized picture in pixels, for 'center' and 'ten_crop'; by default
+            config.pictures.test_shorter_side.
+        crop: height and width of the crop in pixels, for 'center' and 'ten_crop'; by default config.dataset.test_crop.
+            0 is the crop of training for pictures, and the whole image for other data.
         recalibrate: number of training images over which BatchNorm's statistics are recomputed; 0 keeps those of
             training.
 
@@ -61,9 +66,10 @@ def evaluate(
         The scores: logits, labels, loss and errors. `count` is the number of examples of the split.
 
     Raises:
-        ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or logits are
-            not finite.
+        ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
+            has no effect with the protocol; or logits are not finite.
     """
+    _check_effects(protocol, average, shorter_side, crop)
     trained, config = load_stacked(path, config, data_dir)
     config, view = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
     data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
@@ -82,6 +88,20 @@ def evaluate(
         scores = test.collect(_log_progress(test.batches(variables), len(test)))
     check_finite(path, scores.not_finite, scores.count)
     return scores
+
+
+def _check_effects(protocol: str, average: str | None, shorter_side: int | None, crop: int | None) -> None:
+    """Raises ConfigError if an option of `evaluate` has no effect with the protocol."""
+    if protocol == 'center' and average is not None:
+        raise ConfigError(
+            f'average={average}: must be given only with protocol=ten_crop or multi_scale; center has one view'
+        )
+    for name, value in (('shorter_side', shorter_side), ('crop', crop)):
+        if protocol == 'multi_scale' and value is not None:
+            raise ConfigError(
+                f'{name}={value}: must be given only with protocol=center or ten_crop; multi_scale takes whole '
+                f'pictures, at shorter sides of {", ".join(map(str, SCALES))}'
+            )
 
 
 def _apply_options(
@@ -109,7 +129,8 @@ def _apply_options(
         return {**config, **groups}, view
     if central_view(config) is None:
         return {**config, **groups}, view._replace(crop=crop)
-    if view.normalize.mean.ndim == 3:  # the mean image has another size than the crop: its mean in each channel is used
+    mean, size = view.normalize.mean, image_shape(groups['dataset'])[0]
+    if mean.ndim == 3 and mean.shape[0] != size:  # of a mean image of another size, the mean of each channel is used
         normalize = view.normalize.by_channel()
         view = view._replace(normalize=normalize)
         groups['dataset'] |= {'normalization': 'channel', 'channel_mean': tuple(normalize.mean.tolist())}

@@ -12,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from jax_resnet.data.pictures import decoding
-from jax_resnet.data.pictures.decoding import decode, size
+from jax_resnet.data.pictures.decoding import decode, decode_layer, size
 
 
 def colours(height: int = 60, width: int = 91) -> Image.Image:
@@ -114,6 +114,17 @@ def test_what_is_transparent_is_laid_on_black(mode: str, file_format: str) -> No
     np.testing.assert_array_equal(pixels[:20], opaque[:20])
     np.testing.assert_allclose(pixels[20:40], opaque[20:40] * (128 / 255), atol=1)
     assert not pixels[40:].any()
+
+
+def test_a_layer_is_laid_on_any_colour() -> None:
+    image = colours().convert('RGBA')
+    assert decode_layer(encode(image, 'PNG')).opacity is None
+    image.putalpha(Image.linear_gradient('L').resize((91, 60)))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    layer = decode_layer(encode(image, 'PNG', exif=exif), exif_rotation=True)
+    laid = Image.alpha_composite(Image.new('RGBA', (91, 60), '#80ff01'), image).convert('RGB')
+    np.testing.assert_array_equal(layer.on((128, 255, 1)), laid.transpose(Image.Transpose.ROTATE_270))
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from jax_resnet.data import open_source
-from jax_resnet.data.pictures.records import open_records
+from jax_resnet.data.pictures.records import RecordPictures, open_records
 from jax_resnet.errors import ConfigError, DataError
 
 
 @pytest.fixture(scope='module')
 def prepared() -> Path:
-    """The folder of prepared data that has imagenette."""
+    """The folder of prepared data that has a part of imagenette: 2,000 training pictures, 500 others."""
     folder = os.environ.get('TFDS_DATA_DIR')
     if not folder or not Path(folder, 'imagenette').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared imagenette')
+    if open_source('imagenette', folder).count('train') != 2000:
+        pytest.skip('imagenette in TFDS_DATA_DIR is not the part with 2,000 training pictures')
     return Path(folder)
 
 
@@ -57,9 +59,14 @@ def test_what_is_missing_or_not_readable_is_one_line(copy: Path) -> None:
     assert open_records('imagenette/320px-v2', data_dir).count('train') == 2000
     info = json.loads((copy / 'dataset_info.json').read_text())
     (copy / 'dataset_info.json').write_text(json.dumps({**info, 'fileFormat': 'tfrecord'}))
-    with pytest.raises(DataError, match=r'has tfrecord files.* convert them .*convert_format.*array_record') as error:
+    with pytest.raises(
+        DataError, match=rf'has tfrecord files.* convert them .* --dataset_version_dir={copy} .*array_record'
+    ) as error:
         open_records('imagenette/160px-v2', data_dir)
     assert '\n' not in str(error.value)
+    converted = {**info, 'fileFormat': 'tfrecord', 'alternativeFileFormats': ['parquet', 'array_record']}
+    (copy / 'dataset_info.json').write_text(json.dumps(converted))  # as convert_format leaves it
+    assert open_records('imagenette/160px-v2', data_dir).read('train')[7].encoded.startswith(b'\xff\xd8')
     (copy / 'dataset_info.json').write_text('{')
     with pytest.raises(DataError, match='must be a folder of prepared TFDS data'):
         open_records('imagenette/160px-v2', data_dir)
@@ -88,3 +95,15 @@ def test_a_data_set_without_one_picture_and_one_label_is_refused(copy: Path) -> 
     (copy / 'features.json').write_text(json.dumps(features))
     with pytest.raises(DataError, match='must have one picture and one label per example; it has image'):
         open_records('imagenette', copy.parents[2])
+
+
+@pytest.mark.parametrize('label', [-1, 10])
+def test_a_picture_without_a_label_is_an_error(label: int) -> None:
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    record = tf_example_pb2.Example()
+    record.features.feature['image'].bytes_list.value.append(b'picture')
+    record.features.feature['label'].int64_list.value.append(label)
+    pictures = RecordPictures(Path('data'), 'test', 1, 'image', 'label', 10, [record.SerializeToString()])
+    with pytest.raises(DataError, match=f'^data, test, record 0: has no label: it must be from 0 to 9; it is {label}$'):
+        pictures[0]
