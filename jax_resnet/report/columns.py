@@ -18,11 +18,9 @@ from jax_resnet.runs.run import FINISHED, STATES, Run
 NONE = '–'  # noqa: RUF001
 
 OURS = {
-    'final': 'our error',
-    'median': 'our median',
-    'window': 'our mean over these epochs',
+    'final': 'our error', 'median': 'our median', 'window': 'our mean over these epochs',
     'protocol': 'our error by the protocol',
-}
+}  # fmt: skip
 """What is compared with a published number, by the measure of the study."""
 
 
