@@ -69,7 +69,7 @@ def program(
     from jax.sharding import Mesh
 
     from jax_resnet import backend
-    from jax_resnet.training.streamed import StreamedInput
+    from jax_resnet.training.inputs.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
     topology = topologies.get_topology_desc(

@@ -27,7 +27,7 @@ from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, schedule, state
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
-from jax_resnet.training.input import Input, evaluator, open_input, protocol_evaluator
+from jax_resnet.training.inputs.opening import Input, evaluator, open_input, protocol_evaluator
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Program, Steps
 

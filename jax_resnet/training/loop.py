@@ -22,7 +22,7 @@ from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.extension import extension
-from jax_resnet.training.input import AnyEvaluator
+from jax_resnet.training.inputs.opening import AnyEvaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
 from jax_resnet.training.state import Totals, all_finite
 from jax_resnet.training.step import dispatch_size

@@ -21,7 +21,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
-from jax_resnet.training.input import evaluator, open_input, protocol_evaluator
+from jax_resnet.training.inputs.opening import evaluator, open_input, protocol_evaluator
 from jax_resnet.training.trained import check_finite, load_stacked
 
 SECONDS_BETWEEN_LINES = 20

@@ -11,8 +11,8 @@ from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.models import ResNet
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
-from jax_resnet.training.resident import ResidentInput
-from jax_resnet.training.streamed import StreamedInput
+from jax_resnet.training.inputs.resident import ResidentInput
+from jax_resnet.training.inputs.streamed import StreamedInput
 
 Input = ResidentInput | StreamedInput
 """The data of an experiment, with its augmentation, normalization and training program."""
