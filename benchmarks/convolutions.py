@@ -8,12 +8,15 @@ medians, in milliseconds. Needs PyTorch. Prints a table and, last, a line of JSO
 import argparse
 import collections
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from math import prod
 from typing import Any, NamedTuple
+
+os.environ['JAX_PLATFORMS'] = 'cpu'  # these forms and libraries are for CPUs
 
 from networks import NETWORKS, experiment
 from peers import Load, in_a_process, medians, versions

@@ -7,6 +7,7 @@ tables and, last, a line of JSON.
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def main() -> None:
     tables = {
         'depth': [(f'ResNet-{depth}', size, 1) for depth in options.depths],
         'batch': [('ResNet-20', batch, 1) for batch in options.batches],
-        'devices': [('ResNet-20', size, devices) for devices in options.devices],
+        'devices': [('ResNet-20', size, devices) for devices in options.devices],  # simulated on the CPU
     }
     print(', '.join(f'{name} {value}' for name, value in versions().items()))
     results: dict[str, list[dict[str, float]]] = {}
@@ -65,7 +66,8 @@ def main() -> None:
         print('|---|---:|---:|---:|---:|---:|---:|', flush=True)
         for case in cases:
             command = [sys.executable, __file__, f'--rounds={options.rounds}', '--one', *map(str, case)]
-            found = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
+            environment = os.environ | ({'JAX_PLATFORMS': 'cpu'} if by == 'devices' else {})
+            found = json.loads(subprocess.check_output(command, text=True, env=environment).splitlines()[-1])
             results.setdefault(by, []).append({'network': case[0], 'batch': case[1], 'devices': case[2], **found})
             print(
                 f'| {case[0]} | {case[1]} | {case[2]} | {found["first"]:.1f} | {1e3 * found["seconds"]:,.0f} | '

@@ -28,6 +28,7 @@ from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.training.inputs.opening import SOURCE_FIELDS
 
 EPOCH = '1 epoch'
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iterator[Batch]:
@@ -42,9 +43,9 @@ def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iter
 
 
 def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
-    """Normalizes uint8 [batch, size, size, 3] to float32 [batch, 3, size, size], channels last."""
-    mean, std = (torch.tensor(dataset[name]) for name in ('channel_mean', 'channel_std'))
-    return ((torch.from_numpy(images) / 255 - mean) / std).permute(0, 3, 1, 2)
+    """Normalizes uint8 [batch, size, size, 3] to float32 [batch, 3, size, size], channels last, on DEVICE."""
+    mean, std = (torch.tensor(dataset[name], device=DEVICE) for name in ('channel_mean', 'channel_std'))
+    return ((torch.from_numpy(images).to(DEVICE) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource) -> float:
@@ -53,7 +54,7 @@ def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource)
     right = count = 0
     with torch.no_grad():
         for images, labels, _ in views(config, source, train=False):
-            predicted = net(network_input(images, config['dataset'])).argmax(1).numpy()
+            predicted = net(network_input(images, config['dataset'])).argmax(1).cpu().numpy()
             right, count = right + int((predicted == labels).sum()), count + int((labels >= 0).sum())
     net.train()
     return 100 * (1 - right / count)
@@ -68,8 +69,9 @@ def train(config: Mapping[str, Any], source: PictureSource) -> Iterator[dict[str
     """
     torch.manual_seed(config['seed'])
     clock = Clock(source.count(config['dataset']['train']), config['batch_size'])
-    net = ResNet(config['model']['depth'], config['model']['num_classes']).to(memory_format=torch.channels_last)
+    net = ResNet(config['model']['depth'], config['model']['num_classes'])
     net.initialize()
+    net.to(DEVICE, memory_format=torch.channels_last)
     kernels = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim == 1]
     groups = [{'params': kernels, 'weight_decay': config['optimizer']['weight_decay']}, {'params': others}]
@@ -79,8 +81,8 @@ def train(config: Mapping[str, Any], source: PictureSource) -> Iterator[dict[str
     for step, (images, numbers, _) in zip(range(1, end + 1), views(config, source, train=True), strict=False):
         for group in optimizer.param_groups:
             group['lr'] = highest * (1 + cos(pi * (step - 1) / end)) / 2
-        x, labels = network_input(images, config['dataset']), torch.from_numpy(numbers).long()
-        x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+        x, labels = network_input(images, config['dataset']), torch.from_numpy(numbers).long().to(DEVICE)
+        x = torch.where(torch.rand(len(x), 1, 1, 1, device=DEVICE) < 0.5, x.flip(3), x)
         logits = net(x)
         loss = F.cross_entropy(logits, labels)
         optimizer.zero_grad(set_to_none=True)

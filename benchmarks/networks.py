@@ -23,19 +23,21 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def experiment(network: str, batch_size: int, size: int = 32, devices: int = 1, **changes: Any) -> Any:
-    """Makes an Experiment of a network, on random images of `size` x `size` pixels."""
+def experiment(
+    network: str, batch_size: int, size: int = 32, devices: int = 1, examples: int = 512, **changes: Any
+) -> Any:
+    """Makes an Experiment of a network, on random images of `size` x `size` pixels. Their number limits a dispatch."""
     import numpy as np
 
     from configs import base
     from jax_resnet.data import Examples, Source
     from jax_resnet.training.experiment import Experiment
 
-    count, rng = max(512, batch_size), np.random.default_rng(0)
+    count, rng = max(examples, batch_size), np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    examples = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
+    data = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
     splits = dict.fromkeys(('train', 'test'), SimpleNamespace(num_examples=count, shard_lengths=[count]))
-    source = Source('random', tuple('0123456789'), splits, (size, size, 3), lambda split: examples, f'{count} {size}')
+    source = Source('random', tuple('0123456789'), splits, (size, size, 3), lambda split: data, f'{count} {size}')
     config = base.get_config()
     config.model = NETWORKS[network]
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})

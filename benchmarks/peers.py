@@ -13,6 +13,8 @@ from typing import Any
 
 from networks import experiment
 
+os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')  # leaves a GPU's memory to the other processes
+
 Run = Callable[..., float]
 """A function that runs some steps (their number may be an argument) and returns the seconds for each step."""
 
@@ -21,6 +23,8 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
     """Returns our training: with augmentation, and several steps for each dispatch. For `changes` see `experiment`."""
     import jax
 
+    if jax.devices()[0].platform == 'gpu':  # as many images as CIFAR-10 has, so that a dispatch can have many steps
+        changes['examples'] = 50_000 if size <= 32 else 64 * batch_size
     exp = experiment(network, batch_size, size, **changes)
     state = exp.initial_state()
     program = exp.compile(state)

@@ -93,7 +93,9 @@ def main() -> None:
     )
     parser.add_argument('--dtypes', nargs='+', default=['float32'], choices=['float32', 'bfloat16'])
     parser.add_argument('--compiled', action='store_true', help='also time torch.compile with CUDA graphs')
-    parser.add_argument('--steps', type=int, default=3, help='number of steps in a round')
+    parser.add_argument(
+        '--steps', type=int, help='number of steps in a round (default: 3; on a GPU 1000, or 50 for ImageNet)'
+    )
     parser.add_argument('--most_rounds', type=int, default=30)
     options = parser.parse_args()
     from pytorch_peer import torchs
@@ -104,7 +106,7 @@ def main() -> None:
         ' of matrix rate | of copy rate |'
     )
     print('|---|---|---:|---:|---:|---:|---:|---:|', flush=True)
-    results, bytes_a_second = [], copy_rate()
+    results, bytes_a_second, is_gpu = [], copy_rate(), 'cpu' not in versions()['device']
     with Load() as load:
         for dtype in options.dtypes:
             rate = matrix_rate(dtype)
@@ -112,12 +114,13 @@ def main() -> None:
                 is_large = network.startswith('ImageNet')
                 size = options.size if is_large else 32
                 batch = options.batch_size or (32 if is_large else 128)
+                steps = options.steps or ((50 if is_large else 1000) if is_gpu else 3)
                 with contextlib.ExitStack() as stack:
 
                     def peer(*args: Any, stack: contextlib.ExitStack = stack, **options: Any) -> Run:
                         return stack.enter_context(in_a_process(*args, **options))
 
-                    case = (network, batch, options.steps, size)
+                    case = (network, batch, steps, size)
                     runs = {
                         'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
                         'torch': peer(torchs, *case, dtype),

@@ -6,7 +6,9 @@ if __name__ == '__main__':
     signals.end_at_once()
 
 import argparse
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def read_image(
     except ValueError:
         raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
     picture = _decoded(path, exif_rotation=view is None or view.exif_rotation)
-    if picture.opacity is not None:
+    if picture.alpha is not None:
         name = '#{:02x}{:02x}{:02x}'.format(*colour)
         _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
     pixels = picture.on(colour)
@@ -89,10 +91,13 @@ def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
 
 
-@memory.shortage_as_config_error()
+@memory.shortage_as_config_error('fewer or smaller images')
 def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     trained = jax_resnet.load(options.run, config)
     arguments = trained.image_shape, options.background, trained.picture_view
+    for path in options.images:
+        if not Path(path).exists():
+            raise DataError(f'{shown(path)}: cannot be read as an image ({os.strerror(errno.ENOENT)})')
     for start in range(0, len(options.images), CHUNK):
         paths = options.images[start : start + CHUNK]
         found = np.asarray(trained.probabilities(np.stack([read_image(path, *arguments) for path in paths])))

@@ -76,15 +76,16 @@ def test_launches_by_the_host() -> None:
     assert hlo.launches(inside) == (0, 0, True)
 
 
-def test_a_step_is_one_graph_of_few_kernels_on_one_and_on_two_gpus() -> None:
+def test_all_steps_are_one_graph_on_one_gpu_and_a_step_is_a_few_graphs_on_two() -> None:
     pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--devices', '1', '2']
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     one, two = json.loads(lines[-1])
     assert lines[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
     for found in (one, two):
-        assert found['loop_is_one_graph'] and found['launches'] == 0 and found['inner_loop_iterations'] == 0
+        assert found['inner_loop_iterations'] == 0
         assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
+    assert one['loop_is_one_graph'] and one['launches'] == 0 and 0 < two['launches'] < 20
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
 

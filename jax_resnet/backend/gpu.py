@@ -6,6 +6,7 @@ one by one. `benchmarks/gpu_program.py` counts kernels and launches. Convolution
 recognizes.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,17 @@ from jax_resnet.backend.flat import FlatForm
 from jax_resnet.backend.fused.network import Fused
 from jax_resnet.backend.gpu_batch_norm import normalize
 
-PARTS = ('FUSION', 'CUBLAS', 'CUBLASLT', 'CUSTOM_CALL', 'CUDNN', 'CONVOLUTION', 'COLLECTIVES', 'WHILE', 'CONDITIONAL')
-GRAPH = {'xla_gpu_enable_command_buffer': ','.join(PARTS)}
-"""Allows all operations of a step in a CUDA graph. Then the whole loop over steps is one graph, launched once."""
+COMMAND_BUFFER = 'xla_gpu_enable_command_buffer'
+PARTS = 'FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONVOLUTION,WHILE,CONDITIONAL'
+GRAPH = {COMMAND_BUFFER: PARTS}
+"""Allows the operations of a step in a CUDA graph. On one GPU the whole loop over steps is one graph, launched once.
+
+All-reduces are not in a graph: NCCL records events, which CUDA does not allow in the body of a loop. So on several GPUs
+the host launches the all-reduces, and a graph for the operations between two of them.
+"""
+
+NO_GRAPH = {COMMAND_BUFFER: ''}
+"""Turns CUDA graphs off."""
 
 DETERMINISTIC = {'xla_gpu_deterministic_ops': True}
 """Every start runs the same operations in the same order: XLA neither times algorithms nor uses atomic sums."""
@@ -32,18 +41,22 @@ They stay stacked, and run in loops.
 """
 
 
-def backend(deterministic: bool = False, fused_kernels: bool = False) -> Backend:
+def backend(deterministic: bool = False, fused_kernels: bool = False, graphs: bool = True) -> Backend:
     """Returns how a GPU runs a network.
 
     Args:
         deterministic: whether every start must give the same bits.
         fused_kernels: whether to train with the kernels of `fused`.
+        graphs: whether to use CUDA graphs, if they work here.
     """
-    no_graph = why_no_graph()
+    no_graph = why_no_graph() if graphs else 'config.gpu.graphs=False'
     exact = DETERMINISTIC if deterministic else {}
+    options = GRAPH
+    if no_graph:
+        options = {} if graphs else NO_GRAPH
     return Backend(
         form=fused_form if fused_kernels else form,
-        compiler_options=exact if no_graph else exact | GRAPH,
+        compiler_options=exact | options,
         one_call_options=exact,
         remark=f'without CUDA graphs, so slower: {no_graph}' if no_graph else 'with CUDA graphs',
     )
@@ -73,18 +86,43 @@ def fused_form(net: models.ResNet) -> FusedForm:
 
 @cache
 def why_no_graph() -> str:
-    """Returns why the installed jaxlib or the driver does not support GRAPH, in one line; '' if both do."""
+    """Returns why the installed jaxlib or the driver does not support GRAPH, in one line; '' if both do.
 
-    def step(x: jax.Array) -> jax.Array:
-        kernel, dimensions = jnp.ones((3, 3, 8, 8)), ('NHWC', 'HWIO', 'NHWC')
-        return 1 + jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=dimensions)
-
-    def program(x: jax.Array) -> jax.Array:
-        return jax.lax.while_loop(lambda x: x.sum() < 1, step, x)
-
+    Runs a small training loop with GRAPH, several times, because XLA makes a graph only from the second call on.
+    """
     try:
-        options: Any = dict(GRAPH)
-        jax.block_until_ready(jax.jit(program, compiler_options=options)(jnp.zeros((1, 8, 8, 8))))
+        for dtype in (jnp.float32, jnp.bfloat16):
+            with_graph, plain = (jax.jit(_descend, compiler_options=dict(options)) for options in (GRAPH, {}))
+            expected = plain(_kernels(dtype), 3)
+            for _ in range(3):
+                found = with_graph(_kernels(dtype), 3)
+                if not all(jnp.allclose(*pair, atol=0.05) for pair in zip(found, expected, strict=True)):
+                    return 'a program gives other results with them'
     except Exception as e:  # jaxlib has no error class for an unknown option
         return ' '.join(str(e).split())[:200]
     return ''
+
+
+def _kernels(dtype: Any) -> list[jax.Array]:
+    shapes = (3, 3, 8, 8), (1, 1, 8, 8), (3, 3, 8, 8)
+    return [jnp.linspace(-0.1, 0.1, math.prod(shape), dtype=dtype).reshape(shape) for shape in shapes]
+
+
+def _descend(kernels: list[jax.Array], stop: jax.Array) -> list[jax.Array]:
+    """Makes `stop` steps of gradient descent on three convolutions, in a loop."""
+
+    def loss(kernels: list[jax.Array]) -> jax.Array:
+        x = jnp.linspace(0, 1, 8 * 8 * 8, dtype=kernels[0].dtype).reshape(1, 8, 8, 8)
+        for kernel, stride in zip(kernels, (1, 1, 2), strict=True):
+            dimensions = ('NHWC', 'HWIO', 'NHWC')
+            x = jax.nn.relu(
+                jax.lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=dimensions)
+            )
+        return jnp.mean(jnp.square(x - 1), dtype=jnp.float32)
+
+    def step(carry: tuple[jax.Array, list[jax.Array]]) -> tuple[jax.Array, list[jax.Array]]:
+        number, kernels = carry
+        gradients = jax.grad(loss)(kernels)
+        return number + 1, [kernel - 0.1 * gradient for kernel, gradient in zip(kernels, gradients, strict=True)]
+
+    return jax.lax.while_loop(lambda carry: carry[0] < stop, step, (jnp.int32(0), kernels))[1]

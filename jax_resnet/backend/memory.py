@@ -15,16 +15,20 @@ def is_shortage(error: Exception) -> bool:
     return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
+LESS = (
+    'a smaller config.batch_size or network, config.memory.microbatches=4, or config.memory.rematerialize=True; '
+    'what is saved stays'
+)
+"""What to give if training lacks memory."""
+
+
 @contextlib.contextmanager
-def shortage_as_config_error() -> Iterator[None]:
-    """Inside this context, a lack of memory raises ConfigError. Its message says how to use less memory."""
+def shortage_as_config_error(less: str = LESS) -> Iterator[None]:
+    """Inside this context, a lack of memory raises ConfigError. Its message says to give `less`."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:
         if not is_shortage(e):
             raise
         reason = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise ConfigError(
-            f'out of memory ({reason}): give a smaller config.batch_size or network, config.memory.microbatches=4, '
-            'or config.memory.rematerialize=True; what is saved stays'
-        ) from e
+        raise ConfigError(f'out of memory ({reason}): give {less}') from e

@@ -15,6 +15,7 @@ LATER_FIELDS = {
     'dataset.split_seed': 0,
     'dataset.validation_fraction': 0.2,
     'gpu.fused_kernels': False,
+    'gpu.graphs': True,
     'init_from': None,
     'loss.label_smoothing': 0.0,
     'memory.microbatches': 1,

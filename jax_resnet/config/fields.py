@@ -124,6 +124,7 @@ FIELDS: dict[str, Field] = {
         "precision of float32 products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or float32",
     ),
     'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
+    'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
     'gpu.fused_kernels': flag('on a GPU, use one kernel per layer and direction; only for basic units; speed not '
                                'measured'),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),

@@ -18,7 +18,7 @@ NOT_COMPARED = (
     'pictures.threads',
     'pictures.processes',
     'parallel.',
-    'gpu.fused_kernels',
+    'gpu.',
     'memory.rematerialize',
     'precision.deterministic',
     'checkpoint_every',
@@ -104,7 +104,7 @@ def _is_run(folder: Path, pictures: str | None) -> bool:
     """Whether a folder has a run, and if `pictures` is given, one of this folder of pictures."""
     try:
         config = json.loads((folder / 'config.json').read_bytes())
-        return pictures is None or config['dataset']['folder'] == pictures
+        return pictures is None or str(config['dataset']['folder']).rstrip('/') == pictures.rstrip('/')
     except OSError:  # there is none, or the name is too long
         return False
     except (KeyError, TypeError, ValueError):  # damaged; the run itself says so

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from jax_resnet.models.layer_factory import LayerFactory
+from jax_resnet.models.max_pool import max_pool
 
 
 class Stem(NamedTuple):
@@ -40,4 +41,4 @@ class StemLayers(nn.Module):
         x = self.factory.conv(self.stem.channels, self.stem.window, self.stem.stride)(x)
         if self.activates:
             x = nn.relu(self.factory.norm()(x))
-        return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1))) if self.stem.pool else x
+        return max_pool(x) if self.stem.pool else x

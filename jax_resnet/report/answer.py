@@ -15,18 +15,15 @@ FINAL = 'final test error'
 
 @dataclass(frozen=True)
 class _Measured:
-    """A row with an error of each of its finished runs."""
+    """A row with an error of each of its finished runs, and their mean or median."""
 
     row: Row
     values: Sequence[float]
+    error: float
 
     @property
     def label(self) -> str:
         return self.row.label
-
-    @property
-    def mean(self) -> float:
-        return fmean(self.values)
 
     @property
     def std(self) -> float | None:
@@ -38,7 +35,7 @@ class _Measured:
         return sum(run.state == FAILED for run in self.row.runs)
 
     def __str__(self) -> str:
-        return f'{with_spread(self.mean, self.std)} %'
+        return f'{with_spread(self.error, self.std)} %'
 
 
 def answers(section: Section) -> list[str]:
@@ -52,7 +49,7 @@ def answers(section: Section) -> list[str]:
 
 def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
     name, measured = _measured(rows)
-    ranked = sorted(measured, key=lambda one: one.mean)
+    ranked = sorted(measured, key=lambda one: one.error)
     left_out = [row.label for row in rows if not row.finished]
     sentences = []
     if len(ranked) == 1 and len(rows) == 1:
@@ -61,17 +58,17 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
         sentences.append(f'Only {ranked[0].label} is finished, with a {name} of {ranked[0]}.')
     elif ranked:
         best, second, worst = ranked[0], ranked[1], ranked[-1]
-        gap = second.mean - best.mean
+        gap = second.error - best.error
         if gap < 0.005:
-            sentences.append(f'{best.label} and {second.label} have the same {name}, {best.mean:.2f} %.')
+            sentences.append(f'{best.label} and {second.label} have the same {name}, {best.error:.2f} %.')
         else:
             sentences.append(
-                f'{best.label} has the smallest {name}, {best}, {gap:.2f} points below the {second.mean:.2f} % of '
+                f'{best.label} has the smallest {name}, {best}, {gap:.2f} points below the {second.error:.2f} % of '
                 f'{second.label}; {_beyond(best, second)}.'
             )
         if worst is not second:
             sentences.append(
-                f'{worst.label} has the largest, {worst}, {worst.mean - best.mean:.2f} points above {best.label}; '
+                f'{worst.label} has the largest, {worst}, {worst.error - best.error:.2f} points above {best.label}; '
                 f'{_beyond(best, worst)}.'
             )
     failed = [f'{one.label} ({one.failed} of {len(one.row.runs)})' for one in ranked if one.failed]
@@ -93,16 +90,21 @@ def _answer(section: Section, group: str, rows: Sequence[Row]) -> str:
 def _measured(rows: Sequence[Row]) -> tuple[str, list[_Measured]]:
     """Returns the rows that have finished runs, with the errors to compare; and the name of these errors."""
     finished = [row for row in rows if row.finished]
-    by_measure = [_Measured(row, row.measured_in_runs) for row in finished]
-    if len({_name(row) for row in finished}) == 1 and all(one.values for one in by_measure):
+    by_measure = [
+        _Measured(row, row.measured_in_runs, measured) for row in finished if (measured := row.measured) is not None
+    ]
+    if len({_name(row) for row in finished}) == 1 and len(by_measure) == len(finished):
         return _name(finished[0]), by_measure
-    return FINAL, [_Measured(row, row.values('final_test_error')) for row in finished]
+    finals = [(row, row.values('final_test_error')) for row in finished]
+    return FINAL, [_Measured(row, values, fmean(values)) for row, values in finals]
 
 
 def _name(row: Row) -> str:
     """Names the errors of `Row.measured_in_runs`."""
     if row.measure == 'protocol':
         return f'{wording.value_name(row.protocol, "pictures.protocol")} test error'
+    if row.measure == 'median':
+        return 'median of the final test errors'
     if row.measure == 'window' and row.window:
         return f'mean test error over epochs {row.window[0]:g} to {row.window[1]:g}'
     return FINAL
@@ -121,7 +123,7 @@ def _beyond(better: _Measured, worse: _Measured) -> str:
     error = sqrt(better.std**2 / len(better.values) + worse.std**2 / len(worse.values))
     runs = f'{len(better.values)} and {len(worse.values)} runs'
     do_not_overlap = max(better.values) < min(worse.values)
-    if do_not_overlap and worse.mean - better.mean > 2 * error:
+    if do_not_overlap and worse.error - better.error > 2 * error:
         return f'the difference is larger than the spread over seeds (standard error {error:.2f} points, {runs})'
     return f'the difference is within the spread over seeds (standard error {error:.2f} points, {runs})'
 

@@ -42,6 +42,7 @@ class Row:
             for name in sorted({*first, *other}):
                 # A field that one run lacks is newer than that run. A field of `model` is an argument that was not set.
                 is_shared = name in first.keys() & other.keys() or name.startswith('model.')
+                is_shared &= name != 'dataset.folder'  # which may move between two runs of a study
                 if is_shared and first.get(name) != other.get(name):
                     raise ConfigError(
                         f'{self.label}: its runs must have the same recipe; config.{name} is '

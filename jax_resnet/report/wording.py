@@ -1,5 +1,6 @@
 """Describes recipes, and the changes to a config file, in words. Reports and the README use the same words."""
 
+from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def value_name(value: Any, field: str = '') -> str:
 
 def phrase(field: str, value: Any) -> str:
     """Describes a field and its value in a few words: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
+    value = _parsed(value)
     if field in PHRASES:
         return PHRASES[field](value)
     if value is None or isinstance(value, bool):
@@ -116,16 +118,17 @@ def label(config: str, changes: Mapping[str, Any]) -> str:
 def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields in which a config, nested or by dotted name, differs from its file, with the config's values.
 
+    The folder of a user's own pictures is such a field.
+
     The value is None for a field that the config lacks.
 
     Raises:
         ConfigError: the file does not exist or cannot be loaded.
     """
-    changed = identity.compared(config)
-    unchanged = identity.compared(loader.load(config_file, {})[0].to_dict())
+    file = loader.load(config_file, {})[0].to_dict()
+    changed, unchanged = (identity.compared(one) | identity.own_pictures(one) for one in (config, file))
     names = [field for field in {**changed, **unchanged} if field != 'seed']
-    different = {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
-    return different | identity.own_pictures(config)
+    return {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
 
 
 def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +139,9 @@ def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
 
 def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of the `changes` on which results depend."""
-    return affecting_results(changes(config_file, config)) | identity.own_pictures(config)
+    changed = changes(config_file, config)
+    folder = {name: value for name, value in changed.items() if name == 'dataset.folder'}
+    return affecting_results(changed) | folder
 
 
 def changes_by_folder(run: Run) -> dict[str, Any] | None:
@@ -172,6 +177,14 @@ def _config_folder(run: Path) -> str:
     """Returns the name of the folder in `runs` that holds a run; for a result file, in `results`. Elsewhere: ''."""
     parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
     return parts[parts.index(root) + 1] if root in parts[:-2] else ''
+
+
+def _parsed(value: Any) -> Any:
+    """Parses a tuple, which a study.json of an earlier version holds as text. Other values stay unchanged."""
+    try:
+        return literal_eval(value) if isinstance(value, str) and value.startswith('(') else value
+    except (ValueError, SyntaxError):
+        return value
 
 
 def _joined(values: Sequence[Any]) -> str:

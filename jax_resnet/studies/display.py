@@ -67,7 +67,7 @@ class Display:
         """Shows that a job has ended, finished or not."""
         self._ended += 1
         self._shares[job] = 1.0
-        self._first.setdefault(job, 0.0)
+        self._first.setdefault(job, 1.0)  # without a line of progress, nothing was trained here
         if job in self._bars:
             self._bars.pop(job).close()
         number = f'[{self._ended}/{len(self._costs)}]'

@@ -71,6 +71,7 @@ class Setting:
         published: the published error in %, or None.
         published_text: a text to show instead, such as 'fail'.
         window: if the published error is a mean over epochs, its first and last epoch; else None.
+        changes: the fields whose values the command line changes in this setting, by dotted name.
     """
 
     label: str
@@ -79,6 +80,7 @@ class Setting:
     published: float | None
     published_text: str
     window: tuple[float, float] | None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def limit(self) -> float:
@@ -122,8 +124,8 @@ class Plan:
         source: who published the numbers.
         measure: what the published numbers are, one of `runs.schemas.MEASURES`.
         settings: the rows of the table.
-        changes: the fields that the command line changes, by dotted name. A value that all configs have already is no
-            change.
+        changes: the fields that the command line changes in a setting, by dotted name. A value that all settings have
+            anyway is no change.
         is_rehearsal: whether the study is a rehearsal.
         notes: lines for the user about settings that were merged or left out.
         reuses_results: whether a file of results/ with the same config and seed replaces a run.

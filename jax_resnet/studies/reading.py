@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.completion import complete
+from jax_resnet.config.completion import complete, flatten
 from jax_resnet.config.fields import check
 from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
@@ -51,7 +51,6 @@ def read(
         raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not settings:
         raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
-    overrides = [setting.jobs[0].overrides for setting in settings]
     plan = Plan(
         file=file,
         question=study['question'],
@@ -59,7 +58,7 @@ def read(
         source=study['source'],
         measure=study['measure'],
         settings=tuple(settings),
-        changes={name: one[name] for one in overrides for name in given if name in one},
+        changes={name: value for setting in settings for name, value in setting.changes.items()},
         is_rehearsal=is_rehearsal,
         notes=tuple(notes),
         reuses_results=reuses_results,
@@ -120,8 +119,11 @@ def _setting(
         changes |= rehearsal.changes(config)
         if window is not None:
             window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
+    unchanged = flatten(loader.load(file, changes)[0].to_dict())
     changes |= given
     config, overrides = loader.load(file, changes)
+    values = flatten(config.to_dict())
+    changed = {name: values[name] for name in given if values[name] != unchanged.get(name)}
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
@@ -135,7 +137,7 @@ def _setting(
         check(one_job.config)
     network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network
     published, text = described['published'], described['published_text']
-    return Setting(described['label'], described['group'], jobs, published, text, window)
+    return Setting(described['label'], described['group'], jobs, published, text, window, changed)
 
 
 def _title(setting: Setting) -> str:

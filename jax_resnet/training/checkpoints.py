@@ -4,13 +4,9 @@ Large ones are written in the background. Each checkpoint contains a digest of i
 """
 
 import contextlib
-import errno
-import gc
 import io
 import logging
-import re
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +18,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from jax_resnet.backend import devices, memory, processes
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.training.checkpoint_errors import is_damage, let_threads_end, reason_of
 from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
 
 FORMAT = 2
@@ -32,9 +29,6 @@ SPARE_BYTES = 500_000
 
 LARGE_BYTES = 200_000_000
 """States from this size on are written in the background. A smaller one takes less than a second."""
-
-_NOT_DAMAGE = (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM, errno.ESTALE)
-"""Errors of the operating system after which a checkpoint may still be good."""
 
 _EARLIER_STAY = 'earlier checkpoints stay, and the next start continues from the last one'
 
@@ -87,6 +81,8 @@ class Checkpoints:
                 cleanup_tmp_directories=not read_only,
                 create=False,
                 enable_async_checkpointing=like is not None and size_in_bytes(like) >= LARGE_BYTES,
+                # Otherwise, if a folder cannot be made, orbax's threads delay the end of the process by minutes.
+                async_options=ocp.options.AsyncOptions(create_directories_asynchronously=False),
                 multiprocessing_options=ocp.options.MultiprocessingOptions(
                     primary_host=own_process or 0,
                     active_processes=None if own_process is None else {own_process},
@@ -174,13 +170,11 @@ class Checkpoints:
             except (ConfigError, MemoryError):
                 raise
             except Exception as e:  # orbax and tensorstore raise many types
-                is_shortage = memory.is_shortage(e)
-                if is_shortage and isinstance(e, RuntimeError):  # of a device
+                if isinstance(e, RuntimeError) and memory.is_shortage(e):  # of a device
                     raise
-                may_be_good = is_shortage or (isinstance(e, OSError) and e.errno in _NOT_DAMAGE)
-                text = f'{path}: cannot be read' if may_be_good else f'{path} is damaged'
-                failed = (DataError if may_be_good else Damaged)(f'{text}: {_reason(e)}')
-            _let_threads_end()
+                text = f'{path} is damaged' if is_damage(e) else f'{path}: cannot be read'
+                failed = (Damaged if is_damage(e) else DataError)(f'{text}: {reason_of(e)}')
+            let_threads_end()
         raise failed
 
     def close(self) -> None:
@@ -194,9 +188,9 @@ class Checkpoints:
                 action()
                 return
             except Exception as e:  # many types, as in `restore`
-                self._failed, reason = True, _reason(e)
-            _let_threads_end()
-        raise DataError(f'{self._folder}: cannot be written ({reason}); {_EARLIER_STAY}')
+                self._failed, why = True, reason_of(e)
+            let_threads_end()
+        raise DataError(f'{self._folder}: cannot be written ({why}); {_EARLIER_STAY}')
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
@@ -229,17 +223,3 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)  # from an earlier damaged checkpoint
             (self._folder / str(step)).replace(aside)
             self._manager.reload()
-
-
-def _reason(error: Exception) -> str:
-    """The error's text in one line. A long text is shortened in the middle: the system's reason is at its end."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
-    return text if len(text) <= 300 else f'{text[:150]} ... {text[-150:]}'
-
-
-def _let_threads_end() -> None:
-    """Waits for orbax's other reads and writes after one has failed, as each may print a traceback to stderr."""
-    time.sleep(0.5)
-    gc.collect()

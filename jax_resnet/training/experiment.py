@@ -126,9 +126,8 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        return backend.for_platform(
-            platform, config['precision']['deterministic'], config['gpu']['fused_kernels'], multiply_adds
-        )
+        deterministic, gpu = config['precision']['deterministic'], config['gpu']
+        return backend.for_platform(platform, deterministic, gpu['fused_kernels'], gpu['graphs'], multiply_adds)
 
     @property
     def form(self) -> Form:

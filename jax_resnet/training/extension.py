@@ -1,7 +1,9 @@
 """Begins a longer run with the last checkpoint of a shorter one."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jax_resnet.config.completion import flatten
 from jax_resnet.config.identity import differences
@@ -20,29 +22,33 @@ _ROUNDING = ('parallel.', 'gpu.', 'memory.rematerialize', 'precision.determinist
 """Fields and groups of fields that change a result by rounding."""
 
 
-def extension(experiment: Experiment, folder: RunFolder, source: str | Path | None) -> dict[str, str]:
+def extended(
+    start: Mapping[str, Any], experiment: Experiment, folder: RunFolder, source: str | Path | None
+) -> dict[str, Any]:
     """Calls `extend` if a shorter run is given and the folder has no checkpoint. Raises ConfigError as `extend`.
 
-    Returns facts to record in environment.json: none, or the line of `extend`.
+    Returns `start`, an entry of environment.json, with the line of `extend` if it was called.
     """
     if not folder.writes or source is None or any(path.name.isdigit() for path in folder.checkpoints.glob('*')):
-        return {}
-    line = extend(experiment, folder, RunFolder(source))
+        return dict(start)
+    line = extend(experiment, folder, RunFolder(source), start)
     print(line)
-    return {'extension': line}
+    return {**start, 'extension': line}
 
 
-def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
+def extend(experiment: Experiment, folder: RunFolder, source: RunFolder, start: Mapping[str, Any]) -> str:
     """Copies a run's last checkpoint, and its lines of metrics up to this step, into the folder of a longer run.
 
     If the learning rates up to this step are the same, the longer run has the same result as a run from the start: bit
-    for bit, if both run the same program on as many devices. The evaluation at the end of the shorter run resets the
-    totals. If the longer run has no evaluation at that step, the checkpoint before is copied instead.
+    for bit, if both run the same program on the same devices with the same versions; else up to rounding. The
+    evaluation at the end of the shorter run resets the totals. If the longer run has no evaluation at that step, the
+    checkpoint before is copied instead.
 
     Args:
         experiment: the experiment of the longer run.
         folder: the folder of the longer run, without a checkpoint. The caller holds its lock.
         source: the folder of the shorter run.
+        start: the entry of environment.json for this start.
 
     Returns:
         A line that says what was copied, and whether the result will be that of a run from the start.
@@ -68,26 +74,30 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
         for entry in source.starts()[len(folder.starts()) :]:
             folder.record_start(entry['step'], entry)
         _copy(source.checkpoints / str(step), folder.checkpoints / str(step))
-    start = f'begins with step {step:,} of {shown(source.path)}: the result'
+    begins = f'begins with step {step:,} of {shown(source.path)}: the result'
     for k in range(step):
         old, new = shorter.schedule.rate(k), experiment.schedule.rate(k)
         if old != new:
             return (
-                f'{start} differs from a run from the start, as the learning rate of step {k + 1:,} is {old:g} in the '
+                f'{begins} differs from a run from the start, as the learning rate of step {k + 1:,} is {old:g} in the '
                 f'shorter run, {new:g} in this one'
             )
+    is_exact = _has_same_program(experiment, shorter, config) and all(
+        entry.get(name) == start[name] for entry in source.starts() for name in ('device', 'versions')
+    )
+    return f'{begins} is that of a run from the start, {"bit for bit" if is_exact else "up to rounding"}'
+
+
+def _has_same_program(experiment: Experiment, shorter: Experiment, config: Mapping[str, Any]) -> bool:
+    """Whether the shorter run, with `config`, ran the same program as the longer one, and it always rounds alike."""
     fields = [
         {name: value for name, value in flatten(one).items() if name.startswith(_ROUNDING)}
         for one in (config, experiment.config)
     ]
     programs = [one.training_backend.compiler_options for one in (shorter, experiment)]
-    is_exact = programs[0] == programs[1] and fields[0] == fields[1] and _is_deterministic(experiment)
-    return f'{start} is that of a run from the start, {"bit for bit" if is_exact else "up to rounding"}'
-
-
-def _is_deterministic(experiment: Experiment) -> bool:
     is_cpu = experiment.mesh.devices.flat[0].platform == 'cpu'
-    return is_cpu or bool(experiment.config['precision']['deterministic'])
+    is_deterministic = is_cpu or experiment.config['precision']['deterministic']
+    return bool(fields[0] == fields[1] and programs[0] == programs[1] and is_deterministic)
 
 
 def _last_usable_step(experiment: Experiment, shorter: Experiment, source: RunFolder) -> int:

@@ -21,7 +21,7 @@ from jax_resnet.signals import StopSignals
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.extension import extension
+from jax_resnet.training.extension import extended
 from jax_resnet.training.inputs.opening import AnyEvaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
 from jax_resnet.training.state import Totals, all_finite
@@ -67,7 +67,7 @@ def train(
                 return finished
             with folder.locked():
                 folder.write_failure(None)
-                start = environment(options) | extension(experiment, folder, extend_from)
+                start = extended(environment(options), experiment, folder, extend_from)
                 return _Run(experiment, folder, progress).train(start, profile)
 
 

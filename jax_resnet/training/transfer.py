@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.backend import devices, processes
@@ -155,15 +156,16 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     if recorded is not None:
         check_same(f'config.init_from={path!r}', recorded[1], model)
     variables = load(path).variables if Path(path).is_dir() else read_variables(path, headless=True)
-    saved, initial = models.stack(variables), state.variables
-    head = initial['params']['head']
-    has_new_head = first_difference(saved['params'].get('head', {}), head, 'the config') is not None
+    saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
+    heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
+    has_new_head = first_difference(heads[0], heads[1], 'the config') is not None
     if has_new_head:
-        saved['params'] = {**saved['params'], 'head': head}
+        saved = {name: x for name, x in saved.items() if name not in heads[0]} | heads[1]
     difference = first_difference(saved, initial, 'the config')
     if difference is not None:
         raise ConfigError(f'config.init_from={path!r}: has another network; {difference}')
-    merged = jax.tree.map(lambda new, old: devices.put(np.asarray(new, old.dtype), old.sharding), saved, initial)
+    arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
+    merged = unflatten_dict(arrays, sep='/')
     line = f'initialized from {path}'
     if has_new_head:
         line += ', with a new head'

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from jax_resnet import training
@@ -82,3 +83,11 @@ def test_a_seed_offset_raises() -> None:
 def test_a_precision_that_is_not_valid(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="config.precision.matmul='nonsense': must be"):
         training.train(small_config(**{'precision.matmul': 'nonsense'}), tmp_path)
+
+
+@pytest.mark.parametrize(('matmul', 'precision'), [('float32', 'HIGHEST'), ('default', 'DEFAULT')])
+def test_a_config_chooses_the_precision_of_matrix_products(matmul: str, precision: str) -> None:
+    with exactness.exact(matmul) as options:
+        program = jax.jit(lambda x: x @ x).lower(jnp.zeros((2, 2))).as_text()
+    assert f'precision = [{precision}, {precision}]' in program
+    assert options['set']['jax_default_matmul_precision'] == ('float32' if precision == 'HIGHEST' else None)

@@ -1,6 +1,7 @@
 """The compiler options and the form of a network for a GPU. No GPU is needed: both also work on a CPU."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -40,18 +41,35 @@ def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch
     assert 'xla_no_such_option' in without_graph.remark
 
 
+def test_cuda_graphs_can_be_turned_off() -> None:
+    off = backend.for_platform('gpu', graphs=False)
+    assert off.compiler_options == gpu.NO_GRAPH and off.remark.endswith('slower: config.gpu.graphs=False')
+
+
+def test_a_program_that_gives_other_results_turns_graphs_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    jit, calls = jax.jit, []
+
+    def wrong(function: Any, compiler_options: dict) -> Any:
+        compiled = jit(function)
+        calls.append(compiler_options)
+        return (lambda *arguments: [x + 1 for x in compiled(*arguments)]) if compiler_options else compiled
+
+    monkeypatch.setattr(jax, 'jit', wrong)
+    assert gpu.why_no_graph() == 'a program gives other results with them' and calls == [gpu.GRAPH, {}]
+
+
 @pytest.mark.parametrize('value', [False, True])
 def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value})
+    config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value, 'gpu.graphs': value})
     experiment = Experiment.from_config(config)
     monkeypatch.setattr(
         backend,
         'for_platform',
-        lambda platform, deterministic, fused_kernels, multiply_adds: Backend(
-            remark=str((deterministic, fused_kernels))
+        lambda platform, deterministic, fused_kernels, graphs, multiply_adds: Backend(
+            remark=str((deterministic, fused_kernels, graphs))
         ),
     )
-    assert experiment.backend.remark == str((value, not value))
+    assert experiment.backend.remark == str((value, not value, value))
 
 
 @pytest.mark.slow

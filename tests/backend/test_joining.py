@@ -42,7 +42,9 @@ def test_the_gpus_of_a_host_are_divided(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_port_in_use_and_a_host_that_does_not_answer() -> None:
-    with socket.create_server(('', 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    with socket.create_server(('', 0), family=family, dualstack_ipv6=both) as server:
         port = server.getsockname()[1]
         with pytest.raises(ConfigError, match=f'process 0: cannot listen at localhost:{port} .*in use'):
             joining._reach(Place(f'localhost:{port}', 2, 0), 0)

@@ -22,7 +22,7 @@ def test_the_error_says_how_to_use_less_memory(error: Exception) -> None:
 
 def test_an_error_of_xla() -> None:
     with pytest.raises(ConfigError, match=LINE), memory.shortage_as_config_error():
-        jax.block_until_ready(jnp.zeros(10**14, jnp.int8))
+        jax.block_until_ready(jnp.zeros(10**15, jnp.int8))
 
 
 def test_other_errors_are_not_changed() -> None:

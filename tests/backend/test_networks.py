@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jax_resnet import models
+from jax_resnet import backend, models
 from jax_resnet.backend import cpu, gpu
-from jax_resnet.backend.base import Form
+from jax_resnet.backend.base import Backend, Form
 
 NETWORKS = {
     'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
@@ -18,8 +18,8 @@ NETWORKS = {
 
 
 def form(platform: str, net: models.ResNet) -> Form:
-    backend = {'cpu': cpu, 'gpu': gpu}[platform].backend()
-    return backend.form(net.clone(**backend.network))
+    found = {'cpu': cpu, 'gpu': gpu}[platform].backend()
+    return found.form(net.clone(**found.network))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_a_network_that_is_too_deep_stays_stacked(monkeypatch: pytest.MonkeyPatc
     deep = form('gpu', NETWORKS['original'])
     assert deep.net.stacked and not form('gpu', NETWORKS['gated']).net.stacked
     check(NETWORKS['original'], deep)
+
+
+def test_another_platform_runs_the_plain_network() -> None:
+    found = backend.for_platform('tpu', multiply_adds=1e18)
+    assert found == Backend() and not found.compiler_options
+    assert found.form(NETWORKS['original']).net is NETWORKS['original']
 
 
 def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8) -> None:

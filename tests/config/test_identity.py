@@ -110,6 +110,7 @@ def test_runs_on_two_folders_of_own_pictures_differ(tmp_path: Path, monkeypatch:
     names[0].mkdir(parents=True)  # of a version in which all of these had this name
     (names[0] / 'config.json').write_text(json.dumps({'dataset': {'folder': pictures[1]}}))
     assert find_folder('x.py', {'dataset.folder': pictures[1]}, {}, 0) == names[0]
+    assert find_folder('x.py', {'dataset.folder': f'{pictures[1]}/'}, {}, 0) == names[0]
     assert find_folder('x.py', {'dataset.folder': pictures[2]}, {}, 0) == names[2]
 
 

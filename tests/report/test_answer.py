@@ -88,6 +88,17 @@ def test_rows_are_compared_by_the_measure_of_the_study(tmp_path: Path) -> None:
     ]
 
 
+def test_a_study_of_medians_compares_medians(tmp_path: Path) -> None:
+    errors = {'a': (6.3, 6.4, 6.5, 6.4, 9.9), 'b': (6.7, 6.8, 6.9, 6.8, 6.8)}
+    for name, numbers in errors.items():
+        for seed, error in enumerate(numbers):
+            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), train_for=name)
+    rows = [{'label': name, 'runs': [f'{name}/seed{seed}' for seed in range(5)]} for name in errors]
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='median')])
+    start = 'A has the smallest median of the final test errors, 6.40 ± 1.56 %, 0.40 points below the 6.80 % of b; '
+    assert answers(section)[0].startswith(f'{start}the difference is within the spread over seeds')
+
+
 def test_equal_rows_are_equal(tmp_path: Path) -> None:
     assert answer(tmp_path, {'a': [8.0], 'b': [8.0]}) == 'A and b have the same final test error, 8.00 %.'
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
+from jax_resnet.backend.environment import environment
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.extension import extension
+from jax_resnet.training.extension import extended
 from tests.conftest import small_config
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -73,9 +74,17 @@ def test_another_program_gives_the_same_result_up_to_rounding(
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
     experiment, folder = Experiment.from_config(small_config()), RunFolder(tmp_path / 'run')
     folder.open(experiment.config)
-    assert 'extension' in extension(experiment, folder, short)
+    start = environment({})
+    assert 'extension' in extended(start, experiment, folder, short)
     assert [path.name for path in folder.checkpoints.iterdir()] == ['4']
-    assert extension(experiment, folder, short) == {}
+    assert extended(start, experiment, folder, short) == start
+
+
+def test_other_versions_give_the_same_result_up_to_rounding(short: Path, tmp_path: Path) -> None:
+    experiment, folder, start = Experiment.from_config(small_config()), RunFolder(tmp_path / 'run'), environment({})
+    folder.open(experiment.config)
+    other = {**start, 'versions': {**start['versions'], 'jaxlib': 'another'}}
+    assert extended(other, experiment, folder, short)['extension'].endswith('from the start, up to rounding')
 
 
 def test_other_classes_are_refused(short: Path, tmp_path: Path) -> None:

@@ -124,3 +124,11 @@ def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp
         with pytest.raises(ConfigError, match=f'recorded.safetensors: .*{message}') as error:
             recorded_network(path)
         assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['batch_stats/stem/norm/mean', 'params/head'])
+def test_odd_weights_are_an_error_of_one_line(name: str, tmp_path: Path) -> None:
+    weights.write(tmp_path / 'odd.npz', {name: np.zeros(3, np.float32)})
+    state = Experiment.from_config(small_config()).initial_state()
+    with pytest.raises(ConfigError, match='has another network; .* is missing in the weights'):
+        begin_from(str(tmp_path / 'odd.npz'), state, NET)

@@ -37,24 +37,24 @@ class Layer(NamedTuple):
 
     Attributes:
         pixels: RGB, uint8 [height, width, 3], contiguous.
-        opacity: uint8 [height, width], 0 where the picture is transparent; None if it is opaque everywhere.
+        alpha: uint8 [height, width], 0 where the picture is transparent; None if it is opaque everywhere.
     """
 
     pixels: np.ndarray
-    opacity: np.ndarray | None = None
+    alpha: np.ndarray | None = None
 
     def on(self, colour: tuple[int, ...]) -> np.ndarray:
         """Puts a colour, (red, green, blue) from 0 to 255, behind the picture. Returns RGB, contiguous."""
-        if self.opacity is None:
+        if self.alpha is None:
             return self.pixels
-        image = Image.fromarray(np.dstack([self.pixels, self.opacity]))
+        image = Image.fromarray(np.dstack([self.pixels, self.alpha]))
         background = Image.new('RGBA', image.size, (*colour, 255))
         return np.array(Image.alpha_composite(background, image).convert('RGB'))
 
     def upright(self, orientation: int) -> 'Layer':
         """Rotates and mirrors the picture from its EXIF orientation to upright."""
-        opacity = None if self.opacity is None else _upright(self.opacity, orientation)
-        return Layer(_upright(self.pixels, orientation), opacity)
+        alpha = None if self.alpha is None else _upright(self.alpha, orientation)
+        return Layer(_upright(self.pixels, orientation), alpha)
 
 
 def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
@@ -137,17 +137,17 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
 
 
 def _layer(image: Image.Image) -> Layer:
-    """Converts an image of any mode to RGB and its opacity."""
+    """Converts an image of any mode to RGB and its alpha."""
     if image.mode.startswith('I'):  # 16 bits: convert() would clip the values to 8 bits
         grey = np.asarray(image)
         pixels = (grey // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
-        opacity = np.uint8(255) * (grey != image.info.get('transparency', -1))
+        alpha = np.uint8(255) * (grey != image.info.get('transparency', -1))
     elif image.has_transparency_data:
         rgba = np.array(image.convert('RGBA'))
-        pixels, opacity = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]
+        pixels, alpha = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]
     else:
         return Layer(np.array(image.convert('RGB')))
-    return Layer(pixels, None if opacity.min() == 255 else opacity)
+    return Layer(pixels, None if alpha.min() == 255 else alpha)
 
 
 def _orientation(encoded: bytes) -> int:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
@@ -68,7 +69,8 @@ class StreamedProgram:
         def compiled(function: Any, *arguments: Any) -> Any:
             return backend.jit(function, donate_argnums=0, out_shardings=everywhere).lower(*arguments).compile()
 
-        with backend.compiling():
+        with backend.compiling(), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
             held = jax.eval_shape(form.pack_state, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
             self._pack_state = compiled(form.pack_state, state)

@@ -118,7 +118,7 @@ def test_what_is_transparent_is_laid_on_black(mode: str, file_format: str) -> No
 
 def test_a_layer_is_laid_on_any_colour() -> None:
     image = colours().convert('RGBA')
-    assert decode_layer(encode(image, 'PNG')).opacity is None
+    assert decode_layer(encode(image, 'PNG')).alpha is None
     image.putalpha(Image.linear_gradient('L').resize((91, 60)))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
