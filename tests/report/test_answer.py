@@ -95,7 +95,7 @@ def test_a_study_of_medians_compares_medians(tmp_path: Path) -> None:
             write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), train_for=name)
     rows = [{'label': name, 'runs': [f'{name}/seed{seed}' for seed in range(5)]} for name in errors]
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='median')])
-    start = 'A has the smallest median of the final test errors, 6.40 ± 1.56 %, 0.40 points below the 6.80 % of b; '
+    start = 'A has the smallest median of the final test errors, 6.40 ± 1.57 %, 0.40 points below the 6.80 % of b; '
     assert answers(section)[0].startswith(f'{start}the difference is within the spread over seeds')
 
 
