@@ -3,8 +3,10 @@
 import importlib.util
 import itertools
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -188,9 +190,21 @@ def test_rounds_are_repeated_until_the_ratio_is_precise(train_step: ModuleType) 
     assert ratios['torch'] == {'ratio': 0.5, 'spread': None, 'rounds': 3}
 
 
-def test_load_by_other_programs(train_step: ModuleType) -> None:
+def test_load_by_other_programs(train_step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 4 seconds, all cores are busy for 7, of which 5 are ours, and the host takes 1."""
+    readings, clock = iter([(100.0, 10.0, 20.0), (107.0, 11.0, 25.0)]), iter([50.0, 54.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(train_step.Load, '_now', staticmethod(lambda: next(readings)))
+        patch.setattr(time, 'perf_counter', lambda: next(clock))
+        patch.setattr(os, 'getloadavg', lambda: (1.5, 0.0, 0.0), raising=False)
+        with train_step.Load() as load:
+            pass
+    assert load.found() == {'load_before': 1.5, 'others': 0.5, 'host': 0.25}
+    assert str(load).endswith('other processes used 0.50 cores, and the host of this virtual machine 0.25')
+
+
+def test_load_is_unknown_without_readings(train_step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_step.Load, '_now', staticmethod(lambda: None))
     with train_step.Load() as load:
         pass
-    found = load.found()
-    assert not found or found.keys() == {'load_before', 'others', 'host'}
-    assert 'cores' in str(load) if found else str(load)
+    assert load.found() == {} and 'not known' in str(load)

@@ -126,9 +126,10 @@ def shell_lines(page: str) -> list[str]:
     return [line for block in blocks(page, '') for line in block.splitlines() if re.match(r'(python|pip|make) ', line)]
 
 
-def in_checkout(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess:
+def in_checkout(folder: Path, arguments: list[str], **environment: str) -> subprocess.CompletedProcess:
     """Runs Python in a folder like a checkout."""
-    return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope='module')
@@ -162,15 +163,30 @@ def is_slow(line: str) -> bool:
     )
 
 
+def together() -> list[list[str]]:
+    """Groups the lines to test: the report of a study needs the line before, which trains it."""
+    groups: list[list[str]] = []
+    for line in (line for line, added in SHELL.items() if added is not None):
+        if 'report runs/studies' in line:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
 @pytest.mark.parametrize(
-    'line',
+    'lines',
     [
-        pytest.param(line, marks=[pytest.mark.slow] if is_slow(line) else [])
-        for line, added in SHELL.items()
-        if added is not None
+        pytest.param(lines, id=lines[0], marks=[pytest.mark.slow] if any(map(is_slow, lines)) else [])
+        for lines in together()
     ],
 )
-def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
+def test_shell_line(checkout: Path, lines: list[str], request: pytest.FixtureRequest) -> None:
+    for line in lines:
+        check_line(checkout, line, request)
+
+
+def check_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
     words = shlex.split(line.replace('=DIR', '=.'))
     if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'jax_resnet.study')):
         os.environ['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
@@ -184,7 +200,9 @@ def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -
 @pytest.mark.parametrize('page', [page for page in PAGES if blocks(page, 'python')])
 def test_python_blocks(checkout: Path, page: str) -> None:
     program = '\n'.join(blocks(page, 'python'))
-    done = in_checkout(checkout, ['-W', 'ignore::ResourceWarning', '-c', program])
+    # Compiling for a short time is faster here than good programs.
+    quickly = {'XLA_FLAGS': '--xla_backend_optimization_level=1'}
+    done = in_checkout(checkout, ['-W', 'ignore::ResourceWarning', '-c', program], **quickly)
     assert done.returncode == 0, done.stderr
 
 

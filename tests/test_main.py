@@ -8,7 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from PIL import Image
+
+import main
+from jax_resnet import training
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -116,3 +120,26 @@ def test_a_run_continues_if_the_reader_of_its_output_ends(tmp_path: Path) -> Non
         errors = process.stderr.read()
     assert process.returncode == 0, errors
     assert (tmp_path / 'summary.json').exists()
+
+
+def test_extend_from_reaches_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(training, 'train', lambda config, workdir, **options: found.append((workdir, options)))
+    words = (*DIGITS, f'--workdir={tmp_path}/long', f'--extend-from={tmp_path}/short')
+    assert run_here(monkeypatch, *words) == 0
+    assert found == [(f'{tmp_path}/long', {'profile': False, 'extend_from': f'{tmp_path}/short'})]
+
+
+def test_a_run_cannot_extend_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = (*DIGITS, f'--workdir={tmp_path}/run', f'--extend-from={tmp_path}/run')
+    assert run_here(monkeypatch, *words) == 2
+    assert capsys.readouterr().err == f'error: --extend-from={tmp_path}/run: must be another folder than --workdir\n'
+
+
+def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Runs main.py in this process. Returns its exit code."""
+    monkeypatch.chdir(ROOT)
+    with flagsaver.flagsaver():
+        return main.main(['main.py', *arguments])

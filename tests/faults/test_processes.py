@@ -160,7 +160,7 @@ def hosts() -> Iterator[list[str]]:
     """Two network namespaces, each like a host with its own address, and a connection between them."""
     if os.geteuid() or shutil.which('ip') is None:
         pytest.skip('network namespaces need root, and iproute2')
-    names = ['jax_resnet_0', 'jax_resnet_1']
+    names = [f'jax_resnet_{os.getpid()}_{index}' for index in (0, 1)]
 
     def ip(*words: str) -> None:
         subprocess.run(['ip', *words], check=True, capture_output=True)

@@ -169,8 +169,8 @@ def test_what_it_cannot_be_is_told_with_what_fits(net: models.ResNet, style: str
         check_style(net, style)
 
 
-def test_published_weights_are_wrong_on_exactly_827_test_images(data_dir: str) -> None:
-    """Akamaster's ResNet-20, in float32, as PyTorch has it."""
+def test_published_weights_are_wrong_on_80_of_the_first_1000_test_images(data_dir: str) -> None:
+    """Akamaster's ResNet-20, in float32. tests/test_convert.py has its published error, on all images."""
     folder = os.environ.get('JAX_RESNET_TEST_WEIGHTS', '')
     path = Path(folder, 'akamaster', 'resnet20.safetensors')
     if not path.is_file():
@@ -178,6 +178,5 @@ def test_published_weights_are_wrong_on_exactly_827_test_images(data_dir: str) -
     variables, net = models.from_pytorch(load_file(path)), models.cifar_resnet(20, shortcut='A_centred')
     normalize = preprocessing.channel((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     predict = jax.jit(lambda images: net.apply(variables, normalize(images)).argmax(-1))
-    test = open_source('cifar10', data_dir).read('test')
-    labels = np.concatenate([predict(test.images[i : i + 1000]) for i in range(0, 10_000, 1000)])
-    assert (labels != test.labels).sum() == 827
+    test = open_source('cifar10', data_dir).read('test[:1000]')
+    assert (predict(test.images) != test.labels).sum() == 80

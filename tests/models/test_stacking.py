@@ -1,7 +1,10 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jax_resnet import models
 from tests.conftest import assert_equal_trees
@@ -10,8 +13,14 @@ NET = models.cifar_resnet(20, shortcut='B')
 IMAGES = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype(np.float32)
 
 
-def test_there_and_back_is_exact() -> None:
-    variables = jax.jit(NET.init)(jax.random.key(0), IMAGES)
+@pytest.fixture(scope='module')
+def variables() -> dict:
+    """Variables of NET, from random numbers, without a program that must be compiled."""
+    shapes, rng = jax.eval_shape(NET.init, jax.random.key(0), IMAGES), np.random.default_rng(1)
+    return jax.tree.map(lambda x: rng.normal(scale=0.1, size=x.shape).astype(np.float32), shapes)
+
+
+def test_there_and_back_is_exact(variables: dict) -> None:
     stacked = models.stack(variables)
     assert jax.tree.structure(stacked) == jax.tree.structure(
         jax.eval_shape(NET.clone(stacked=True).init, jax.random.key(0), IMAGES)
@@ -32,9 +41,9 @@ def test_one_unit_a_stage_has_no_rest() -> None:
     assert_equal_trees(models.unstack(models.stack(zeros)), zeros)
 
 
-def test_unrolled_and_stacked_agree() -> None:
+def test_unrolled_and_stacked_agree(variables: dict) -> None:
     """Outputs and statistics of the three ways to run the same stack."""
-    variables = models.stack(jax.jit(NET.init)(jax.random.key(0), IMAGES))
+    variables = models.stack(variables)
     results = [
         jax.jit(lambda net=net: net.apply(variables, IMAGES, train=True, mutable=['batch_stats']))()
         for net in (NET.clone(stacked=True), NET.clone(stacked=True, unroll=2))
@@ -45,15 +54,14 @@ def test_unrolled_and_stacked_agree() -> None:
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), results[0], other)
 
 
-def test_intermediates_of_stacked_units_are_kept() -> None:
+def test_intermediates_of_stacked_units_are_kept(variables: dict) -> None:
     net = NET.clone(stacked=True)
-    variables = jax.jit(net.init)(jax.random.key(0), IMAGES)
-    _, captured = net.apply(variables, IMAGES, capture_intermediates=lambda m, _: isinstance(m, models.Unit))
+    apply = partial(net.apply, capture_intermediates=lambda m, _: isinstance(m, models.Unit))
+    _, captured = jax.eval_shape(apply, models.stack(variables), IMAGES)
     assert captured['intermediates']['stage2']['rest']['__call__'][0].shape == (2, 4, 8, 8, 32)
 
 
-def test_an_optimizers_state_converts_too() -> None:
-    variables = jax.jit(NET.init)(jax.random.key(0), IMAGES)
+def test_an_optimizers_state_converts_too(variables: dict) -> None:
     tx = optax.chain(optax.add_decayed_weights(1e-4), optax.sgd(0.1, momentum=0.9))
     state, stacked = tx.init(variables['params']), tx.init(models.stack(variables)['params'])
     assert jax.tree.structure(models.stack(state)) == jax.tree.structure(stacked)

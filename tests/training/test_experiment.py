@@ -1,8 +1,14 @@
+from dataclasses import replace
+
 import jax
+import numpy as np
 import pytest
 
+import jax_resnet
 from jax_resnet import models
-from jax_resnet.backend import cpu_convolution
+from jax_resnet.backend import cpu_convolution, processes
+from jax_resnet.data import Source
+from jax_resnet.errors import ConfigError
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.summary import introduce
 from tests.conftest import small_config
@@ -51,3 +57,29 @@ def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has()
         experiment = Experiment.from_config(small_config(**{'memory.microbatches': microbatches}))
         evaluator, variables = experiment.evaluator('test'), experiment.initial_state().variables
         assert len(next(evaluator.batches(experiment.on_own_devices(variables)))[1]) == size
+
+
+@pytest.mark.parametrize('different', ['config', 'data', 'versions', None])
+def test_all_processes_must_have_the_same(different: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process acts as process 0, and then as process 1 of 3."""
+    gathered: list[tuple[int, ...]] = []
+
+    def gather(*numbers: int) -> np.ndarray:
+        gathered.append(numbers)
+        return np.array([gathered[0], numbers, gathered[0]], np.int32)
+
+    monkeypatch.setattr(processes, 'gather_numbers', gather)
+    first = Experiment.from_config(small_config())
+    first.check_same_in_all()
+    source = first.input.source
+    assert isinstance(source, Source)
+    if different == 'data':
+        source = replace(source, class_names=(*source.class_names[:-1], 'another'))
+    if different == 'versions':
+        monkeypatch.setattr(jax_resnet, '__version__', '0.0')
+    second = Experiment.from_config(small_config(seed=1 if different == 'config' else 0), source)
+    if different is None:
+        second.check_same_in_all()
+    else:
+        with pytest.raises(ConfigError, match=f'must have the same {different}; it differs from process 0 in: 1$'):
+            second.check_same_in_all()

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from configs import scaled_cifar10
 from jax_resnet import training
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
@@ -139,31 +140,56 @@ def test_no_result_depends_on_the_steps_per_dispatch(
     assert metrics(tmp_path) == metrics(folder)
 
 
+def send_at_step(patch: pytest.MonkeyPatch, number: int, step: int) -> None:
+    """Sends a signal to this process when training is at a step."""
+    update = Progress.update
+
+    def send(self: Progress, at: int, *others: Any) -> None:
+        update(self, at, *others)
+        if at == step:
+            signal.raise_signal(number)
+
+    patch.setattr(Progress, 'update', send)
+
+
 @pytest.mark.parametrize(('number', 'stop_at'), [(signal.SIGINT, 4), (signal.SIGTERM, 7)])
 def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, stop_at: int
 ) -> None:
     config, folder, _ = whole_run
-    update = Progress.update
-
-    def stop(self: Progress, step: int, *others: Any) -> None:
-        update(self, step, *others)
-        if step == stop_at:
-            signal.raise_signal(number)
-
+    save = Checkpoints.save
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: 1)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, 'update', stop)
+        patch.setattr(Checkpoints, 'save', lambda self, state, seconds: save(self, state, seconds + 1000))
+        send_at_step(patch, number, stop_at)
         with pytest.raises(Stopped, match=f'at step {stop_at}, saved; the same command continues') as stopped:
             training.train(config, tmp_path)
     assert stopped.value.signal == number
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert Checkpoints(tmp_path / 'checkpoints').steps()[-1] == stop_at
     RunFolder(tmp_path).write_failure('of an earlier start')
-    training.train(config, tmp_path)
+    assert training.train(config, tmp_path)['seconds'] > 1000 and RunFolder(tmp_path).metrics()[-1]['seconds'] > 1000
     assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
     assert metrics(tmp_path) == metrics(folder) and RunFolder(tmp_path).failure() is None
+
+
+def test_adam_dropout_and_drop_block_continue_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = scaled_cifar10.get_config()
+    fields = {'stage_sizes': (1, 1), 'width': 8}
+    config = make_config(
+        model={**recipe.model, **fields}, optimizer=recipe.optimizer, train_for='6 steps', **{'schedule.drop_at': ()}
+    )
+    assert config['optimizer']['name'] == 'adam' and config['model']['dropout'] and config['model']['drop_block']
+    monkeypatch.setattr(loop, 'dispatch_size', lambda *_: 1)
+    training.train(config, tmp_path / 'whole')
+    with monkeypatch.context() as patch:
+        send_at_step(patch, signal.SIGTERM, 3)
+        with pytest.raises(Stopped, match='at step 3'):
+            training.train(config, tmp_path / 'stopped')
+    training.train(config, tmp_path / 'stopped')
+    assert_equal_trees(last_state(config, tmp_path / 'stopped', 6), last_state(config, tmp_path / 'whole', 6))
+    assert metrics(tmp_path / 'stopped') == metrics(tmp_path / 'whole')
 
 
 def test_a_stop_during_evaluation_loses_nothing(

@@ -16,6 +16,7 @@ from jax_resnet.data.pictures.views import FiveCrops, Whole
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.evaluation import recalibration
+from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 from tests.training.conftest import picture_config
@@ -153,8 +154,6 @@ def test_batches_of_recalibration_contain_whole_groups() -> None:
 def test_the_command_prints_the_top_5_error_and_the_hardest_classes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from jax_resnet.training.evaluation.scores import Scores
-
     logits = np.zeros((120, 120), np.float32)
     logits[:, :4] = 1  # so labels 0 to 3 are in the top 5, and label 4, the first of the equal logits
     names = tuple(f'class {i}' for i in range(120))
@@ -168,3 +167,20 @@ def test_the_command_prints_the_top_5_error_and_the_hardest_classes(
         'the 20 hardest of 120 classes',
     ]
     assert len(lines) == 23 and lines[3].split() == ['class', '1', '100.00', '%']
+
+
+def test_options_of_the_command_reach_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[dict[str, Any]] = []
+    scores = Scores(np.eye(2, dtype=np.float32), np.arange(2, dtype=np.int32), ('a', 'b'))
+    monkeypatch.setattr(training, 'evaluate', lambda path, **options: found.append(options) or scores)
+    for words in (
+        [],
+        ['--protocol=ten_crop', '--average=logits', '--recalibrate=64', '--crop=24', '--shorter_side=32'],
+    ):
+        monkeypatch.setattr('sys.argv', ['evaluate', 'run', *words])
+        assert evaluate.main() == 0
+    names = ('protocol', 'average', 'recalibrate', 'crop', 'shorter_side')
+    assert [tuple(options[name] for name in names) for options in found] == [
+        ('center', None, 0, None, None),
+        ('ten_crop', 'logits', 64, 24, 32),
+    ]

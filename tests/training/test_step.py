@@ -7,11 +7,21 @@ import pytest
 
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import cross_entropy
+from jax_resnet.training.step import cross_entropy, dispatch_size
 from tests.conftest import small_config
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 LABELS = jnp.array([0, 1])
+
+
+@pytest.mark.parametrize(
+    ('last', 'seconds_per_step', 'expected'),
+    [(1, 0.001, 4), (125, 0.001, 500), (200, 0.001, 500), (500, 0.1, 5), (1, 2.0, 1)],
+)
+def test_a_dispatch_takes_half_a_second_and_grows_by_at_most_four(
+    last: int, seconds_per_step: float, expected: int
+) -> None:
+    assert dispatch_size(last, seconds_per_step) == expected
 
 
 def test_cross_entropy_is_the_mean_over_the_batch() -> None:
@@ -55,3 +65,13 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * max(abs(np.asarray(b)).max(), 1))
 
     jax.tree.map(close, got, expected)
+
+
+@pytest.mark.parametrize('shortcut', ['dropout', 'A'])
+def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
+    """Without random crops, a step's number changes only the seed of dropout."""
+    experiment = Experiment.from_config(small_config(**{'model.shortcut': shortcut, 'dataset.pad': 0}))
+    step, state = experiment.backend.jit(experiment.steps().step), experiment.initial_state()
+    images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
+    same, again, other = (float(step(state.replace(step=jnp.int32(k)), images, labels).totals.loss) for k in (3, 3, 4))
+    assert same == again and (same == other) == (shortcut == 'A')
