@@ -35,10 +35,9 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
         label_smoothing: share of each label's probability that is distributed equally over all classes (Szegedy et al.
             2015, arXiv 1512.00567, section 7).
     """
-    if not label_smoothing:
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-    smooth = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
-    return jnp.asarray(optax.softmax_cross_entropy(logits, smooth).mean())
+    # Not `softmax_cross_entropy_with_integer_labels`: its gradient is a scatter, which is slow if it must be exact.
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
+    return jnp.asarray(optax.softmax_cross_entropy(logits, targets).mean())
 
 
 def augmented(

@@ -75,3 +75,11 @@ def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
     same, again, other = (float(step(state.replace(step=jnp.int32(k)), images, labels).totals.loss) for k in (3, 3, 4))
     assert same == again and (same == other) == (shortcut == 'A')
+
+
+def test_a_step_has_no_scatter() -> None:
+    """A GPU adds a scatter in an order of its own, or, if the result must be exact, one number after another."""
+    experiment = Experiment.from_config(small_config())
+    state, examples = experiment.abstract_state(), experiment.input.examples
+    step = jax.jit(experiment.steps().step)
+    assert 'scatter' not in step.lower(state, examples.images[:32], examples.labels[:32]).as_text()
