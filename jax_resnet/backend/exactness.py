@@ -27,23 +27,25 @@ A config can change `default_matmul_precision`.
 
 
 @contextlib.contextmanager
-def exact(matmul: str = 'default') -> Iterator[dict[str, dict[str, Any]]]:
+def exact(matmul: str = 'default', draws: bool = True) -> Iterator[dict[str, dict[str, Any]]]:
     """A context in which JAX uses OPTIONS in this thread.
 
     Args:
         matmul: `config.precision.matmul`, the precision of float32 matrix products and convolutions: 'float32' or
             'default'. On an NVIDIA GPU, 'default' is TF32, which rounds the factors to 10 bits of mantissa. On a CPU,
             it is float32.
+        draws: whether random numbers are drawn in the context.
 
     Yields:
         {'found': ..., 'set': ...}: the options' values before the context, and inside it.
 
     Raises:
-        ConfigError: JAX finds no devices, or not the platforms in JAX_PLATFORMS; or `jax_random_seed_offset` is not 0.
+        ConfigError: JAX finds no devices, or not the platforms in JAX_PLATFORMS; or random numbers are drawn, and
+            `jax_random_seed_offset` is not 0.
     """
     found = {f'jax_{name}': getattr(jax.config, f'jax_{name}') for name in OPTIONS}
     offset = jax.config.jax_random_seed_offset  # type: ignore[attr-defined]  # has no context manager
-    if offset:
+    if offset and draws:
         raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
     with contextlib.ExitStack() as stack:
         options = OPTIONS | {'default_matmul_precision': 'float32' if matmul == 'float32' else None}

@@ -12,7 +12,7 @@ def max_pool(x: jax.Array) -> jax.Array:
     """The maximum of each 3x3 window, with stride 2 and one row and column of padding on each side.
 
     The gradient of an output goes to the first of the largest inputs of its window, as with `nn.max_pool`, whose
-    gradient is a scatter.
+    gradient is a scatter. If the largest input is not a number, the gradient is 0.
 
     Args:
         x: [batch, height, width, channels].

@@ -94,6 +94,8 @@ class Display:
         """The time left, estimated from the speed since the study was started; '?' if nothing is done yet."""
         done = sum(self._costs[job] * (share - self._first[job]) for job, share in self._shares.items())
         left = sum(cost * (1 - self._shares.get(job, 0.0)) for job, cost in self._costs.items())
+        if not left:
+            return str(timedelta(0))
         if not done:
             return '?'
         return str(timedelta(seconds=round((time.monotonic() - self._began) * left / done)))

@@ -10,6 +10,7 @@ from jax_resnet.config import loader
 from jax_resnet.config.completion import complete, flatten
 from jax_resnet.config.fields import check
 from jax_resnet.config.identity import recipe
+from jax_resnet.config.model_fields import effective_shortcut
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -119,11 +120,10 @@ def _setting(
         changes |= rehearsal.changes(config)
         if window is not None:
             window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
-    unchanged = flatten(loader.load(file, changes)[0].to_dict())
+    unchanged = loader.load(file, changes)[0].to_dict()
     changes |= given
     config, overrides = loader.load(file, changes)
-    values = flatten(config.to_dict())
-    changed = {name: values[name] for name in given if values[name] != unchanged.get(name)}
+    changed = _changed(unchanged, config.to_dict(), given)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
@@ -138,6 +138,15 @@ def _setting(
     network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network
     published, text = described['published'], described['published_text']
     return Setting(described['label'], described['group'], jobs, published, text, window, changed)
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
+    """Returns those `given` fields, by dotted name, whose values differ between two configs, with their new values."""
+    values = [flatten(config) for config in (before, after)]
+    for config, flat in zip((before, after), values, strict=True):
+        if 'model.shortcut' in flat:
+            flat['model.shortcut'] = effective_shortcut(config['model'])
+    return {name: values[1][name] for name in given if values[1][name] != values[0].get(name)}
 
 
 def _title(setting: Setting) -> str:

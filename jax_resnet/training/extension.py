@@ -82,9 +82,9 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder, start: 
                 f'{begins} differs from a run from the start, as the learning rate of step {k + 1:,} is {old:g} in the '
                 f'shorter run, {new:g} in this one'
             )
-    is_exact = _has_same_program(experiment, shorter, config) and all(
-        entry.get(name) == start[name] for entry in source.starts() for name in ('device', 'versions')
-    )
+    starts, same = source.starts(), ('device', 'versions', 'git_commit')
+    is_exact = _has_same_program(experiment, shorter, config) and bool(starts)
+    is_exact &= all(entry.get(name) == start[name] for entry in starts for name in same)
     return f'{begins} is that of a run from the start, {"bit for bit" if is_exact else "up to rounding"}'
 
 

@@ -37,7 +37,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
     """
     # Not `softmax_cross_entropy_with_integer_labels`: its gradient is a scatter, which is slow if it must be exact.
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
-    return jnp.asarray(optax.softmax_cross_entropy(logits, targets).mean())
+    return jnp.asarray(optax.safe_softmax_cross_entropy(logits, targets).mean())
 
 
 def augmented(

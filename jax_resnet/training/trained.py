@@ -14,6 +14,7 @@ from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import backend, models
+from jax_resnet.backend import exactness
 from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import central_view, located, without_data
@@ -83,6 +84,7 @@ class Trained:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
 
 
+@exactness.exact(draws=False)
 def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
@@ -95,8 +97,7 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
         ConfigError, DataError: there is no run folder or no checkpoint; a file or card is missing or damaged; the
             config does not fit the weights, or is not needed.
     """
-    with jax.enable_x64(False):  # as in training; otherwise a checkpoint would be converted to float64
-        trained, config = load_stacked(path, config)
+    trained, config = load_stacked(path, config)
     variables, view = models.unstack(trained.variables), central_view(config)
     return replace(trained, model=network(config), variables=variables, picture_view=view)
 

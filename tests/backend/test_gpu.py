@@ -31,12 +31,13 @@ def test_compiler_options(platform: str) -> None:
 
 def test_xla_knows_the_options() -> None:
     assert jax.jit(lambda x: x + 1, compiler_options=gpu.DETERMINISTIC | gpu.GRAPH)(1) == 2
+    assert jax.jit(lambda x: x + 1, compiler_options=gpu.NO_GRAPH)(1) == 2
 
 
 def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
     without_graph = backend.for_platform('gpu')
-    assert not without_graph.compiler_options
+    assert without_graph.compiler_options == without_graph.one_call_options == gpu.NO_GRAPH
     assert without_graph.remark.startswith('without CUDA graphs, so slower: ')
     assert 'xla_no_such_option' in without_graph.remark
 
@@ -46,16 +47,25 @@ def test_cuda_graphs_can_be_turned_off() -> None:
     assert off.compiler_options == gpu.NO_GRAPH and off.remark.endswith('slower: config.gpu.graphs=False')
 
 
-def test_a_program_that_gives_other_results_turns_graphs_off(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda compiled: lambda kernels, stop: compiled(kernels, 0),
+        lambda compiled: lambda kernels, stop: (compiled(kernels, stop // 3)[0], stop),
+        lambda compiled: lambda kernels, stop: (kernels, stop),
+    ],
+    ids=['no step', 'fewer steps', 'nothing learned'],
+)
+def test_a_program_that_gives_other_results_turns_graphs_off(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     jit, calls = jax.jit, []
 
     def wrong(function: Any, compiler_options: dict) -> Any:
         compiled = jit(function)
         calls.append(compiler_options)
-        return (lambda *arguments: [x + 1 for x in compiled(*arguments)]) if compiler_options else compiled
+        return change(compiled) if compiler_options == gpu.GRAPH else compiled
 
     monkeypatch.setattr(jax, 'jit', wrong)
-    assert gpu.why_no_graph() == 'a program gives other results with them' and calls == [gpu.GRAPH, {}]
+    assert gpu.why_no_graph() == 'a program gives other results with them' and calls == [gpu.GRAPH, gpu.NO_GRAPH]
 
 
 @pytest.mark.parametrize('value', [False, True])

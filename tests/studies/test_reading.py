@@ -120,6 +120,7 @@ def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
     }
     same = read('configs/studies/table6_2015.py:20', [0], {'train_for': '64000 steps'})
     assert same.describe()['changes'] == {} and same.folder == Path('runs/studies/table6_2015-20')
+    assert read('configs/studies/table6_2015.py:20', [0], {'model.shortcut': 'A'}).changes == {}
     # Its rows train for 164 epochs, and the file of their config for 350.
     longer = read('configs/studies/learning_rate.py:cifar10,1,1/10', [0], {'train_for': '350 epochs'})
     assert longer.changes == {'train_for': '350 epochs'}

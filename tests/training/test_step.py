@@ -77,6 +77,11 @@ def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     assert same == again and (same == other) == (shortcut == 'A')
 
 
+@pytest.mark.parametrize('logits', [[0.0, -jnp.inf], [3e38, -3e38]])
+def test_extreme_logits_have_a_finite_loss(logits: list[float]) -> None:
+    assert float(cross_entropy(jnp.array([logits]), jnp.array([0]))) == 0
+
+
 def test_a_step_has_no_scatter() -> None:
     """A GPU adds a scatter in an order of its own, or, if the result must be exact, one number after another."""
     experiment = Experiment.from_config(small_config())
