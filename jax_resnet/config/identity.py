@@ -33,14 +33,22 @@ LONGEST_NAME = 230
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED.
 
-    Missing fields get their defaults. A shortcut of '' becomes the shortcut that the network uses by default.
+    For defaults, see `effective_fields`.
+    """
+    return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
+
+
+def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a config, by dotted name. Missing fields get their defaults.
+
+    A shortcut of '' becomes the shortcut that the network uses by default.
     """
     fields = flatten(with_tuples(config))
     fields |= missing(fields)
     if 'model.shortcut' in fields:
         model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
         fields['model.shortcut'] = effective_shortcut(model)
-    return {name: value for name, value in fields.items() if not name.startswith(NOT_COMPARED)}
+    return fields
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:

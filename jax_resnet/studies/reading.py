@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.completion import complete, flatten
+from jax_resnet.config.completion import complete
 from jax_resnet.config.fields import check
-from jax_resnet.config.identity import recipe
-from jax_resnet.config.model_fields import effective_shortcut
+from jax_resnet.config.identity import effective_fields, recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -142,11 +141,8 @@ def _setting(
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
     """Returns those `given` fields, by dotted name, whose values differ between two configs, with their new values."""
-    values = [flatten(config) for config in (before, after)]
-    for config, flat in zip((before, after), values, strict=True):
-        if 'model.shortcut' in flat:
-            flat['model.shortcut'] = effective_shortcut(config['model'])
-    return {name: values[1][name] for name in given if values[1][name] != values[0].get(name)}
+    old, new = effective_fields(before), effective_fields(after)
+    return {name: new[name] for name in given if new[name] != old.get(name)}
 
 
 def _title(setting: Setting) -> str:
