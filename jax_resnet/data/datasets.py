@@ -15,7 +15,7 @@ from typing import Any
 from jax_resnet.data import digits, prepared
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.data.pictures.crops import CentralView, CentreCrop
-from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.folder import DRAW, open_folder
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.data.pictures.tars import IMAGENET, open_tars
@@ -165,8 +165,8 @@ def open_source(
     data_dir: str | None = None,
     manual_dir: str | None = None,
     folder: str | None = None,
-    validation_fraction: float = 0.2,
-    split_seed: int = 0,
+    validation_fraction: float = DRAW[0],
+    split_seed: int = DRAW[1],
 ) -> Source | PictureSource:
     """Opens a data set. If CIFAR is not prepared yet, prepares it first.
 
