@@ -107,8 +107,6 @@ SHELL: dict[str, list[str] | None] = {
     'python main.py --config=configs/large_batch_digits.py --config.dataset.name=shapes --config.model.num_classes=2':
         None,
     'python main.py --config=configs/large_batch_digits.py --config.model.shortcut=learned_scaling': None,
-    'python main.py --config=configs/resnet20_cifar10.py': None,  # it takes hours
-    'python -m jax_resnet.results add runs/resnet20_cifar10/seed0': None,
     'python -m jax_resnet.results add runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,
     'python -m jax_resnet.results table': [],
