@@ -6,12 +6,13 @@ different ports, Open MPI 5 needs only --coordinator, and a job with one process
 
 import os
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from jax_resnet.errors import ConfigError
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """The place of this process among the processes of a run.
 
     Attributes:
