@@ -17,13 +17,13 @@ from tests.conftest import small_config
 NORM = models.BatchNorms(group_size=2)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_outputs_statistics_and_gradients() -> None:
     net = models.cifar_resnet(8, norm=NORM)
     check(net, gpu.fused_form(net.clone(stacked=True)))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_programs_of_several_tiles_without_shortcuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, 'PARTS', 2)
     monkeypatch.setattr(tiles, 'TILE', 16)
@@ -31,7 +31,7 @@ def test_programs_of_several_tiles_without_shortcuts(monkeypatch: pytest.MonkeyP
     check(net, gpu.fused_form(net))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_precision() -> None:
     """The gradient's difference from float64 is at most twice that of the plain network."""
     images = np.random.default_rng(0).normal(size=(8, 8, 8, 3))

@@ -20,7 +20,7 @@ def test_a_config_gets_every_argument_of_its_network() -> None:
     assert complete(whole) == whole
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_config_from_json_trains_as_the_one_that_it_was_written_of(tmp_path: Path) -> None:
     config = small_config(**{'train_for': '3 steps', 'model.shortcut': 'A', 'evaluate_every': '1 step'})
     first = training.train(config, tmp_path / 'first')
