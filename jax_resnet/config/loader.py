@@ -53,12 +53,10 @@ class Loaded:
 
     Attributes:
         config: the complete config, locked.
-        given: fields on the command line with their values, by dotted name.
-        changes: the subset of `given` whose values differ from the config file's.
+        changes: fields on the command line whose values differ from the config file's, by dotted name.
     """
 
     config: ConfigDict
-    given: Mapping[str, Any]
     changes: Mapping[str, Any]
 
 
@@ -117,7 +115,7 @@ def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) 
     model = config.model.to_dict() if 'model.shortcut' in changes else {}
     if model and effective_shortcut(model) == effective_shortcut(model | {'shortcut': before['model.shortcut']}):
         del changes['model.shortcut']  # the default shortcut was given by its name
-    return Loaded(config, values, changes)
+    return Loaded(config, changes)
 
 
 def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any:
