@@ -113,7 +113,7 @@ def _config_and_network(
     net = network(config)
     if found is not None:
         check_same(shown(source), found[1], net)
-    images = jnp.zeros((1, *image_shape(config['dataset'])))
+    images = jnp.zeros((1, *image_shape(config.dataset)))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     difference = first_difference(variables, shapes, 'the config')
     if difference is not None:

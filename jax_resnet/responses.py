@@ -99,7 +99,7 @@ def _config_of(name: str, config_of_weights: dict[str, Any] | None) -> dict[str,
 
 def _initial_state(experiment: Experiment) -> TrainState:
     """The state before the first step of training, with the weights of `config.init_from` if the config has it."""
-    state, source = experiment.initial_state(), experiment.config['init_from']
+    state, source = experiment.initial_state(), experiment.config.init_from
     if source is not None:
         state, line = begin_from(source, state, experiment.model)
         _log.info(line)
@@ -109,9 +109,9 @@ def _initial_state(experiment: Experiment) -> TrainState:
 def _measure(name: str, options: argparse.Namespace, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
     """Measures a trained network, or the network of a config, on the first examples of its training split."""
     config, count = _config_of(name, config_of_weights), options.examples
-    config = {**config, 'dataset': located(config['dataset'], options.data_dir)}
+    config = {**config, 'dataset': located(config.dataset, options.data_dir)}
     experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}})
-    batch_size, size = config['batch_size'], experiment.clock.epoch_size
+    batch_size, size = config.batch_size, experiment.clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')
     examples = experiment.input.first(count)

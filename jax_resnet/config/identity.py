@@ -6,63 +6,49 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import flatten
-from jax_resnet.config.model_fields import effective_shortcut
-
-NOT_COMPARED = (
-    'dataset.data_dir',
-    'dataset.manual_dir',
-    'dataset.folder',
-    'dataset.check',
-    'pictures.threads',
-    'pictures.processes',
-    'parallel.',
-    'gpu.',
-    'memory.rematerialize',
-    'precision.deterministic',
-    'checkpoint_every',
-    'evaluate_every',
-    'keep_every',
-    'log_every',
-)
-"""Fields and groups that may change when a run is continued. They change results at most by rounding."""
+from jax_resnet.config.fields import FIELDS, FREE, Config, flatten
 
 LONGEST_NAME = 230
 """Maximum length of a folder's name in bytes. File systems allow 255; the rest is for a suffix."""
 
 
-def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED."""
-    return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
+def compared(config: Config) -> dict[str, Any]:
+    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except those marked FREE."""
+    values = {name: value for name, value in flatten(config).items() if not _is_free(name)}
+    return values | ({'model.shortcut': effective_shortcut(config)} if 'model.shortcut' in values else {})
 
 
-def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name. A shortcut of '' becomes the one that the network uses by default."""
-    fields = flatten(config)
-    if 'model.shortcut' in fields:
-        model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
-        fields['model.shortcut'] = effective_shortcut(model)
-    return fields
+def recipe(config: Config) -> dict[str, Any]:
+    """The fields on which a result depends, except the seed: those of `compared`, and the folder of own pictures.
 
-
-def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `compared` without `seed`, and `own_pictures`.
-
-    Runs that differ only in the seed have equal recipes. A run that continues may find its pictures in another folder,
-    but two runs on different folders have different recipes.
+    A run that continues may find its pictures in another folder, but two runs on different folders have different
+    recipes. A known data set is the same wherever it lies.
     """
-    fields = {name: value for name, value in compared(config).items() if name != 'seed'}
-    return fields | own_pictures(config)
+    folder = config.dataset.folder
+    pictures = {'dataset.folder': folder.rstrip('/')} if folder and config.dataset.name == 'folder' else {}
+    return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
 
 
-def own_pictures(config: Mapping[str, Any]) -> dict[str, str]:
-    """{'dataset.folder': the path} for a user's own pictures. {} for a known data set, wherever it lies."""
-    fields = flatten(config)
-    folder = fields.get('dataset.folder')
-    return {'dataset.folder': str(folder).rstrip('/')} if folder and fields.get('dataset.name') == 'folder' else {}
+def changed_recipe(changes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Those of the fields that a run changed in its config file on which its result depends, except the seed.
+
+    Args:
+        changes: the changed fields, by dotted name.
+        config: the whole config of the run.
+    """
+    return {name: value for name, value in recipe(config).items() if name in changes}
 
 
-def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
+def effective_shortcut(config: Config) -> str | None:
+    """The shortcut of a config's network. A value of '' becomes the default, as in `models`."""
+    model = flatten(config.model)
+    if model.get('shortcut') != '':
+        return model.get('shortcut')
+    is_deep = model['name'] == 'imagenet_resnet' and model['depth'] not in (18, 34)
+    return 'B' if is_deep or model.get('unit') == 'bottleneck' else 'A'
+
+
+def differences(recorded: Config, given: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
     """Lists the fields in which two configs describe different runs, as texts for a message.
 
     Args:
@@ -78,6 +64,12 @@ def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_diffe
     ]
 
 
+def config_name(file: str) -> str:
+    """The name of a config: 'resnet20_cifar10', or with its argument 'lab_cifar10:resnet56'."""
+    path, colon, argument = file.partition(':')
+    return Path(path).stem + colon + argument
+
+
 def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:
     """The default run folder: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
 
@@ -86,7 +78,8 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    return _path(config_file, _joined(_texts(changes)), seed)
+    name = _as_name(config_name(config_file).replace(':', '-', 1))
+    return Path('runs', name, _joined(_texts(changes)), f'seed{seed}')
 
 
 def _texts(changes: Mapping[str, Any]) -> list[str]:
@@ -95,7 +88,7 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
     Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
     gets a digest if another folder could have the same text, as a/b and a_b have.
     """
-    named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
+    named = {name: value for name, value in changes.items() if name != 'seed' and not _is_free(name)}
     if 'dataset.folder' in changes:
         folder = str(changes['dataset.folder']).rstrip('/')
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
@@ -120,7 +113,5 @@ def _as_name(text: str) -> str:
     return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
 
 
-def _path(config_file: str, folder: str, seed: int) -> Path:
-    file, _, argument = config_file.partition(':')
-    name = Path(file).stem + (f'-{_as_name(argument)}' if argument else '')
-    return Path('runs', name, folder, f'seed{seed}')
+def _is_free(name: str) -> bool:
+    return name in FIELDS and FREE in FIELDS[name].marks

@@ -114,16 +114,16 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
     Args:
         dataset: the group `dataset` of a config.
     """
-    size = dataset['test_crop'] or dataset['crop']
-    return find(dataset['name']).image_shape or (size, size, 3)
+    size = dataset.test_crop or dataset.crop
+    return find(dataset.name).image_shape or (size, size, 3)
 
 
 def central_view(config: Mapping[str, Any]) -> CentralView | None:
     """The view of a picture for evaluation, according to a config. None if the data set is not streamed pictures."""
-    name, known = config['dataset']['name'], DATASETS.get(config['dataset']['name'])
+    name, known = config.dataset.name, DATASETS.get(config.dataset.name)
     if not name.startswith(TFDS) and (known is None or known.image_shape is not None):
         return None
-    fields, (size, _, _) = config['pictures'], image_shape(config['dataset'])
+    fields, (size, _, _) = config.pictures, image_shape(config.dataset)
     crop = CentreCrop(fields['test_shorter_side'], size)
     return CentralView(crop, fields['interpolation'], fields['exif_rotation'])
 
@@ -134,11 +134,11 @@ def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
     Args:
         dataset: the group `dataset` of a config.
     """
-    known = find(dataset['name'])
-    if known.classes is None or dataset['folder'] is not None or dataset['normalization'] == 'pixel_mean':
+    known = find(dataset.name)
+    if known.classes is None or dataset.folder is not None or dataset.normalization == 'pixel_mean':
         return None
     infos = {s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in known.splits.items()}
-    return PictureSource(dataset['name'], tuple(known.classes()), infos, pictures={}, fingerprint='')
+    return PictureSource(dataset.name, tuple(known.classes()), infos, pictures={}, fingerprint='')
 
 
 def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
         return dict(dataset)
     if dataset.get('folder') is not None:
         return {**dataset, 'folder': place}
-    if dataset['name'] != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
+    if dataset.name != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
         return {**dataset, 'data_dir': place}
     if (Path(place).expanduser() / IMAGENET.train.file).is_file():
         return {**dataset, 'manual_dir': place}

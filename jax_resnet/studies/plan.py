@@ -85,7 +85,7 @@ class Setting:
     @property
     def limit(self) -> float:
         """The most parameters that the config allows; infinity if it has no limit."""
-        return self.jobs[0].config['model'].get('parameter_limit') or inf
+        return self.jobs[0].config.model.get('parameter_limit') or inf
 
     @cached_property
     def parameters(self) -> int:
@@ -95,7 +95,7 @@ class Setting:
             ConfigError: the network does not fit the images.
         """
         config = without_limit(self.jobs[0].config)
-        model, shape = network(config, stacked=True), image_shape(config['dataset'])
+        model, shape = network(config, stacked=True), image_shape(config.dataset)
         try:
             variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
         except ValueError as e:
@@ -106,11 +106,11 @@ class Setting:
     def cost(self) -> float:
         """An estimate of how long one job takes, in no unit: it only compares settings."""
         config = self.jobs[0].config
-        examples = datasets.find(config['dataset']['name']).splits.get(
+        examples = datasets.find(config.dataset.name).splits.get(
             'train', datasets.DATASETS['cifar10'].splits['train']
         )
-        steps = Clock(examples, config['batch_size']).steps(config['train_for'])
-        return steps * config['batch_size'] * (self.parameters + 20_000)  # a network without parameters takes time, too
+        steps = Clock(examples, config.batch_size).steps(config.train_for)
+        return steps * config.batch_size * (self.parameters + 20_000)  # a network without parameters takes time, too
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Plan:
 
 def without_limit(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the config without the limit on the number of parameters."""
-    model = config['model']
+    model = config.model
     return {**config, 'model': model | {'parameter_limit': 0} if 'parameter_limit' in model else model}
 
 

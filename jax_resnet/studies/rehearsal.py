@@ -23,12 +23,12 @@ def changes(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: the config trains on a data set of pictures.
     """
-    if datasets.find(config['dataset']['name']).image_shape is None:
+    if datasets.find(config.dataset.name).image_shape is None:
         raise ConfigError(
-            f'--rehearse: is only for studies on CIFAR; the digits are too small for {config["model"]["name"]} '
-            f'on {config["dataset"]["name"]}'
+            f'--rehearse: is only for studies on CIFAR; the digits are too small for {config.model.name} '
+            f'on {config.dataset.name}'
         )
-    schedule = config['schedule']
+    schedule = config.schedule
     wanted = {
         'dataset.name': 'digits',
         'dataset.normalization': 'pixel_mean',
@@ -37,15 +37,15 @@ def changes(config: Mapping[str, Any]) -> dict[str, Any]:
         'dataset.crop': 0,
         'dataset.test_crop': 0,
         'dataset.flip': False,
-        'train_for': _shorten(config['train_for'], config),
-        'schedule.drop_at': tuple(_shorten(duration, config) for duration in schedule['drop_at']),
+        'train_for': _shorten(config.train_for, config),
+        'schedule.drop_at': tuple(_shorten(duration, config) for duration in schedule.drop_at),
     }
-    if schedule['warmup_for'] not in (None, 'None'):
-        wanted['schedule.warmup_for'] = _shorten(schedule['warmup_for'], config)
+    if schedule.warmup_for not in (None, 'None'):
+        wanted['schedule.warmup_for'] = _shorten(schedule.warmup_for, config)
     return wanted
 
 
 def _shorten(text: str, config: Mapping[str, Any]) -> str:
     duration = Duration.parse(text)
-    examples = {'epochs': CIFAR_EXAMPLES, 'steps': config['batch_size'], 'examples': 1}[duration.unit]
+    examples = {'epochs': CIFAR_EXAMPLES, 'steps': config.batch_size, 'examples': 1}[duration.unit]
     return f'{float(round(duration.amount * Fraction(examples, CIFAR_EXAMPLES) * SHARE, 4)):g} epochs'

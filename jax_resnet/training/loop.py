@@ -57,7 +57,7 @@ def train(
         Stopped: SIGINT or SIGTERM was received. The state is saved.
     """
     config = checked(config)
-    with exactness.exact(config['precision']['matmul']) as options, memory.shortage_as_config_error():
+    with exactness.exact(config.precision.matmul) as options, memory.shortage_as_config_error():
         experiment = Experiment.from_config(config)
         folder = RunFolder(workdir, writes=processes.is_first())
         check_sources(experiment, folder)
@@ -77,8 +77,8 @@ class _Run:
     def __init__(self, experiment: Experiment, folder: RunFolder, progress: ProgressFactory) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
-        self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config['log_every'])
-        splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
+        self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config.log_every)
+        splits = {name: self.config.dataset[name] for name in ('validation', 'test')}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
         self.checkpoints = Checkpoints(

@@ -27,8 +27,8 @@ def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTr
     PyTorch. With 'steps', it sums gradients that are already multiplied by the learning rate of their step, as in the
     authors' Caffe. The two differ only after the learning rate has changed.
     """
-    momentum, nesterov = config['momentum'], config['nesterov']
-    if config['momentum_of'] == 'steps':
+    momentum, nesterov = config.momentum, config.nesterov
+    if config.momentum_of == 'steps':
         return optax.chain(optax.scale_by_learning_rate(schedule), optax.trace(momentum, nesterov))
     return optax.sgd(schedule, momentum, nesterov=nesterov)
 
@@ -39,9 +39,9 @@ def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientT
     Raises:
         ValueError: momentum_of is 'steps', which only SGD has.
     """
-    if config['momentum_of'] == 'steps':
+    if config.momentum_of == 'steps':
         raise ValueError("momentum_of='steps': is for name='sgd'")
-    return optax.adam(schedule, config['momentum'], nesterov=config['nesterov'])
+    return optax.adam(schedule, config.momentum, nesterov=config.nesterov)
 
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
@@ -62,8 +62,8 @@ def create(
     Raises:
         ValueError: fields of the config exclude each other.
     """
-    decay = optax.add_decayed_weights(config['weight_decay'], mask=lambda params: decay_mask(config['decay'], params))
-    transformations = [decay, OPTIMIZERS[config['name']](config, schedule)]
+    decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
+    transformations = [decay, OPTIMIZERS[config.name](config, schedule)]
     if head_factor != 1:
         transformations.append(optax.masked(optax.scale(head_factor), head_mask))
     return optax.chain(*transformations)
@@ -87,7 +87,7 @@ def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
 
 def describe_decay(config: Mapping[str, Any], params: Any) -> str:
     """A line for the log that says how many parameters decay."""
-    mask = jax.tree.leaves(decay_mask(config['decay'], params))
+    mask = jax.tree.leaves(decay_mask(config.decay, params))
     sizes = [x.size for x in jax.tree.leaves(params)]
     decayed = sum(size for size, decays in zip(sizes, mask, strict=True) if decays)
-    return f'weight decay {config["weight_decay"]:g} on {config["decay"]}: {decayed:,} of {sum(sizes):,} parameters'
+    return f'weight decay {config.weight_decay:g} on {config.decay}: {decayed:,} of {sum(sizes):,} parameters'

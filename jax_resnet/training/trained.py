@@ -129,10 +129,10 @@ def described(
     if weights.card_of(path).exists():
         raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
     config = complete(config)
-    config['dataset'] = located(config['dataset'], data_dir)
+    config.dataset = located(config.dataset, data_dir)
     recorded = recorded_network(path)
     try:
-        experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}}, without_data(config['dataset']))
+        experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}}, without_data(config.dataset))
         preprocessing = experiment.preprocessing
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
@@ -212,7 +212,7 @@ def _model_and_state(config: Mapping[str, Any], preprocessing: Preprocessing) ->
     """The network in its stacked form, and the shapes and dtypes of its training state."""
     model = network(config, **backend.for_platform(jax.local_devices()[0].platform).network)
     # Any learning rate serves, as it is not part of the state.
-    tx = optimizer.create(config['optimizer'], lambda step: 0.0, config['schedule']['head_factor'])
+    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
     images = jnp.zeros((1, *preprocessing.image_shape))
     like = jax.eval_shape(lambda: state.create(model, tx, images, jax.random.key(0)))
     return model, like

@@ -79,7 +79,7 @@ def check_sources(experiment: Experiment, folder: RunFolder) -> None:
     if folder.writes:
         experiment.input.check_data()
         if not folder.exists():
-            check_source(experiment.config['init_from'])
+            check_source(experiment.config.init_from)
 
 
 def check_source(path: str | None) -> None:
@@ -105,8 +105,8 @@ def begin(
     if not processes.from_first(len(checkpoints.steps())):
         folder.cut_metrics(0)
         state = experiment.initial_state()
-        if experiment.config['init_from'] is not None:
-            state, line = begin_from(experiment.config['init_from'], state, experiment.model)
+        if experiment.config.init_from is not None:
+            state, line = begin_from(experiment.config.init_from, state, experiment.model)
             say(line)
         return state, 0.0
     check_classes(folder, experiment)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def batch_size(config: Mapping[str, Any]) -> int:
     """Number of images in a batch, which contains whole groups of BatchNorm."""
-    size, group = config['batch_size'], config['batch_norm']['group_size']
+    size, group = config.batch_size, config.batch_norm.group_size
     return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
 
 
@@ -52,9 +52,9 @@ def recalibrated(
     """
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
-    without_momentum = {**config, 'batch_norm': {**config['batch_norm'], 'momentum': 0.0}}
+    without_momentum = {**config, 'batch_norm': {**config.batch_norm, 'momentum': 0.0}}
     form, size = backend.form(network(without_momentum, **backend.network)), batch_size(config)
-    seed_key = jax.random.key(config['seed'])
+    seed_key = jax.random.key(config.seed)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 

@@ -72,17 +72,17 @@ def evaluate(
     _check_effects(protocol, average, shorter_side, crop)
     trained, config = load_stacked(path, config, data_dir)
     config, view = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
-    data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
+    data = open_input({**config, 'dataset': located(config.dataset, data_dir)})
     data.check()
     if tuple(trained.class_names) != data.source.class_names:
         raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
-    mesh = Mesh(np.array(jax.local_devices()[: config['parallel']['devices']]), ('data',))
-    settings = backend.for_platform(mesh.devices.flat[0].platform, config['precision']['deterministic'])
+    mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
+    settings = backend.for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
-    with exactness.exact(config['precision']['matmul']):
+    with exactness.exact(config.precision.matmul):
         if recalibrate:
             variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
-        spec = config['dataset']['test'] if split is None else split
+        spec = config.dataset.test if split is None else split
         make_evaluator = evaluator if protocol == 'center' else protocol_evaluator
         test = make_evaluator(data, spec, trained.model, view, mesh, settings)
         scores = test.collect(_log_progress(test.batches(variables), len(test)))

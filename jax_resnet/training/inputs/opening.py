@@ -36,13 +36,13 @@ def open_input(config: Mapping[str, Any], source: Source | PictureSource | None 
         DataError: its name is unknown, or its data is missing or damaged.
     """
     if source is None:
-        source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
+        source = open_source(**{name: config.dataset[name] for name in SOURCE_FIELDS})
     return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
 def evaluation_batch(config: Mapping[str, Any]) -> int:
     """The number of images that an evaluation computes at a time: not more than training does."""
-    return max(1, int(config['batch_size']) // int(config['memory']['microbatches']))
+    return max(1, int(config.batch_size) // int(config.memory.microbatches))
 
 
 def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mesh, backend: Backend) -> Evaluator:
@@ -70,7 +70,7 @@ def protocol_evaluator(
         view: as for `evaluator`; only its normalization is used.
     """
     assert isinstance(data, StreamedInput)  # `ResidentInput.check` refuses a protocol
-    (height, width, _), fields = data.image_shape, data.config['pictures']
+    (height, width, _), fields = data.image_shape, data.config.pictures
     return ProtocolEvaluator(
         model,
         view.normalize.by_channel() if fields['protocol'] == 'multi_scale' else view.normalize,

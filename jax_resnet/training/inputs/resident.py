@@ -88,25 +88,25 @@ class ResidentInput:
     @property
     def augmentation(self) -> Augmentation:
         """Random crop and flip of training images."""
-        dataset = self.config['dataset']
-        return Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip'])
+        dataset = self.config.dataset
+        return Augmentation(dataset.pad, dataset.pad_with, dataset.crop, dataset.flip)
 
     @cached_property
     def normalization(self) -> Normalization:
         """The normalization that `config.dataset.normalization` selects."""
         return preprocessing.normalization(
-            self.config['dataset'], lambda: preprocessing.pixel_mean(self.examples.images)
+            self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images)
         )
 
     @property
     def view(self) -> CentreView:
         """The view of an image in evaluation."""
-        return CentreView(self.normalization, self.config['dataset']['test_crop'])
+        return CentreView(self.normalization, self.config.dataset.test_crop)
 
     @cached_property
     def examples(self) -> Examples:
         """The training split."""
-        return self.source.read(self.config['dataset']['train'])
+        return self.source.read(self.config.dataset.train)
 
     def check(self) -> None:
         """Checks the fields of the config that depend on the images.
@@ -115,14 +115,14 @@ class ResidentInput:
             ConfigError: a crop is larger than the images; the padding does not fit the normalization; or a field for
                 pictures is set.
         """
-        dataset, (height, width, _) = self.config['dataset'], self.image_shape
-        most = min(height, width) + 2 * dataset['pad']
-        if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
+        dataset, (height, width, _) = self.config.dataset, self.image_shape
+        most = min(height, width) + 2 * dataset.pad
+        if dataset.crop > most or dataset.test_crop > min(height, width):
             raise ConfigError(
-                f'config.dataset.crop={dataset["crop"]}, test_crop={dataset["test_crop"]}: must be at most '
-                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset["pad"]}'
+                f'config.dataset.crop={dataset.crop}, test_crop={dataset.test_crop}: must be at most '
+                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset.pad}'
             )
-        if dataset['pad_with'] == 'black' and dataset['normalization'] == 'pixel_mean':
+        if dataset.pad_with == 'black' and dataset.normalization == 'pixel_mean':
             raise ConfigError(
                 "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
                 "with normalization='pixel_mean' it must be 'zero'"
@@ -148,7 +148,7 @@ class ResidentInput:
 
         The second value of each pair is None: `training.step.augmented` needs no draws for these.
         """
-        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config['seed']))
+        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config.seed))
         for step in itertools.count():
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
