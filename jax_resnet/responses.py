@@ -22,7 +22,9 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet import backend, command_line, files, models
-from jax_resnet.config import loader
+from jax_resnet.config import loading
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.errors import ConfigError, DataError
@@ -60,7 +62,7 @@ def main() -> int:
     return command_line.with_config(parser, _responses)
 
 
-def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _responses(options: argparse.Namespace, config: Config | None) -> None:
     charts.altair()  # fails before the measurement if the chart packages are missing
     if config is not None and not any(map(_needs_config, options.networks)):
         raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
@@ -86,12 +88,12 @@ def _needs_config(name: str) -> bool:
     return weights.is_file(name) and not weights.card_of(name).exists()
 
 
-def _config_of(name: str, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+def _config_of(name: str, config_of_weights: Config | None) -> Config:
     """The config of a network; `config_of_weights` if this is a file of weights without a card."""
     if Path(name).is_dir():
         return RunFolder(name).config()
     if not weights.is_file(name):
-        return loader.load(name, {})[0].to_dict()
+        return loading.load(name, {})[0]
     if config_of_weights is not None and _needs_config(name):
         return config_of_weights
     return weights.read_with_card(name)[0]
@@ -106,11 +108,11 @@ def _initial_state(experiment: Experiment) -> TrainState:
     return state
 
 
-def _measure(name: str, options: argparse.Namespace, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+def _measure(name: str, options: argparse.Namespace, config_of_weights: Config | None) -> dict[str, Any]:
     """Measures a trained network, or the network of a config, on the first examples of its training split."""
     config, count = _config_of(name, config_of_weights), options.examples
-    config = {**config, 'dataset': located(config.dataset, options.data_dir)}
-    experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}})
+    config = change(located(config, options.data_dir), {'parallel.devices': 1})
+    experiment = Experiment.from_config(config)
     batch_size, size = config.batch_size, experiment.clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')

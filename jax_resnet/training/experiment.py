@@ -18,9 +18,9 @@ from jax_resnet import backend, models
 from jax_resnet.backend import devices, processes
 from jax_resnet.backend.base import Backend, Form
 from jax_resnet.config import schedule
-from jax_resnet.config.completion import flatten
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import check
+from jax_resnet.config.fields import Config, flatten
+from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data import PictureSource, Source
 from jax_resnet.errors import ConfigError
@@ -47,25 +47,25 @@ class Experiment:
         model: the network.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     input: Input
     clock: Clock
     mesh: Mesh
     model: models.ResNet
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
+    def from_config(cls, config: Config | Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
         """Checks the config and opens its data set.
 
         Args:
-            config: the fields of `configs/base.py`, as nested dicts.
+            config: a config, as for `training.train`.
             source: a data set to use instead of the one in the config.
 
         Raises:
             ConfigError: a field, or a combination of fields, is not valid.
             DataError: the data is missing or damaged.
         """
-        check(config)
+        config = as_config(config)
         dataset, batch_size = config.dataset, config.batch_size
         mesh = devices.mesh(config.parallel.devices, batch_size)
         attributes = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
@@ -176,7 +176,7 @@ class Experiment:
     def check_same_in_all(self) -> None:
         """Raises ConfigError if config, data or versions differ between processes. All processes must call it."""
         source, dataset = self.input.source, self.config.dataset
-        splits = [dataset[name] for name in ('train', 'validation', 'test')]
+        splits = [dataset.train, dataset.validation, dataset.test]
         facts = {
             'config': sorted(flatten(self.config).items()),
             'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
@@ -235,8 +235,9 @@ class Experiment:
             raise ConfigError(f'config.optimizer.{e}') from None
         self.input.check()
         for name in ('channel_mean', 'channel_std'):
-            if dataset.normalization == 'channel' and len(dataset[name]) != channels:
-                raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
+            numbers = getattr(dataset, name)
+            if dataset.normalization == 'channel' and len(numbers) != channels:
+                raise ConfigError(f'config.dataset.{name}={numbers}: must be {channels} numbers')
         outputs, classes = self.model.num_classes, len(self.input.source.class_names)
         if outputs != classes:
             raise ConfigError(

@@ -1,11 +1,12 @@
 """The optimizers by name. Weight decay is L2 regularization: it is added to the gradient before the momentum."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import optax
 
+from jax_resnet.config.fields import Optimizer
 from jax_resnet.models.kinds import kind
 
 DECAYED: dict[str, Callable[[str], bool]] = {
@@ -20,7 +21,7 @@ BatchNorm's scales and biases (Goyal et al. 2017, section 5.1); 'all' selects ev
 """
 
 
-def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
+def sgd(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransformation:
     """Stochastic gradient descent with momentum (He et al. 2015, section 3.4).
 
     With `momentum_of='gradients'`, the momentum sums gradients, and the current learning rate multiplies the sum, as in
@@ -33,7 +34,7 @@ def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTr
     return optax.sgd(schedule, momentum, nesterov=nesterov)
 
 
-def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
+def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999.
 
     Raises:
@@ -50,7 +51,7 @@ OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 
 
 def create(
-    config: Mapping[str, Any], schedule: optax.Schedule, head_factor: float = 1.0
+    config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
 ) -> optax.GradientTransformation:
     """Makes the optimizer of `config.optimizer`.
 
@@ -85,7 +86,7 @@ def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
     )
 
 
-def describe_decay(config: Mapping[str, Any], params: Any) -> str:
+def describe_decay(config: Optimizer, params: Any) -> str:
     """A line for the log that says how many parameters decay."""
     mask = jax.tree.leaves(decay_mask(config.decay, params))
     sizes = [x.size for x in jax.tree.leaves(params)]

@@ -13,8 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend import devices
 from jax_resnet.backend.base import Backend
-from jax_resnet.config.completion import flatten
-from jax_resnet.config.pictures import ONLY_FOR_PICTURES
+from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
@@ -77,7 +76,7 @@ class ResidentInput:
         source: the data set.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     source: Source
 
     @property
@@ -127,10 +126,9 @@ class ResidentInput:
                 "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
                 "with normalization='pixel_mean' it must be 'zero'"
             )
-        fields = flatten(self.config)
-        for name, default in ONLY_FOR_PICTURES.items():
-            if fields[name] != default:
-                raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
+        for name, value in flatten(self.config).items():
+            if name in FIELDS and PICTURES in FIELDS[name].marks and value != FIELDS[name].default:
+                raise ConfigError(f'config.{name}={value!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
         """Does nothing, as the data is checked when it is decoded."""

@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend import devices, processes
 from jax_resnet.backend.base import Backend
+from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, mean, views
@@ -134,7 +135,7 @@ class StreamedInput:
         source: the data set.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     source: PictureSource
 
     @property
@@ -165,7 +166,7 @@ class StreamedInput:
     def check_data(self) -> None:
         """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
         dataset = self.config.dataset
-        specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
+        specs = [spec for spec in (dataset.train, dataset.validation, dataset.test) if spec is not None]
         checks.warn_about_missing_classes(self.source, specs)
         checks.check(self.source, specs, dataset.check)
 
@@ -206,38 +207,38 @@ class StreamedInput:
         Each item of the list is one pass over the pictures.
         """
         pictures, fields = _share(self.source.read(spec)), self.config.pictures
-        chosen = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
-        return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in chosen]
+        chosen = views.of_protocol(fields.protocol, fields.test_shorter_side, self.image_shape[0])
+        return [Views(pictures, view, fields.interpolation, fields.exif_rotation) for view in chosen]
 
     def views(self, one_pass: Views, first: int) -> Generator[Viewed]:
         """Yields the views of a pass in order, beginning with the picture at index `first`."""
         fields = self.config.pictures
-        return iterate(one_pass, first, fields['threads'], fields['processes'])
+        return iterate(one_pass, first, fields.threads, fields.processes)
 
     def _training(self, batch_size: int) -> Batches:
         """Batches of random crops of the training split. Each epoch has a new order."""
         fields, size = self.config.pictures, self.config.dataset.crop
         pictures, crop = self.source.read(self.config.dataset.train), training_crop(fields, size)
-        decoding = fields['interpolation'], fields['exif_rotation']
+        decoding = fields.interpolation, fields.exif_rotation
         return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.seed, *decoding)
 
     def _central(self, pictures: Pictures, batch_size: int) -> Batches:
         """Batches of central crops of all pictures, in order."""
         size, fields = self.image_shape[0], self.config.pictures
-        crop, count = CentreCrop(fields['test_shorter_side'], size), math.ceil(len(pictures) / batch_size)
-        decoding = fields['interpolation'], fields['exif_rotation']
+        crop, count = CentreCrop(fields.test_shorter_side, size), math.ceil(len(pictures) / batch_size)
+        decoding = fields.interpolation, fields.exif_rotation
         return Batches(pictures, crop, size, batch_size, count, None, *decoding)
 
     def _iterator(self, batches: Batches) -> Callable[[int], Generator[Batch]]:
         fields = self.config.pictures
-        return partial(iterate, batches, threads=fields['threads'], processes=fields['processes'])
+        return partial(iterate, batches, threads=fields.threads, processes=fields.processes)
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""
         pictures = self.source.read(self.config.dataset.train)
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         fields = self.config.pictures
-        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
+        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields.threads, fields.processes)
         return preprocessing.mean_image(mean_crop)
 
 
