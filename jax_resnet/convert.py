@@ -24,6 +24,7 @@ import numpy as np
 
 import jax_resnet
 from jax_resnet import command_line, models
+from jax_resnet.config.fields import Config, NetworkFields
 from jax_resnet.config.network import network
 from jax_resnet.data import image_shape
 from jax_resnet.errors import ConfigError, DataError
@@ -67,7 +68,7 @@ def main() -> int:
     return command_line.with_config(parser, _convert)
 
 
-def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _convert(options: argparse.Namespace, config: Config | None) -> None:
     source, target = options.source, options.target
     if options.card and (config is None or options.to != 'ours'):
         raise ConfigError(
@@ -87,7 +88,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
         advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     if options.card:
-        weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
+        weights.write_with_card(target, arrays, about, {'file': None, 'changes': {}, 'fields': config}, options.replace)
     else:
         named = {name: np.asarray(array) for name, array in arrays.items()}
         weights.write(target, named, None if found is None else found[0])
@@ -104,8 +105,8 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
 
 
 def _config_and_network(
-    source: str, config: dict[str, Any] | None, variables: dict[str, Any]
-) -> tuple[dict[str, Any], models.ResNet] | None:
+    source: str, config: Config | None, variables: dict[str, Any]
+) -> tuple[Config | NetworkFields, models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
     found = recorded_network(source)
     if config is None:

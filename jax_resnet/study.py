@@ -12,7 +12,6 @@ if __name__ == '__main__':
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jax_resnet import command_line
@@ -86,9 +85,12 @@ def main() -> int:
 
 
 def _study(options: argparse.Namespace) -> None:
+    from jax_resnet.config import loading
+
     _check(options)
-    if Path(options.study).is_dir():
-        print(command_line.list_files(Path(options.study), '--study', 'get_study'))
+    path = loading.find(options.study, 'study')
+    if path.is_dir():
+        print(command_line.list_files(path, '--study', 'get_study'))
         return
     import jax
 

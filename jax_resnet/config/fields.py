@@ -1,8 +1,8 @@
 """The table of a config's fields: name, type and range, meaning, and default of each.
 
 The defaults are the recipe of He et al. 2015 on CIFAR-10 (section 4.2); (inferred) marks values that the paper does not
-state. To add a field, add it to its group. To add a network, add a group with the arguments of its function in `models`,
-and its name to `Network`.
+state. To add a field, add it to its group. To add a network, add a group with the arguments of its function, and its
+name to `Network`.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 # fmt: off
-class Dataset(Group):
+class Dataset(Group, frozen=True):
     """The group `dataset`: the data, and what is common to images of all kinds."""
 
     name: Annotated[str, 'data set, such as cifar10; tfds/NAME is for pictures that TFDS has prepared'] = 'cifar10'
@@ -81,7 +81,7 @@ class Dataset(Group):
         'height and width of the central crop in evaluation; 0 is the whole image, or crop for pictures'] = 0
 
 
-class Pictures(Group):
+class Pictures(Group, frozen=True):
     """The group `pictures`: decoding, crops and tests of pictures that stream."""
 
     view: Annotated[Literal['area', 'scale', 'centre'], PICTURES,
@@ -142,7 +142,7 @@ CifarStages = Annotated[
 ]
 
 
-class Named(Group, tag_field='name'):
+class Named(Group, frozen=True, tag_field='name'):
     """A group `model`: the name of a network, and the arguments of the function with this name in `models`."""
 
     @property
@@ -151,7 +151,7 @@ class Named(Group, tag_field='name'):
         return str(self.__struct_config__.tag)
 
 
-class CifarResNet(Named, tag='cifar_resnet'):
+class CifarResNet(Named, frozen=True, tag='cifar_resnet'):
     depth: CifarDepth
     unit: Unit = 'basic'
     order: Order = 'original'
@@ -162,7 +162,7 @@ class CifarResNet(Named, tag='cifar_resnet'):
     zero_last_scale: ZeroLastScale = False
 
 
-class CifarPlain(Named, tag='cifar_plain'):
+class CifarPlain(Named, frozen=True, tag='cifar_plain'):
     depth: CifarDepth
     unit: Unit = 'basic'
     order: Order = 'original'
@@ -172,7 +172,7 @@ class CifarPlain(Named, tag='cifar_plain'):
     initialization: Initialization = 'fan_out'
 
 
-class ImageNetResNet(Named, tag='imagenet_resnet'):
+class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
     depth: Annotated[Whole, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)']
     order: Order = 'original'
     shortcut: Shortcut = ''
@@ -182,7 +182,7 @@ class ImageNetResNet(Named, tag='imagenet_resnet'):
     v1_5: Annotated[bool, 'put the stride of a bottleneck in its 3x3 convolution, like torchvision'] = False
 
 
-class ImageNetPlain(Named, tag='imagenet_plain'):
+class ImageNetPlain(Named, frozen=True, tag='imagenet_plain'):
     depth: Annotated[Whole, 'weighted layers: 18 or 34']
     order: Order = 'original'
     shortcut: NoShortcut = 'none'
@@ -190,7 +190,7 @@ class ImageNetPlain(Named, tag='imagenet_plain'):
     initialization: Initialization = 'fan_out'
 
 
-class ScaledResNet(Named, tag='scaled_resnet'):
+class ScaledResNet(Named, frozen=True, tag='scaled_resnet'):
     stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=1, max_length=5), 'units in each stage'] = (3, 3)
     width: Annotated[Whole, 'channels of the stem and the first stage; each later stage has twice as many'] = 128
     windows: Annotated[tuple[Whole, ...], 'kernel size of the convolutions of each stage, odd'] = (3, 3)
@@ -203,7 +203,7 @@ class ScaledResNet(Named, tag='scaled_resnet'):
     initialization: Initialization = 'fan_out'
 
 
-class Identity4(Named, tag='identity4'):
+class Identity4(Named, frozen=True, tag='identity4'):
     stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=4, max_length=4), 'units in each stage'] = (2, 2, 2, 2)
     num_classes: Classes = 10
     initialization: Initialization = 'fan_out'
@@ -212,7 +212,7 @@ class Identity4(Named, tag='identity4'):
 Network = CifarResNet | CifarPlain | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4
 
 
-class Optimizer(Group):
+class Optimizer(Group, frozen=True):
     """The group `optimizer`."""
 
     name: Annotated[Literal['sgd', 'adam'], 'the optimizer'] = 'sgd'
@@ -226,13 +226,13 @@ class Optimizer(Group):
         "parameters that decay: kernels (inferred); all except BatchNorm's scales and biases; or all"] = 'kernels'
 
 
-class Loss(Group):
+class Loss(Group, frozen=True):
     """The group `loss`."""
 
     label_smoothing: Annotated[Rate, 'share of each label that is spread over all classes'] = 0.0
 
 
-class Schedule(Group):
+class Schedule(Group, frozen=True):
     """The group `schedule`: the learning rate."""
 
     name: Annotated[Literal['piecewise', 'cosine'],
@@ -250,7 +250,7 @@ class Schedule(Group):
         'learning rate of a constant warm-up, or at the start of a linear one'] = None
 
 
-class BatchNorm(Group):
+class BatchNorm(Group, frozen=True):
     """The group `batch_norm`."""
 
     group_size: Annotated[Natural, 'examples that are normalized together; 0 is the whole batch'] = 64
@@ -258,7 +258,7 @@ class BatchNorm(Group):
     epsilon: Annotated[Share, 'constant that is added to the variance (inferred)'] = 1e-5
 
 
-class Memory(Group):
+class Memory(Group, frozen=True):
     """The group `memory`: ways to need less of it."""
 
     rematerialize: Annotated[bool, FREE,
@@ -266,7 +266,7 @@ class Memory(Group):
     microbatches: Annotated[Whole, 'parts of a batch that are computed one after another, with one update'] = 1
 
 
-class Precision(Group):
+class Precision(Group, frozen=True):
     """The group `precision`."""
 
     compute: Annotated[Literal['float32', 'bfloat16'],
@@ -277,20 +277,20 @@ class Precision(Group):
     deterministic: Annotated[bool, FREE, 'on a GPU, compute the same bits in each start; slower'] = False
 
 
-class Gpu(Group):
+class Gpu(Group, frozen=True):
     """The group `gpu`."""
 
     graphs: Annotated[bool, FREE,
         'on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'] = True
 
 
-class Parallel(Group):
+class Parallel(Group, frozen=True):
     """The group `parallel`."""
 
     devices: Annotated[Whole | None, FREE, 'devices of all processes that share a batch; if empty: all devices'] = None
 
 
-class Config(Group):
+class Config(Group, frozen=True):
     """All fields."""
 
     seed: Annotated[Natural, 'seed of all random draws'] = 0
@@ -350,7 +350,7 @@ class Field(NamedTuple):
 
 
 def fields_of(group: type[Group]) -> dict[str, Field]:
-    """The fields of a group, by dotted name. Those of a config do not include its network's; `fields_with` has these."""
+    """The fields of a group, by dotted name. For a config, `fields_with` adds those of its network."""
     found: dict[str, Field] = {}
     for field in structs.fields(group):
         if isinstance(field.type, type) and issubclass(field.type, Group):

@@ -13,9 +13,11 @@ LONGEST_NAME = 230
 
 
 def compared(config: Config) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except those marked FREE."""
+    """The fields of a config that identify a run, by dotted name: all fields except those marked FREE."""
     values = {name: value for name, value in flatten(config).items() if not _is_free(name)}
-    return values | ({'model.shortcut': effective_shortcut(config)} if 'model.shortcut' in values else {})
+    return values | (
+        {'model.shortcut': effective_shortcut(flatten(config.model))} if 'model.shortcut' in values else {}
+    )
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -39,9 +41,12 @@ def changed_recipe(changes: Mapping[str, Any], config: Config) -> dict[str, Any]
     return {name: value for name, value in recipe(config).items() if name in changes}
 
 
-def effective_shortcut(config: Config) -> str | None:
-    """The shortcut of a config's network. A value of '' becomes the default, as in `models`."""
-    model = flatten(config.model)
+def effective_shortcut(model: Mapping[str, Any]) -> Any:
+    """The shortcut that a network uses. A value of '' becomes the default, as in `models`.
+
+    Args:
+        model: the network's name and its arguments.
+    """
     if model.get('shortcut') != '':
         return model.get('shortcut')
     is_deep = model['name'] == 'imagenet_resnet' and model['depth'] not in (18, 34)

@@ -60,8 +60,8 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
     values = flatten(after)
     differing = {name: values[name] for name in changes if values[name] != unchanged.get(name, NODEFAULT)}
     if 'model.shortcut' in differing:
-        default = change(after, {'model.shortcut': unchanged['model.shortcut']})
-        if effective_shortcut(default) == effective_shortcut(after):
+        model = flatten(after.model)
+        if effective_shortcut(model) == effective_shortcut(model | {'shortcut': unchanged['model.shortcut']}):
             del differing['model.shortcut']  # the network's own shortcut was given by its name
     return after, differing
 

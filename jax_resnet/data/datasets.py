@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
@@ -22,7 +21,7 @@ from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.data.pictures.tars import IMAGENET, open_tars
 from jax_resnet.data.sources import Source
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""

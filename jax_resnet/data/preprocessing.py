@@ -3,8 +3,8 @@
 All functions are pure functions of arrays and keys, and run inside the compiled step.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp

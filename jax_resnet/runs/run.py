@@ -1,11 +1,12 @@
 """A run, read from its run folder or from a file of the results folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import identity
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import lock, results_folder
@@ -24,27 +25,39 @@ class Run:
     Attributes:
         folder: the run folder, or the file of a result.
         seed: the seed of the run.
-        config: the fields of the config, by dotted name; empty if the folder is missing.
+        config: the config; None if the folder is missing.
         metrics: one mapping for each evaluation, in order.
         summary: the summary of a finished run; empty for any other run.
         failure: why the run failed, or ''.
         is_rehearsal: whether it is the rehearsal of a study.
         is_running: whether a program was training the run when this was read.
+        file: the config file with its argument, or None.
+        changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
     """
 
     folder: Path
     seed: int
-    config: Mapping[str, Any]
+    config: Config | None
     metrics: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     failure: str
     is_rehearsal: bool
     is_running: bool = False
+    file: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its config; of a run without a config file, its folder's name, or that of the folder of seeds."""
+        if self.file is not None:
+            return identity.config_name(self.file)
+        *_, before, last = ('', *self.folder.resolve().parts)
+        return before if last.startswith('seed') else last
 
     @property
     def state(self) -> str:
         """One of STATES. No other code decides on the state of a run."""
-        if not self.config:
+        if self.config is None:
             return MISSING
         if self.summary:
             return FINISHED
@@ -59,14 +72,14 @@ class Run:
             return ''
         if self.state == FAILED:
             return self.failure
-        if not self.metrics:
+        if not self.metrics or self.config is None:
             return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config["train_for"]}'
+        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.train_for}'
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The config without the seed and without other fields that do not belong to the recipe."""
-        return identity.recipe(self.config)
+        """The fields on which the result depends, except the seed, by dotted name; empty if the folder is missing."""
+        return {} if self.config is None else identity.recipe(self.config)
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
@@ -83,18 +96,21 @@ def read(folder: Path, seed: int | None = None) -> Run:
         return _of_result(folder)
     files = RunFolder(folder)
     if not files.exists():
-        return Run(folder, seed or 0, {}, [], {}, '', False)
+        return Run(folder, seed or 0, None, [], {}, '', False)
     is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
-    config = identity.flatten(files.config())
+    origin = files.origin()
+    config = origin['fields']
     return Run(
         folder,
-        config['seed'] if seed is None else seed,
+        config.seed if seed is None else seed,
         config,
         files.metrics(),
         files.summary() or {},
         files.failure() or '',
         files.is_rehearsal(),
         is_running,
+        origin['file'],
+        identity.changed_recipe(origin['changes'], config),
     )
 
 
@@ -106,5 +122,6 @@ def _of_result(path: Path) -> Run:
     except ValueError:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
     lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
-    config = identity.flatten(result['config'])
-    return Run(path, config['seed'], config, lines, result['summary'], '', False)
+    config = result['fields']
+    file, changes = result['file'], result['changes']
+    return Run(path, config.seed, config, lines, result['summary'], '', False, file=file, changes=changes)

@@ -7,81 +7,30 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jax_resnet.config.fields import Config
+
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[float, Meta(ge=0, lt=1e15)]
 Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
-ConfigFile = Annotated[str, Meta(pattern=r'^(?![/~])(?!.*\.\.)[^\n\\:]+\.py(:[^\n\\/]*)?$')]
-"""A path within the working directory, for safety: the table of results executes this file."""
-
 Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 Value = bool | Whole | float | str | tuple[Any, ...] | None
 
 
-class Dataset(Struct):
-    """Group `dataset` of a config."""
+class RunConfig(Struct):
+    """config.json: where a run comes from, and its whole config.
 
-    name: str
-    train: str
-    test: str
-    data_dir: str | None
-    manual_dir: str | None
-    validation: str | None
+    Attributes:
+        file: the config file with its argument, as on the command line. None if a program gave the config itself.
+        changes: the fields that were changed in that config, by dotted name.
+        fields: all fields.
+    """
 
-
-class Model(Struct):
-    """Group `model` of a config."""
-
-    name: str
-    num_classes: Annotated[int, Meta(ge=1, lt=2**31)]
-
-
-class Optimizer(Struct):
-    """Group `optimizer` of a config."""
-
-    name: str
-    momentum: float
-    weight_decay: float
-    nesterov: bool
-    decay: str
-
-
-class Schedule(Struct):
-    """Group `schedule` of a config."""
-
-    learning_rate: float
-    drop_at: tuple[str, ...]
-    factor: float
-
-
-class BatchNorm(Struct):
-    """Group `batch_norm` of a config."""
-
-    group_size: Count
-    momentum: float
-    epsilon: float
-
-
-class Precision(Struct):
-    """Group `precision` of a config."""
-
-    compute: str
-
-
-class Config(Struct):
-    """config.json: the fields that readers of a run need. `config.fields` checks all fields before training."""
-
-    seed: Seed
-    batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
-    train_for: str
-    dataset: Dataset
-    model: Model
-    optimizer: Optimizer
-    schedule: Schedule
-    batch_norm: BatchNorm
-    precision: Precision
+    file: str | None
+    changes: dict[str, Value]
+    fields: Config
 
 
 class Start(Struct):
@@ -143,40 +92,26 @@ class Summary(Struct):
     protocol_test_top5_error: Percent | UnsetType = UNSET
 
 
-class Result(Struct):
+class Result(RunConfig):
     """A file of results/: the content of a run folder in one file. Each field of metrics.jsonl is a list."""
 
-    config_file: ConfigFile
-    overrides: dict[str, Value]
-    config: Config
     summary: Summary
     environment: list[Start]
     metrics: dict[str, list[Whole | float | None]]
 
 
-class Card(Struct):
+class Card(RunConfig):
     """The JSON file in the folder of a file of weights that describes it."""
 
-    config: Config
     image_shape: tuple[Side, Side, Side]
     test_crop: Count
     class_names: tuple[str, ...]
     sha256: Digest
     network_sha256: Digest
-    config_file: ConfigFile | UnsetType = UNSET
-    overrides: dict[str, Value] | UnsetType = UNSET
     seed: Seed | UnsetType = UNSET
     median_of_seeds: list[Seed] | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
-
-
-class Network(Struct):
-    """The groups of the config that the header of a .safetensors file holds, to describe the network."""
-
-    model: Model
-    batch_norm: BatchNorm
-    precision: Precision
 
 
 class PlannedRun(Struct):

@@ -15,7 +15,9 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import default_name
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
@@ -29,18 +31,18 @@ class Job:
 
     Attributes:
         label: the label of its setting.
-        config_file: the config file with its argument, as on the command line of `main.py`.
-        overrides: the fields that are changed in that config, by dotted name.
+        file: the config file with its argument, as on the command line of `main.py`.
+        changes: the fields that are changed in that config, by dotted name.
         seed: the seed of the run.
-        config: the complete config, including the overrides and the seed.
+        config: the complete config, with the changes and the seed.
         is_rehearsal: whether it is a rehearsal.
     """
 
     label: str
-    config_file: str
-    overrides: Mapping[str, Any]
+    file: str
+    changes: Mapping[str, Any]
     seed: int
-    config: Mapping[str, Any] = field(repr=False)
+    config: Config = field(repr=False)
     is_rehearsal: bool = False
 
     @property
@@ -50,13 +52,13 @@ class Job:
     @property
     def folder(self) -> Path:
         """The run folder: the same that `main.py` would use, so that studies share runs."""
-        return default_name(self.config_file, self.overrides, self.seed)
+        return default_name(self.file, self.changes, self.seed)
 
     @property
     def command(self) -> str:
         """The command that trains only this job."""
-        changes = {**self.overrides, 'seed': self.seed}
-        words = [f'--config={self.config_file}', *(f'--config.{name}={value}' for name, value in changes.items())]
+        changed = {**self.changes, 'seed': self.seed}
+        words = [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
         return shlex.join(['python', 'main.py', *words])
 
 
@@ -85,7 +87,7 @@ class Setting:
     @property
     def limit(self) -> float:
         """The most parameters that the config allows; infinity if it has no limit."""
-        return self.jobs[0].config.model.get('parameter_limit') or inf
+        return getattr(self.jobs[0].config.model, 'parameter_limit', 0) or inf
 
     @cached_property
     def parameters(self) -> int:
@@ -106,9 +108,7 @@ class Setting:
     def cost(self) -> float:
         """An estimate of how long one job takes, in no unit: it only compares settings."""
         config = self.jobs[0].config
-        examples = datasets.find(config.dataset.name).splits.get(
-            'train', datasets.DATASETS['cifar10'].splits['train']
-        )
+        examples = datasets.find(config.dataset.name).splits.get('train', datasets.DATASETS['cifar10'].splits['train'])
         steps = Clock(examples, config.batch_size).steps(config.train_for)
         return steps * config.batch_size * (self.parameters + 20_000)  # a network without parameters takes time, too
 
@@ -207,10 +207,9 @@ class Plan:
         return content
 
 
-def without_limit(config: Mapping[str, Any]) -> dict[str, Any]:
+def without_limit(config: Config) -> Config:
     """Returns the config without the limit on the number of parameters."""
-    model = config.model
-    return {**config, 'model': model | {'parameter_limit': 0} if 'parameter_limit' in model else model}
+    return change(config, {'model.parameter_limit': 0} if hasattr(config.model, 'parameter_limit') else {})
 
 
 def _without_slashes(file: str) -> str:

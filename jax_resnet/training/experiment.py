@@ -54,7 +54,9 @@ class Experiment:
     model: models.ResNet
 
     @classmethod
-    def from_config(cls, config: Config | Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
+    def from_config(
+        cls, config: Config | Mapping[str, Any], source: Source | PictureSource | None = None
+    ) -> 'Experiment':
         """Checks the config and opens its data set.
 
         Args:

@@ -50,9 +50,7 @@ OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 `config/fields.py`."""
 
 
-def create(
-    config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
-) -> optax.GradientTransformation:
+def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0) -> optax.GradientTransformation:
     """Makes the optimizer of `config.optimizer`.
 
     Args:

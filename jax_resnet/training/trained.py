@@ -153,9 +153,7 @@ def load_stacked(
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
 
 
-def _from_config(
-    path: str | Path, config: Config, preprocessing: Preprocessing
-) -> tuple[Trained, Config]:
+def _from_config(path: str | Path, config: Config, preprocessing: Preprocessing) -> tuple[Trained, Config]:
     model, like = _model_and_state(config, preprocessing)
     return _check_and_assemble(path, model, like, read_variables(path), preprocessing, 'the config'), config
 

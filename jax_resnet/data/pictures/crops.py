@@ -3,9 +3,9 @@
 A crop is a function of a picture's size and of uniform random numbers. It needs no pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, log, sqrt
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image

@@ -1,8 +1,5 @@
 """Opens the data of an experiment, resident or streamed, and makes evaluators for it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from jax.sharding import Mesh
 
 from jax_resnet.backend.base import Backend

@@ -1,10 +1,9 @@
 """Input and training program for data that is on the devices: a dispatch has many steps, each gathers its examples."""
 
 import itertools
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -93,9 +92,7 @@ class ResidentInput:
     @cached_property
     def normalization(self) -> Normalization:
         """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(
-            self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images)
-        )
+        return preprocessing.normalization(self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images))
 
     @property
     def view(self) -> CentreView:
