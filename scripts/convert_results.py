@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from configs import base
 from jax_resnet.config.completion import flatten, with_defaults
+
+from configs import base
 from jax_resnet.runs import results_folder, weights
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.sharding import Mesh
+from jax_resnet.config.completion import complete
 
 from jax_resnet import models
 from jax_resnet.config import schedule
-from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
 from jax_resnet.data import Examples, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView

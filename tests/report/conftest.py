@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from jax_resnet.config.completion import complete
+
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from jax_resnet.config.completion import complete
+
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import find, lock, results_folder, run
 from jax_resnet.runs.run_folder import RunFolder
