@@ -217,7 +217,7 @@ def initial_parameters(initialization: str, zero_last_scale: bool) -> Any:
 )
 def test_initialization(name: str, argument: str | None, conv: float, head: float, last_scale: int) -> None:
     model = get_config(name, argument).model
-    params = initial_parameters(model['initialization'], model.get('zero_last_scale', False))
+    params = initial_parameters(model.initialization, model.zero_last_scale)
     unit = params['stage1']['unit1']
     assert np.std(unit['conv3']['kernel']) == pytest.approx(conv, rel=0.02)
     assert np.std(params['head']['kernel']) == pytest.approx(head, rel=0.01)

@@ -225,10 +225,12 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     def distance(field: str) -> tuple[int, float]:
         its_leaf = field.rpartition('.')[2]
         words = its_leaf.split('_')
-        kinds = (leaf == its_leaf, leaf == ''.join(word[0] for word in words) or leaf in words)
-        rank = next((i for i, fits in enumerate((*kinds, leaf in known[field].meaning.split())) if fits), 3)
+        initials = ''.join(word[0] for word in words)
+        meaning = re.findall(r'\w+', known[field].meaning)
+        kinds = (leaf == its_leaf, leaf == initials, initials.endswith(leaf) or leaf in words, leaf in meaning)
         pairs = (name, field), (leaf, its_leaf)
-        return rank, -max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        similarity = max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return next((rank for rank, fits in enumerate(kinds) if fits), len(kinds)), -similarity
 
     return sorted(known, key=distance)[:3]
 
