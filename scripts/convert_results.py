@@ -11,16 +11,22 @@ from typing import Any
 
 from configs import base
 from jax_resnet.config.completion import flatten, with_defaults
+from jax_resnet.config.identity import changed_recipe
 from jax_resnet.runs import results_folder, weights
 
 
 def convert(old: dict[str, Any]) -> dict[str, Any]:
     """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
-    new = {**old, 'config': _fields(old['config'])}
-    new['environment'] = [
+    if 'fields' in old:
+        return old
+    fields = _fields(old['config'])
+    origin = {'file': old['config_file'], 'changes': changed_recipe(old['overrides'], fields), 'fields': fields}
+    others = {name: value for name, value in old.items() if name not in ('config_file', 'overrides', 'config')}
+    starts = [
         {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
         for start in old['environment']
     ]
+    new = origin | others | {'environment': starts}
     if 'network_sha256' in old:
         new['network_sha256'] = weights.network_digest(new)
     return new

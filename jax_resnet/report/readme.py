@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from jax_resnet.config.identity import config_name
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, templating, wording
 from jax_resnet.report.figure import figure
@@ -124,7 +125,7 @@ def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
     """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
         card = weights.read_card(path)
-        name = wording.label(card['config_file'], card['overrides'])
-        return name, templating.address(path.with_suffix('.safetensors'), folder), describe_weights(card)
+        about, name = describe_weights(card), wording.label(config_name(card['file']), card['changes'])
+        return name, templating.address(path.with_suffix('.safetensors'), folder), about
     except KeyError as e:
         raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

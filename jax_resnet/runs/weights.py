@@ -26,7 +26,7 @@ SUFFIXES = ('.safetensors', '.npz')
 NORMALIZATION = 'normalization/'
 """The names of the arrays of the normalization begin with this."""
 
-NETWORK = ('config', 'image_shape', 'test_crop', 'class_names', 'sha256')
+NETWORK = ('fields', 'image_shape', 'test_crop', 'class_names', 'sha256')
 """Fields of a card that define what the numbers of the file mean. `network_sha256` is their digest."""
 
 
@@ -82,7 +82,7 @@ def write_with_card(
         path: the path of the file of weights.
         weights: the unstacked variables, by names such as 'params/stem/conv/kernel'. They are written as float32.
         preprocessing: what the network's input and output mean.
-        about: further fields of the card; at least the `config` of the run.
+        about: further fields of the card; at least those of config.json: `file`, `changes` and `fields`.
         replace: whether to overwrite other weights at this path.
 
     Returns:
@@ -142,7 +142,7 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
         raise DataError(f'{shown(path)}: has no {e}') from None
     except (ValueError, TypeError) as e:
         raise DataError(f'{shown(card_path)} is damaged: {e}') from None
-    return card['config'], named, about
+    return card['fields'], named, about
 
 
 def read_card(path: Path) -> dict[str, Any]:

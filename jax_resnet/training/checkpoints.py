@@ -38,13 +38,19 @@ class Damaged(DataError):
 
 @dataclass
 class _Keep:
-    """A preservation policy for orbax: keeps the last two checkpoints, and those of certain steps for ever."""
+    """A preservation policy for orbax: keeps the last two checkpoints, and those of certain steps for ever.
+
+    Attributes:
+        keep: whether the checkpoint of a step is kept for ever.
+        before: the steps that an earlier start has kept. It may have had another `keep`.
+    """
 
     keep: Callable[[int], bool]
+    before: Sequence[int] = ()
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         last_two = [c.step for c in checkpoints][-2:]
-        return [c.step in last_two or self.keep(c.step) for c in checkpoints]
+        return [c.step in last_two or c.step in self.before or self.keep(c.step) for c in checkpoints]
 
 
 class Checkpoints:
@@ -71,10 +77,11 @@ class Checkpoints:
             folder.mkdir(exist_ok=True)
         # By default, orbax synchronizes all processes. Here each process has a manager of its own.
         own_process = jax.process_index() if processes.are_several() else None
+        policy = _Keep(keep)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=_Keep(keep),
+                preservation_policy=policy,
                 cleanup_tmp_directories=not read_only,
                 create=False,
                 enable_async_checkpointing=like is not None and size_in_bytes(like) >= LARGE_BYTES,
@@ -87,6 +94,7 @@ class Checkpoints:
                 ),
             ),
         )
+        policy.before = self.steps()[:-2]
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, in ascending order."""

@@ -22,16 +22,25 @@ def write_run(
     seed: int = 0,
     errors: Sequence[float] = (90.0, 40.0, 20.0, 10.0),
     state: str = 'finished',
+    file: str | None = None,
     **changes: Any,
 ) -> Path:
-    """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split."""
+    """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split.
+
+    `file` is its config file, in which the run has made the `changes`.
+    """
     fields = {
         'seed': seed, 'batch_size': 100, 'train_for': '4 epochs', 'dataset.train': 'train', 'dataset.test': 'test',
         'batch_norm.group_size': 50, 'model.num_classes': 3, 'schedule.drop_at': ('2 epochs',),
     }  # fmt: skip
-    config = complete(small_config(**fields | changes))
+    config = small_config(**fields)
+    for name, value in changes.items():
+        group, _, leaf = name.rpartition('.')
+        (config[group] if group else config)[leaf] = value
     folder.mkdir(parents=True)
-    (folder / 'config.json').write_text(json.dumps(config))
+    (folder / 'config.json').write_text(
+        json.dumps({'file': file, 'changes': changes if file else {}, 'fields': complete(config)})
+    )
     lines = [
         {
             'step': EPOCH * k, 'epoch': float(k), 'train_loss': error / 30, 'train_error': error - 5,

@@ -64,7 +64,7 @@ def test_weights_that_are_not_finite_give_no_result(
     trained = jax_resnet.load(run)
     arrays = {name: np.full_like(array, np.nan) for name, array in flat(trained.variables).items()}
     about = RunFolder(run).preprocessing()
-    weights.write_with_card(tmp_path / 'nan.npz', arrays, about, {'config': RunFolder(run).config()})
+    weights.write_with_card(tmp_path / 'nan.npz', arrays, about, RunFolder(run).origin())
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for command, count in ((evaluate, 100), (predict, 1)):
         images = [str(tmp_path / 'image.png')] if command is predict else []
