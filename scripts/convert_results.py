@@ -4,6 +4,7 @@ A run that was trained with that commit is added by its own `results add`, and i
 script. A file that is converted already stays the same.
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -27,6 +28,13 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
         for start in old['environment']
     ]
     new = origin | others | {'environment': starts}
+    if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
+        lines, size = old['metrics'], old['config']['batch_size']
+        steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
+        losses = (loss * count for loss, count in zip(lines['train_loss'], steps, strict=True))
+        errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))
+        sums = {'train_loss_sum': [*itertools.accumulate(losses)], 'train_error_sum': [*itertools.accumulate(errors)]}
+        new['metrics'] = lines | sums
     if 'network_sha256' in old:
         new['network_sha256'] = weights.network_digest(new)
     return new

@@ -21,8 +21,9 @@ NOT_COMPARED = (
     'memory.rematerialize',
     'precision.deterministic',
     'checkpoint_every',
-    'log_every',
+    'evaluate_every',
     'keep_every',
+    'log_every',
 )
 """Fields and groups that may change when a run is continued. They change results at most by rounding."""
 

@@ -45,7 +45,7 @@ def write_run(
         {
             'step': EPOCH * k, 'epoch': float(k), 'train_loss': error / 30, 'train_error': error - 5,
             'test_loss': error / 25, 'test_error': error, 'learning_rate': config['schedule']['learning_rate'] * (0.1 if k > 2 else 1),
-            'images_per_second': 100.0, 'seconds': 3.0 * k,
+            'images_per_second': 100.0, 'seconds': 3.0 * k, 'train_loss_sum': 1.0 * k, 'train_error_sum': k,
         }
         for k, error in enumerate(errors, start=1)
     ]  # fmt: skip
