@@ -115,7 +115,7 @@ def test_arrays_that_are_not_floats_are_an_error(run: Path, tmp_path: Path, dtyp
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     path, config = tmp_path / 'recorded.safetensors', RunFolder(run).config()
     for field, value, message in (
-        ('model', {'name': 'cifar_resnet', 'depth': 9}, 'depth must be 6n'),
+        ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
         ('model', {'name': 'x'}, "name must be one of .* got 'x'"),
         ('model', 3, 'is damaged: model: expected `object` of fields'),
         ('precision', {'compute': 'float31'}, 'float31'),
