@@ -102,10 +102,14 @@ def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
     pages = sections_of_pages()
-    pictures = readme.draw([*chain.from_iterable(pages.values())], CURVES)
-    texts = {page: with_results(page, sections, pictures) for page, sections in pages.items()}
-    for page, text in texts.items():
-        files.write(page, text.encode())
+    sections = [*chain.from_iterable(pages.values())]
+    pictures = readme.drawings(sections, CURVES)
+    texts = {page: with_results(page, part, pictures).encode() for page, part in pages.items()}
+    CURVES.mkdir(parents=True, exist_ok=True)
+    files.write_all(readme.draw(sections, pictures) | texts)
+    for stale in {*CURVES.glob('*.svg')} - {*pictures.values()}:
+        stale.unlink()
+    for page in texts:
         print(f'{page}: {sum(len(row.finished) for section in pages[page] for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)

@@ -42,32 +42,19 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
     return templating.markdown('readme.md', parts=parts, weights=[_weights(card, folder) for card in cards])
 
 
-def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Draws the curves of each group of rows with a finished run, as SVG. Returns the files by title.
-
-    It deletes all other SVG files of the folder.
-    """
-    drawn = drawings(sections, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in {*folder.glob('*.svg')} - {*drawn.values()}:
-        stale.unlink()
-    for section in sections:
-        for group, rows in section.groups.items():
-            title = _title(section, group)
-            if title in drawn:
-                charts.save(figure([row for row in rows if row.finished], title), drawn[title])
-    return drawn
+def draw(sections: Sequence[Section], pictures: Mapping[str, Path]) -> dict[Path, bytes]:
+    """Draws the curves of each group of rows with a finished run, as SVG. `pictures` are those of `drawings`."""
+    return {
+        pictures[title]: charts.drawn(figure([row for row in rows if row.finished], title), 'svg')
+        for title, rows in _groups(sections).items()
+    }
 
 
 def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Returns the same as `draw`, but draws nothing."""
-    titles = [
-        _title(section, group)
-        for section in sections
-        for group, rows in section.groups.items()
-        if any(row.finished for row in rows)
-    ]
-    return {title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in titles}
+    """Returns the files of the curves, by title."""
+    return {
+        title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in _groups(sections)
+    }
 
 
 def insert(page: str, text: str) -> str:
@@ -107,6 +94,16 @@ def _table(section: Section) -> Table:
     cells = _columns(section)
     rows = [[row.label, *(cell(row) for cell in cells.values())] for row in section.rows if row.finished]
     return Table(['network', *cells], rows)
+
+
+def _groups(sections: Sequence[Section]) -> dict[str, Sequence[Row]]:
+    """Returns the groups of rows with a finished run, by the title of their curves."""
+    return {
+        _title(section, group): rows
+        for section in sections
+        for group, rows in section.groups.items()
+        if any(row.finished for row in rows)
+    }
 
 
 def _title(section: Section, group: str) -> str:

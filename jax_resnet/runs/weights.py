@@ -110,8 +110,7 @@ def write_with_card(
                 return card_of(path)
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
-        files.write(card_of(path), text)
+        files.write_all({path: content, card_of(path): text})
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
     return card_of(path)
