@@ -3,7 +3,8 @@
 Its actions:
 
 - `add RUN ...` writes a small JSON file for each finished run.
-- `weights RUN ...` writes the weights of the run with the median test error, and their card.
+- `weights RUN ...` writes the weights of the run with the median test error, and their card. With an even number of
+  runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
 
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jax_resnet import command_line, files
@@ -76,14 +78,15 @@ def _weights(options: argparse.Namespace) -> None:
     ranked = sorted(
         results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['config']['seed'])
     )
-    median = ranked[(len(ranked) - 1) // 2]
-    result = results[median]
+    middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
+    result = results[middle]
     seeds = sorted(other['config']['seed'] for other in results.values())
     card = {
         'config_file': result['config_file'],
         'overrides': result['overrides'],
         'seed': result['config']['seed'],
         'median_of_seeds': seeds,
+        'median_test_error': median(other['summary']['final_test_error'] for other in results.values()),
         'test_error': result['summary']['final_test_error'],
         'test_count': result['summary']['test_count'],
         'parameters': result['summary']['parameters'],
@@ -93,7 +96,7 @@ def _weights(options: argparse.Namespace) -> None:
     path = (
         Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
     )
-    variables, preprocessing = flat(jax_resnet.load(median).variables), RunFolder(median).preprocessing()
+    variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
     weights.write_with_card(path, variables, preprocessing, card, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 

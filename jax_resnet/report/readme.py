@@ -112,8 +112,10 @@ def _title(section: Section, group: str) -> str:
 
 def describe_weights(card: Mapping[str, Any]) -> str:
     """Describes weights: 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
-    seeds = card['median_of_seeds']
-    which = f'the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else 'a single run'
+    seeds = ', '.join(map(str, card['median_of_seeds']))
+    which = f'the median of seeds {seeds}' if ',' in seeds else 'a single run'
+    if len(card['median_of_seeds']) % 2 == 0:
+        which = f'next to the median, {card["median_test_error"]:.2f} %, of seeds {seeds}'
     return f'test error {card["test_error"]:.2f} %, seed {card["seed"]}, {which}'
 
 

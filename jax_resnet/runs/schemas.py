@@ -165,6 +165,7 @@ class Card(Struct):
     overrides: dict[str, Value] | UnsetType = UNSET
     seed: Seed | UnsetType = UNSET
     median_of_seeds: list[Seed] | UnsetType = UNSET
+    median_test_error: Percent | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
 
