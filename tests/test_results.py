@@ -268,6 +268,18 @@ def test_weights_are_those_of_the_median_run(
     assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
 
 
+def test_the_median_of_two_runs_is_the_mean_of_their_errors(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', *RUNS[:2], '--out=net.safetensors') == 0
+    (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
+    mean = (better + worse) / 2
+    card = json.loads(Path('net.json').read_text())
+    assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
+    says = f'test error {better:.2f} %, seed {run[-1]}, next to the median, {mean:.2f} %, of seeds 0, 1'
+    assert says in capsys.readouterr().out and says == readme.describe_weights(weights.read_card(Path('net.json')))
+
+
 def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
     images = open_source('digits').read('test[:10]').images

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.report import columns, files, pictures, reading
 from jax_resnet.report import page as page_of
 from tests.report.conftest import report, write_run
@@ -97,6 +98,38 @@ def test_a_look_at_one_run(tmp_path: Path) -> None:
         and '<h3>responses</h3><img class="drawn" src="data:image/svg+xml;base64,' in html
     )
     assert (tmp_path / 'run_pictures' / 'mistake01.png').exists()
+
+
+def test_a_report_replaces_only_what_a_report_wrote(tmp_path: Path) -> None:
+    pytest.importorskip('altair')
+    folder, other = (write_run(tmp_path / 'runs' / 'net' / f'seed{seed}', seed) for seed in (0, 1))
+    out = tmp_path / 'run.html'
+    sections, mistake = reading.read([folder]), tmp_path / 'run_pictures' / 'mistake01.png'
+    files.write(sections, out)
+    mine = tmp_path / 'run_pictures' / 'mine.png'
+    mine.write_bytes(b'mine')
+    (other / 'mistakes.npz').unlink()
+    files.write(reading.read([other]), out)
+    assert not mistake.exists() and mine.read_bytes() == b'mine'
+    theirs = tmp_path / 'theirs'
+    theirs.write_bytes(b'theirs')
+    before = out.read_bytes()
+    for path in (out.with_suffix('.md'), out.with_suffix('.csv'), mistake, out):
+        written = path.read_bytes() if path.exists() else None
+        for is_link in (False, True):
+            path.unlink(missing_ok=True)
+            if is_link:
+                path.symlink_to(theirs)
+            else:
+                path.write_bytes(b'theirs')
+            with pytest.raises(ConfigError, match=f'{path} was not written by a report, or was changed since; move it'):
+                files.write(sections, out)
+            assert path.read_bytes() == b'theirs' and (path == out or out.read_bytes() == before)
+        path.unlink()
+        if written is not None:
+            path.write_bytes(written)
+    files.write(sections, out)
+    assert theirs.read_bytes() == b'theirs'
 
 
 @pytest.mark.parametrize(

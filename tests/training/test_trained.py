@@ -58,20 +58,21 @@ def test_images_of_another_dtype_or_shape_are_an_error(run: Path, dtype: type, s
         assert '\n' not in str(error.value)
 
 
-def test_weights_that_are_not_finite_give_no_result(
+def test_logits_that_are_not_finite_give_no_result(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = jax_resnet.load(run)
-    arrays = {name: np.full_like(array, np.nan) for name, array in flat(trained.variables).items()}
+    arrays = flat(trained.variables)
+    arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write_with_card(tmp_path / 'nan.npz', arrays, about, RunFolder(run).origin())
+    weights.write_with_card(tmp_path / 'large.npz', arrays, about, RunFolder(run).origin())
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for command, count in ((evaluate, 100), (predict, 1)):
         images = [str(tmp_path / 'image.png')] if command is predict else []
-        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'nan.npz'), *images])
+        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.npz'), *images])
         assert command.main() == 2
         out, err = capsys.readouterr()
-        expected = f'nan.npz: the logits of {count} of {count} examples are infinite or NaN'
+        expected = f'large.npz: the logits of {count} of {count} examples are infinite or NaN'
         assert out == '' and expected in err and len(err.splitlines()) == 1
 
 

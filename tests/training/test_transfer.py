@@ -112,6 +112,28 @@ def test_arrays_that_are_not_floats_are_an_error(run: Path, tmp_path: Path, dtyp
         begin_from(str(tmp_path / 'ours.npz'), None, NET)
 
 
+@pytest.mark.parametrize(
+    ('name', 'value', 'problem'),
+    [
+        ('layer2.0.conv1.weight', np.nan, 'has NaN or infinite numbers; weights must be finite'),
+        ('bn1.running_var', -1e-3, 'has negative numbers; a variance must be 0 or more'),
+        ('params/head/bias', -np.inf, 'has NaN or infinite numbers; weights must be finite'),
+        ('params/head/bias', 1e39, 'has NaN or infinite numbers; weights must be finite'),  # infinite as float32
+        ('batch_stats/stage1/unit1/norm1/var', -1, 'has negative numbers; a variance must be 0 or more'),
+    ],
+)
+def test_unsound_weights_are_an_error_that_names_the_array(
+    run: Path, tmp_path: Path, name: str, value: float, problem: str
+) -> None:
+    variables = jax_resnet.load(run).variables
+    arrays = flat(variables) if '/' in name else models.to_pytorch(variables, 'cifar')
+    arrays = {**arrays, name: np.array(arrays[name], np.float64)}
+    arrays[name].flat[-1] = value
+    weights.write(tmp_path / 'unsound.npz', arrays)
+    with pytest.raises(DataError, match=f'unsound.npz: {name} {problem}$'):
+        begin_from(str(tmp_path / 'unsound.npz'), None, NET)
+
+
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     path, config = tmp_path / 'recorded.safetensors', RunFolder(run).config()
     for field, value, message in (
