@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from configs import base
+from jax_resnet import training
 from jax_resnet.backend import compilation_cache
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
@@ -52,6 +53,14 @@ SMALLEST = {
     'name': 'scaled_resnet', 'stage_sizes': (1,), 'width': 4, 'windows': (3,), 'shortcut_windows': (3,), 'parameter_limit': 0
 }  # fmt: skip
 """Fields of `config.model`. The smallest network, of three convolutions, compiles in less than half of the time."""
+
+
+@pytest.fixture(scope='session')
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run. A test that changes it makes a copy."""
+    folder = tmp_path_factory.mktemp('finished') / 'run'
+    training.train(small_config(), folder)
+    return folder
 
 
 def small_config(model: Mapping[str, Any] = SMALLEST, **changes: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jax_resnet.config.completion import complete, flatten, missing
+from jax_resnet.config.completion import complete, flatten, with_defaults
 from jax_resnet.config.kinds import (
     Field,
     choice,
@@ -125,8 +125,6 @@ FIELDS: dict[str, Field] = {
     ),
     'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
     'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
-    'gpu.fused_kernels': flag('on a GPU, use one kernel per layer and direction; only for basic units; speed not '
-                               'measured'),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
 }  # fmt: skip
 """All fields except those of `model`, the network's name and arguments; `model_fields` has these."""
@@ -158,17 +156,16 @@ def check(config: Mapping[str, Any]) -> None:
     """
     if not isinstance(config.get('model'), Mapping):
         raise ConfigError('config.model: is missing; must be the name of a network and its arguments')
-    values = flatten(config)
+    values = flatten({**config, 'model': with_defaults(config['model'])})
     fields = fields_of(values.get('model.name'))
     if 'model.name' in values:
         check_value('model.name', values['model.name'], NETWORK)
     for name in values:
         check_name(name, values.get('model.name'))
-    defaults = missing(values)
     for name, field in fields.items():
         if name in values:
             check_value(name, values[name], field)
-        elif not (name in defaults and name.startswith('model.')):
+        else:
             raise ConfigError(f'config.{name}: is missing ({field.meaning}); must be {field.allowed}')
 
 
