@@ -27,10 +27,8 @@ def everywhere(devices: int) -> NamedSharding:
 
 @pytest.fixture(scope='module')
 def state() -> states.TrainState:
-    create = jax.jit(
-        lambda: states.create(models.cifar_resnet(8, stacked=True), optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0)
-    )
-    return create()
+    net = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,), stacked=True)
+    return jax.jit(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0))()
 
 
 @pytest.fixture(params=[False, True], ids=['sync', 'background'])
