@@ -1,14 +1,14 @@
 # `make train`, `make test` and `make docs` first make the environment, in .venv. Variables:
 #   PYTHON  another interpreter, with its own environment: `make train PYTHON=python3.13` uses .venv-python3.13
-#   TESTS   the tests to run, instead of all
+#   TESTS   the tests to run, instead of all but tests/slow
 #   EXTRAS  the extras of pyproject.toml that a new environment gets
 PYTHON ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
-TESTS ?=
+TESTS ?= --ignore=tests/slow
 EXTRAS ?= test
 BIN := $(VENV)/bin
 
-.PHONY: train test soak lint docs clean
+.PHONY: train test test-all soak lint docs clean
 
 train: $(VENV)/made
 	$(BIN)/python main.py --config=configs/resnet20_digits.py
@@ -16,11 +16,15 @@ train: $(VENV)/made
 test: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-# Runs the slow tests. Then kills a run 64 times at random moments, and compares it with a run that was never killed.
-# Takes half an hour.
+# Runs all tests: also those that start programs, compilers or a browser, in tests/slow.
+test-all: $(VENV)/made
+	$(BIN)/python -m pytest -n 2
+
+# Runs the tests that take long beside what they add. Then kills a run 64 times at random moments, and compares it with a
+# run that was never killed. Takes half an hour.
 soak: $(VENV)/made
-	$(BIN)/python -m pytest -n 2 -m slow
-	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/faults/test_kills.py
+	$(BIN)/python -m pytest -n 2 -m soak
+	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/slow/faults/test_kills.py
 
 lint: $(VENV)/made
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' 
     jax.config.update('jax_platforms', 'cpu')
     jax.config.update('jax_num_cpu_devices', 8)
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so a script starts `make test &`; tests send this signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for name in ('absl', 'asyncio'):  # as in command_line; a log record of a damaged file would keep its reader alive
     logging.getLogger(name).setLevel(logging.CRITICAL)

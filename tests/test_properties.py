@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from jax_resnet import models
+from jax_resnet.config import schedule
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
 from jax_resnet.data import Examples, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import schedule
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
@@ -89,7 +89,7 @@ def test_each_drop_multiplies_the_learning_rate_by_the_factor(
     config = {'learning_rate': rate, 'drop_at': tuple(f'{drop} steps' for drop in drops), 'factor': factor}
     config |= {'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None, 'name': 'piecewise'}
     expected = rate * factor ** sum(drop <= step for drop in drops)
-    np.testing.assert_allclose(schedule.create(config, Clock(100, 10), 600)(step), expected, rtol=1e-5)
+    np.testing.assert_allclose(schedule.create(config, Clock(100, 10), 600).rate(step), expected, rtol=1e-5)
 
 
 class FirstPixel(nn.Module):

@@ -22,6 +22,8 @@ NOT_COMPARED = (
     'memory.rematerialize',
     'precision.deterministic',
     'checkpoint_every',
+    'evaluate_every',
+    'keep_every',
     'log_every',
 )
 """Fields and groups that may change when a run is continued. They change results at most by rounding."""
@@ -52,12 +54,12 @@ def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `compared` without `seed` and `keep_every`, and `own_pictures`.
+    """The fields of `compared` without `seed`, and `own_pictures`.
 
     Runs that differ only in the seed have equal recipes. A run that continues may find its pictures in another folder,
     but two runs on different folders have different recipes.
     """
-    fields = {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
+    fields = {name: value for name, value in compared(config).items() if name != 'seed'}
     return fields | own_pictures(config)
 
 

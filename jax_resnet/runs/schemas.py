@@ -100,7 +100,11 @@ TopFive: TypeAlias = Percent | UnsetType | None
 
 
 class Line(Struct):
-    """A line of metrics.jsonl. The training loss and error are None if their sums were lost."""
+    """A line of metrics.jsonl.
+
+    The training loss and error are those of the steps since the line before; `train_loss_sum` and `train_error_sum` are
+    sums over all steps of the run: of the steps' mean losses, and of the wrong predictions.
+    """
 
     step: Annotated[int, Meta(ge=1, lt=2**31)]
     epoch: Amount
@@ -110,6 +114,8 @@ class Line(Struct):
     test_error: Percent
     learning_rate: Amount
     seconds: Amount
+    train_loss_sum: float
+    train_error_sum: Count
     images_per_second: Amount | None = None
     validation_loss: float | UnsetType = UNSET
     validation_error: Percent | UnsetType = UNSET

@@ -111,11 +111,7 @@ def begin(
         return state, 0.0
     check_classes(folder, experiment)
     state, seconds = _newest(experiment, checkpoints)
-    step, steps_since_line = int(state.step), int(state.totals.steps)
-    # An evaluation writes a line and resets the totals. If they are not zero, it is still to come at this step.
-    folder.cut_metrics(step - 1 if steps_since_line else step)
-    if folder.writes and folder.last_step() != step - steps_since_line:
-        say(f'{folder.path}/metrics.jsonl: lines up to step {step - steps_since_line:,} were lost')
+    folder.cut_metrics(int(state.step))
     return state, seconds
 
 

@@ -111,7 +111,7 @@ def test_one_dnn_runs_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS) == cpu.backend()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The states after two steps agree within float32's rounding. If jaxlib has oneDNN, the long run uses it."""
     states, keeps_programs = {}, {}

@@ -80,7 +80,7 @@ def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.Monkey
     assert experiment.backend.remark == str((value, not value))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_continues_from_a_cpu_to_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

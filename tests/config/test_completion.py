@@ -32,7 +32,7 @@ def test_a_config_from_json_is_whole_and_correct(path: str) -> None:
     assert set(LATER_FIELDS) <= set(flatten(whole)) and whole['model']['zero_last_scale'] is False
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_config_from_json_trains_as_the_one_that_it_was_written_of(tmp_path: Path) -> None:
     config = small_config(**{'train_for': '3 steps', 'model.shortcut': 'A', 'evaluate_every': '1 step'})
     first = training.train(config, tmp_path / 'first')

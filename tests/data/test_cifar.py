@@ -58,7 +58,7 @@ def same_examples(name: str, split: str, ours: Path, theirs: str, every: int) ->
     return all(np.array_equal(a[i][key], b[i][key]) for i in range(0, len(a), every) for key in b[i])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_original_archive_becomes_what_tfds_prepares(data_dir: str, tmp_path: Path) -> None:
     members = rebuild('cifar10', data_dir)
     sums = {file: checksum for split in CIFAR10.splits.values() for file, checksum in split.items()}

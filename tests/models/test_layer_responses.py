@@ -49,7 +49,7 @@ def test_the_response_is_after_batch_norm_and_before_addition_and_relu() -> None
     assert std['stage2/unit1/conv1'] == pytest.approx(1, rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_in_pre_activation_units_it_is_the_convolutions_own() -> None:
     net = models.cifar_resnet(8, order='full_preactivation')
     variables = jax.jit(net.init)(jax.random.key(0), INPUTS[0])
@@ -60,7 +60,7 @@ def test_in_pre_activation_units_it_is_the_convolutions_own() -> None:
     assert r.std[r.names.index('stage3/unit1/conv2')] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_gradient_is_that_of_the_mean_loss() -> None:
     """At the last layer, where what follows is short: ReLU, the mean, the head."""
     net = models.cifar_resnet(8, shortcut='none')

@@ -70,7 +70,7 @@ def test_evaluation(shortcut: str, stacked: bool) -> None:
             assert_close({stage: ours}, {stage: reference(f'{shortcut}/')[stage]})
 
 
-@pytest.mark.parametrize('shortcut', ['A', pytest.param('B', marks=pytest.mark.slow), 'none'])
+@pytest.mark.parametrize('shortcut', ['A', pytest.param('B', marks=pytest.mark.soak), 'none'])
 @pytest.mark.parametrize('stacked', [False, True])
 @pytest.mark.parametrize('conv', CONVOLUTIONS)
 def test_training(shortcut: str, stacked: bool, conv: str) -> None:

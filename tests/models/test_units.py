@@ -19,7 +19,7 @@ CASES = sorted({name.rpartition('/')[0] for name in REFERENCES.files})
 
 def some_slow(cases: list[str]) -> list:
     """One of four is always tested, the others by `make soak`."""
-    return [case if i % 4 == 0 else pytest.param(case, marks=pytest.mark.slow) for i, case in enumerate(cases)]
+    return [case if i % 4 == 0 else pytest.param(case, marks=pytest.mark.soak) for i, case in enumerate(cases)]
 
 
 def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **attributes) -> models.ResNet:

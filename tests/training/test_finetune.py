@@ -49,7 +49,7 @@ def config(given: Path, **changes: Any) -> dict[str, Any]:
     return config.to_dict()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_stopped_and_continued_run_ends_with_the_same_bits(given: Path, tmp_path: Path) -> None:
     output = io.StringIO()
     with contextlib.redirect_stdout(output), pytest.raises(Stopped):
@@ -70,7 +70,7 @@ def test_a_stopped_and_continued_run_ends_with_the_same_bits(given: Path, tmp_pa
     assert training.evaluate(tmp_path / 'whole').count == 40
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_body_comes_from_the_file_and_the_head_learns_faster(given: Path) -> None:
     """With a head factor of 10, one step changes the head ten times as much, and other parameters as much as with 1."""
     tensors = weights.read(given / 'theirs.safetensors')

@@ -260,7 +260,7 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
     state, images = experiment.initial_state(), experiment.input.examples.images[:32]
     labels = experiment.input.examples.labels[:32]
     monkeypatch.setattr('optax.safe_softmax_cross_entropy', lambda logits, _: jax.numpy.sqrt(0 * logits[:, 0]))
-    after = jax.jit(experiment.steps().step)(state, images, labels)
+    after = jax.jit(experiment.steps().step)(state, experiment.numbers, images, labels)
     assert float(after.totals.loss) == 0 and not after.finite
 
 

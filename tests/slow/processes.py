@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 SMALL = (
     *('--config=configs/resnet20_digits.py', '--config.model.depth=8', '--config.batch_size=32'),

@@ -10,7 +10,7 @@ import filelock
 
 from jax_resnet.backend import compilation_cache
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import logging, sys
 import jax, jax.numpy as jnp

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = ['README.md', 'results/README.md', *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('docs/*.md')))]
 
 SHORT = [
@@ -93,7 +93,7 @@ SHELL: dict[str, list[str] | None] = {
         '--list'],
     'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
     '--slurm=slurm_partition=gpu': None,
-    # tests/training/test_processes.py and tests/test_cluster.py have several processes
+    # tests/slow/test_processes.py and tests/slow/test_cluster.py have several processes
     'python main.py --config=configs/resnet50_imagenet.py --config.dataset.manual_dir=DIR': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
@@ -177,7 +177,7 @@ def together() -> list[list[str]]:
 @pytest.mark.parametrize(
     'lines',
     [
-        pytest.param(lines, id=lines[0], marks=[pytest.mark.slow] if any(map(is_slow, lines)) else [])
+        pytest.param(lines, id=lines[0], marks=[pytest.mark.soak] if any(map(is_slow, lines)) else [])
         for lines in together()
     ],
 )

@@ -18,8 +18,8 @@ import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import assert_equal_trees
-from tests.processes import SMALL, Ended, ProcessGroup
-from tests.training.test_processes import metrics, state
+from tests.slow.processes import SMALL, Ended, ProcessGroup
+from tests.slow.test_processes import metrics, state
 
 PATIENCE = 8.0
 """Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""
@@ -94,7 +94,7 @@ FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
 @pytest.mark.parametrize(
     ('fault', 'moment', 'faulty'),
     [
-        pytest.param(*case, marks=[] if case in FAST else pytest.mark.slow, id='-'.join(map(str, case)))
+        pytest.param(*case, marks=[] if case in FAST else pytest.mark.soak, id='-'.join(map(str, case)))
         for case in itertools.product(('killed', 'frozen'), MOMENTS, (0, 1))
     ],
 )
@@ -116,7 +116,7 @@ def test_the_other_process_ends_if_one_is_missing(
     check_continued(folder, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize('faulty', [0, 1])
 @pytest.mark.parametrize('moment', list(MOMENTS))
 def test_a_stop_signal_to_one_process_stops_all(moment: str, faulty: int, undisturbed: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_stop_signal_to_one_process_stops_all(moment: str, faulty: int, undist
     check_continued(folder, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_continues_with_other_numbers_of_processes(tmp_path: Path) -> None:
     """Uses 4, 1, 2, 4 and 1 processes, with four devices in total. Every line of metrics is written once."""
     folder = tmp_path / 'run'
@@ -183,7 +183,7 @@ def hosts() -> Iterator[list[str]]:
         shutil.rmtree(Path('/etc/netns', name), ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize('faulty', [0, 1])
 @pytest.mark.parametrize('moment', list(MOMENTS))
 def test_the_connection_is_lost(moment: str, faulty: int, undisturbed: Path, tmp_path: Path, hosts: list[str]) -> None:

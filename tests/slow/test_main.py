@@ -14,7 +14,7 @@ from PIL import Image
 import main
 from jax_resnet import training
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = [
     '--config.model.depth=8',
     '--config.batch_size=32',
@@ -47,7 +47,7 @@ def test_a_run_then_evaluate(tmp_path: Path) -> None:
     assert f'error {summary["final_test_error"]:.2f} % ({summary["test_correct"]} of 100 correct)' in evaluated.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_resnet50_trains_on_views_of_224_pixels(tmp_path: Path) -> None:
     for split in ('train', 'val'):
         for k, name in enumerate('ab'):

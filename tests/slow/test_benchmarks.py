@@ -17,7 +17,7 @@ from PIL import Image
 from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 
-FOLDER = Path(__file__).parents[1] / 'benchmarks'
+FOLDER = Path(__file__).parents[2] / 'benchmarks'
 
 
 def results(script: str, *arguments: str) -> dict:
@@ -57,27 +57,27 @@ def protocols_peer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return load('protocols_peer', monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_input() -> None:
     found = results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')
     assert len(found['seconds']) == 3 and found['device'].startswith('cpu')
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_growth() -> None:
     found = results('growth.py', '--depths', '--batches', '--devices=2', '--batch_size=8', '--rounds=1')['results']
     assert [row['devices'] for row in found['devices']] == [2] and 'batch' not in found
     assert found['devices'][0]['peak_bytes'] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_startup() -> None:
     found = results('startup.py', '--one', 'ResNet-20', '32')
     parts = [found[part] for part in ('building', 'compiling', 'first step')]
     assert sum(parts) == pytest.approx(found['from building to the first update'])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_more_steps_than_the_streams_window_holds(train_step: ModuleType) -> None:
     """512 random images and batches of 256: two epochs are four steps."""
     run = train_step.ours('ResNet-20', 256, 5)

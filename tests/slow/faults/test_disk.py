@@ -16,7 +16,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from tests.conftest import small_config
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = small_config(**{'evaluate_every': '4 steps'})
 
 
@@ -60,7 +60,7 @@ def test_a_full_disk(whole_run: Path, small_disk: Path) -> None:
     assert errors(folder) == errors(whole_run)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_disk_that_fails_while_metrics_are_written(
     whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +98,7 @@ sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_disk_without_free_inodes_gives_one_line(small_disk: Path) -> None:
     subprocess.run(['mount', '-o', 'remount,size=9m,nr_inodes=40', small_disk], check=True)
     command = [sys.executable, '-c', PROGRAM.format(large=10**9, steps=12), str(small_disk / 'run')]
@@ -107,7 +107,7 @@ def test_a_disk_without_free_inodes_gives_one_line(small_disk: Path) -> None:
     assert re.fullmatch(r'error: .*: cannot be written \(.*\); .* continued\n', done.stderr)
 
 
-@pytest.mark.parametrize('large', [0, pytest.param(10**9, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('large', [0, pytest.param(10**9, marks=pytest.mark.soak)])
 def test_a_folder_that_becomes_immutable_gives_one_line(tmp_path: Path, large: int) -> None:
     folder = tmp_path / 'checkpoints'
     command = [sys.executable, '-c', PROGRAM.format(large=large, steps=9999), str(tmp_path)]

@@ -9,7 +9,7 @@ import pytest
 
 from jax_resnet.backend import huge_pages
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import os, sys
 from jax_resnet.backend import huge_pages

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs' / 'extend.md').read_text()
 SHORT = ['--config.train_for=2 steps', '--config.schedule.drop_at=1 steps', '--config.batch_norm.group_size=0']
 

@@ -9,7 +9,7 @@ from jax._src import distributed
 from jax_resnet.backend import joining
 from jax_resnet.backend.place import Place
 from jax_resnet.errors import ConfigError
-from tests.processes import SMALL, ProcessGroup, free_port
+from tests.slow.processes import SMALL, ProcessGroup, free_port
 
 
 def test_without_a_place_nothing_is_joined() -> None:

@@ -34,7 +34,7 @@ def numbers(folder: Path) -> list[dict]:
     return [{name: value for name, value in line.items() if name not in CLOCKS} for line in lines]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}

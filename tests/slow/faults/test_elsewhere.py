@@ -29,7 +29,7 @@ def last_state(folder: Path) -> Any:
     return jax.device_get(state)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
 def test_a_run_continues_on_2_4_8_devices_and_on_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After 12 steps, parameters and losses agree to 1e-5 with those of one device. All errors are equal."""

@@ -15,8 +15,8 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
-from tests.faults import test_kills
-from tests.processes import SMALL, ProcessGroup
+from tests.slow.faults import test_kills
+from tests.slow.processes import SMALL, ProcessGroup
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
 
@@ -47,7 +47,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(('count', 'devices'), [(2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(('count', 'devices'), [(2, 2), pytest.param(4, 1, marks=pytest.mark.soak)])
 def test_it_equals_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path, count: int, devices: int) -> None:
     train(count, devices, tmp_path, *KEEP_ALL)
     expected, found = state(alone, 1), state(tmp_path, 1)
@@ -98,7 +98,7 @@ def test_processes_with_different_configs_are_an_error(tmp_path: Path) -> None:
             assert ended.errors.strip().endswith('must have the same config; it differs from process 0 in: 1')
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
     """The first step, and the evaluation of a checkpoint by ten crops, are those of one process up to rounding."""
     pictures = [
@@ -125,7 +125,7 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
         assert found[name] == expected[name], name
 
 
-@pytest.mark.slow  # each process waits long for files of process 0
+@pytest.mark.soak  # each process waits long for files of process 0
 def test_a_folder_that_is_not_shared_is_an_error(tmp_path: Path) -> None:
     with ProcessGroup(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as group:
         for ended in group.wait():

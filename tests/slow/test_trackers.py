@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROGRAMS = dict(re.findall(r'```python title="(.*?)"\n(.*?)```', (ROOT / 'docs' / 'runs.md').read_text(), re.DOTALL))
 
 WANDB = """

@@ -23,7 +23,7 @@ from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import assert_equal_trees
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CLOCKS = ('seconds', 'images_per_second')
 
 
@@ -47,7 +47,7 @@ def pictures(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize('arguments', [digits, pytest.param(pictures, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('arguments', [digits, pytest.param(pictures, marks=pytest.mark.soak)])
 def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
     tmp_path: Path, arguments: Callable[[Path], list[str]]
 ) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
-from tests.processes import ROOT, SMALL
+from tests.slow.processes import ROOT, SMALL
 
-STAND_IN = ROOT / 'tests' / 'studies' / 'stand_in_slurm.py'
+STAND_IN = ROOT / 'tests' / 'slow' / 'stand_in_slurm.py'
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def wait_for(path: Path, text: str = '', seconds: float = 150.0) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_documented_script_is_requeued_and_finishes(slurm: Path, tmp_path: Path) -> None:
     (script,) = re.findall(r'```bash\n(.*?)```', (ROOT / 'docs' / 'cluster.md').read_text(), re.DOTALL)
     begin = f'cd {ROOT}\nexec >> {tmp_path}/log 2>&1\n'
@@ -75,7 +75,7 @@ def test_the_documented_script_is_requeued_and_finishes(slurm: Path, tmp_path: P
     assert steps == list(range(10, 121, 10))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_run_of_a_study_on_several_nodes(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.studies.conftest import STUDY

@@ -1,0 +1,81 @@
+"""The wheel, its metadata, and what importing the package brings with it."""
+
+import email
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(program: str, folder: Path = ROOT, *options: str) -> str:
+    command = [sys.executable, *options, '-c', program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel that pip has built from a copy of the sources."""
+    source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
+    for name in ('pyproject.toml', 'README.md', 'LICENSE', 'jax_resnet', 'configs', 'tests', 'main.py'):
+        subprocess.run(['cp', '-r', str(ROOT / name), str(source)], check=True)
+    command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--wheel-dir', str(out), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(out.glob('*.whl'))
+
+
+def test_the_wheel_has_only_the_package(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
+    assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
+    assert 'jax_resnet/data/pictures/imagenet_classes.txt' in names
+    templates = {path.name for path in (ROOT / 'jax_resnet' / 'report' / 'templates').iterdir()}
+    assert 'page.html' in templates
+    assert {name.split('/')[-1] for name in names if name.startswith('jax_resnet/report/templates/')} == templates
+    assert any(name.endswith('licenses/LICENSE') for name in names)
+
+
+def test_its_metadata_is_complete(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith('METADATA'))
+    metadata = email.message_from_bytes(archive.read(name))
+    assert metadata['Name'] == 'jax_resnet' and metadata['License-Expression'] == 'Apache-2.0'
+    assert metadata['Requires-Python'] == '>=3.11' and metadata['Summary'] and metadata.get_payload()
+    extras = {'cuda', 'cuda13', 'test', 'bench', 'gpu-program', 'report', 'slurm', 'docs'}
+    assert set(metadata.get_all('Provides-Extra')) == extras
+    assert len(metadata.get_all('Project-URL')) >= 2
+    assert not any('tensorflow' in line and 'datasets' not in line for line in metadata.get_all('Requires-Dist'))
+
+
+def test_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / 'installed')
+    program = (
+        f'import sys; sys.path.insert(0, {str(tmp_path / "installed")!r})\n'
+        'import jax, jax_resnet, jax_resnet.models as models\n'
+        f'assert jax_resnet.__file__.startswith({str(tmp_path)!r})\n'
+        'print(models.cifar_resnet(20).stage_sizes)\n'
+    )
+    assert python(program, tmp_path) == '(3, 3, 3)\n'
+
+
+def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() -> None:
+    program = (
+        'import os, sys, jax\n'
+        'before = dict(os.environ), dict(jax.config.values)\n'
+        'import jax_resnet, jax_resnet.models\n'
+        'assert before == (dict(os.environ), dict(jax.config.values))\n'
+        "slow = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'sklearn', 'clu', 'jax_resnet.training')\n"
+        'print([name for name in slow if name in sys.modules])\n'
+    )
+    assert python(program) == '[]\n'
+
+
+def test_training_needs_no_tensorflow() -> None:
+    program = (
+        "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training, jax_resnet.evaluate\nprint('done')"
+    )
+    assert python(program) == 'done\n'
