@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from configs import base
+from jax_resnet import training
 from jax_resnet.backend import compilation_cache
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
@@ -43,6 +44,14 @@ def data_dir() -> str:
     folder = os.environ.get('TFDS_DATA_DIR')
     if not folder or not Path(folder, 'cifar10').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared cifar10')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run. A test that changes it makes a copy."""
+    folder = tmp_path_factory.mktemp('finished') / 'run'
+    training.train(small_config(), folder)
     return folder
 
 

@@ -119,9 +119,9 @@ def test_a_network_that_does_not_fit_the_target_style(
 
 
 def test_a_run_folder_and_a_card_give_the_network(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, finished_run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for source in (ROOT / 'tests/references/run_format2', ROOT / 'results/weights/resnet20_digits.safetensors'):
+    for source in (finished_run, ROOT / 'results/weights/resnet20_digits.safetensors'):
         code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is not a network of style cifar: its' in err
         assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jax_resnet.config.completion import complete, flatten, missing
+from jax_resnet.config.completion import complete, flatten, with_defaults
 from jax_resnet.config.kinds import (
     Field,
     choice,
@@ -156,17 +156,16 @@ def check(config: Mapping[str, Any]) -> None:
     """
     if not isinstance(config.get('model'), Mapping):
         raise ConfigError('config.model: is missing; must be the name of a network and its arguments')
-    values = flatten(config)
+    values = flatten({**config, 'model': with_defaults(config['model'])})
     fields = fields_of(values.get('model.name'))
     if 'model.name' in values:
         check_value('model.name', values['model.name'], NETWORK)
     for name in values:
         check_name(name, values.get('model.name'))
-    defaults = missing(values)
     for name, field in fields.items():
         if name in values:
             check_value(name, values[name], field)
-        elif not (name in defaults and name.startswith('model.')):
+        else:
             raise ConfigError(f'config.{name}: is missing ({field.meaning}); must be {field.allowed}')
 
 

@@ -1,13 +1,12 @@
 """Decides whether two configs describe the same run, and names run folders."""
 
-import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import flatten, missing, with_tuples
+from jax_resnet.config.completion import flatten
 from jax_resnet.config.model_fields import effective_shortcut
 
 NOT_COMPARED = (
@@ -33,20 +32,13 @@ LONGEST_NAME = 230
 
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED.
-
-    For defaults, see `effective_fields`.
-    """
+    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED."""
     return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
 
 
 def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name. Missing fields get their defaults.
-
-    A shortcut of '' becomes the shortcut that the network uses by default.
-    """
-    fields = flatten(with_tuples(config))
-    fields |= missing(fields)
+    """The fields of a config, by dotted name. A shortcut of '' becomes the one that the network uses by default."""
+    fields = flatten(config)
     if 'model.shortcut' in fields:
         model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
         fields['model.shortcut'] = effective_shortcut(model)
@@ -97,39 +89,7 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
     return _path(config_file, _joined(_texts(changes)), seed)
 
 
-def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
-    """Returns `default_name`, or the name of earlier versions of this package if only that folder has a run.
-
-    Args:
-        config_file, changes, seed: as for `default_name`.
-        given: all fields on the command line, including those with the same value as in the config file.
-    """
-    path = default_name(config_file, changes, seed)
-    former = [_former_name(config_file, fields, seed) for fields in (given, changes)]
-    former.append(_path(config_file, _joined(_texts(changes, with_digest=False)), seed))
-    return next((folder for folder in (path, *former) if _is_run(folder, changes.get('dataset.folder'))), path)
-
-
-def _is_run(folder: Path, pictures: str | None) -> bool:
-    """Whether a folder has a run, and if `pictures` is given, one of this folder of pictures."""
-    try:
-        config = json.loads((folder / 'config.json').read_bytes())
-        return pictures is None or str(config['dataset']['folder']).rstrip('/') == pictures.rstrip('/')
-    except OSError:  # there is none, or the name is too long
-        return False
-    except (KeyError, TypeError, ValueError):  # damaged; the run itself says so
-        return pictures is None
-
-
-def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
-    """The folder's name in earlier versions: it had all given fields, and was cut after 130 characters."""
-    folder = ','.join(_texts(given, with_digest=False))
-    if len(folder) > 150:
-        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
-    return _path(config_file, folder, seed)
-
-
-def _texts(changes: Mapping[str, Any], with_digest: bool = True) -> list[str]:
+def _texts(changes: Mapping[str, Any]) -> list[str]:
     """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run.
 
     Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
@@ -139,7 +99,7 @@ def _texts(changes: Mapping[str, Any], with_digest: bool = True) -> list[str]:
     if 'dataset.folder' in changes:
         folder = str(changes['dataset.folder']).rstrip('/')
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
-        digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if with_digest and is_ambiguous else ''
+        digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if is_ambiguous else ''
         named['dataset.folder'] = folder + digest
     return [_as_name(f'{k}={v}') for k, v in sorted(named.items())]
 

@@ -1,6 +1,5 @@
 """Describes recipes, and the changes to a config file, in words. Reports and the README use the same words."""
 
-from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +100,6 @@ def value_name(value: Any, field: str = '') -> str:
 
 def phrase(field: str, value: Any) -> str:
     """Describes a field and its value in a few words: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
-    value = _parsed(value)
     if field in PHRASES:
         return PHRASES[field](value)
     if value is None or isinstance(value, bool):
@@ -177,14 +175,6 @@ def _config_folder(run: Path) -> str:
     """Returns the name of the folder in `runs` that holds a run; for a result file, in `results`. Elsewhere: ''."""
     parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
     return parts[parts.index(root) + 1] if root in parts[:-2] else ''
-
-
-def _parsed(value: Any) -> Any:
-    """Parses a tuple, which a study.json of an earlier version holds as text. Other values stay unchanged."""
-    try:
-        return literal_eval(value) if isinstance(value, str) and value.startswith('(') else value
-    except (ValueError, SyntaxError):
-        return value
 
 
 def _joined(values: Sequence[Any]) -> str:

@@ -57,7 +57,7 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
     if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
     _check_agreement(summary, metrics, folder.path)
-    curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
+    curves = {name: [_round(line[name]) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
         'config_file': config_file,
         'overrides': dict(overrides),

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet import files
-from jax_resnet.config.completion import complete
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -111,7 +110,7 @@ class RunFolder:
         return files.subfolder(self.path, 'checkpoints')
 
     def config(self) -> dict[str, Any]:
-        """Returns the config of the run, as nested dicts. Fields that are newer than the run have their defaults.
+        """Returns the config of the run, as nested dicts.
 
         Raises:
             ConfigError: there is no config.json, so that this is no run folder; or it is damaged.
@@ -119,7 +118,8 @@ class RunFolder:
         if not self._has('config.json'):
             reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
             raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
-        return complete(self._read_json('config.json', schemas.Config))
+        config: dict[str, Any] = self._read_json('config.json', schemas.Config)
+        return config
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""

@@ -1,9 +1,9 @@
 """The fields of each kind of JSON file and their types. `parsing` checks files against them.
 
-Other fields in a file are kept unchanged. Fields that a later version added have a default.
+Other fields in a file are kept unchanged. UNSET is the default of a field that only some files have.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -26,26 +26,26 @@ class Dataset(Struct):
     name: str
     train: str
     test: str
-    data_dir: str | None = None
-    manual_dir: str | None = None
-    validation: str | None = None
+    data_dir: str | None
+    manual_dir: str | None
+    validation: str | None
 
 
 class Model(Struct):
     """Group `model` of a config."""
 
     name: str
-    num_classes: Annotated[int, Meta(ge=1, lt=2**31)] | UnsetType = UNSET
+    num_classes: Annotated[int, Meta(ge=1, lt=2**31)]
 
 
 class Optimizer(Struct):
     """Group `optimizer` of a config."""
 
+    name: str
     momentum: float
     weight_decay: float
     nesterov: bool
     decay: str
-    name: str = 'sgd'
 
 
 class Schedule(Struct):
@@ -90,13 +90,9 @@ class Start(Struct):
     step: Count
     versions: dict[str, str]
     device: str
-    git_commit: str | None = None
-    date: str | UnsetType = UNSET
-    jax_options: dict[str, dict[str, Value]] | UnsetType = UNSET
-
-
-TopFive: TypeAlias = Percent | UnsetType | None
-"""Top-5 error, for data with more than ten classes. It is None in a result if an earlier version wrote that line."""
+    git_commit: str | None
+    date: str | None
+    jax_options: dict[str, dict[str, Value]]
 
 
 class Line(Struct):
@@ -114,13 +110,13 @@ class Line(Struct):
     test_error: Percent
     learning_rate: Amount
     seconds: Amount
+    images_per_second: Amount | None
     train_loss_sum: float
     train_error_sum: Count
-    images_per_second: Amount | None = None
     validation_loss: float | UnsetType = UNSET
     validation_error: Percent | UnsetType = UNSET
-    test_top5_error: TopFive = UNSET
-    validation_top5_error: TopFive = UNSET
+    test_top5_error: Percent | UnsetType = UNSET
+    validation_top5_error: Percent | UnsetType = UNSET
 
 
 class Summary(Struct):
@@ -220,7 +216,7 @@ class Study(Struct):
     is_rehearsal: bool
     notes: list[str]
     rows: list[StudyRow]
-    file: str | UnsetType = UNSET
+    file: str
 
 
 class ProgressLine(Struct):

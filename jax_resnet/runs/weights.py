@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from jax_resnet import files
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays, outputs, schemas
@@ -143,7 +142,7 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
         raise DataError(f'{shown(path)}: has no {e}') from None
     except (ValueError, TypeError) as e:
         raise DataError(f'{shown(card_path)} is damaged: {e}') from None
-    return complete(card['config']), named, about
+    return card['config'], named, about
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.identity import default_name, find_folder
+from jax_resnet.config.identity import default_name
 from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
@@ -50,7 +50,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """The run folder: the same that `main.py` would use, so that studies share runs."""
-        return find_folder(self.config_file, self.overrides, self.overrides, self.seed)
+        return default_name(self.config_file, self.overrides, self.seed)
 
     @property
     def command(self) -> str:

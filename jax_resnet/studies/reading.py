@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.completion import complete
 from jax_resnet.config.fields import check
 from jax_resnet.config.identity import effective_fields, recipe
 from jax_resnet.config.network import network
@@ -128,7 +127,7 @@ def _setting(
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
-        whole = complete(config) | {'seed': seed}
+        whole = config.to_dict() | {'seed': seed}
         return Job(described['label'], file, overrides, seed, whole, is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
@@ -159,7 +158,7 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     Raises:
         ConfigError: the earlier study.json is that of another file, which still exists.
     """
-    former_file = str(former.get('file', ''))
+    former_file = former['file']
     file, other = (Path(text.partition(':')[0]) for text in (plan.file, former_file))
     if other.is_file() and not other.samefile(file):
         raise ConfigError(

@@ -21,9 +21,6 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training.checkpoint_errors import is_damage, let_threads_end, reason_of
 from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
 
-FORMAT = 2
-"""Number of the format of a checkpoint. Later versions must still read earlier formats. Format 1 had no digest."""
-
 SPARE_BYTES = 500_000
 """Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
 
@@ -115,7 +112,7 @@ class Checkpoints:
                 f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
                 f'{(size + SPARE_BYTES) / 1e6:.1f}; {_EARLIER_STAY}'
             )
-        about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
+        about: dict[str, Any] = {'seconds': seconds}
         about['sha256'] = digest_of(about, state)
         if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
             state = jax.tree.map(np.array, jax.device_get(state))
@@ -137,7 +134,7 @@ class Checkpoints:
 
         Raises:
             Damaged: all checkpoints are damaged.
-            DataError, ConfigError: as `restore`; or the checkpoint was written by a later version of this package.
+            DataError, ConfigError: as `restore`.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
@@ -161,7 +158,7 @@ class Checkpoints:
         Raises:
             Damaged: this checkpoint is damaged.
             DataError: it cannot be read for another reason, such as too many open files.
-            ConfigError: as `restore_latest`; or memory is too small.
+            ConfigError: memory is too small.
         """
         path = self._folder / str(step)
         with contextlib.redirect_stderr(io.StringIO()), memory.shortage_as_config_error():
@@ -194,19 +191,8 @@ class Checkpoints:
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
-        digest, later = about.pop('sha256', None), about['format'] > FORMAT
-        try:
-            state = self._restore_state(step, like, sharding)
-            # If the digest fits FORMAT, only the format's number is damaged. A later version has another digest.
-            is_later = later and digest != digest_of(about | {'format': FORMAT}, state)
-        except Exception:
-            if not later:
-                raise
-            is_later = True
-        if is_later:
-            path = self._folder / str(step)
-            raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads up to {FORMAT}')
-        if (digest or about['format'] > 1) and digest != digest_of(about, state):
+        digest, state = about.pop('sha256', None), self._restore_state(step, like, sharding)
+        if digest != digest_of(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
         return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']
 

@@ -9,7 +9,6 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -32,7 +31,7 @@ def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] |
     """Reads the network that a run folder or a file of weights records.
 
     Returns:
-        Groups of its config, with all fields, and the network. None if the file records no network.
+        Groups of its config, and the network. None if the file records no network.
 
     Raises:
         ConfigError, DataError: it cannot be read, or records no valid network.
@@ -41,8 +40,7 @@ def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] |
     if recorded is None:
         return None
     try:
-        config = complete(recorded)
-        return config, network(config)
+        return recorded, network(recorded)
     except (KeyError, TypeError, ValueError) as e:
         reason = e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}'
         raise ConfigError(f'{shown(path)}: describes no network ({reason})') from None

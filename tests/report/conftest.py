@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jax_resnet.config.completion import complete
+from tests.conftest import small_config
+
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
 
@@ -22,20 +25,11 @@ def write_run(
     **changes: Any,
 ) -> Path:
     """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split."""
-    config = {
-        'seed': seed,
-        'batch_size': 100,
-        'train_for': '4 epochs',
-        'dataset': {'name': 'digits', 'data_dir': None, 'train': 'train', 'test': 'test'},
-        'optimizer': {'momentum': 0.9, 'weight_decay': 1e-4, 'nesterov': False, 'decay': 'kernels'},
-        'batch_norm': {'group_size': 50, 'momentum': 0.9, 'epsilon': 1e-5},
-        'precision': {'compute': 'float32'},
-        'model': {'name': 'cifar_resnet', 'depth': 8, 'num_classes': 3},
-        'schedule': {'learning_rate': 0.1, 'drop_at': ['2 epochs'], 'factor': 0.1},
-    }
-    for name, value in changes.items():
-        group, _, leaf = name.rpartition('.')
-        (config[group] if group else config)[leaf] = value
+    fields = {
+        'seed': seed, 'batch_size': 100, 'train_for': '4 epochs', 'dataset.train': 'train', 'dataset.test': 'test',
+        'batch_norm.group_size': 50, 'model.num_classes': 3, 'schedule.drop_at': ('2 epochs',),
+    }  # fmt: skip
+    config = complete(small_config(**fields | changes))
     folder.mkdir(parents=True)
     (folder / 'config.json').write_text(json.dumps(config))
     lines = [

@@ -15,6 +15,7 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
         'versions': {'python': '3.11.7', 'jax': '0.10.2'},
         'device': '1 x abacus',
         'git_commit': 'b7d771a+',
+        'jax_options': {},
     }
     (folder / 'environment.json').write_text(
         json.dumps(

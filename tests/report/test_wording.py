@@ -22,11 +22,6 @@ from tests.report.conftest import write_run, write_study
         ('train_for', '12 epochs', 'trained for 12 epochs'),
         ('init_from', None, 'random initial weights'),
         ('schedule.drop_at', ('6 epochs', '9 epochs'), 'learning rate drops at 6 and 9 epochs'),
-        (
-            'schedule.drop_at',
-            "('6 epochs', '9 epochs')",
-            'learning rate drops at 6 and 9 epochs',
-        ),  # of earlier versions
         ('schedule.drop_at', ('1 epoch', '90 steps'), 'learning rate drops at 1 epoch and 90 steps'),
         ('schedule.drop_at', [], 'learning rate never drops'),
         ('schedule.warmup_for', None, 'no warm-up'),

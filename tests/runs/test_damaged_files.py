@@ -14,7 +14,6 @@ from jax_resnet.runs import find, outputs, results_folder, run, weights
 from tests.runs.conftest import LINE
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / 'tests' / 'references' / 'run_format2'
 RESULT = ROOT / 'results' / 'resnet20_digits' / 'seed0.json'
 CARD = ROOT / 'results' / 'weights' / 'resnet20_digits.json'
 STUDY = {
@@ -27,12 +26,10 @@ WRONG = ['null', '"x"', '[]', '{}', 'true', str(10**30), '-1', '1e400', '"\\ud80
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, finished_run: Path) -> Path:
     """A run folder with all its files, in a folder of the test's own."""
-    copy = shutil.copytree(REFERENCE, tmp_path / 'run')
+    copy = shutil.copytree(finished_run, tmp_path / 'run')
     (copy / 'metrics.jsonl').write_text(json.dumps(LINE) + '\n')
-    start = {'step': 0, 'versions': {'jax': '0.10'}, 'device': '1 x cpu', 'git_commit': None}
-    (copy / 'environment.json').write_text(json.dumps([start]))
     return copy
 
 

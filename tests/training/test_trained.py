@@ -91,19 +91,9 @@ def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_pa
     assert done.returncode == 0 and done.stderr == '', done.stderr
 
 
-@pytest.mark.parametrize('version', [1, 2])
-def test_load_reads_the_formats_of_earlier_versions(version: int) -> None:
-    folder = ROOT / 'tests' / 'references' / f'run_format{version}'
-    trained = jax_resnet.load(folder)
-    test, predictions = open_source('digits').read('test'), np.load(folder / 'predictions.npz')
-    np.testing.assert_allclose(trained.logits(test.images), predictions['logits'], atol=1e-4)
-    correct = (predictions['logits'].argmax(1) == predictions['labels']).sum()
-    assert correct == json.loads((folder / 'summary.json').read_text())['test_correct'] == 316
-
-
-def test_load_does_not_depend_on_options_of_jax() -> None:
+def test_load_does_not_depend_on_options_of_jax(run: Path) -> None:
     with jax.enable_x64(True):
-        trained = jax_resnet.load(ROOT / 'tests' / 'references' / 'run_format2')
+        trained = jax_resnet.load(run)
     assert {x.dtype.name for x in jax.tree.leaves(trained.variables)} == {'float32'}
 
 

@@ -13,19 +13,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend import devices
 from jax_resnet.backend.base import Backend
-from jax_resnet.config.completion import LATER_FIELDS, flatten
+from jax_resnet.config.completion import flatten
+from jax_resnet.config.pictures import ONLY_FOR_PICTURES
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from jax_resnet.training.state import KeyPurpose, TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
-
-PICTURE_FIELDS = (
-    'pictures.',
-    *(f'dataset.{name}' for name in ('check', 'color_jitter', 'lighting', 'split_seed', 'validation_fraction')),
-)
-"""Fields and groups of fields that are only for pictures."""
 
 
 class ResidentProgram:
@@ -133,8 +128,8 @@ class ResidentInput:
                 "with normalization='pixel_mean' it must be 'zero'"
             )
         fields = flatten(self.config)
-        for name, default in LATER_FIELDS.items():
-            if name.startswith(PICTURE_FIELDS) and fields[name] != default:
+        for name, default in ONLY_FOR_PICTURES.items():
+            if fields[name] != default:
                 raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:

@@ -1,0 +1,43 @@
+"""Converts results and cards of weights of commit 8237b8d: `python scripts/convert_results.py results/**/*.json`.
+
+A run that was trained with that commit is added by its own `results add`, and its file is then converted by this
+script. A file that is converted already stays the same.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from configs import base
+from jax_resnet.config.completion import flatten, with_defaults
+from jax_resnet.runs import results_folder, weights
+
+
+def convert(old: dict[str, Any]) -> dict[str, Any]:
+    """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
+    new = {**old, 'config': _fields(old['config'])}
+    new['environment'] = [
+        {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
+        for start in old['environment']
+    ]
+    if 'network_sha256' in old:
+        new['network_sha256'] = weights.network_digest(new)
+    return new
+
+
+def _fields(old: dict[str, Any]) -> dict[str, Any]:
+    """Adds the fields that a config lacks, and removes those that no longer exist."""
+    new = base.get_config().to_dict() | {'model': with_defaults(old['model'])}
+    for name, value in flatten(old).items():
+        group, _, leaf = name.rpartition('.')
+        holder = new.get(group, {}) if group else new
+        if leaf in holder:
+            holder[leaf] = value
+    return {name: dict(sorted(v.items())) if isinstance(v, dict) else v for name, v in sorted(new.items())}
+
+
+if __name__ == '__main__':
+    for path in map(Path, sys.argv[1:]):
+        converted = convert(json.loads(path.read_text()))
+        path.write_text(results_folder.as_text(converted))
