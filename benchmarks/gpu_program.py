@@ -27,7 +27,7 @@ LEAST_SECONDS = 1e-6
 """The least time from the start of a kernel in a CUDA graph to the start of the next: about what NVIDIA states."""
 MULTIPLY_ADDS = {'bfloat16': 494.7e12, 'float32': 247.4e12}
 """Multiply-adds a second of an H100 or H200, by their data sheet: dense, and TF32 for float32."""
-FORMS = ('training', 'fused', 'unstacked', 'stacked')
+FORMS = ('training', 'unstacked', 'stacked')
 COLUMNS = {
     'kernels': ('kernels', '{:,}'),
     'gigabytes': ('GB read and written', '{:.2f}'),
@@ -99,8 +99,7 @@ def program(
         examples = exp.input.examples
         arguments = shapes((exp.abstract_state(), jnp.int32(0), examples.images, examples.labels))
     run = exp.backend.jit(run, donate_argnums=0, out_shardings=exp.everywhere)
-    with jax.sharding.use_abstract_mesh(exp.mesh.abstract_mesh):  # tells Pallas the kind of GPU
-        lowered = run.lower(*arguments)
+    lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
     seconds = time.monotonic() - began
@@ -132,9 +131,8 @@ def program(
 
 
 def other_form(net: Any, form: str) -> Any:
-    """Returns another form than that of training: fused kernels, or the network of `models`, stacked or unstacked."""
+    """Returns another form than that of training: the network of `models`, stacked or unstacked."""
     from jax_resnet import models
-    from jax_resnet.backend import gpu
     from jax_resnet.backend.base import Form
 
     class Unstacked(Form):
@@ -144,8 +142,6 @@ def other_form(net: Any, form: str) -> Any:
         def unpack_state(self, state: Any) -> Any:
             return models.stack(state)
 
-    if form == 'fused':
-        return gpu.fused_form(net)
     return Form(net) if form == 'stacked' else Unstacked(net.clone(stacked=False))
 
 
@@ -212,7 +208,7 @@ def main() -> None:
         nargs='+',
         default=['training'],
         choices=FORMS,
-        help='training is the form that training uses; the others are fused kernels, or the plain network in two forms',
+        help='training is the form that training uses; the others are the plain network, in two forms',
     )
     parser.add_argument('--gpu', default='h200', choices=sorted(file.stem for file in DEVICES.glob('*.txtpb')))
     parser.add_argument('--devices', nargs='+', type=int, default=[1])

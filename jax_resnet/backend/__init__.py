@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 def for_platform(
     platform: str,
     deterministic: bool = False,
-    fused_kernels: bool = False,
     graphs: bool = True,
     multiply_adds: float = 0.0,
 ) -> 'Backend':
@@ -22,14 +21,13 @@ def for_platform(
     Args:
         platform: name of the platform, as in `jax.Device.platform`: 'cpu', 'gpu', 'cuda', 'tpu'.
         deterministic: whether every start must give the same bits. Only a GPU needs an option for this.
-        fused_kernels: whether a GPU trains with the kernels of `fused`.
         graphs: whether a GPU uses CUDA graphs.
         multiply_adds: number of multiply-adds of the whole run. A CPU uses oneDNN for long runs: see `cpu.backend`.
     """
     from jax_resnet.backend import base, cpu, gpu
 
     if platform in ('gpu', 'cuda'):
-        return gpu.backend(deterministic, fused_kernels, graphs)
+        return gpu.backend(deterministic, graphs)
     if platform == 'cpu':
         return cpu.backend(multiply_adds)
     return base.Backend()

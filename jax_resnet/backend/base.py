@@ -23,9 +23,6 @@ class Form:
     def __init__(self, net: Any) -> None:
         self.net = net
 
-    def check(self, batch_size: int, size: int, devices: int) -> None:
-        """Raises ValueError if it cannot train with this batch size, images of size x size pixels, and devices."""
-
     def pack_state(self, state: Any) -> Any:
         """Packs a training state, or any other tree that has trees of the network's arrays as parts."""
         return state

@@ -35,25 +35,23 @@ class Flat(flax.struct.PyTreeNode):
     Attributes:
         arrays: the flat arrays, by kind.
         members: pairs of a kind and the members of its flat array, in order.
-        features_first: whether convolutions' kernels are in the order OHWI, which cuDNN needs for images in NHWC. If
-            not, they are in the order HWIO.
+
+    Convolutions' kernels are in the order OHWI, which cuDNN needs for images in NHWC.
     """
 
     arrays: dict[str, jax.Array]
     members: tuple[tuple[str, tuple[Member, ...]], ...] = flax.struct.field(pytree_node=False)
-    features_first: bool = flax.struct.field(pytree_node=False)
 
     @classmethod
-    def from_tree(cls, tree: Any, features_first: bool = True) -> 'Flat':
+    def from_tree(cls, tree: Any) -> 'Flat':
         """Joins nested dicts of arrays. Arrays of equal shape are neighbours, so that one GPU kernel can slice them."""
         by_name = flatten_dict(tree)
         members: dict[str, list[Member]] = {}
         for name, array in sorted(by_name.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
             members.setdefault(kind(name), []).append((name, array.shape))
-        if features_first:
-            by_name = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in by_name.items()}
+        by_name = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in by_name.items()}
         arrays = {key: _concatenate([by_name[name].ravel() for name, _ in group]) for key, group in members.items()}
-        return cls(arrays, tuple((key, tuple(group)) for key, group in members.items()), features_first)
+        return cls(arrays, tuple((key, tuple(group)) for key, group in members.items()))
 
     def tree(self) -> dict[str, Any]:
         """Returns the nested dicts that were joined."""
@@ -63,14 +61,12 @@ class Flat(flax.struct.PyTreeNode):
             for name, shape in members:
                 part = jax.lax.slice(self.arrays[key], (offset,), (offset + math.prod(shape),))
                 offset += math.prod(shape)
-                by_name[name] = _features_last(part, shape) if self.features_first else part.reshape(shape)
+                by_name[name] = _features_last(part, shape)
         return unflatten_dict(by_name)
 
 
 class FlatForm(Form):
-    """Packs the network's arrays as `Flat`, with the class's `features_first`. The network is unstacked or stacked."""
-
-    features_first = True
+    """Packs the network's arrays as `Flat`. The network is unstacked or stacked."""
 
     def pack_state(self, state: Any) -> Any:
         return jax.tree.map(self._pack_part, state, is_leaf=lambda x: isinstance(x, Mapping))
@@ -92,7 +88,7 @@ class FlatForm(Form):
         return packed.tree()
 
     def pack(self, tree: Any) -> Flat:
-        return Flat.from_tree(tree, self.features_first)
+        return Flat.from_tree(tree)
 
 
 def _features_last(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:

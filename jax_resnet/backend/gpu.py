@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from jax_resnet import models
 from jax_resnet.backend.base import Backend
 from jax_resnet.backend.flat import FlatForm
-from jax_resnet.backend.fused.network import Fused
 from jax_resnet.backend.gpu_batch_norm import normalize
 
 COMMAND_BUFFER = 'xla_gpu_enable_command_buffer'
@@ -44,18 +43,17 @@ They stay stacked, and run in loops.
 """
 
 
-def backend(deterministic: bool = False, fused_kernels: bool = False, graphs: bool = True) -> Backend:
+def backend(deterministic: bool = False, graphs: bool = True) -> Backend:
     """Returns how a GPU runs a network.
 
     Args:
         deterministic: whether every start must give the same bits.
-        fused_kernels: whether to train with the kernels of `fused`.
         graphs: whether to use CUDA graphs, if they work here.
     """
     no_graph = why_no_graph() if graphs else 'config.gpu.graphs=False'
     exact = DETERMINISTIC if deterministic else {}
     return Backend(
-        form=fused_form if fused_kernels else form,
+        form=form,
         compiler_options=exact | (NO_GRAPH if no_graph else GRAPH),
         one_call_options=exact | (NO_GRAPH if no_graph else {}),
         remark=f'without CUDA graphs, so slower: {no_graph}' if no_graph else 'with CUDA graphs',
@@ -66,22 +64,6 @@ def form(net: models.ResNet) -> FlatForm:
     """Returns the form in which a GPU runs the stacked network of a training state."""
     norm = net.norm._replace(normalize=normalize) if isinstance(net.norm, models.BatchNorms) else net.norm
     return FlatForm(net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS, norm=norm))
-
-
-class FusedForm(FlatForm):
-    """A form with one kernel for each layer and direction. It was never timed on a GPU."""
-
-    features_first = False
-
-    def check(self, batch_size: int, size: int, devices: int) -> None:
-        if devices > 1:
-            raise ValueError(f'is for one device; got {devices} (config.parallel.devices)')
-        self.net.plan(batch_size, size)
-
-
-def fused_form(net: models.ResNet) -> FusedForm:
-    """Returns the form with fused kernels. Raises ValueError if they do not support the network."""
-    return FusedForm(Fused(net.clone(stacked=False)))
 
 
 @cache

@@ -14,7 +14,6 @@ LATER_FIELDS = {
     'dataset.lighting': 0.0,
     'dataset.split_seed': 0,
     'dataset.validation_fraction': 0.2,
-    'gpu.fused_kernels': False,
     'gpu.graphs': True,
     'init_from': None,
     'loss.label_smoothing': 0.0,

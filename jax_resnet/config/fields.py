@@ -125,8 +125,6 @@ FIELDS: dict[str, Field] = {
     ),
     'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
     'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
-    'gpu.fused_kernels': flag('on a GPU, use one kernel per layer and direction; only for basic units; speed not '
-                               'measured'),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
 }  # fmt: skip
 """All fields except those of `model`, the network's name and arguments; `model_fields` has these."""

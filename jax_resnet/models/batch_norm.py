@@ -54,7 +54,7 @@ class BatchNorm(nn.Module):
         epsilon: added to the variance.
         dtype: dtype of the output; statistics and parameters have at least float32 precision.
         scale_init: initializer of the scale.
-        normalize: function that computes the batch's statistics and applies them; fused kernels can replace it.
+        normalize: function that computes the batch's statistics and applies them; another one can replace it.
 
     Variables: params `scale`, `bias`, batch_stats `mean`, `var`, each [channels]. The running statistics are updated
     with the mean over the groups. `var` is the biased variance (PyTorch stores the unbiased one).

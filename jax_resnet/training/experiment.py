@@ -126,8 +126,8 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        deterministic, gpu = config['precision']['deterministic'], config['gpu']
-        return backend.for_platform(platform, deterministic, gpu['fused_kernels'], gpu['graphs'], multiply_adds)
+        deterministic, graphs = config['precision']['deterministic'], config['gpu']['graphs']
+        return backend.for_platform(platform, deterministic, graphs, multiply_adds)
 
     @property
     def form(self) -> Form:
@@ -202,7 +202,7 @@ class Experiment:
     def _check_together(self) -> None:
         config, size = self.config, self.clock.epoch_size
         dataset, batch_size, group_size = config['dataset'], config['batch_size'], config['batch_norm']['group_size']
-        height, _, channels = self.input.image_shape
+        channels = self.input.image_shape[-1]
         if batch_size > size:
             raise ConfigError(
                 f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}'
@@ -239,10 +239,6 @@ class Experiment:
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of '
                 f'{dataset["folder"] or dataset["name"]}'
             )
-        try:
-            self.backend.form(self.model).check(batch_size // microbatches, dataset['crop'] or height, self.mesh.size)
-        except ValueError as e:
-            raise ConfigError(f'config.gpu.fused_kernels=True: {e}') from None
         try:
             self.abstract_state()
         except ValueError as e:

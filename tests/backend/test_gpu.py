@@ -70,16 +70,14 @@ def test_a_program_that_gives_other_results_turns_graphs_off(change: Any, monkey
 
 @pytest.mark.parametrize('value', [False, True])
 def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_config(**{'precision.deterministic': value, 'gpu.fused_kernels': not value, 'gpu.graphs': value})
+    config = small_config(**{'precision.deterministic': value, 'gpu.graphs': not value})
     experiment = Experiment.from_config(config)
     monkeypatch.setattr(
         backend,
         'for_platform',
-        lambda platform, deterministic, fused_kernels, graphs, multiply_adds: Backend(
-            remark=str((deterministic, fused_kernels, graphs))
-        ),
+        lambda platform, deterministic, graphs, multiply_adds: Backend(remark=str((deterministic, graphs))),
     )
-    assert experiment.backend.remark == str((value, not value, value))
+    assert experiment.backend.remark == str((value, not value))
 
 
 @pytest.mark.soak
