@@ -14,6 +14,8 @@ LATER_FIELDS = {
     'dataset.lighting': 0.0,
     'dataset.split_seed': 0,
     'dataset.validation_fraction': 0.2,
+    'gpu.batch_norm_sums': True,
+    'gpu.flat_arrays': True,
     'gpu.graphs': True,
     'init_from': None,
     'loss.label_smoothing': 0.0,
