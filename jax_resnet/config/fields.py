@@ -125,6 +125,8 @@ FIELDS: dict[str, Field] = {
     ),
     'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
     'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
+    'gpu.flat_arrays': flag("on a GPU, join the network's arrays to a few flat ones, for fewer operations"),
+    'gpu.batch_norm_sums': flag("on a GPU, compute BatchNorm's two sums in one pass, with a hand-written gradient"),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
 }  # fmt: skip
 """All fields except those of `model`, the network's name and arguments; `model_fields` has these."""
