@@ -3,7 +3,8 @@
 Its actions:
 
 - `add RUN ...` writes a small JSON file for each finished run.
-- `weights RUN ...` writes the weights of the run with the median test error, and their card.
+- `weights RUN ...` writes the weights of the run with the median test error, and their card. With an even number of
+  runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
 
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jax_resnet import command_line, files
@@ -73,14 +75,15 @@ def _weights(options: argparse.Namespace) -> None:
         if recipe(result['fields']) != recipe(first['fields']):
             raise ConfigError(f'{run}: must have the config of {options.runs[0]}; only the seed may differ')
     ranked = sorted(results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['fields'].seed))
-    median = ranked[(len(ranked) - 1) // 2]
-    result = results[median]
+    middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
+    result = results[middle]
     seeds = sorted(other['fields'].seed for other in results.values())
     card = {
         'file': result['file'],
         'changes': result['changes'],
         'seed': result['fields'].seed,
         'median_of_seeds': seeds,
+        'median_test_error': median(other['summary']['final_test_error'] for other in results.values()),
         'test_error': result['summary']['final_test_error'],
         'test_count': result['summary']['test_count'],
         'parameters': result['summary']['parameters'],
@@ -88,7 +91,7 @@ def _weights(options: argparse.Namespace) -> None:
         'fields': result['fields'],
     }
     path = Path(options.out) if options.out else results_folder.weights_path_of(result)
-    variables, preprocessing = flat(jax_resnet.load(median).variables), RunFolder(median).preprocessing()
+    variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
     weights.write_with_card(path, variables, preprocessing, card, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
@@ -97,10 +100,14 @@ def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
     pages = sections_of_pages()
-    pictures = readme.draw([*chain.from_iterable(pages.values())], CURVES)
-    texts = {page: with_results(page, sections, pictures) for page, sections in pages.items()}
-    for page, text in texts.items():
-        files.write(page, text.encode())
+    sections = [*chain.from_iterable(pages.values())]
+    pictures = readme.drawings(sections, CURVES)
+    texts = {page: with_results(page, part, pictures).encode() for page, part in pages.items()}
+    CURVES.mkdir(parents=True, exist_ok=True)
+    files.write_all(readme.draw(sections, pictures) | texts)
+    for stale in {*CURVES.glob('*.svg')} - {*pictures.values()}:
+        stale.unlink()
+    for page in texts:
         print(f'{page}: {sum(len(row.finished) for section in pages[page] for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)

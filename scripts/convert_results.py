@@ -10,19 +10,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import flatten, with_defaults
-
-from configs import base
+from jax_resnet.config.fields import Config, every_field, flatten
+from jax_resnet.config.identity import changed_recipe
+from jax_resnet.config.loading import as_config
 from jax_resnet.runs import results_folder, weights
 
 
 def convert(old: dict[str, Any]) -> dict[str, Any]:
     """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
-    new = {**old, 'config': _fields(old['config'])}
-    new['environment'] = [
+    if 'fields' in old:
+        return old
+    fields = _fields(old['config'])
+    origin = {'file': old['config_file'], 'changes': changed_recipe(old['overrides'], fields), 'fields': fields}
+    others = {name: value for name, value in old.items() if name not in ('config_file', 'overrides', 'config')}
+    starts = [
         {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
         for start in old['environment']
     ]
+    new = origin | others | {'environment': starts}
     if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
         lines, size = old['metrics'], old['config']['batch_size']
         steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
@@ -35,15 +40,13 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-def _fields(old: dict[str, Any]) -> dict[str, Any]:
+def _fields(old: dict[str, Any]) -> Config:
     """Adds the fields that a config lacks, and removes those that no longer exist."""
-    new = base.get_config().to_dict() | {'model': with_defaults(old['model'])}
-    for name, value in flatten(old).items():
+    new: dict[str, Any] = {}
+    for name in flatten(old).keys() & every_field().keys():
         group, _, leaf = name.rpartition('.')
-        holder = new.get(group, {}) if group else new
-        if leaf in holder:
-            holder[leaf] = value
-    return {name: dict(sorted(v.items())) if isinstance(v, dict) else v for name, v in sorted(new.items())}
+        (new.setdefault(group, {}) if group else new)[leaf] = flatten(old)[name]
+    return as_config(new)
 
 
 if __name__ == '__main__':

@@ -66,7 +66,7 @@ def _make_configs(here: Path) -> None:
         'argument': 'def get_config(which):\n  return None',
         'empty': 'from ml_collections import ConfigDict\ndef get_config():\n  return ConfigDict()',
         'same': good + "config.model.unit, config.model.depth, config.train_for = 'one_layer', 5, '4 epochs'\n  "
-        "config.evaluate_every = '2 epochs'\n  return config",
+        "config.evaluate_every = config.checkpoint_every = '4 epochs'\n  return config",
         'more': good + 'config.speed = 3\n  return config',
         'less': good + 'del config.batch_size\n  return config',
         'modelless': good + 'del config.model\n  return config',
@@ -466,7 +466,7 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
         ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),
-        ({'model.depth': 21}, 'config.model: depth must be 6n'),
+        ({'model': {'name': 'cifar_resnet', 'depth': 21}}, 'config.model: depth must be 6n'),
     ],
 )
 def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:

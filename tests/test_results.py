@@ -72,7 +72,7 @@ def test_add_keeps_the_numbers_of_the_run_folder(
     assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = results_folder.read(files[0]), Path(RUNS[0])
     assert result['file'] == 'configs/resnet20_digits.py'
-    assert result['changes'] == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
+    assert result['changes']['model.name'] == 'scaled_resnet' and 'dataset.data_dir' not in result['changes']
     assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
     assert result['environment'] == json.loads((run / 'environment.json').read_text())
     summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
@@ -266,6 +266,18 @@ def test_weights_are_those_of_the_median_run(
     net, arrays = jax_resnet.load(file), weights.read(file)
     assert net.class_names == tuple('0123456789') and net.image_shape == (16, 16, 1)
     assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
+
+
+def test_the_median_of_two_runs_is_the_mean_of_their_errors(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', *RUNS[:2], '--out=net.safetensors') == 0
+    (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
+    mean = (better + worse) / 2
+    card = json.loads(Path('net.json').read_text())
+    assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
+    says = f'test error {better:.2f} %, seed {run[-1]}, next to the median, {mean:.2f} %, of seeds 0, 1'
+    assert says in capsys.readouterr().out and says == readme.describe_weights(weights.read_card(Path('net.json')))
 
 
 def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,6 +282,10 @@ class Gpu(Group, frozen=True):
 
     graphs: Annotated[bool, FREE,
         'on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'] = True
+    flat_arrays: Annotated[bool, FREE,
+        "on a GPU, join the network's arrays to a few flat ones, for fewer operations"] = True
+    batch_norm_sums: Annotated[bool, FREE,
+        "on a GPU, compute BatchNorm's two sums in one pass, with a hand-written gradient"] = True
 
 
 class Parallel(Group, frozen=True):

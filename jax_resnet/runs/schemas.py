@@ -110,6 +110,7 @@ class Card(RunConfig):
     network_sha256: Digest
     seed: Seed | UnsetType = UNSET
     median_of_seeds: list[Seed] | UnsetType = UNSET
+    median_test_error: Percent | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
 

@@ -111,8 +111,7 @@ def write_with_card(
                 return card_of(path)
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
-        files.write(card_of(path), text)
+        files.write_all({path: content, card_of(path): text})
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
     return card_of(path)
@@ -186,6 +185,22 @@ def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Config |
         files.write(path, content)
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
+
+
+def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
+    """Checks the weights of a file or a run, named as by this package or by PyTorch.
+
+    Raises:
+        DataError: an array, as float32, has NaN or infinite numbers, or is a variance with negative numbers. The
+            message names the first such array.
+    """
+    for name, array in named.items():
+        with np.errstate(over='ignore'):
+            numbers = np.asarray(array, np.float32)
+        if not np.isfinite(numbers).all():
+            raise DataError(f'{shown(path)}: {name} has NaN or infinite numbers; weights must be finite')
+        if name.endswith('var') and (numbers < 0).any():
+            raise DataError(f'{shown(path)}: {name} has negative numbers; a variance must be 0 or more')
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:

@@ -121,14 +121,14 @@ def _setting(
             window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     unchanged, _ = loading.load(file, changes)
     changes |= given
-    config, overrides = loading.load(file, changes)
+    config, differing = loading.load(file, changes)
     changed = _changed(unchanged, config, given)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.num_classes != classes and 'model.num_classes' not in given:
-        config, overrides = loading.load(file, changes | {'model.num_classes': classes})
+        config, differing = loading.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
-        return Job(described['label'], file, overrides, seed, change(config, {'seed': seed}), is_rehearsal)
+        return Job(described['label'], file, differing, seed, change(config, {'seed': seed}), is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
     network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network

@@ -14,10 +14,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from jax_resnet import models
 from jax_resnet.backend import devices, memory, processes
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError, UserError
+from jax_resnet.runs import weights
 from jax_resnet.training.checkpoint_errors import is_damage, let_threads_end, reason_of
 from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
 
@@ -165,14 +168,15 @@ class Checkpoints:
 
         Raises:
             Damaged: this checkpoint is damaged.
-            DataError: it cannot be read for another reason, such as too many open files.
+            DataError: its weights are not finite, or a variance is negative; or it cannot be read for another reason,
+                such as too many open files.
             ConfigError: memory is too small.
         """
         path = self._folder / str(step)
         with contextlib.redirect_stderr(io.StringIO()), memory.shortage_as_config_error():
             try:
                 return self._restore(step, like, sharding)
-            except (ConfigError, MemoryError):
+            except (UserError, MemoryError):
                 raise
             except Exception as e:  # orbax and tensorstore raise many types
                 if isinstance(e, RuntimeError) and memory.is_shortage(e):  # of a device
@@ -202,6 +206,8 @@ class Checkpoints:
         digest, state = about.pop('sha256', None), self._restore_state(step, like, sharding)
         if digest != digest_of(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
+        unstacked = flatten_dict(models.unstack(jax.device_get(state.variables)), sep='/')
+        weights.check_sound(self._folder / str(step), unstacked)
         return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']
 
     def _restore_state(self, step: int, like: TrainState, sharding: Sharding) -> TrainState:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from msgspec import structs
 
 import jax_resnet
 from jax_resnet import backend, models
@@ -128,8 +129,7 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        deterministic, graphs = config.precision.deterministic, config.gpu.graphs
-        return backend.for_platform(platform, deterministic, graphs, multiply_adds)
+        return backend.for_platform(platform, config.precision.deterministic, structs.asdict(config.gpu), multiply_adds)
 
     @property
     def form(self) -> Form:

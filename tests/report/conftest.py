@@ -1,16 +1,18 @@
 """Run folders and studies as they lie on disk, with numbers that can be checked by hand."""
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
+import unittest.mock
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from jax_resnet.config.completion import complete
 
+from jax_resnet.report import __main__ as command
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
@@ -119,9 +121,25 @@ def make_study(runs: Path) -> Path:
     return write_study(runs / 'studies' / 'rates', rows)
 
 
-def report(*arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, '-m', 'jax_resnet.report', *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def report(*arguments: str | Path) -> Ended:
+    """Runs the command in this process, in the checkout."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        unittest.mock.patch('sys.argv', ['report', *map(str, arguments)]),
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        code = command.main()
+    return Ended(code, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope='session')
@@ -134,6 +152,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
-    assert done.returncode == 0, done.stderr
-    assert 'Rate 0.1 has the smallest final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
+    assert done.code == 0, done.errors
+    assert 'Rate 0.1 has the smallest final test error' in done.output and 'seed 0: failed (the loss' in done.output
     return out

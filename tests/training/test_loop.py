@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax_resnet.config.completion import complete
 
 from configs import scaled_cifar10
 from jax_resnet import training
@@ -22,7 +23,7 @@ from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import TrainState
-from tests.conftest import assert_equal_trees, of_damage, small_config
+from tests.conftest import RESNET8, assert_equal_trees, of_damage, small_config
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -72,7 +73,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     assert summary['final_train_error'] == lines[-1]['train_error']
     assert summary['final_validation_error'] == lines[-1]['validation_error']
     assert (summary['steps'], summary['test_count']) == (12, 100)
-    assert len(summary['class_errors']) == 10 and summary['parameters'] == 75_002
+    assert len(summary['class_errors']) == 10 and summary['parameters'] == 398
 
     predictions = np.load(folder / 'predictions.npz')
     assert predictions['logits'].shape == (100, 10)
@@ -85,8 +86,13 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
         'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
     }  # fmt: skip
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
-    assert 'stage3/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
+    assert 'stage1/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
     assert list((folder / 'tensorboard').glob('events.*'))
+
+
+def test_the_run_says_that_a_program_gave_its_config(whole_run: tuple) -> None:
+    config, folder, _ = whole_run
+    assert RunFolder(folder).origin() == {'file': None, 'changes': {}, 'fields': complete(config)}
 
 
 def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
@@ -268,6 +274,10 @@ def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
+    (tmp_path / 'summary.json').unlink()
+    shutil.rmtree(tmp_path / 'checkpoints' / '12')
+    training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
 
 
 def test_another_seed_gives_another_run(whole_run: tuple, tmp_path: Path) -> None:
@@ -284,7 +294,7 @@ def test_a_run_with_other_options(tmp_path: Path) -> None:
         'model.shortcut': 'B', 'model.initialization': 'fan_in', 'batch_norm.group_size': 0,
         'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01,
     }  # fmt: skip
-    summary = training.train(make_config(**changes), tmp_path, profile=True)
+    summary = training.train(make_config(model=RESNET8, **changes), tmp_path, profile=True)
     assert summary['steps'] == 12 and metrics(tmp_path)[0]['train_loss'] < 5
     assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
 
