@@ -88,6 +88,8 @@ def _train(argv: Sequence[str]) -> None:
             _WORKDIR.value or default_workdir,
             profile=_PROFILE.value,
             extend_from=_EXTEND_FROM.value,
+            file=file,
+            changes=loaded.changes,
         )
 
 

@@ -133,17 +133,10 @@ def program(
 
 def other_form(net: Any, form: str) -> Any:
     """Returns another form than that of training: the network of `models`, stacked or unstacked."""
-    from jax_resnet import models
     from jax_resnet.backend.base import Form
+    from jax_resnet.backend.flat import UnstackedForm
 
-    class Unstacked(Form):
-        def pack_state(self, state: Any) -> Any:
-            return models.unstack(state)
-
-        def unpack_state(self, state: Any) -> Any:
-            return models.stack(state)
-
-    return Form(net) if form == 'stacked' else Unstacked(net.clone(stacked=False))
+    return Form(net) if form == 'stacked' else UnstackedForm(net.clone(stacked=False))
 
 
 def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:

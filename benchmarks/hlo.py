@@ -157,5 +157,8 @@ def launches(thunks: str, has_loop: bool = True) -> Launches:
 def read(folder: Path, module: str, has_loop: bool = True) -> tuple[Count, Launches]:
     """Counts for the largest module of that name in `folder`, which XLA's `--xla_dump_to` has filled."""
     file = max(folder.glob(f'*{module}*gpu_after_optimizations.txt'), key=lambda f: f.stat().st_size)
-    thunks = folder / f'{re.sub(r"[.]sm_.*", "", file.name)}.thunk_sequence_after_thunk_passes.txt'
+    name = re.sub(r'[.]sm_.*', '', file.name)
+    thunks = folder / f'{name}.thunk_sequence_after_thunk_passes.txt'
+    if not thunks.exists():  # no pass has changed them: without CUDA graphs
+        thunks = folder / f'{name}.thunk_sequence.txt'
     return count(file.read_text(), has_loop), launches(thunks.read_text(), has_loop)

@@ -15,6 +15,9 @@ from networks import experiment
 
 os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')  # leaves a GPU's memory to the other processes
 
+START = 'start'
+"""The message that asks a process of `in_a_process` for the seconds of its start."""
+
 Run = Callable[..., float]
 """A function that runs some steps (their number may be an argument) and returns the seconds for each step."""
 
@@ -129,7 +132,11 @@ class Load:
 
 @contextlib.contextmanager
 def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any) -> Iterator[Callable]:
-    """Runs the function that `make` returns in its own process, so that peers share neither threads nor memory."""
+    """Runs the function that `make` returns in its own process, so that peers share neither threads nor memory.
+
+    The function that this yields has an attribute `start_seconds`: a function that returns the seconds of `make` and of
+    the first call. A library that compiles at the first call does so in them.
+    """
     context = multiprocessing.get_context('spawn')
     parent, child = context.Pipe()
     process = context.Process(target=_serve, args=(child, make, arguments, options))  # it may have children
@@ -139,17 +146,31 @@ def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any)
         parent.send(arguments)
         return parent.recv()
 
+    def start_seconds() -> float:
+        parent.send(START)
+        return float(parent.recv())
+
+    run.start_seconds = start_seconds
     try:
         yield run
     finally:
-        parent.send(None)
+        with contextlib.suppress(BrokenPipeError):  # the process has failed
+            parent.send(None)
         process.join()
 
 
 def _serve(pipe: Any, make: Callable[..., Callable], arguments: tuple, options: dict[str, Any]) -> None:
+    began, first = time.perf_counter(), 0.0
     run = make(*arguments, **options)
+    made = time.perf_counter() - began
     while (given := pipe.recv()) is not None:
-        pipe.send(run(*given))
+        if given == START:
+            pipe.send(made + first)
+            continue
+        began = time.perf_counter()
+        result = run(*given)
+        first = first or time.perf_counter() - began
+        pipe.send(result)
 
 
 def matrix_rate(dtype: str) -> float:

@@ -4,15 +4,18 @@ Both train the same network with the same update on random images: augmentation 
 momentum and weight decay. The table also shows two shares of the chip's limits: the step's multiply-adds over the rate
 of a matrix product, and the bytes that it must move over the rate of a copy. Both rates are measured in the same run.
 
-A network is measured in rounds until the median ratio of the two times is known to 5 %, or for --most_rounds rounds.
-Needs PyTorch. Prints a table, what else ran on the machine, and, last, a line of JSON.
+A network is measured in rounds until the median ratio of the two times is known to 5 %, or for --most_rounds rounds, or
+for --seconds. Needs PyTorch, except with --alone. Prints a table, what else ran on the machine, and, last, a line of
+JSON; --json writes the same to a file after each network.
 """
 
 import argparse
 import contextlib
 import json
 import statistics
-from math import prod
+import time
+from math import inf, prod
+from pathlib import Path
 from typing import Any
 
 from networks import NETWORKS, experiment, multiply_adds
@@ -48,20 +51,21 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
 
 
 def measure(
-    runs: dict[str, Run], most_rounds: int, pause: float = 0.5
+    runs: dict[str, Run], most_rounds: int, pause: float = 0.5, seconds: float = inf
 ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
-    """Measures runs in rounds.
+    """Measures runs in rounds. After `seconds` it begins no further round.
 
     Returns:
         The median seconds of each run; and for each run but 'jax_resnet', the median `ratio` of the time of
         'jax_resnet' to its time, the `spread` of the ratios (None for fewer than six rounds), and the `rounds`.
     """
-    rounds, peers = [], [name for name in runs if name != 'jax_resnet']
+    began, rounds, peers = time.monotonic(), [], [name for name in runs if name != 'jax_resnet']
     for one in rounds_in_turn(runs, pause):
         rounds.append(one)
         ratios = {name: [one['jax_resnet'] / one[name] for one in rounds] for name in peers}
         spreads = {name: spread(each) for name, each in ratios.items()}
-        if len(rounds) >= most_rounds or max(spreads.values()) < ENOUGH:
+        known = bool(peers) and max(spreads.values()) < ENOUGH
+        if len(rounds) >= most_rounds or known or time.monotonic() - began > seconds:
             break
     return medians(rounds), {
         name: {
@@ -97,8 +101,10 @@ def main() -> None:
         '--steps', type=int, help='number of steps in a round (default: 3; on a GPU 1000, or 50 for ImageNet)'
     )
     parser.add_argument('--most_rounds', type=int, default=30)
+    parser.add_argument('--seconds', type=float, default=inf, help='begin no round of a network after so many seconds')
+    parser.add_argument('--alone', action='store_true', help='do not time PyTorch')
+    parser.add_argument('--json', type=Path, help='file for the results')
     options = parser.parse_args()
-    from pytorch_peer import torchs
 
     print(', '.join(f'{name} {value}' for name, value in versions().items()), flush=True)
     print(
@@ -123,18 +129,24 @@ def main() -> None:
                     case = (network, batch, steps, size)
                     runs = {
                         'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
-                        'torch': peer(torchs, *case, dtype),
                     }
-                    if options.compiled:
-                        runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
-                    seconds, ratios = measure(runs, options.most_rounds)
+                    if not options.alone:
+                        from pytorch_peer import torchs
+
+                        runs['torch'] = peer(torchs, *case, dtype)
+                        if options.compiled:
+                            runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
+                    seconds, ratios = measure(runs, options.most_rounds, seconds=options.seconds)
+                    starts = {name: run.start_seconds() for name, run in runs.items()}
                 our_time = seconds['jax_resnet']
                 compute = multiply_adds(experiment(network, batch, size)) / rate / our_time
                 memory = least_bytes(network, batch, size, dtype) / bytes_a_second / our_time
                 results.append(
                     {'network': network, 'dtype': dtype, 'batch_size': batch, 'size': size, 'seconds': seconds}
-                    | {'ratios': ratios, 'of_matrix_rate': compute, 'of_copy_rate': memory}
+                    | {'ratios': ratios, 'of_matrix_rate': compute, 'of_copy_rate': memory, 'start_seconds': starts}
                 )
+                if options.json:
+                    options.json.write_text(json.dumps({**versions(), 'results': results}))
                 cells = (
                     network,
                     dtype,

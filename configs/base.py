@@ -87,7 +87,7 @@ def get_config() -> ConfigDict:
             'batch_norm': {'group_size': 64, 'momentum': 0.9, 'epsilon': 1e-5},  # momentum, epsilon: (inferred)
             'memory': {'rematerialize': False, 'microbatches': 1},
             'precision': {'compute': 'float32', 'matmul': 'default', 'deterministic': False},
-            'gpu': {'graphs': True},
+            'gpu': {'graphs': True, 'flat_arrays': True, 'batch_norm_sums': True},
             'parallel': {'devices': placeholder(int)},
         }
     )

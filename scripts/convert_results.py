@@ -4,6 +4,7 @@ A run that was trained with that commit is added by its own `results add`, and i
 script. A file that is converted already stays the same.
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -11,16 +12,29 @@ from typing import Any
 
 from configs import base
 from jax_resnet.config.completion import flatten, with_defaults
+from jax_resnet.config.identity import changed_recipe
 from jax_resnet.runs import results_folder, weights
 
 
 def convert(old: dict[str, Any]) -> dict[str, Any]:
     """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
-    new = {**old, 'config': _fields(old['config'])}
-    new['environment'] = [
+    if 'fields' in old:
+        return old
+    fields = _fields(old['config'])
+    origin = {'file': old['config_file'], 'changes': changed_recipe(old['overrides'], fields), 'fields': fields}
+    others = {name: value for name, value in old.items() if name not in ('config_file', 'overrides', 'config')}
+    starts = [
         {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
         for start in old['environment']
     ]
+    new = origin | others | {'environment': starts}
+    if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
+        lines, size = old['metrics'], old['config']['batch_size']
+        steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
+        losses = (loss * count for loss, count in zip(lines['train_loss'], steps, strict=True))
+        errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))
+        sums = {'train_loss_sum': [*itertools.accumulate(losses)], 'train_error_sum': [*itertools.accumulate(errors)]}
+        new['metrics'] = lines | sums
     if 'network_sha256' in old:
         new['network_sha256'] = weights.network_digest(new)
     return new

@@ -122,7 +122,7 @@ def _make_runs(here: Path) -> None:
 
     damaged('run-cut', 'config.json', b'{"seed": 0,')
     damaged('run-list', 'config.json', b'[]')
-    damaged('run-less', 'config.json', b'{"seed": 0}')
+    damaged('run-less', 'config.json', b'{"file": null}')
     damaged('run-pickle', 'preprocessing.npz', pickle.dumps(Harm()))
     damaged('run-blind', 'preprocessing.npz', None)
     damaged('run-damaged', 'checkpoints/90/state/manifest.ocdbt', b'')
@@ -131,7 +131,7 @@ def _make_runs(here: Path) -> None:
     damaged('run-metrics', 'summary.json', None)
     (here / 'run-metrics' / 'metrics.jsonl').write_text('{"step": 3\n{"step": 4}\n')
     config = json.loads((here / 'run' / 'config.json').read_text())
-    config['model']['depth'] = 8
+    config['fields']['model']['depth'] = 8
     damaged('run-other', 'config.json', json.dumps(config).encode())
     shutil.copytree(here / 'run', here / 'run-new')
     shutil.rmtree(here / 'run-new' / 'checkpoints')
@@ -322,7 +322,7 @@ CASES = [
     ('evaluate {here}/run-new', 'run-new: has no checkpoint yet'),
     ('evaluate {here}/run-cut', 'run-cut/config.json is damaged'),
     ('evaluate {here}/run-list', 'run-list/config.json is damaged: expected `object` of fields, got `array`'),
-    ('evaluate {here}/run-less', 'run-less/config.json is damaged: object missing required field `batch_size`'),
+    ('evaluate {here}/run-less', 'run-less/config.json is damaged: object missing required field `changes`'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-blind', 'run-blind/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
@@ -466,7 +466,7 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
         ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),
-        ({'model.depth': 21}, 'config.model: depth must be 6n'),
+        ({'model': {'name': 'cifar_resnet', 'depth': 21}}, 'config.model: depth must be 6n'),
     ],
 )
 def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:

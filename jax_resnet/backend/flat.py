@@ -65,6 +65,16 @@ class Flat(flax.struct.PyTreeNode):
         return unflatten_dict(by_name)
 
 
+class UnstackedForm(Form):
+    """Keeps each array of an unstacked network on its own. It is the plain form, beside `FlatForm`."""
+
+    def pack_state(self, state: Any) -> Any:
+        return models.unstack(state)
+
+    def unpack_state(self, state: Any) -> Any:
+        return models.stack(state)
+
+
 class FlatForm(Form):
     """Packs the network's arrays as `Flat`. The network is unstacked or stacked."""
 

@@ -7,15 +7,15 @@ recognizes.
 """
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jax_resnet import models
-from jax_resnet.backend.base import Backend
-from jax_resnet.backend.flat import FlatForm
+from jax_resnet.backend.base import Backend, Form
+from jax_resnet.backend.flat import FlatForm, UnstackedForm
 from jax_resnet.backend.gpu_batch_norm import normalize
 
 COMMAND_BUFFER = 'xla_gpu_enable_command_buffer'
@@ -43,27 +43,40 @@ They stay stacked, and run in loops.
 """
 
 
-def backend(deterministic: bool = False, graphs: bool = True) -> Backend:
+def backend(
+    deterministic: bool = False, graphs: bool = True, flat_arrays: bool = True, batch_norm_sums: bool = True
+) -> Backend:
     """Returns how a GPU runs a network.
 
     Args:
         deterministic: whether every start must give the same bits.
         graphs: whether to use CUDA graphs, if they work here.
+        flat_arrays, batch_norm_sums: as for `form`.
     """
     no_graph = why_no_graph() if graphs else 'config.gpu.graphs=False'
     exact = DETERMINISTIC if deterministic else {}
     return Backend(
-        form=form,
+        form=partial(form, flat_arrays=flat_arrays, batch_norm_sums=batch_norm_sums),
         compiler_options=exact | (NO_GRAPH if no_graph else GRAPH),
         one_call_options=exact | (NO_GRAPH if no_graph else {}),
         remark=f'without CUDA graphs, so slower: {no_graph}' if no_graph else 'with CUDA graphs',
     )
 
 
-def form(net: models.ResNet) -> FlatForm:
-    """Returns the form in which a GPU runs the stacked network of a training state."""
-    norm = net.norm._replace(normalize=normalize) if isinstance(net.norm, models.BatchNorms) else net.norm
-    return FlatForm(net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS, norm=norm))
+def form(net: models.ResNet, flat_arrays: bool = True, batch_norm_sums: bool = True) -> Form:
+    """Returns the form in which a GPU runs the stacked network of a training state.
+
+    Args:
+        net: the network of the training state.
+        flat_arrays: whether its arrays are joined to flat ones.
+        batch_norm_sums: whether BatchNorm is that of `gpu_batch_norm`, with two sums in one pass.
+    """
+    if batch_norm_sums and isinstance(net.norm, models.BatchNorms):
+        net = net.clone(norm=net.norm._replace(normalize=normalize))
+    net = net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS)
+    if flat_arrays:
+        return FlatForm(net)
+    return Form(net) if net.stacked else UnstackedForm(net)
 
 
 @cache

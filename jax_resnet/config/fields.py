@@ -55,9 +55,9 @@ FIELDS: dict[str, Field] = {
     'dataset.folder': text('folder of pictures to read instead, with a folder for each class', optional=True),
     'dataset.check': choice(['headers', 'all', 'none'], 'check of all pictures before training: their headers only; '
                             'a complete decoding; or no check'),
-    'dataset.validation_fraction': number(0, 0.9, 'fraction of each class that is drawn for validation if the folder '
-                                          'has no validation split', open_low=True),
-    'dataset.split_seed': whole(0, 'seed by which validation pictures are drawn, see validation_fraction'),
+    'dataset.validation_fraction': number(0, 0.9, 'about this fraction of each class is drawn for validation if the '
+                                          'folder has no validation split', open_low=True),
+    'dataset.split_seed': whole(0, 'seed of this draw; a picture is drawn by its class and the name of its file'),
     'dataset.train': text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
     'dataset.validation': text("split to evaluate on, in addition to the test split: 'train[45000:]'", optional=True),
     'dataset.test': text('split to test on'),
@@ -125,6 +125,8 @@ FIELDS: dict[str, Field] = {
     ),
     'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
     'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
+    'gpu.flat_arrays': flag("on a GPU, join the network's arrays to a few flat ones, for fewer operations"),
+    'gpu.batch_norm_sums': flag("on a GPU, compute BatchNorm's two sums in one pass, with a hand-written gradient"),
     'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
 }  # fmt: skip
 """All fields except those of `model`, the network's name and arguments; `model_fields` has these."""

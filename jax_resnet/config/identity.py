@@ -46,20 +46,25 @@ def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `compared` without `seed`, and `own_pictures`.
+    """The fields on which a result depends, except the seed: those of `compared`, and the folder of own pictures.
 
-    Runs that differ only in the seed have equal recipes. A run that continues may find its pictures in another folder,
-    but two runs on different folders have different recipes.
+    A run that continues may find its pictures in another folder, but two runs on different folders have different
+    recipes. A known data set is the same wherever it lies.
     """
-    fields = {name: value for name, value in compared(config).items() if name != 'seed'}
-    return fields | own_pictures(config)
-
-
-def own_pictures(config: Mapping[str, Any]) -> dict[str, str]:
-    """{'dataset.folder': the path} for a user's own pictures. {} for a known data set, wherever it lies."""
     fields = flatten(config)
-    folder = fields.get('dataset.folder')
-    return {'dataset.folder': str(folder).rstrip('/')} if folder and fields.get('dataset.name') == 'folder' else {}
+    own = fields['dataset.name'] == 'folder' and fields['dataset.folder']
+    pictures = {'dataset.folder': fields['dataset.folder'].rstrip('/')} if own else {}
+    return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
+
+
+def changed_recipe(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the fields that a run changed in its config file on which its result depends, except the seed.
+
+    Args:
+        changes: the changed fields, by dotted name.
+        config: the whole config of the run.
+    """
+    return {name: value for name, value in recipe(config).items() if name in changes}
 
 
 def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
@@ -78,6 +83,12 @@ def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_diffe
     ]
 
 
+def config_name(config_file: str) -> str:
+    """The name of a config: 'resnet20_cifar10', or with its argument 'lab_cifar10:resnet56'."""
+    path, colon, argument = config_file.partition(':')
+    return Path(path).stem + colon + argument
+
+
 def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:
     """The default run folder: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
 
@@ -86,7 +97,9 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    return _path(config_file, _joined(_texts(changes)), seed)
+    return Path(
+        'runs', _as_name(config_name(config_file).replace(':', '-', 1)), _joined(_texts(changes)), f'seed{seed}'
+    )
 
 
 def _texts(changes: Mapping[str, Any]) -> list[str]:
@@ -118,9 +131,3 @@ def _joined(texts: list[str]) -> str:
 def _as_name(text: str) -> str:
     """Removes characters so that the text can be part of a folder's name, and cannot lead to another folder."""
     return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
-
-
-def _path(config_file: str, folder: str, seed: int) -> Path:
-    file, _, argument = config_file.partition(':')
-    name = Path(file).stem + (f'-{_as_name(argument)}' if argument else '')
-    return Path('runs', name, folder, f'seed{seed}')

@@ -21,12 +21,17 @@ _log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
 
 
-def load(key: str, make: Callable[[], Arrays]) -> Arrays:
+def load(key: str, make: Callable[[], Arrays], folder: Path | None = None) -> Arrays:
     """Returns the arrays cached under `key`. If they are missing, damaged or of another key, makes and caches them.
 
     If the cache cannot be written, logs a warning and returns the arrays anyway.
+
+    Args:
+        key: the name of the cache file, without its extension.
+        make: makes the arrays.
+        folder: the folder of the cache file; None means the user's cache folder.
     """
-    path = files.cache_folder() / f'{key}.safetensors'
+    path = (folder or files.cache_folder()) / f'{key}.safetensors'
     try:
         return _read(path, key)
     except FileNotFoundError:

@@ -1,25 +1,47 @@
 """Reads data that TFDS has prepared, without TensorFlow. If CIFAR is not prepared yet, prepares it first."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from jax_resnet.data import cifar
+from jax_resnet import files
+from jax_resnet.data import cache, cifar
 from jax_resnet.data.sources import Examples, Source
 from jax_resnet.errors import DataError
 
 _log = logging.getLogger(__name__)
 
+ARRAYS = 'arrays'
+"""The fingerprint of a data set that was saved as decoded arrays."""
+
+DESCRIPTION = 'arrays.json'
+"""The name of the file that describes such a data set, beside its arrays."""
+
+
+class _Description(msgspec.Struct):
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    splits: dict[str, int]
+
 
 def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     """Opens CIFAR-10 or CIFAR-100 in `data_dir`. If missing, prepares it from `manual_dir`, or from a download.
 
+    If `data_dir` has the arrays of `save_arrays`, reads them, and needs no TFDS.
+
     Raises:
         DataError: the data is missing and cannot be downloaded, or is damaged.
     """
+    if (data_dir / name / DESCRIPTION).is_file():
+        return _open_arrays(name, data_dir / name)
+
     from tensorflow_datasets.core.utils.version import list_all_versions
 
     # TFDS itself would search the network for missing data, and hang without a network.
@@ -36,6 +58,29 @@ def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
         decode=lambda split: _decode(builder, split),
         fingerprint=fingerprint,
     )
+
+
+def save_arrays(name: str, class_names: Sequence[str], splits: Mapping[str, Examples], data_dir: Path) -> None:
+    """Writes a data set to `data_dir` as decoded arrays, for machines without TFDS. `open_cifar` reads them there."""
+    folder = data_dir / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, examples in splits.items():
+        cache.load(f'{name}-{split}-{ARRAYS}', partial(vars, examples), folder)
+    shape = next(iter(splits.values())).images.shape[1:]
+    description = _Description(shape, tuple(class_names), {split: len(each) for split, each in splits.items()})
+    files.write(folder / DESCRIPTION, msgspec.json.encode(description))
+
+
+def _open_arrays(name: str, folder: Path) -> Source:
+    def missing(split: str) -> Examples:
+        raise DataError(f'{folder}: the arrays of split {split!r} are missing or damaged')
+
+    try:
+        about = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=_Description)
+    except (OSError, msgspec.MsgspecError) as e:
+        raise DataError(f'{folder / DESCRIPTION}: {e}') from None
+    sizes = {split: SimpleNamespace(num_examples=n, shard_lengths=[n]) for split, n in about.splits.items()}
+    return Source(name, about.class_names, sizes, about.image_shape, missing, ARRAYS, folder)
 
 
 def open_builder(folder: Path) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -30,11 +31,13 @@ class Source(Splits):
         image_shape: (height, width, channels).
         decode: takes the name of a split and returns its Examples.
         fingerprint: differs for data sets whose decoded arrays may differ.
+        folder: the folder of the decoded arrays; None means the user's cache folder.
     """
 
     image_shape: tuple[int, int, int]
     decode: Callable[[str], Examples]
     fingerprint: str
+    folder: Path | None = None
 
     def read(self, spec: str) -> Examples:
         """Examples of a split in TFDS's syntax, such as 'test', 'train[:45000]' or 'train[:10%]+train[90%:]'.
@@ -45,7 +48,7 @@ class Source(Splits):
         parts = []
         for split, start, stop in self.ranges(spec):
             key = f'{self.name.replace("/", "-")}-{split}-{self.fingerprint}'
-            arrays = cache.load(key, partial(self._decode, split))
+            arrays = cache.load(key, partial(self._decode, split), self.folder)
             parts.append((arrays['images'][start:stop], arrays['labels'][start:stop]))
         images, labels = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True))
         return Examples(images, labels)

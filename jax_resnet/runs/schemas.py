@@ -13,9 +13,6 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[float, Meta(ge=0, lt=1e15)]
 Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
-ConfigFile = Annotated[str, Meta(pattern=r'^(?![/~])(?!.*\.\.)[^\n\\:]+\.py(:[^\n\\/]*)?$')]
-"""A path within the working directory, for safety: the table of results executes this file."""
-
 Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 Value = bool | Whole | float | str | tuple[Any, ...] | None
 
@@ -71,7 +68,7 @@ class Precision(Struct):
 
 
 class Config(Struct):
-    """config.json: the fields that readers of a run need. `config.fields` checks all fields before training."""
+    """A config: the fields that readers of a run need. `config.fields` checks all fields before training."""
 
     seed: Seed
     batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
@@ -82,6 +79,20 @@ class Config(Struct):
     schedule: Schedule
     batch_norm: BatchNorm
     precision: Precision
+
+
+class RunConfig(Struct):
+    """config.json: where a run comes from, and its whole config.
+
+    Attributes:
+        file: the config file with its argument, as on the command line. None if a program gave the config itself.
+        changes: the fields that were changed in that config, by dotted name.
+        fields: all fields.
+    """
+
+    file: str | None
+    changes: dict[str, Value]
+    fields: Config
 
 
 class Start(Struct):
@@ -143,30 +154,25 @@ class Summary(Struct):
     protocol_test_top5_error: Percent | UnsetType = UNSET
 
 
-class Result(Struct):
+class Result(RunConfig):
     """A file of results/: the content of a run folder in one file. Each field of metrics.jsonl is a list."""
 
-    config_file: ConfigFile
-    overrides: dict[str, Value]
-    config: Config
     summary: Summary
     environment: list[Start]
     metrics: dict[str, list[Whole | float | None]]
 
 
-class Card(Struct):
+class Card(RunConfig):
     """The JSON file in the folder of a file of weights that describes it."""
 
-    config: Config
     image_shape: tuple[Side, Side, Side]
     test_crop: Count
     class_names: tuple[str, ...]
     sha256: Digest
     network_sha256: Digest
-    config_file: ConfigFile | UnsetType = UNSET
-    overrides: dict[str, Value] | UnsetType = UNSET
     seed: Seed | UnsetType = UNSET
     median_of_seeds: list[Seed] | UnsetType = UNSET
+    median_test_error: Percent | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
 

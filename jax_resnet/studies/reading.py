@@ -8,7 +8,7 @@ from typing import Any
 
 from jax_resnet.config import loader
 from jax_resnet.config.fields import check
-from jax_resnet.config.identity import effective_fields, recipe
+from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -139,9 +139,9 @@ def _setting(
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
-    """Returns those `given` fields, by dotted name, whose values differ between two configs, with their new values."""
-    old, new = effective_fields(before), effective_fields(after)
-    return {name: new[name] for name in given if new[name] != old.get(name)}
+    """Returns those `given` fields, by dotted name, whose change between two configs affects a result: new values."""
+    old, new = recipe(before), recipe(after)
+    return {name: new[name] for name in given if name in new and new[name] != old.get(name)}
 
 
 def _title(setting: Setting) -> str:

@@ -126,8 +126,7 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        deterministic, graphs = config['precision']['deterministic'], config['gpu']['graphs']
-        return backend.for_platform(platform, deterministic, graphs, multiply_adds)
+        return backend.for_platform(platform, config['precision']['deterministic'], config['gpu'], multiply_adds)
 
     @property
     def form(self) -> Form:

@@ -36,6 +36,8 @@ def train(
     profile: bool = False,
     progress: ProgressFactory = Progress,
     extend_from: str | Path | None = None,
+    file: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains the run of a config and writes its run folder. Continues the run if it was stopped.
 
@@ -47,6 +49,8 @@ def train(
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes the object that shows the progress.
         extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `extension.extend`).
+        file: the config file with its argument, if the config was loaded from one. A new run folder records it.
+        changes: the fields that were changed in that config, by dotted name. A new run folder records them.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages. In processes other than process 0, an empty dict.
@@ -62,7 +66,7 @@ def train(
         folder = RunFolder(workdir, writes=processes.is_first())
         check_sources(experiment, folder)
         with folder.os_errors_as_data_errors():
-            finished = open_folder(folder, experiment)
+            finished = open_folder(folder, experiment, file, changes)
             if finished is not None:
                 return finished
             with folder.locked():

@@ -85,7 +85,8 @@ def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
         headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
-        DataError: the file cannot be read, has unknown names, lacks tensors, or has arrays that are not floats.
+        DataError: the file cannot be read, has unknown names, lacks tensors, or has arrays that are not floats, not
+            finite or negative variances.
     """
     return variables_of(weights.read(path), path, headless)
 
@@ -128,4 +129,6 @@ def variables_of(arrays: Mapping[str, np.ndarray], path: str | Path, headless: b
     for name, array in flatten_dict(variables, sep='/').items():
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    floats = {name: array for name, array in tensors.items() if jnp.issubdtype(array.dtype, jnp.floating)}
+    weights.check_sound(path, floats)
     return variables

@@ -43,7 +43,7 @@ def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch
 
 
 def test_cuda_graphs_can_be_turned_off() -> None:
-    off = backend.for_platform('gpu', graphs=False)
+    off = backend.for_platform('gpu', gpu_options={'graphs': False})
     assert off.compiler_options == gpu.NO_GRAPH and off.remark.endswith('slower: config.gpu.graphs=False')
 
 
@@ -70,14 +70,15 @@ def test_a_program_that_gives_other_results_turns_graphs_off(change: Any, monkey
 
 @pytest.mark.parametrize('value', [False, True])
 def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_config(**{'precision.deterministic': value, 'gpu.graphs': not value})
+    config = small_config(**{'precision.deterministic': value, 'gpu.flat_arrays': not value})
     experiment = Experiment.from_config(config)
     monkeypatch.setattr(
         backend,
         'for_platform',
-        lambda platform, deterministic, graphs, multiply_adds: Backend(remark=str((deterministic, graphs))),
+        lambda platform, deterministic, options, multiply_adds: Backend(remark=str((deterministic, dict(sorted(options.items()))))),
     )
-    assert experiment.backend.remark == str((value, not value))
+    expected = {'batch_norm_sums': True, 'flat_arrays': not value, 'graphs': True}
+    assert experiment.backend.remark == str((value, expected))
 
 
 @pytest.mark.soak
@@ -88,7 +89,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(backend, 'for_platform', lambda platform, *options: gpu.backend(*options[:2]))
+    monkeypatch.setattr(backend, 'for_platform', lambda platform, *options: gpu.backend(options[0]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))

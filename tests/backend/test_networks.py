@@ -9,6 +9,7 @@ import pytest
 from jax_resnet import backend, models
 from jax_resnet.backend import cpu, gpu
 from jax_resnet.backend.base import Backend, Form
+from jax_resnet.backend.flat import FlatForm
 
 NETWORKS = {
     'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
@@ -29,6 +30,14 @@ def form(platform: str, net: models.ResNet) -> Form:
 def test_outputs_statistics_and_gradients(name: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage is written out, and the third runs in a loop
     check(NETWORKS[name], form(platform, NETWORKS[name]))
+
+
+@pytest.mark.parametrize(('flat_arrays', 'batch_norm_sums'), [(False, True), (True, False), (False, False)])
+def test_each_option_of_a_gpu_can_be_turned_off(flat_arrays: bool, batch_norm_sums: bool) -> None:
+    net = NETWORKS['original']
+    found = gpu.form(net.clone(stacked=True), flat_arrays, batch_norm_sums)
+    assert isinstance(found, FlatForm) == flat_arrays and (found.net.norm == net.norm) != batch_norm_sums
+    check(net, found)
 
 
 def test_a_network_that_is_too_deep_stays_stacked(monkeypatch: pytest.MonkeyPatch) -> None:

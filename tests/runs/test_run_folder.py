@@ -21,6 +21,16 @@ def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference
         folder.open(small_config(**{'batch_size': 64, 'seed': 1}))
 
 
+def test_a_run_says_where_it_comes_from(tmp_path: Path) -> None:
+    folder, config = RunFolder(tmp_path / 'own'), small_config()
+    folder.open(config)
+    assert folder.origin() == {'file': None, 'changes': {}, 'fields': config}
+    folder, changes = RunFolder(tmp_path / 'run'), {'schedule.drop_at': ('6 steps',)}
+    folder.open(config, 'configs/lab.py:wide', changes)
+    folder.open(config | {'log_every': '9 steps'})  # continues it
+    assert folder.origin() == {'file': 'configs/lab.py:wide', 'changes': changes, 'fields': config}
+
+
 def test_two_programs_in_one_folder(tmp_path: Path) -> None:
     first, second = RunFolder(tmp_path), RunFolder(tmp_path)
     with first.locked(), pytest.raises(ConfigError, match='another program trains in this folder'), second.locked():

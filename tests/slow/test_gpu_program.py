@@ -89,6 +89,20 @@ def test_all_steps_are_one_graph_on_one_gpu_and_a_step_is_a_few_graphs_on_two() 
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
 
+def test_the_plain_program_compiles_with_each_option_of_a_gpu_off() -> None:
+    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
+    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--set']
+    off = [f'gpu.{name}=false' for name in ('graphs', 'flat_arrays', 'batch_norm_sums')]
+    found = [
+        json.loads(subprocess.run([*command, *fields], check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        for fields in (off[1:2], off[2:], off)
+    ]
+    (without_arrays,), (without_sums,), (plain,) = found
+    assert without_arrays['loop_is_one_graph'] and without_sums['loop_is_one_graph']
+    assert not plain['loop_is_one_graph'] and plain['launches'] > 0.9 * plain['kernels']  # a few are memsets
+    assert max(without_arrays['kernels'], without_sums['kernels']) < plain['kernels']
+
+
 def test_a_step_with_streamed_pictures_is_one_graph_and_needs_no_pictures() -> None:
     pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
     fields = (

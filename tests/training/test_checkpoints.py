@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
@@ -26,10 +27,8 @@ def everywhere(devices: int) -> NamedSharding:
 
 @pytest.fixture(scope='module')
 def state() -> states.TrainState:
-    create = jax.jit(
-        lambda: states.create(models.cifar_resnet(8, stacked=True), optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0)
-    )
-    return create()
+    net = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,), stacked=True)
+    return jax.jit(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0))()
 
 
 @pytest.fixture(params=[False, True], ids=['sync', 'background'])
@@ -66,6 +65,26 @@ def test_the_last_two_and_selected_checkpoints_are_kept(
         checkpoints.save(state.replace(step=jnp.int32(step)), seconds=0)
     checkpoints.close()
     assert Checkpoints(tmp_path).steps() == [3, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ('group', 'layer', 'value', 'problem'),
+    [
+        ('params', 'head/bias', jnp.nan, 'NaN or infinite numbers; weights must be finite'),
+        ('batch_stats', 'stage3/unit1/norm2/var', -1, 'negative numbers; a variance must be 0 or more'),
+    ],
+)
+def test_unsound_weights_are_an_error_that_names_the_array(
+    tmp_path: Path, state: states.TrainState, group: str, layer: str, value: float, problem: str
+) -> None:
+    arrays = flatten_dict(state.variables[group], sep='/')
+    arrays[layer] = arrays[layer].at[0].set(value)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(state, seconds=0)
+    unsound = state.replace(step=jnp.int32(1), **{group: unflatten_dict(arrays, sep='/')})
+    checkpoints.save(unsound, seconds=0)
+    with pytest.raises(DataError, match=f'^{tmp_path}/1: {group}/{layer} has {problem}$'):
+        checkpoints.restore_latest(state, everywhere(1))  # not the older checkpoint instead
 
 
 def test_a_step_is_saved_once(tmp_path: Path, state: states.TrainState) -> None:
