@@ -133,8 +133,8 @@ def kernels(found: Mapping[str, Any]) -> list[str]:
         (f'`{kind[:80]}`'.replace('|', '/'), f'{ms:.3f}', f'{number:.0f}') for kind, ms, number in found['kinds'][:10]
     ]
     text = (
-        f'{found["count"]:.0f} kernels in {found["busy"]:.3f} ms; gaps of {found["gaps"]:.3f} ms in the trace, for which '
-        f'XLA uses no CUDA graphs; a step without a trace takes {found["step"]:.3f} ms.'
+        f'{found["count"]:.0f} kernels in {found["busy"]:.3f} ms; gaps of {found["gaps"]:.3f} ms in the trace, for '
+        f'which XLA uses no CUDA graphs; a step without a trace takes {found["step"]:.3f} ms.'
     )
     return [table(['kernel', 'ms a step', 'number'], rows), text]
 

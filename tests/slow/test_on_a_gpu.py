@@ -89,7 +89,7 @@ def test_a_second_call_takes_what_is_left(tmp_path: Path) -> None:
     (tmp_path / 'first').mkdir()
     (tmp_path / 'first' / 'results.json').write_text(json.dumps(before))
     folders = [tmp_path / 'resnet20_cifar10' / 'seed4', tmp_path / 'plain20_cifar10' / 'seed0']
-    for folder, file in zip(folders, ('summary.json', 'config.json'), strict=True):
+    for folder, file in zip(folders, ('summary.json', 'parameters.txt'), strict=True):
         folder.mkdir(parents=True)
         (folder / file).write_text('{}')
         assert gpu_parts.keep(folder, tmp_path / 'first') == 'runs-1.tar'
