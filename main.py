@@ -74,7 +74,7 @@ def _train(argv: Sequence[str]) -> None:
     for flag in (_WORKDIR, _EXTEND_FROM):
         if flag.value == '':
             raise ConfigError(f'--{flag.name}: must name a folder; got none')
-    default_workdir = identity.find_folder(file, loaded.changes, loaded.given, loaded.config.seed)
+    default_workdir = identity.default_name(file, loaded.changes, loaded.config.seed)
 
     place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
 
@@ -88,6 +88,8 @@ def _train(argv: Sequence[str]) -> None:
             _WORKDIR.value or default_workdir,
             profile=_PROFILE.value,
             extend_from=_EXTEND_FROM.value,
+            file=file,
+            changes=loaded.changes,
         )
 
 

@@ -94,10 +94,11 @@ def program(
         side, count = exp.config['dataset']['crop'], exp.config['batch_size']
         kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
-        arguments = [shapes(jax.eval_shape(steps.form.pack_state, exp.abstract_state())), *batch]
+        packed = jax.eval_shape(steps.form.pack_state, exp.abstract_state())
+        arguments = [*shapes((packed, exp.numbers)), *batch]
     else:
         examples = exp.input.examples
-        arguments = shapes((exp.abstract_state(), jnp.int32(0), examples.images, examples.labels))
+        arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.numbers, examples.images, examples.labels))
     run = exp.backend.jit(run, donate_argnums=0, out_shardings=exp.everywhere)
     lowered = run.lower(*arguments)
     began = time.monotonic()

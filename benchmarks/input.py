@@ -22,7 +22,7 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     from jax_resnet.data import stream
 
     exp = experiment('ResNet-20', batch_size)
-    examples, steps_of = exp.input.examples, exp.steps()
+    examples, augment, normalize = exp.input.examples, exp.input.augmentation, exp.input.normalization
     images = jax.device_put(examples.images)
 
     @jax.jit
@@ -32,7 +32,7 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
         def step(i: jax.Array, total: jax.Array) -> jax.Array:
             chosen = images[window.batch(i % 2, batch_size)]
             if augmented:
-                return total + steps_of.augment(jax.random.key(i), chosen, steps_of.normalize).sum()
+                return total + augment(jax.random.key(i), chosen, normalize).sum()
             return total + chosen.sum(dtype=jnp.float32)
 
         return jax.lax.fori_loop(0, steps, step, jnp.float32(0))

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 import torchvision_resnet
@@ -125,8 +126,9 @@ def training_inputs(config: Mapping[str, Any], count: int) -> Iterator[torch.Ten
     """Yields the inputs of our recalibration, one BatchNorm group at a time, with its views, flips and colours."""
     data, size = open_input(config), recalibration.batch_size(config)
     groups = size // (config['batch_norm']['group_size'] or size)
+    seed_key = jax.random.key(config['seed'])
     for step, (images, draws) in zip(range(-(-count // size)), data.training_images(size), strict=False):
-        x = augmented(data.augmentation, data.normalization, config['seed'], step, images, draws)
+        x = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
         yield from torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).chunk(groups)
 
 

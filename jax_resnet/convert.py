@@ -87,7 +87,7 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
         advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     if options.card:
-        weights.write_with_card(target, arrays, about, {'config': config}, options.replace)
+        weights.write_with_card(target, arrays, about, {'file': None, 'changes': {}, 'fields': config}, options.replace)
     else:
         named = {name: np.asarray(array) for name, array in arrays.items()}
         weights.write(target, named, None if found is None else found[0])

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import export
 
 import jax_resnet
-from jax_resnet import command_line
+from jax_resnet import command_line, files
 from jax_resnet.errors import DataError
 
 PLATFORMS = ('cpu', 'cuda')
@@ -48,7 +48,7 @@ def _export(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
     trained = jax_resnet.load(options.run, config)
     content = serialize(trained)
     try:
-        Path(options.out).write_bytes(content)
+        files.write(Path(options.out), content)
     except OSError as e:
         raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
     shape = ', '.join(map(str, trained.image_shape))

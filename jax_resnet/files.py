@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,23 +51,36 @@ def read(path: Path, follow: bool = False) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file atomically: writes the content to a draft file, and then renames the draft.
+    """Writes a file whole or not at all, see `write_all`."""
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Writes files whole or not at all: writes the contents to drafts, and then renames all drafts.
+
+    Args:
+        contents: the content of each file, by its path. A link at a path is replaced, not followed.
 
     Raises:
-        OSError: the file cannot be written. An old file is then unchanged.
+        OSError: a file cannot be written, or is a folder or device. All old files are then unchanged.
     """
-    draft = path.with_name(f'{path.name}.{os.getpid()}.draft')
-    draft.unlink(missing_ok=True)  # another user may have made a link there
-    descriptor = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    drafts = {path: path.with_name(f'{path.name}.{os.getpid()}.draft') for path in contents}
     try:
-        with os.fdopen(descriptor, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
+        for path, content in contents.items():
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EINVAL, 'not a regular file')
+            drafts[path].unlink(missing_ok=True)  # another user may have made a link there
+            with os.fdopen(open_file(drafts[path], os.O_WRONLY | os.O_CREAT | os.O_EXCL), 'wb') as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, draft in drafts.items():
+            draft.replace(path)
+    except OSError as e:
+        e.filename = str(path)
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink()
         raise
 
 

@@ -65,11 +65,11 @@ def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> No
     if config is not None and not any(map(_needs_config, options.networks)):
         raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
     measured = [{'network': name, **_measure(name, options, config)} for name in options.networks]
-    pictures = chart_of_responses.chart(measured)
+    picture = chart_of_responses.chart(measured)
+    contents = {'json': (json.dumps(measured, indent=1) + '\n').encode()}
+    contents |= {suffix: charts.drawn(picture, suffix) for suffix in ('svg', 'png')}
     try:
-        files.write(Path(f'{options.out}.json'), (json.dumps(measured, indent=1) + '\n').encode())
-        for suffix in ('svg', 'png'):
-            charts.save(pictures, f'{options.out}.{suffix}')
+        files.write_all({Path(f'{options.out}.{suffix}'): content for suffix, content in contents.items()})
     except OSError as e:
         raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
     for result in measured:

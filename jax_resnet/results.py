@@ -3,7 +3,8 @@
 Its actions:
 
 - `add RUN ...` writes a small JSON file for each finished run.
-- `weights RUN ...` writes the weights of the run with the median test error, and their card.
+- `weights RUN ...` writes the weights of the run with the median test error, and their card. With an even number of
+  runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
 
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jax_resnet import command_line, files
@@ -41,7 +43,6 @@ def main() -> int:
     add, publish = commands.add_parser('add'), commands.add_parser('weights')
     for command in (add, publish):
         command.add_argument('runs', nargs='+', help='run folders')
-        command.add_argument('--config', help='config file of the runs, if their folders are not in runs/<config name>')
     add.set_defaults(command=_add)
     publish.add_argument(
         '--out', help='the .safetensors file to write (default: results/weights/<config name>.safetensors)'
@@ -56,7 +57,7 @@ def main() -> int:
 def _add(options: argparse.Namespace) -> None:
     from jax_resnet.runs import results_folder
 
-    results = [_result(run, options.config) for run in options.runs]
+    results = [results_folder.of_run(run) for run in options.runs]
     for result in results:
         print(f'{results_folder.write(result)}: {result["summary"]["final_test_error"]:.2f} % test error')
 
@@ -68,32 +69,31 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.training.saved_weights import flat
 
-    results = {run: _result(run, options.config) for run in options.runs}
+    results = {run: results_folder.of_run(run) for run in options.runs}
     first = results[options.runs[0]]
     for run, result in results.items():
-        if recipe(result['config']) != recipe(first['config']):
+        if recipe(result['fields']) != recipe(first['fields']):
             raise ConfigError(f'{run}: must have the config of {options.runs[0]}; only the seed may differ')
     ranked = sorted(
-        results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['config']['seed'])
+        results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['fields']['seed'])
     )
-    median = ranked[(len(ranked) - 1) // 2]
-    result = results[median]
-    seeds = sorted(other['config']['seed'] for other in results.values())
+    middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
+    result = results[middle]
+    seeds = sorted(other['fields']['seed'] for other in results.values())
     card = {
-        'config_file': result['config_file'],
-        'overrides': result['overrides'],
-        'seed': result['config']['seed'],
+        'file': result['file'],
+        'changes': result['changes'],
+        'seed': result['fields']['seed'],
         'median_of_seeds': seeds,
+        'median_test_error': median(other['summary']['final_test_error'] for other in results.values()),
         'test_error': result['summary']['final_test_error'],
         'test_count': result['summary']['test_count'],
         'parameters': result['summary']['parameters'],
         'environment': result['environment'],
-        'config': result['config'],
+        'fields': result['fields'],
     }
-    path = (
-        Path(options.out) if options.out else results_folder.weights_path_of(result['config_file'], result['overrides'])
-    )
-    variables, preprocessing = flat(jax_resnet.load(median).variables), RunFolder(median).preprocessing()
+    path = Path(options.out) if options.out else results_folder.weights_path_of(result)
+    variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
     weights.write_with_card(path, variables, preprocessing, card, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
@@ -102,10 +102,14 @@ def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
     pages = sections_of_pages()
-    pictures = readme.draw([*chain.from_iterable(pages.values())], CURVES)
-    texts = {page: with_results(page, sections, pictures) for page, sections in pages.items()}
-    for page, text in texts.items():
-        files.write(page, text.encode())
+    sections = [*chain.from_iterable(pages.values())]
+    pictures = readme.drawings(sections, CURVES)
+    texts = {page: with_results(page, part, pictures).encode() for page, part in pages.items()}
+    CURVES.mkdir(parents=True, exist_ok=True)
+    files.write_all(readme.draw(sections, pictures) | texts)
+    for stale in {*CURVES.glob('*.svg')} - {*pictures.values()}:
+        stale.unlink()
+    for page in texts:
         print(f'{page}: {sum(len(row.finished) for section in pages[page] for row in section.rows)} runs')
     for picture in pictures.values():
         print(picture)
@@ -128,7 +132,7 @@ def weight_cards(changed: bool) -> list[Path]:
     from jax_resnet.runs import weights
 
     cards = sorted(Path('results', 'weights').glob('**/*.json'))
-    return [path for path in cards if bool(weights.read_card(path)['overrides']) == changed]
+    return [path for path in cards if bool(weights.read_card(path)['changes']) == changed]
 
 
 def sections_of_pages() -> dict[Path, list[Any]]:
@@ -144,27 +148,22 @@ def sections_of_pages() -> dict[Path, list[Any]]:
     from jax_resnet.runs import results_folder
     from jax_resnet.runs import run as runs
 
-    left = results_folder.paths()
-    recipes = {path: recipe(results_folder.read(path)['config']) for path in left}
+    left = [runs.read(path) for path in results_folder.paths()]
     plan = studies.read(STUDY, seeds=[0])
     paper = []
     for setting in plan.settings:
-        of_setting = [path for path in left if recipes[path] == recipe(setting.jobs[0].config)]
-        left = [path for path in left if path not in of_setting]
-        measured = [runs.read(path) for path in of_setting]
+        measured = [run for run in left if run.recipe == recipe(setting.jobs[0].config)]
+        left = [run for run in left if run not in measured]
         paper.append(sections.Row(setting.label, setting.group, measured, setting.published, setting.published_text))
-    by_label: dict[tuple[str, str, bool], list[Path]] = {}
-    for path in left:
-        result = results_folder.read(path)
-        file, config = result['config_file'], result['config']
-        changes = wording.changed_recipe(file, config)
-        key = wording.label(file, changes), config['dataset']['name'], not changes
-        by_label.setdefault(key, []).append(path)
+    by_label: dict[tuple[str, str, bool], list[Any]] = {}
+    for run in left:
+        key = wording.label(run.name, run.changes), run.config['dataset.name'], not run.changes
+        by_label.setdefault(key, []).append(run)
 
     def rows(unchanged: bool) -> list[sections.Row]:
         return [
-            sections.Row(label, data, [*map(runs.read, paths)], None, index.published(label) if unchanged else '')
-            for (label, data, is_unchanged), paths in by_label.items()
+            sections.Row(label, data, measured, None, index.published(label) if unchanged else '')
+            for (label, data, is_unchanged), measured in by_label.items()
             if is_unchanged == unchanged
         ]
 
@@ -179,16 +178,6 @@ def sections_of_pages() -> dict[Path, list[Any]]:
         ],
         CHANGED: [section('Changed configs', 'Runs', errors, rows(False))],
     }
-
-
-def _result(run: str, given: str | None) -> dict[str, Any]:
-    from jax_resnet.report import wording
-    from jax_resnet.runs import results_folder
-    from jax_resnet.runs.run_folder import RunFolder
-
-    config = RunFolder(run).config()
-    file = given or wording.config_file(Path(run))
-    return results_folder.of_run(run, file, wording.changes(file, config))
 
 
 if __name__ == '__main__':

@@ -9,7 +9,10 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,11 +24,21 @@ _BLOCKED = 'JAX_RESNET_SIGINT_IS_BLOCKED'
 def end_at_once() -> None:
     """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    A main program calls this before its slow imports. A SIGINT that `block_sigint` has blocked is delivered.
+    A main program calls this before its slow imports. A SIGINT that `block_sigint` has blocked is delivered. In a
+    process that was not started for this program, such as a notebook, the handler stays.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    unblock_sigint()
+    if is_own_process(sys._getframe(1)):
+        _end_at_once()
+
+
+def is_own_process(caller: FrameType) -> bool:
+    """Whether the process was started for the caller, a module: by `python FILE` or `python -m MODULE`.
+
+    It was not if a notebook, a profiler or another script runs the module, or if Python reads it from a pipe.
+    """
+    _, *outer = (frame.f_code.co_name for frame, _ in traceback.walk_stack(caller))
+    is_file = Path(caller.f_globals.get('__file__', '')).is_file()
+    return is_file and outer in ([], ['_run_code', '_run_module_as_main'])
 
 
 def unblock_sigint() -> None:
@@ -46,13 +59,19 @@ def block_sigint() -> None:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Calls `end_at_once`, and restores the old handler at the end of the context."""
+    """Does the same as `end_at_once` in any process, and restores the old handler at the end of the context."""
     before = signal.getsignal(signal.SIGINT)
-    end_at_once()
+    _end_at_once()
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _end_at_once() -> None:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    unblock_sigint()
 
 
 class StopSignals:

@@ -18,6 +18,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import main
+from jax_resnet import training
+from jax_resnet.config import loader
 from jax_resnet.config.fields import check
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
@@ -39,10 +41,10 @@ class Harm:
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained run, and with files that are not valid."""
     here = tmp_path_factory.mktemp('bad')
-    shutil.copytree(ROOT / 'tests' / 'references' / 'run_format1', here / 'run')
     (here / 'file').write_text('a file')
     (here / 'empty').mkdir()
     _make_configs(here)
+    training.train(loader.load(str(here / 'same.py'), {})[0], here / 'run')
     _make_images(here)
     _make_weights(here)
     _make_runs(here)
@@ -120,17 +122,16 @@ def _make_runs(here: Path) -> None:
 
     damaged('run-cut', 'config.json', b'{"seed": 0,')
     damaged('run-list', 'config.json', b'[]')
-    damaged('run-less', 'config.json', b'{"seed": 0}')
+    damaged('run-less', 'config.json', b'{"file": null}')
     damaged('run-pickle', 'preprocessing.npz', pickle.dumps(Harm()))
     damaged('run-blind', 'preprocessing.npz', None)
     damaged('run-damaged', 'checkpoints/90/state/manifest.ocdbt', b'')
     damaged('run-summary', 'summary.json', b'')
-    damaged('run-later', 'checkpoints/90/about/metadata', b'{"format": 99, "seconds": 1.0}')
     (here / 'run-damaged' / 'summary.json').unlink()  # not finished
     damaged('run-metrics', 'summary.json', None)
     (here / 'run-metrics' / 'metrics.jsonl').write_text('{"step": 3\n{"step": 4}\n')
     config = json.loads((here / 'run' / 'config.json').read_text())
-    config['model']['depth'] = 8
+    config['fields']['model']['depth'] = 8
     damaged('run-other', 'config.json', json.dumps(config).encode())
     shutil.copytree(here / 'run', here / 'run-new')
     shutil.rmtree(here / 'run-new' / 'checkpoints')
@@ -321,11 +322,10 @@ CASES = [
     ('evaluate {here}/run-new', 'run-new: has no checkpoint yet'),
     ('evaluate {here}/run-cut', 'run-cut/config.json is damaged'),
     ('evaluate {here}/run-list', 'run-list/config.json is damaged: expected `object` of fields, got `array`'),
-    ('evaluate {here}/run-less', 'run-less/config.json is damaged: object missing required field `batch_size`'),
+    ('evaluate {here}/run-less', 'run-less/config.json is damaged: object missing required field `changes`'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-blind', 'run-blind/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
-    ('evaluate {here}/run-later', 'run-later/checkpoints/90 has format 99'),
     ('evaluate {here}/run-other', '/run-other/checkpoints/90 is damaged: User-provided restore item'),
     ('evaluate {here}/run --split=tset', "split 'tset'"),
     ('evaluate {here}/run --split=test[:0]', "split 'test[:0]' of digits has a part without examples"),
@@ -466,7 +466,7 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
         ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),
-        ({'model.depth': 21}, 'config.model: depth must be 6n'),
+        ({'model': {'name': 'cifar_resnet', 'depth': 21}}, 'config.model: depth must be 6n'),
     ],
 )
 def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:

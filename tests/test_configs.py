@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from configs import index, published, sizes
+from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.training import schedule
 from tests.test_parameter_counts import PARAMETERS, get_config
 
 FOLDER = Path(__file__).parents[1] / 'configs'

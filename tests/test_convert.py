@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,11 +16,6 @@ from jax_resnet.runs import weights
 from jax_resnet.training.saved_weights import flat, recorded_network
 
 ROOT = Path(__file__).parents[1]
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, '-m', 'jax_resnet.convert', *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def small(**arguments: object) -> dict:
@@ -44,17 +38,17 @@ def main(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, *argume
     return code, *capsys.readouterr()
 
 
-def test_pytorch_to_ours_and_back(tmp_path: Path) -> None:
+def test_pytorch_to_ours_and_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights.write(tmp_path / 'theirs.safetensors', tensors())
     numbers = sum(tensor.size for tensor in tensors().values())
-    done = run(tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
-    assert done.returncode == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in done.stdout, (
-        done.stderr
-    )
-    assert 'theirs.safetensors does not name its network. Readers of ' in done.stdout
+    code, output, errors = main(capsys, monkeypatch, tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
+    assert code == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in output, errors
+    assert 'theirs.safetensors does not name its network. Readers of ' in output
     ours = weights.read(tmp_path / 'ours.npz')
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
-    assert run(tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar').returncode == 0
+    assert main(capsys, monkeypatch, tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
     back = weights.read(tmp_path / 'back.safetensors')
     assert back.keys() == tensors().keys()
     for name, tensor in tensors().items():
@@ -119,9 +113,9 @@ def test_a_network_that_does_not_fit_the_target_style(
 
 
 def test_a_run_folder_and_a_card_give_the_network(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, finished_run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for source in (ROOT / 'tests/references/run_format2', ROOT / 'results/weights/resnet20_digits.safetensors'):
+    for source in (finished_run, ROOT / 'results/weights/resnet20_digits.safetensors'):
         code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is not a network of style cifar: its' in err
         assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0
@@ -167,7 +161,9 @@ class Harm:
         return (Path.touch, (Path('harmed'),))
 
 
-def test_damaged_weights_give_one_line_and_run_no_code(tmp_path: Path) -> None:
+def test_damaged_weights_give_one_line_and_run_no_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / 'pickle.npz').write_bytes(pickle.dumps(Harm()))
     np.savez(tmp_path / 'object.npz', x=np.array([Harm()], dtype=object))
     (tmp_path / 'text.safetensors').write_text('no weights')
@@ -181,6 +177,6 @@ def test_damaged_weights_give_one_line_and_run_no_code(tmp_path: Path) -> None:
             weights.read(tmp_path / name)
     assert not Path('harmed').exists()
     weights.write(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
-    done = run(tmp_path / 'foreign.npz', tmp_path / 'out.npz')
-    assert done.returncode == 2 and 'foreign.npz: encoder.weight: is not a tensor' in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / 'out.npz').exists()
+    code, _, errors = main(capsys, monkeypatch, tmp_path / 'foreign.npz', tmp_path / 'out.npz')
+    assert code == 2 and 'foreign.npz: encoder.weight: is not a tensor' in errors
+    assert len(errors.splitlines()) == 1 and not (tmp_path / 'out.npz').exists()

@@ -15,10 +15,9 @@ from jax.sharding import Mesh
 from jax_resnet import models
 from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
-from jax_resnet.data import Examples, preprocessing, stream
+from jax_resnet.data import Examples, preprocessing
 from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import schedule
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
@@ -29,24 +28,6 @@ settings.load_profile('tests')
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (max(pair), min(pair)))
 """(number of examples, batch size). A batch has at most all examples."""
-
-
-@settings(max_examples=12)
-@given(SIZES, st.integers(0, 2**32 - 1), st.integers(0, 1000))
-def test_every_epoch_of_the_stream_is_a_permutation(sizes: tuple[int, int], seed: int, epoch: int) -> None:
-    size, batch_size = sizes
-    first = epoch * size // batch_size
-    last = ceil((epoch + 1) * size / batch_size)
-    order: list[int] = []
-    begin = first
-    while begin < last:
-        window = stream.window(jax.random.key(seed), jnp.int32(begin), batch_size, size)
-        end = min(last, stream.window_end(begin, batch_size, size))
-        for step in range(begin, end):
-            order += window.batch(jnp.int32(step), batch_size).tolist()
-        begin = end
-    before = epoch * size - first * batch_size
-    assert sorted(order[before : before + size]) == list(range(size))
 
 
 @settings(max_examples=8)
@@ -75,21 +56,6 @@ def test_durations_are_due_at_the_right_steps(sizes: tuple[int, int], amount: in
     due = {ceil(Fraction(k * examples, batch_size)) for k in range(1, 301 * batch_size // examples + 2)}
     assert clock.is_due(duration, step) == (step in due)
     assert clock.next_due(duration, step) == min(s for s in due | {clock.next_due(duration, step)} if s > step)
-
-
-@given(
-    st.lists(st.integers(1, 500), max_size=4, unique=True).map(sorted),
-    st.floats(1e-4, 10),
-    st.floats(0.01, 1),
-    st.integers(0, 600),
-)
-def test_each_drop_multiplies_the_learning_rate_by_the_factor(
-    drops: list[int], rate: float, factor: float, step: int
-) -> None:
-    config = {'learning_rate': rate, 'drop_at': tuple(f'{drop} steps' for drop in drops), 'factor': factor}
-    config |= {'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None, 'name': 'piecewise'}
-    expected = rate * factor ** sum(drop <= step for drop in drops)
-    np.testing.assert_allclose(schedule.create(config, Clock(100, 10), 600)(step), expected, rtol=1e-5)
 
 
 class FirstPixel(nn.Module):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from jax_resnet import models
+from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.loader import load
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data.datasets import central_view
 from jax_resnet.models.kinds import kind
-from jax_resnet.training import optimizer, schedule
+from jax_resnet.training import optimizer
 from tests.test_parameter_counts import PARAMETERS, get_config
 
 IMAGENET = 1_281_167
@@ -118,7 +119,6 @@ def test_goyals_8192() -> None:
                 12_511: 0.032, 12_512: 0.0032, 14_075: 0.0032}  # fmt: skip
     assert end == 14_076
     assert {at: rate.rate(at) for at in expected} == pytest.approx(expected)
-    assert [float(rate(at)) for at in expected] == pytest.approx(list(expected.values()), rel=1e-5)
     no_warmup, _ = learning_rate(get_config('goyal_imagenet', '8192_no_warmup'))
     assert no_warmup.pieces == [(0, 3.2), *[(at, pytest.approx(rate.rate(at))) for at in (4_692, 9_384, 12_512)]]
 
@@ -135,7 +135,6 @@ def test_cosines_after_a_linear_warm_up_from_zero(name: str, high: float, warm: 
         expected[at] = high * (1 + cos(pi * (at - warm) / (end - warm))) / 2
     assert last == end
     assert {at: rate.rate(at) for at in expected} == pytest.approx(expected)
-    assert [float(rate(at)) for at in expected] == pytest.approx(list(expected.values()), rel=1e-4, abs=1e-6)
 
 
 def test_the_rest_of_nvidias_and_flaxs_recipes() -> None:

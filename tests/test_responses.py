@@ -44,7 +44,7 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     out = tmp_path / 'inside'
     assert call(monkeypatch, run, DIGITS, WEIGHTS, '--examples=64', f'--out={out}') == 0
     trained, first, published = json.loads(out.with_suffix('.json').read_text())
-    assert trained['network'] == str(run) and len(trained['layers']) == 7 and len(first['layers']) == 19
+    assert trained['network'] == str(run) and len(trained['layers']) == 3 and len(first['layers']) == 19
     assert first['std'] == pytest.approx([1] * 19, rel=0.02)  # BatchNorm's initial scale
     assert published['layers'] == first['layers'] and published['std'] != first['std']
     assert all(norm > 0 for norm in trained['gradient_norm'])
@@ -53,7 +53,7 @@ def test_data_and_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert out.with_suffix('.png').read_bytes().startswith(b'\x89PNG')
     assert call(monkeypatch, run, '--initial', '--examples=32', f'--out={out}') == 0
     (initial,) = json.loads(out.with_suffix('.json').read_text())
-    assert initial['std'] == pytest.approx([1] * 7, rel=0.02) and initial['std'] != trained['std']
+    assert initial['std'] == pytest.approx([1] * 3, rel=0.02) and initial['std'] != trained['std']
 
 
 def test_the_config_of_weights_has_the_given_data(

@@ -18,12 +18,18 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import reading, readme
 from jax_resnet.runs import results_folder, weights
 from jax_resnet.runs.run import FINISHED, MISSING
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import describe, run_of
 from jax_resnet.training.transfer import begin_from
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[1]
+FILE = 'configs/resnet20_digits.py'
+SMALL = {
+    'batch_size': 32, 'train_for': '4 steps', 'dataset.train': 'train[:200]', 'model.depth': 8, 'batch_norm.group_size': 16,
+    'schedule.drop_at': ('3 steps',), 'parallel.devices': 1,
+}  # fmt: skip
 RUNS = [f'runs/resnet20_digits/small/seed{seed}' for seed in range(3)]
 
 
@@ -35,10 +41,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / 'README.md').write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
     for seed, run in enumerate(RUNS):
         data_dir = str(folder / 'data')  # a result must not have the data's folder
-        config = small_config(
-            seed=seed, **{'dataset.data_dir': data_dir, 'train_for': '4 steps', 'dataset.test': 'test'}
-        )
-        training.train(config, folder / run)
+        config, changes = loader.load(FILE, SMALL | {'dataset.data_dir': data_dir, 'seed': seed})
+        training.train(config, folder / run, file=FILE, changes=changes)
     return folder
 
 
@@ -67,8 +71,8 @@ def test_add_keeps_the_numbers_of_the_run_folder(
     assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
     assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = results_folder.read(files[0]), Path(RUNS[0])
-    assert result['config_file'] == 'configs/resnet20_digits.py'
-    assert result['overrides']['model.depth'] == 8 and 'dataset.data_dir' not in result['overrides']
+    assert result['file'] == 'configs/resnet20_digits.py'
+    assert result['changes']['model.name'] == 'scaled_resnet' and 'dataset.data_dir' not in result['changes']
     assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
     assert result['environment'] == json.loads((run / 'environment.json').read_text())
     summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
@@ -83,19 +87,21 @@ def test_add_keeps_the_numbers_of_the_run_folder(
 def test_add_refuses_runs_without_a_result(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    shutil.copytree(RUNS[0], 'elsewhere')
+    own = json.loads(Path(shutil.copytree(RUNS[0], 'own'), 'config.json').read_text())
+    Path('own', 'config.json').write_text(json.dumps(own | {'file': None}))
     Path(RUNS[1], 'summary.json').unlink()
     Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
     cases = {
         RUNS[1]: f"error: {RUNS[1]}: must be finished; it is at epoch 0.6 (train_for='4 steps')",
         RUNS[2]: f'error: {RUNS[2]}: must not be a rehearsal, whose numbers are not results',
         'configs': 'error: configs: must be a run folder; it has no config.json',
-        'elsewhere': 'error: elsewhere: must be in runs/<config name>, or be given with --config',
+        'own': 'error: own: must be a run of a config file; its config.json names none',
     }
     for run, message in cases.items():
         assert command(monkeypatch, 'add', RUNS[0], run) == 2
         assert capsys.readouterr().err == message + '\n' and not Path('results').exists()
-    assert command(monkeypatch, 'add', 'elsewhere', '--config=configs/resnet20_digits.py') == 0
+    shutil.copytree(RUNS[0], 'moved')
+    assert command(monkeypatch, 'add', 'moved') == 0
     (path,) = results_folder.paths()
     path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
     assert command(monkeypatch, 'add', RUNS[0]) == 2
@@ -129,28 +135,17 @@ def test_a_result_is_in_the_results_folder(
     for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
         path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
         assert command(monkeypatch, 'add', RUNS[0]) == 2
-        assert f'{path} is damaged: seed: expected `int`' in capsys.readouterr().err and not Path('results').exists()
-    path = results_folder.path_of('configs/lab_cifar10.py:../../../x', {}, 0)
-    assert path == Path('results/lab_cifar10-.._.._.._x/seed0.json')
-    with pytest.raises(ConfigError, match='must name a folder in results'):
-        results_folder.path_of('configs/..', {}, 0)
-
-
-def test_a_result_names_a_config_of_the_repository(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command `table` runs this config file."""
-    assert command(monkeypatch, 'add', RUNS[0]) == 0
-    (path,) = results_folder.paths()
-    text = path.read_text()
-    for file in ('/tmp/x.py', '../x.py', 'configs/../../x.py', 'x.sh', 'configs/x.py:a/b', '~/x.py'):
-        path.write_text(text.replace('"configs/resnet20_digits.py"', json.dumps(file)))
-        results_folder._read.cache_clear()
-        with pytest.raises(ConfigError, match='seed0.json is damaged: config_file: expected `str` matching regex'):
-            results_folder.read(path)
+        assert (
+            f'{path} is damaged: fields.seed: expected `int`' in capsys.readouterr().err
+            and not Path('results').exists()
+        )
+    result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': {'seed': 0}}
+    assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
 
 
 def test_a_result_of_another_keep_every_is_found(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'add', RUNS[0]) == 0
-    config = json.loads(Path(RUNS[0], 'config.json').read_text())
+    config = RunFolder(RUNS[0]).config()
     assert results_folder.find(config | {'keep_every': '2 steps'}) == results_folder.paths()[0]
     assert results_folder.find(config | {'seed': 7}) is None
 
@@ -164,7 +159,7 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pyte
         result = results_folder.read(results_folder.paths()[-1])
         summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
         results_folder.write(
-            result | {'config_file': f'configs/{name}.py', 'overrides': {}, 'config': config, 'summary': summary}
+            result | {'file': f'configs/{name}.py', 'changes': {}, 'fields': config, 'summary': summary}
         )
     assert command(monkeypatch, 'table') == 0
     text = re.sub(' +', ' ', Path('README.md').read_text())  # a table's columns are aligned
@@ -228,7 +223,7 @@ def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'add', RUNS[1]) == 0
     (path,) = results_folder.paths()
-    changes = ', '.join(f'{name!r}: {value!r}' for name, value in results_folder.read(path)['overrides'].items())
+    changes = ', '.join(f'{name!r}: {value!r}' for name, value in results_folder.read(path)['changes'].items())
     Path('small.py').write_text(
         '"""How good is it?"""\nfrom configs.studies import base\ndef get_study():\n'
         f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
@@ -271,6 +266,18 @@ def test_weights_are_those_of_the_median_run(
     net, arrays = jax_resnet.load(file), weights.read(file)
     assert net.class_names == tuple('0123456789') and net.image_shape == (16, 16, 1)
     assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
+
+
+def test_the_median_of_two_runs_is_the_mean_of_their_errors(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert command(monkeypatch, 'weights', *RUNS[:2], '--out=net.safetensors') == 0
+    (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
+    mean = (better + worse) / 2
+    card = json.loads(Path('net.json').read_text())
+    assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
+    says = f'test error {better:.2f} %, seed {run[-1]}, next to the median, {mean:.2f} %, of seeds 0, 1'
+    assert says in capsys.readouterr().out and says == readme.describe_weights(weights.read_card(Path('net.json')))
 
 
 def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +330,7 @@ def test_damaged_weights_give_one_line(checkout: Path, monkeypatch: pytest.Monke
         card = {**about, **changes}
         return json.dumps({**card, 'network_sha256': weights.network_digest(card)})
 
-    model = about['config'] | {'model': about['config']['model'] | {'depth': 14}}
+    model = about['fields'] | {'model': about['fields']['model'] | {'depth': 14}}
     cases = [
         (content[:-1], text, 'net.safetensors: cannot be read as weights'),
         (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or is not the file of net.json'),
@@ -331,13 +338,17 @@ def test_damaged_weights_give_one_line(checkout: Path, monkeypatch: pytest.Monke
         (content, '[]', 'net.json is damaged: expected `object` of fields, got `array`'),
         (content, with_(image_shape=[16, 16]), r'net.json is damaged: image_shape: expected `array` of length 3'),
         (content, with_(sha256='0' * 64), 'net.safetensors: is damaged, or is not'),
-        (content, with_(config={}), 'net.json is damaged: config: object missing required field `seed`'),
-        (content, with_(config=about['config'] | {'model': {'name': 'x'}}), 'config.model: name must be one of'),
-        (content, text.replace('"epsilon": 1e-05', '"epsilon": 5'), 'net.json is damaged: config, .* wrong SHA-256'),
+        (content, with_(fields={}), 'net.json is damaged: fields: object missing required field `seed`'),
+        (
+            content,
+            with_(fields=about['fields'] | {'model': {'name': 'x', 'num_classes': 10}}),
+            'config.model: name must be one of',
+        ),
+        (content, text.replace('"epsilon": 1e-05', '"epsilon": 5'), 'net.json is damaged: fields, .* wrong SHA-256'),
         (content, text.replace('"class_names": ["0"', '"class_names": ["1"'), 'net.json is damaged: .* wrong SHA-256'),
         (
             content,
-            with_(config=model),
+            with_(fields=model),
             'net.safetensors: must have the network of its card; batch_stats/stage1/rest/norm1/mean is',
         ),
     ]

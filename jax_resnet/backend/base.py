@@ -3,12 +3,18 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import jax
 
 from jax_resnet import models
 from jax_resnet.backend import compilation_cache, huge_pages
+
+MOST_PROGRAMS = 64
+"""Maximum number of compiled programs that a process keeps, so that another run with an equal program can use them."""
+
+_programs: dict[tuple, Any] = {}
 
 
 class Form:
@@ -68,6 +74,26 @@ class Backend:
         """Calls `jax.jit` with this platform's compiler options. `options` are further arguments of `jax.jit`."""
         chosen = self.one_call_options if runs_once else self.compiler_options
         return jax.jit(function, compiler_options=dict(chosen), **options)
+
+    def compile(self, function: Callable, *arguments: Any, runs_once: bool = False, **options: Any) -> Any:
+        """Compiles a function for the shapes of these arguments. In one process, equal programs are compiled once.
+
+        Args:
+            function: the function.
+            arguments: its arguments, or their shapes as `jax.ShapeDtypeStruct`.
+            runs_once: whether the program runs only once.
+            options: further arguments of `jax.jit`.
+        """
+        with self.compiling():
+            lowered = self.jit(function, runs_once=runs_once, **options).lower(*arguments)
+            compiler_options = self.one_call_options if runs_once else self.compiler_options
+            about = lowered.as_text(), lowered.in_tree, lowered.out_tree, sorted(compiler_options.items())
+            key = options.get('out_shardings'), sha256('\n'.join(map(str, about)).encode()).digest()
+            if key not in _programs:
+                if len(_programs) == MOST_PROGRAMS:
+                    _programs.pop(next(iter(_programs)))
+                _programs[key] = lowered.compile()
+            return _programs[key]
 
     @contextlib.contextmanager
     def compiling(self) -> Iterator[None]:

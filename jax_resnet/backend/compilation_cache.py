@@ -2,12 +2,10 @@
 
 import contextlib
 import logging
-import os
-import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import jax
 import jaxlib
 
@@ -19,10 +17,7 @@ LEAST_SECONDS = 0.3
 """Minimum compile time of a program that is cached."""
 
 MOST_BYTES = 2_000_000_000
-"""Maximum size of the cache. Beyond it, the entries that were not used for the longest time are removed."""
-
-WRITE_SECONDS = 60
-"""Maximum time to write an entry. Another process may still write an entry that is younger."""
+"""Maximum size of the cache. JAX removes the entries that were not used for the longest time."""
 
 
 def enable() -> None:
@@ -35,11 +30,12 @@ def enable() -> None:
     folder = cache_folder() / 'compiled' / f'jaxlib-{jaxlib.__version__}'
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _tidy(folder)
+        _remove_incomplete(folder)
     except OSError as e:
         _log.warning('compiled programs cannot be cached in %s: %s', folder, e)
         return
     jax.config.update('jax_compilation_cache_dir', str(folder))
+    jax.config.update('jax_compilation_cache_max_size', MOST_BYTES)
     jax.config.update('jax_persistent_cache_min_compile_time_secs', LEAST_SECONDS)
 
 
@@ -55,42 +51,12 @@ def off() -> Iterator[None]:
         jax.config.update(name, before)
 
 
-def _tidy(folder: Path) -> None:
-    """Removes entries that are not complete, and the oldest entries if the cache is larger than MOST_BYTES.
+def _remove_incomplete(folder: Path) -> None:
+    """Removes entries whose writing was interrupted, by a kill or a full disk. JAX would never write them again.
 
-    A kill can interrupt the writing of an entry. JAX never writes such an entry again, so that every start would
-    compile its program. Entries that an earlier start has checked are not read again: the file `looked-at` has the
-    time of the last check.
+    JAX writes an entry to `KEY-cache`, and then the time of its last use to `KEY-atime`. Meanwhile it holds the lock.
     """
-    looked_at = folder / 'looked-at'
-    last = looked_at.stat().st_mtime if looked_at.exists() else 0.0
-    now = time.time()
-    entries: dict[Path, os.stat_result] = {}
-    for entry in folder.glob('*-cache'):
-        with contextlib.suppress(FileNotFoundError):  # another process has removed it
-            entries[entry] = entry.stat()
-    for entry, stat in list(entries.items()):
-        is_new = stat.st_mtime > last - WRITE_SECONDS
-        if is_new and now - stat.st_mtime > WRITE_SECONDS and not _is_complete(entry):
-            entry.unlink(missing_ok=True)
-            del entries[entry]
-    size = sum(stat.st_size for stat in entries.values())
-    for entry, stat in sorted(entries.items(), key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime)):
-        if size <= MOST_BYTES:
-            break
-        entry.unlink(missing_ok=True)
-        size -= stat.st_size
-    looked_at.touch()
-
-
-def _is_complete(entry: Path) -> bool:
-    """Whether an entry's compressed data has an end. Only zlib's is checked, which JAX uses if zstd is missing."""
-    content = entry.read_bytes()
-    if content[:1] != b'\x78':  # the first byte of zlib's data
-        return bool(content)
-    stream = zlib.decompressobj()
-    try:
-        stream.decompress(content)
-    except zlib.error:
-        return False
-    return stream.eof
+    with filelock.FileLock(folder / '.lockfile', timeout=10):
+        for entry in folder.glob('*-cache'):
+            if not entry.with_name(entry.name.removesuffix('cache') + 'atime').exists():
+                entry.unlink()

@@ -24,10 +24,10 @@ _HUGE_PAGES = Path('/sys/kernel/mm/transparent_hugepage/enabled')
 def restart() -> None:
     """Starts this process's command again with huge pages for malloc, unless they are already in use or would not help.
 
-    The C library reads GLIBC_TUNABLES only at the start of a process. A main program calls this function first, before
-    slow imports, and then calls `signals.end_at_once`.
+    The C library reads GLIBC_TUNABLES only at the start of a process. A main program calls this function before it does
+    anything. In a process that was not started for this program, such as a notebook, nothing is started again.
     """
-    if _would_help():
+    if signals.is_own_process(sys._getframe(1)) and _would_help():
         # If a tunable has two values, the C library uses the last one. So the user's values are last.
         tunables = [f'{_TUNABLE}=1', _KEEP_MEMORY, os.environ.get('GLIBC_TUNABLES')]
         os.environ['GLIBC_TUNABLES'] = ':'.join(filter(None, tunables))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jax_resnet.config.completion import complete, flatten, missing
+from jax_resnet.config.completion import complete, flatten, with_defaults
 from jax_resnet.config.kinds import (
     Field,
     choice,
@@ -55,9 +55,9 @@ FIELDS: dict[str, Field] = {
     'dataset.folder': text('folder of pictures to read instead, with a folder for each class', optional=True),
     'dataset.check': choice(['headers', 'all', 'none'], 'check of all pictures before training: their headers only; '
                             'a complete decoding; or no check'),
-    'dataset.validation_fraction': number(0, 0.9, 'fraction of each class that is drawn for validation if the folder '
-                                          'has no validation split', open_low=True),
-    'dataset.split_seed': whole(0, 'seed by which validation pictures are drawn, see validation_fraction'),
+    'dataset.validation_fraction': number(0, 0.9, 'about this fraction of each class is drawn for validation if the '
+                                          'folder has no validation split', open_low=True),
+    'dataset.split_seed': whole(0, 'seed of this draw; a picture is drawn by its class and the name of its file'),
     'dataset.train': text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
     'dataset.validation': text("split to evaluate on, in addition to the test split: 'train[45000:]'", optional=True),
     'dataset.test': text('split to test on'),
@@ -158,17 +158,16 @@ def check(config: Mapping[str, Any]) -> None:
     """
     if not isinstance(config.get('model'), Mapping):
         raise ConfigError('config.model: is missing; must be the name of a network and its arguments')
-    values = flatten(config)
+    values = flatten({**config, 'model': with_defaults(config['model'])})
     fields = fields_of(values.get('model.name'))
     if 'model.name' in values:
         check_value('model.name', values['model.name'], NETWORK)
     for name in values:
         check_name(name, values.get('model.name'))
-    defaults = missing(values)
     for name, field in fields.items():
         if name in values:
             check_value(name, values[name], field)
-        elif not (name in defaults and name.startswith('model.')):
+        else:
             raise ConfigError(f'config.{name}: is missing ({field.meaning}); must be {field.allowed}')
 
 

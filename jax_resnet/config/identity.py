@@ -1,13 +1,12 @@
 """Decides whether two configs describe the same run, and names run folders."""
 
-import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import flatten, missing, with_tuples
+from jax_resnet.config.completion import flatten
 from jax_resnet.config.model_fields import effective_shortcut
 
 NOT_COMPARED = (
@@ -22,6 +21,8 @@ NOT_COMPARED = (
     'memory.rematerialize',
     'precision.deterministic',
     'checkpoint_every',
+    'evaluate_every',
+    'keep_every',
     'log_every',
 )
 """Fields and groups that may change when a run is continued. They change results at most by rounding."""
@@ -31,20 +32,13 @@ LONGEST_NAME = 230
 
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED.
-
-    For defaults, see `effective_fields`.
-    """
+    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED."""
     return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
 
 
 def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name. Missing fields get their defaults.
-
-    A shortcut of '' becomes the shortcut that the network uses by default.
-    """
-    fields = flatten(with_tuples(config))
-    fields |= missing(fields)
+    """The fields of a config, by dotted name. A shortcut of '' becomes the one that the network uses by default."""
+    fields = flatten(config)
     if 'model.shortcut' in fields:
         model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
         fields['model.shortcut'] = effective_shortcut(model)
@@ -52,20 +46,25 @@ def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `compared` without `seed` and `keep_every`, and `own_pictures`.
+    """The fields on which a result depends, except the seed: those of `compared`, and the folder of own pictures.
 
-    Runs that differ only in the seed have equal recipes. A run that continues may find its pictures in another folder,
-    but two runs on different folders have different recipes.
+    A run that continues may find its pictures in another folder, but two runs on different folders have different
+    recipes. A known data set is the same wherever it lies.
     """
-    fields = {name: value for name, value in compared(config).items() if name not in ('seed', 'keep_every')}
-    return fields | own_pictures(config)
-
-
-def own_pictures(config: Mapping[str, Any]) -> dict[str, str]:
-    """{'dataset.folder': the path} for a user's own pictures. {} for a known data set, wherever it lies."""
     fields = flatten(config)
-    folder = fields.get('dataset.folder')
-    return {'dataset.folder': str(folder).rstrip('/')} if folder and fields.get('dataset.name') == 'folder' else {}
+    own = fields['dataset.name'] == 'folder' and fields['dataset.folder']
+    pictures = {'dataset.folder': fields['dataset.folder'].rstrip('/')} if own else {}
+    return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
+
+
+def changed_recipe(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the fields that a run changed in its config file on which its result depends, except the seed.
+
+    Args:
+        changes: the changed fields, by dotted name.
+        config: the whole config of the run.
+    """
+    return {name: value for name, value in recipe(config).items() if name in changes}
 
 
 def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
@@ -84,6 +83,12 @@ def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_diffe
     ]
 
 
+def config_name(config_file: str) -> str:
+    """The name of a config: 'resnet20_cifar10', or with its argument 'lab_cifar10:resnet56'."""
+    path, colon, argument = config_file.partition(':')
+    return Path(path).stem + colon + argument
+
+
 def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Path:
     """The default run folder: `runs/<config name>[-<argument>][/<changes>]/seed<seed>`.
 
@@ -92,42 +97,12 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    return _path(config_file, _joined(_texts(changes)), seed)
+    return Path(
+        'runs', _as_name(config_name(config_file).replace(':', '-', 1)), _joined(_texts(changes)), f'seed{seed}'
+    )
 
 
-def find_folder(config_file: str, changes: Mapping[str, Any], given: Mapping[str, Any], seed: int) -> Path:
-    """Returns `default_name`, or the name of earlier versions of this package if only that folder has a run.
-
-    Args:
-        config_file, changes, seed: as for `default_name`.
-        given: all fields on the command line, including those with the same value as in the config file.
-    """
-    path = default_name(config_file, changes, seed)
-    former = [_former_name(config_file, fields, seed) for fields in (given, changes)]
-    former.append(_path(config_file, _joined(_texts(changes, with_digest=False)), seed))
-    return next((folder for folder in (path, *former) if _is_run(folder, changes.get('dataset.folder'))), path)
-
-
-def _is_run(folder: Path, pictures: str | None) -> bool:
-    """Whether a folder has a run, and if `pictures` is given, one of this folder of pictures."""
-    try:
-        config = json.loads((folder / 'config.json').read_bytes())
-        return pictures is None or str(config['dataset']['folder']).rstrip('/') == pictures.rstrip('/')
-    except OSError:  # there is none, or the name is too long
-        return False
-    except (KeyError, TypeError, ValueError):  # damaged; the run itself says so
-        return pictures is None
-
-
-def _former_name(config_file: str, given: Mapping[str, Any], seed: int) -> Path:
-    """The folder's name in earlier versions: it had all given fields, and was cut after 130 characters."""
-    folder = ','.join(_texts(given, with_digest=False))
-    if len(folder) > 150:
-        folder = f'{folder[:130]}-{sha256(folder.encode()).hexdigest()[:16]}'
-    return _path(config_file, folder, seed)
-
-
-def _texts(changes: Mapping[str, Any], with_digest: bool = True) -> list[str]:
+def _texts(changes: Mapping[str, Any]) -> list[str]:
     """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run.
 
     Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
@@ -137,7 +112,7 @@ def _texts(changes: Mapping[str, Any], with_digest: bool = True) -> list[str]:
     if 'dataset.folder' in changes:
         folder = str(changes['dataset.folder']).rstrip('/')
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
-        digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if with_digest and is_ambiguous else ''
+        digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if is_ambiguous else ''
         named['dataset.folder'] = folder + digest
     return [_as_name(f'{k}={v}') for k, v in sorted(named.items())]
 
@@ -156,9 +131,3 @@ def _joined(texts: list[str]) -> str:
 def _as_name(text: str) -> str:
     """Removes characters so that the text can be part of a folder's name, and cannot lead to another folder."""
     return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
-
-
-def _path(config_file: str, folder: str, seed: int) -> Path:
-    file, _, argument = config_file.partition(':')
-    name = Path(file).stem + (f'-{_as_name(argument)}' if argument else '')
-    return Path('runs', name, folder, f'seed{seed}')

@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from jax_resnet.config.completion import flatten, missing, switched
+from jax_resnet.config.completion import flatten, switched, with_defaults
 from jax_resnet.config.fields import check_name, fields_of
 from jax_resnet.config.kinds import Field, shown
 from jax_resnet.config.model_fields import REQUIRED, effective_shortcut
@@ -53,12 +53,10 @@ class Loaded:
 
     Attributes:
         config: the complete config, locked.
-        given: fields on the command line with their values, by dotted name.
-        changes: the subset of `given` whose values differ from the config file's.
+        changes: fields on the command line whose values differ from the config file's, by dotted name.
     """
 
     config: ConfigDict
-    given: Mapping[str, Any]
     changes: Mapping[str, Any]
 
 
@@ -117,7 +115,7 @@ def _changed(config: ConfigDict, given: Mapping[str, Sequence[str]], file: str) 
     model = config.model.to_dict() if 'model.shortcut' in changes else {}
     if model and effective_shortcut(model) == effective_shortcut(model | {'shortcut': before['model.shortcut']}):
         del changes['model.shortcut']  # the default shortcut was given by its name
-    return Loaded(config, values, changes)
+    return Loaded(config, changes)
 
 
 def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any:
@@ -133,13 +131,11 @@ def _converted(name: str, words: Sequence[str], kind: type, field: Field) -> Any
 
 
 def _complete(config: ConfigDict) -> None:
-    """Adds missing fields that have defaults to a config, and turns its lists into tuples."""
+    """Adds the defaults of the network's arguments to a config, and turns its lists into tuples."""
     if isinstance(config.get('model'), ConfigDict):
-        for name, default in missing(flatten(config.to_dict())).items():
-            group, _, leaf = name.rpartition('.')
-            if group and group not in config:
-                config[group] = ConfigDict()
-            (config[group] if group else config)[leaf] = placeholder(str) if default is None else default
+        for name, value in with_defaults(config.model.to_dict()).items():
+            if name not in config.model:
+                config.model[name] = value
     for holder in (config, *(group for group in config.values() if isinstance(group, ConfigDict))):
         for name, value in holder.items():
             if isinstance(value, list):

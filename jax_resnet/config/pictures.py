@@ -3,8 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jax_resnet.config.completion import LATER_FIELDS
 from jax_resnet.errors import ConfigError
+
+ONLY_FOR_PICTURES = {
+    'dataset.check': 'headers',
+    'dataset.color_jitter': 0.0,
+    'dataset.lighting': 0.0,
+    'dataset.split_seed': 0,
+    'dataset.validation_fraction': 0.2,
+    'pictures.area': (0.08, 1.0),
+    'pictures.aspect_ratio': (3 / 4, 4 / 3),
+    'pictures.average': 'softmax',
+    'pictures.exif_rotation': False,
+    'pictures.interpolation': 'bilinear',
+    'pictures.processes': 0,
+    'pictures.protocol': 'center',
+    'pictures.shorter_side': (256, 480),
+    'pictures.test_shorter_side': 256,
+    'pictures.threads': 0,
+    'pictures.view': 'area',
+}
+"""Fields that have an effect only on pictures, with their values in `configs/base.py`."""
 
 
 def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
@@ -14,7 +33,7 @@ def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> N
         dataset, pictures: groups of a config; their fields have been checked one by one.
     """
     for name in ('validation_fraction', 'split_seed'):
-        if dataset['folder'] is None and dataset[name] != LATER_FIELDS[f'dataset.{name}']:
+        if dataset['folder'] is None and dataset[name] != ONLY_FOR_PICTURES[f'dataset.{name}']:
             raise ConfigError(f'config.dataset.{name}={dataset[name]}: has an effect only with config.dataset.folder')
     crop, test_crop = dataset['crop'], dataset['test_crop'] or dataset['crop']
     if not crop:

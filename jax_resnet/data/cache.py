@@ -43,7 +43,6 @@ def load(key: str, make: Callable[[], Arrays], folder: Path | None = None) -> Ar
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(arrays, metadata=about))
-        path.with_suffix('.npz').unlink(missing_ok=True)  # the cache file of an earlier version
     except OSError as e:
         _log.warning('the data cannot be cached in %s, so the next start computes it again: %s', path.parent, e)
     return arrays

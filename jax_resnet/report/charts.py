@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jax_resnet import files
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import templating
 
@@ -105,27 +103,18 @@ def zoom() -> Any:
     return altair().selection_interval(name='zoom', bind='scales', zoom=wheel)
 
 
-def save(chart: Any, path: str | Path) -> None:
-    """Writes a chart in the format of the file name: .svg, .png (at twice the size) or .html (with the drawing code).
-
-    Raises:
-        ConfigError: the file name ends differently; or the libraries are missing.
-    """
+def drawn(chart: Any, suffix: str) -> bytes:
+    """Returns a chart as a file: 'svg', 'png' (at twice the size) or 'html' (with the drawing code)."""
     altair()
     import vl_convert
 
-    path, spec = Path(path), chart.to_json(indent=None)
-    version = _vl_version()
-    if path.suffix == '.png':
-        files.write(path, vl_convert.vegalite_to_png(spec, scale=2, vl_version=version))
-    elif path.suffix == '.svg':
-        files.write(path, vl_convert.vegalite_to_svg(spec, vl_version=version).encode())
-    elif path.suffix == '.html':
-        values = embedded(chart, 'chart')
-        page = templating.html('single_chart.html', chart=values, library=templating.markup(library()))
-        files.write(path, page.encode())
-    else:
-        raise ConfigError(f'{path}: a chart is written as .svg, .png or .html')
+    spec, version = chart.to_json(indent=None), _vl_version()
+    if suffix == 'png':
+        return bytes(vl_convert.vegalite_to_png(spec, scale=2, vl_version=version))
+    if suffix == 'svg':
+        return str(vl_convert.vegalite_to_svg(spec, vl_version=version)).encode()
+    values = embedded(chart, 'chart')
+    return templating.html('single_chart.html', chart=values, library=templating.markup(library())).encode()
 
 
 def library() -> str:

@@ -1,16 +1,22 @@
 """The curves of a group of runs, drawn as in the papers: training dashed, test solid, error in %."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from math import ceil
 from statistics import fmean
 from typing import Any
 
-from jax_resnet.config.durations import Duration
+from jax_resnet.config import schedule
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.schedule import Schedule
 from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled, switch, zoom
 from jax_resnet.report.sections import Row
 
 SPLITS = {'test': [], 'training': [6, 4]}
 """The splits, each with the dash pattern of its lines."""
+
+CURVE_POINTS = 100
+"""Number of points with which a cosine or a linear warm-up is drawn."""
 
 DECADES = [10.0**k for k in range(-9, 3)]
 """The ticks of a logarithmic axis."""
@@ -48,7 +54,7 @@ def learning_rates(rows: Sequence[Row], title: str) -> Any:
         points = [{'row': label, 'epoch': epoch, 'rate': rate} for epoch, rate in values]
         line = (
             alt.Chart(alt.Data(values=points))
-            .mark_line(interpolate='step-before', strokeWidth=1.8, clip=True, **dashes if len(same) > 1 else {})
+            .mark_line(strokeWidth=1.8, clip=True, **dashes if len(same) > 1 else {})
             .encode(
                 x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
                 y=alt.Y(
@@ -66,10 +72,29 @@ def learning_rates(rows: Sequence[Row], title: str) -> Any:
     return styled(alt.layer(*lines).properties(title=title), height=180)
 
 
+def _schedule(row: Row) -> tuple[Schedule, Clock, int] | None:
+    """Returns the schedule of a row, its clock, and the last step of its longest run; None before an evaluation."""
+    lines = max((run.metrics for run in row.runs), key=len, default=())
+    if not lines:
+        return None
+    last, batch_size = lines[-1], row.config['batch_size']
+    clock = Clock(round(last['step'] * batch_size / last['epoch']), batch_size)
+    fields = {name.removeprefix('schedule.'): v for name, v in row.config.items() if name.startswith('schedule.')}
+    return schedule.create(fields, clock, clock.steps(row.config['train_for'])), clock, last['step']
+
+
 def _rates(row: Row) -> list[tuple[float, float]]:
-    """Returns (epoch, learning rate) for each evaluation."""
-    run = next((run for run in row.runs if run.metrics), None)
-    return [(round(line['epoch'], 4), line['learning_rate']) for line in (run.metrics if run else ())]
+    """Returns (epoch, learning rate) at the ends of the pieces of the schedule, and between them if it is no stair."""
+    found = _schedule(row)
+    if found is None:
+        return []
+    planned, clock, last = found
+    steps = {0, last - 1}
+    for start, _ in planned.pieces[1:]:
+        steps |= {start - 1, start}
+    if planned.rises or planned.zero_at is not None:
+        steps |= {last * i // CURVE_POINTS for i in range(CURVE_POINTS)}
+    return [(round(clock.epochs(k), 4), float(planned.rate(k))) for k in sorted(steps) if k < last]
 
 
 def against_parameters(rows: Sequence[Row], data: str = '') -> Any:
@@ -106,20 +131,16 @@ def against_parameters(rows: Sequence[Row], data: str = '') -> Any:
 
 
 def drops(row: Row) -> list[dict[str, Any]]:
-    """Returns the drops of a row's learning rate: the epoch, and the rates before and after."""
-    config, lines = row.config, max((run.metrics for run in row.runs), key=len, default=())
-    if not lines or config.get('schedule.name', 'piecewise') != 'piecewise':
+    """Returns the changes of a row's learning rate after a warm-up: the epoch, and the rates before and after."""
+    found = _schedule(row)
+    if found is None:
         return []
-    step = lines[-1]['epoch'] / lines[-1]['step']  # in epochs
-    units = {'epochs': 1.0, 'steps': step, 'examples': step / config['batch_size']}
-    marks, rate, factor = [], config['schedule.learning_rate'], config['schedule.factor']
-    for k, duration in enumerate(map(Duration.parse, config['schedule.drop_at'])):
-        epoch = float(duration.amount) * units[duration.unit]
-        if epoch < lines[-1]['epoch']:
-            marks.append(
-                {'epoch': round(epoch, 4), 'change': f'{rate * factor**k:.3g} to {rate * factor ** (k + 1):.3g}'}
-            )
-    return marks
+    planned, clock, last = found
+    return [
+        {'epoch': round(clock.epochs(start), 4), 'change': f'{before:.3g} to {rate:.3g}'}
+        for (_, before), (start, rate) in itertools.pairwise(planned.pieces)
+        if rate < before and start < last
+    ]
 
 
 def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Writes the files of a report: the page, and the same content as Markdown, CSV, PNG and SVG."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,12 @@ from jax_resnet.report.answer import answers
 from jax_resnet.report.pictures import Charts
 from jax_resnet.report.sections import Section
 
+WROTE = b'\n<!-- python -m jax_resnet.report wrote files with these SHA-256: '
+"""The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
+
 
 def write(sections: Sequence[Section], out: Path) -> list[Path]:
-    """Writes a report.
+    """Writes a report. It replaces the files of an earlier report of this name, and no others.
 
     Args:
         sections: the sections of the report.
@@ -25,44 +29,74 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
         The paths of the page, the Markdown and the CSV file, and the folder of pictures.
 
     Raises:
-        ConfigError: the name does not end in .html, or the drawing libraries are missing.
+        ConfigError: the name does not end in .html, another file has one of the names, or the drawing libraries are
+            missing.
         DataError: a file cannot be written.
     """
     if out.suffix != '.html':
         raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
-    drawn = {section.name: pictures.of_section(section) for section in sections}
-    folder = out.with_name(f'{out.stem}_pictures')
+    charts_of = {section.name: pictures.of_section(section) for section in sections}
+    folder = files.subfolder(out.parent, f'{out.stem}_pictures')
+    drawn, paths = _draw(sections, charts_of, folder)
+    contents = {
+        out: page.render(sections, charts_of, out.parent).encode(),
+        out.with_suffix('.md'): markdown(sections, paths, out.parent).encode(),
+        out.with_suffix('.csv'): columns.numbers(sections).csv().encode(),
+        **drawn,
+    }
+    digests = sorted({*map(_digest, contents.values())})
+    contents[out] += WROTE + ' '.join(digests).encode() + b' -->\n'
     try:
+        earlier = _earlier(out, folder)
+        for path in contents:
+            if (path.exists() or path.is_symlink()) and path not in earlier:
+                raise ConfigError(
+                    f'--out={out}: {files.shown(path)} was not written by a report, or was changed since; move it, or '
+                    'give another name'
+                )
         folder.mkdir(parents=True, exist_ok=True)
-        paths = _draw(sections, drawn, folder)
-        files.write(out, page.render(sections, drawn, out.parent).encode())
-        files.write(out.with_suffix('.md'), markdown(sections, paths, out.parent).encode())
-        files.write(out.with_suffix('.csv'), columns.numbers(sections).csv().encode())
+        files.write_all(contents)
+        for stale in earlier - contents.keys():
+            stale.unlink()
     except OSError as e:
         raise DataError(f'--out={out}: cannot be written ({e.strerror})') from None
     return [out, out.with_suffix('.md'), out.with_suffix('.csv'), folder]
 
 
+def _earlier(out: Path, folder: Path) -> set[Path]:
+    """Returns the files that an earlier report of this name wrote, and nobody has changed since."""
+    found = [out, out.with_suffix('.md'), out.with_suffix('.csv'), *folder.glob('*')]
+    contents = {path: files.read(path) for path in found if path.is_file() and not path.is_symlink()}
+    contents[out], _, line = contents.get(out, b'').rpartition(WROTE)
+    digests = line.decode(errors='replace').split()
+    return {path for path, content in contents.items() if _digest(content) in digests}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _draw(
-    sections: Sequence[Section], drawn: Mapping[str, Mapping[str, Charts]], folder: Path
-) -> dict[str, list[Path]]:
-    """Draws all charts as PNG and SVG. Returns, for each section, the pictures that the Markdown shows."""
+    sections: Sequence[Section], charts_of: Mapping[str, Mapping[str, Charts]], folder: Path
+) -> tuple[dict[Path, bytes], dict[str, list[Path]]]:
+    """Draws all charts as PNG and SVG. Returns the files, and for each section the pictures that the Markdown shows."""
+    drawn: dict[Path, bytes] = {}
     paths: dict[str, list[Path]] = {}
     for section in sections:
-        written = paths.setdefault(section.name, [])
-        for title, by_kind in drawn[section.name].items():
+        shown = paths.setdefault(section.name, [])
+        for title, by_kind in charts_of[section.name].items():
             for kind, chart in by_kind.items():
                 name = re.sub(r'[^a-z0-9]+', '_', f'{section.name} {title} {kind}'.lower()).strip('_')[:100]
-                for suffix in ('.png', '.svg'):
-                    charts.save(chart, folder / f'{name}{suffix}')
-                written.append(folder / f'{name}.png')
+                for suffix in ('png', 'svg'):
+                    drawn[folder / f'{name}.{suffix}'] = charts.drawn(chart, suffix)
+                shown.append(folder / f'{name}.png')
         if section.only_run is None:
             continue
-        written += predictions.drawings(section.only_run)
+        shown += predictions.drawings(section.only_run)
         test_predictions = predictions.read_if_undamaged(section.only_run)
         for i, mistake in enumerate(test_predictions.mistakes if test_predictions else []):
-            (folder / f'mistake{i + 1:02}.png').write_bytes(mistake.png())
-    return paths
+            drawn[folder / f'mistake{i + 1:02}.png'] = mistake.png()
+    return drawn, paths
 
 
 def markdown(sections: Sequence[Section], paths: Mapping[str, Sequence[Path]], folder: Path) -> str:

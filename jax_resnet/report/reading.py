@@ -75,7 +75,7 @@ def _of_study(path: Path) -> Section:
 
     try:
         study = find.read_study(path)
-        changes = wording.affecting_results(study['changes'])
+        changes = study['changes']
         rows = [row(described) for described in study['rows']]
         return Section(
             name=study['study'],
@@ -117,17 +117,17 @@ def _of_runs(runs: Sequence[Run]) -> Section:
 def _label(run: Run, others: Sequence[Run]) -> str:
     """Names a run without a study: its config, and the fields changed in it.
 
-    If the changes are not known, or it is a rehearsal, the fields in which it differs from other runs of that config.
+    If it has no config file, or is a rehearsal, the fields in which it differs from other runs of that name.
     """
-    config = wording.name_by_folder(run.folder)
-    if run.is_rehearsal or (changes := wording.changes_by_folder(run)) is None:
-        alike = [other for other in others if wording.name_by_folder(other.folder) == config]
+    changes = run.changes
+    if run.is_rehearsal or run.file is None:
+        alike = [other for other in others if other.name == run.name]
         changes = {
             field: value
             for field, value in run.recipe.items()
             if any(other.recipe.get(field) != value for other in alike)
         }
-    label = wording.label(config, changes)
+    label = wording.label(run.name, changes)
     return f'{label}, rehearsal' if run.is_rehearsal else label
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from jax_resnet.config.identity import config_name
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, templating, wording
 from jax_resnet.report.figure import figure
@@ -42,32 +43,19 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
     return templating.markdown('readme.md', parts=parts, weights=[_weights(card, folder) for card in cards])
 
 
-def draw(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Draws the curves of each group of rows with a finished run, as SVG. Returns the files by title.
-
-    It deletes all other SVG files of the folder.
-    """
-    drawn = drawings(sections, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in {*folder.glob('*.svg')} - {*drawn.values()}:
-        stale.unlink()
-    for section in sections:
-        for group, rows in section.groups.items():
-            title = _title(section, group)
-            if title in drawn:
-                charts.save(figure([row for row in rows if row.finished], title), drawn[title])
-    return drawn
+def draw(sections: Sequence[Section], pictures: Mapping[str, Path]) -> dict[Path, bytes]:
+    """Draws the curves of each group of rows with a finished run, as SVG. `pictures` are those of `drawings`."""
+    return {
+        pictures[title]: charts.drawn(figure([row for row in rows if row.finished], title), 'svg')
+        for title, rows in _groups(sections).items()
+    }
 
 
 def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Returns the same as `draw`, but draws nothing."""
-    titles = [
-        _title(section, group)
-        for section in sections
-        for group, rows in section.groups.items()
-        if any(row.finished for row in rows)
-    ]
-    return {title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in titles}
+    """Returns the files of the curves, by title."""
+    return {
+        title: folder / f'{re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")}.svg' for title in _groups(sections)
+    }
 
 
 def insert(page: str, text: str) -> str:
@@ -109,14 +97,26 @@ def _table(section: Section) -> Table:
     return Table(['network', *cells], rows)
 
 
+def _groups(sections: Sequence[Section]) -> dict[str, Sequence[Row]]:
+    """Returns the groups of rows with a finished run, by the title of their curves."""
+    return {
+        _title(section, group): rows
+        for section in sections
+        for group, rows in section.groups.items()
+        if any(row.finished for row in rows)
+    }
+
+
 def _title(section: Section, group: str) -> str:
     return f'{section.name}: {group}' if group else section.name
 
 
 def describe_weights(card: Mapping[str, Any]) -> str:
     """Describes weights: 'test error 8.75 %, seed 2, the median of seeds 0, 1, 2'."""
-    seeds = card['median_of_seeds']
-    which = f'the median of seeds {", ".join(map(str, seeds))}' if len(seeds) > 1 else 'a single run'
+    seeds = ', '.join(map(str, card['median_of_seeds']))
+    which = f'the median of seeds {seeds}' if ',' in seeds else 'a single run'
+    if len(card['median_of_seeds']) % 2 == 0:
+        which = f'next to the median, {card["median_test_error"]:.2f} %, of seeds {seeds}'
     return f'test error {card["test_error"]:.2f} %, seed {card["seed"]}, {which}'
 
 
@@ -124,7 +124,7 @@ def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
     """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
         card = weights.read_card(path)
-        name = wording.label(card['config_file'], card['overrides'])
-        return name, templating.address(path.with_suffix('.safetensors'), folder), describe_weights(card)
+        about, name = describe_weights(card), wording.label(config_name(card['file']), card['changes'])
+        return name, templating.address(path.with_suffix('.safetensors'), folder), about
     except KeyError as e:
         raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None

@@ -23,10 +23,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """Returns (name, text) pairs. Facts that are not in the files of the run are left out."""
     if not run.config:
         return []
-    shown = {'network': columns.network(Row('', '', [run])), 'config': wording.name_by_folder(run.folder)}
-    changed = wording.changes_by_folder(run)
-    if changed is not None:
-        shown['changed fields'] = ', '.join(wording.phrase(*change) for change in changed.items()) or 'nothing'
+    shown = {'network': columns.network(Row('', '', [run])), 'config': run.name}
+    if run.file is not None:
+        shown['changed fields'] = ', '.join(wording.phrase(*change) for change in run.changes.items()) or 'nothing'
     fields_shown = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
     for field in fields_shown:
         if field in run.config:

@@ -1,13 +1,7 @@
 """Describes recipes, and the changes to a config file, in words. Reports and the README use the same words."""
 
-from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from jax_resnet.config import identity, loader
-from jax_resnet.errors import ConfigError
-from jax_resnet.runs.run import Run
 
 NAMES = {
     'init_from': 'initial weights',
@@ -101,7 +95,6 @@ def value_name(value: Any, field: str = '') -> str:
 
 def phrase(field: str, value: Any) -> str:
     """Describes a field and its value in a few words: 'trained for 8 epochs', 'learning rate 0.01', 'no flip'."""
-    value = _parsed(value)
     if field in PHRASES:
         return PHRASES[field](value)
     if value is None or isinstance(value, bool):
@@ -109,82 +102,9 @@ def phrase(field: str, value: Any) -> str:
     return f'{field_name(field)} {value_name(value, field)}'
 
 
-def label(config: str, changes: Mapping[str, Any]) -> str:
+def label(name: str, changes: Mapping[str, Any]) -> str:
     """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
-    name = config.removeprefix('configs/').replace('.py', '', 1)
     return ', '.join([name, *(phrase(*change) for change in changes.items())])
-
-
-def changes(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields in which a config, nested or by dotted name, differs from its file, with the config's values.
-
-    The folder of a user's own pictures is such a field.
-
-    The value is None for a field that the config lacks.
-
-    Raises:
-        ConfigError: the file does not exist or cannot be loaded.
-    """
-    file = loader.load(config_file, {})[0].to_dict()
-    changed, unchanged = (identity.compared(one) | identity.own_pictures(one) for one in (config, file))
-    names = [field for field in {**changed, **unchanged} if field != 'seed']
-    return {field: changed.get(field) for field in names if changed.get(field) != unchanged.get(field)}
-
-
-def affecting_results(changed: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those changed fields on which results depend: not, for example, how often a checkpoint is saved."""
-    without_effect = (*identity.NOT_COMPARED, 'seed', 'keep_every')
-    return {field: value for field, value in changed.items() if not field.startswith(without_effect)}
-
-
-def changed_recipe(config_file: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of the `changes` on which results depend."""
-    changed = changes(config_file, config)
-    folder = {name: value for name, value in changed.items() if name == 'dataset.folder'}
-    return affecting_results(changed) | folder
-
-
-def changes_by_folder(run: Run) -> dict[str, Any] | None:
-    """Like `changed_recipe`, for a run; its folder names the config file. Returns None if that file is not known."""
-    try:
-        return changed_recipe(config_file(run.folder), run.config)
-    except ConfigError:
-        return None
-
-
-def config_file(run: Path) -> str:
-    """Finds the config file of a run by the path of its folder or result: runs/<config name>[-<argument>]/...
-
-    Raises:
-        ConfigError: the path is not in runs/ or results/, or there is no such config file.
-    """
-    folder = _config_folder(run)
-    name, _, argument = folder.partition('-')
-    file = Path('configs', f'{name}.py')
-    if not folder or not file.is_file():
-        reason = f' ({file} is not a config)' if folder else ''
-        raise ConfigError(f'{run}: must be in runs/<config name>{reason}, or be given with --config')
-    return f'{file}:{argument}' if argument else str(file)
-
-
-def name_by_folder(run: Path) -> str:
-    """Returns the folder in `runs` or `results` that names a run's config. Elsewhere: the last name that is no seed."""
-    *_, before, last = ('', '', *run.resolve().parts)
-    return _config_folder(run) or (before if last.startswith('seed') else last)
-
-
-def _config_folder(run: Path) -> str:
-    """Returns the name of the folder in `runs` that holds a run; for a result file, in `results`. Elsewhere: ''."""
-    parts, root = run.resolve().parts, 'results' if run.suffix == '.json' else 'runs'
-    return parts[parts.index(root) + 1] if root in parts[:-2] else ''
-
-
-def _parsed(value: Any) -> Any:
-    """Parses a tuple, which a study.json of an earlier version holds as text. Other values stay unchanged."""
-    try:
-        return literal_eval(value) if isinstance(value, str) and value.startswith('(') else value
-    except (ValueError, SyntaxError):
-        return value
 
 
 def _joined(values: Sequence[Any]) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from jax_resnet.config.completion import with_tuples
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.schemas import Config
+from jax_resnet.runs.schemas import Config, Network
 
 
 def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
@@ -38,8 +39,8 @@ def check(value: Any, kind: Any, name: str, where: str = '') -> Any:
 
 
 def _merge(known: Any, raw: Any) -> Any:
-    if isinstance(known, Config):
-        return _with_tuples(_merge_struct(known, raw))
+    if isinstance(known, Config | Network):
+        return with_tuples(_merge_struct(known, raw))
     if isinstance(known, Struct):
         return _merge_struct(known, raw)
     if isinstance(known, list):
@@ -50,13 +51,6 @@ def _merge(known: Any, raw: Any) -> Any:
 def _merge_struct(known: Struct, raw: dict[str, Any]) -> dict[str, Any]:
     fields = {name: getattr(known, name) for name in known.__struct_fields__}
     return {**raw, **{name: _merge(v, raw.get(name)) for name, v in fields.items() if v is not UNSET}}
-
-
-def _with_tuples(value: Any) -> Any:
-    """Turns lists into tuples: the sequences of a config are tuples, but JSON only has lists."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(v) for name, v in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _explain(message: str, value: Any) -> str:

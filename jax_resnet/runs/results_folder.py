@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet import files
-from jax_resnet.config.identity import default_name, recipe
+from jax_resnet.config.identity import changed_recipe, default_name, recipe
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import schemas
@@ -19,36 +19,33 @@ RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
 
 
-def path_of(config_file: str, overrides: Mapping[str, Any], seed: int) -> Path:
-    """Returns the path for the result of a run: `results/<config name>[-<argument>][/<overrides>]/seed<seed>.json`."""
-    *parts, name = _parts(config_file, overrides, seed)
-    return Path(RESULTS, *parts, f'{name}.json')
+def path_of(result: Mapping[str, Any]) -> Path:
+    """Returns the path for a result: `results/<config name>[-<argument>][/<changes>]/seed<seed>.json`."""
+    folder = default_name(result['file'], result['changes'], result['fields']['seed'])
+    return RESULTS / folder.relative_to('runs').with_suffix('.json')
 
 
-def weights_path_of(config_file: str, overrides: Mapping[str, Any]) -> Path:
-    """Returns the path of published weights: `results/weights/<config name>[-<argument>][/<overrides>].safetensors`."""
-    *parts, name = _parts(config_file, overrides, 0)[:-1]
-    return Path(RESULTS, 'weights', *parts, f'{name}.safetensors')
+def weights_path_of(result: Mapping[str, Any]) -> Path:
+    """Returns the path for published weights: `results/weights/<config name>[-<argument>][/<changes>].safetensors`."""
+    folder = default_name(result['file'], result['changes'], 0).parent.relative_to('runs')
+    return RESULTS / 'weights' / folder.with_name(f'{folder.name}.safetensors')
 
 
-def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def of_run(run_folder: str | Path) -> dict[str, Any]:
     """Collects the result of a finished run from its run folder. The result does not hold the folder's name.
 
-    Args:
-        run_folder: the path of the run folder.
-        config_file: the config file of the run, as on the command line of `main.py`.
-        overrides: the fields that the run changed in that config, by dotted name.
-
     Returns:
-        A mapping with `config_file`, `overrides`, `config` and `summary`; `environment`, one mapping for each start of
-        the run; and `metrics`, one list for each field of metrics.jsonl, with one element for each evaluation. Numbers
-        of the summary and the metrics have six digits.
+        A mapping with `file`, `changes` and `fields`, as in config.json, and `summary`; `environment`, one mapping for
+        each start of the run; and `metrics`, one list for each field of metrics.jsonl, with one element for each
+        evaluation. Numbers of the summary and the metrics have six digits.
 
     Raises:
-        ConfigError: the folder is no run folder, or the run is not finished, a rehearsal, or has files that disagree.
+        ConfigError: the folder is no run folder, or the run has no config file, is not finished, a rehearsal, or has
+            files that disagree.
     """
     folder = RunFolder(run_folder)
-    config, summary, metrics = folder.config(), folder.summary(), folder.metrics()
+    origin, summary, metrics = folder.origin(), folder.summary(), folder.metrics()
+    config = origin['fields']
     if summary is None:
         epoch = metrics[-1]['epoch'] if metrics else 0.0
         raise ConfigError(
@@ -56,12 +53,14 @@ def of_run(run_folder: str | Path, config_file: str, overrides: Mapping[str, Any
         )
     if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
+    if origin['file'] is None:
+        raise ConfigError(f'{folder.path}: must be a run of a config file; its config.json names none')
     _check_agreement(summary, metrics, folder.path)
-    curves = {name: [_round(line.get(name)) for line in metrics] for name in metrics[-1]} if metrics else {}
+    curves = {name: [_round(line[name]) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
-        'config_file': config_file,
-        'overrides': dict(overrides),
-        'config': portable(config),
+        'file': origin['file'],
+        'changes': changed_recipe(origin['changes'], config),
+        'fields': portable(config),
         'summary': _round(summary),
         'environment': folder.starts(),
         'metrics': curves,
@@ -93,7 +92,7 @@ def write(result: Mapping[str, Any]) -> Path:
     Raises:
         ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
     """
-    path = path_of(result['config_file'], result['overrides'], result['config']['seed'])
+    path = path_of(result)
     content = as_text(result).encode()
     try:
         if path.exists() and files.read(path) != content:
@@ -130,7 +129,7 @@ def find(config: Mapping[str, Any]) -> Path | None:
         ConfigError: a file in the results folder is damaged.
     """
     wanted = _identity(config)
-    return next((path for path in paths() if _identity(read(path)['config']) == wanted), None)
+    return next((path for path in paths() if _identity(read(path)['fields']) == wanted), None)
 
 
 @cache
@@ -152,13 +151,6 @@ def _as_text(value: Any, line: str) -> str:
 
 def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**recipe(config), 'seed': config['seed']}
-
-
-def _parts(config_file: str, overrides: Mapping[str, Any], seed: int) -> tuple[str, ...]:
-    parts = default_name(config_file, overrides, seed).parts[1:]
-    if '..' in parts:
-        raise ConfigError(f'{config_file}: must name a folder in {RESULTS}')
-    return parts
 
 
 def _round(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """A run, read from its run folder or from a file of the results folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Run:
         failure: why the run failed, or ''.
         is_rehearsal: whether it is the rehearsal of a study.
         is_running: whether a program was training the run when this was read.
+        file: the config file with its argument, or None.
+        changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
     """
 
     folder: Path
@@ -40,6 +42,16 @@ class Run:
     failure: str
     is_rehearsal: bool
     is_running: bool = False
+    file: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its config; of a run without a config file, its folder's name, or that of the folder of seeds."""
+        if self.file is not None:
+            return identity.config_name(self.file)
+        *_, before, last = ('', *self.folder.resolve().parts)
+        return before if last.startswith('seed') else last
 
     @property
     def state(self) -> str:
@@ -85,7 +97,8 @@ def read(folder: Path, seed: int | None = None) -> Run:
     if not files.exists():
         return Run(folder, seed or 0, {}, [], {}, '', False)
     is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
-    config = identity.flatten(files.config())
+    origin = files.origin()
+    config = identity.flatten(origin['fields'])
     return Run(
         folder,
         config['seed'] if seed is None else seed,
@@ -95,6 +108,8 @@ def read(folder: Path, seed: int | None = None) -> Run:
         files.failure() or '',
         files.is_rehearsal(),
         is_running,
+        origin['file'],
+        identity.changed_recipe(origin['changes'], config),
     )
 
 
@@ -106,5 +121,6 @@ def _of_result(path: Path) -> Run:
     except ValueError:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
     lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
-    config = identity.flatten(result['config'])
-    return Run(path, config['seed'], config, lines, result['summary'], '', False)
+    config = identity.flatten(result['fields'])
+    file, changes = result['file'], result['changes']
+    return Run(path, config['seed'], config, lines, result['summary'], '', False, file=file, changes=changes)

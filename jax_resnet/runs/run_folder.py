@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet import files
-from jax_resnet.config.completion import complete
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -40,8 +39,15 @@ class RunFolder:
     def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path, self.writes = Path(path), writes
 
-    def open(self, config: Mapping[str, Any]) -> None:
+    def open(
+        self, config: Mapping[str, Any], file: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> None:
         """Makes the folder, or checks that the run in it has the same config.
+
+        Args:
+            config: the whole config.
+            file: the config file with its argument, if there is one.
+            changes: the fields that were changed in that config, by dotted name.
 
         Raises:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
@@ -61,7 +67,7 @@ class RunFolder:
         for name in ('checkpoints', 'tensorboard', 'profile'):
             files.subfolder(self.path, name)
         if not self._has('config.json'):
-            self._write_json('config.json', config)
+            self._write_json('config.json', {'file': file, 'changes': changes or {}, 'fields': config})
         self.check_same(config)
 
     def write_token(self, token: int) -> None:
@@ -111,7 +117,12 @@ class RunFolder:
         return files.subfolder(self.path, 'checkpoints')
 
     def config(self) -> dict[str, Any]:
-        """Returns the config of the run, as nested dicts. Fields that are newer than the run have their defaults.
+        """Returns the config of the run, as nested dicts. Raises ConfigError like `origin`."""
+        fields: dict[str, Any] = self.origin()['fields']
+        return fields
+
+    def origin(self) -> dict[str, Any]:
+        """Returns where the run comes from: the config file, the changes and all fields, see `schemas.RunConfig`.
 
         Raises:
             ConfigError: there is no config.json, so that this is no run folder; or it is damaged.
@@ -119,7 +130,8 @@ class RunFolder:
         if not self._has('config.json'):
             reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
             raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
-        return complete(self._read_json('config.json', schemas.Config))
+        origin: dict[str, Any] = self._read_json('config.json', schemas.RunConfig)
+        return origin
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""

@@ -1,9 +1,9 @@
 """The fields of each kind of JSON file and their types. `parsing` checks files against them.
 
-Other fields in a file are kept unchanged. Fields that a later version added have a default.
+Other fields in a file are kept unchanged. UNSET is the default of a field that only some files have.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -13,9 +13,6 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[float, Meta(ge=0, lt=1e15)]
 Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
-ConfigFile = Annotated[str, Meta(pattern=r'^(?![/~])(?!.*\.\.)[^\n\\:]+\.py(:[^\n\\/]*)?$')]
-"""A path within the working directory, for safety: the table of results executes this file."""
-
 Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 Value = bool | Whole | float | str | tuple[Any, ...] | None
 
@@ -26,26 +23,26 @@ class Dataset(Struct):
     name: str
     train: str
     test: str
-    data_dir: str | None = None
-    manual_dir: str | None = None
-    validation: str | None = None
+    data_dir: str | None
+    manual_dir: str | None
+    validation: str | None
 
 
 class Model(Struct):
     """Group `model` of a config."""
 
     name: str
-    num_classes: Annotated[int, Meta(ge=1, lt=2**31)] | UnsetType = UNSET
+    num_classes: Annotated[int, Meta(ge=1, lt=2**31)]
 
 
 class Optimizer(Struct):
     """Group `optimizer` of a config."""
 
+    name: str
     momentum: float
     weight_decay: float
     nesterov: bool
     decay: str
-    name: str = 'sgd'
 
 
 class Schedule(Struct):
@@ -71,7 +68,7 @@ class Precision(Struct):
 
 
 class Config(Struct):
-    """config.json: the fields that readers of a run need. `config.fields` checks all fields before training."""
+    """A config: the fields that readers of a run need. `config.fields` checks all fields before training."""
 
     seed: Seed
     batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
@@ -84,23 +81,37 @@ class Config(Struct):
     precision: Precision
 
 
+class RunConfig(Struct):
+    """config.json: where a run comes from, and its whole config.
+
+    Attributes:
+        file: the config file with its argument, as on the command line. None if a program gave the config itself.
+        changes: the fields that were changed in that config, by dotted name.
+        fields: all fields.
+    """
+
+    file: str | None
+    changes: dict[str, Value]
+    fields: Config
+
+
 class Start(Struct):
     """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions."""
 
     step: Count
     versions: dict[str, str]
     device: str
-    git_commit: str | None = None
-    date: str | UnsetType = UNSET
-    jax_options: dict[str, dict[str, Value]] | UnsetType = UNSET
-
-
-TopFive: TypeAlias = Percent | UnsetType | None
-"""Top-5 error, for data with more than ten classes. It is None in a result if an earlier version wrote that line."""
+    git_commit: str | None
+    date: str | None
+    jax_options: dict[str, dict[str, Value]]
 
 
 class Line(Struct):
-    """A line of metrics.jsonl. The training loss and error are None if their sums were lost."""
+    """A line of metrics.jsonl.
+
+    The training loss and error are those of the steps since the line before; `train_loss_sum` and `train_error_sum` are
+    sums over all steps of the run: of the steps' mean losses, and of the wrong predictions.
+    """
 
     step: Annotated[int, Meta(ge=1, lt=2**31)]
     epoch: Amount
@@ -110,11 +121,13 @@ class Line(Struct):
     test_error: Percent
     learning_rate: Amount
     seconds: Amount
-    images_per_second: Amount | None = None
+    images_per_second: Amount | None
+    train_loss_sum: float
+    train_error_sum: Count
     validation_loss: float | UnsetType = UNSET
     validation_error: Percent | UnsetType = UNSET
-    test_top5_error: TopFive = UNSET
-    validation_top5_error: TopFive = UNSET
+    test_top5_error: Percent | UnsetType = UNSET
+    validation_top5_error: Percent | UnsetType = UNSET
 
 
 class Summary(Struct):
@@ -141,30 +154,25 @@ class Summary(Struct):
     protocol_test_top5_error: Percent | UnsetType = UNSET
 
 
-class Result(Struct):
+class Result(RunConfig):
     """A file of results/: the content of a run folder in one file. Each field of metrics.jsonl is a list."""
 
-    config_file: ConfigFile
-    overrides: dict[str, Value]
-    config: Config
     summary: Summary
     environment: list[Start]
     metrics: dict[str, list[Whole | float | None]]
 
 
-class Card(Struct):
+class Card(RunConfig):
     """The JSON file in the folder of a file of weights that describes it."""
 
-    config: Config
     image_shape: tuple[Side, Side, Side]
     test_crop: Count
     class_names: tuple[str, ...]
     sha256: Digest
     network_sha256: Digest
-    config_file: ConfigFile | UnsetType = UNSET
-    overrides: dict[str, Value] | UnsetType = UNSET
     seed: Seed | UnsetType = UNSET
     median_of_seeds: list[Seed] | UnsetType = UNSET
+    median_test_error: Percent | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
 
@@ -214,7 +222,7 @@ class Study(Struct):
     is_rehearsal: bool
     notes: list[str]
     rows: list[StudyRow]
-    file: str | UnsetType = UNSET
+    file: str
 
 
 class ProgressLine(Struct):

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from jax_resnet import files
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays, outputs, schemas
@@ -27,7 +26,7 @@ SUFFIXES = ('.safetensors', '.npz')
 NORMALIZATION = 'normalization/'
 """The names of the arrays of the normalization begin with this."""
 
-NETWORK = ('config', 'image_shape', 'test_crop', 'class_names', 'sha256')
+NETWORK = ('fields', 'image_shape', 'test_crop', 'class_names', 'sha256')
 """Fields of a card that define what the numbers of the file mean. `network_sha256` is their digest."""
 
 
@@ -83,7 +82,7 @@ def write_with_card(
         path: the path of the file of weights.
         weights: the unstacked variables, by names such as 'params/stem/conv/kernel'. They are written as float32.
         preprocessing: what the network's input and output mean.
-        about: further fields of the card; at least the `config` of the run.
+        about: further fields of the card; at least those of config.json: `file`, `changes` and `fields`.
         replace: whether to overwrite other weights at this path.
 
     Returns:
@@ -110,8 +109,7 @@ def write_with_card(
                 return card_of(path)
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
-        files.write(card_of(path), text)
+        files.write_all({path: content, card_of(path): text})
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
     return card_of(path)
@@ -143,7 +141,7 @@ def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarr
         raise DataError(f'{shown(path)}: has no {e}') from None
     except (ValueError, TypeError) as e:
         raise DataError(f'{shown(card_path)} is damaged: {e}') from None
-    return complete(card['config']), named, about
+    return card['fields'], named, about
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -185,6 +183,22 @@ def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Mapping[
         files.write(path, content)
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
+
+
+def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
+    """Checks the weights of a file or a run, named as by this package or by PyTorch.
+
+    Raises:
+        DataError: an array, as float32, has NaN or infinite numbers, or is a variance with negative numbers. The
+            message names the first such array.
+    """
+    for name, array in named.items():
+        with np.errstate(over='ignore'):
+            numbers = np.asarray(array, np.float32)
+        if not np.isfinite(numbers).all():
+            raise DataError(f'{shown(path)}: {name} has NaN or infinite numbers; weights must be finite')
+        if name.endswith('var') and (numbers < 0).any():
+            raise DataError(f'{shown(path)}: {name} has negative numbers; a variance must be 0 or more')
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:

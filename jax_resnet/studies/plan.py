@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.identity import default_name, find_folder
+from jax_resnet.config.identity import default_name
 from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
@@ -29,16 +29,16 @@ class Job:
 
     Attributes:
         label: the label of its setting.
-        config_file: the config file with its argument, as on the command line of `main.py`.
-        overrides: the fields that are changed in that config, by dotted name.
+        file: the config file with its argument, as on the command line of `main.py`.
+        changes: the fields that are changed in that config, by dotted name.
         seed: the seed of the run.
-        config: the complete config, including the overrides and the seed.
+        config: the complete config, with the changes and the seed.
         is_rehearsal: whether it is a rehearsal.
     """
 
     label: str
-    config_file: str
-    overrides: Mapping[str, Any]
+    file: str
+    changes: Mapping[str, Any]
     seed: int
     config: Mapping[str, Any] = field(repr=False)
     is_rehearsal: bool = False
@@ -50,13 +50,13 @@ class Job:
     @property
     def folder(self) -> Path:
         """The run folder: the same that `main.py` would use, so that studies share runs."""
-        return find_folder(self.config_file, self.overrides, self.overrides, self.seed)
+        return default_name(self.file, self.changes, self.seed)
 
     @property
     def command(self) -> str:
         """The command that trains only this job."""
-        changes = {**self.overrides, 'seed': self.seed}
-        words = [f'--config={self.config_file}', *(f'--config.{name}={value}' for name, value in changes.items())]
+        changed = {**self.changes, 'seed': self.seed}
+        words = [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
         return shlex.join(['python', 'main.py', *words])
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import loader
-from jax_resnet.config.completion import complete
 from jax_resnet.config.fields import check
-from jax_resnet.config.identity import effective_fields, recipe
+from jax_resnet.config.identity import recipe
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -128,7 +127,7 @@ def _setting(
         config, overrides = loader.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
-        whole = complete(config) | {'seed': seed}
+        whole = config.to_dict() | {'seed': seed}
         return Job(described['label'], file, overrides, seed, whole, is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
@@ -140,9 +139,9 @@ def _setting(
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
-    """Returns those `given` fields, by dotted name, whose values differ between two configs, with their new values."""
-    old, new = effective_fields(before), effective_fields(after)
-    return {name: new[name] for name in given if new[name] != old.get(name)}
+    """Returns those `given` fields, by dotted name, whose change between two configs affects a result: new values."""
+    old, new = recipe(before), recipe(after)
+    return {name: new[name] for name in given if name in new and new[name] != old.get(name)}
 
 
 def _title(setting: Setting) -> str:
@@ -159,7 +158,7 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     Raises:
         ConfigError: the earlier study.json is that of another file, which still exists.
     """
-    former_file = str(former.get('file', ''))
+    former_file = former['file']
     file, other = (Path(text.partition(':')[0]) for text in (plan.file, former_file))
     if other.is_file() and not other.samefile(file):
         raise ConfigError(

@@ -46,6 +46,6 @@ def prepare(job: Job) -> None:
         ConfigError: the folder holds a run of another config.
     """
     folder = RunFolder(job.folder)
-    folder.open(job.config)
+    folder.open(job.config, job.file, job.changes)
     if job.is_rehearsal:
         folder.mark_as_rehearsal()

@@ -14,15 +14,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from jax_resnet import models
 from jax_resnet.backend import devices, memory, processes
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError, UserError
+from jax_resnet.runs import weights
 from jax_resnet.training.checkpoint_errors import is_damage, let_threads_end, reason_of
 from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
-
-FORMAT = 2
-"""Number of the format of a checkpoint. Later versions must still read earlier formats. Format 1 had no digest."""
 
 SPARE_BYTES = 500_000
 """Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
@@ -41,13 +41,19 @@ class Damaged(DataError):
 
 @dataclass
 class _Keep:
-    """A preservation policy for orbax: keeps the last two checkpoints, and those of certain steps for ever."""
+    """A preservation policy for orbax: keeps the last two checkpoints, and those of certain steps for ever.
+
+    Attributes:
+        keep: whether the checkpoint of a step is kept for ever.
+        before: the steps that an earlier start has kept. It may have had another `keep`.
+    """
 
     keep: Callable[[int], bool]
+    before: Sequence[int] = ()
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         last_two = [c.step for c in checkpoints][-2:]
-        return [c.step in last_two or self.keep(c.step) for c in checkpoints]
+        return [c.step in last_two or c.step in self.before or self.keep(c.step) for c in checkpoints]
 
 
 class Checkpoints:
@@ -74,10 +80,11 @@ class Checkpoints:
             folder.mkdir(exist_ok=True)
         # By default, orbax synchronizes all processes. Here each process has a manager of its own.
         own_process = jax.process_index() if processes.are_several() else None
+        policy = _Keep(keep)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=_Keep(keep),
+                preservation_policy=policy,
                 cleanup_tmp_directories=not read_only,
                 create=False,
                 enable_async_checkpointing=like is not None and size_in_bytes(like) >= LARGE_BYTES,
@@ -90,6 +97,7 @@ class Checkpoints:
                 ),
             ),
         )
+        policy.before = self.steps()[:-2]
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, in ascending order."""
@@ -115,7 +123,7 @@ class Checkpoints:
                 f'{self._folder}: the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes '
                 f'{(size + SPARE_BYTES) / 1e6:.1f}; {_EARLIER_STAY}'
             )
-        about: dict[str, Any] = {'format': FORMAT, 'seconds': seconds}
+        about: dict[str, Any] = {'seconds': seconds}
         about['sha256'] = digest_of(about, state)
         if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
             state = jax.tree.map(np.array, jax.device_get(state))
@@ -137,7 +145,7 @@ class Checkpoints:
 
         Raises:
             Damaged: all checkpoints are damaged.
-            DataError, ConfigError: as `restore`; or the checkpoint was written by a later version of this package.
+            DataError, ConfigError: as `restore`.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
@@ -160,14 +168,15 @@ class Checkpoints:
 
         Raises:
             Damaged: this checkpoint is damaged.
-            DataError: it cannot be read for another reason, such as too many open files.
-            ConfigError: as `restore_latest`; or memory is too small.
+            DataError: its weights are not finite, or a variance is negative; or it cannot be read for another reason,
+                such as too many open files.
+            ConfigError: memory is too small.
         """
         path = self._folder / str(step)
         with contextlib.redirect_stderr(io.StringIO()), memory.shortage_as_config_error():
             try:
                 return self._restore(step, like, sharding)
-            except (ConfigError, MemoryError):
+            except (UserError, MemoryError):
                 raise
             except Exception as e:  # orbax and tensorstore raise many types
                 if isinstance(e, RuntimeError) and memory.is_shortage(e):  # of a device
@@ -194,20 +203,11 @@ class Checkpoints:
 
     def _restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
         about = self._manager.restore(step, args=self._args.Composite(about=self._args.JsonRestore())).about
-        digest, later = about.pop('sha256', None), about['format'] > FORMAT
-        try:
-            state = self._restore_state(step, like, sharding)
-            # If the digest fits FORMAT, only the format's number is damaged. A later version has another digest.
-            is_later = later and digest != digest_of(about | {'format': FORMAT}, state)
-        except Exception:
-            if not later:
-                raise
-            is_later = True
-        if is_later:
-            path = self._folder / str(step)
-            raise ConfigError(f'{path} has format {about["format"]}; this version of jax_resnet reads up to {FORMAT}')
-        if (digest or about['format'] > 1) and digest != digest_of(about, state):
+        digest, state = about.pop('sha256', None), self._restore_state(step, like, sharding)
+        if digest != digest_of(about, state):
             raise ValueError('its content is not what was saved: wrong SHA-256')
+        unstacked = flatten_dict(models.unstack(jax.device_get(state.variables)), sep='/')
+        weights.check_sound(self._folder / str(step), unstacked)
         return state if sharding.is_fully_addressable else devices.put(state, sharding), about['seconds']
 
     def _restore_state(self, step: int, like: TrainState, sharding: Sharding) -> TrainState:

@@ -17,6 +17,7 @@ import jax_resnet
 from jax_resnet import backend, models
 from jax_resnet.backend import devices, processes
 from jax_resnet.backend.base import Backend, Form
+from jax_resnet.config import schedule
 from jax_resnet.config.completion import flatten
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import check
@@ -24,12 +25,12 @@ from jax_resnet.config.network import network
 from jax_resnet.data import PictureSource, Source
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.outputs import Preprocessing
-from jax_resnet.training import optimizer, schedule, state
+from jax_resnet.training import optimizer, state
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
 from jax_resnet.training.inputs.opening import Input, evaluator, open_input, protocol_evaluator
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Program, Steps
+from jax_resnet.training.step import Numbers, Program, Steps
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,11 @@ class Experiment:
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the update that leads to `step`."""
-        return self.schedule.rate(max(step - 1, 0))
+        return float(self.schedule.rate(max(step - 1, 0)))
 
-    @cached_property
-    def optimizer(self) -> optax.GradientTransformation:
-        """The optimizer, with its learning rate."""
-        return optimizer.create(self.config['optimizer'], self.schedule, self.config['schedule']['head_factor'])
+    def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformation:
+        """The optimizer, with a learning rate as a function of the step."""
+        return optimizer.create(self.config['optimizer'], rate, self.config['schedule']['head_factor'])
 
     @property
     def everywhere(self) -> NamedSharding:
@@ -146,17 +146,20 @@ class Experiment:
             form=self.form,
             optimizer=self.optimizer,
             augment=self.input.augmentation,
-            normalize=self.input.normalization,
             batch_size=self.config['batch_size'],
-            seed=self.config['seed'],
             by_example=NamedSharding(self.mesh, PartitionSpec('data')),
             microbatches=self.config['memory']['microbatches'],
             label_smoothing=self.config['loss']['label_smoothing'],
         )
 
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers that the training steps take as arguments."""
+        return Numbers.create(self.config['seed'], self.schedule, self.input.normalization)
+
     def compile(self, state: TrainState) -> Program:
         """Compiles the training program for states with the shapes of `state`."""
-        return self.input.program(self.steps(), self.training_backend, state, self.mesh)
+        return self.input.program(self.steps(), self.numbers, self.training_backend, state, self.mesh)
 
     def evaluator(self, split: str) -> Evaluator:
         """Makes the evaluator of a split such as 'test'."""
@@ -187,16 +190,17 @@ class Experiment:
 
     def initial_state(self) -> TrainState:
         """Computes the state before the first step, on the devices."""
-        with self.backend.compiling():
-            return self.backend.jit(self._create, runs_once=True, out_shardings=self.everywhere)()  # type: ignore[no-any-return]
+        seed_key = devices.put(jax.random.key(self.config['seed']), self.everywhere)
+        create = self.backend.compile(self._create, seed_key, runs_once=True, out_shardings=self.everywhere)
+        return create(seed_key)  # type: ignore[no-any-return]
 
     def abstract_state(self) -> TrainState:
         """The shapes and dtypes of the state."""
-        return jax.eval_shape(self._create)
+        return jax.eval_shape(self._create, jax.random.key(0))
 
-    def _create(self) -> TrainState:
+    def _create(self, seed_key: jax.Array) -> TrainState:
         images = jnp.zeros((1, *self.input.image_shape))
-        return state.create(self.model, self.optimizer, images, self.config['seed'])
+        return state.create(self.model, self.optimizer(self.schedule.rate), images, seed_key)
 
     def _check_together(self) -> None:
         config, size = self.config, self.clock.epoch_size
@@ -225,7 +229,7 @@ class Experiment:
         except ValueError as e:
             raise ConfigError(f'config.schedule.{e}') from None
         try:
-            _ = self.optimizer
+            _ = self.optimizer(self.schedule.rate)
         except ValueError as e:
             raise ConfigError(f'config.optimizer.{e}') from None
         self.input.check()

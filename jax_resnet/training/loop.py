@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet.backend import devices, exactness, memory, processes
+from jax_resnet.backend import exactness, memory, processes
 from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.fields import checked
 from jax_resnet.errors import Diverged, InputError, Stopped
@@ -24,9 +24,9 @@ from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.extension import extended
 from jax_resnet.training.inputs.opening import AnyEvaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
-from jax_resnet.training.state import Totals, all_finite
+from jax_resnet.training.state import all_finite
 from jax_resnet.training.step import dispatch_size
-from jax_resnet.training.summary import advise, describe_summary, introduce, metrics_line, summarize
+from jax_resnet.training.summary import FIRST, advise, describe_summary, introduce, metrics_line, summarize
 from jax_resnet.training.transfer import begin, check_sources, open_folder
 
 
@@ -36,6 +36,8 @@ def train(
     profile: bool = False,
     progress: ProgressFactory = Progress,
     extend_from: str | Path | None = None,
+    file: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains the run of a config and writes its run folder. Continues the run if it was stopped.
 
@@ -47,6 +49,8 @@ def train(
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes the object that shows the progress.
         extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `extension.extend`).
+        file: the config file with its argument, if the config was loaded from one. A new run folder records it.
+        changes: the fields that were changed in that config, by dotted name. A new run folder records them.
 
     Returns:
         The summary, as in `summary.json`; errors are percentages. In processes other than process 0, an empty dict.
@@ -62,7 +66,7 @@ def train(
         folder = RunFolder(workdir, writes=processes.is_first())
         check_sources(experiment, folder)
         with folder.os_errors_as_data_errors():
-            finished = open_folder(folder, experiment)
+            finished = open_folder(folder, experiment, file, changes)
             if finished is not None:
                 return finished
             with folder.locked():
@@ -90,6 +94,9 @@ class _Run:
         self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
         self.began, self.step, self.steps_per_dispatch = time.monotonic(), int(self.state.step), 1
         self.totals = jax.device_get(self.state.totals)
+        lines = folder.metrics() if folder.writes else []
+        self.last_line = lines[-1] if lines else FIRST
+        self.last_line_step = processes.from_first(int(self.last_line['step']))
         self.steps_and_seconds = (0, 0.0)  # since the last line of metrics
 
     def train(self, start: Mapping[str, Any], profile: bool) -> dict[str, Any]:
@@ -167,7 +174,7 @@ class _Run:
         steps, seconds = self.step - first, time.monotonic() - began
         self.steps_per_dispatch = dispatch_size(self.steps_per_dispatch, seconds / steps)
         self.steps_and_seconds = self.steps_and_seconds[0] + steps, self.steps_and_seconds[1] + seconds
-        loss, errors = float(self.totals.loss - before.loss), int(self.totals.errors - before.errors)
+        loss, errors = self.totals.loss_sum - before.loss_sum, int(self.totals.errors - before.errors)
         self.progress.update(self.step, steps, loss, errors, seconds, self.run.waited - waited)
 
     def _is_due(self, field: str, step: int | None = None) -> bool:
@@ -175,28 +182,22 @@ class _Run:
         return duration is not None and self.clock.is_due(duration, self.step if step is None else step)
 
     def _is_evaluation_due(self) -> bool:
-        return (self._is_due('evaluate_every') or self.step == self.end) and self.totals.steps > 0
+        return (self._is_due('evaluate_every') or self.step == self.end) and self.last_line_step < self.step
 
     def _evaluate(self) -> None:
-        """Evaluates the network, writes a line of metrics, and resets the totals."""
+        """Evaluates the network and writes a line of metrics."""
         for name in self.evaluators:
             self.scores[name] = self._score(self.evaluators[name])
             if not np.isfinite(self.scores[name].loss):
                 raise self._diverged(f'the {name} loss is')
-        self._write_metrics()
-        self.steps_and_seconds = (0, 0.0)
-        self.totals = jax.device_get(Totals.zero())
-        self.state = self.state.replace(totals=devices.put(self.totals, self.experiment.everywhere))
-
-    def _write_metrics(self) -> None:
-        """Writes a line of metrics. Its training loss and error are None if the totals have no steps."""
-        if not self.folder.writes:
-            return
-        scores = {name: self.scores[name] for name in self.evaluators}
-        line = metrics_line(self.experiment, self.step, self.totals, scores, self.steps_and_seconds, self.seconds)
-        self.folder.add_metrics(line)
-        self.events.add(line)
-        self.progress.add_metrics(line)
+        if self.folder.writes:
+            before, timed = self.last_line, self.steps_and_seconds
+            line = metrics_line(self.experiment, self.step, self.totals, before, self.scores, timed, self.seconds)
+            self.folder.add_metrics(line)
+            self.events.add(line)
+            self.progress.add_metrics(line)
+            self.last_line = line
+        self.last_line_step, self.steps_and_seconds = self.step, (0, 0.0)
 
     def _score(self, evaluator: AnyEvaluator) -> Scores:
         scored: list[Any] = []
@@ -233,9 +234,6 @@ class _Run:
             if name not in self.scores:  # no step was left to train in this start
                 self.scores[name] = self._score(evaluator)
         test = self.scores['test']
-        if self.folder.writes and self.folder.last_step() != self.end:
-            self.progress.say('the line of the last step was lost: evaluated again; its training error is not known')
-            self._write_metrics()
         protocol = self.experiment.protocol_evaluator()
         by_protocol = None if protocol is None else self._score(protocol)
         if not self.folder.writes:

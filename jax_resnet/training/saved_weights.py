@@ -9,7 +9,6 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.config.completion import complete
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -32,7 +31,7 @@ def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] |
     """Reads the network that a run folder or a file of weights records.
 
     Returns:
-        Groups of its config, with all fields, and the network. None if the file records no network.
+        Groups of its config, and the network. None if the file records no network.
 
     Raises:
         ConfigError, DataError: it cannot be read, or records no valid network.
@@ -41,8 +40,7 @@ def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] |
     if recorded is None:
         return None
     try:
-        config = complete(recorded)
-        return config, network(config)
+        return recorded, network(recorded)
     except (KeyError, TypeError, ValueError) as e:
         reason = e if isinstance(e, ConfigError) else f'{type(e).__name__}: {e}'
         raise ConfigError(f'{shown(path)}: describes no network ({reason})') from None
@@ -87,7 +85,8 @@ def read_variables(path: str | Path, headless: bool = False) -> dict[str, Any]:
         headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
-        DataError: the file cannot be read, has unknown names, lacks tensors, or has arrays that are not floats.
+        DataError: the file cannot be read, has unknown names, lacks tensors, or has arrays that are not floats, not
+            finite or negative variances.
     """
     return variables_of(weights.read(path), path, headless)
 
@@ -130,4 +129,6 @@ def variables_of(arrays: Mapping[str, np.ndarray], path: str | Path, headless: b
     for name, array in flatten_dict(variables, sep='/').items():
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise DataError(f'{shown(path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    floats = {name: array for name, array in tensors.items() if jnp.issubdtype(array.dtype, jnp.floating)}
+    weights.check_sound(path, floats)
     return variables

@@ -18,6 +18,8 @@ import optax
 class KeyPurpose(IntEnum):
     """What a JAX key is for. All random numbers are functions of (seed, purpose, step or epoch). No key is stored.
 
+    The key of a seed, `jax.random.key(seed)`, is an argument of compiled programs, so that all seeds share a program.
+
     `data.pictures.batches.HostPurpose` is for random numbers on the host.
     """
 
@@ -26,32 +28,45 @@ class KeyPurpose(IntEnum):
     AUGMENTATION = 2
     DROPOUT = 3
 
-    def key(self, seed: int) -> jax.Array:
-        """Returns the key of this purpose."""
-        return jax.random.fold_in(jax.random.key(seed), self)
+    def key(self, seed_key: jax.Array) -> jax.Array:
+        """Returns the key of this purpose, from the key of a seed."""
+        return jax.random.fold_in(seed_key, self)
 
 
 class Totals(flax.struct.PyTreeNode):
-    """Sums over the steps since the last line of metrics.
+    """Sums over all steps of a run. A line of metrics is the difference of two.
 
     Attributes:
-        steps: number of steps, int32 [].
-        loss: sum of the steps' mean losses, float32 [].
+        loss, loss_rest: their sum is the sum of the steps' mean losses, float32 []. A single float32 would lose the
+            last digits of each loss.
         errors: number of wrong predictions, int32 [].
     """
 
-    steps: jax.Array
     loss: jax.Array
+    loss_rest: jax.Array
     errors: jax.Array
 
     @classmethod
     def zero(cls) -> 'Totals':
         """Returns the sums over no step."""
-        return cls(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+        return cls(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
     def add(self, loss: jax.Array, errors: jax.Array) -> 'Totals':
-        """Adds a step's mean loss and its number of wrong predictions, both []."""
-        return Totals(self.steps + 1, self.loss + loss, self.errors + errors)
+        """Adds a step's mean loss and its number of wrong predictions, both [].
+
+        The sum of losses is a pair of numbers whose rounding error is added to the smaller one (Knuth, The Art of
+        Computer Programming, volume 2, section 4.2.2, theorem B).
+        """
+        rounded = self.loss + loss
+        part = rounded - self.loss
+        rest = self.loss_rest + ((self.loss - (rounded - part)) + (loss - part))
+        total = rounded + rest
+        return Totals(total, rest - (total - rounded), self.errors + errors)
+
+    @property
+    def loss_sum(self) -> float:
+        """The sum of the steps' mean losses."""
+        return float(self.loss) + float(self.loss_rest)
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -62,7 +77,7 @@ class TrainState(flax.struct.PyTreeNode):
         finite: False after the first loss or gradient that is infinite or NaN, bool [].
         params, batch_stats: variables of the network.
         opt_state: state of the optimizer.
-        totals: sums since the last line of metrics.
+        totals: sums over all steps.
     """
 
     step: jax.Array
@@ -83,9 +98,11 @@ def all_finite(tree: Any) -> jax.Array:
     return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
 
 
-def create(model: nn.Module, optimizer: optax.GradientTransformation, images: jax.Array, seed: int) -> TrainState:
+def create(
+    model: nn.Module, optimizer: optax.GradientTransformation, images: jax.Array, seed_key: jax.Array
+) -> TrainState:
     """Returns the state before the first step. `images` is any batch with the network's input shape."""
-    variables = model.init(KeyPurpose.INITIALIZATION.key(seed), images)
+    variables = model.init(KeyPurpose.INITIALIZATION.key(seed_key), images)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         finite=jnp.ones((), bool),

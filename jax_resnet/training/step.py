@@ -1,15 +1,18 @@
 """The training step: loss, gradient and update; and the interface of compiled programs that run many steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.backend.base import Form
+from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
@@ -43,7 +46,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
 def augmented(
     augment: Augmentation | ColourAugmentation,
     normalize: Normalization,
-    seed: int,
+    seed_key: jax.Array,
     step: jax.Array,
     images: jax.Array,
     draws: jax.Array | None = None,
@@ -52,17 +55,42 @@ def augmented(
 
     Args:
         augment, normalize: convert stored pixels to the network's input.
-        seed: seed of the random numbers.
+        seed_key: key of the seed of the random numbers.
         step: number of the batch, int32 [].
         images: uint8 [batch, height, width, channels].
         draws: as for `Steps.step`.
     """
-    key = KeyPurpose.AUGMENTATION.key(seed)
+    key = KeyPurpose.AUGMENTATION.key(seed_key)
     if draws is None:
         key = jax.random.fold_in(key, step)
     else:
         key = jax.vmap(lambda draw: jax.random.fold_in(jax.random.fold_in(key, draw[0]), draw[1]))(draws)
     return augment(key, images, normalize)
+
+
+class Numbers(NamedTuple):
+    """The numbers of a run that are arguments of its compiled program. Runs that differ only in these share a program.
+
+    Attributes:
+        seed_key: key of the seed of the order of the examples, of the augmentation and of dropout.
+        schedule: the learning rate.
+        normalize: converts pixels to the network's input.
+    """
+
+    seed_key: jax.Array
+    schedule: Schedule
+    normalize: Normalization
+
+    @classmethod
+    def create(cls, seed: int, schedule: Schedule, normalize: Normalization) -> 'Numbers':
+        """Converts the numbers to the dtypes that JAX uses. A step is an int32."""
+
+        def number(x: Any) -> Any:
+            return np.int32(min(x, 2**31 - 1)) if isinstance(x, int) and not isinstance(x, bool) else np.asarray(x)
+
+        schedule = jax.tree.map(number, schedule)
+        as_floats = jax.tree.map(lambda x: np.float32(x) if x.dtype == np.float64 else x, schedule)
+        return cls(jax.random.key(seed), as_floats, normalize)
 
 
 @dataclass(frozen=True)
@@ -71,10 +99,9 @@ class Steps:
 
     Attributes:
         form: the network, in the form in which programs run it.
-        optimizer: makes updates from gradients.
-        augment, normalize: convert stored pixels to the network's input.
+        optimizer: makes an optimizer from a learning rate, which is a function of the step.
+        augment: makes random views of images.
         batch_size: number of examples in a step.
-        seed: seed of the order of the examples, of the augmentation and of dropout.
         by_example: sharding of a batch over the devices.
         microbatches: number of consecutive parts into which a batch is split. The gradient is the mean over them. If
             each contains whole groups of BatchNorm, the update is that of the whole batch, up to rounding.
@@ -82,16 +109,16 @@ class Steps:
     """
 
     form: Form
-    optimizer: optax.GradientTransformation
+    optimizer: Callable[[optax.Schedule], optax.GradientTransformation]
     augment: Augmentation | ColourAugmentation
-    normalize: Normalization
     batch_size: int
-    seed: int
     by_example: NamedSharding
     microbatches: int = 1
     label_smoothing: float = 0.0
 
-    def run(self, state: TrainState, stop: jax.Array, images: jax.Array, labels: jax.Array) -> TrainState:
+    def run(
+        self, state: TrainState, stop: jax.Array, numbers: Numbers, images: jax.Array, labels: jax.Array
+    ) -> TrainState:
         """Trains up to step `stop`, or up to the first step whose loss or gradient is not finite. Returns the state.
 
         The number of steps is an argument of a loop. So one compiled program serves for any number of steps, and the
@@ -100,34 +127,42 @@ class Steps:
         Args:
             state: the state at the first step.
             stop: `step` of the state to return, int32 []; at most `stream.window_end` of `state.step`.
+            numbers: the numbers of the run.
             images: all training images, uint8 [size, height, width, channels].
             labels: int32 [size].
         """
-        orders = stream.window(KeyPurpose.ORDER.key(self.seed), state.step, self.batch_size, len(labels))
+        orders = stream.window(KeyPurpose.ORDER.key(numbers.seed_key), state.step, self.batch_size, len(labels))
 
         def step(state: TrainState) -> TrainState:
             chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
-            return self.step(state, images[chosen], labels[chosen])
+            return self.step(state, numbers, images[chosen], labels[chosen])
 
         state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.pack_state(state))
         return self.form.unpack_state(state)  # type: ignore[no-any-return]
 
     def step(
-        self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array | None = None
+        self,
+        state: TrainState,
+        numbers: Numbers,
+        images: jax.Array,
+        labels: jax.Array,
+        draws: jax.Array | None = None,
     ) -> TrainState:
         """Makes one update and returns the new state.
 
         Args:
             state: one that `form.pack_state` made.
+            numbers: the numbers of the run.
             images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
             draws: uint32 [batch, 2], the epoch and the index of each image; its augmentation is a function of these.
                 With None, the augmentation of the batch is a function of the step.
         """
-        views = augmented(self.augment, self.normalize, self.seed, state.step, images, draws)
-        dropout = jax.random.fold_in(KeyPurpose.DROPOUT.key(self.seed), state.step)
+        views = augmented(self.augment, numbers.normalize, numbers.seed_key, state.step, images, draws)
+        dropout = jax.random.fold_in(KeyPurpose.DROPOUT.key(numbers.seed_key), state.step)
         errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
-        updates, opt_state = self.optimizer.update(gradient, state.opt_state, state.params)
+        optimizer = self.optimizer(lambda count: numbers.schedule.rate(count, jnp))
+        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
             finite=all_finite((loss, gradient)),
@@ -137,12 +172,14 @@ class Steps:
             totals=state.totals.add(loss, errors),
         )
 
-    def streamed(self, state: TrainState, images: jax.Array, labels: jax.Array, draws: jax.Array) -> TrainState:
+    def streamed(
+        self, state: TrainState, numbers: Numbers, images: jax.Array, labels: jax.Array, draws: jax.Array
+    ) -> TrainState:
         """Like `step`, for callers that do not look at each result before the next call.
 
         After the first loss or gradient that is not finite, `state.step` no longer grows and `finite` stays False.
         """
-        after = self.step(state, images, labels, draws)
+        after = self.step(state, numbers, images, labels, draws)
         step = jnp.where(state.finite, after.step, state.step)
         return after.replace(step=step, finite=state.finite & after.finite)  # type: ignore[no-any-return]
 

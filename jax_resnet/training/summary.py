@@ -10,6 +10,9 @@ from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.state import Totals
 
+FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
+"""The sums before the first line of metrics."""
+
 
 def introduce(experiment: Experiment, params: Any) -> list[str]:
     """Lines for the log at the start: the network's size, weight decay, the length of training, the learning rate."""
@@ -31,26 +34,28 @@ def metrics_line(
     experiment: Experiment,
     step: int,
     totals: Totals,
+    before: Mapping[str, Any],
     scores: Mapping[str, Scores],
     steps_and_seconds: tuple[int, float],
     seconds: float,
 ) -> dict[str, Any]:
-    """Makes a line of metrics.jsonl. Its training loss and error are None if `totals` has no steps.
+    """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since the line before.
 
     Args:
         experiment: the experiment of the run.
         step: the step at which the network was evaluated.
-        totals: sums over the steps since the last line.
+        totals: sums over all steps of the run.
+        before: the line before, or FIRST.
         scores: scores of each evaluated split, by its name.
         steps_and_seconds: number of steps since the last line in this start of the run, and their duration.
         seconds: duration of the run up to now, over all its starts.
     """
-    steps, batch_size = int(totals.steps), experiment.clock.batch_size
+    steps, batch_size = step - before['step'], experiment.clock.batch_size
     line: dict[str, Any] = {
         'step': step,
         'epoch': experiment.clock.epochs(step),
-        'train_loss': float(totals.loss) / steps if steps else None,
-        'train_error': 100 * int(totals.errors) / (steps * batch_size) if steps else None,
+        'train_loss': (totals.loss_sum - before['train_loss_sum']) / steps,
+        'train_error': 100 * (int(totals.errors) - before['train_error_sum']) / (steps * batch_size),
     }
     for name, split_scores in scores.items():
         line |= {f'{name}_loss': split_scores.loss, f'{name}_error': split_scores.error}
@@ -60,7 +65,7 @@ def metrics_line(
     timed_steps, timed_seconds = steps_and_seconds
     line['images_per_second'] = timed_steps * batch_size / timed_seconds if timed_steps else None
     line['seconds'] = seconds
-    return line
+    return line | {'train_loss_sum': totals.loss_sum, 'train_error_sum': int(totals.errors)}
 
 
 def describe_line(line: Mapping[str, Any]) -> str:
@@ -157,11 +162,8 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
     lines.append(f'best test error    {summary["best_test_error"]:.2f} % at epoch {summary["best_epoch"]:.2f}')
     if 'final_validation_error' in summary:
         lines.append(f'final validation   {summary["final_validation_error"]:.2f} % error')
-    train = 'not known: it was lost with the last lines of metrics.jsonl'
-    if summary['final_train_error'] is not None:
-        train = f'{summary["final_train_error"]:.2f} % (augmented batches since the evaluation before)'
     lines += [
-        f'final train error  {train}',
+        f'final train error  {summary["final_train_error"]:.2f} % (augmented batches since the evaluation before)',
         'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
         f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
         f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '

@@ -214,5 +214,5 @@ def _model_and_state(config: Mapping[str, Any], preprocessing: Preprocessing) ->
     # Any learning rate serves, as it is not part of the state.
     tx = optimizer.create(config['optimizer'], lambda step: 0.0, config['schedule']['head_factor'])
     images = jnp.zeros((1, *preprocessing.image_shape))
-    like = jax.eval_shape(lambda: state.create(model, tx, images, seed=0))
+    like = jax.eval_shape(lambda: state.create(model, tx, images, jax.random.key(0)))
     return model, like

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ MAX_DELAY = 90.0
 """Seconds within which other processes must see what process 0 has written. NFS can take 60 seconds."""
 
 
-def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | None:
-    """Opens a run folder in all processes. If the run is finished, process 0 prints its summary.
+def open_folder(
+    folder: RunFolder, experiment: Experiment, file: str | None, changes: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Opens a run folder in all processes, see `RunFolder.open`. If the run is finished, process 0 prints its summary.
 
     Returns:
         None if the run is not finished. Else the summary in process 0, and an empty dict in other processes.
@@ -47,7 +49,7 @@ def open_folder(folder: RunFolder, experiment: Experiment) -> dict[str, Any] | N
         processes.barrier('opened')  # decoding or checking data may have taken long in one of them
         experiment.check_same_in_all()
     if folder.writes:
-        folder.open(experiment.config)
+        folder.open(experiment.config, file, changes)
     if processes.are_several():
         token, deadline = processes.from_first(secrets.randbits(31)), time.monotonic() + MAX_DELAY
         folder.write_token(token)
@@ -111,11 +113,7 @@ def begin(
         return state, 0.0
     check_classes(folder, experiment)
     state, seconds = _newest(experiment, checkpoints)
-    step, steps_since_line = int(state.step), int(state.totals.steps)
-    # An evaluation writes a line and resets the totals. If they are not zero, it is still to come at this step.
-    folder.cut_metrics(step - 1 if steps_since_line else step)
-    if folder.writes and folder.last_step() != step - steps_since_line:
-        say(f'{folder.path}/metrics.jsonl: lines up to step {step - steps_since_line:,} were lost')
+    folder.cut_metrics(int(state.step))
     return state, seconds
 
 

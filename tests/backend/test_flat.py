@@ -19,7 +19,7 @@ DEEP = models.cifar_resnet(6 * MOST_CONCATENATED // 5 * 3 + 2, stacked=True)
 @pytest.mark.parametrize('net', [NET, DEEP], ids=['shallow', 'deep'])
 def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: bool) -> None:
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), 0))
+    shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), jax.random.key(0)))
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
     form = FlatForm(net.clone(stacked=stacked))
     packed = jax.jit(form.pack_state)(state)

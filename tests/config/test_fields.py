@@ -2,6 +2,7 @@ import pytest
 
 from jax_resnet.config.fields import FIELDS, check
 from jax_resnet.config.identity import flatten
+from jax_resnet.config.pictures import ONLY_FOR_PICTURES
 from jax_resnet.errors import ConfigError
 from tests.conftest import small_config
 
@@ -10,6 +11,10 @@ def test_the_base_config_passes_and_has_every_field() -> None:
     config = small_config()
     check(config)
     assert {name for name in flatten(config) if not name.startswith('model.')} == set(FIELDS)
+
+
+def test_the_base_config_has_the_defaults_of_fields_for_pictures() -> None:
+    assert flatten(small_config()).items() >= ONLY_FOR_PICTURES.items()
 
 
 def test_an_unknown_field_names_the_nearest() -> None:

@@ -1,4 +1,7 @@
-"""Every kind of unit, order and shortcut against what PyTorch computed (tests/references), in float64, both forms."""
+"""Every kind of unit, order and shortcut against what PyTorch computed (tests/references), in float64.
+
+`tests/slow/test_units.py` compares the stacked form with it.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -15,11 +18,6 @@ from tests.references.draw import draw
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz')
 CASES = sorted({name.rpartition('/')[0] for name in REFERENCES.files})
-
-
-def some_slow(cases: list[str]) -> list:
-    """One of four is always tested, the others by `make soak`."""
-    return [case if i % 4 == 0 else pytest.param(case, marks=pytest.mark.soak) for i, case in enumerate(cases)]
 
 
 def network(case: str, stage_sizes: tuple[int, ...] = (2, 2, 2), **attributes) -> models.ResNet:
@@ -54,22 +52,21 @@ def assert_close(ours: jax.Array, theirs: np.ndarray) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * abs(theirs).max())
 
 
-@pytest.mark.parametrize('stacked', [False, True])
-@pytest.mark.parametrize('case', CASES)
-def test_activations(case: str, stacked: bool) -> None:
+def check_activations(case: str, stacked: bool) -> None:
     with jax.enable_x64(True):
         net = network(case)
         images, variables = drawn(case, net)
         if stacked:
             net, variables = network(case, stacked=True), models.stack(variables)
 
-        @partial(jax.jit, compiler_options=ONE_CALL_OPTIONS)
         def outputs(variables: dict) -> tuple:
             capture = net.apply(variables, images, capture_intermediates=lambda m, _: isinstance(m, models.Stage))
             key = {'dropout': jax.random.key(0)} if 'dropout' in case else {}
             train = net.apply(variables, images, train=True, mutable=['batch_stats'], rngs=key)[0]
             return *capture, train
 
+        if stacked:  # else JAX compiles one operation after another, which the cases share
+            outputs = jax.jit(outputs, compiler_options=ONE_CALL_OPTIONS)
         logits, captured, train_logits = outputs(variables)
         for stage in ('stage1', 'stage2', 'stage3'):
             assert_close(captured['intermediates'][stage]['__call__'][0], REFERENCES[f'{case}/{stage}'])
@@ -78,8 +75,13 @@ def test_activations(case: str, stacked: bool) -> None:
             assert_close(train_logits, REFERENCES[f'{case}/train_logits'])
 
 
-@pytest.mark.parametrize('case', some_slow([case for case in CASES if 'dropout' not in case]))
-def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
+@pytest.mark.parametrize('case', CASES)
+def test_activations(case: str) -> None:
+    check_activations(case, stacked=False)
+
+
+def check_forms(case: str) -> None:
+    """The two forms have equal gradients and statistics."""
     with jax.enable_x64(True):
         images, variables = drawn(case, network(case, (1, 3)))
 
@@ -103,6 +105,11 @@ def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
         assert_close(same_logits, logits)
         largest = max(abs(x).max() for x in jax.tree.leaves(unstacked))
         jax.tree.map(partial(np.testing.assert_allclose, atol=1e-9 * largest), models.unstack(stacked), unstacked)
+
+
+@pytest.mark.parametrize('case', ['cifar:basic:original:A', 'imagenet:bottleneck:original:B'])
+def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
+    check_forms(case)
 
 
 def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
@@ -198,9 +205,3 @@ def test_imagenet_networks_take_any_size(size: int) -> None:
         images = jax.ShapeDtypeStruct((2, size, size, 3), np.float32)
         variables = jax.eval_shape(net.init, jax.random.key(0), images)
         assert jax.eval_shape(net.apply, variables, images).shape == (2, 1000)
-
-
-@pytest.mark.parametrize(('depth', 'expected'), [(18, 1.8), (34, 3.6), (50, 3.8), (101, 7.6), (152, 11.3)])
-def test_multiply_adds_of_the_2015_papers_table_1(depth: int, expected: float) -> None:
-    count = models.count_multiply_adds(models.imagenet_resnet(depth, stacked=True), (224, 224, 3))
-    assert count / 1e9 == pytest.approx(expected, abs=0.06)

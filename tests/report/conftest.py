@@ -1,14 +1,19 @@
 """Run folders and studies as they lie on disk, with numbers that can be checked by hand."""
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
+import unittest.mock
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
+from jax_resnet.config.completion import complete
+from jax_resnet.report import __main__ as command
+from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
@@ -19,30 +24,30 @@ def write_run(
     seed: int = 0,
     errors: Sequence[float] = (90.0, 40.0, 20.0, 10.0),
     state: str = 'finished',
+    file: str | None = None,
     **changes: Any,
 ) -> Path:
-    """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split."""
-    config = {
-        'seed': seed,
-        'batch_size': 100,
-        'train_for': '4 epochs',
-        'dataset': {'name': 'digits', 'data_dir': None, 'train': 'train', 'test': 'test'},
-        'optimizer': {'momentum': 0.9, 'weight_decay': 1e-4, 'nesterov': False, 'decay': 'kernels'},
-        'batch_norm': {'group_size': 50, 'momentum': 0.9, 'epsilon': 1e-5},
-        'precision': {'compute': 'float32'},
-        'model': {'name': 'cifar_resnet', 'depth': 8, 'num_classes': 3},
-        'schedule': {'learning_rate': 0.1, 'drop_at': ['2 epochs'], 'factor': 0.1},
-    }
+    """A run of four epochs, the learning rate dropped after the second; `errors` are those of the test split.
+
+    `file` is its config file, in which the run has made the `changes`.
+    """
+    fields = {
+        'seed': seed, 'batch_size': 100, 'train_for': '4 epochs', 'dataset.train': 'train', 'dataset.test': 'test',
+        'batch_norm.group_size': 50, 'model.num_classes': 3, 'schedule.drop_at': ('2 epochs',),
+    }  # fmt: skip
+    config = small_config(**fields)
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
         (config[group] if group else config)[leaf] = value
     folder.mkdir(parents=True)
-    (folder / 'config.json').write_text(json.dumps(config))
+    (folder / 'config.json').write_text(
+        json.dumps({'file': file, 'changes': changes if file else {}, 'fields': complete(config)})
+    )
     lines = [
         {
             'step': EPOCH * k, 'epoch': float(k), 'train_loss': error / 30, 'train_error': error - 5,
             'test_loss': error / 25, 'test_error': error, 'learning_rate': config['schedule']['learning_rate'] * (0.1 if k > 2 else 1),
-            'images_per_second': 100.0, 'seconds': 3.0 * k,
+            'images_per_second': 100.0, 'seconds': 3.0 * k, 'train_loss_sum': 1.0 * k, 'train_error_sum': k,
         }
         for k, error in enumerate(errors, start=1)
     ]  # fmt: skip
@@ -116,9 +121,25 @@ def make_study(runs: Path) -> Path:
     return write_study(runs / 'studies' / 'rates', rows)
 
 
-def report(*arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, '-m', 'jax_resnet.report', *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def report(*arguments: str | Path) -> Ended:
+    """Runs the command in this process, in the checkout."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        unittest.mock.patch('sys.argv', ['report', *map(str, arguments)]),
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        code = command.main()
+    return Ended(code, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope='session')
@@ -131,6 +152,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
-    assert done.returncode == 0, done.stderr
-    assert 'Rate 0.1 has the smallest final test error' in done.stdout and 'seed 0: failed (the loss' in done.stdout
+    assert done.code == 0, done.errors
+    assert 'Rate 0.1 has the smallest final test error' in done.output and 'seed 0: failed (the loss' in done.output
     return out

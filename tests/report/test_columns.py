@@ -1,6 +1,5 @@
 """The table's columns, numbers and notes."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -63,10 +62,7 @@ def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path)
 
 def test_what_varied_is_said_in_words(tmp_path: Path) -> None:
     for name, way, head in (('a', 'fan_out', 1.0), ('b', 'fan_out_small_head', 10.0)):
-        folder = write_run(tmp_path / name / 'seed0', **{'schedule.head_factor': head})
-        config = json.loads((folder / 'config.json').read_text())
-        config['model']['initialization'] = way
-        (folder / 'config.json').write_text(json.dumps(config))
+        write_run(tmp_path / name / 'seed0', **{'schedule.head_factor': head, 'model.initialization': way})
     rows = [{'label': name, 'runs': [f'{name}/seed0']} for name in 'ab']
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
     made = columns.varied(section)

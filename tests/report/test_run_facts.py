@@ -15,6 +15,7 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
         'versions': {'python': '3.11.7', 'jax': '0.10.2'},
         'device': '1 x abacus',
         'git_commit': 'b7d771a+',
+        'jax_options': {},
     }
     (folder / 'environment.json').write_text(
         json.dumps(
@@ -36,9 +37,7 @@ def test_a_run_tells_its_recipe_dates_commit_versions_and_device(tmp_path: Path)
 def test_the_protocol_of_the_last_test_is_told_where_it_is_not_the_central_crop(tmp_path: Path) -> None:
     folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
     assert 'protocol of the last test' not in dict(run_facts.facts(runs.read(folder)))
-    config = json.loads((folder / 'config.json').read_text())
-    pictures = {'protocol': 'ten_crop', 'average': 'softmax'}
-    (folder / 'config.json').write_text(json.dumps({**config, 'pictures': pictures}))
+    folder = write_run(tmp_path / 'ten_crop' / 'seed0', **{'pictures.protocol': 'ten_crop'})
     told = dict(run_facts.facts(runs.read(folder)))
     assert told['protocol of the last test'] == '10-crop' and told['averaged over views'] == 'probabilities'
 

@@ -96,12 +96,15 @@ def test_where_the_data_lies_is_no_part_of_the_recipe(tmp_path: Path) -> None:
 
 def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
     for seed in (0, 1):
-        write_run(tmp_path / 'runs' / 'net' / f'seed{seed}', seed)
-    write_run(tmp_path / 'runs' / 'net' / 'batch_size=64' / 'seed0', batch_size=64)
-    write_run(tmp_path / 'runs' / 'other' / 'seed0', **{'model.depth': 14})
-    (section,) = reading.read([tmp_path / 'runs'])
+        write_run(tmp_path / 'moved' / f'{seed}', seed, file='configs/my-net.py')
+    changes = {'batch_size': 64, 'checkpoint_every': '9 steps', 'dataset.data_dir': '/elsewhere'}
+    write_run(tmp_path / 'moved' / '2', file='configs/my-net.py', **changes)
+    write_run(tmp_path / 'moved' / '3', file='/mine/lab.py:wide', **{'model.depth': 14})
+    for depth in (20, 26):  # a program gave the config, so the folder names the run
+        write_run(tmp_path / 'moved' / f'depth{depth}' / 'own' / 'seed0', **{'model.depth': depth})
+    (section,) = reading.read([tmp_path / 'moved'])
     assert {row.label: len(row.runs) for row in section.rows} == {
-        'net, batches of 100': 2, 'net, batches of 64': 1, 'other': 1,
+        'my-net': 2, 'my-net, batches of 64': 1, 'lab:wide, depth 14': 1, 'own, depth 20': 1, 'own, depth 26': 1,
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 LINE: dict[str, Any] = {
     'step': 5, 'epoch': 0.8, 'train_loss': 2.0, 'train_error': 80.0, 'test_loss': 2.1, 'test_error': 81.0,
-    'learning_rate': 0.1, 'images_per_second': 100.0, 'seconds': 3.0,
+    'learning_rate': 0.1, 'images_per_second': 100.0, 'seconds': 3.0, 'train_loss_sum': 1.0, 'train_error_sum': 1,
 }  # fmt: skip
 
 SUMMARY: dict[str, Any] = {

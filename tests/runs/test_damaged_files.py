@@ -14,7 +14,6 @@ from jax_resnet.runs import find, outputs, results_folder, run, weights
 from tests.runs.conftest import LINE
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / 'tests' / 'references' / 'run_format2'
 RESULT = ROOT / 'results' / 'resnet20_digits' / 'seed0.json'
 CARD = ROOT / 'results' / 'weights' / 'resnet20_digits.json'
 STUDY = {
@@ -27,12 +26,10 @@ WRONG = ['null', '"x"', '[]', '{}', 'true', str(10**30), '-1', '1e400', '"\\ud80
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, finished_run: Path) -> Path:
     """A run folder with all its files, in a folder of the test's own."""
-    copy = shutil.copytree(REFERENCE, tmp_path / 'run')
+    copy = shutil.copytree(finished_run, tmp_path / 'run')
     (copy / 'metrics.jsonl').write_text(json.dumps(LINE) + '\n')
-    start = {'step': 0, 'versions': {'jax': '0.10'}, 'device': '1 x cpu', 'git_commit': None}
-    (copy / 'environment.json').write_text(json.dumps([start]))
     return copy
 
 
@@ -105,8 +102,9 @@ def test_results_studies_and_cards(tmp_path: Path) -> None:
     [
         ('summary.json', {'protocol': 'center'}, "summary.json is damaged: protocol: invalid enum value 'center'"),
         ('summary.json', {'protocol_test_top5_error': -1.0}, r'protocol_test_top5_error: expected `float` >= 0.0 \(it is -1.0\)'),
-        ('config.json', {'seed': '<img src=x>'}, r"config.json is damaged: seed: expected `int`, got `str` \(it is '<img src=x>'\)"),
-        ('config.json', {'model': {'depth': 20}}, 'config.json is damaged: model: object missing required field `name`'),
+        ('config.json', {'file': 3}, r'config.json is damaged: file: expected `str | null`, got `int` \(it is 3\)'),
+        ('config.json', {'fields': {'seed': '<img src=x>'}}, r"damaged: fields.seed: expected `int`, got `str` \(it is '<img src=x>'\)"),
+        ('config.json', {'fields': {'seed': 0}}, 'config.json is damaged: fields: object missing required field `batch_size`'),
         ('summary.json', {'final_test_error': 1e30}, r'summary.json is damaged: final_test_error: expected `float` <= 100.0 \(it is 1e\+30\)'),
         ('summary.json', {'class_errors': {'cat': []}}, r'summary.json is damaged: class_errors\[...\]: expected `float | null`'),
     ],
@@ -118,12 +116,13 @@ def test_the_line_names_file_field_and_what_was_found(folder: Path, name: str, c
         run.read(folder)
 
 
-def test_fields_of_later_versions_are_kept(folder: Path) -> None:
-    for name in ('config.json', 'summary.json'):
-        path = folder / name
-        path.write_text(json.dumps(json.loads(path.read_text()) | {'later': {'field': [1, 'x']}}))
+def test_further_fields_are_kept(folder: Path) -> None:
+    config, summary = (json.loads((folder / name).read_text()) for name in ('config.json', 'summary.json'))
+    config['fields']['own'] = summary['own'] = {'field': [1, 'x']}
+    (folder / 'config.json').write_text(json.dumps(config))
+    (folder / 'summary.json').write_text(json.dumps(summary))
     read = run.read(folder)
-    assert read.config['later.field'] == (1, 'x') and read.summary['later'] == {'field': [1, 'x']}
+    assert read.config['own.field'] == (1, 'x') and read.summary['own'] == {'field': [1, 'x']}
 
 
 @pytest.mark.parametrize('depth', [1000, 100_000])

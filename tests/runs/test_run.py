@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import find, lock, results_folder, run
 from jax_resnet.runs.run_folder import RunFolder
@@ -40,18 +41,16 @@ def test_a_result_is_a_run(tmp_path: Path) -> None:
 
 
 def test_a_result_keeps_top5_errors_and_those_of_the_protocol(tmp_path: Path) -> None:
-    """Also where an earlier version, which had none, wrote the first lines of metrics."""
     folder = RunFolder(tmp_path / 'run')
-    folder.open(small_config())
-    folder.add_metrics(LINE)
+    folder.open(complete(small_config()), 'configs/resnet20_cifar100.py')
     folder.add_metrics(LINE | {'step': 12, 'test_error': 5.0, 'test_top5_error': 0.5, 'validation_top5_error': 1.5})
     tested = {'protocol': 'ten_crop', 'protocol_test_error': 4.5, 'protocol_test_top5_error': 0.25}
     folder.write_summary(SUMMARY | {'final_test_top5_error': 0.5, **tested})
-    result = results_folder.of_run(folder.path, 'configs/resnet20_cifar100.py', {})
+    result = results_folder.of_run(folder.path)
     (tmp_path / 'seed0.json').write_text(results_folder.as_text(result))
     of_folder, of_result = run.read(folder.path), run.read(tmp_path / 'seed0.json')
-    assert [line['test_top5_error'] for line in of_result.metrics] == [None, 0.5]
-    assert [line.get('validation_top5_error') for line in of_folder.metrics] == [None, 1.5]
+    assert [line['test_top5_error'] for line in of_result.metrics] == [0.5]
+    assert [line['validation_top5_error'] for line in of_folder.metrics] == [1.5]
     assert of_result.summary == of_folder.summary == SUMMARY | {'final_test_top5_error': 0.5, **tested}
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.backend.environment import environment
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import small_config
@@ -14,12 +13,22 @@ from tests.runs.conftest import LINE
 def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'new' / 'run')
     folder.open(small_config())
-    assert folder.config() == complete(small_config())
+    assert folder.config() == small_config()
     folder.open(small_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))
     with pytest.raises(
         ConfigError, match='config.batch_size is 32 in the existing run, 64 in this one; config.seed is 0 in'
     ):
         folder.open(small_config(**{'batch_size': 64, 'seed': 1}))
+
+
+def test_a_run_says_where_it_comes_from(tmp_path: Path) -> None:
+    folder, config = RunFolder(tmp_path / 'own'), small_config()
+    folder.open(config)
+    assert folder.origin() == {'file': None, 'changes': {}, 'fields': config}
+    folder, changes = RunFolder(tmp_path / 'run'), {'schedule.drop_at': ('6 steps',)}
+    folder.open(config, 'configs/lab.py:wide', changes)
+    folder.open(config | {'log_every': '9 steps'})  # continues it
+    assert folder.origin() == {'file': 'configs/lab.py:wide', 'changes': changes, 'fields': config}
 
 
 def test_two_programs_in_one_folder(tmp_path: Path) -> None:

@@ -76,11 +76,10 @@ def srun(words: list[str]) -> None:
             **os.environ,
             'SLURM_PROCID': str(rank),
             'SLURM_LOCALID': str(rank % int(tasks)),
-            'SLURM_NODEID': str(rank // int(tasks)),
+            'SLURM_GTIDS': ','.join(str(other) for other in range(count) if other // int(tasks) == rank // int(tasks)),
             'SLURM_STEP_ID': '0',
             'SLURM_STEP_NUM_TASKS': str(count),
             'SLURM_STEP_NODELIST': 'localhost',
-            'SLURM_STEP_TASKS_PER_NODE': f'{tasks}(x{nodes})',
         }
         streams = {
             stream: Path(named(given[name], number, rank)).open('a')  # noqa: SIM115  (of the process)

@@ -7,16 +7,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_run_a_result_and_a_card_are_read_without_jax() -> None:
+def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> None:
     program = (
         'import sys\n'
         "for name in ('jax', 'jaxlib', 'flax', 'optax', 'orbax', 'tensorflow_datasets', 'ml_collections'):\n"
         '    sys.modules[name] = None\n'
         'from pathlib import Path\n'
         'from jax_resnet.runs import find, outputs, results_folder, run, weights\n'
-        "_, (folder, *_) = find.find(['tests/references'])\n"
+        f'_, (folder, *_) = find.find([{str(finished_run)!r}])\n'
         'of_folder = run.read(folder)\n'
-        'print(of_folder.state, of_folder.config["model.depth"], outputs.predictions(folder).labels.size)\n'
+        'print(of_folder.state, of_folder.config["model.width"], outputs.predictions(folder).labels.size)\n'
         'print(outputs.preprocessing(folder).image_shape, len(outputs.class_names(folder)))\n'
         'print(run.read(results_folder.paths()[0]).state)\n'
         "config, arrays, about = weights.read_with_card('results/weights/resnet20_digits.safetensors')\n"
@@ -24,4 +24,12 @@ def test_a_run_a_result_and_a_card_are_read_without_jax() -> None:
     )
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ['finished 5 360', '(16, 16, 1) 10', 'finished', '2 9 (64, 10)']
+    assert done.stdout.splitlines() == ['finished 4 100', '(16, 16, 1) 10', 'finished', '2 9 (64, 10)']
+
+
+def test_reading_reports_imports_neither_jax_nor_altair() -> None:
+    program = (
+        'import sys, jax_resnet.report.__main__\n'
+        "print([name for name in ('jax', 'altair', 'vl_convert', 'jax_resnet.training') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True).stdout == '[]\n'

@@ -1,5 +1,6 @@
 """Signals in new processes: inside a loop that checks for them, and elsewhere."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -64,36 +65,63 @@ def test_a_limit_of_too_few_open_files_is_an_error() -> None:
 
 
 INTERRUPTED = """
-import os, runpy, signal, sys
+import os, signal, sys
 class Interrupt:
     def find_spec(self, name, *_):
         if name == {at!r}:
             os.kill(os.getpid(), signal.SIGINT)
 sys.modules.pop({at!r}, None)
 sys.meta_path.insert(0, Interrupt())
-sys.argv = ['main.py', '--help']
-{run}
 """
 
 
 @pytest.mark.parametrize(
-    ('at', 'start'),
-    [('absl', "runpy.run_path('main.py', run_name='__main__')")]
+    ('at', 'command'),
+    [('absl', ['main.py'])]
     + [
-        ('argparse', f"runpy.run_module('jax_resnet.{name}', run_name='__main__')")
+        ('argparse', ['-m', f'jax_resnet.{name}'])
         for name in ('convert', 'evaluate', 'export', 'predict', 'responses', 'results', 'study')
     ],
 )
-def test_ctrl_c_during_imports_prints_no_traceback(at: str, start: str) -> None:
-    done = run(INTERRUPTED.format(at=at, run=start))
+def test_ctrl_c_during_imports_prints_no_traceback(at: str, command: list[str], tmp_path: Path) -> None:
+    (tmp_path / 'sitecustomize.py').write_text(INTERRUPTED.format(at=at))  # Python imports it first
+    done = subprocess.run(
+        [sys.executable, *command, '--help'],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'},
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
 
 
-def test_ctrl_c_while_a_program_restarts_is_delivered_after_it() -> None:
-    restarted = "from jax_resnet import signals; signals.end_at_once(); print('not reached')"
+@pytest.mark.parametrize(
+    ('command', 'is_own'),
+    [
+        (['own.py'], True),
+        (['-X', 'utf8', '-m', 'own', 'own.py'], True),
+        (['-c', 'import runpy; runpy.run_path("own.py", run_name="__main__")'], False),
+        (['-m', 'cProfile', '-o', 'profile', 'own.py'], False),
+        (['-'], False),
+    ],
+)
+def test_a_program_knows_whether_the_process_is_its_own(command: list[str], is_own: bool, tmp_path: Path) -> None:
+    program = f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom jax_resnet import signals\n'
+    program += 'print(signals.is_own_process(sys._getframe()))\n'
+    (tmp_path / 'own.py').write_text(program)
+    done = subprocess.run([sys.executable, *command], cwd=tmp_path, input=program, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f'{is_own}\n', '')
+
+
+def test_ctrl_c_while_a_program_restarts_is_delivered_after_it(tmp_path: Path) -> None:
+    restarted = tmp_path / 'restarted.py'
+    restarted.write_text(
+        f'import sys\nsys.path.insert(0, {str(ROOT)!r})\n'
+        "from jax_resnet import signals\nsignals.end_at_once()\nprint('not reached')"
+    )
     done = run(
         'import os, signal, sys\nfrom jax_resnet import signals\nsignals.block_sigint()\n'
-        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, "-c", {restarted!r}])'
+        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, {str(restarted)!r}])'
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
 

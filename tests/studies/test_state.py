@@ -48,7 +48,7 @@ def test_a_folder_of_another_run_is_a_failure(checkout: Path) -> None:
     job = read('small.py', [0]).jobs[0]
     prepare(job)
     config = json.loads((job.folder / 'config.json').read_text())
-    (job.folder / 'config.json').write_text(json.dumps(config | {'batch_size': 33}))
+    (job.folder / 'config.json').write_text(json.dumps(config | {'fields': config['fields'] | {'batch_size': 33}}))
     state, detail = told(job)
     assert state == FAILED and 'config.batch_size is 33 in the existing run, 32 in this one' in detail
 

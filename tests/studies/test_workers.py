@@ -31,7 +31,7 @@ if mode == 'wait':
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     (folder / 'began').touch()
     sys.stdin.read()
-if mode == 'fail' and json.loads((folder / 'config.json').read_text())['schedule']['learning_rate'] == 0.01:
+if mode == 'fail' and json.loads((folder / 'config.json').read_text())['fields']['schedule']['learning_rate'] == 0.01:
     print('error: it cannot be', file=sys.stderr)
     sys.exit(2)
 time.sleep(0.2)
@@ -86,8 +86,7 @@ def test_a_run_that_fails_is_named_and_the_rest_goes_on(monkeypatch: pytest.Monk
 def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
     plan = read('small.py', [0])
     other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).jobs[0]
-    plan.jobs[0].folder.mkdir(parents=True)
-    (plan.jobs[0].folder / 'config.json').write_text(json.dumps(other.config))
+    RunFolder(plan.jobs[0].folder).open(other.config)
     failed = workers.train_all(plan.jobs, [], Display(dict.fromkeys(plan.jobs, 1.0)))
     assert (
         list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 in the existing run, 32 in' in failed[plan.jobs[0]]

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def picture_config(folder: Path, **changes: Any) -> dict[str, Any]:
-    """Returns the config of a ResNet-8 on views of 16 x 16 pixels. `changes` are fields to change, by dotted name."""
+    """Returns the config of a small network on views of 16 x 16 pixels. `changes` are fields to change, by dotted name."""
     fields = {
         'train_for': '9 steps', 'evaluate_every': '5 steps', 'checkpoint_every': '4 steps', 'log_every': '2 steps',
         'dataset.name': 'folder', 'dataset.folder': str(folder), 'dataset.train': 'train', 'dataset.test': 'validation',

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.evaluation.splits import ResidentSplit
 
-NET = models.cifar_resnet(8)
+NET = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,))
 
 
 def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
@@ -23,30 +25,32 @@ def random_examples(n: int) -> data.Examples:
     return data.Examples(rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8), rng.integers(0, 10, n, dtype=np.int32))
 
 
-@pytest.mark.skipif(len(jax.local_devices()) < 8, reason='needs 8 devices')
-def test_batches_of_96_on_8_devices_give_the_scores_of_one_batch_on_one_device() -> None:
-    examples = random_examples(10_000)
-    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
-    many, one = evaluator(examples, 96, 8)(variables), evaluator(examples, 10_000, 1)(variables)
-    assert many.count == one.count == 10_000
+@pytest.fixture(scope='module')
+def variables() -> dict[str, Any]:
+    return jax.jit(NET.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
+
+
+@pytest.mark.skipif(len(jax.local_devices()) < 2, reason='needs 2 devices')
+def test_batches_of_96_on_2_devices_give_the_scores_of_one_batch_on_one_device(variables: dict[str, Any]) -> None:
+    examples = random_examples(1000)
+    many, one = evaluator(examples, 96, 2)(variables), evaluator(examples, 1000, 1)(variables)
+    assert many.count == one.count == 1000
     assert many.correct == one.correct and many.class_errors == one.class_errors
     assert many.loss_sum == pytest.approx(one.loss_sum, rel=1e-6)
     np.testing.assert_allclose(many.logits, one.logits, atol=1e-5)
 
 
 @pytest.mark.parametrize(('n', 'batch_size'), [(10, 4), (10, 100), (1, 4), (8, 4)])
-def test_every_example_counts_once_for_any_batch_size(n: int, batch_size: int) -> None:
+def test_every_example_counts_once_for_any_batch_size(n: int, batch_size: int, variables: dict[str, Any]) -> None:
     examples = random_examples(n)
-    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
     scores = evaluator(examples, batch_size, 1)(variables)
     direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images)))
     assert scores.count == n and (scores.labels == examples.labels).all()
     np.testing.assert_allclose(scores.logits, direct, atol=1e-5)
 
 
-def test_central_crop() -> None:
+def test_central_crop(variables: dict[str, Any]) -> None:
     examples = random_examples(4)
-    variables = NET.init(jax.random.key(0), examples.images[:1].astype(np.float32))
     direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images[:, 1:7, 1:7])))
     np.testing.assert_allclose(evaluator(examples, 4, 1, test_crop=6)(variables).logits, direct, atol=1e-5)
 

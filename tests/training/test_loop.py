@@ -22,7 +22,7 @@ from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.state import TrainState
-from tests.conftest import assert_equal_trees, of_damage, small_config
+from tests.conftest import RESNET8, assert_equal_trees, of_damage, small_config
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -72,7 +72,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     assert summary['final_train_error'] == lines[-1]['train_error']
     assert summary['final_validation_error'] == lines[-1]['validation_error']
     assert (summary['steps'], summary['test_count']) == (12, 100)
-    assert len(summary['class_errors']) == 10 and summary['parameters'] == 75_002
+    assert len(summary['class_errors']) == 10 and summary['parameters'] == 398
 
     predictions = np.load(folder / 'predictions.npz')
     assert predictions['logits'].shape == (100, 10)
@@ -85,7 +85,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
         'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
     }  # fmt: skip
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
-    assert 'stage3/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
+    assert 'stage1/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
     assert list((folder / 'tensorboard').glob('events.*'))
 
 
@@ -260,7 +260,7 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
     state, images = experiment.initial_state(), experiment.input.examples.images[:32]
     labels = experiment.input.examples.labels[:32]
     monkeypatch.setattr('optax.safe_softmax_cross_entropy', lambda logits, _: jax.numpy.sqrt(0 * logits[:, 0]))
-    after = jax.jit(experiment.steps().step)(state, images, labels)
+    after = jax.jit(experiment.steps().step)(state, experiment.numbers, images, labels)
     assert float(after.totals.loss) == 0 and not after.finite
 
 
@@ -284,7 +284,7 @@ def test_a_run_with_other_options(tmp_path: Path) -> None:
         'model.shortcut': 'B', 'model.initialization': 'fan_in', 'batch_norm.group_size': 0,
         'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01,
     }  # fmt: skip
-    summary = training.train(make_config(**changes), tmp_path, profile=True)
+    summary = training.train(make_config(model=RESNET8, **changes), tmp_path, profile=True)
     assert summary['steps'] == 12 and metrics(tmp_path)[0]['train_loss'] < 5
     assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
 

@@ -130,9 +130,9 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     experiment = Experiment.from_config(config)
     variables = experiment.initial_state().variables
     new = recalibration.recalibrated(config, experiment.input, variables, 40, experiment.mesh, experiment.backend)
-    outputs, steps = [], experiment.steps()
+    outputs, augment, (key, _, normalize) = [], experiment.input.augmentation, experiment.numbers
     for step, (images, draws) in zip(range(2), experiment.input.training_images(32), strict=False):
-        inputs = training.step.augmented(steps.augment, steps.normalize, 0, jnp.int32(step), images, draws)
+        inputs = training.step.augmented(augment, normalize, key, jnp.int32(step), images, draws)
         kernel = variables['params']['stem']['conv']['kernel']
         outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))

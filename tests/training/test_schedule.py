@@ -1,8 +1,12 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.training import schedule
+from jax_resnet.data.preprocessing import half
+from jax_resnet.training.step import Numbers
 
 CLOCK = Clock(epoch_size=50_000, batch_size=128)
 PAPER = {
@@ -17,12 +21,13 @@ PAPER = {
 
 
 def rates(config: dict, steps: list[int]) -> list[float]:
-    """Returns the learning rates after `steps`, and checks that both ways to compute them agree."""
-    rate = schedule.create(config, CLOCK, 64_000)
-    np.testing.assert_allclose(
-        [rate(step) for step in steps], [rate.rate(step) for step in steps], rtol=1e-5, atol=1e-9
-    )
-    return [round(rate.rate(step), 6) for step in steps]
+    """Returns the learning rates after `steps`, and checks that those in a compiled program are the same."""
+    planned = schedule.create(config, CLOCK, 64_000)
+    numbers = Numbers.create(0, planned, half())
+    compiled = jax.jit(lambda schedule, step: schedule.rate(step, jnp))
+    inside = [compiled(numbers.schedule, jnp.int32(step)) for step in steps]
+    np.testing.assert_allclose(inside, planned.rate(np.array(steps)), rtol=1e-5, atol=1e-9)
+    return [round(float(planned.rate(step)), 6) for step in steps]
 
 
 def test_paper() -> None:
@@ -107,5 +112,5 @@ def test_a_drop_beyond_any_step_is_never_reached() -> None:
         'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None,
     }  # fmt: skip
     rate = schedule.create(config, CLOCK, 20)
-    assert [float(rate(step)) for step in (9, 10, 19)] == pytest.approx([0.1, 0.01, 0.01])
+    assert rates(config, [9, 10, 19]) == [0.1, 0.01, 0.01]
     assert rate.describe(20)[-1].startswith('the changes of the learning rate at steps 100,000,000,000,000,000,000 are')

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.state import TrainState
+from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.step import cross_entropy, dispatch_size
-from tests.conftest import small_config
+from tests.conftest import RESNET8, small_config
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 LABELS = jnp.array([0, 1])
@@ -40,7 +40,7 @@ def after_a_step(**changes) -> TrainState:
     steps = experiment.steps()
     images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
     step = experiment.backend.jit(steps.step)
-    return jax.device_get(step(experiment.initial_state(), images, labels))
+    return jax.device_get(step(experiment.initial_state(), experiment.numbers, images, labels))
 
 
 @pytest.fixture(scope='module')
@@ -70,10 +70,11 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
 @pytest.mark.parametrize('shortcut', ['dropout', 'A'])
 def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     """Without random crops, a step's number changes only the seed of dropout."""
-    experiment = Experiment.from_config(small_config(**{'model.shortcut': shortcut, 'dataset.pad': 0}))
+    experiment = Experiment.from_config(small_config(RESNET8, **{'model.shortcut': shortcut, 'dataset.pad': 0}))
     step, state = experiment.backend.jit(experiment.steps().step), experiment.initial_state()
     images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
-    same, again, other = (float(step(state.replace(step=jnp.int32(k)), images, labels).totals.loss) for k in (3, 3, 4))
+    arguments = experiment.numbers, images, labels
+    same, again, other = (float(step(state.replace(step=jnp.int32(k)), *arguments).totals.loss) for k in (3, 3, 4))
     assert same == again and (same == other) == (shortcut == 'A')
 
 
@@ -87,4 +88,31 @@ def test_a_step_has_no_scatter() -> None:
     experiment = Experiment.from_config(small_config())
     state, examples = experiment.abstract_state(), experiment.input.examples
     step = jax.jit(experiment.steps().step)
-    assert 'scatter' not in step.lower(state, examples.images[:32], examples.labels[:32]).as_text()
+    arguments = state, experiment.numbers, examples.images[:32], examples.labels[:32]
+    assert 'scatter' not in step.lower(*arguments).as_text()
+
+
+def test_a_sum_of_many_losses_keeps_small_ones() -> None:
+    """A single float32 of 12,000 would lose 0.0004."""
+    start = Totals.zero().add(jnp.float32(12_000), jnp.int32(0))
+    count, loss = 100_000, jnp.float32(0.0004)
+    total = jax.jit(lambda start: jax.lax.fori_loop(0, count, lambda _, x: x.add(loss, jnp.int32(1)), start))(start)
+    assert total.loss_sum == pytest.approx(12_000 + count * float(loss), abs=1e-6)
+    assert int(total.errors) == count
+
+
+@pytest.mark.parametrize('change', [{'seed': 1}, {'schedule.learning_rate': 0.05}, {'dataset.train': 'train[10:]'}])
+def test_runs_that_differ_in_numbers_share_a_program(change: dict) -> None:
+    """The mean image of other training examples is another number, too. Their count is not: it is a shape."""
+    if 'dataset.train' in change:
+        first, second = ({'dataset.train': f'train[{start}:{start + 500}]'} for start in (0, 10))
+    else:
+        first, second = {}, change
+    programs = []
+    for changes in (first, second):
+        experiment = Experiment.from_config(small_config(**changes))
+        state = experiment.initial_state()
+        evaluator = experiment.evaluator('test')
+        evaluator.compile(state.variables)
+        programs.append((experiment.compile(state)._run, evaluator._logits))
+    assert programs[0][0] is programs[1][0] and programs[0][1] is programs[1][1]

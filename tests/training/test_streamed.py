@@ -23,6 +23,17 @@ from tests.conftest import assert_equal_trees, small_config
 from tests.training.conftest import CLASSES
 from tests.training.conftest import picture_config as config
 
+COLOURS = {'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1}
+"""Of the runs here, so that they share one program."""
+
+
+@pytest.fixture(scope='module')
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of 9 steps on one device."""
+    workdir = tmp_path_factory.mktemp('whole') / 'run'
+    training.train(config(folder, **COLOURS), workdir)
+    return workdir
+
 
 def lines(workdir: Path) -> list[dict[str, Any]]:
     """Returns the lines of metrics.jsonl without their times."""
@@ -44,41 +55,41 @@ class StopAt(Progress):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, tmp_path: Path) -> None:
-    summary = training.train(config(folder), tmp_path / 'run')
-    assert summary['steps'] == 9 and [line['step'] for line in lines(tmp_path / 'run')] == [5, 9]
-    found = np.load(tmp_path / 'run' / 'predictions.npz')
+def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path) -> None:
+    summary = json.loads((whole / 'summary.json').read_text())
+    assert summary['steps'] == 9 and [line['step'] for line in lines(whole)] == [5, 9]
+    found = np.load(whole / 'predictions.npz')
     assert found['logits'].shape == (21, 3) and np.bincount(found['labels']).tolist() == [7, 7, 7]
-    assert np.load(tmp_path / 'run' / 'mistakes.npz')['images'].shape[1:] == (16, 16, 3)
-    net = jax_resnet.load(tmp_path / 'run')
+    assert np.load(whole / 'mistakes.npz')['images'].shape[1:] == (16, 16, 3)
+    net = jax_resnet.load(whole)
     assert net.image_shape == (16, 16, 3) and tuple(net.class_names) == CLASSES
-    scores = training.evaluate(tmp_path / 'run')
+    scores = training.evaluate(whole)
     np.testing.assert_allclose(scores.logits, found['logits'], rtol=1e-4, atol=1e-4)
     assert scores.error == summary['final_test_error']
     pictures = sorted((folder / 'val').rglob('*.jpg'))
     pictures = [path for name in CLASSES for path in pictures if path.parent.name == name]
     views = [predict.read_image(path, net.image_shape, view=net.picture_view) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
-    assert training.evaluate(tmp_path / 'run', 'validation[:50%]+train[:4]').count == 14
+    assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14
 
 
-@pytest.mark.parametrize('devices', [1, 4])
-def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(folder: Path, tmp_path: Path, devices: int) -> None:
-    fields = config(folder, **{'parallel.devices': devices, 'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1})
-    training.train(fields, tmp_path / 'whole')
+def check_stopped_and_continued(fields: dict[str, Any], workdir: Path, whole: Path) -> None:
     with pytest.raises(Stopped):
-        training.train({**fields, 'log_every': '1 step'}, tmp_path / 'stopped', progress=StopAt)
-    other_threads = {**fields, 'pictures': {**fields['pictures'], 'threads': 3}}
-    training.train(other_threads, tmp_path / 'stopped')
-    assert lines(tmp_path / 'stopped') == lines(tmp_path / 'whole')
-    assert_equal_trees(variables(tmp_path / 'stopped'), variables(tmp_path / 'whole'))
+        training.train({**fields, 'log_every': '1 step'}, workdir, progress=StopAt)
+    training.train({**fields, 'pictures': {**fields['pictures'], 'threads': 3}}, workdir)
+    assert lines(workdir) == lines(whole)
+    assert_equal_trees(variables(workdir), variables(whole))
 
 
-def test_any_number_of_devices_has_the_same_batches(folder: Path, tmp_path: Path) -> None:
-    for devices in (1, 2):
-        training.train(config(folder, **{'parallel.devices': devices}), tmp_path / str(devices))
-    one, two = lines(tmp_path / '1'), lines(tmp_path / '2')
-    assert one[0]['train_loss'] == pytest.approx(two[0]['train_loss'], rel=1e-4)
+def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(folder: Path, tmp_path: Path, whole: Path) -> None:
+    check_stopped_and_continued(config(folder, **COLOURS), tmp_path / 'run', whole)
+
+
+def test_so_does_a_run_on_two_devices_which_has_the_same_batches(folder: Path, tmp_path: Path, whole: Path) -> None:
+    fields = config(folder, **COLOURS, **{'parallel.devices': 2})
+    training.train(fields, tmp_path / 'whole')
+    assert lines(tmp_path / 'whole')[0]['train_loss'] == pytest.approx(lines(whole)[0]['train_loss'], rel=1e-4)
+    check_stopped_and_continued(fields, tmp_path / 'run', tmp_path / 'whole')
 
 
 def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
@@ -101,23 +112,20 @@ def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> N
 
 
 def test_progress_shows_that_devices_wait_for_pictures(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    training.train(config(folder), tmp_path / 'fast')
-    capsys.readouterr()
-
     def slowly(*arguments: Any) -> np.ndarray:
         time.sleep(0.01)
         return decode(*arguments)
 
     monkeypatch.setattr('jax_resnet.data.pictures.batches.decode', slowly)
-    training.train(config(folder, **{'pictures.threads': 1}), tmp_path / 'slow')
+    training.train(config(folder, **COLOURS, **{'pictures.threads': 1}), tmp_path / 'slow')
     assert re.search(r'left, input-bound: \d+ %', capsys.readouterr().out)
-    assert lines(tmp_path / 'slow') == lines(tmp_path / 'fast')
+    assert lines(tmp_path / 'slow') == lines(whole)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_path: Path) -> None:
-    fields = config(folder, **{'schedule.learning_rate': 1e30, 'schedule.drop_at': ()})
+    fields = config(folder, **COLOURS, **{'schedule.learning_rate': 1e30, 'schedule.drop_at': ()})
     with pytest.raises(jax_resnet.errors.Diverged, match=r'not finite: step [1-4], epoch'):
         training.train(fields, tmp_path / 'run')
 
@@ -172,7 +180,7 @@ def test_fields_for_pictures_are_an_error_without_pictures(tmp_path: Path) -> No
             training.train(small_config(**{name: value}), tmp_path / 'run')
 
 
-def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_path: Path, whole: Path) -> None:
     copy = tmp_path / 'copy'
     for path in sorted(folder.rglob('*.jpg')):
         target = copy / path.relative_to(folder)
@@ -181,20 +189,19 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     broken = copy / 'train' / 'lines' / '3.jpg'
     broken.write_bytes(broken.read_bytes()[:-200])  # its header is not damaged
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg \('):
-        training.train(config(copy, **{'dataset.check': 'all'}), tmp_path / 'run')
+        training.train(config(copy, **COLOURS, **{'dataset.check': 'all'}), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
-    whole = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
+    content = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
     with pytest.raises(
         DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved; the same command continues'
     ):
-        training.train(config(copy), tmp_path / 'run')  # fails at the step that needs the picture
-    broken.write_bytes(whole)
-    training.train(config(copy), tmp_path / 'run')
-    training.train(config(folder), tmp_path / 'whole')
-    assert lines(tmp_path / 'run') == lines(tmp_path / 'whole')
+        training.train(config(copy, **COLOURS), tmp_path / 'run')  # fails at the step that needs the picture
+    broken.write_bytes(content)
+    training.train(config(copy, **COLOURS), tmp_path / 'run')
+    assert lines(tmp_path / 'run') == lines(whole)
     broken.write_text('no picture')
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg'):
-        training.train(config(copy), tmp_path / 'other')
+        training.train(config(copy, **COLOURS), tmp_path / 'other')
     assert not (tmp_path / 'other').exists()
 
 
@@ -202,19 +209,19 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
     copy, moved = tmp_path / 'copy', tmp_path / 'moved'
     shutil.copytree(folder, copy)
     with pytest.raises(Stopped):
-        training.train({**config(copy), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
+        training.train({**config(copy, **COLOURS), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
     copy.rename(moved)
-    training.train(config(moved), tmp_path / 'run')
+    training.train(config(moved, **COLOURS), tmp_path / 'run')
     again = training.evaluate(tmp_path / 'run', data_dir=str(folder))
     assert again.count == 21
     with pytest.raises(Stopped):
-        training.train({**config(moved), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
+        training.train({**config(moved, **COLOURS), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
     for split in ('train', 'val'):
         (moved / split / 'circles').rename(moved / split / 'zigzags')
     with pytest.raises(
         DataError, match=r"other: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
-        training.train(config(moved), tmp_path / 'other')
+        training.train(config(moved, **COLOURS), tmp_path / 'other')
     with pytest.raises(
         DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):

@@ -1,5 +1,6 @@
 """Runs that begin with the weights of another run or of a file."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,21 @@ from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.saved_weights import flat, recorded_network
 from jax_resnet.training.transfer import begin_from
-from tests.conftest import assert_equal_trees, small_config
+from tests.conftest import RESNET8, assert_equal_trees, small_config
 
-NET = network(small_config())
+resnet8_config = partial(small_config, RESNET8)
+NET = network(resnet8_config())
 
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('run')
-    train(small_config(train_for='3 steps'), folder)
+    train(resnet8_config(train_for='3 steps'), folder)
     return folder
 
 
 def test_from_a_run_and_from_its_converted_weights(run: Path, tmp_path: Path) -> None:
-    state = Experiment.from_config(small_config(seed=1)).initial_state()
+    state = Experiment.from_config(resnet8_config(seed=1)).initial_state()
     variables = jax_resnet.load(run).variables
     ours = {name: np.asarray(x) for name, x in flatten_dict(dict(variables), sep='/').items()}
     weights.write(tmp_path / 'ours.npz', ours)
@@ -54,7 +56,7 @@ def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
     variables = models.stack(jax_resnet.load(run).variables)
     variables['params']['head'] = {'kernel': np.ones((64, 7), np.float32), 'bias': np.ones(7, np.float32)}
     weights.write(tmp_path / 'seven.npz', flatten_dict(models.unstack(variables), sep='/'))
-    state = Experiment.from_config(small_config(seed=1)).initial_state()
+    state = Experiment.from_config(resnet8_config(seed=1)).initial_state()
     new, line = begin_from(str(tmp_path / 'seven.npz'), state, NET)
     assert 'seven.npz, with a new head; it does not name' in line
     assert_equal_trees(new.params['head'], state.params['head'])
@@ -62,12 +64,12 @@ def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    summary = train(small_config(train_for='2 steps', init_from=str(run), seed=1), tmp_path)
+    summary = train(resnet8_config(train_for='2 steps', init_from=str(run), seed=1), tmp_path)
     assert f'initialized from {run}' in capsys.readouterr().out and summary['steps'] == 2
 
 
 def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
-    deeper = Experiment.from_config(small_config(**{'model.depth': 14}))
+    deeper = Experiment.from_config(resnet8_config(**{'model.depth': 14}))
     state = deeper.initial_state()
     message = r'has another network; stage_sizes is \(1, 1, 1\) in the weights, \(2, 2, 2\) in the config'
     with pytest.raises(ConfigError, match=message):
@@ -96,7 +98,7 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
 def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
     recorded = tmp_path / 'recorded.safetensors'
     weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
-    other = network(small_config(**change))
+    other = network(resnet8_config(**change))
     for path in (run, recorded):
         with pytest.raises(ConfigError, match=f"^config.init_from='{path}': has another network; {message}$"):
             begin_from(str(path), None, other)
@@ -110,6 +112,28 @@ def test_arrays_that_are_not_floats_are_an_error(run: Path, tmp_path: Path, dtyp
     message = f'ours.npz: params/stem/conv/kernel is {np.dtype(dtype)}; weights must be floating-point numbers'
     with pytest.raises(DataError, match=message):
         begin_from(str(tmp_path / 'ours.npz'), None, NET)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'problem'),
+    [
+        ('layer2.0.conv1.weight', np.nan, 'has NaN or infinite numbers; weights must be finite'),
+        ('bn1.running_var', -1e-3, 'has negative numbers; a variance must be 0 or more'),
+        ('params/head/bias', -np.inf, 'has NaN or infinite numbers; weights must be finite'),
+        ('params/head/bias', 1e39, 'has NaN or infinite numbers; weights must be finite'),  # infinite as float32
+        ('batch_stats/stage1/unit1/norm1/var', -1, 'has negative numbers; a variance must be 0 or more'),
+    ],
+)
+def test_unsound_weights_are_an_error_that_names_the_array(
+    run: Path, tmp_path: Path, name: str, value: float, problem: str
+) -> None:
+    variables = jax_resnet.load(run).variables
+    arrays = flat(variables) if '/' in name else models.to_pytorch(variables, 'cifar')
+    arrays = {**arrays, name: np.array(arrays[name], np.float64)}
+    arrays[name].flat[-1] = value
+    weights.write(tmp_path / 'unsound.npz', arrays)
+    with pytest.raises(DataError, match=f'unsound.npz: {name} {problem}$'):
+        begin_from(str(tmp_path / 'unsound.npz'), None, NET)
 
 
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
@@ -129,6 +153,6 @@ def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp
 @pytest.mark.parametrize('name', ['batch_stats/stem/norm/mean', 'params/head'])
 def test_odd_weights_are_an_error_of_one_line(name: str, tmp_path: Path) -> None:
     weights.write(tmp_path / 'odd.npz', {name: np.zeros(3, np.float32)})
-    state = Experiment.from_config(small_config()).initial_state()
+    state = Experiment.from_config(resnet8_config()).initial_state()
     with pytest.raises(ConfigError, match='has another network; .* is missing in the weights'):
         begin_from(str(tmp_path / 'odd.npz'), state, NET)

@@ -22,7 +22,7 @@ LAYOUT = (
     'the layout must be train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture> for two or more classes'
 )
 DRAW = (0.2, 0)
-"""By default, this fraction of each class is drawn for validation, with this seed."""
+"""By default, about this fraction of each class is drawn for validation, with this seed."""
 
 _Found = Mapping[str, Sequence[str]]
 """Maps each class to the names of its pictures. Classes and names are sorted."""
@@ -86,9 +86,10 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     Args:
         name: name of the data set, for messages.
         folder: a folder as above; 'val' may also be 'validation'. Links in it are followed.
-        validation_fraction: if the folder only has classes, the fraction of each class that is drawn for 'validation'.
-            If a class has two or more pictures, both splits get at least one of them.
-        seed: seed of this draw. The draw in one class does not depend on the other classes.
+        validation_fraction: if the folder only has classes, the fraction of each class that is drawn for 'validation',
+            as well as a draw by names allows: the draw for a picture depends only on the seed, its class and its
+            file's name. If a class has two or more pictures, both splits get at least one of them.
+        seed: seed of this draw.
 
     Raises:
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
@@ -163,17 +164,25 @@ def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, 
 
 
 def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
-    """Splits the pictures: a random fraction of each class goes to 'validation', the rest to 'train'."""
+    """Splits the pictures: those whose number, drawn by class and name, is below `fraction` are for 'validation'.
+
+    So a picture that is added or removed leaves the others where they are. But of two or more pictures of a class, at
+    least one is for each split: the one whose number is the smallest or largest.
+    """
     train, validation = {}, {}
     for class_name, names in found.items():
-        count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-        key = hashlib.sha256(b'%d %b' % (seed, os.fsencode(class_name))).digest()[:16]
-        # Uses raw random numbers, since NumPy may change how it makes permutations.
-        numbers = np.random.Philox(key=int.from_bytes(key, 'little')).random_raw(len(names))
-        taken = set(np.argsort(numbers, kind='stable')[:count].tolist())
-        train[class_name] = [name for i, name in enumerate(names) if i not in taken]
-        validation[class_name] = [name for i, name in enumerate(names) if i in taken]
+        ranked = sorted((_number(seed, class_name, name), name) for name in names)
+        count = sum(number < fraction for number, _ in ranked)
+        taken = {name for _, name in ranked[: min(max(count, 1), len(names) - 1)]}
+        train[class_name] = [name for name in names if name not in taken]
+        validation[class_name] = [name for name in names if name in taken]
     return {'train': train, 'validation': validation}
+
+
+def _number(seed: int, class_name: str, name: str) -> float:
+    """Draws a number from 0 to 1 for a picture."""
+    key = b'%d %b/%b' % (seed, os.fsencode(class_name), os.fsencode(name))
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], 'big') / 2**64
 
 
 def _list_classes(classes: Sequence[str]) -> str:

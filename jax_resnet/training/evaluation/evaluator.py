@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend import processes
 from jax_resnet.backend.base import Backend
-from jax_resnet.data.preprocessing import CentreView
+from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.models import ResNet
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.evaluation.splits import Split
@@ -42,11 +42,13 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self._form = self.backend.form(self.model)
-        self._logits: Any = self.backend.jit(self._predict, out_shardings=NamedSharding(self.mesh, PartitionSpec()))
+        self._everywhere = NamedSharding(self.mesh, PartitionSpec())
+        self._normalize = jax.device_put(self.view.normalize, self._everywhere)
+        self._logits: Any = None
 
-    def _predict(self, variables: Any, *arguments: jax.Array) -> jax.Array:
-        batch = self.split.batch(*arguments)
-        logits = self._form.net.apply(self._form.variables(variables), self.view(batch))
+    def _predict(self, variables: Any, normalize: Normalization, *arguments: jax.Array) -> jax.Array:
+        view, batch = self.view._replace(normalize=normalize), self.split.batch(*arguments)
+        logits = self._form.net.apply(self._form.variables(variables), view(batch))
         assert isinstance(logits, jax.Array)
         return logits
 
@@ -56,14 +58,16 @@ class Evaluator:
 
     def compile(self, variables: Any) -> None:
         """Compiles the program for variables with these shapes. Without this, the first batch compiles it."""
-        with self.backend.compiling():
-            self._logits = self._logits.lower(variables, *self.split.like).compile()
+        arguments = variables, self._normalize, *self.split.like
+        self._logits = self.backend.compile(self._predict, *arguments, out_shardings=self._everywhere)
 
     def batches(self, variables: Any) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """Yields logits, float32 [n, classes], and labels, int32 [n], of each batch of this process's share."""
+        if self._logits is None:
+            self.compile(variables)
         with contextlib.closing(self.split.batches()) as batches:
             for arguments, labels in batches:
-                yield np.asarray(self._logits(variables, *arguments))[: len(labels)], labels
+                yield np.asarray(self._logits(variables, self._normalize, *arguments))[: len(labels)], labels
 
     def __call__(self, variables: Any) -> Scores:
         """Returns the scores of all examples. All processes must call it."""

@@ -59,11 +59,13 @@ class ProtocolEvaluator:
 
     def __post_init__(self) -> None:
         self._form = self.backend.form(self.model)
-        self._scores = self.backend.jit(self._predict, out_shardings=NamedSharding(self.mesh, PartitionSpec()))
+        everywhere = NamedSharding(self.mesh, PartitionSpec())
+        self._normalize = jax.device_put(self.normalize, everywhere)
+        self._scores = self.backend.jit(self._predict, out_shardings=everywhere)
 
-    def _predict(self, variables: Any, images: jax.Array) -> jax.Array:
+    def _predict(self, variables: Any, normalize: Normalization, images: jax.Array) -> jax.Array:
         """Averages the scores of views, uint8 [batch, views, rows, columns, 3], to float32 [batch, classes]."""
-        x = self.normalize(images)
+        x = normalize(images)
         x = jnp.concatenate([x, x[:, :, :, ::-1]], axis=1)  # this axis keeps a picture on one device
         logits = self._form.net.apply(self._form.variables(variables), x.reshape(-1, *x.shape[2:]))
         assert isinstance(logits, jax.Array)
@@ -111,7 +113,7 @@ class ProtocolEvaluator:
         missing = self._batch_size(images.shape[1:]) - len(images)
         padded = np.pad(images, ((0, missing), *[(0, 0)] * 4))
         on_devices = jax.device_put(padded, NamedSharding(self.mesh, PartitionSpec('data')))
-        scores = np.asarray(self._scores(variables, on_devices), np.float64)[: len(images)]
+        scores = np.asarray(self._scores(variables, self._normalize, on_devices), np.float64)[: len(images)]
         return np.array([viewed.index for viewed in batch]), np.array([viewed.label for viewed in batch]), scores
 
     def _batch_size(self, shape: tuple[int, ...]) -> int:

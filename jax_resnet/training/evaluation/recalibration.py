@@ -53,13 +53,14 @@ def recalibrated(
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
     without_momentum = {**config, 'batch_norm': {**config['batch_norm'], 'momentum': 0.0}}
-    form, size, seed = backend.form(network(without_momentum, **backend.network)), batch_size(config), config['seed']
+    form, size = backend.form(network(without_momentum, **backend.network)), batch_size(config)
+    seed_key = jax.random.key(config['seed'])
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 
     def statistics(variables: Any, step: jax.Array, images: jax.Array, draws: jax.Array | None) -> Any:
-        views = augmented(data.augmentation, data.normalization, seed, step, images, draws)
-        rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed), step)}
+        views = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
+        rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
         variables = form.variables(variables)
         _, updates = form.net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
         return form.unpack_state(form.pack(updates['batch_stats']))

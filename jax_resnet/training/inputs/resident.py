@@ -6,25 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.backend import devices
 from jax_resnet.backend.base import Backend
-from jax_resnet.config.completion import LATER_FIELDS, flatten
+from jax_resnet.config.completion import flatten
+from jax_resnet.config.pictures import ONLY_FOR_PICTURES
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from jax_resnet.training.state import KeyPurpose, TrainState
-from jax_resnet.training.step import Program, Steps
-
-PICTURE_FIELDS = (
-    'pictures.',
-    *(f'dataset.{name}' for name in ('check', 'color_jitter', 'lighting', 'split_seed', 'validation_fraction')),
-)
-"""Fields and groups of fields that are only for pictures."""
+from jax_resnet.training.step import Numbers, Program, Steps
 
 
 class ResidentProgram:
@@ -32,6 +28,7 @@ class ResidentProgram:
 
     Args:
         steps: the training steps.
+        numbers: the numbers of the run.
         backend: settings of the devices' platform.
         state: a state with the shapes of those that the program will be called with.
         examples: the training split.
@@ -41,13 +38,19 @@ class ResidentProgram:
     waited = 0.0
 
     def __init__(
-        self, steps: Steps, backend: Backend, state: TrainState, examples: Examples, everywhere: NamedSharding
+        self,
+        steps: Steps,
+        numbers: Numbers,
+        backend: Backend,
+        state: TrainState,
+        examples: Examples,
+        everywhere: NamedSharding,
     ) -> None:
-        self._batch_size = steps.batch_size
-        self._examples = devices.put((examples.images, examples.labels), everywhere)
-        program = backend.jit(steps.run, donate_argnums=0, out_shardings=everywhere)
-        with backend.compiling():
-            self._run = program.lower(state, np.int32(0), *self._examples).compile()
+        self._batch_size, self._size = steps.batch_size, len(examples)
+        self._arguments = devices.put((numbers, examples.images, examples.labels), everywhere)
+        self._run = backend.compile(
+            steps.run, state, np.int32(0), *self._arguments, donate_argnums=0, out_shardings=everywhere
+        )
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """See `Program`. Raises ValueError if `stop` is beyond the window of the sample stream at `state.step`."""
@@ -55,11 +58,11 @@ class ResidentProgram:
         end = self.window_end(first)
         if stop > end:
             raise ValueError(f'from step {first}, the stream reaches to step {end}; got {stop}')
-        return self._run(state, np.int32(stop), *self._examples)  # type: ignore[no-any-return]
+        return self._run(state, np.int32(stop), *self._arguments)  # type: ignore[no-any-return]
 
     def window_end(self, step: int) -> int:
         """The last step that one call can reach from `step`: the end of the window (see `data.stream`)."""
-        return stream.window_end(step, self._batch_size, len(self._examples[1]))
+        return stream.window_end(step, self._batch_size, self._size)
 
     def close(self) -> None:
         """Does nothing, as no batches are made ahead of time."""
@@ -125,8 +128,8 @@ class ResidentInput:
                 "with normalization='pixel_mean' it must be 'zero'"
             )
         fields = flatten(self.config)
-        for name, default in LATER_FIELDS.items():
-            if name.startswith(PICTURE_FIELDS) and fields[name] != default:
+        for name, default in ONLY_FOR_PICTURES.items():
+            if fields[name] != default:
                 raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
@@ -145,11 +148,11 @@ class ResidentInput:
 
         The second value of each pair is None: `training.step.augmented` needs no draws for these.
         """
-        images, key = self.examples.images, KeyPurpose.ORDER.key(self.config['seed'])
+        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config['seed']))
         for step in itertools.count():
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
 
-    def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiles the training program. Its calls are dispatches of many steps."""
-        return ResidentProgram(steps, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))
+        return ResidentProgram(steps, numbers, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))

@@ -29,7 +29,7 @@ from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normal
 from jax_resnet.errors import InputError
 from jax_resnet.training.evaluation.splits import StreamedSplit, whole_batch
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Program, Steps
+from jax_resnet.training.step import Numbers, Program, Steps
 
 IN_FLIGHT = 2
 """Maximum number of unfinished steps when another one is dispatched. Each keeps its batch on the devices."""
@@ -39,7 +39,7 @@ class StreamedProgram:
     """A compiled training program for batches that come from the host. Each step is one dispatch.
 
     Args:
-        steps, backend, state, everywhere: as for `ResidentProgram`.
+        steps, numbers, backend, state, everywhere: as for `ResidentProgram`.
         feed: copies batches to the devices. The number of a batch is the number of its step.
         image_shape: (height, width, channels) of a view.
     """
@@ -47,6 +47,7 @@ class StreamedProgram:
     def __init__(
         self,
         steps: Steps,
+        numbers: Numbers,
         backend: Backend,
         state: TrainState,
         feed: Feed,
@@ -56,25 +57,24 @@ class StreamedProgram:
         self.waited, self._feed = 0.0, feed
         self._failed: InputError | None = None
         self._pending: deque[jax.Array] = deque()
+        self._numbers = devices.put(numbers, everywhere)
         form, batch = steps.form, steps.batch_size
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
             for shape, dtype in (((batch, *image_shape), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
         ]
 
-        def step(held: TrainState, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
-            held = steps.streamed(held, *batch)
+        def step(held: TrainState, numbers: Numbers, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
+            held = steps.streamed(held, numbers, *batch)
             return held, held.step + 0  # a copy to wait for: the next step gets `held` as a donation
 
-        def compiled(function: Any, *arguments: Any) -> Any:
-            return backend.jit(function, donate_argnums=0, out_shardings=everywhere).lower(*arguments).compile()
-
-        with backend.compiling(), warnings.catch_warnings():
+        compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
+        with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
             held = jax.eval_shape(form.pack_state, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
             self._pack_state = compiled(form.pack_state, state)
-            self._step = compiled(step, held, *like)
+            self._step = compiled(step, held, self._numbers, *like)
             self._unpack_state = compiled(form.unpack_state, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
@@ -90,7 +90,7 @@ class StreamedProgram:
         batch = self._take()
         held = self._pack_state(state)
         for step in range(first + 1, stop + 1):
-            held, done = self._step(held, *batch)
+            held, done = self._step(held, self._numbers, *batch)
             self._pending.append(done)
             if len(self._pending) > IN_FLIGHT:
                 self._pending.popleft().block_until_ready()
@@ -182,12 +182,14 @@ class StreamedInput:
         by_example = NamedSharding(mesh, PartitionSpec('data'))
         return StreamedSplit(self._central(pictures, size), own, self._iterator(own), by_example)
 
-    def program(self, steps: Steps, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
         size, batch_size = self.config['dataset']['crop'], self.config['batch_size']
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
         feed = Feed(self._iterator(batches), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
-        return StreamedProgram(steps, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec()))
+        return StreamedProgram(
+            steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())
+        )
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """Yields batches of random crops, uint8 [batch_size, crop, crop, 3], and their draws, without end.

@@ -1,12 +1,5 @@
 import io
-import itertools
-import multiprocessing
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -97,63 +90,6 @@ def test_threads_and_restarts_do_not_count(threads: int) -> None:
         assert all(same(a, b) for a, b in zip(found, wanted[first:], strict=True))
 
 
-@pytest.mark.parametrize('processes', [1, 2])
-def test_processes_do_not_count(processes: int) -> None:
-    batches = training()
-    wanted = [batches[k] for k in range(12)]
-    stopped = iterate(batches, 0, 2, processes)  # and killed after five batches
-    found = list(itertools.islice(stopped, 5))
-    stopped.close()
-    found += list(iterate(batches, 5, 2, processes))
-    assert len(found) == 12 and all(same(a, b) for a, b in zip(found, wanted, strict=True))
-
-
-def test_a_process_leaves_signals_to_its_parent_and_its_end_is_told() -> None:
-    batches = training(steps=400)
-    iterator = iterate(batches, 0, 1, 1)
-    assert same(next(iterator), batches[0])
-    (child,) = (process for process in multiprocessing.active_children() if 'prefetch' in process.name)
-    assert child.pid is not None
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # as a terminal, or Slurm, sends them to all
-        os.kill(child.pid, ignored)
-    for number in range(1, 8):
-        assert same(next(iterator), batches[number])
-    child.kill()
-    with pytest.raises(DataError, match='^config.pictures.processes=1: a worker process has ended'):
-        list(iterator)
-
-
-def test_a_process_ends_if_its_parent_ended_while_it_started(tmp_path: Path) -> None:
-    program = tmp_path / 'program.py'
-    program.write_text(
-        'import multiprocessing, os, signal, sys, time\n'
-        'from jax_resnet.data.pictures.batches import _begin_worker\n'
-        'def work(parent):\n'
-        '    print(os.getpid(), flush=True)\n'
-        '    while os.getppid() == parent:\n'
-        '        time.sleep(0.01)\n'
-        '    _begin_worker(0, 1)\n'
-        '    time.sleep(60)\n'
-        "if __name__ == '__main__':\n"
-        "    multiprocessing.get_context('spawn').Process(target=work, args=(os.getpid(),)).start()\n"
-        '    sys.stdin.read()\n'
-    )
-    root = str(Path(__file__).parents[3])
-    with subprocess.Popen(
-        [sys.executable, program],
-        env={**os.environ, 'PYTHONPATH': root},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline()
-        parent.kill()
-        began = time.monotonic()
-        assert parent.stdout.read() == b''  # the end of the child, which holds the pipe
-    assert time.monotonic() - began < 30
-
-
 def test_evaluation_sees_each_picture_once_in_order() -> None:
     pictures = Drawn(23)
     batches = Batches(pictures, CentreCrop(20, 16), 16, 8, 3)
@@ -165,12 +101,15 @@ def test_evaluation_sees_each_picture_once_in_order() -> None:
     assert labels.tolist() == [4, 1, 0]
 
 
-@pytest.mark.parametrize('processes', [0, 1])
-def test_a_picture_that_is_none_is_named(processes: int) -> None:
+def check_that_a_picture_that_is_none_is_named(processes: int) -> None:
     batches = Batches(Drawn(23, damaged=9), CentreCrop(20, 16), 16, 8, 3)
     with pytest.raises(DataError, match=r'^drawing 9: cannot be read as a picture \(') as error:
         list(iterate(batches, 0, 2, processes))
     assert '\n' not in str(error.value)
+
+
+def test_a_picture_that_is_none_is_named() -> None:
+    check_that_a_picture_that_is_none_is_named(processes=0)
 
 
 def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.folder import _split_randomly, open_folder
 from jax_resnet.data.pictures.listing import ENDINGS
 from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.errors import DataError
@@ -85,12 +84,12 @@ def test_classes_are_split_by_a_draw(tmp_path: Path) -> None:
     make(tmp_path, CLASSES)
     source = open_folder('animals', tmp_path)
     train, validation = names(source, 'train'), names(source, 'validation')
-    assert labels(source, 'train') == [0] * 16 + [1] * 16 + [2] * 16
-    assert labels(source, 'validation') == [0] * 4 + [1] * 4 + [2] * 4
+    assert labels(source, 'train') == [0] * 14 + [1] * 18 + [2] * 16
+    assert labels(source, 'validation') == [0] * 6 + [1] * 2 + [2] * 4
     assert sorted(train + validation) == sorted(str(tmp_path / file) for file in CLASSES)
     assert train == sorted(train) and validation == sorted(validation)
-    drawn = [{Path(name).name for name in validation[i : i + 4]} for i in (0, 4, 8)]
-    assert drawn[0] != drawn[1] != drawn[2]
+    drawn = ['000.jpg', '001.jpg', '003.jpg', '012.jpg', '017.jpg', '019.jpg']
+    assert [Path(name).name for name in validation[:6]] == drawn
 
 
 def test_a_draw_is_always_the_same_and_another_with_another_seed(tmp_path: Path) -> None:
@@ -98,23 +97,28 @@ def test_a_draw_is_always_the_same_and_another_with_another_seed(tmp_path: Path)
     source, again, other = (open_folder('animals', tmp_path, seed=seed) for seed in (0, 0, 1))
     assert names(source, 'validation') == names(again, 'validation') != names(other, 'validation')
     assert source.fingerprint == again.fingerprint != other.fingerprint
-    assert [Path(n).name for n in names(source, 'validation[:4]')] == ['000.jpg', '007.jpg', '010.jpg', '018.jpg']
 
 
-def test_a_class_that_is_added_leaves_the_draw_of_others(tmp_path: Path) -> None:
+def test_what_is_added_or_removed_leaves_the_other_pictures_where_they_are(tmp_path: Path) -> None:
     make(tmp_path, CLASSES)
-    before = names(open_folder('animals', tmp_path), 'validation')
-    make(tmp_path, [file.replace('ant', 'aphid') for file in CLASSES if 'ant' in file])
-    after = names(open_folder('animals', tmp_path), 'validation')
-    assert len(after) == 16 and [name for name in after if 'aphid' not in name] == before
+    source = open_folder('animals', tmp_path)
+    before = {split: {*names(source, split)} for split in source.split_infos}
+    more = [f'{c}/{name}.png' for c in ('aphid', 'ant', 'bee') for name in ('000', '0000', 'x', 'y', 'z')]
+    make(tmp_path, more)
+    gone = {str(tmp_path / file) for file in ('ant/000.jpg', 'ant/001.jpg', 'bee/005.jpg', 'cow/019.jpg')}
+    for file in gone:
+        Path(file).unlink()
+    source = open_folder('animals', tmp_path)
+    added = {str(tmp_path / file) for file in more}
+    assert all({*names(source, split)} - added == before[split] - gone for split in before)
 
 
-@pytest.mark.parametrize('fraction, expected', [(0.25, 5), (0.01, 1), (0.99, 19), (0.5, 10), (0.13, 3)])
-def test_the_fraction(tmp_path: Path, fraction: float, expected: int) -> None:
-    make(tmp_path, CLASSES)
-    source = open_folder('animals', tmp_path, fraction)
-    assert np.bincount(labels(source, 'validation')).tolist() == [expected] * 3
-    assert source.fingerprint != open_folder('animals', tmp_path).fingerprint
+@pytest.mark.parametrize(('fraction', 'expected'), [(0.25, (258, 258)), (0.001, (3, 1)), (0.9, (901, 902))])
+def test_the_fraction(tmp_path: Path, fraction: float, expected: tuple[int, int]) -> None:
+    found = {name: [f'{i:04}.jpg' for i in range(1000)] for name in ('ant', 'bee')}
+    split = _split_randomly(found, fraction, 0)
+    assert tuple(map(len, split['validation'].values())) == expected
+    assert sum(map(len, split['train'].values())) == 2000 - sum(expected)
 
 
 def test_small_classes_are_in_both_splits_if_they_can(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

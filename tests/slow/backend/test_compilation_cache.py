@@ -3,10 +3,10 @@
 import os
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-import pytest
+import filelock
 
 from jax_resnet.backend import compilation_cache
 
@@ -16,17 +16,21 @@ import logging, sys
 import jax, jax.numpy as jnp
 from jax_resnet.backend import compilation_cache
 compilation_cache.LEAST_SECONDS = 0.0
+compilation_cache.MOST_BYTES = {most_bytes}
 compilation_cache.enable()
 found = []
 jax.monitoring.register_event_listener(lambda name, **_: found.append(name.rpartition('/')[2]))
-jax.jit(lambda x: jnp.tanh(x) @ x)(jnp.ones((8, 8)))
+jax.jit({function})(jnp.ones((8, 8)))
 print(found.count('cache_hits') > 0, jax.config.jax_compilation_cache_dir)
 """
 
 
-def run(folder: Path, **environment: str) -> list[str]:
+def run(
+    folder: Path, function: str = 'lambda x: jnp.tanh(x) @ x', most_bytes: int = 10**9, **environment: str
+) -> list[str]:
+    """Compiles a function in a new process. Returns whether the cache had its program, and the cache's folder."""
     variables = {**os.environ, 'XDG_CACHE_HOME': str(folder), **environment}
-    command = [sys.executable, '-W', 'error', '-c', PROGRAM]
+    command = [sys.executable, '-W', 'error', '-c', PROGRAM.format(function=function, most_bytes=most_bytes)]
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -35,23 +39,33 @@ def test_a_second_start_finds_the_program_and_incomplete_entries_are_removed(tmp
     assert hit == 'False' and Path(folder).is_relative_to(tmp_path / 'jax_resnet' / 'compiled')
     assert run(tmp_path)[0] == 'True'
     entries = list(Path(folder).glob('*-cache'))
-    for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):
+    for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):  # as if a kill interrupted the writing
         entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
-    compilation_cache._tidy(Path(folder))
-    assert all(entry.exists() for entry in entries)  # another process may still write them
-    for entry in [*entries, Path(folder, 'looked-at')]:  # as if it were two minutes later
-        os.utime(entry, (0, time.time() - 2 * compilation_cache.WRITE_SECONDS))
+        entry.with_name(entry.name.replace('-cache', '-atime')).unlink()
     assert run(tmp_path)[0] == 'False'
     assert run(tmp_path)[0] == 'True'
 
 
-def test_the_oldest_entries_are_removed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation_cache, 'MOST_BYTES', 25)
-    for age, name in enumerate(['c', 'a', 'b'], start=1):
-        (tmp_path / f'{name}-cache').write_bytes(bytes(10))
-        os.utime(tmp_path / f'{name}-cache', (1000 - age, 1000 - age))
-    compilation_cache._tidy(tmp_path)
-    assert sorted(path.name for path in tmp_path.glob('*-cache')) == ['a-cache', 'c-cache']
+def test_an_entry_that_is_being_written_is_not_removed(tmp_path: Path) -> None:
+    with filelock.FileLock(tmp_path / '.lockfile') as lock, ThreadPoolExecutor(1) as pool:
+        entry = tmp_path / 'key-cache'
+        entry.write_bytes(b'half')
+        removing = pool.submit(compilation_cache._remove_incomplete, tmp_path)
+        assert not wait([removing], timeout=0.5).done and entry.exists()
+        (tmp_path / 'key-atime').write_bytes(bytes(8))
+        lock.release()
+        removing.result()
+    assert entry.exists()
+
+
+def test_the_cache_has_a_maximum_size(tmp_path: Path) -> None:
+    """The folder has room for one of two programs."""
+    folder = Path(run(tmp_path)[1])
+    size = sum(entry.stat().st_size for entry in folder.glob('*-cache'))
+    before = {entry.name for entry in folder.glob('*-cache')}
+    run(tmp_path, function='lambda x: jnp.sin(x) @ x', most_bytes=size)
+    found = list(folder.glob('*-cache'))
+    assert sum(entry.stat().st_size for entry in found) <= size and {entry.name for entry in found} - before
 
 
 def test_a_folder_in_the_environment_is_used(tmp_path: Path) -> None:

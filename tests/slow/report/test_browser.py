@@ -97,7 +97,7 @@ def test_of_a_run_with_long_names_nothing_is_cut(tmp_path: Path) -> None:
     folder = write_run(
         tmp_path / 'runs' / f'a_name_of_{"very_" * 12}great_length' / 'seed0', errors=(90, 20, 12, *[10] * 9)
     )
-    assert report(folder, f'--out={tmp_path / "run.html"}').returncode == 0
+    assert report(folder, f'--out={tmp_path / "run.html"}').code == 0
     for seen in look(tmp_path / 'run.html', tmp_path / 'profile').values():
         assert seen['charts'] == 5
 
@@ -114,6 +114,6 @@ def test_what_others_wrote_does_not_run(tmp_path: Path) -> None:
         tmp_path / 'runs' / 'studies' / 's', rows, question=evil, about=f'{evil}\n\n</p>{evil}', notes=[evil]
     )
     done = report(study, f'--out={tmp_path / "report.html"}')
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.errors
     for seen in look(tmp_path / 'report.html', tmp_path / 'profile').values():
         assert seen['charts'] == 3

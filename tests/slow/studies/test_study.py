@@ -95,7 +95,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     job = read('small.py:0.1', [0]).jobs[0]
     path = results_folder.write(
         {
-            'config_file': 'configs/resnet20_digits.py', 'overrides': dict(job.overrides), 'config': dict(job.config),
+            'file': job.file, 'changes': dict(job.changes), 'fields': dict(job.config),
             'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
         }
     )  # fmt: skip

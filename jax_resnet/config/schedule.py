@@ -1,18 +1,18 @@
 """Learning rate schedules: piecewise constant or half a cosine, each with an optional warm-up."""
 
 from collections.abc import Mapping
-from math import cos, pi
 from typing import Any, NamedTuple
 
-import jax
-import optax
-from jax.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike
 
 from jax_resnet.config.durations import Clock
 
 
 class Schedule(NamedTuple):
     """A learning rate as a function of the step. It consists of pieces, which are constant by default.
+
+    Its numbers can be arguments of a compiled program.
 
     Attributes:
         pieces: (first step, learning rate) of each piece.
@@ -24,25 +24,22 @@ class Schedule(NamedTuple):
     zero_at: int | None = None
     rises: bool = False
 
-    def __call__(self, count: ArrayLike) -> jax.Array:
-        """The learning rate of the update after step `count`, float32 []. The first update is after step 0."""
-        starts, rates = zip(*(piece for piece in self.pieces if piece[0] < 2**31), strict=True)  # a step is an int32
-        schedules = [optax.constant_schedule(rate) for rate in rates]
-        if self.zero_at is not None:
-            schedules[-1] = optax.cosine_decay_schedule(rates[-1], self.zero_at - starts[-1])
-        if self.rises:
-            schedules[0] = optax.linear_schedule(*rates[:2], starts[1])
-        rate: jax.Array = optax.join_schedules(schedules, starts[1:])(count)
-        return rate
+    def rate(self, count: ArrayLike, xp: Any = np) -> Any:
+        """The learning rate of the update after step `count`, [...]. The first update is after step 0.
 
-    def rate(self, count: int) -> float:
-        """The learning rate of the update after step `count`, computed without JAX."""
-        start, rate = next(piece for piece in reversed(self.pieces) if piece[0] <= count)
-        if self.zero_at is not None and start == self.pieces[-1][0]:
-            rate *= (1 + cos(pi * min(1, (count - start) / (self.zero_at - start)))) / 2
-        if self.rises and start == 0:
-            end, high = self.pieces[1]
-            rate += (high - rate) * count / end
+        Args:
+            count: int [...].
+            xp: the library that computes it, `numpy` or, in a compiled program, `jax.numpy`.
+        """
+        starts, rates = zip(*self.pieces, strict=True)
+        piece = sum(xp.asarray(start <= count, int) for start in starts) - 1
+        rate = xp.asarray(rates)[piece]
+        if self.zero_at is not None:
+            share = xp.minimum((count - starts[-1]) / (self.zero_at - starts[-1]), 1)
+            rate = xp.where(piece == len(rates) - 1, rate * (1 + xp.cos(np.pi * share)) / 2, rate)
+        if len(rates) > 1:
+            rising = rates[0] + (rates[1] - rates[0]) * (count / starts[1])
+            rate = xp.where(self.rises & (piece == 0), rising, rate)
         return rate
 
     def describe(self, end: int) -> list[str]:

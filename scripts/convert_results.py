@@ -1,0 +1,57 @@
+"""Converts results and cards of weights of commit 8237b8d: `python scripts/convert_results.py results/**/*.json`.
+
+A run that was trained with that commit is added by its own `results add`, and its file is then converted by this
+script. A file that is converted already stays the same.
+"""
+
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from configs import base
+from jax_resnet.config.completion import flatten, with_defaults
+from jax_resnet.config.identity import changed_recipe
+from jax_resnet.runs import results_folder, weights
+
+
+def convert(old: dict[str, Any]) -> dict[str, Any]:
+    """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
+    if 'fields' in old:
+        return old
+    fields = _fields(old['config'])
+    origin = {'file': old['config_file'], 'changes': changed_recipe(old['overrides'], fields), 'fields': fields}
+    others = {name: value for name, value in old.items() if name not in ('config_file', 'overrides', 'config')}
+    starts = [
+        {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
+        for start in old['environment']
+    ]
+    new = origin | others | {'environment': starts}
+    if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
+        lines, size = old['metrics'], old['config']['batch_size']
+        steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
+        losses = (loss * count for loss, count in zip(lines['train_loss'], steps, strict=True))
+        errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))
+        sums = {'train_loss_sum': [*itertools.accumulate(losses)], 'train_error_sum': [*itertools.accumulate(errors)]}
+        new['metrics'] = lines | sums
+    if 'network_sha256' in old:
+        new['network_sha256'] = weights.network_digest(new)
+    return new
+
+
+def _fields(old: dict[str, Any]) -> dict[str, Any]:
+    """Adds the fields that a config lacks, and removes those that no longer exist."""
+    new = base.get_config().to_dict() | {'model': with_defaults(old['model'])}
+    for name, value in flatten(old).items():
+        group, _, leaf = name.rpartition('.')
+        holder = new.get(group, {}) if group else new
+        if leaf in holder:
+            holder[leaf] = value
+    return {name: dict(sorted(v.items())) if isinstance(v, dict) else v for name, v in sorted(new.items())}
+
+
+if __name__ == '__main__':
+    for path in map(Path, sys.argv[1:]):
+        converted = convert(json.loads(path.read_text()))
+        path.write_text(results_folder.as_text(converted))

@@ -1,0 +1,59 @@
+"""A run's network in new processes: loaded, and exported."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jax_resnet
+from jax_resnet import export, training
+from jax_resnet.data import open_source
+from tests.conftest import small_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('trained') / 'run'
+    training.train(small_config(train_for='3 steps'), folder)
+    return folder
+
+
+def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_path: Path) -> None:
+    """In a new process with one device, without the data set and the configs, and with a moved run folder."""
+    moved = shutil.copytree(run, tmp_path / 'moved')
+    program = (
+        'import sys, jax_resnet, numpy as np\n'
+        'from jax_resnet.data import datasets\n'
+        'datasets.DATASETS = {}\n'
+        f'logits = jax_resnet.load({str(moved)!r}).logits(np.zeros((2, 16, 16, 1), np.uint8))\n'
+        "assert logits.shape == (2, 10) and 'configs' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=tmp_path, env={'PYTHONPATH': str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+
+
+def test_an_export_runs_with_jax_and_flatbuffers_alone(run: Path, tmp_path: Path) -> None:
+    trained, path = jax_resnet.load(run), tmp_path / 'net.jaxexport'
+    path.write_bytes(export.serialize(trained))
+    images = open_source('digits').read('test[:5]').images
+    np.save(tmp_path / 'images.npy', images)
+    program = (
+        'import sys\n'
+        "for name in ('flax', 'optax', 'orbax', 'tensorflow_datasets', 'jax_resnet'): sys.modules[name] = None\n"
+        'import jax, jax.export, numpy as np\n'
+        "network = jax.export.deserialize(open('net.jaxexport', 'rb').read())\n"
+        "assert set(network.platforms) == {'cpu', 'cuda'}\n"
+        "images = np.load('images.npy')\n"
+        'assert network.call(images[:1]).shape == (1, 10)\n'
+        "np.save('logits.npy', network.call(images))\n"
+    )
+    done = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / 'logits.npy'), trained.logits(images), atol=1e-5)
