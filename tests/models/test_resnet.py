@@ -11,9 +11,9 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend import cpu, cpu_convolution
 from jax_resnet.config.fields import Optimizer
 from jax_resnet.models import LAYERS, ResNet, Stage, Stem
+from jax_resnet.platform import cpu, cpu_convolution
 from jax_resnet.training import optimizer
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
