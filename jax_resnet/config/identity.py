@@ -32,17 +32,15 @@ LONGEST_NAME = 230
 
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED."""
-    return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
+    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED.
 
-
-def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name. A shortcut of '' becomes the one that the network uses by default."""
+    A shortcut of '' becomes the one that the network uses by default.
+    """
     fields = flatten(config)
     if 'model.shortcut' in fields:
         model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
         fields['model.shortcut'] = effective_shortcut(model)
-    return fields
+    return {name: value for name, value in fields.items() if not name.startswith(NOT_COMPARED)}
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
