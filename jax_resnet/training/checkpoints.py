@@ -46,7 +46,7 @@ class _Keep:
 
     Attributes:
         keep: whether the checkpoint of a step is kept for ever.
-        before: the steps that an earlier start has kept. It may have had another `keep`.
+        before: the steps that an earlier start has kept beside its last two. It may have had another `keep`.
     """
 
     keep: Callable[[int], bool]
