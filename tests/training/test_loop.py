@@ -96,9 +96,7 @@ def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple,
 
 
 @pytest.mark.parametrize('kept', [2, 0, None])
-def test_a_lost_last_line_of_metrics_is_written_again(
-    whole_run: tuple, tmp_path: Path, capsys: pytest.CaptureFixture, kept: int | None
-) -> None:
+def test_a_lost_last_line_of_metrics_is_written_again(whole_run: tuple, tmp_path: Path, kept: int | None) -> None:
     """The checkpoint has the totals. If no line is left, those of the last line are of all steps."""
     config, folder, summary = whole_run
     copy = shutil.copytree(folder, tmp_path / 'copy')
