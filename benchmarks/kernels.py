@@ -55,7 +55,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def kernels(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
-    """Returns the kernels on a GPU's streams: name, start and duration in microseconds. Without a GPU: XLA's operations.
+    """Returns the kernels on a GPU's streams, or XLA's operations on a CPU: name, start and duration in microseconds.
 
     A device's other threads repeat the same time by module, operation and so on.
     """

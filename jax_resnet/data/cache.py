@@ -38,7 +38,7 @@ def load(key: str, make: Callable[[], Arrays], folder: Path | None = None) -> Ar
         pass
     except (OSError, ValueError, SafetensorError) as e:
         _log.warning('%s is damaged (%s); its content is computed again', path, ' '.join(str(e).split()))
-    arrays = make()
+    arrays = {name: np.ascontiguousarray(array) for name, array in make().items()}  # as safetensors needs them
     about = {'key': key, 'sha256': _digest(arrays)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

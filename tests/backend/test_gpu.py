@@ -75,7 +75,9 @@ def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         backend,
         'for_platform',
-        lambda platform, deterministic, options, multiply_adds: Backend(remark=str((deterministic, dict(sorted(options.items()))))),
+        lambda platform, deterministic, options, multiply_adds: Backend(
+            remark=str((deterministic, dict(sorted(options.items()))))
+        ),
     )
     expected = {'batch_norm_sums': True, 'flat_arrays': not value, 'graphs': True}
     assert experiment.backend.remark == str((value, expected))

@@ -94,7 +94,9 @@ def test_the_plain_program_compiles_with_each_option_of_a_gpu_off() -> None:
     command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--set']
     off = [f'gpu.{name}=false' for name in ('graphs', 'flat_arrays', 'batch_norm_sums')]
     found = [
-        json.loads(subprocess.run([*command, *fields], check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        json.loads(
+            subprocess.run([*command, *fields], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+        )
         for fields in (off[1:2], off[2:], off)
     ]
     (without_arrays,), (without_sums,), (plain,) = found

@@ -12,6 +12,7 @@ import pytest
 
 from configs import scaled_cifar10
 from jax_resnet import training
+from jax_resnet.config.completion import complete
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
@@ -87,6 +88,11 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
     assert 'stage1/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
     assert list((folder / 'tensorboard').glob('events.*'))
+
+
+def test_the_run_says_that_a_program_gave_its_config(whole_run: tuple) -> None:
+    config, folder, _ = whole_run
+    assert RunFolder(folder).origin() == {'file': None, 'changes': {}, 'fields': complete(config)}
 
 
 def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
@@ -264,6 +270,10 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
 def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
+    (tmp_path / 'summary.json').unlink()
+    shutil.rmtree(tmp_path / 'checkpoints' / '12')
+    training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
 
 

@@ -50,16 +50,14 @@ class Archives:
             as `n01440764_10026.JPEG`.
         validation: a tar of pictures `ILSVRC2012_val_00000001.JPEG` and so on.
         synsets: the classes, indexed by label.
-        validation_labels: a file with one line for each validation picture: its synset.
+        validation_labels: a file with one line for each validation picture: its synset. None means the file in TFDS.
     """
 
     train: Archive
     validation: Archive
     synsets: tuple[str, ...]
-    validation_labels: Path
+    validation_labels: Path | None
 
-
-_TFDS = Path(str(cast(ModuleSpec, find_spec('tensorflow_datasets')).origin)).parent
 
 IMAGENET = Archives(
     train=Archive(
@@ -75,7 +73,7 @@ IMAGENET = Archives(
         pictures=50_000,
     ),
     synsets=tuple(imagenet_classes()),
-    validation_labels=_TFDS / 'datasets' / 'imagenet2012' / 'validation_labels.txt',
+    validation_labels=None,
 )
 
 
@@ -145,6 +143,9 @@ def _find(manual_dir: Path, archives: Archives) -> list[File]:
 def _validation_labels(archives: Archives) -> list[int]:
     """The labels of the validation pictures, in the order of the pictures' numbers."""
     path, count = archives.validation_labels, archives.validation.pictures
+    if path is None:
+        tfds = Path(str(cast(ModuleSpec, find_spec('tensorflow_datasets')).origin)).parent
+        path = tfds / 'datasets' / 'imagenet2012' / 'validation_labels.txt'
     try:
         lines = path.read_text(encoding='ascii', errors='replace').split()
     except OSError as e:
