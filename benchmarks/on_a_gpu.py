@@ -73,7 +73,14 @@ def run(name: str, job: gpu_parts.Job, limit: float, log: Path) -> dict[str, Any
     with log.open('a') as file:
         file.write(f'\n=== {name}\n')
         file.flush()
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=os.environ | {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled')},
+            start_new_session=True,
+        )
         try:
             code = process.wait(limit)
             ended = 'whole' if code == 0 else f'failed with exit code {code}'
@@ -154,7 +161,8 @@ try:
 except SystemExit as e:
     assert not e.code, e.code
 packages = importlib.metadata.packages_distributions()
-print(json.dumps(sorted({{d for module, m in list(sys.modules.items()) if m for d in packages.get(module.split('.')[0], ())}})))
+modules = {{name.split('.')[0] for name, module in sys.modules.items() if module}}
+print(json.dumps(sorted({{package for name in modules for package in packages.get(name, ())}})))
 """
 """A program that trains and prints the packages that it has imported."""
 
