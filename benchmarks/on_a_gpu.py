@@ -161,7 +161,7 @@ try:
 except SystemExit as e:
     assert not e.code, e.code
 packages = importlib.metadata.packages_distributions()
-modules = {{name.split('.')[0] for name, module in sys.modules.items() if module}}
+modules = {{name.split('.')[0] for name, module in list(sys.modules.items()) if module}}
 print(json.dumps(sorted({{package for name in modules for package in packages.get(name, ())}})))
 """
 """A program that trains and prints the packages that it has imported."""

@@ -66,7 +66,7 @@ def _make_configs(here: Path) -> None:
         'argument': 'def get_config(which):\n  return None',
         'empty': 'from ml_collections import ConfigDict\ndef get_config():\n  return ConfigDict()',
         'same': good + "config.model.unit, config.model.depth, config.train_for = 'one_layer', 5, '4 epochs'\n  "
-        "config.evaluate_every = '2 epochs'\n  return config",
+        "config.evaluate_every = config.checkpoint_every = '4 epochs'\n  return config",
         'more': good + 'config.speed = 3\n  return config',
         'less': good + 'del config.batch_size\n  return config',
         'modelless': good + 'del config.model\n  return config',

@@ -26,7 +26,7 @@ class Form:
         net: the network that the program runs.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: models.ResNet) -> None:
         self.net = net
 
     def pack_state(self, state: Any) -> Any:

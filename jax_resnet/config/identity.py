@@ -52,9 +52,10 @@ def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     recipes. A known data set is the same wherever it lies.
     """
     fields = flatten(config)
-    own = fields['dataset.name'] == 'folder' and fields['dataset.folder']
-    pictures = {'dataset.folder': fields['dataset.folder'].rstrip('/')} if own else {}
-    return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
+    kept = {name: value for name, value in compared(config).items() if name != 'seed'}
+    if fields.get('dataset.name') == 'folder':
+        kept['dataset.folder'] = str(fields.get('dataset.folder')).rstrip('/')
+    return kept
 
 
 def changed_recipe(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def save_arrays(name: str, class_names: Sequence[str], splits: Mapping[str, Exam
     folder = data_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     for split, examples in splits.items():
-        cache.load(f'{name}-{split}-{ARRAYS}', partial(dict, images=examples.images, labels=examples.labels), folder)
+        cache.load(f'{name}-{split}-{ARRAYS}', partial(dict, vars(examples)), folder)
     shape = next(iter(splits.values())).images.shape[1:]
     description = _Description(shape, tuple(class_names), {split: len(each) for split, each in splits.items()})
     files.write(folder / DESCRIPTION, msgspec.json.encode(description))

@@ -120,15 +120,15 @@ def _setting(
             window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     unchanged = loader.load(file, changes)[0].to_dict()
     changes |= given
-    config, overrides = loader.load(file, changes)
+    config, differing = loader.load(file, changes)
     changed = _changed(unchanged, config.to_dict(), given)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
-        config, overrides = loader.load(file, changes | {'model.num_classes': classes})
+        config, differing = loader.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
         whole = config.to_dict() | {'seed': seed}
-        return Job(described['label'], file, overrides, seed, whole, is_rehearsal)
+        return Job(described['label'], file, differing, seed, whole, is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
     for one_job in jobs:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ('config_file', 'overrides', 'expected'),
+    ('file', 'changes', 'expected'),
     [
         ('configs/resnet20_cifar10.py', {}, 'runs/resnet20_cifar10/seed2'),
         ('configs/resnet20_cifar10.py', {'batch_size': 256, 'seed': 2}, 'runs/resnet20_cifar10/batch_size=256/seed2'),
@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[2]
         ('x.py', {'train_for': '2 epochs', 'a': ("it's",)}, 'runs/x/a=its,,train_for=2_epochs/seed2'),
     ],
 )
-def test_default_name(config_file: str, overrides: dict, expected: str) -> None:
-    assert default_name(config_file, overrides, 2) == Path(expected)
+def test_default_name(file: str, changes: dict, expected: str) -> None:
+    assert default_name(file, changes, 2) == Path(expected)
 
 
 def test_long_names_are_shortened_and_stay_different() -> None:

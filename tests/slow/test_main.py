@@ -97,19 +97,24 @@ def test_a_folder_lists_its_configs(tmp_path: Path) -> None:
     assert all(line.startswith('cannot be read (') for line in lines.values())
 
 
-def test_a_run_folder_is_named_by_its_changes_and_found_under_an_older_name(tmp_path: Path) -> None:
+def test_a_run_is_named_by_its_changes_and_says_them_wherever_it_lies(tmp_path: Path) -> None:
     for name in ('main.py', 'configs', 'jax_resnet'):
         (tmp_path / name).symlink_to(ROOT / name)
-    same = '--config.model.order=original'
-    command = [sys.executable, 'main.py', *DIGITS, same, '--config.train_for=1 step']
+    (tmp_path / 'my-net.py').write_text('from configs.resnet20_digits import get_config\n')
+    words = ['--config=my-net.py', *DIGITS[1:], '--config.model.order=original', '--config.train_for=1 step']
+    done = subprocess.run([sys.executable, 'main.py', *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / 'runs' / 'my-net').iterdir()
+    assert 'order' not in folder.name and folder.name.endswith(',model.depth=8,train_for=1_step')
+    (folder / 'seed0').rename(tmp_path / 'moved')
+    origin = json.loads((tmp_path / 'moved' / 'config.json').read_text())
+    assert (
+        origin['file'] == 'my-net.py' and origin['changes'].items() >= {'train_for': '1 step', 'model.depth': 8}.items()
+    )
+    command = [sys.executable, '-m', 'jax_resnet.results', 'add', 'moved']
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / 'runs' / 'resnet20_digits').iterdir()
-    assert 'order' not in folder.name and folder.name.endswith(',model.depth=8,train_for=1_step')
-    folder.rename(folder.with_name(folder.name.replace('model.depth=8,', 'model.depth=8,model.order=original,')))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and 'This run is already finished.' in done.stdout
-    assert len(list((tmp_path / 'runs' / 'resnet20_digits').iterdir())) == 1
+    assert (tmp_path / 'results' / 'my-net' / folder.name / 'seed0.json').exists()
 
 
 def test_a_run_continues_if_the_reader_of_its_output_ends(tmp_path: Path) -> None:
@@ -127,7 +132,8 @@ def test_extend_from_reaches_training(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(training, 'train', lambda config, workdir, **options: found.append((workdir, options)))
     words = (*DIGITS, f'--workdir={tmp_path}/long', f'--extend-from={tmp_path}/short')
     assert run_here(monkeypatch, *words) == 0
-    assert found == [(f'{tmp_path}/long', {'profile': False, 'extend_from': f'{tmp_path}/short'})]
+    ((workdir, options),) = found
+    assert workdir == f'{tmp_path}/long' and options['extend_from'] == f'{tmp_path}/short'
 
 
 def test_a_run_cannot_extend_itself(

@@ -12,6 +12,7 @@ import pytest
 
 from configs import scaled_cifar10
 from jax_resnet import training
+from jax_resnet.config.completion import complete
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
@@ -89,6 +90,11 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     assert list((folder / 'tensorboard').glob('events.*'))
 
 
+def test_the_run_says_that_a_program_gave_its_config(whole_run: tuple) -> None:
+    config, folder, _ = whole_run
+    assert RunFolder(folder).origin() == {'file': None, 'changes': {}, 'fields': complete(config)}
+
+
 def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
     config, folder, summary = whole_run
     assert training.train(config, folder) == summary
@@ -96,10 +102,10 @@ def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple,
 
 
 @pytest.mark.parametrize('kept', [2, 0, None])
-def test_lost_lines_of_metrics_are_logged(
+def test_a_lost_last_line_of_metrics_is_written_again(
     whole_run: tuple, tmp_path: Path, capsys: pytest.CaptureFixture, kept: int | None
 ) -> None:
-    """The test split is evaluated again. The training error since the last line is unknown, and none is reported."""
+    """The checkpoint has the totals. If no line is left, those of the last line are of all steps."""
     config, folder, summary = whole_run
     copy = shutil.copytree(folder, tmp_path / 'copy')
     (copy / 'summary.json').unlink()
@@ -108,15 +114,14 @@ def test_lost_lines_of_metrics_are_logged(
     if kept is not None:
         (copy / 'metrics.jsonl').write_text(''.join(lines[:kept]))
     again = training.train(config, copy)
-    output = capsys.readouterr().out
-    assert '/copy/metrics.jsonl: lines up to step 12 were lost' in output
-    assert 'the line of the last step was lost: evaluated again; its training error is not known' in output
-    assert 'final train error  not known' in output
-    assert again['final_train_error'] is None and metrics(copy)[-1]['train_loss'] is None
     for name in ('final_test_error', 'final_test_loss', 'final_validation_error', 'test_correct', 'class_errors'):
         assert again[name] == summary[name]
-    assert [line['step'] for line in metrics(copy)] == ([5, 10, 12] if kept else [12])
-    assert metrics(copy)[-1] == metrics(folder)[-1] | {'train_loss': None, 'train_error': None}
+    if kept:
+        assert metrics(copy) == metrics(folder) and again['final_train_error'] == summary['final_train_error']
+    else:
+        (line,), steps = metrics(copy), np.diff([0, 5, 10, 12])
+        losses = [line['train_loss'] for line in metrics(folder)]
+        assert line['step'] == 12 and line['train_loss'] == pytest.approx(np.average(losses, weights=steps))
     assert 'error: o test, . training' in terminal.curve(runs.read(copy))
     assert training.train(config, copy) == again
 
@@ -267,6 +272,10 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
 def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
+    (tmp_path / 'summary.json').unlink()
+    shutil.rmtree(tmp_path / 'checkpoints' / '12')
+    training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
 
 

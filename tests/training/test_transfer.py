@@ -139,7 +139,7 @@ def test_unsound_weights_are_an_error_that_names_the_array(
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     path, config = tmp_path / 'recorded.safetensors', RunFolder(run).config()
     for field, value, message in (
-        ('model', {'name': 'cifar_resnet', 'depth': 9}, 'depth must be 6n'),
+        ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
         ('model', {'name': 'x'}, "name must be one of .* got 'x'"),
         ('model', 3, 'is damaged: model: expected `object` of fields'),
         ('precision', {'compute': 'float31'}, 'float31'),
