@@ -10,14 +10,14 @@ if __name__ == '__main__':
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
 from jax_resnet import command_line
-from jax_resnet.backend import huge_pages, joining
-from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import joining
+from jax_resnet.hosts.place import find_place
+from jax_resnet.platform import huge_pages
 
 flags.DEFINE_string('config', None, 'The config: a file, or file.py:argument; or a folder, to list its configs.')
 _WORKDIR = flags.DEFINE_string(
@@ -54,42 +54,58 @@ def _help(argv: Sequence[str]) -> None:
     print(f'{__doc__}\n{flags.FLAGS.main_module_help()}')
     argv = [argument for argument in argv if argument not in HELP_FLAGS]
     if any(argument.startswith(('--config', '-config')) for argument in argv):
-        from jax_resnet.config import arguments, fields, loader
+        from jax_resnet.config import fields, loading
 
-        file, given = arguments.parse(argv, flags.FLAGS)
-        config = loader.read(file, given).config.to_dict()
+        file, changes = _parse(argv)
         print(f'\nFields of {file}, changed by --config.field=value:\n')
-        print(fields.describe(config))
+        print(fields.describe(loading.load(file, changes)[0]))
+
+
+def _parse(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Parses the flags. Returns the config file, and the texts of changed fields by dotted name."""
+    from jax_resnet.config import arguments
+
+    try:
+        words = flags.FLAGS.read_flags_from_files(list(argv[1:]), force_gnu=False)
+        rest, file, changes = arguments.separate(words)
+        others = flags.FLAGS([argv[0], *rest])[1:]
+    except (flags.Error, UnicodeDecodeError) as e:
+        raise ConfigError(' '.join(str(e).split())) from e
+    if others:
+        raise ConfigError(f'unknown argument {others[0]!r}; fields are changed by --config.field=value')
+    if file is None:
+        raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
+    return file, changes
 
 
 def _train(argv: Sequence[str]) -> None:
-    from jax_resnet.config import arguments, fields, identity, loader
+    from jax_resnet.config import identity, loading
 
-    file, given = arguments.parse(argv, flags.FLAGS)
-    if Path(file).is_dir():
-        print(command_line.list_files(Path(file), '--config', 'get_config'))
+    file, given = _parse(argv)
+    path = loading.find(file, 'config')
+    if path.is_dir():
+        print(command_line.list_files(path, '--config', 'get_config'))
         return
-    loaded = loader.read(file, given)
-    fields.check(loaded.config.to_dict())
+    config, changes = loading.load(file, given)
     for flag in (_WORKDIR, _EXTEND_FROM):
         if flag.value == '':
             raise ConfigError(f'--{flag.name}: must name a folder; got none')
-    default_workdir = identity.default_name(file, loaded.changes, loaded.config.seed)
+    default_workdir = identity.default_name(file, changes, config.seed)
 
     place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
 
     from jax_resnet import training  # slow to import, so that errors above are reported first
-    from jax_resnet.backend import compilation_cache
+    from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
     with joining.joined(place, _JOIN_TIMEOUT.value, _PATIENCE.value):
         training.train(
-            loaded.config,
+            config,
             _WORKDIR.value or default_workdir,
             profile=_PROFILE.value,
             extend_from=_EXTEND_FROM.value,
             file=file,
-            changes=loaded.changes,
+            changes=changes,
         )
 
 

@@ -68,7 +68,7 @@ def program(
     from jax.experimental import topologies
     from jax.sharding import Mesh
 
-    from jax_resnet import backend
+    from jax_resnet.platform import for_platform
     from jax_resnet.training.inputs.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
@@ -77,8 +77,8 @@ def program(
     )
     changes = {'precision.compute': dtype, **changes}
     exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
-    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config['memory']['rematerialize']}  # nothing for CPUs
-    model = exp.model.clone(**plain, **backend.for_platform('gpu').network)
+    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config.memory.rematerialize}  # nothing for CPUs
+    model = exp.model.clone(**plain, **for_platform('gpu').network)
     exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
     steps = exp.steps()
     if form != 'training':
@@ -91,7 +91,7 @@ def program(
         return steps.streamed(*arguments) if streams else steps.run(*arguments)
 
     if streams := isinstance(exp.input, StreamedInput):
-        side, count = exp.config['dataset']['crop'], exp.config['batch_size']
+        side, count = exp.config.dataset.crop, exp.config.batch_size
         kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
         packed = jax.eval_shape(steps.form.pack_state, exp.abstract_state())
@@ -110,7 +110,7 @@ def program(
     products = multiply_adds(exp) / devices / MULTIPLY_ADDS[dtype]
     return {
         'network': case, 'dtype': dtype, 'form': form, 'gpu': gpu, 'devices': devices,
-        'batch_size': exp.config['batch_size'],
+        'batch_size': exp.config.batch_size,
         'jax': jax.__version__,
         'kernels': found.kernels.total(),
         'gigabytes': sum(found.bytes) / 1e9,
@@ -126,15 +126,15 @@ def program(
         'least_ms_kernels': 1e3 * kernels,
         'teraflops': 2e-12 * multiply_adds(exp) / devices,
         'least_ms_products': 1e3 * products,
-        'most_images_a_second': exp.config['batch_size'] / max(kernels, products),
+        'most_images_a_second': exp.config.batch_size / max(kernels, products),
         'kinds': dict(found.kernels.most_common()),
     }  # fmt: skip
 
 
 def other_form(net: Any, form: str) -> Any:
     """Returns another form than that of training: the network of `models`, stacked or unstacked."""
-    from jax_resnet.backend.base import Form
-    from jax_resnet.backend.flat import UnstackedForm
+    from jax_resnet.platform.base import Form
+    from jax_resnet.platform.flat import UnstackedForm
 
     return Form(net) if form == 'stacked' else UnstackedForm(net.clone(stacked=False))
 

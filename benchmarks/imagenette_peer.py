@@ -21,7 +21,8 @@ from torch import nn
 from torchvision_resnet import ResNet
 
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.loader import load
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import load
 from jax_resnet.data import PictureSource, open_source
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
@@ -31,15 +32,15 @@ EPOCH = '1 epoch'
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-def views(config: Mapping[str, Any], source: PictureSource, train: bool) -> Iterator[Batch]:
+def views(config: Config, source: PictureSource, train: bool) -> Iterator[Batch]:
     """Yields batches: random crops of the training split, endlessly; or central crops of the test split, once."""
-    dataset, settings, size = config['dataset'], config['pictures'], config['dataset']['crop']
+    dataset, settings, size = config.dataset, config.pictures, config.dataset.crop
     pictures = source.read(dataset['train' if train else 'test'])
-    crop = training_crop(settings, size) if train else CentreCrop(settings['test_shorter_side'], size)
-    count = 2**40 if train else -(-len(pictures) // config['batch_size'])
-    seed = config['seed'] if train else None
-    batches = Batches(pictures, crop, size, config['batch_size'], count, seed, settings['interpolation'])
-    return iterate(batches, 0, settings['threads'], settings['processes'])
+    crop = training_crop(settings, size) if train else CentreCrop(settings.test_shorter_side, size)
+    count = 2**40 if train else -(-len(pictures) // config.batch_size)
+    seed = config.seed if train else None
+    batches = Batches(pictures, crop, size, config.batch_size, count, seed, settings.interpolation)
+    return iterate(batches, 0, settings.threads, settings.processes)
 
 
 def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
@@ -48,40 +49,40 @@ def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tenso
     return ((torch.from_numpy(images).to(DEVICE) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
-def test_error(net: nn.Module, config: Mapping[str, Any], source: PictureSource) -> float:
+def test_error(net: nn.Module, config: Config, source: PictureSource) -> float:
     """Returns the error on the central crops of the test split, in percent."""
     net.eval()
     right = count = 0
     with torch.no_grad():
         for images, labels, _ in views(config, source, train=False):
-            predicted = net(network_input(images, config['dataset'])).argmax(1).cpu().numpy()
+            predicted = net(network_input(images, config.dataset)).argmax(1).cpu().numpy()
             right, count = right + int((predicted == labels).sum()), count + int((labels >= 0).sum())
     net.train()
     return 100 * (1 - right / count)
 
 
-def train(config: Mapping[str, Any], source: PictureSource) -> Iterator[dict[str, float]]:
+def train(config: Config, source: PictureSource) -> Iterator[dict[str, float]]:
     """Trains, and yields the losses, errors and speed of each epoch.
 
     Args:
         config: a config. Its seed, data, network, batch size, length, optimizer and first learning rate are used.
         source: the data set of the config.
     """
-    torch.manual_seed(config['seed'])
-    clock = Clock(source.count(config['dataset']['train']), config['batch_size'])
-    net = ResNet(config['model']['depth'], config['model']['num_classes'])
+    torch.manual_seed(config.seed)
+    clock = Clock(source.count(config.dataset.train), config.batch_size)
+    net = ResNet(config.model.depth, config.model.num_classes)
     net.initialize()
     net.to(DEVICE, memory_format=torch.channels_last)
     kernels = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim == 1]
-    groups = [{'params': kernels, 'weight_decay': config['optimizer']['weight_decay']}, {'params': others}]
-    highest, end = config['schedule']['learning_rate'], clock.steps(config['train_for'])
-    optimizer = torch.optim.SGD(groups, highest, config['optimizer']['momentum'])
+    groups = [{'params': kernels, 'weight_decay': config.optimizer.weight_decay}, {'params': others}]
+    highest, end = config.schedule.learning_rate, clock.steps(config.train_for)
+    optimizer = torch.optim.SGD(groups, highest, config.optimizer.momentum)
     began, count, wrong, loss_sum = time.monotonic(), 0, 0, 0.0
     for step, (images, numbers, _) in zip(range(1, end + 1), views(config, source, train=True), strict=False):
         for group in optimizer.param_groups:
             group['lr'] = highest * (1 + cos(pi * (step - 1) / end)) / 2
-        x, labels = network_input(images, config['dataset']), torch.from_numpy(numbers).long().to(DEVICE)
+        x, labels = network_input(images, config.dataset), torch.from_numpy(numbers).long().to(DEVICE)
         x = torch.where(torch.rand(len(x), 1, 1, 1, device=DEVICE) < 0.5, x.flip(3), x)
         logits = net(x)
         loss = F.cross_entropy(logits, labels)
@@ -113,8 +114,8 @@ def main() -> None:
     changes = {'seed': options.seed, **fields(options.set)}
     if options.epochs:
         changes['train_for'] = f'{options.epochs} epochs'
-    config = load(options.config, changes)[0].to_dict()
-    source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
+    config = load(options.config, changes)[0]
+    source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})
     assert isinstance(source, PictureSource)
     results = []
     for epoch in train(config, source):

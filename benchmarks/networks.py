@@ -46,12 +46,12 @@ def experiment(
 
 def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
     """Makes an Experiment of a config file, on black images. Only their number and size are those of its data set."""
-    from jax_resnet.config.loader import load
+    from jax_resnet.config.loading import load
     from jax_resnet.data.datasets import DATASETS
     from jax_resnet.training.experiment import Experiment
 
     config, _ = load(file, changes)
-    return Experiment.from_config(config.to_dict(), black(DATASETS[config.dataset.name]))
+    return Experiment.from_config(config, black(DATASETS[config.dataset.name]))
 
 
 def black(known: Any) -> Any:
@@ -103,6 +103,6 @@ def multiply_adds(exp: Any) -> float:
     from jax_resnet import models
 
     height, width, channels = exp.input.image_shape
-    crop = exp.config['dataset']['crop']  # the size of training images, if it differs
+    crop = exp.config.dataset.crop  # the size of training images, if it differs
     forward: int = models.count_multiply_adds(exp.model, (crop or height, crop or width, channels))
-    return 3.0 * exp.config['batch_size'] * forward
+    return 3.0 * exp.config.batch_size * forward

@@ -7,8 +7,7 @@ probabilities differ. It times nothing. Needs PyTorch.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -19,7 +18,8 @@ from PIL import Image
 from torch import nn
 
 from jax_resnet import models, training
-from jax_resnet.config.loader import load
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import load
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.source import Pictures
 from jax_resnet.models.pytorch_styles import check_style
@@ -122,11 +122,11 @@ def recalibrate(net: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
         norm.running_mean, norm.running_var = (sums[norm] / count).float()
 
 
-def training_inputs(config: Mapping[str, Any], count: int) -> Iterator[torch.Tensor]:
+def training_inputs(config: Config, count: int) -> Iterator[torch.Tensor]:
     """Yields the inputs of our recalibration, one BatchNorm group at a time, with its views, flips and colours."""
     data, size = open_input(config), recalibration.batch_size(config)
-    groups = size // (config['batch_norm']['group_size'] or size)
-    seed_key = jax.random.key(config['seed'])
+    groups = size // (config.batch_norm.group_size or size)
+    seed_key = jax.random.key(config.seed)
     for step, (images, draws) in zip(range(-(-count // size)), data.training_images(size), strict=False):
         x = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
         yield from torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).chunk(groups)
@@ -155,7 +155,7 @@ def main() -> None:
     )
     parser.add_argument('--out', help='an .npz file to write, with the probabilities of both and the labels')
     options = parser.parse_args()
-    given = load(options.config, fields(options.set))[0].to_dict() if options.config else None
+    given = load(options.config, fields(options.set))[0] if options.config else None
     trained, config = load_stacked(options.run, given)
     check_style(trained.model, 'torchvision')
     net = torchvision_resnet.of(models.to_pytorch(models.unstack(trained.variables)))
@@ -164,8 +164,8 @@ def main() -> None:
     mean, std = (np.asarray(part) for part in trained.preprocess.normalize)
     if options.protocol == 'multi_scale':  # pictures of any size
         mean = mean.reshape(-1, mean.shape[-1]).mean(0)
-    side, crop = config['pictures']['test_shorter_side'], config['dataset']['test_crop'] or config['dataset']['crop']
-    resampling = Image.Resampling[config['pictures']['interpolation'].upper()]
+    side, crop = config.pictures.test_shorter_side, config.dataset.test_crop or config.dataset.crop
+    resampling = Image.Resampling[config.pictures.interpolation.upper()]
     views: dict[str, Callable[[Image.Image], Views]] = {
         'center': lambda image: center(image, side, crop, resampling),
         'ten_crop': lambda image: ten_crop(image, side, crop, resampling),
@@ -175,10 +175,10 @@ def main() -> None:
     def normalize(images: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(((images / 255 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
 
-    split = options.split or config['dataset']['test']
+    split = options.split or config.dataset.test
     pictures = open_input(config).source.read(split)
     test = views[options.protocol], normalize, options.average
-    theirs, labels = probabilities(net, pictures, config['pictures']['exif_rotation'], *test)
+    theirs, labels = probabilities(net, pictures, config.pictures.exif_rotation, *test)
     average = None if options.protocol == 'center' else options.average
     same = {'protocol': options.protocol, 'average': average, 'recalibrate': options.recalibrate}
     scores = training.evaluate(options.run, split, config=given, **same)

@@ -45,13 +45,15 @@ def count(name: str) -> Size:
         name: 'resnet20_cifar10', or 'lab_cifar10:resnet56'.
     """
     from jax_resnet.config.durations import Clock
+    from jax_resnet.config.fields import flatten
+    from jax_resnet.config.loading import as_config
     from jax_resnet.data import DATASETS, image_shape
 
     module, *argument = name.split(':')
-    config = importlib.import_module(f'configs.{module}').get_config(*argument).to_dict()
-    examples = DATASETS[config['dataset']['name']].splits.get('train')
-    steps = None if examples is None else Clock(examples, config['batch_size']).steps(config['train_for'])
-    return Size(*_of_network(tuple(config['model'].items()), image_shape(config['dataset'])), steps)
+    config = as_config(importlib.import_module(f'configs.{module}').get_config(*argument))
+    examples = DATASETS[config.dataset.name].splits.get('train')
+    steps = None if examples is None else Clock(examples, config.batch_size).steps(config.train_for)
+    return Size(*_of_network(tuple(flatten(config.model).items()), image_shape(config.dataset)), steps)
 
 
 @cache

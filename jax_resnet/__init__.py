@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jax_resnet.config.fields import Config
     from jax_resnet.training.trained import Trained
 
 __version__ = '0.1.0'
 
 
-def load(path: str | Path, config: Mapping[str, Any] | None = None) -> 'Trained':
+def load(path: str | Path, config: 'Config | Mapping[str, Any] | None' = None) -> 'Trained':
     """Loads a trained network from a run folder or a file of weights. See `training.trained.load`."""
     from jax_resnet.training import trained  # a slow import that jax_resnet.models does not need
 

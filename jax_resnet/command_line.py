@@ -9,10 +9,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jax_resnet import files, signals
 from jax_resnet.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from jax_resnet.config.fields import Config
 
 FEWEST_OPEN_FILES = 64
 """Minimum limit of open files. A run opens about 30."""
@@ -23,29 +26,25 @@ CONFIG_HELP = (
 )
 
 
-def with_config(
-    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, dict[str, Any] | None], None]
-) -> int:
+def with_config(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, 'Config | None'], None]) -> int:
     """Runs a command that takes an optional config in addition to its own arguments. Returns its exit code.
 
     Args:
         parser: parser of the command's own arguments.
         command: takes these arguments, and the config or None. The config is complete and checked.
     """
-    from jax_resnet.config import arguments
+    from jax_resnet.config import arguments, loading
 
     parser.epilog = CONFIG_HELP
-    separated: list[Any] = []
 
-    def parse() -> None:
-        separated.extend(arguments.separate(sys.argv[1:]))
+    def separated() -> None:
+        words, file, changes = arguments.separate(sys.argv[1:])
+        if file is None and changes:
+            raise ConfigError(f'--config.{next(iter(changes))}: must be given with --config=FILE, which it changes')
+        config = None if file is None else loading.load(file, changes)[0]
+        command(parser.parse_args(words), config)
 
-    code = run(parse)
-    if code:
-        return code
-    words, config = separated
-    options = parser.parse_args(words)
-    return run(lambda: command(options, config))
+    return run(separated)
 
 
 def run(command: Callable[[], None], debug: bool = False) -> int:
@@ -108,7 +107,8 @@ def list_files(folder: Path, flag: str, function: str) -> str:
     Raises:
         ConfigError: there is no such file. The message has `flag`, the option with the folder.
     """
-    lines = [line for path in sorted(folder.glob('*.py')) if (line := _describe(path, function))]
+    paths = [path for path in sorted(folder.glob('*.py')) if not path.stem.startswith('base')]
+    lines = [line for path in paths if (line := _describe(path, function))]
     if not lines:
         kind = function.removeprefix('get_')
         raise ConfigError(f'{flag}={folder}: must be a {kind} file, or a folder with some; it has none')

@@ -24,6 +24,7 @@ import numpy as np
 
 import jax_resnet
 from jax_resnet import command_line, models
+from jax_resnet.config.fields import Config, NetworkFields
 from jax_resnet.config.network import network
 from jax_resnet.data import image_shape
 from jax_resnet.errors import ConfigError, DataError
@@ -67,7 +68,7 @@ def main() -> int:
     return command_line.with_config(parser, _convert)
 
 
-def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _convert(options: argparse.Namespace, config: Config | None) -> None:
     source, target = options.source, options.target
     if options.card and (config is None or options.to != 'ours'):
         raise ConfigError(
@@ -104,8 +105,8 @@ def _convert(options: argparse.Namespace, config: dict[str, Any] | None) -> None
 
 
 def _config_and_network(
-    source: str, config: dict[str, Any] | None, variables: dict[str, Any]
-) -> tuple[dict[str, Any], models.ResNet] | None:
+    source: str, config: Config | None, variables: dict[str, Any]
+) -> tuple[Config | NetworkFields, models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
     found = recorded_network(source)
     if config is None:
@@ -113,7 +114,7 @@ def _config_and_network(
     net = network(config)
     if found is not None:
         check_same(shown(source), found[1], net)
-    images = jnp.zeros((1, *image_shape(config['dataset'])))
+    images = jnp.zeros((1, *image_shape(config.dataset)))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     difference = first_difference(variables, shapes, 'the config')
     if difference is not None:

@@ -8,9 +8,9 @@ if __name__ == '__main__':
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from jax_resnet import command_line
+from jax_resnet.config.fields import Config
 
 MOST_CLASSES, HARDEST = 100, 20
 """With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
@@ -54,9 +54,9 @@ def main() -> int:
     return command_line.with_config(parser, _evaluate)
 
 
-def _evaluate(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _evaluate(options: argparse.Namespace, config: Config | None) -> None:
     from jax_resnet import training
-    from jax_resnet.backend import compilation_cache
+    from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
     given = ('split', 'data_dir', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')

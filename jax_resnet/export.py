@@ -14,7 +14,6 @@ if __name__ == '__main__':
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from jax import export
 
 import jax_resnet
 from jax_resnet import command_line, files
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import DataError
 
 PLATFORMS = ('cpu', 'cuda')
@@ -44,7 +44,7 @@ def serialize(trained: 'jax_resnet.Trained') -> bytes:
     return bytes(export.export(function, platforms=PLATFORMS)(images).serialize())
 
 
-def _export(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _export(options: argparse.Namespace, config: Config | None) -> None:
     trained = jax_resnet.load(options.run, config)
     content = serialize(trained)
     try:

@@ -11,18 +11,18 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
 import jax_resnet
 from jax_resnet import command_line, files
-from jax_resnet.backend import memory
+from jax_resnet.config.fields import Config
 from jax_resnet.data.pictures import decoding
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import memory
 from jax_resnet.training.trained import check_finite
 
 FORMATS = ('PNG', 'JPEG', 'WEBP')
@@ -92,7 +92,7 @@ def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
 
 
 @memory.shortage_as_config_error('fewer or smaller images')
-def _predict(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _predict(options: argparse.Namespace, config: Config | None) -> None:
     trained = jax_resnet.load(options.run, config)
     arguments = trained.image_shape, options.background, trained.picture_view
     for path in options.images:

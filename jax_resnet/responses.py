@@ -21,13 +21,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_resnet import backend, command_line, files, models
-from jax_resnet.config import loader
+from jax_resnet import command_line, files, models
+from jax_resnet.config import loading
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models import layer_responses
+from jax_resnet.platform import for_platform
 from jax_resnet.report import charts
 from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
@@ -60,7 +63,7 @@ def main() -> int:
     return command_line.with_config(parser, _responses)
 
 
-def _responses(options: argparse.Namespace, config: dict[str, Any] | None) -> None:
+def _responses(options: argparse.Namespace, config: Config | None) -> None:
     charts.altair()  # fails before the measurement if the chart packages are missing
     if config is not None and not any(map(_needs_config, options.networks)):
         raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
@@ -86,12 +89,12 @@ def _needs_config(name: str) -> bool:
     return weights.is_file(name) and not weights.card_of(name).exists()
 
 
-def _config_of(name: str, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+def _config_of(name: str, config_of_weights: Config | None) -> Config:
     """The config of a network; `config_of_weights` if this is a file of weights without a card."""
     if Path(name).is_dir():
         return RunFolder(name).config()
     if not weights.is_file(name):
-        return loader.load(name, {})[0].to_dict()
+        return loading.load(name, {})[0]
     if config_of_weights is not None and _needs_config(name):
         return config_of_weights
     return weights.read_with_card(name)[0]
@@ -99,19 +102,19 @@ def _config_of(name: str, config_of_weights: dict[str, Any] | None) -> dict[str,
 
 def _initial_state(experiment: Experiment) -> TrainState:
     """The state before the first step of training, with the weights of `config.init_from` if the config has it."""
-    state, source = experiment.initial_state(), experiment.config['init_from']
+    state, source = experiment.initial_state(), experiment.config.init_from
     if source is not None:
         state, line = begin_from(source, state, experiment.model)
         _log.info(line)
     return state
 
 
-def _measure(name: str, options: argparse.Namespace, config_of_weights: dict[str, Any] | None) -> dict[str, Any]:
+def _measure(name: str, options: argparse.Namespace, config_of_weights: Config | None) -> dict[str, Any]:
     """Measures a trained network, or the network of a config, on the first examples of its training split."""
     config, count = _config_of(name, config_of_weights), options.examples
-    config = {**config, 'dataset': located(config['dataset'], options.data_dir)}
-    experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}})
-    batch_size, size = config['batch_size'], experiment.clock.epoch_size
+    config = change(located(config, options.data_dir), {'parallel.devices': 1})
+    experiment = Experiment.from_config(config)
+    batch_size, size = config.batch_size, experiment.clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')
     examples = experiment.input.first(count)
@@ -119,7 +122,7 @@ def _measure(name: str, options: argparse.Namespace, config_of_weights: dict[str
         variables = models.unstack(_initial_state(experiment).variables)
     else:
         variables = load(name, config if _needs_config(name) else None).variables
-    platform = backend.for_platform(jax.local_devices()[0].platform)
+    platform = for_platform(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),
         variables,

@@ -74,16 +74,14 @@ def _weights(options: argparse.Namespace) -> None:
     for run, result in results.items():
         if recipe(result['fields']) != recipe(first['fields']):
             raise ConfigError(f'{run}: must have the config of {options.runs[0]}; only the seed may differ')
-    ranked = sorted(
-        results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['fields']['seed'])
-    )
+    ranked = sorted(results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['fields'].seed))
     middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
     result = results[middle]
-    seeds = sorted(other['fields']['seed'] for other in results.values())
+    seeds = sorted(other['fields'].seed for other in results.values())
     card = {
         'file': result['file'],
         'changes': result['changes'],
-        'seed': result['fields']['seed'],
+        'seed': result['fields'].seed,
         'median_of_seeds': seeds,
         'median_test_error': median(other['summary']['final_test_error'] for other in results.values()),
         'test_error': result['summary']['final_test_error'],
@@ -157,7 +155,7 @@ def sections_of_pages() -> dict[Path, list[Any]]:
         paper.append(sections.Row(setting.label, setting.group, measured, setting.published, setting.published_text))
     by_label: dict[tuple[str, str, bool], list[Any]] = {}
     for run in left:
-        key = wording.label(run.name, run.changes), run.config['dataset.name'], not run.changes
+        key = wording.label(run.name, run.changes), run.recipe['dataset.name'], not run.changes
         by_label.setdefault(key, []).append(run)
 
     def rows(unchanged: bool) -> list[sections.Row]:

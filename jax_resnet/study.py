@@ -12,7 +12,6 @@ if __name__ == '__main__':
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jax_resnet import command_line
@@ -86,9 +85,12 @@ def main() -> int:
 
 
 def _study(options: argparse.Namespace) -> None:
+    from jax_resnet.config import loading
+
     _check(options)
-    if Path(options.study).is_dir():
-        print(command_line.list_files(Path(options.study), '--study', 'get_study'))
+    path = loading.find(options.study, 'study')
+    if path.is_dir():
+        print(command_line.list_files(path, '--study', 'get_study'))
         return
     import jax
 
@@ -179,7 +181,7 @@ def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_paramet
 
 
 def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
-    from jax_resnet.backend import gpus
+    from jax_resnet.hosts import gpus
     from jax_resnet.studies import workers
     from jax_resnet.studies.display import Display
 

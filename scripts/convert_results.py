@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from configs import base
-from jax_resnet.config.completion import flatten, with_defaults
+from jax_resnet.config.fields import Config, every_field, flatten
 from jax_resnet.config.identity import changed_recipe
+from jax_resnet.config.loading import as_config
 from jax_resnet.runs import results_folder, weights
 
 
@@ -40,15 +40,13 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-def _fields(old: dict[str, Any]) -> dict[str, Any]:
+def _fields(old: dict[str, Any]) -> Config:
     """Adds the fields that a config lacks, and removes those that no longer exist."""
-    new = base.get_config().to_dict() | {'model': with_defaults(old['model'])}
-    for name, value in flatten(old).items():
+    new: dict[str, Any] = {}
+    for name in flatten(old).keys() & every_field().keys():
         group, _, leaf = name.rpartition('.')
-        holder = new.get(group, {}) if group else new
-        if leaf in holder:
-            holder[leaf] = value
-    return {name: dict(sorted(v.items())) if isinstance(v, dict) else v for name, v in sorted(new.items())}
+        (new.setdefault(group, {}) if group else new)[leaf] = flatten(old)[name]
+    return as_config(new)
 
 
 if __name__ == '__main__':

@@ -13,7 +13,9 @@ import pytest
 
 from configs import base
 from jax_resnet import training
-from jax_resnet.backend import compilation_cache
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config
+from jax_resnet.platform import compilation_cache
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -85,6 +87,11 @@ def small_config(model: Mapping[str, Any] = SMALLEST, **changes: Any) -> dict[st
     )
     config.update_from_flattened_dict(changes)
     return config.to_dict()
+
+
+def whole_config(**changes: Any) -> Config:
+    """Returns `small_config` as what the package itself takes."""
+    return as_config(small_config(**changes))
 
 
 def assert_equal_trees(a: Any, b: Any) -> None:

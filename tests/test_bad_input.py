@@ -19,8 +19,7 @@ from safetensors.numpy import save_file
 
 import main
 from jax_resnet import training
-from jax_resnet.config import loader
-from jax_resnet.config.fields import check
+from jax_resnet.config.loading import as_config, load
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
 from jax_resnet.training import loop
@@ -44,7 +43,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / 'file').write_text('a file')
     (here / 'empty').mkdir()
     _make_configs(here)
-    training.train(loader.load(str(here / 'same.py'), {})[0], here / 'run')
+    training.train(load(str(here / 'same.py'), {})[0], here / 'run')
     _make_images(here)
     _make_weights(here)
     _make_runs(here)
@@ -438,7 +437,7 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
     group, _, leaf = name.rpartition('.')
     (config[group] if group else config)[leaf] = value
     with pytest.raises(ConfigError, match=re.escape(f'config.{name}={value!r}: must be {allowed}')) as error:
-        check(config)
+        as_config(config)
     assert '\n' not in str(error.value)
 
 

@@ -9,6 +9,7 @@ import pytest
 from configs import index, published, sizes
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Optimizer
 from tests.test_parameter_counts import PARAMETERS, get_config
 
 FOLDER = Path(__file__).parents[1] / 'configs'
@@ -16,28 +17,27 @@ FOLDER = Path(__file__).parents[1] / 'configs'
 
 def test_the_recipe_of_the_2015_paper() -> None:
     config = get_config('resnet110_cifar10')
-    clock = Clock(50_000, config['batch_size'])
-    rates = [(start, pytest.approx(rate)) for start, rate in schedule.create(config['schedule'], clock, 64_000).pieces]
+    clock = Clock(50_000, config.batch_size)
+    rates = [(start, pytest.approx(rate)) for start, rate in schedule.create(config.schedule, clock, 64_000).pieces]
     assert rates == [(0, 0.01), (400, 0.1), (32_000, 0.01), (48_000, 0.001)]
-    assert clock.steps(config['train_for']) == 64_000
-    assert config['optimizer'] == {
-        'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 1e-4,
-        'decay': 'kernels',
-    }  # fmt: skip
-    assert config['batch_norm']['group_size'] == 64 and config['dataset']['normalization'] == 'pixel_mean'
+    assert clock.steps(config.train_for) == 64_000
+    assert config.optimizer == Optimizer(
+        name='sgd', momentum=0.9, momentum_of='gradients', nesterov=False, weight_decay=1e-4, decay='kernels'
+    )
+    assert config.batch_norm.group_size == 64 and config.dataset.normalization == 'pixel_mean'
     for name in ('resnet20_cifar10', 'plain110_cifar10', 'resnet56_cifar100'):
-        assert schedule.create(get_config(name)['schedule'], clock, 64_000).pieces[0] == (0, 0.1)
+        assert schedule.create(get_config(name).schedule, clock, 64_000).pieces[0] == (0, 0.1)
 
 
 def test_the_recipes_of_the_lab_and_the_report() -> None:
     clock = Clock(50_000, 128)
     lab, report = get_config('lab_cifar10', 'plain56'), get_config('report_cifar100', 'resnet56')
-    assert [start for start, _ in schedule.create(lab['schedule'], clock, 64_000).pieces] == [0, 31_641, 47_657]
-    assert clock.steps(lab['train_for']) == 64_063 and clock.steps(report['train_for']) == 136_719
-    assert (lab['optimizer']['decay'], lab['model']['initialization']) == ('all', 'fan_in')
-    assert (lab['dataset']['normalization'], lab['dataset']['pad_with']) == ('channel', 'black')
-    assert lab['batch_norm']['group_size'] == report['batch_norm']['group_size'] == 0
-    assert lab['model']['name'] == 'cifar_plain' and report['model']['num_classes'] == 100
+    assert [start for start, _ in schedule.create(lab.schedule, clock, 64_000).pieces] == [0, 31_641, 47_657]
+    assert clock.steps(lab.train_for) == 64_063 and clock.steps(report.train_for) == 136_719
+    assert (lab.optimizer.decay, lab.model.initialization) == ('all', 'fan_in')
+    assert (lab.dataset.normalization, lab.dataset.pad_with) == ('channel', 'black')
+    assert lab.batch_norm.group_size == report.batch_norm.group_size == 0
+    assert lab.model.name == 'cifar_plain' and report.model.num_classes == 100
 
 
 def test_the_recipe_of_the_2016_paper() -> None:
@@ -48,17 +48,17 @@ def test_the_recipe_of_the_2016_paper() -> None:
             and '64_' not in name
         ):
             config = get_config(name, argument)
-            starts = [start for start, _ in schedule.create(config['schedule'], clock, 64_000).pieces]
-            assert (starts, clock.steps(config['train_for'])) == ([0, 400, 32_000, 48_000], 64_000)
-            assert config['optimizer']['decay'] == 'kernels' and not config['optimizer']['nesterov']
+            starts = [start for start, _ in schedule.create(config.schedule, clock, 64_000).pieces]
+            assert (starts, clock.steps(config.train_for)) == ([0, 400, 32_000, 48_000], 64_000)
+            assert config.optimizer.decay == 'kernels' and not config.optimizer.nesterov
     config = get_config('preact_resnet1001_batch64_cifar10')
-    clock = Clock(50_000, config['batch_size'])
+    clock = Clock(50_000, config.batch_size)
     assert (
-        schedule.create(config['schedule'], clock, 64_000).pieces[0] == (0, 0.1)
-        and clock.steps(config['train_for']) == 156_250
+        schedule.create(config.schedule, clock, 64_000).pieces[0] == (0, 0.1)
+        and clock.steps(config.train_for) == 156_250
     )
-    assert config['optimizer']['decay'] == 'all' and config['optimizer']['nesterov']
-    assert config['batch_norm']['group_size'] == 32
+    assert config.optimizer.decay == 'all' and config.optimizer.nesterov
+    assert config.batch_norm.group_size == 32
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_the_recipes_of_the_assignments() -> None:
     clock = Clock(50_000, 128)
     for name, argument in (('stages_resnet56_cifar10', '5,9,13'), ('skips_resnet56_cifar10', '3')):
         config = get_config(name, argument)
-        assert clock.steps(config['train_for']) == 64_063 and config['batch_norm']['group_size'] == 0
-        assert [start for start, _ in schedule.create(config['schedule'], clock, 64_063).pieces] == [0, 31_641, 47_657]
+        assert clock.steps(config.train_for) == 64_063 and config.batch_norm.group_size == 0
+        assert [start for start, _ in schedule.create(config.schedule, clock, 64_063).pieces] == [0, 31_641, 47_657]
     scaled, identity4 = get_config('scaled_cifar10'), get_config('identity4_cifar10', '4,5,6,3')
-    assert (scaled['optimizer']['name'], scaled['batch_size'], scaled['train_for']) == ('adam', 64, '60 epochs')
-    assert schedule.create(scaled['schedule'], clock, 1).pieces == [(0, 0.001)]
-    assert (identity4['batch_size'], identity4['train_for'], identity4['dataset']['crop']) == (4, '5 epochs', 28)
-    assert schedule.create(identity4['schedule'], clock, 1).pieces == [(0, 0.01)]
-    assert identity4['dataset']['normalization'] == 'half' and identity4['dataset']['pad'] == 0
-    assert not get_config('identity4_cifar10', '2,2,2,2')['dataset']['flip']
+    assert (scaled.optimizer.name, scaled.batch_size, scaled.train_for) == ('adam', 64, '60 epochs')
+    assert schedule.create(scaled.schedule, clock, 1).pieces == [(0, 0.001)]
+    assert (identity4.batch_size, identity4.train_for, identity4.dataset.crop) == (4, '5 epochs', 28)
+    assert schedule.create(identity4.schedule, clock, 1).pieces == [(0, 0.01)]
+    assert identity4.dataset.normalization == 'half' and identity4.dataset.pad == 0
+    assert not get_config('identity4_cifar10', '2,2,2,2').dataset.flip
 
 
 def test_the_list_of_configs_is_up_to_date() -> None:

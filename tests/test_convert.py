@@ -67,7 +67,7 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
     code, out, _ = main(capsys, monkeypatch, theirs, ours, *CONFIG, '--config.model.shortcut=A_centred')
     assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
     config, net = recorded_network(ours)
-    assert config['model']['shortcut'] == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
+    assert config.model.shortcut == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
     assert main(capsys, monkeypatch, ours, back, '--to=cifar')[0] == 0
     assert recorded_network(back)[1] == net
     for name, tensor in tensors().items():

@@ -9,7 +9,8 @@ import pytest
 
 from configs import sizes
 from jax_resnet import models
-from jax_resnet.config.fields import check
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config
 from jax_resnet.models.by_name import NETWORKS
 
 CIFAR10 = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}
@@ -139,9 +140,9 @@ OTHERS = {'index', 'published', 'sizes'}
 """Modules that are not configs, apart from the modules `base...`."""
 
 
-def get_config(name: str, argument: str | None = None) -> dict:
+def get_config(name: str, argument: str | None = None) -> Config:
     get = importlib.import_module(f'configs.{name}').get_config
-    return (get() if argument is None else get(argument)).to_dict()
+    return as_config(get() if argument is None else get(argument))
 
 
 def count(net: models.ResNet, image_shape: tuple[int, ...] = (32, 32, 3)) -> int:
@@ -183,8 +184,7 @@ def test_every_config_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
 def test_configs(name: str, argument: str | None) -> None:
-    config = get_config(name, argument)
-    check(config)
+    get_config(name, argument)
     full = name if argument is None else f'{name}:{argument}'
     size = sizes.count(full)
     assert size == sizes.read()[full], 'run: python -m configs.index'

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from jax_resnet import models
-from jax_resnet.config.completion import complete
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.loading import as_config
 from jax_resnet.data import Examples, preprocessing
 from jax_resnet.data.preprocessing import Augmentation, CentreView
 from jax_resnet.runs.run_folder import RunFolder
@@ -93,7 +93,7 @@ def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: 
 )
 def test_a_run_folder_returns_the_config_unchanged(seed: int, rate: float, drops: tuple, text: str) -> None:
     changes = {'seed': seed, 'schedule.learning_rate': rate, 'schedule.drop_at': drops, 'dataset.data_dir': text}
-    config = complete(small_config(**changes))
+    config = as_config(small_config(**changes))
     with tempfile.TemporaryDirectory() as folder:
         RunFolder(folder).open(config)
         assert RunFolder(folder).config() == config

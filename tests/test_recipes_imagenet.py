@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from msgspec import structs
 
 from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.loader import load
+from jax_resnet.config.fields import Config, Optimizer, flatten
+from jax_resnet.config.loading import load
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data.datasets import central_view
 from jax_resnet.models.kinds import kind
@@ -28,14 +30,14 @@ OF_2016 = ('resnet152', 'preact_resnet152', 'resnet200', 'preact_resnet200', 'pr
 PICTURES = [key for key in PARAMETERS if 'imagenet' in key[0]]
 
 
-def learning_rate(config: dict[str, Any]) -> tuple[schedule.Schedule, int]:
+def learning_rate(config: Config) -> tuple[schedule.Schedule, int]:
     """Returns the learning rate of a config, and the last step."""
-    clock = Clock(IMAGENET, config['batch_size'])
-    end = clock.steps(config['train_for'])
-    return schedule.create(config['schedule'], clock, end), end
+    clock = Clock(IMAGENET, config.batch_size)
+    end = clock.steps(config.train_for)
+    return schedule.create(config.schedule, clock, end), end
 
 
-def pieces(config: dict[str, Any]) -> tuple[list[tuple[int, float]], int]:
+def pieces(config: Config) -> tuple[list[tuple[int, float]], int]:
     """Returns the steps at which the learning rate changes, with its values, and the last step."""
     rate, end = learning_rate(config)
     return [(start, round(value, 9)) for start, value in rate.pieces], end
@@ -46,16 +48,15 @@ def test_the_recipe_of_2015(name: str) -> None:
     """Sources: Section 3.4, the authors' Caffe, and the ten crops of Tables 2 and 3."""
     config = get_config(f'{name}_imagenet')
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 600_548)
-    assert config['batch_size'] == 256 and config['batch_norm']['group_size'] == 32
-    assert config['optimizer'] == {
-        'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'steps', 'nesterov': False, 'weight_decay': 1e-4,
-        'decay': 'kernels',
-    }  # fmt: skip
+    assert config.batch_size == 256 and config.batch_norm.group_size == 32
+    assert config.optimizer == Optimizer(
+        name='sgd', momentum=0.9, momentum_of='steps', nesterov=False, weight_decay=1e-4, decay='kernels'
+    )
     check_views(
         config, view='scale', shorter_side=(256, 480), lighting=0.1, normalization='pixel_mean', protocol='ten_crop'
     )
     shortcuts = {'plain18': 'none', 'plain34': 'none', 'resnet18': 'A', 'resnet34': 'A', 'resnet34c': 'C'}
-    assert models.from_config(config['model']).shortcut == shortcuts.get(name, 'B')
+    assert models.from_config(flatten(config.model)).shortcut == shortcuts.get(name, 'B')
 
 
 @pytest.mark.parametrize('name', OF_2016)
@@ -63,11 +64,11 @@ def test_the_recipe_of_2016(name: str) -> None:
     """Sources: Section 5 and Table 5. Drops at epochs 30 and 60, and one crop of 320."""
     config = get_config('table5_imagenet', name)
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
-    assert (config['optimizer']['decay'], config['optimizer']['momentum_of']) == ('kernels', 'steps')
-    assert config['optimizer']['weight_decay'] == 1e-4
+    assert (config.optimizer.decay, config.optimizer.momentum_of) == ('kernels', 'steps')
+    assert config.optimizer.weight_decay == 1e-4
     view = 'area' if name.endswith('aspect') else 'scale'
     check_views(config, view=view, lighting=0.1, test=(320, 320), shorter_side=(256, 480), area=(0.08, 1.0))
-    net = models.from_config(config['model'])
+    net = models.from_config(flatten(config.model))
     assert net.order == ('full_preactivation' if name.startswith('preact') else 'original')
     assert net.stage_sizes == ((3, 8, 36, 3) if '152' in name else (3, 24, 36, 3))
 
@@ -75,7 +76,7 @@ def test_the_recipe_of_2016(name: str) -> None:
 def test_two_fields_change_the_crop_to_224() -> None:
     changes = {'pictures.test_shorter_side': 256, 'dataset.test_crop': 224}
     config, _ = load('configs/table5_imagenet.py:resnet152', changes)
-    view = central_view(config.to_dict())
+    view = central_view(config)
     assert view is not None and (view.crop.shorter_side, view.crop.size) == (256, 224)
 
 
@@ -85,18 +86,20 @@ def test_two_fields_change_the_crop_to_224() -> None:
 def test_the_recipes_of_fb_and_torchvision(family: str, depth: str) -> None:
     config = get_config(f'{family}_imagenet', f'resnet{depth}')
     assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
-    assert config['batch_size'] == 256 and config['optimizer']['decay'] == 'all'
-    assert config['optimizer']['nesterov'] == (family == 'fb') and config['optimizer']['weight_decay'] == 1e-4
-    assert config['model']['shortcut'] == 'B' and config['model'].get('v1_5', False) == (int(depth) >= 50)
+    assert config.batch_size == 256 and config.optimizer.decay == 'all'
+    assert config.optimizer.nesterov == (family == 'fb') and config.optimizer.weight_decay == 1e-4
+    assert config.model.shortcut == 'B' and getattr(config.model, 'v1_5', False) == (int(depth) >= 50)
     if family == 'fb':
         check_views(
             config, color_jitter=0.4, lighting=0.1, interpolation='bicubic', protocol='ten_crop', average='logits'
         )
-        assert config['batch_norm']['group_size'] == (64 if int(depth) <= 50 else 32)
-        assert models.from_config(config['model']).order == ('full_preactivation' if depth == '200' else 'original')
+        assert config.batch_norm.group_size == (64 if int(depth) <= 50 else 32)
+        assert models.from_config(flatten(config.model)).order == (
+            'full_preactivation' if depth == '200' else 'original'
+        )
     else:
         check_views(config)
-        assert config['batch_norm']['group_size'] == 32
+        assert config.batch_norm.group_size == 32
 
 
 @pytest.mark.parametrize('batch', EPOCHS_30_60_80)
@@ -108,7 +111,7 @@ def test_goyals_rate_grows_with_the_batch(batch: int) -> None:
     assert pieces(config)[0] == [
         (0, 0.1), (clock.steps('5 epochs'), high), (first, high / 10), (second, high / 100), (third, high / 1000),
     ]  # fmt: skip
-    assert config['optimizer']['nesterov'] and config['batch_norm']['group_size'] == 32
+    assert config.optimizer.nesterov and config.batch_norm.group_size == 32
     check_views(config)
 
 
@@ -139,21 +142,21 @@ def test_cosines_after_a_linear_warm_up_from_zero(name: str, high: float, warm: 
 
 def test_the_rest_of_nvidias_and_flaxs_recipes() -> None:
     nvidia, flax = get_config('nvidia_imagenet'), get_config('flax_imagenet')
-    assert nvidia['loss']['label_smoothing'] == 0.1 and flax['loss']['label_smoothing'] == 0.0
-    assert nvidia['optimizer']['momentum'] == 0.875 and nvidia['optimizer']['weight_decay'] == 3.0517578125e-05
-    assert (nvidia['optimizer']['nesterov'], flax['optimizer']['nesterov']) == (False, True)
-    assert (nvidia['batch_norm']['group_size'], flax['batch_norm']['group_size']) == (256, 64)
+    assert nvidia.loss.label_smoothing == 0.1 and flax.loss.label_smoothing == 0.0
+    assert nvidia.optimizer.momentum == 0.875 and nvidia.optimizer.weight_decay == 3.0517578125e-05
+    assert (nvidia.optimizer.nesterov, flax.optimizer.nesterov) == (False, True)
+    assert (nvidia.batch_norm.group_size, flax.batch_norm.group_size) == (256, 64)
     check_views(nvidia)
     check_views(flax, interpolation='bicubic')
 
 
-def check_views(config: dict[str, Any], test: tuple[int, int] = (256, 224), **others: Any) -> None:
+def check_views(config: Config, test: tuple[int, int] = (256, 224), **others: Any) -> None:
     """Asserts that a config has the usual views, except for the fields in `others`; and its crop in evaluation."""
     usual = {
         'view': 'area', 'area': (0.08, 1.0), 'aspect_ratio': (3 / 4, 4 / 3), 'interpolation': 'bilinear', 'crop': 224,
         'flip': True, 'color_jitter': 0.0, 'lighting': 0.0, 'normalization': 'channel', 'protocol': 'center',
     }  # fmt: skip
-    fields = config['dataset'] | config['pictures']
+    fields = structs.asdict(config.dataset) | structs.asdict(config.pictures)
     expected = usual | others
     assert {name: fields[name] for name in expected} == expected
     if expected['normalization'] == 'channel':
@@ -165,7 +168,7 @@ def check_views(config: dict[str, Any], test: tuple[int, int] = (256, 224), **ot
 @pytest.mark.parametrize(('name', 'argument'), PICTURES)
 def test_the_fields_of_pictures_fit_each_other(name: str, argument: str | None) -> None:
     config = get_config(name, argument)
-    check_pictures(config['dataset'], config['pictures'])
+    check_pictures(config.dataset, config.pictures)
     learning_rate(config)
 
 
@@ -183,9 +186,9 @@ def test_the_fields_of_pictures_fit_each_other(name: str, argument: str | None) 
 )
 def test_weight_decay(name: str, argument: str | None, decayed: set[str]) -> None:
     config = get_config(name, argument)
-    net = models.from_config(config['model'], stacked=True)
+    net = models.from_config(flatten(config.model), stacked=True)
     params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))['params']
-    mask = jax.tree.leaves_with_path(optimizer.decay_mask(config['optimizer']['decay'], params))
+    mask = jax.tree.leaves_with_path(optimizer.decay_mask(config.optimizer.decay, params))
     kinds = [(kind([part.key for part in path]), yes) for path, yes in mask]
     assert {name for name, yes in kinds if yes} == decayed
     rest = {'norm/scale', 'norm/bias', 'head/bias'} - decayed
@@ -213,8 +216,8 @@ def initial_parameters(initialization: str, zero_last_scale: bool) -> Any:
     ],
 )
 def test_initialization(name: str, argument: str | None, conv: float, head: float, last_scale: int) -> None:
-    model = get_config(name, argument)['model']
-    params = initial_parameters(model['initialization'], model.get('zero_last_scale', False))
+    model = get_config(name, argument).model
+    params = initial_parameters(model.initialization, model.zero_last_scale)
     unit = params['stage1']['unit1']
     assert np.std(unit['conv3']['kernel']) == pytest.approx(conv, rel=0.02)
     assert np.std(params['head']['kernel']) == pytest.approx(head, rel=0.01)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-UNITS = ('steps', 'epochs', 'examples')
-
-_NUMBER = re.compile(r'[0-9_.+/]{1,40}([eE][+-]?[0-9]{1,2})?')
-"""Pattern of a valid number. A larger exponent could take very long, or all memory."""
+PATTERN = (
+    r'^\s*(?=[0_.]*[1-9])([0-9_]{1,20}/0*[1-9][0-9]{0,9}|[0-9_]{0,20}(?:\.[0-9_]{0,20})?(?:[eE][+-]?[0-9]{1,2})?)'
+    r'\s+(step|epoch|example)s?\s*\Z'
+)
+"""Pattern of a valid duration: a positive number and a unit. Larger exponents could take very long, or all memory."""
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,12 @@ class Duration:
     @classmethod
     def parse(cls, text: str) -> 'Duration':
         """Parses '2 epochs', '1 epoch', '0.5 epochs' or '64000 steps'. Raises ValueError for other texts."""
-        number, _, unit = text.strip().partition(' ')
-        unit = unit.strip() + ('' if unit.endswith('s') else 's')
-        try:
-            amount = Fraction(number.replace('_', '')) if _NUMBER.fullmatch(number) else Fraction(0)
-        except (ValueError, ZeroDivisionError):
-            amount = Fraction(0)
-        if unit not in UNITS or amount <= 0:
+        match = re.match(PATTERN, text)
+        if match is None:
             raise ValueError(
                 f"a duration must be a positive number and a unit, such as '64000 steps' or '2 epochs'; got {text!r}"
             )
-        return cls(amount, unit)
+        return cls(Fraction(match[1].replace('_', '')), f'{match[2]}s')
 
 
 @dataclass(frozen=True)

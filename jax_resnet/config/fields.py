@@ -1,204 +1,441 @@
-"""The table of a config's fields: their meaning and allowed values. `configs/base.py` has the defaults."""
+"""The table of a config's fields: name, type and range, meaning, and default of each.
 
-import math
-import re
+The defaults are the recipe of He et al. 2015 on CIFAR-10 (section 4.2); (inferred) marks values that the paper does not
+state. To add a field, add it to its group. To add a network, add a group with the arguments of its function, and its
+name to `Network`.
+"""
+
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from jax_resnet.config.completion import complete, flatten, with_defaults
-from jax_resnet.config.kinds import (
-    Field,
-    choice,
-    duration,
-    flag,
-    is_duration,
-    is_share,
-    is_whole,
-    number,
-    sequence,
-    shown,
-    text,
-    whole,
-)
-from jax_resnet.config.model_fields import ARGUMENTS, NETWORK, arguments_of
-from jax_resnet.config.spelling import suggestion
-from jax_resnet.errors import ConfigError
+from msgspec import NODEFAULT, Meta, Struct, structs, to_builtins
+
+from jax_resnet.config.durations import PATTERN
 
 
-def _data_sets() -> str:
-    from jax_resnet.data import DATASETS  # this import is slower than all others here
+class Mark(Enum):
+    """What else is known of a field.
 
-    return f'one of {", ".join(DATASETS)}, or tfds/NAME for pictures that TFDS has prepared'
+    FREE: it may change when a run continues, and does not identify the run. It changes results at most by rounding.
+    PICTURES: it has an effect only on pictures that stream. For other data it must have its default.
+    """
+
+    FREE = 'free'
+    PICTURES = 'pictures'
 
 
-def _is_data_set(value: Any) -> bool:
-    from jax_resnet.data import DATASETS
+FREE, PICTURES = Mark
 
-    return value in DATASETS or re.fullmatch(r'tfds/\w[\w.-]*(/\w[\w.-]*)?', value) is not None
+Natural = Annotated[int, Meta(ge=0, lt=2**32)]
+Whole = Annotated[int, Meta(ge=1, lt=2**32)]
+NotNegative = Annotated[float, Meta(ge=0, le=3.4e38)]  # float32 has no larger number
+Positive = Annotated[float, Meta(ge=1.2e-38, le=3.4e38)]  # a smaller number is 0 in float32
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Ratio = Annotated[float, Meta(ge=0.01, le=100)]
+Rate = Annotated[float, Meta(ge=0, lt=1)]
+Size = Annotated[int, Meta(ge=0, le=4096)]
+Side = Annotated[int, Meta(ge=1, le=8192)]
+Duration = Annotated[str, Meta(pattern=PATTERN, title="a positive number and a unit, such as '2 epochs'")]
 
 
-FIELDS: dict[str, Field] = {
-    'seed': whole(0, 'seed of all random draws'),
-    'batch_size': whole(1, 'number of examples in a step'),
-    'train_for': duration('length of training'),
-    'init_from': text('run folder or weights file with the initial weights; a head with another number of classes '
-                      'is initialized at random', optional=True),
-    'evaluate_every': duration('interval between evaluations; each one adds a line to metrics.jsonl'),
-    'checkpoint_every': duration('interval between checkpoints; the last two are kept'),
-    'keep_every': duration('interval between checkpoints that are never deleted', optional=True),
-    'log_every': duration('interval between lines of progress if the output is not a terminal'),
-    'dataset.name': Field('the data set', _data_sets, _is_data_set),
-    'dataset.data_dir': text('folder of prepared TFDS data; if empty: TFDS_DATA_DIR, or else ~/tensorflow_datasets',
-                             optional=True),
-    'dataset.manual_dir': text('folder with the original archive: CIFAR is prepared from it, ImageNet is read from it',
-                               optional=True),
-    'dataset.folder': text('folder of pictures to read instead, with a folder for each class', optional=True),
-    'dataset.check': choice(['headers', 'all', 'none'], 'check of all pictures before training: their headers only; '
-                            'a complete decoding; or no check'),
-    'dataset.validation_fraction': number(0, 0.9, 'about this fraction of each class is drawn for validation if the '
-                                          'folder has no validation split', open_low=True),
-    'dataset.split_seed': whole(0, 'seed of this draw; a picture is drawn by its class and the name of its file'),
-    'dataset.train': text("split to train on, in TFDS's syntax: 'train', 'train[:45000]'"),
-    'dataset.validation': text("split to evaluate on, in addition to the test split: 'train[45000:]'", optional=True),
-    'dataset.test': text('split to test on'),
-    'dataset.normalization': choice(['pixel_mean', 'channel', 'half'], 'pixel_mean subtracts the mean image (the '
-                                    'papers); channel uses channel_mean and channel_std; half uses 0.5 and 0.5'),
-    'dataset.channel_mean': sequence('mean of each channel', 'numbers from 0 to 1', lambda v: v == 0 or is_share(v)),
-    'dataset.channel_std': sequence('standard deviation of each channel', 'numbers above 0 and at most 1', is_share),
-    'dataset.pad': whole(0, 'pixels added on each side before the random crop', most=1024),
-    'dataset.pad_with': choice(['zero', 'black'], 'zero pads with zeros after normalization; black pads with black '
-                               'pixels before it'),
-    'dataset.crop': whole(0, "height and width of the random crop; 0 is the image's own size", most=4096),
-    'dataset.flip': flag('mirror training images with probability 1/2'),
-    'dataset.color_jitter': number(0, 1, 'largest relative change of brightness, contrast, saturation (0.4 is usual)'),
-    'dataset.lighting': number(0, 10, "standard deviation of AlexNet's PCA lighting (0.1 is usual)"),
-    'dataset.test_crop': whole(0, 'height and width of the central crop in evaluation; 0 is the whole image, or crop '
-                                  'for pictures', most=4096),
-    'pictures.view': choice(['area', 'scale', 'centre'], 'part of a picture for training: a random area and aspect '
-                            'ratio; a random crop at a random shorter_side; or the central crop'),
-    'pictures.area': sequence("smallest and largest fraction of the picture's area",
-                              'two numbers above 0 and at most 1', is_share, [2]),
-    'pictures.aspect_ratio': sequence('smallest and largest width / height', 'two numbers from 0.01 to 100',
-                                      lambda v: type(v) in (int, float) and 0.01 <= v <= 100, [2]),
-    'pictures.shorter_side': sequence('smallest and largest shorter side with view=scale, in pixels',
-                                      'two whole numbers from 1 to 8192', lambda v: is_whole(v, 1) and v <= 8192, [2]),
-    'pictures.test_shorter_side': whole(1, 'shorter side of the picture before the central crop, in pixels', most=8192),
-    'pictures.interpolation': choice(['bilinear', 'bicubic'], "Pillow's filter for resizing"),
-    'pictures.exif_rotation': flag('rotate pictures by their EXIF orientation'),
-    'pictures.protocol': choice(['center', 'ten_crop', 'multi_scale'], 'test at the end, in addition to the central '
-                                'crop: none; ten crops of each picture; or the whole picture at five scales'),
-    'pictures.average': choice(['softmax', 'logits'], 'scores that are averaged over the views of a picture'),
-    'pictures.threads': whole(0, 'decoding threads in each process; 0 divides the CPU cores among the processes',
-                              most=1024),
-    'pictures.processes': whole(0, 'decoding processes; 0 decodes in the training process', most=256),
-    'optimizer.name': choice(['sgd', 'adam'], 'the optimizer'),
-    'optimizer.momentum': number(0, 1, 'momentum of SGD, or b1 of Adam'),
-    'optimizer.momentum_of': choice(['gradients', 'steps'], 'what the momentum sums: gradients, and the sum is '
-                                    'multiplied by the current learning rate (PyTorch); or steps, each a gradient '
-                                    'multiplied by the learning rate of its own step (Caffe)'),
-    'optimizer.nesterov': flag("use Nesterov's momentum"),
-    'optimizer.weight_decay': number(0, math.inf, 'factor of the parameter that is added to its gradient (coupled L2)'),
-    'optimizer.decay': choice(['kernels', 'all_but_batch_norm', 'all'], 'parameters that decay: kernels; all except '
-                              "BatchNorm's scales and biases; or all"),
-    'loss.label_smoothing': number(0, 0.9999, 'share of each label that is spread over all classes'),
-    'schedule.name': choice(['piecewise', 'cosine'], 'constant between drops; or half a cosine that falls to zero at '
-                            'the end'),
-    'schedule.learning_rate': number(0, math.inf, 'learning rate after the warm-up and before the first drop',
-                                     open_low=True),
-    'schedule.drop_at': sequence('when the learning rate is multiplied by factor', 'durations', is_duration),
-    'schedule.factor': number(0, 1, 'factor of each drop', open_low=True),
-    'schedule.head_factor': number(0, 1e6, "factor of the head's learning rate, relative to the other layers",
-                                   open_low=True),
-    'schedule.warmup_shape': choice(['constant', 'linear'], 'constant at warmup_learning_rate, or rising from it'),
-    'schedule.warmup_for': duration('length of the warm-up', optional=True),
-    'schedule.warmup_learning_rate': number(0, math.inf, 'learning rate of a constant warm-up, or at the start of a '
-                                            'linear one', optional=True),
-    'batch_norm.group_size': whole(0, 'examples that are normalized together; 0 is the whole batch'),
-    'batch_norm.momentum': number(0, 0.9999, 'weight of the old running statistics at each step'),
-    'batch_norm.epsilon': number(0, 1, 'constant that is added to the variance', open_low=True),
-    'memory.rematerialize': flag('keep only the input of each unit, and compute the unit again in the backward pass'),
-    'memory.microbatches': whole(1, 'parts of a batch that are computed one after another, with one update'),
-    'precision.compute': choice(['float32', 'bfloat16'], 'type of activations; parameters and statistics are float32'),
-    'precision.matmul': choice(
-        ['default', 'float32'],
-        "precision of float32 products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or float32",
+class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group of fields."""
+
+
+# fmt: off
+class Dataset(Group, frozen=True):
+    """The group `dataset`: the data, and what is common to images of all kinds."""
+
+    name: Annotated[str, 'data set, such as cifar10; tfds/NAME is for pictures that TFDS has prepared'] = 'cifar10'
+    data_dir: Annotated[str | None, FREE,
+        'folder of prepared TFDS data; if empty: TFDS_DATA_DIR, or else ~/tensorflow_datasets'] = None
+    manual_dir: Annotated[str | None, FREE,
+        'folder with the original archive: CIFAR is prepared from it, ImageNet is read from it'] = None
+    folder: Annotated[str | None, FREE, 'folder of pictures to read instead, with a folder for each class'] = None
+    check: Annotated[Literal['headers', 'all', 'none'], FREE, PICTURES,
+        'check of all pictures before training: their headers only; a complete decoding; or no check'] = 'headers'
+    validation_fraction: Annotated[float, Meta(gt=0, le=0.9), PICTURES,
+        'fraction of each class that is drawn for validation if the folder has no validation split'] = 0.2
+    split_seed: Annotated[Natural, PICTURES, 'seed by which validation pictures are drawn, see validation_fraction'] = 0
+    train: Annotated[str, "split to train on, in TFDS's syntax: 'train', 'train[:45000]'"] = 'train'
+    validation: Annotated[str | None, "split to evaluate on, in addition to the test split: 'train[45000:]'"] = None
+    test: Annotated[str, 'split to test on'] = 'test'
+    normalization: Annotated[Literal['pixel_mean', 'channel', 'half'],
+        'pixel_mean subtracts the mean image (the papers); channel uses channel_mean and channel_std; half uses '
+        '0.5 and 0.5'] = 'pixel_mean'
+    channel_mean: Annotated[tuple[Fraction, ...], 'mean of each channel'] = (0.4914, 0.4824, 0.4467)
+    channel_std: Annotated[tuple[Share, ...], 'standard deviation of each channel'] = (0.2471, 0.2435, 0.2616)
+    pad: Annotated[int, Meta(ge=0, le=1024), 'pixels added on each side before the random crop'] = 4
+    pad_with: Annotated[Literal['zero', 'black'],
+        'zero pads with zeros after normalization (inferred); black pads with black pixels before it'] = 'zero'
+    crop: Annotated[Size, "height and width of the random crop; 0 is the image's own size"] = 0
+    flip: Annotated[bool, 'mirror training images with probability 1/2'] = True
+    color_jitter: Annotated[Fraction, PICTURES,
+        'largest relative change of brightness, contrast, saturation (0.4 is usual)'] = 0.0
+    lighting: Annotated[float, Meta(ge=0, le=10), PICTURES,
+        "standard deviation of AlexNet's PCA lighting (0.1 is usual)"] = 0.0
+    test_crop: Annotated[Size,
+        'height and width of the central crop in evaluation; 0 is the whole image, or crop for pictures'] = 0
+
+
+class Pictures(Group, frozen=True):
+    """The group `pictures`: decoding, crops and tests of pictures that stream."""
+
+    view: Annotated[Literal['area', 'scale', 'centre'], PICTURES,
+        'part of a picture for training: a random area and aspect ratio; a random crop at a random shorter_side; '
+        'or the central crop'] = 'area'
+    area: Annotated[tuple[Share, Share], PICTURES, "smallest and largest fraction of the picture's area"] = (0.08, 1.0)
+    aspect_ratio: Annotated[tuple[Ratio, Ratio], PICTURES,
+        'smallest and largest width / height'] = (3 / 4, 4 / 3)
+    shorter_side: Annotated[tuple[Side, Side], PICTURES,
+        'smallest and largest shorter side with view=scale, in pixels'] = (256, 480)
+    test_shorter_side: Annotated[Side, PICTURES, 'shorter side of the picture before the central crop, in pixels'] = 256
+    interpolation: Annotated[Literal['bilinear', 'bicubic'], PICTURES, "Pillow's filter for resizing"] = 'bilinear'
+    exif_rotation: Annotated[bool, PICTURES, 'rotate pictures by their EXIF orientation'] = False
+    protocol: Annotated[Literal['center', 'ten_crop', 'multi_scale'], PICTURES,
+        'test at the end, in addition to the central crop: none; ten crops of each picture; or the whole picture '
+        'at five scales'] = 'center'
+    average: Annotated[Literal['softmax', 'logits'], PICTURES,
+        'scores that are averaged over the views of a picture'] = 'softmax'
+    threads: Annotated[int, Meta(ge=0, le=1024), FREE, PICTURES,
+        'decoding threads in each process; 0 divides the CPU cores among the processes'] = 0
+    processes: Annotated[int, Meta(ge=0, le=256), FREE, PICTURES,
+        'decoding processes; 0 decodes in the training process'] = 0
+
+
+Unit = Annotated[
+    Literal['basic', 'bottleneck', 'one_layer', 'three_layer'],
+    'convolutions of a unit: two of 3x3; 1x1, 3x3 and 1x1; one of 3x3; or three of 3x3',
+]
+Order = Annotated[
+    Literal['original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation'],
+    'order of convolution, BatchNorm, ReLU and addition (2016, Figure 4)',
+]
+Shortcut = Annotated[
+    str,
+    Meta(
+        pattern=r'^(|A|A_centred|B|C|none|dropout|scaling(_-?[0-9]+(\.[0-9]+)?){2}'
+        r'|(exclusive|shortcut_only)_gating_-?[0-9]+(\.[0-9]+)?)\Z',
+        title="one of '', A, A_centred, B, C, none, dropout, scaling_<shortcut's factor>_<branch's>, "
+        'exclusive_gating_<initial bias>, shortcut_only_gating_<initial bias>',
     ),
-    'precision.deterministic': flag('on a GPU, compute the same bits in each start; slower'),
-    'gpu.graphs': flag('on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'),
-    'gpu.flat_arrays': flag("on a GPU, join the network's arrays to a few flat ones, for fewer operations"),
-    'gpu.batch_norm_sums': flag("on a GPU, compute BatchNorm's two sums in one pass, with a hand-written gradient"),
-    'parallel.devices': whole(1, 'devices of all processes that share a batch; if empty: all devices', optional=True),
-}  # fmt: skip
-"""All fields except those of `model`, the network's name and arguments; `model_fields` has these."""
+    'shortcut around each unit: A pads the identity with zeros; B projects where shapes change; C projects '
+    "everywhere; '' is B for bottlenecks, and A for other units",
+]
+NoShortcut = Annotated[Literal['none'], 'shortcut around each unit: a plain network has none']
+Classes = Annotated[Natural, "number of outputs: the data set's classes"]
+Initialization = Annotated[
+    Literal['fan_out', 'fan_out_small_head', 'fan_in', 'lecun'],
+    "He's by fan-out, with a uniform head (inferred); the same, with N(0, 0.01) for the head; He's by fan-in, for the "
+    "head too; or LeCun's, for the head too",
+]
+ZeroLastScale = Annotated[bool, "initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017)"]
+CifarDepth = Annotated[
+    Whole, 'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks or three-layer units, 3n+2 of one-layer units'
+]
+CifarStages = Annotated[
+    tuple[Whole, ...],
+    'units in each of the three stages; their sum must fit the depth; () gives each stage the same number',
+]
 
 
-def fields_of(network: Any) -> dict[str, Field]:
-    """All fields of a config with this network, by dotted name. An unknown network has no arguments."""
-    arguments = {f'model.{name}': field for name, (_, field) in arguments_of(network).items()}
-    return FIELDS | {'model.name': NETWORK} | arguments
+class Named(Group, frozen=True, tag_field='name'):
+    """A group `model`: the name of a network, and the arguments of the function with this name in `models`."""
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return str(self.__struct_config__.tag)
+
+
+class CifarResNet(Named, frozen=True, tag='cifar_resnet'):
+    depth: CifarDepth
+    unit: Unit = 'basic'
+    order: Order = 'original'
+    shortcut: Shortcut = ''
+    stage_sizes: CifarStages = ()
+    num_classes: Classes = 10
+    initialization: Initialization = 'fan_out'
+    zero_last_scale: ZeroLastScale = False
+
+
+class CifarPlain(Named, frozen=True, tag='cifar_plain'):
+    depth: CifarDepth
+    unit: Unit = 'basic'
+    order: Order = 'original'
+    shortcut: NoShortcut = 'none'
+    stage_sizes: CifarStages = ()
+    num_classes: Classes = 10
+    initialization: Initialization = 'fan_out'
+
+
+class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
+    depth: Annotated[Whole, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)']
+    order: Order = 'original'
+    shortcut: Shortcut = ''
+    num_classes: Classes = 1000
+    initialization: Initialization = 'fan_out'
+    zero_last_scale: ZeroLastScale = False
+    v1_5: Annotated[bool, 'put the stride of a bottleneck in its 3x3 convolution, like torchvision'] = False
+
+
+class ImageNetPlain(Named, frozen=True, tag='imagenet_plain'):
+    depth: Annotated[Whole, 'weighted layers: 18 or 34']
+    order: Order = 'original'
+    shortcut: NoShortcut = 'none'
+    num_classes: Classes = 1000
+    initialization: Initialization = 'fan_out'
+
+
+class ScaledResNet(Named, frozen=True, tag='scaled_resnet'):
+    stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=1, max_length=5), 'units in each stage'] = (3, 3)
+    width: Annotated[Whole, 'channels of the stem and the first stage; each later stage has twice as many'] = 128
+    windows: Annotated[tuple[Whole, ...], 'kernel size of the convolutions of each stage, odd'] = (3, 3)
+    shortcut_windows: Annotated[tuple[Whole, ...], 'kernel size of the projection of each stage, odd'] = (3, 3)
+    pooled_size: Annotated[Whole, 'height and width of the last feature map after the pooling'] = 1
+    drop_block: Annotated[Rate, 'rate of DropBlock before the pooling'] = 0.0
+    dropout: Annotated[Rate, 'rate of dropout on the pooled features'] = 0.0
+    parameter_limit: Annotated[Natural, 'largest number of parameters; 0 is no limit'] = 5_000_000
+    num_classes: Classes = 10
+    initialization: Initialization = 'fan_out'
+
+
+class Identity4(Named, frozen=True, tag='identity4'):
+    stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=4, max_length=4), 'units in each stage'] = (2, 2, 2, 2)
+    num_classes: Classes = 10
+    initialization: Initialization = 'fan_out'
+
+
+Network = CifarResNet | CifarPlain | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4
+
+
+class Optimizer(Group, frozen=True):
+    """The group `optimizer`."""
+
+    name: Annotated[Literal['sgd', 'adam'], 'the optimizer'] = 'sgd'
+    momentum: Annotated[Fraction, 'momentum of SGD, or b1 of Adam'] = 0.9
+    momentum_of: Annotated[Literal['gradients', 'steps'],
+        'what the momentum sums: gradients, and the sum is multiplied by the current learning rate (PyTorch; '
+        'inferred); or steps, each a gradient multiplied by the learning rate of its own step (Caffe)'] = 'gradients'
+    nesterov: Annotated[bool, "use Nesterov's momentum"] = False
+    weight_decay: Annotated[NotNegative, 'factor of the parameter that is added to its gradient (coupled L2)'] = 1e-4
+    decay: Annotated[Literal['kernels', 'all_but_batch_norm', 'all'],
+        "parameters that decay: kernels (inferred); all except BatchNorm's scales and biases; or all"] = 'kernels'
+
+
+class Loss(Group, frozen=True):
+    """The group `loss`."""
+
+    label_smoothing: Annotated[Rate, 'share of each label that is spread over all classes'] = 0.0
+
+
+class Schedule(Group, frozen=True):
+    """The group `schedule`: the learning rate."""
+
+    name: Annotated[Literal['piecewise', 'cosine'],
+        'constant between drops; or half a cosine that falls to zero at the end'] = 'piecewise'
+    learning_rate: Annotated[Positive, 'learning rate after the warm-up and before the first drop'] = 0.1
+    drop_at: Annotated[tuple[Duration, ...],
+        'when the learning rate is multiplied by factor'] = ( '32000 steps', '48000 steps', )
+    factor: Annotated[Share, 'factor of each drop'] = 0.1
+    head_factor: Annotated[float, Meta(gt=0, le=1e6),
+        "factor of the head's learning rate, relative to the other layers"] = 1.0
+    warmup_shape: Annotated[Literal['constant', 'linear'],
+        'constant at warmup_learning_rate, or rising from it'] = 'constant'
+    warmup_for: Annotated[Duration | None, 'length of the warm-up'] = None
+    warmup_learning_rate: Annotated[NotNegative | None,
+        'learning rate of a constant warm-up, or at the start of a linear one'] = None
+
+
+class BatchNorm(Group, frozen=True):
+    """The group `batch_norm`."""
+
+    group_size: Annotated[Natural, 'examples that are normalized together; 0 is the whole batch'] = 64
+    momentum: Annotated[Rate, 'weight of the old running statistics at each step (inferred)'] = 0.9
+    epsilon: Annotated[Share, 'constant that is added to the variance (inferred)'] = 1e-5
+
+
+class Memory(Group, frozen=True):
+    """The group `memory`: ways to need less of it."""
+
+    rematerialize: Annotated[bool, FREE,
+        'keep only the input of each unit, and compute the unit again in the backward pass'] = False
+    microbatches: Annotated[Whole, 'parts of a batch that are computed one after another, with one update'] = 1
+
+
+class Precision(Group, frozen=True):
+    """The group `precision`."""
+
+    compute: Annotated[Literal['float32', 'bfloat16'],
+        'type of activations; parameters and statistics are float32'] = 'float32'
+    matmul: Annotated[Literal['default', 'float32'],
+        "precision of float32 products and convolutions: the platform's default (TF32 on an NVIDIA GPU), or "
+        'float32'] = 'default'
+    deterministic: Annotated[bool, FREE, 'on a GPU, compute the same bits in each start; slower'] = False
+
+
+class Gpu(Group, frozen=True):
+    """The group `gpu`."""
+
+    graphs: Annotated[bool, FREE,
+        'on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'] = True
+    flat_arrays: Annotated[bool, FREE,
+        "on a GPU, join the network's arrays to a few flat ones, for fewer operations"] = True
+    batch_norm_sums: Annotated[bool, FREE,
+        "on a GPU, compute BatchNorm's two sums in one pass, with a hand-written gradient"] = True
+
+
+class Parallel(Group, frozen=True):
+    """The group `parallel`."""
+
+    devices: Annotated[Whole | None, FREE, 'devices of all processes that share a batch; if empty: all devices'] = None
+
+
+class Config(Group, frozen=True):
+    """All fields."""
+
+    seed: Annotated[Natural, 'seed of all random draws'] = 0
+    batch_size: Annotated[Whole, 'number of examples in a step'] = 128
+    train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
+    init_from: Annotated[str | None,
+        'run folder or weights file with the initial weights; a head with another number of classes is initialized '
+        'at random'] = None
+    evaluate_every: Annotated[Duration, FREE,
+        'interval between evaluations; each one adds a line to metrics.jsonl'] = '1 epoch'
+    checkpoint_every: Annotated[Duration, FREE, 'interval between checkpoints; the last two are kept'] = '1 epoch'
+    keep_every: Annotated[Duration | None, FREE, 'interval between checkpoints that are never deleted'] = None
+    log_every: Annotated[Duration, FREE,
+        'interval between lines of progress if the output is not a terminal'] = '100 steps'
+    dataset: Dataset = Dataset()
+    pictures: Pictures = Pictures()
+    model: Network = CifarResNet(depth=20)
+    optimizer: Optimizer = Optimizer()
+    loss: Loss = Loss()
+    schedule: Schedule = Schedule()
+    batch_norm: BatchNorm = BatchNorm()
+    memory: Memory = Memory()
+    precision: Precision = Precision()
+    gpu: Gpu = Gpu()
+    parallel: Parallel = Parallel()
+# fmt: on
+
+
+class NetworkFields(Struct, frozen=True):
+    """The groups of a config that describe a network, in the header of a file of weights."""
+
+    model: Network
+    batch_norm: BatchNorm
+    precision: Precision
+
+
+class Field(NamedTuple):
+    """A field of the table.
+
+    Attributes:
+        kind: bool, int, float or str; of a tuple, the type of its elements.
+        is_tuple: whether it is a tuple.
+        optional: whether it may be None.
+        default: its default; NODEFAULT if it must be given.
+        meaning: its description.
+        allowed: a description of the allowed values, to follow 'must be'.
+        marks: what else is known of it.
+    """
+
+    kind: type
+    is_tuple: bool
+    optional: bool
+    default: Any
+    meaning: str
+    allowed: str
+    marks: frozenset[Mark]
+
+
+def fields_of(group: type[Group]) -> dict[str, Field]:
+    """The fields of a group, by dotted name. For a config, `fields_with` adds those of its network."""
+    found: dict[str, Field] = {}
+    for field in structs.fields(group):
+        if isinstance(field.type, type) and issubclass(field.type, Group):
+            found |= {f'{field.name}.{name}': inner for name, inner in fields_of(field.type).items()}
+        elif field.type != Network:
+            kind, optional, notes = _parts(field.type)
+            meaning = [note for note in notes if isinstance(note, str)][-1]
+            marks = frozenset(note for note in notes if isinstance(note, Mark))
+            is_tuple = get_origin(kind) is tuple
+            if is_tuple:
+                kind, _, _ = _parts(get_args(kind)[0])
+            kind = str if get_origin(kind) is Literal else kind
+            found[field.name] = Field(kind, is_tuple, optional, field.default, meaning, _allowed(field.type), marks)
+    return found
+
+
+def _parts(annotation: Any) -> tuple[Any, bool, list[Any]]:
+    """Splits an annotation into its type, whether None is allowed, and its notes."""
+    notes: list[Any] = []
+    optional = False
+    while True:
+        if get_origin(annotation) is Annotated:
+            notes = [*annotation.__metadata__, *notes]
+            annotation = annotation.__origin__
+        elif NoneType in get_args(annotation):
+            optional = True
+            annotation = next(one for one in get_args(annotation) if one is not NoneType)
+        else:
+            return annotation, optional, notes
+
+
+def _allowed(annotation: Any) -> str:
+    """Describes the allowed values of an annotated type."""
+    kind, optional, notes = _parts(annotation)
+    metas = [note for note in notes if isinstance(note, Meta)]
+    title = next((meta.title for meta in metas if meta.title), None)
+    if title:
+        words = title
+    elif get_origin(kind) is Literal:
+        words = f'one of {", ".join(get_args(kind))}'
+    elif get_origin(kind) is tuple:
+        first, *others = get_args(kind)
+        count = '' if ... in others else f'{1 + len(others)} x '
+        words = f'a tuple of {count}({_allowed(first)})'
+    else:
+        words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a text'}[kind]
+    limits = {'ge': 'at least', 'gt': 'above', 'le': 'at most', 'lt': 'below'}
+    limits |= {'min_length': 'at least', 'max_length': 'at most'}
+    bounds = [(text, getattr(meta, name)) for meta in metas for name, text in limits.items()]
+    words = ', '.join([words, *(f'{text} {bound:,}' for text, bound in bounds if bound is not None)])
+    return words + (', or None' if optional else '')
+
+
+NETWORKS: dict[str, type[Named]] = {str(network.__struct_config__.tag): network for network in get_args(Network)}
+NAME = Field(str, False, False, NODEFAULT, 'the network', f'one of {", ".join(NETWORKS)}', frozenset())
+FIELDS = fields_of(Config) | {'model.name': NAME}
+"""The fields that a config of every network has, by dotted name."""
+
+
+def fields_with(network: str) -> dict[str, Field]:
+    """The fields of a config with this network, by dotted name."""
+    return FIELDS | {f'model.{name}': field for name, field in fields_of(NETWORKS[network]).items()}
 
 
 def every_field() -> dict[str, Field]:
-    """Fields of all networks, by dotted name. If networks share a name, one of their fields is returned."""
-    return {name: field for network in ARGUMENTS for name, field in fields_of(network).items()}
+    """The fields of configs of all networks. If networks share a name, one of their fields is returned."""
+    return {name: field for network in NETWORKS for name, field in fields_with(network).items()}
 
 
-def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config after `completion.complete` and `check`, which describe its type and the errors."""
-    whole = complete(config)
-    check(whole)
-    return whole
+def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a config by dotted name: {'dataset.name': 'cifar10', ...}."""
+    flat: dict[str, Any] = {}
+    for name, value in (to_builtins(config) if isinstance(config, Group) else config).items():
+        flat |= {f'{name}.{k}': v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
-def check(config: Mapping[str, Any]) -> None:
-    """Checks each field on its own, without reading data. The network's arguments may be missing if they have defaults.
-
-    Raises:
-        ConfigError: a field is unknown or missing, or its value is not allowed.
-    """
-    if not isinstance(config.get('model'), Mapping):
-        raise ConfigError('config.model: is missing; must be the name of a network and its arguments')
-    values = flatten({**config, 'model': with_defaults(config['model'])})
-    fields = fields_of(values.get('model.name'))
-    if 'model.name' in values:
-        check_value('model.name', values['model.name'], NETWORK)
-    for name in values:
-        check_name(name, values.get('model.name'))
-    for name, field in fields.items():
-        if name in values:
-            check_value(name, values[name], field)
-        else:
-            raise ConfigError(f'config.{name}: is missing ({field.meaning}); must be {field.allowed}')
-
-
-def check_name(name: str, network: Any = None) -> None:
-    """Raises ConfigError, with similar names, if there is no such field.
-
-    Args:
-        name: dotted name of the field.
-        network: the config's network; None if it is not known yet, so that arguments of all networks are accepted.
-    """
-    known = every_field() if network is None else fields_of(network)
-    if name in known:
-        return
-    if network is not None and name in every_field():
-        raise ConfigError(
-            f'config.{name}: is not an argument of {network}, which has {", ".join(arguments_of(network))}'
-        )
-    raise ConfigError(f'config.{name}: {suggestion(name, known)}')
-
-
-def check_value(name: str, value: Any, field: Field) -> None:
-    """Raises ConfigError if the field does not allow this value."""
-    if not field.accepts(value):
-        raise ConfigError(f'config.{name}={shown(value)}: must be {field.allowed}')
-
-
-def describe(config: Mapping[str, Any]) -> str:
+def describe(config: Config) -> str:
     """Two lines of text for each field of a config: name and value; meaning and allowed values."""
-    lines, values = [], flatten(config)
-    for name, field in sorted(fields_of(values.get('model.name')).items()):
-        value = values.get(name)
-        none = ', or None' if field.optional else ''
-        lines.append(f'  {name}={"" if value is None else value}\n      {field.meaning} ({field.allowed}{none})')
-    return '\n'.join(lines)
+    values = flatten(config)
+    return '\n'.join(
+        f'  {name}={"" if values[name] is None else values[name]}\n      {field.meaning} ({field.allowed})'
+        for name, field in sorted(fields_with(config.model.name).items())
+    )

@@ -6,59 +6,32 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config.completion import flatten
-from jax_resnet.config.model_fields import effective_shortcut
-
-NOT_COMPARED = (
-    'dataset.data_dir',
-    'dataset.manual_dir',
-    'dataset.folder',
-    'dataset.check',
-    'pictures.threads',
-    'pictures.processes',
-    'parallel.',
-    'gpu.',
-    'memory.rematerialize',
-    'precision.deterministic',
-    'checkpoint_every',
-    'evaluate_every',
-    'keep_every',
-    'log_every',
-)
-"""Fields and groups that may change when a run is continued. They change results at most by rounding."""
+from jax_resnet.config.fields import FIELDS, FREE, Config, flatten
 
 LONGEST_NAME = 230
 """Maximum length of a folder's name in bytes. File systems allow 255; the rest is for a suffix."""
 
 
-def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config that identify a run, by dotted name: all fields, with the seed, except NOT_COMPARED."""
-    return {name: value for name, value in effective_fields(config).items() if not name.startswith(NOT_COMPARED)}
+def compared(config: Config) -> dict[str, Any]:
+    """The fields of a config that identify a run, by dotted name: all fields except those marked FREE."""
+    values = {name: value for name, value in flatten(config).items() if not _is_free(name)}
+    return values | (
+        {'model.shortcut': effective_shortcut(flatten(config.model))} if 'model.shortcut' in values else {}
+    )
 
 
-def effective_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a config, by dotted name. A shortcut of '' becomes the one that the network uses by default."""
-    fields = flatten(config)
-    if 'model.shortcut' in fields:
-        model = {name.removeprefix('model.'): v for name, v in fields.items() if name.startswith('model.')}
-        fields['model.shortcut'] = effective_shortcut(model)
-    return fields
-
-
-def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(config: Config) -> dict[str, Any]:
     """The fields on which a result depends, except the seed: those of `compared`, and the folder of own pictures.
 
     A run that continues may find its pictures in another folder, but two runs on different folders have different
     recipes. A known data set is the same wherever it lies.
     """
-    fields = flatten(config)
-    kept = {name: value for name, value in compared(config).items() if name != 'seed'}
-    if fields.get('dataset.name') == 'folder':
-        kept['dataset.folder'] = str(fields.get('dataset.folder')).rstrip('/')
-    return kept
+    folder = config.dataset.folder
+    pictures = {'dataset.folder': folder.rstrip('/')} if folder and config.dataset.name == 'folder' else {}
+    return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
 
 
-def changed_recipe(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def changed_recipe(changes: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Those of the fields that a run changed in its config file on which its result depends, except the seed.
 
     Args:
@@ -68,7 +41,19 @@ def changed_recipe(changes: Mapping[str, Any], config: Mapping[str, Any]) -> dic
     return {name: value for name, value in recipe(config).items() if name in changes}
 
 
-def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_differ: tuple[str, ...] = ()) -> list[str]:
+def effective_shortcut(model: Mapping[str, Any]) -> Any:
+    """The shortcut that a network uses. A value of '' becomes the default, as in `models`.
+
+    Args:
+        model: the network's name and its arguments.
+    """
+    if model.get('shortcut') != '':
+        return model.get('shortcut')
+    is_deep = model['name'] == 'imagenet_resnet' and model['depth'] not in (18, 34)
+    return 'B' if is_deep or model.get('unit') == 'bottleneck' else 'A'
+
+
+def differences(recorded: Config, given: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
     """Lists the fields in which two configs describe different runs, as texts for a message.
 
     Args:
@@ -84,9 +69,9 @@ def differences(recorded: Mapping[str, Any], given: Mapping[str, Any], may_diffe
     ]
 
 
-def config_name(config_file: str) -> str:
+def config_name(file: str) -> str:
     """The name of a config: 'resnet20_cifar10', or with its argument 'lab_cifar10:resnet56'."""
-    path, colon, argument = config_file.partition(':')
+    path, colon, argument = file.partition(':')
     return Path(path).stem + colon + argument
 
 
@@ -98,9 +83,8 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    return Path(
-        'runs', _as_name(config_name(config_file).replace(':', '-', 1)), _joined(_texts(changes)), f'seed{seed}'
-    )
+    name = _as_name(config_name(config_file).replace(':', '-', 1))
+    return Path('runs', name, _joined(_texts(changes)), f'seed{seed}')
 
 
 def _texts(changes: Mapping[str, Any]) -> list[str]:
@@ -109,7 +93,7 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
     Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
     gets a digest if another folder could have the same text, as a/b and a_b have.
     """
-    named = {k: v for k, v in changes.items() if k != 'seed' and not k.startswith(NOT_COMPARED)}
+    named = {name: value for name, value in changes.items() if name != 'seed' and not _is_free(name)}
     if 'dataset.folder' in changes:
         folder = str(changes['dataset.folder']).rstrip('/')
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
@@ -132,3 +116,7 @@ def _joined(texts: list[str]) -> str:
 def _as_name(text: str) -> str:
     """Removes characters so that the text can be part of a folder's name, and cannot lead to another folder."""
     return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
+
+
+def _is_free(name: str) -> bool:
+    return name in FIELDS and FREE in FIELDS[name].marks

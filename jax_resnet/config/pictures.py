@@ -1,62 +1,42 @@
 """Checks that the config's fields for pictures are consistent."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from jax_resnet.config.fields import FIELDS, Dataset, Pictures
 from jax_resnet.errors import ConfigError
 
-ONLY_FOR_PICTURES = {
-    'dataset.check': 'headers',
-    'dataset.color_jitter': 0.0,
-    'dataset.lighting': 0.0,
-    'dataset.split_seed': 0,
-    'dataset.validation_fraction': 0.2,
-    'pictures.area': (0.08, 1.0),
-    'pictures.aspect_ratio': (3 / 4, 4 / 3),
-    'pictures.average': 'softmax',
-    'pictures.exif_rotation': False,
-    'pictures.interpolation': 'bilinear',
-    'pictures.processes': 0,
-    'pictures.protocol': 'center',
-    'pictures.shorter_side': (256, 480),
-    'pictures.test_shorter_side': 256,
-    'pictures.threads': 0,
-    'pictures.view': 'area',
-}
-"""Fields that have an effect only on pictures, with their values in `configs/base.py`."""
 
-
-def check_pictures(dataset: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
+def check_pictures(dataset: Dataset, pictures: Pictures) -> None:
     """Raises ConfigError if a crop is larger than the resized pictures, or a field has no effect.
 
     Args:
         dataset, pictures: groups of a config; their fields have been checked one by one.
     """
     for name in ('validation_fraction', 'split_seed'):
-        if dataset['folder'] is None and dataset[name] != ONLY_FOR_PICTURES[f'dataset.{name}']:
-            raise ConfigError(f'config.dataset.{name}={dataset[name]}: has an effect only with config.dataset.folder')
-    crop, test_crop = dataset['crop'], dataset['test_crop'] or dataset['crop']
+        value = getattr(dataset, name)
+        if dataset.folder is None and value != FIELDS[f'dataset.{name}'].default:
+            raise ConfigError(f'config.dataset.{name}={value}: has an effect only with config.dataset.folder')
+    crop, test_crop = dataset.crop, dataset.test_crop or dataset.crop
     if not crop:
         raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')
-    if dataset['pad']:
-        raise ConfigError(f'config.dataset.pad={dataset["pad"]}: must be 0 for pictures, which are not padded')
-    least, most = pictures['shorter_side']
-    if pictures['view'] == 'scale' and not crop <= least <= most:
+    if dataset.pad:
+        raise ConfigError(f'config.dataset.pad={dataset.pad}: must be 0 for pictures, which are not padded')
+    least, most = pictures.shorter_side
+    if pictures.view == 'scale' and not crop <= least <= most:
         raise ConfigError(
             f'config.pictures.shorter_side={(least, most)}: must be two lengths, the smaller one first, and at least '
             f'config.dataset.crop={crop}'
         )
     for name in ('area', 'aspect_ratio'):
-        if pictures[name][0] > pictures[name][1]:
+        least, most = getattr(pictures, name)
+        if least > most:
             raise ConfigError(
-                f'config.pictures.{name}={pictures[name]}: must be the smallest and then the largest value'
+                f'config.pictures.{name}={(least, most)}: must be the smallest and then the largest value'
             )
-    test_field = 'test_crop' if dataset['test_crop'] else 'crop'
-    for name, size in ((test_field, test_crop), *([('crop', crop)] if pictures['view'] == 'centre' else [])):
-        if size > pictures['test_shorter_side']:
+    test_field = 'test_crop' if dataset.test_crop else 'crop'
+    for name, size in ((test_field, test_crop), *([('crop', crop)] if pictures.view == 'centre' else [])):
+        if size > pictures.test_shorter_side:
             raise ConfigError(
-                f'config.pictures.test_shorter_side={pictures["test_shorter_side"]}: must be at least '
+                f'config.pictures.test_shorter_side={pictures.test_shorter_side}: must be at least '
                 f'config.dataset.{name}={size}'
             )
-    if dataset['normalization'] == 'pixel_mean' and crop != test_crop:
+    if dataset.normalization == 'pixel_mean' and crop != test_crop:
         raise ConfigError(f"config.dataset.test_crop={test_crop}: must be crop={crop} with normalization='pixel_mean'")

@@ -1,11 +1,11 @@
 """Learning rate schedules: piecewise constant or half a cosine, each with an optional warm-up."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jax_resnet.config import fields
 from jax_resnet.config.durations import Clock
 
 
@@ -58,7 +58,7 @@ class Schedule(NamedTuple):
         return lines
 
 
-def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
+def create(config: fields.Schedule, clock: Clock, end: int) -> Schedule:
     """Makes the schedule of `config.schedule`.
 
     Args:
@@ -73,23 +73,23 @@ def create(config: Mapping[str, Any], clock: Clock, end: int) -> Schedule:
         ValueError: the warm-up has no learning rate, or is constant at zero; the drops are not in order, or begin
             before the end of the warm-up; a cosine has drops, or a warm-up that lasts to the end.
     """
-    pieces = [(0, float(config['learning_rate']))]
-    if config['warmup_for'] is not None:
-        if config['warmup_learning_rate'] is None:
+    pieces = [(0, float(config.learning_rate))]
+    if config.warmup_for is not None:
+        if config.warmup_learning_rate is None:
             raise ValueError('warmup_learning_rate: must be given with warmup_for')
-        if config['warmup_shape'] == 'constant' and not config['warmup_learning_rate']:
+        if config.warmup_shape == 'constant' and not config.warmup_learning_rate:
             raise ValueError("warmup_learning_rate=0.0: must be above 0 with warmup_shape='constant'")
-        pieces = [(0, float(config['warmup_learning_rate'])), (clock.steps(config['warmup_for']), pieces[0][1])]
-    rises = config['warmup_shape'] == 'linear' and len(pieces) > 1
-    if config['name'] == 'cosine':
-        if config['drop_at']:
+        pieces = [(0, float(config.warmup_learning_rate)), (clock.steps(config.warmup_for), pieces[0][1])]
+    rises = config.warmup_shape == 'linear' and len(pieces) > 1
+    if config.name == 'cosine':
+        if config.drop_at:
             flag = "--config.schedule.drop_at='()'"
-            raise ValueError(f"drop_at={config['drop_at']}: must be () with name='cosine' ({flag})")
+            raise ValueError(f"drop_at={config.drop_at}: must be () with name='cosine' ({flag})")
         if pieces[-1][0] >= end:
-            raise ValueError(f'warmup_for={config["warmup_for"]!r}: must end before the last step, {end:,}')
+            raise ValueError(f'warmup_for={config.warmup_for!r}: must end before the last step, {end:,}')
         return Schedule(pieces, end, rises)
-    for k, duration in enumerate(config['drop_at'], start=1):
-        pieces.append((clock.steps(duration), config['learning_rate'] * config['factor'] ** k))
+    for k, duration in enumerate(config.drop_at, start=1):
+        pieces.append((clock.steps(duration), config.learning_rate * config.factor**k))
     starts = [start for start, _ in pieces]
     if starts != sorted(set(starts)):
         raise ValueError(f'drop_at: drops must be in order and after the warm-up; the pieces begin at steps {starts}')

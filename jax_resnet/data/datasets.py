@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
+from jax_resnet.config.fields import Config, Dataset
+from jax_resnet.config.loading import change
 from jax_resnet.data import digits, prepared
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.data.pictures.crops import CentralView, CentreCrop
@@ -20,7 +21,7 @@ from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.data.pictures.tars import IMAGENET, open_tars
 from jax_resnet.data.sources import Source
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""
@@ -100,64 +101,65 @@ DATASETS: dict[str, DataSet] = {
 
 
 def find(name: str) -> DataSet:
-    """Returns the entry of a data set. Raises DataError for an unknown name."""
+    """Returns the entry of a data set. Raises ConfigError for an unknown name."""
     if name.startswith(TFDS) and len(name) > len(TFDS):
         return DataSet(name, None, None, {}, _open_records)
     if name not in DATASETS:
-        raise DataError(f'dataset.name must be one of {", ".join(DATASETS)}, or {TFDS}NAME; got {name!r}')
+        raise ConfigError(f'config.dataset.name={name!r}: must be one of {", ".join(DATASETS)}, or {TFDS}NAME')
     return DATASETS[name]
 
 
-def image_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
+def image_shape(dataset: Dataset) -> tuple[int, int, int]:
     """(height, width, channels) of the images in evaluation.
 
     Args:
         dataset: the group `dataset` of a config.
     """
-    size = dataset['test_crop'] or dataset['crop']
-    return find(dataset['name']).image_shape or (size, size, 3)
+    size = dataset.test_crop or dataset.crop
+    return find(dataset.name).image_shape or (size, size, 3)
 
 
-def central_view(config: Mapping[str, Any]) -> CentralView | None:
+def central_view(config: Config) -> CentralView | None:
     """The view of a picture for evaluation, according to a config. None if the data set is not streamed pictures."""
-    name, known = config['dataset']['name'], DATASETS.get(config['dataset']['name'])
+    name, known = config.dataset.name, DATASETS.get(config.dataset.name)
     if not name.startswith(TFDS) and (known is None or known.image_shape is not None):
         return None
-    fields, (size, _, _) = config['pictures'], image_shape(config['dataset'])
-    crop = CentreCrop(fields['test_shorter_side'], size)
-    return CentralView(crop, fields['interpolation'], fields['exif_rotation'])
+    fields, (size, _, _) = config.pictures, image_shape(config.dataset)
+    crop = CentreCrop(fields.test_shorter_side, size)
+    return CentralView(crop, fields.interpolation, fields.exif_rotation)
 
 
-def without_data(dataset: Mapping[str, Any]) -> PictureSource | None:
+def without_data(dataset: Dataset) -> PictureSource | None:
     """A source without pictures, if normalization and class names are known without data; else None.
 
     Args:
         dataset: the group `dataset` of a config.
     """
-    known = find(dataset['name'])
-    if known.classes is None or dataset['folder'] is not None or dataset['normalization'] == 'pixel_mean':
+    known = find(dataset.name)
+    if known.classes is None or dataset.folder is not None or dataset.normalization == 'pixel_mean':
         return None
     infos = {s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in known.splits.items()}
-    return PictureSource(dataset['name'], tuple(known.classes()), infos, pictures={}, fingerprint='')
+    return PictureSource(dataset.name, tuple(known.classes()), infos, pictures={}, fingerprint='')
 
 
-def located(dataset: Mapping[str, Any], place: str | None) -> dict[str, Any]:
-    """The group `dataset` of a config, with data in another folder.
+def located(config: Config, place: str | None) -> Config:
+    """A config with data in another folder.
 
     Args:
-        dataset: the group.
+        config: the config.
         place: a folder of pictures, if the config names one; else a folder with ImageNet's tars, for ImageNet; or else
             a folder of prepared data. None keeps the folders of the config.
     """
+    dataset = config.dataset
     if not place:
-        return dict(dataset)
-    if dataset.get('folder') is not None:
-        return {**dataset, 'folder': place}
-    if dataset['name'] != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
-        return {**dataset, 'data_dir': place}
+        return config
+    if dataset.folder is not None:
+        return change(config, {'dataset.folder': place})
+    if dataset.name != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
+        return change(config, {'dataset.data_dir': place})
     if (Path(place).expanduser() / IMAGENET.train.file).is_file():
-        return {**dataset, 'manual_dir': place}
-    return {**dataset, 'data_dir': place, 'manual_dir': None}
+        return change(config, {'dataset.manual_dir': place})
+    return change(config, {'dataset.data_dir': place, 'dataset.manual_dir': None})
 
 
 def open_source(

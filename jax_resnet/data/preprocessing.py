@@ -3,13 +3,15 @@
 All functions are pure functions of arrays and keys, and run inside the compiled step.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
+
+from jax_resnet.config.fields import Dataset
 
 
 class Normalization(NamedTuple):
@@ -51,12 +53,12 @@ def half() -> Normalization:
     return channel(0.5, 0.5)
 
 
-def normalization(dataset: Mapping[str, Any], make_pixel_mean: Callable[[], Normalization]) -> Normalization:
+def normalization(dataset: Dataset, make_pixel_mean: Callable[[], Normalization]) -> Normalization:
     """The normalization that a config's group `dataset` selects. For 'pixel_mean', `make_pixel_mean` returns it."""
-    if dataset['normalization'] == 'pixel_mean':
+    if dataset.normalization == 'pixel_mean':
         return make_pixel_mean()
-    if dataset['normalization'] == 'channel':
-        return channel(dataset['channel_mean'], dataset['channel_std'])
+    if dataset.normalization == 'channel':
+        return channel(dataset.channel_mean, dataset.channel_std)
     return half()
 
 

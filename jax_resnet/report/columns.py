@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jax_resnet.config.model_fields import effective_shortcut
+from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Cell, Links, Table

@@ -77,10 +77,10 @@ def _schedule(row: Row) -> tuple[Schedule, Clock, int] | None:
     lines = max((run.metrics for run in row.runs), key=len, default=())
     if not lines:
         return None
-    last, batch_size = lines[-1], row.config['batch_size']
+    config = next(run.config for run in row.runs if run.config is not None)
+    last, batch_size = lines[-1], config.batch_size
     clock = Clock(round(last['step'] * batch_size / last['epoch']), batch_size)
-    fields = {name.removeprefix('schedule.'): v for name, v in row.config.items() if name.startswith('schedule.')}
-    return schedule.create(fields, clock, clock.steps(row.config['train_for'])), clock, last['step']
+    return schedule.create(config.schedule, clock, clock.steps(config.train_for)), clock, last['step']
 
 
 def _rates(row: Row) -> list[tuple[float, float]]:

@@ -109,7 +109,7 @@ def _of_runs(runs: Sequence[Run]) -> Section:
     for same in by_recipe.values():
         label = _label(same[0], [other[0] for other in by_recipe.values()])
         used = sum(row.label.partition(' (')[0] == label for row in rows)
-        data = same[0].config.get('dataset.name')
+        data = same[0].recipe.get('dataset.name')
         rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
     return Section(RUNS, 'Runs', '', '', rows, {}, all(run.is_rehearsal for run in runs), ())
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jax_resnet.config.fields import flatten
 from jax_resnet.report import columns, wording
 from jax_resnet.report.sections import Row
 from jax_resnet.runs.run import Run
@@ -21,15 +22,15 @@ TEST = ('pictures.protocol', 'pictures.average')
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """Returns (name, text) pairs. Facts that are not in the files of the run are left out."""
-    if not run.config:
+    if run.config is None:
         return []
     shown = {'network': columns.network(Row('', '', [run])), 'config': run.name}
     if run.file is not None:
         shown['changed fields'] = ', '.join(wording.phrase(*change) for change in run.changes.items()) or 'nothing'
-    fields_shown = RECIPE if run.config.get('pictures.protocol', 'center') == 'center' else (*RECIPE, *TEST)
-    for field in fields_shown:
-        if field in run.config:
-            shown[wording.field_name(field)] = wording.value_name(run.config[field], field)
+    values = flatten(run.config)
+    for field in RECIPE if run.config.pictures.protocol == 'center' else (*RECIPE, *TEST):
+        if field in values:
+            shown[wording.field_name(field)] = wording.value_name(values[field], field)
     starts = _starts(run)
     dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
     if dates:
@@ -47,7 +48,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def fields(run: Run) -> list[tuple[str, str]]:
     """Returns (dotted name, text) for every field of the config."""
-    return [(field, wording.value_name(value)) for field, value in sorted(run.config.items())]
+    values = {} if run.config is None else flatten(run.config)
+    return [(field, wording.value_name(value)) for field, value in sorted(values.items())]
 
 
 def _starts(run: Run) -> list[dict[str, Any]]:

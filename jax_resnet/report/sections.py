@@ -36,7 +36,7 @@ class Row:
     measure: str = 'final'
 
     def __post_init__(self) -> None:
-        started = [run for run in self.runs if run.config]
+        started = [run for run in self.runs if run.config is not None]
         for run in started[1:]:
             first, other = started[0].recipe, run.recipe
             for name in sorted({*first, *other}):
@@ -56,7 +56,7 @@ class Row:
     @property
     def config(self) -> Mapping[str, Any]:
         """The config of its runs, as `Run.recipe`; empty if no run was started."""
-        return next((run.recipe for run in self.runs if run.config), {})
+        return next((run.recipe for run in self.runs if run.config is not None), {})
 
     def values(self, name: str) -> list[float]:
         """Returns a field of the summaries of the finished runs, without None."""

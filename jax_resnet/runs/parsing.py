@@ -6,13 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from jax_resnet.config.completion import with_tuples
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.schemas import Config, Network
 
 
 def parse(content: bytes, kind: Any, name: str, where: str = '') -> Any:
-    """Returns the content of a JSON file as dicts and lists. The described fields are converted to their types.
+    """Returns the content of a JSON file as dicts and lists. Described fields are converted to their types.
 
     Args:
         content: the bytes of the file.
@@ -39,9 +37,7 @@ def check(value: Any, kind: Any, name: str, where: str = '') -> Any:
 
 
 def _merge(known: Any, raw: Any) -> Any:
-    if isinstance(known, Config | Network):
-        return with_tuples(_merge_struct(known, raw))
-    if isinstance(known, Struct):
+    if isinstance(known, Struct) and not known.__struct_config__.frozen:
         return _merge_struct(known, raw)
     if isinstance(known, list):
         return [_merge(*pair) for pair in zip(known, raw, strict=True)]

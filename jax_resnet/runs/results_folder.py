@@ -7,8 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jax_resnet import files
+from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import changed_recipe, default_name, recipe
+from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import schemas
@@ -21,7 +25,7 @@ RESULTS = Path('results')
 
 def path_of(result: Mapping[str, Any]) -> Path:
     """Returns the path for a result: `results/<config name>[-<argument>][/<changes>]/seed<seed>.json`."""
-    folder = default_name(result['file'], result['changes'], result['fields']['seed'])
+    folder = default_name(result['file'], result['changes'], result['fields'].seed)
     return RESULTS / folder.relative_to('runs').with_suffix('.json')
 
 
@@ -49,7 +53,7 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
     if summary is None:
         epoch = metrics[-1]['epoch'] if metrics else 0.0
         raise ConfigError(
-            f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config["train_for"]!r})'
+            f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config.train_for!r})'
         )
     if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
@@ -81,9 +85,9 @@ def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, 
             )
 
 
-def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+def portable(config: Config) -> Config:
     """Returns the config without the paths of this machine's data folders."""
-    return {**config, 'dataset': {**config['dataset'], 'data_dir': None, 'manual_dir': None}}
+    return change(config, {'dataset.data_dir': None, 'dataset.manual_dir': None})
 
 
 def write(result: Mapping[str, Any]) -> Path:
@@ -122,7 +126,7 @@ def paths(folder: Path = RESULTS) -> list[Path]:
     return sorted(folder.glob('**/seed*.json'))
 
 
-def find(config: Mapping[str, Any]) -> Path | None:
+def find(config: Config) -> Path | None:
     """Returns the file of the result with the same recipe and seed as `config`, or None.
 
     Raises:
@@ -139,6 +143,8 @@ def _read(path: Path, changed: int) -> dict[str, Any]:
 
 
 def _as_text(value: Any, line: str) -> str:
+    if isinstance(value, Config):
+        value = msgspec.to_builtins(value, order='sorted')
     is_mapping = isinstance(value, Mapping)
     if not value or not (is_mapping or (isinstance(value, list | tuple) and isinstance(value[0], Mapping))):
         return json.dumps(value, allow_nan=False, ensure_ascii=False)
@@ -149,8 +155,8 @@ def _as_text(value: Any, line: str) -> str:
     return f'{begin}{inside}{line}{end}'
 
 
-def _identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**recipe(config), 'seed': config['seed']}
+def _identity(config: Config) -> dict[str, Any]:
+    return {**recipe(config), 'seed': config.seed}
 
 
 def _round(value: Any) -> Any:

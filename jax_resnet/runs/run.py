@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_resnet.config import identity
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import lock, results_folder
@@ -24,7 +25,7 @@ class Run:
     Attributes:
         folder: the run folder, or the file of a result.
         seed: the seed of the run.
-        config: the fields of the config, by dotted name; empty if the folder is missing.
+        config: the config; None if the folder is missing.
         metrics: one mapping for each evaluation, in order.
         summary: the summary of a finished run; empty for any other run.
         failure: why the run failed, or ''.
@@ -36,7 +37,7 @@ class Run:
 
     folder: Path
     seed: int
-    config: Mapping[str, Any]
+    config: Config | None
     metrics: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     failure: str
@@ -56,7 +57,7 @@ class Run:
     @property
     def state(self) -> str:
         """One of STATES. No other code decides on the state of a run."""
-        if not self.config:
+        if self.config is None:
             return MISSING
         if self.summary:
             return FINISHED
@@ -71,14 +72,14 @@ class Run:
             return ''
         if self.state == FAILED:
             return self.failure
-        if not self.metrics:
+        if not self.metrics or self.config is None:
             return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config["train_for"]}'
+        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.train_for}'
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The config without the seed and without other fields that do not belong to the recipe."""
-        return identity.recipe(self.config)
+        """The fields on which the result depends, except the seed, by dotted name; empty if the folder is missing."""
+        return {} if self.config is None else identity.recipe(self.config)
 
 
 def read(folder: Path, seed: int | None = None) -> Run:
@@ -95,13 +96,13 @@ def read(folder: Path, seed: int | None = None) -> Run:
         return _of_result(folder)
     files = RunFolder(folder)
     if not files.exists():
-        return Run(folder, seed or 0, {}, [], {}, '', False)
+        return Run(folder, seed or 0, None, [], {}, '', False)
     is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
     origin = files.origin()
-    config = identity.flatten(origin['fields'])
+    config = origin['fields']
     return Run(
         folder,
-        config['seed'] if seed is None else seed,
+        config.seed if seed is None else seed,
         config,
         files.metrics(),
         files.summary() or {},
@@ -121,6 +122,6 @@ def _of_result(path: Path) -> Run:
     except ValueError:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
     lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
-    config = identity.flatten(result['fields'])
+    config = result['fields']
     file, changes = result['file'], result['changes']
-    return Run(path, config['seed'], config, lines, result['summary'], '', False, file=file, changes=changes)
+    return Run(path, config.seed, config, lines, result['summary'], '', False, file=file, changes=changes)

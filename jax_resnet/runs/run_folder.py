@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet import files
+from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -39,13 +41,11 @@ class RunFolder:
     def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path, self.writes = Path(path), writes
 
-    def open(
-        self, config: Mapping[str, Any], file: str | None = None, changes: Mapping[str, Any] | None = None
-    ) -> None:
+    def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, or checks that the run in it has the same config.
 
         Args:
-            config: the whole config.
+            config: the config.
             file: the config file with its argument, if there is one.
             changes: the fields that were changed in that config, by dotted name.
 
@@ -89,7 +89,7 @@ class RunFolder:
         """Whether the folder holds a run."""
         return self._has('config.json')
 
-    def check_same(self, config: Mapping[str, Any]) -> None:
+    def check_same(self, config: Config) -> None:
         """Raises ConfigError if the folder holds a run of another config. The message shows the difference."""
         found = '; '.join(differences(self.config(), config))
         if found:
@@ -116,10 +116,10 @@ class RunFolder:
         """The folder of checkpoints. Raises ConfigError if it is a link."""
         return files.subfolder(self.path, 'checkpoints')
 
-    def config(self) -> dict[str, Any]:
-        """Returns the config of the run, as nested dicts. Raises ConfigError like `origin`."""
-        fields: dict[str, Any] = self.origin()['fields']
-        return fields
+    def config(self) -> Config:
+        """Returns the config of the run. Raises ConfigError like `origin`."""
+        config: Config = self.origin()['fields']
+        return config
 
     def origin(self) -> dict[str, Any]:
         """Returns where the run comes from: the config file, the changes and all fields, see `schemas.RunConfig`.
@@ -253,7 +253,7 @@ class RunFolder:
         return parse(self._read(name), kind, shown(self.path / name))
 
     def _write_json(self, name: str, value: Any) -> None:
-        self._write(name, (json.dumps(value, indent=2, allow_nan=False) + '\n').encode())
+        self._write(name, (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode())
 
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:

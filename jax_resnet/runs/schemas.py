@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jax_resnet.config.fields import Config
+
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -15,70 +17,6 @@ Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
 Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
 Value = bool | Whole | float | str | tuple[Any, ...] | None
-
-
-class Dataset(Struct):
-    """Group `dataset` of a config."""
-
-    name: str
-    train: str
-    test: str
-    data_dir: str | None
-    manual_dir: str | None
-    validation: str | None
-
-
-class Model(Struct):
-    """Group `model` of a config."""
-
-    name: str
-    num_classes: Annotated[int, Meta(ge=1, lt=2**31)]
-
-
-class Optimizer(Struct):
-    """Group `optimizer` of a config."""
-
-    name: str
-    momentum: float
-    weight_decay: float
-    nesterov: bool
-    decay: str
-
-
-class Schedule(Struct):
-    """Group `schedule` of a config."""
-
-    learning_rate: float
-    drop_at: tuple[str, ...]
-    factor: float
-
-
-class BatchNorm(Struct):
-    """Group `batch_norm` of a config."""
-
-    group_size: Count
-    momentum: float
-    epsilon: float
-
-
-class Precision(Struct):
-    """Group `precision` of a config."""
-
-    compute: str
-
-
-class Config(Struct):
-    """A config: the fields that readers of a run need. `config.fields` checks all fields before training."""
-
-    seed: Seed
-    batch_size: Annotated[int, Meta(ge=1, lt=2**31)]
-    train_for: str
-    dataset: Dataset
-    model: Model
-    optimizer: Optimizer
-    schedule: Schedule
-    batch_norm: BatchNorm
-    precision: Precision
 
 
 class RunConfig(Struct):
@@ -175,14 +113,6 @@ class Card(RunConfig):
     median_test_error: Percent | UnsetType = UNSET
     test_error: Percent | UnsetType = UNSET
     environment: list[Start] | UnsetType = UNSET
-
-
-class Network(Struct):
-    """The groups of the config that the header of a .safetensors file holds, to describe the network."""
-
-    model: Model
-    batch_norm: BatchNorm
-    precision: Precision
 
 
 class PlannedRun(Struct):

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from jax_resnet import files
+from jax_resnet.config.fields import Config, NetworkFields
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays, outputs, schemas
@@ -39,11 +41,11 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     return _read(Path(path))[0]
 
 
-def network_in(path: str | Path) -> dict[str, Any] | None:
+def network_in(path: str | Path) -> Config | NetworkFields | None:
     """Returns the description of a file's network, from its card or its header, or None if there is neither.
 
     Returns:
-        At least the groups of the config in `schemas.Network`.
+        The config of the card, or the groups of a config in the header.
 
     Raises:
         ConfigError, DataError: the file or its card cannot be read, or the card belongs to other weights.
@@ -55,7 +57,7 @@ def network_in(path: str | Path) -> dict[str, Any] | None:
     text = arrays.metadata_of(content).get(METADATA) if path.suffix == '.safetensors' else None
     if text is None:
         return None
-    found: dict[str, Any] = parse(text.encode(), schemas.Network, f'{shown(path)}: {METADATA} in its header')
+    found: NetworkFields = parse(text.encode(), NetworkFields, f'{shown(path)}: {METADATA} in its header')
     return found
 
 
@@ -115,7 +117,7 @@ def write_with_card(
     return card_of(path)
 
 
-def read_with_card(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray], Preprocessing]:
+def read_with_card(path: str | Path) -> tuple[Config, dict[str, np.ndarray], Preprocessing]:
     """Reads what `write_with_card` wrote. Returns the config, the weights by name, and the preprocessing.
 
     Raises:
@@ -162,17 +164,17 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def network_digest(card: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of the fields NETWORK of a card, as JSON with sorted names."""
-    text = json.dumps({name: card[name] for name in NETWORK}, sort_keys=True, allow_nan=False)
+    text = json.dumps({name: card[name] for name in NETWORK}, sort_keys=True, allow_nan=False, default=to_builtins)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> None:
+def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Config | NetworkFields | None = None) -> None:
     """Writes named arrays, in the format of the path's suffix.
 
     Args:
         path: the path of the file.
         weights: the arrays, by name.
-        network: a config. Its groups in `schemas.Network` are written to the header of a .safetensors file.
+        network: a config. Its groups of NetworkFields are written to the header of a .safetensors file.
 
     Raises:
         DataError: the path has none of SUFFIXES, or the file cannot be written.
@@ -215,12 +217,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
     return named, content
 
 
-def _content(path: Path, weights: Mapping[str, np.ndarray], network: Mapping[str, Any] | None = None) -> bytes:
+def _content(path: Path, weights: Mapping[str, np.ndarray], network: Config | NetworkFields | None = None) -> bytes:
     _check_suffix(path)
     if path.suffix == '.safetensors':
         if network is None:
             return arrays.as_safetensors(weights, None)
-        fields = {name: network[name] for name in schemas.Network.__struct_fields__}
+        fields = {name: to_builtins(getattr(network, name)) for name in NetworkFields.__struct_fields__}
         return arrays.as_safetensors(weights, {METADATA: json.dumps(fields, sort_keys=True)})
     return arrays.as_npz(weights, compressed=False)
 

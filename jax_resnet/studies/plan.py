@@ -15,7 +15,9 @@ import jax.numpy as jnp
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import default_name
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
@@ -40,7 +42,7 @@ class Job:
     file: str
     changes: Mapping[str, Any]
     seed: int
-    config: Mapping[str, Any] = field(repr=False)
+    config: Config = field(repr=False)
     is_rehearsal: bool = False
 
     @property
@@ -85,7 +87,7 @@ class Setting:
     @property
     def limit(self) -> float:
         """The most parameters that the config allows; infinity if it has no limit."""
-        return self.jobs[0].config['model'].get('parameter_limit') or inf
+        return getattr(self.jobs[0].config.model, 'parameter_limit', 0) or inf
 
     @cached_property
     def parameters(self) -> int:
@@ -95,7 +97,7 @@ class Setting:
             ConfigError: the network does not fit the images.
         """
         config = without_limit(self.jobs[0].config)
-        model, shape = network(config, stacked=True), image_shape(config['dataset'])
+        model, shape = network(config, stacked=True), image_shape(config.dataset)
         try:
             variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
         except ValueError as e:
@@ -106,11 +108,9 @@ class Setting:
     def cost(self) -> float:
         """An estimate of how long one job takes, in no unit: it only compares settings."""
         config = self.jobs[0].config
-        examples = datasets.find(config['dataset']['name']).splits.get(
-            'train', datasets.DATASETS['cifar10'].splits['train']
-        )
-        steps = Clock(examples, config['batch_size']).steps(config['train_for'])
-        return steps * config['batch_size'] * (self.parameters + 20_000)  # a network without parameters takes time, too
+        examples = datasets.find(config.dataset.name).splits.get('train', datasets.DATASETS['cifar10'].splits['train'])
+        steps = Clock(examples, config.batch_size).steps(config.train_for)
+        return steps * config.batch_size * (self.parameters + 20_000)  # a network without parameters takes time, too
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,9 @@ class Plan:
         return content
 
 
-def without_limit(config: Mapping[str, Any]) -> dict[str, Any]:
+def without_limit(config: Config) -> Config:
     """Returns the config without the limit on the number of parameters."""
-    model = config['model']
-    return {**config, 'model': model | {'parameter_limit': 0} if 'parameter_limit' in model else model}
+    return change(config, {'model.parameter_limit': 0} if hasattr(config.model, 'parameter_limit') else {})
 
 
 def _without_slashes(file: str) -> str:

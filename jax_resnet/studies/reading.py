@@ -6,9 +6,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.config import loader
-from jax_resnet.config.fields import check
+from jax_resnet.config import loading
+from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import recipe
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS
 from jax_resnet.errors import ConfigError
@@ -114,31 +115,28 @@ def _setting(
 ) -> Setting:
     file, changes, window = described['config'], dict(described['changes']), described['window']
     if is_rehearsal:
-        config, _ = loader.load(file, changes)
+        config, _ = loading.load(file, changes)
         changes |= rehearsal.changes(config)
         if window is not None:
             window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
-    unchanged = loader.load(file, changes)[0].to_dict()
+    unchanged, _ = loading.load(file, changes)
     changes |= given
-    config, differing = loader.load(file, changes)
-    changed = _changed(unchanged, config.to_dict(), given)
+    config, differing = loading.load(file, changes)
+    changed = _changed(unchanged, config, given)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
-    if classes is not None and config.model.get('num_classes') != classes and 'model.num_classes' not in given:
-        config, differing = loader.load(file, changes | {'model.num_classes': classes})
+    if classes is not None and config.model.num_classes != classes and 'model.num_classes' not in given:
+        config, differing = loading.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
-        whole = config.to_dict() | {'seed': seed}
-        return Job(described['label'], file, differing, seed, whole, is_rehearsal)
+        return Job(described['label'], file, differing, seed, change(config, {'seed': seed}), is_rehearsal)
 
     jobs = tuple(job(seed) for seed in seeds)
-    for one_job in jobs:
-        check(one_job.config)
     network(without_limit(jobs[0].config))  # raises ConfigError if there is no such network
     published, text = described['published'], described['published_text']
     return Setting(described['label'], described['group'], jobs, published, text, window, changed)
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
+def _changed(before: Config, after: Config, given: Iterable[str]) -> dict[str, Any]:
     """Returns those `given` fields, by dotted name, whose change between two configs affects a result: new values."""
     old, new = recipe(before), recipe(after)
     return {name: new[name] for name in given if name in new and new[name] != old.get(name)}
@@ -177,7 +175,7 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     def with_all_seeds(setting: Setting) -> Setting:
         by_seed = {job.seed: job for job in setting.jobs}
         first = setting.jobs[0]
-        jobs = [by_seed.get(s) or replace(first, seed=s, config={**first.config, 'seed': s}) for s in seeds]
+        jobs = [by_seed.get(s) or replace(first, seed=s, config=change(first.config, {'seed': s})) for s in seeds]
         return replace(setting, jobs=tuple(jobs))
 
     return replace(plan, settings=tuple(map(with_all_seeds, plan.settings)))

@@ -1,6 +1,5 @@
 """The state of a job: reads its run from the run folder or from the results."""
 
-from jax_resnet.config import identity
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import results_folder
 from jax_resnet.runs import run as runs
@@ -21,10 +20,10 @@ def run_of(job: Job, reuses_results: bool = False) -> Run:
     """
     try:
         run = runs.read(job.folder, job.seed)
-        if run.config:
+        if run.config is not None:
             RunFolder(job.folder).check_same(job.config)
     except ConfigError as e:
-        run = Run(job.folder, job.seed, identity.flatten(job.config), [], {}, str(e), False)
+        run = Run(job.folder, job.seed, job.config, [], {}, str(e), False)
     if run.state in (FINISHED, RUNNING) or not reuses_results:
         return run
     result = results_folder.find(job.config)

@@ -1,12 +1,11 @@
 """Runs the file of a study and checks what its `get_study` returns."""
 
-import runpy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from jax_resnet.config import loading
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.parsing import check
 from jax_resnet.runs.schemas import MEASURES, Amount, Count, Percent
@@ -42,18 +41,8 @@ def load(file: str) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such file, it raises an error, or it does not return a study.
     """
-    path, _, argument = file.partition(':')
-    if not Path(path).is_file():
-        raise ConfigError(f'--study={path}: no such file; the studies are in the folder configs/studies')
-    try:
-        module = runpy.run_path(path)
-        study = module['get_study'](*([argument] if argument else [])) if 'get_study' in module else None
-    except (Exception, SystemExit) as e:  # the file of a study may raise anything
-        name = f'{type(e).__name__} ' if isinstance(e, KeyError | SystemExit) or not str(e) else ''
-        raise ConfigError(f'--study={file}: {name}{" ".join(str(e).split())}'.rstrip()) from e
-    if 'get_study' not in module:
-        raise ConfigError(f"--study={path}: must be a study file; it has no 'get_study'")
-    question, _, about = (module['__doc__'] or path).strip().partition('\n\n')
+    variables, study = loading.run(file, 'study')
+    question, _, about = (variables['__doc__'] or file).strip().partition('\n\n')
     return {**_checked(study, file), 'question': ' '.join(question.split()), 'about': about}
 
 

@@ -12,18 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from msgspec import structs
 
 import jax_resnet
-from jax_resnet import backend, models
-from jax_resnet.backend import devices, processes
-from jax_resnet.backend.base import Backend, Form
+from jax_resnet import models
 from jax_resnet.config import schedule
-from jax_resnet.config.completion import flatten
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import check
+from jax_resnet.config.fields import Config, flatten
+from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data import PictureSource, Source
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform import for_platform
+from jax_resnet.platform.base import Backend, Form
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.evaluation.evaluator import Evaluator
@@ -47,34 +49,36 @@ class Experiment:
         model: the network.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     input: Input
     clock: Clock
     mesh: Mesh
     model: models.ResNet
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], source: Source | PictureSource | None = None) -> 'Experiment':
+    def from_config(
+        cls, config: Config | Mapping[str, Any], source: Source | PictureSource | None = None
+    ) -> 'Experiment':
         """Checks the config and opens its data set.
 
         Args:
-            config: the fields of `configs/base.py`, as nested dicts.
+            config: a config, as for `training.train`.
             source: a data set to use instead of the one in the config.
 
         Raises:
             ConfigError: a field, or a combination of fields, is not valid.
             DataError: the data is missing or damaged.
         """
-        check(config)
-        dataset, batch_size = config['dataset'], config['batch_size']
-        mesh = devices.mesh(config['parallel']['devices'], batch_size)
-        attributes = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
-        if config['memory']['rematerialize']:
+        config = as_config(config)
+        dataset, batch_size = config.dataset, config.batch_size
+        mesh = devices.mesh(config.parallel.devices, batch_size)
+        attributes = dict(for_platform(mesh.devices.flat[0].platform).network)
+        if config.memory.rematerialize:
             attributes['rematerialize'] = True
         model = network(config, **attributes)
         data = open_input(config, source)
-        clock = Clock(data.source.count(dataset['train']), batch_size)
-        for split in (dataset['validation'], dataset['test']):
+        clock = Clock(data.source.count(dataset.train), batch_size)
+        for split in (dataset.validation, dataset.test):
             if split is not None:
                 data.source.count(split)
         experiment = cls(config, data, clock, mesh, model)
@@ -84,12 +88,12 @@ class Experiment:
     @property
     def end(self) -> int:
         """The last step."""
-        return self.clock.steps(self.config['train_for'])
+        return self.clock.steps(self.config.train_for)
 
     @cached_property
     def schedule(self) -> schedule.Schedule:
         """The learning rate as a function of the step."""
-        return schedule.create(self.config['schedule'], self.clock, self.end)
+        return schedule.create(self.config.schedule, self.clock, self.end)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the update that leads to `step`."""
@@ -97,7 +101,7 @@ class Experiment:
 
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformation:
         """The optimizer, with a learning rate as a function of the step."""
-        return optimizer.create(self.config['optimizer'], rate, self.config['schedule']['head_factor'])
+        return optimizer.create(self.config.optimizer, rate, self.config.schedule.head_factor)
 
     @property
     def everywhere(self) -> NamedSharding:
@@ -122,11 +126,11 @@ class Experiment:
     def training_backend(self) -> Backend:
         """Settings of the devices' platform for training."""
         forward = models.count_multiply_adds(self.model, self.input.image_shape)
-        return self._backend_for(3.0 * self.end * self.config['batch_size'] * forward)  # forward and two gradients
+        return self._backend_for(3.0 * self.end * self.config.batch_size * forward)  # forward and two gradients
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        return backend.for_platform(platform, config['precision']['deterministic'], config['gpu'], multiply_adds)
+        return for_platform(platform, config.precision.deterministic, structs.asdict(config.gpu), multiply_adds)
 
     @property
     def form(self) -> Form:
@@ -146,16 +150,16 @@ class Experiment:
             form=self.form,
             optimizer=self.optimizer,
             augment=self.input.augmentation,
-            batch_size=self.config['batch_size'],
+            batch_size=self.config.batch_size,
             by_example=NamedSharding(self.mesh, PartitionSpec('data')),
-            microbatches=self.config['memory']['microbatches'],
-            label_smoothing=self.config['loss']['label_smoothing'],
+            microbatches=self.config.memory.microbatches,
+            label_smoothing=self.config.loss.label_smoothing,
         )
 
     @property
     def numbers(self) -> Numbers:
         """The numbers that the training steps take as arguments."""
-        return Numbers.create(self.config['seed'], self.schedule, self.input.normalization)
+        return Numbers.create(self.config.seed, self.schedule, self.input.normalization)
 
     def compile(self, state: TrainState) -> Program:
         """Compiles the training program for states with the shapes of `state`."""
@@ -167,15 +171,15 @@ class Experiment:
 
     def protocol_evaluator(self) -> ProtocolEvaluator | None:
         """Makes the test split's evaluator by `config.pictures.protocol`; None if that is the central crop."""
-        if self.config['pictures']['protocol'] == 'center':
+        if self.config.pictures.protocol == 'center':
             return None
-        split = self.config['dataset']['test']
+        split = self.config.dataset.test
         return protocol_evaluator(self.input, split, self.model, self.input.view, self.own_mesh, self.backend)
 
     def check_same_in_all(self) -> None:
         """Raises ConfigError if config, data or versions differ between processes. All processes must call it."""
-        source, dataset = self.input.source, self.config['dataset']
-        splits = [dataset[name] for name in ('train', 'validation', 'test')]
+        source, dataset = self.input.source, self.config.dataset
+        splits = [dataset.train, dataset.validation, dataset.test]
         facts = {
             'config': sorted(flatten(self.config).items()),
             'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
@@ -190,7 +194,7 @@ class Experiment:
 
     def initial_state(self) -> TrainState:
         """Computes the state before the first step, on the devices."""
-        seed_key = devices.put(jax.random.key(self.config['seed']), self.everywhere)
+        seed_key = devices.put(jax.random.key(self.config.seed), self.everywhere)
         create = self.backend.compile(self._create, seed_key, runs_once=True, out_shardings=self.everywhere)
         return create(seed_key)  # type: ignore[no-any-return]
 
@@ -204,20 +208,20 @@ class Experiment:
 
     def _check_together(self) -> None:
         config, size = self.config, self.clock.epoch_size
-        dataset, batch_size, group_size = config['dataset'], config['batch_size'], config['batch_norm']['group_size']
+        dataset, batch_size, group_size = config.dataset, config.batch_size, config.batch_norm.group_size
         channels = self.input.image_shape[-1]
         if batch_size > size:
             raise ConfigError(
-                f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset["train"]!r}'
+                f'config.batch_size={batch_size}: must be at most the {size} examples of {dataset.train!r}'
             )
         if self.end * batch_size >= 2**31:
-            raise ConfigError(f'config.train_for={config["train_for"]!r}: must be less than {2**31:,} examples')
+            raise ConfigError(f'config.train_for={config.train_for!r}: must be less than {2**31:,} examples')
         try:
             models.batch_norm.count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'config.batch_norm.group_size={group_size}: {e}') from None
         # A microbatch must contain whole groups of BatchNorm, and its examples are divided among the devices.
-        microbatches, unit = config['memory']['microbatches'], math.lcm(group_size or batch_size, self.mesh.size)
+        microbatches, unit = config.memory.microbatches, math.lcm(group_size or batch_size, self.mesh.size)
         if microbatches > 1 and (batch_size % microbatches or (batch_size // microbatches) % unit):
             raise ConfigError(
                 f'config.memory.microbatches={microbatches}: each must have a multiple of {unit} of the {batch_size} '
@@ -234,13 +238,14 @@ class Experiment:
             raise ConfigError(f'config.optimizer.{e}') from None
         self.input.check()
         for name in ('channel_mean', 'channel_std'):
-            if dataset['normalization'] == 'channel' and len(dataset[name]) != channels:
-                raise ConfigError(f'config.dataset.{name}={dataset[name]}: must be {channels} numbers')
+            numbers = getattr(dataset, name)
+            if dataset.normalization == 'channel' and len(numbers) != channels:
+                raise ConfigError(f'config.dataset.{name}={numbers}: must be {channels} numbers')
         outputs, classes = self.model.num_classes, len(self.input.source.class_names)
         if outputs != classes:
             raise ConfigError(
                 f'config.model.num_classes={outputs}: must be {classes}, the classes of '
-                f'{dataset["folder"] or dataset["name"]}'
+                f'{dataset.folder or dataset.name}'
             )
         try:
             self.abstract_state()

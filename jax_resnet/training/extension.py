@@ -69,7 +69,7 @@ def extend(experiment: Experiment, folder: RunFolder, source: RunFolder) -> str:
         for entry in source.starts()[len(folder.starts()) :]:
             folder.record_start(entry['step'], entry)
         _copy(source.checkpoints / str(step), folder.checkpoints / str(step))
-    shorter = schedule.create(config['schedule'], experiment.clock, experiment.clock.steps(config['train_for']))
+    shorter = schedule.create(config.schedule, experiment.clock, experiment.clock.steps(config.train_for))
     old, new = (np.broadcast_to(one.rate(np.arange(step)), step) for one in (shorter, experiment.schedule))
     begins = f'begins with step {step:,} of {shown(source.path)}'
     for k in np.flatnonzero(old != new)[:1]:

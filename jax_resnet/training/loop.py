@@ -11,10 +11,12 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet.backend import exactness, memory, processes
-from jax_resnet.backend.environment import describe_devices, environment
-from jax_resnet.config.fields import checked
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config
 from jax_resnet.errors import Diverged, InputError, Stopped
+from jax_resnet.hosts import processes
+from jax_resnet.platform import exactness, memory
+from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -31,7 +33,7 @@ from jax_resnet.training.transfer import begin, check_sources, open_folder
 
 
 def train(
-    config: Mapping[str, Any],
+    config: Config | Mapping[str, Any],
     workdir: str | Path,
     profile: bool = False,
     progress: ProgressFactory = Progress,
@@ -44,7 +46,7 @@ def train(
     If `jax.distributed` connects several processes, they train one run. Each must call this with the same arguments.
 
     Args:
-        config: the fields of `configs/base.py`, as nested groups: an ml_collections ConfigDict, or dicts.
+        config: a Config, an ml_collections ConfigDict, or nested dicts. Missing fields get their defaults.
         workdir: the run folder. It is made if it does not exist.
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes the object that shows the progress.
@@ -60,8 +62,8 @@ def train(
         Diverged: the loss, its gradient or a parameter became infinite or NaN. Earlier checkpoints stay.
         Stopped: SIGINT or SIGTERM was received. The state is saved.
     """
-    config = checked(config)
-    with exactness.exact(config['precision']['matmul']) as options, memory.shortage_as_config_error():
+    config = as_config(config)
+    with exactness.exact(config.precision.matmul) as options, memory.shortage_as_config_error():
         experiment = Experiment.from_config(config)
         folder = RunFolder(workdir, writes=processes.is_first())
         check_sources(experiment, folder)
@@ -81,8 +83,8 @@ class _Run:
     def __init__(self, experiment: Experiment, folder: RunFolder, progress: ProgressFactory) -> None:
         self.experiment, self.folder, self.stop_signals = experiment, folder, StopSignals()
         self.config, self.clock, self.end = experiment.config, experiment.clock, experiment.end
-        self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config['log_every'])
-        splits = {name: self.config['dataset'][name] for name in ('validation', 'test')}
+        self.progress = (progress if folder.writes else Silent)(self.clock, self.end, self.config.log_every)
+        splits = {'validation': self.config.dataset.validation, 'test': self.config.dataset.test}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
         self.checkpoints = Checkpoints(
@@ -162,7 +164,7 @@ class _Run:
 
     def _advance(self) -> None:
         """Trains for one dispatch, of about SECONDS_PER_DISPATCH. It ends no later than the step of the next action."""
-        durations = [self.config[f'{action}_every'] for action in ('evaluate', 'checkpoint', 'keep', 'log')]
+        durations = [getattr(self.config, f'{action}_every') for action in ('evaluate', 'checkpoint', 'keep', 'log')]
         due = [self.clock.next_due(duration, self.step) for duration in durations if duration is not None]
         first, before, waited, began = self.step, self.totals, self.run.waited, time.monotonic()
         stop = min(first + self.steps_per_dispatch, self.end, self.run.window_end(first), *due)
@@ -178,7 +180,7 @@ class _Run:
         self.progress.update(self.step, steps, loss, errors, seconds, self.run.waited - waited)
 
     def _is_due(self, field: str, step: int | None = None) -> bool:
-        duration = self.config[field]
+        duration = getattr(self.config, field)
         return duration is not None and self.clock.is_due(duration, self.step if step is None else step)
 
     def _is_evaluation_due(self) -> bool:

@@ -1,11 +1,12 @@
 """The optimizers by name. Weight decay is L2 regularization: it is added to the gradient before the momentum."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import optax
 
+from jax_resnet.config.fields import Optimizer
 from jax_resnet.models.kinds import kind
 
 DECAYED: dict[str, Callable[[str], bool]] = {
@@ -20,28 +21,28 @@ BatchNorm's scales and biases (Goyal et al. 2017, section 5.1); 'all' selects ev
 """
 
 
-def sgd(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
+def sgd(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransformation:
     """Stochastic gradient descent with momentum (He et al. 2015, section 3.4).
 
     With `momentum_of='gradients'`, the momentum sums gradients, and the current learning rate multiplies the sum, as in
     PyTorch. With 'steps', it sums gradients that are already multiplied by the learning rate of their step, as in the
     authors' Caffe. The two differ only after the learning rate has changed.
     """
-    momentum, nesterov = config['momentum'], config['nesterov']
-    if config['momentum_of'] == 'steps':
+    momentum, nesterov = config.momentum, config.nesterov
+    if config.momentum_of == 'steps':
         return optax.chain(optax.scale_by_learning_rate(schedule), optax.trace(momentum, nesterov))
     return optax.sgd(schedule, momentum, nesterov=nesterov)
 
 
-def adam(config: Mapping[str, Any], schedule: optax.Schedule) -> optax.GradientTransformation:
+def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999.
 
     Raises:
         ValueError: momentum_of is 'steps', which only SGD has.
     """
-    if config['momentum_of'] == 'steps':
+    if config.momentum_of == 'steps':
         raise ValueError("momentum_of='steps': is for name='sgd'")
-    return optax.adam(schedule, config['momentum'], nesterov=config['nesterov'])
+    return optax.adam(schedule, config.momentum, nesterov=config.nesterov)
 
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
@@ -49,9 +50,7 @@ OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 `config/fields.py`."""
 
 
-def create(
-    config: Mapping[str, Any], schedule: optax.Schedule, head_factor: float = 1.0
-) -> optax.GradientTransformation:
+def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0) -> optax.GradientTransformation:
     """Makes the optimizer of `config.optimizer`.
 
     Args:
@@ -62,8 +61,8 @@ def create(
     Raises:
         ValueError: fields of the config exclude each other.
     """
-    decay = optax.add_decayed_weights(config['weight_decay'], mask=lambda params: decay_mask(config['decay'], params))
-    transformations = [decay, OPTIMIZERS[config['name']](config, schedule)]
+    decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
+    transformations = [decay, OPTIMIZERS[config.name](config, schedule)]
     if head_factor != 1:
         transformations.append(optax.masked(optax.scale(head_factor), head_mask))
     return optax.chain(*transformations)
@@ -85,9 +84,9 @@ def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
     )
 
 
-def describe_decay(config: Mapping[str, Any], params: Any) -> str:
+def describe_decay(config: Optimizer, params: Any) -> str:
     """A line for the log that says how many parameters decay."""
-    mask = jax.tree.leaves(decay_mask(config['decay'], params))
+    mask = jax.tree.leaves(decay_mask(config.decay, params))
     sizes = [x.size for x in jax.tree.leaves(params)]
     decayed = sum(size for size, decays in zip(sizes, mask, strict=True) if decays)
-    return f'weight decay {config["weight_decay"]:g} on {config["decay"]}: {decayed:,} of {sum(sizes):,} parameters'
+    return f'weight decay {config.weight_decay:g} on {config.decay}: {decayed:,} of {sum(sizes):,} parameters'

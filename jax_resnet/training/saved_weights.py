@@ -9,6 +9,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
+from jax_resnet.config.fields import Config, NetworkFields
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -27,11 +28,11 @@ STRIDE_NOTES = {
 """Notes on the units whose arrays have the same names and shapes."""
 
 
-def recorded_network(path: str | Path) -> tuple[dict[str, Any], models.ResNet] | None:
+def recorded_network(path: str | Path) -> tuple[Config | NetworkFields, models.ResNet] | None:
     """Reads the network that a run folder or a file of weights records.
 
     Returns:
-        Groups of its config, and the network. None if the file records no network.
+        Its config, or groups of it, and the network. None if the file records no network.
 
     Raises:
         ConfigError, DataError: it cannot be read, or records no valid network.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax_resnet import models
-from jax_resnet.backend.environment import describe_devices
+from jax_resnet.runs.environment import describe_devices
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.optimizer import describe_decay
@@ -17,15 +17,15 @@ FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
 def introduce(experiment: Experiment, params: Any) -> list[str]:
     """Lines for the log at the start: the network's size, weight decay, the length of training, the learning rate."""
     clock, end = experiment.clock, experiment.end
-    dataset = experiment.config['dataset']
+    dataset = experiment.config.dataset
     lines = [models.describe(experiment.model, experiment.input.image_shape)]
-    shared = experiment.input.source.shared(dataset['train'], dataset['test'])
+    shared = experiment.input.source.shared(dataset.train, dataset.test)
     if shared:
-        lines.append(f'{shared:,} examples of {dataset["test"]!r} are also training examples: the test error is biased')
-    lines.append(describe_decay(experiment.config['optimizer'], params))
+        lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
+    lines.append(describe_decay(experiment.config.optimizer, params))
     lines.append(f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs')
-    schedule = experiment.config['schedule']
-    if schedule['warmup_for'] is None and schedule['warmup_learning_rate'] is not None:
+    schedule = experiment.config.schedule
+    if schedule.warmup_for is None and schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
     return lines + experiment.schedule.describe(end)
 
@@ -84,12 +84,12 @@ def advise(experiment: Experiment, step: int, saved: Sequence[int] | None) -> st
         step: the step after which a number is not finite.
         saved: the steps of its checkpoints; None if they are not known.
     """
-    schedule = experiment.config['schedule']
-    rate = schedule['learning_rate']
+    schedule = experiment.config.schedule
+    rate = schedule.learning_rate
     warmup = (
         f"a warm-up (config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g})"
-        if schedule['warmup_for'] is None
-        else f'a longer warm-up (config.schedule.warmup_for is {schedule["warmup_for"]!r})'
+        if schedule.warmup_for is None
+        else f'a longer warm-up (config.schedule.warmup_for is {schedule.warmup_for!r})'
     )
     advice = f'try a config.schedule.learning_rate below {rate:g}, or {warmup}'
     checkpoint = f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet'
@@ -119,7 +119,7 @@ def summarize(
     if test.top5_error is not None:
         summary['final_test_top5_error'] = test.top5_error
     if by_protocol is not None:
-        summary['protocol'] = experiment.config['pictures']['protocol']
+        summary['protocol'] = experiment.config.pictures.protocol
         summary['protocol_test_error'] = by_protocol.error
         if by_protocol.top5_error is not None:
             summary['protocol_test_top5_error'] = by_protocol.top5_error

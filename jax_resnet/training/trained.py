@@ -13,15 +13,16 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
-from jax_resnet import backend, models
-from jax_resnet.backend import exactness
-from jax_resnet.config.completion import complete
+from jax_resnet import models
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config, change
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import central_view, located, without_data
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import exactness, for_platform
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
@@ -85,7 +86,7 @@ class Trained:
 
 
 @exactness.exact(draws=False)
-def load(path: str | Path, config: Mapping[str, Any] | None = None) -> Trained:
+def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
@@ -109,8 +110,8 @@ def check_finite(path: str | Path, not_finite: int, count: int) -> None:
 
 
 def described(
-    path: str | Path, config: Mapping[str, Any], data_dir: str | None = None
-) -> tuple[dict[str, Any], Preprocessing]:
+    path: str | Path, config: Config | Mapping[str, Any], data_dir: str | None = None
+) -> tuple[Config, Preprocessing]:
     """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
 
     If the file does not record its network, a log line says what is assumed.
@@ -128,11 +129,10 @@ def described(
         raise ConfigError(f'{shown(path)}: must be a file of weights, {" or ".join(weights.SUFFIXES)}, for --config')
     if weights.card_of(path).exists():
         raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
-    config = complete(config)
-    config['dataset'] = located(config['dataset'], data_dir)
+    config = located(as_config(config), data_dir)
     recorded = recorded_network(path)
     try:
-        experiment = Experiment.from_config({**config, 'parallel': {'devices': 1}}, without_data(config['dataset']))
+        experiment = Experiment.from_config(change(config, {'parallel.devices': 1}), without_data(config.dataset))
         preprocessing = experiment.preprocessing
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
@@ -145,22 +145,20 @@ def described(
 
 
 def load_stacked(
-    path: str | Path, config: Mapping[str, Any] | None, data_dir: str | None = None
-) -> tuple[Trained, Mapping[str, Any]]:
+    path: str | Path, config: Config | Mapping[str, Any] | None, data_dir: str | None = None
+) -> tuple[Trained, Config]:
     """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
     if config is not None:
         return _from_config(path, *described(path, config, data_dir))
     return _from_weights(path) if weights.is_file(path) else _from_run(RunFolder(path))
 
 
-def _from_config(
-    path: str | Path, config: Mapping[str, Any], preprocessing: Preprocessing
-) -> tuple[Trained, Mapping[str, Any]]:
+def _from_config(path: str | Path, config: Config, preprocessing: Preprocessing) -> tuple[Trained, Config]:
     model, like = _model_and_state(config, preprocessing)
     return _check_and_assemble(path, model, like, read_variables(path), preprocessing, 'the config'), config
 
 
-def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
+def _from_run(folder: RunFolder) -> tuple[Trained, Config]:
     config = folder.config()
     checkpoints = Checkpoints(folder.checkpoints, read_only=True)
     if not checkpoints.steps():
@@ -175,7 +173,7 @@ def _from_run(folder: RunFolder) -> tuple[Trained, dict[str, Any]]:
     return _assemble(model, restored.variables, preprocessing), config
 
 
-def _from_weights(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+def _from_weights(path: str | Path) -> tuple[Trained, Config]:
     config, arrays, preprocessing = weights.read_with_card(path)
     unstacked = variables_of(arrays, path)
     try:
@@ -208,11 +206,11 @@ def _assemble(model: models.ResNet, variables: Any, preprocessing: Preprocessing
     return Trained(model, variables, view, preprocessing.image_shape, preprocessing.class_names)
 
 
-def _model_and_state(config: Mapping[str, Any], preprocessing: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
+def _model_and_state(config: Config, preprocessing: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
     """The network in its stacked form, and the shapes and dtypes of its training state."""
-    model = network(config, **backend.for_platform(jax.local_devices()[0].platform).network)
+    model = network(config, **for_platform(jax.local_devices()[0].platform).network)
     # Any learning rate serves, as it is not part of the state.
-    tx = optimizer.create(config['optimizer'], lambda step: 0.0, config['schedule']['head_factor'])
+    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
     images = jnp.zeros((1, *preprocessing.image_shape))
     like = jax.eval_shape(lambda: state.create(model, tx, images, jax.random.key(0)))
     return model, like

@@ -12,9 +12,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend import devices, processes
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment
@@ -81,7 +81,7 @@ def check_sources(experiment: Experiment, folder: RunFolder) -> None:
     if folder.writes:
         experiment.input.check_data()
         if not folder.exists():
-            check_source(experiment.config['init_from'])
+            check_source(experiment.config.init_from)
 
 
 def check_source(path: str | None) -> None:
@@ -107,8 +107,8 @@ def begin(
     if not processes.from_first(len(checkpoints.steps())):
         folder.cut_metrics(0)
         state = experiment.initial_state()
-        if experiment.config['init_from'] is not None:
-            state, line = begin_from(experiment.config['init_from'], state, experiment.model)
+        if experiment.config.init_from is not None:
+            state, line = begin_from(experiment.config.init_from, state, experiment.model)
             say(line)
         return state, 0.0
     check_classes(folder, experiment)

@@ -1,48 +1,77 @@
-import pytest
+"""The table says of each field what it is and allows."""
 
-from jax_resnet.config.fields import FIELDS, check
-from jax_resnet.config.identity import flatten
-from jax_resnet.config.pictures import ONLY_FOR_PICTURES
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from msgspec import NODEFAULT
+
+from jax_resnet.config.fields import describe, every_field
+from jax_resnet.config.loading import as_config, change, parse
 from jax_resnet.errors import ConfigError
 from tests.conftest import small_config
 
 
-def test_the_base_config_passes_and_has_every_field() -> None:
-    config = small_config()
-    check(config)
-    assert {name for name in flatten(config) if not name.startswith('model.')} == set(FIELDS)
+@pytest.mark.parametrize('name', every_field())
+def test_a_field_accepts_its_default_and_says_more_than_its_name(name: str) -> None:
+    field = every_field()[name]
+    assert len(field.meaning) > 5 and len(field.allowed) > 5
+    if field.default is not NODEFAULT:
+        assert parse(str(field.default), field) == field.default
 
 
-def test_the_base_config_has_the_defaults_of_fields_for_pictures() -> None:
-    assert flatten(small_config()).items() >= ONLY_FOR_PICTURES.items()
-
-
-def test_an_unknown_field_names_the_nearest() -> None:
-    config = small_config()
-    config['schedule']['learnin_rate'] = 0.1
-    with pytest.raises(
-        ConfigError, match=r'learnin_rate: unknown field; did you mean config\.schedule\.learning_rate\?'
-    ):
-        check(config)
-
-
-def test_a_missing_field_says_what_it_means() -> None:
-    config = small_config()
-    del config['batch_size']
-    with pytest.raises(
-        ConfigError, match='config.batch_size: is missing .number of examples in a step.; must be a whole number'
-    ):
-        check(config)
+def test_help_lists_every_field_with_its_value_and_meaning() -> None:
+    lines = describe(as_config({'model': {'name': 'imagenet_resnet', 'depth': 18}})).splitlines()
+    at = lines.index('  model.depth=18')
+    assert lines[at + 1].strip().startswith('weighted layers: 18, 34') and '  model.v1_5=False' in lines
 
 
 @pytest.mark.parametrize(
     ('field', 'value', 'message'),
     [
-        ('schedule.learning_rate', 1e-46, 'must be a finite number above 0 in the range of float32'),  # 0 there
-        ('schedule.learning_rate', 1e39, 'must be a finite number above 0 in the range of float32'),  # infinite there
-        ('dataset.pad', 4294967295, 'must be a whole number, at least 0 and at most 1024'),
+        ('schedule.learning_rate', 1e-46, 'a number, at least 1.2e-38, at most 3.4e+38'),  # 0 in float32
+        ('schedule.learning_rate', 1e39, 'a number, at least 1.2e-38, at most 3.4e+38'),  # infinite there
+        ('dataset.pad', 4294967295, 'an integer, at least 0, at most 1,024'),
+        ('model.depth', '20', 'an integer'),
+        ('model.depth', 0, 'an integer, at least 1'),
+        ('model.unit', 'bottleneck_v1.5', 'one of basic, bottleneck, one_layer, three_layer'),
+        ('model.shortcut', 'scaling_1', "one of '', A, A_centred, B, C, none, dropout, scaling_"),
+        ('model.shortcut', 'a', "one of '', A, A_centred"),
+        ('model.shortcut', 3, "one of '', A, A_centred"),
+        ('model.stage_sizes', (9, 9, 0), 'a tuple of (an integer, at least 1'),
+        ('model.zero_last_scale', 0, 'True or False'),
     ],
 )
-def test_numbers_that_training_could_not_hold_are_refused(field: str, value: float, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        check(small_config(**{field: value}))
+def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> None:
+    config = small_config()
+    group, _, leaf = field.rpartition('.')
+    (config[group] if group else config)[leaf] = value
+    with pytest.raises(ConfigError) as error:
+        as_config(config)
+    assert str(error.value).startswith(f'config.{field}={value!r}: must be {message}')
+
+
+@pytest.mark.parametrize(
+    ('model', 'field', 'value'),
+    [
+        ({'name': 'cifar_plain', 'depth': 20}, 'shortcut', 'A'),
+        ({'name': 'imagenet_resnet', 'depth': 50}, 'v1_5', 'yes'),
+        ({'name': 'scaled_resnet'}, 'stage_sizes', ()),
+        ({'name': 'scaled_resnet'}, 'dropout', 1.0),
+        ({'name': 'scaled_resnet'}, 'drop_block', float('nan')),
+        ({'name': 'identity4'}, 'stage_sizes', (2, 2, 2)),
+    ],
+)
+def test_a_value_that_its_network_does_not_allow(model: dict[str, Any], field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f'config.model.{field}=.*: must be '):
+        change(as_config({'model': model}), {f'model.{field}': value})
+
+
+def test_readers_of_run_folders_need_no_jax_and_no_absl() -> None:
+    program = (
+        'import sys, jax_resnet.config.identity, jax_resnet.config.loading; '
+        'print({"jax", "absl", "ml_collections"} & sys.modules.keys())'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    assert done.stdout == 'set()\n'

@@ -1,16 +1,16 @@
 """Which fields of a config make a run what it is, and where it goes."""
 
-import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from jax_resnet.config import loader
-from jax_resnet.config.completion import complete, flatten, with_tuples
+from jax_resnet.config.fields import FIELDS, FREE, Config
 from jax_resnet.config.identity import compared, default_name, differences, recipe
+from jax_resnet.config.loading import as_config, load
+from jax_resnet.runs import results_folder
 from jax_resnet.studies import rehearsal
 from tests.conftest import small_config
-from tests.test_parameter_counts import get_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,21 +43,20 @@ def test_long_names_are_shortened_and_stay_different() -> None:
 def test_values_that_fit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a rehearsal of the studies, which changes most."""
     monkeypatch.chdir(ROOT)
-    changes = rehearsal.changes(get_config('lab_cifar10', 'resnet20')) | {'schedule.learning_rate': 0.05}
     file = 'configs/lab_cifar10.py:resnet20'
-    _, changes = loader.load(file, changes)
+    config, _ = load(file, {})
+    _, changes = load(file, rehearsal.changes(config) | {'schedule.learning_rate': 0.05})
     name = default_name(file, changes, 0).parts[2]
     assert name.split(',')[-2:] == ['schedule.learning_rate=0.05', 'train_for=8.2_epochs'] and len(name) > 150
 
 
 def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
-    config = small_config(**{'schedule.drop_at': ('3 epochs', '4 epochs')})
-    read = with_tuples(json.loads(json.dumps(config)))
+    config = as_config(small_config(**{'schedule.drop_at': ('3 epochs', '4 epochs')}))
+    read = msgspec.json.decode(msgspec.json.encode(config), type=Config)
     assert compared(read) == compared(config) and not differences(read, config)
-    assert differences(read, small_config(batch_size=4), may_differ=('schedule.',)) == [
+    assert differences(read, as_config(small_config(batch_size=4)), may_differ=('schedule.',)) == [
         'config.batch_size is 32 in the existing run, 4 in this one'
     ]
-    assert recipe(flatten(config)) == recipe(config)  # groups or dotted names
 
 
 @pytest.mark.parametrize(
@@ -75,13 +74,14 @@ def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
     ],
 )
 def test_what_counts(field: str, value: object, is_another_run: bool, is_another_recipe: bool) -> None:
-    before, after = small_config(), small_config(**{field: value})
+    before, after = as_config(small_config()), as_config(small_config(**{field: value}))
     assert (compared(before) != compared(after)) == is_another_run
     assert (recipe(before) != recipe(after)) == is_another_recipe
 
 
 def test_runs_on_two_folders_of_own_pictures_differ() -> None:
-    raw, clean = (small_config(**{'dataset.name': 'folder', 'dataset.folder': name}) for name in ('raw', 'clean'))
+    folders = [{'dataset.name': 'folder', 'dataset.folder': name} for name in ('raw', 'clean')]
+    raw, clean = (as_config(small_config(**changes)) for changes in folders)
     assert compared(raw) == compared(clean) and recipe(raw) != recipe(clean)  # a run's folder may move
     pictures = ('data/flowers/v2', 'data/flowers_v2', 'data_flowers/v2', 'cats & dogs', 'cats  dogs')
     names = [default_name('x.py', {'dataset.folder': folder}, 0) for folder in pictures]
@@ -103,15 +103,21 @@ def test_runs_on_two_folders_of_own_pictures_differ() -> None:
     ],
 )
 def test_a_shortcut_left_to_the_network_is_the_one_that_it_has(model: dict, shortcut: str | None) -> None:
-    config = complete(small_config() | {'model': {'name': 'cifar_resnet', 'depth': 20} | model})
+    depth = {} if model.get('name') == 'identity4' else {'depth': 20}
+    config = as_config(small_config() | {'model': {'name': 'cifar_resnet'} | depth | model})
     assert compared(config).get('model.shortcut') == shortcut
 
 
 @pytest.mark.parametrize('path', sorted(ROOT.glob('results/resnet*/**/seed*.json'), key=str))
 def test_files_of_results_are_those_of_configs_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    result = json.loads(path.read_text())
-    config, _ = loader.load(result['file'], result['changes'] | {'seed': result['fields']['seed']})
-    assert compared(config.to_dict()) == compared(with_tuples(result['fields']))
-    name = default_name(result['file'], result['changes'], result['fields']['seed'])
-    assert Path('results', *name.parts[1:-1], f'{name.name}.json') == path.relative_to(ROOT)
+    result = results_folder.read(path)
+    config, _ = load(result['file'], result['changes'] | {'seed': result['fields'].seed})
+    assert compared(config) == compared(result['fields'])
+    assert results_folder.path_of(result) == path.relative_to(ROOT)
+
+
+@pytest.mark.parametrize('name', sorted(FIELDS.keys() - {'model.name'}))
+def test_a_field_identifies_a_run_unless_its_line_says_that_it_is_free(name: str) -> None:
+    """No field is free because another field's name is the beginning of its own."""
+    assert (name in compared(Config())) == (FREE not in FIELDS[name].marks)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jax_resnet import data
+from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.data import cifar, prepared
 from jax_resnet.data.datasets import located
 from jax_resnet.errors import DataError
@@ -124,8 +125,8 @@ def test_what_two_splits_share() -> None:
 
 def test_data_that_has_moved(tmp_path: Path) -> None:
     def folders(name: str, place: str | None, **given: str) -> tuple[str | None, ...]:
-        dataset = located({'name': name, 'data_dir': None, 'manual_dir': None, 'folder': None, **given}, place)
-        return dataset['data_dir'], dataset['manual_dir'], dataset['folder']
+        dataset = located(Config(dataset=Dataset(name=name, **given)), place).dataset
+        return dataset.data_dir, dataset.manual_dir, dataset.folder
 
     here = str(tmp_path)
     assert folders('imagenet2012', None, manual_dir='/old') == (None, '/old', None)

@@ -11,8 +11,9 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend import cpu, cpu_convolution
+from jax_resnet.config.fields import Optimizer
 from jax_resnet.models import LAYERS, ResNet, Stage, Stem
+from jax_resnet.platform import cpu, cpu_convolution
 from jax_resnet.training import optimizer
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_resnet14.npz')
@@ -81,11 +82,7 @@ def test_training(shortcut: str, stacked: bool, conv: str) -> None:
         variables = models.stack(variables) if stacked else variables
         params, batch_stats = variables['params'], variables['batch_stats']
         images, labels = np.float64(REFERENCES['images']), np.int32(REFERENCES['labels'])
-        sgd = {
-            'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 1e-4,
-            'decay': 'all',
-        }  # fmt: skip
-        tx = optimizer.create(sgd, optax.join_schedules([lambda _: 0.1, lambda _: 0.01], [2]))
+        tx = optimizer.create(Optimizer(decay='all'), optax.join_schedules([lambda _: 0.1, lambda _: 0.01], [2]))
         opt_state = tx.init(params)
 
         @partial(jax.jit, compiler_options=cpu.ONE_CALL_OPTIONS)

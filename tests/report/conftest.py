@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 
-from jax_resnet.config.completion import complete
+from jax_resnet.config.loading import as_config
 from jax_resnet.report import __main__ as command
 from tests.conftest import small_config
 
@@ -39,9 +40,10 @@ def write_run(
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
         (config[group] if group else config)[leaf] = value
+    whole = as_config(config)
     folder.mkdir(parents=True)
     (folder / 'config.json').write_text(
-        json.dumps({'file': file, 'changes': changes if file else {}, 'fields': complete(config)})
+        json.dumps({'file': file, 'changes': changes if file else {}, 'fields': msgspec.to_builtins(whole)})
     )
     lines = [
         {

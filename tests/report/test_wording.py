@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from configs.studies import table1_2016
-from jax_resnet.config import loader
-from jax_resnet.config.fields import every_field
+from jax_resnet.config.fields import every_field, flatten
+from jax_resnet.config.loading import load
 from jax_resnet.report import columns, files, reading, wording
 from jax_resnet.report.answer import answers
 from jax_resnet.report.sections import Row
@@ -87,7 +87,7 @@ def test_a_changed_study_says_so_and_is_compared_with_nothing_published(tmp_path
 def test_rows_of_table_1_of_2016_differ_in_their_shortcut(tmp_path: Path) -> None:
     said = []
     for row in table1_2016.get_study()['rows']:
-        run = write_run(tmp_path / row['label'], model=loader.load(row['config'], {})[0].model.to_dict())
+        run = write_run(tmp_path / row['label'], model=flatten(load(row['config'], {})[0].model))
         said.append(columns.network(Row(row['label'], '', [runs.read(run)])))
     assert len({*said}) == len(said) == 16
     assert {'ResNet-110', 'ResNet-110, shortcut C', 'ResNet-110, shortcut exclusive gating -6'} < {*said}

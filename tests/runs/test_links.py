@@ -10,7 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import predictions
 from jax_resnet.runs import run
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import small_config
+from tests.conftest import whole_config
 from tests.runs.conftest import LINE, SUMMARY
 
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> RunFolder:
     (tmp_path / 'theirs').mkdir()
     (tmp_path / 'theirs' / 'file').write_text('theirs')
     folder = RunFolder(tmp_path / 'run')
-    folder.open(small_config())
+    folder.open(whole_config())
     return folder
 
 
@@ -63,7 +63,7 @@ def test_lines_are_not_added_through_a_link(folder: RunFolder) -> None:
 def test_folders_are_no_links(folder: RunFolder, name: str) -> None:
     link(folder, name, '../theirs')
     with pytest.raises(ConfigError, match=f'{name}: must be a folder; it is a symbolic link'):
-        folder.open(small_config())
+        folder.open(whole_config())
     assert is_theirs_untouched(folder)
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import find, lock, results_folder, run
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import small_config
+from tests.conftest import whole_config
 from tests.runs.conftest import LINE, SUMMARY
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_states(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'run')
     assert run.read(folder.path, seed=3).state == run.MISSING and run.read(folder.path, seed=3).seed == 3
-    folder.open(small_config(seed=1))
+    folder.open(whole_config(seed=1))
     folder.add_metrics(LINE)
     assert run.read(folder.path).state == run.STOPPED and run.read(folder.path).seed == 1
     folder.write_failure('no luck')
@@ -37,12 +36,12 @@ def test_a_result_is_a_run(tmp_path: Path) -> None:
     read = run.read(ROOT / 'results' / 'resnet20_digits' / 'seed1.json')
     assert (read.state, read.seed, read.is_rehearsal) == (run.FINISHED, 1, False)
     assert read.metrics[-1]['step'] == read.summary['steps'] == 270 and isinstance(read.metrics[0]['step'], int)
-    assert read.config['schedule.drop_at'] == ('6 epochs', '9 epochs')
+    assert read.config.schedule.drop_at == ('6 epochs', '9 epochs')
 
 
 def test_a_result_keeps_top5_errors_and_those_of_the_protocol(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'run')
-    folder.open(complete(small_config()), 'configs/resnet20_cifar100.py')
+    folder.open(whole_config(), 'configs/resnet20_cifar100.py')
     folder.add_metrics(LINE | {'step': 12, 'test_error': 5.0, 'test_top5_error': 0.5, 'validation_top5_error': 1.5})
     tested = {'protocol': 'ten_crop', 'protocol_test_error': 4.5, 'protocol_test_top5_error': 0.25}
     folder.write_summary(SUMMARY | {'final_test_top5_error': 0.5, **tested})
@@ -57,7 +56,7 @@ def test_a_result_keeps_top5_errors_and_those_of_the_protocol(tmp_path: Path) ->
 def test_a_folder_that_was_replaced_is_no_run(tmp_path: Path) -> None:
     for _ in range(2):
         folder = RunFolder(tmp_path / 'net' / 'seed0')
-        folder.open(small_config())
+        folder.open(whole_config())
         folder.set_aside()
     assert sorted(path.name for path in (tmp_path / 'net').iterdir()) == ['seed0.replaced1', 'seed0.replaced2']
     with pytest.raises(ConfigError, match='has neither runs nor studies'):

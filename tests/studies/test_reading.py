@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import read, reading
 from tests.studies.conftest import ROOT
@@ -19,12 +20,9 @@ def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def examples_seen(config: dict) -> int:
+def examples_seen(config: Config) -> int:
     shares = {'train': 50_000, 'train[:50%]': 25_000, 'train[:20%]': 10_000}
-    return (
-        Clock(shares[config['dataset']['train']], config['batch_size']).steps(config['train_for'])
-        * config['batch_size']
-    )
+    return Clock(shares[config.dataset.train], config.batch_size).steps(config.train_for) * config.batch_size
 
 
 def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
@@ -55,7 +53,7 @@ def test_a_run_is_that_of_the_command_line() -> None:
         "python main.py --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
         '--config.schedule.learning_rate=0.05 --config.seed=3'
     )
-    assert job.config['seed'] == 3 and job.config['schedule']['learning_rate'] == 0.05
+    assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05
     assert plan.folder == Path('runs/studies/learning_rate-1_2')
     assert plan.settings[0].parameters == 269_722 and plan.settings[1].parameters == 275_572
 
@@ -70,10 +68,7 @@ def test_studies_share_runs() -> None:
 
 
 def test_drops_move_with_the_epochs() -> None:
-    lengths = {
-        job.config['train_for']: job.config['schedule']['drop_at']
-        for job in read('configs/studies/epochs.py', [0]).jobs
-    }
+    lengths = {job.config.train_for: job.config.schedule.drop_at for job in read('configs/studies/epochs.py', [0]).jobs}
     assert lengths == {
         '82 epochs': ('41 epochs', '61 epochs'),
         '164 epochs': ('81 epochs', '122 epochs'),
@@ -85,18 +80,18 @@ def test_the_number_of_samples_stays() -> None:
     plan = read('configs/studies/data_and_batch.py', [0])
     assert {len(plan.settings)} == {12}
     for job in plan.jobs:
-        assert abs(examples_seen(dict(job.config)) - 164 * 50_000) < job.config['batch_size']
+        assert abs(examples_seen(dict(job.config)) - 164 * 50_000) < job.config.batch_size
     half = next(job for job in plan.jobs if job.label == 'half of the data')
-    assert half.config['schedule']['drop_at'] == ('162 epochs', '244 epochs')
-    assert half.config['evaluate_every'] == '2 epochs'
+    assert half.config.schedule.drop_at == ('162 epochs', '244 epochs')
+    assert half.config.evaluate_every == '2 epochs'
 
 
 def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     changes = {'train_for': '1 epoch', 'dataset.name': 'digits'}
     plan = read('configs/studies/learning_rate.py:1,1/10', [0, 1], changes)
     assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
-    assert {job.config['train_for'] for job in plan.jobs} == {'1 epoch'}
-    assert {job.config['model']['num_classes'] for job in plan.jobs} == {10}
+    assert {job.config.train_for for job in plan.jobs} == {'1 epoch'}
+    assert {job.config.model.num_classes for job in plan.jobs} == {10}
     assert [setting.label for setting in plan.settings] == ['learning rate 0.1', 'learning rate 0.01']
     assert (
         plan.notes[0]
@@ -137,8 +132,8 @@ def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
 def test_a_rehearsal_is_a_twentieth_on_digits(study: str, train_for: str, drop_at: tuple[str, str]) -> None:
     plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
     config = plan.jobs[0].config
-    assert (config['train_for'], config['schedule']['drop_at']) == (train_for, drop_at)
-    assert (config['dataset']['name'], config['dataset']['flip'], config['model']['depth']) == ('digits', False, 8)
+    assert (config.train_for, config.schedule.drop_at) == (train_for, drop_at)
+    assert (config.dataset.name, config.dataset.flip, config.model.depth) == ('digits', False, 8)
     assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.jobs[0].is_rehearsal
 
 

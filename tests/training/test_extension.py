@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
-from jax_resnet.backend.environment import environment
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.extension import extended
@@ -69,7 +68,7 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
 
 
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
-    experiment, folder = Experiment.from_config(complete(small_config())), RunFolder(tmp_path / 'run')
+    experiment, folder = Experiment.from_config(small_config()), RunFolder(tmp_path / 'run')
     folder.open(experiment.config)
     start = environment({})
     assert 'extension' in extended(start, experiment, folder, short)

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax_resnet.config.completion import complete
 
 from configs import scaled_cifar10
 from jax_resnet import training
-from jax_resnet.config.completion import complete
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs

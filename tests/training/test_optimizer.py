@@ -2,19 +2,18 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from msgspec.structs import replace
 
 from jax_resnet import models
-from jax_resnet.backend.flat import Flat
+from jax_resnet.config.fields import Optimizer
+from jax_resnet.platform.flat import Flat
 from jax_resnet.training import optimizer
 
 PARAMS = {'conv': {'kernel': jnp.array([2.0])}, 'norm': {'scale': jnp.array([1.0]), 'bias': jnp.array([4.0])}}
-CONFIG = {
-    'name': 'sgd', 'momentum': 0.9, 'momentum_of': 'gradients', 'nesterov': False, 'weight_decay': 0.1,
-    'decay': 'kernels',
-}  # fmt: skip
+CONFIG = Optimizer(weight_decay=0.1)
 
 
-def after(config: dict, steps: int) -> dict:
+def after(config: Optimizer, steps: int) -> dict:
     """Returns the parameters after some steps with gradient 1 and learning rate 0.5."""
     tx = optimizer.create(config, optax.constant_schedule(0.5))
     params, state = PARAMS, tx.init(PARAMS)
@@ -34,7 +33,7 @@ def test_decay_is_added_to_the_gradient_before_the_momentum() -> None:
 
 
 def test_decay_on_all() -> None:
-    params = after(CONFIG | {'decay': 'all'}, 1)
+    params = after(replace(CONFIG, decay='all'), 1)
     assert float(params['norm']['bias'][0]) == pytest.approx(4 - 0.5 * (1 + 0.1 * 4))
 
 
@@ -63,7 +62,7 @@ def test_packed_arrays_decay_like_the_unpacked_ones(decay: str, shortcut: str) -
 def test_momentum_of_steps(nesterov: bool) -> None:
     """It is v <- m v + rate g, as in Caffe. With momentum of gradients, v <- m v + g, and the rate multiplies v."""
     rates = [0.5, 0.5, 0.05]
-    config = CONFIG | {'momentum_of': 'steps', 'weight_decay': 0.0, 'nesterov': nesterov}
+    config = replace(CONFIG, momentum_of='steps', weight_decay=0.0, nesterov=nesterov)
     tx = optimizer.create(config, optax.join_schedules([optax.constant_schedule(rate) for rate in (0.5, 0.05)], [2]))
     params, state = {'conv': {'kernel': jnp.array([2.0])}}, None
     state, x, v = tx.init(params), 2.0, 0.0
@@ -74,12 +73,12 @@ def test_momentum_of_steps(nesterov: bool) -> None:
         x -= 0.9 * v + rate if nesterov else v
         assert float(params['conv']['kernel'][0]) == pytest.approx(x)
     with pytest.raises(ValueError, match="momentum_of='steps': is for name='sgd'"):
-        optimizer.create(config | {'name': 'adam'}, optax.constant_schedule(0.5))
+        optimizer.create(replace(config, name='adam'), optax.constant_schedule(0.5))
 
 
 def test_the_head_can_have_another_learning_rate() -> None:
     params = {'conv1': {'kernel': jnp.ones(1)}, 'head': {'kernel': jnp.ones(1), 'bias': jnp.ones(1)}}
-    tx = optimizer.create(CONFIG | {'weight_decay': 0.0}, optax.constant_schedule(0.5), head_factor=10.0)
+    tx = optimizer.create(replace(CONFIG, weight_decay=0.0), optax.constant_schedule(0.5), head_factor=10.0)
     updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
     assert jax.tree.map(lambda x: float(x[0]), updates) == {
         'conv1': {'kernel': -0.5},
@@ -88,20 +87,24 @@ def test_the_head_can_have_another_learning_rate() -> None:
 
 
 def test_nesterov() -> None:
-    params = after(CONFIG | {'nesterov': True, 'weight_decay': 0.0}, 1)
+    params = after(replace(CONFIG, nesterov=True, weight_decay=0.0), 1)
     assert float(params['conv']['kernel'][0]) == pytest.approx(2 - 0.5 * 1.9)
 
 
 def test_adam() -> None:
     """The first step has the size of the learning rate, for any gradient; `momentum` is b1."""
-    config = CONFIG | {'name': 'adam', 'weight_decay': 0.0}
+    config = replace(CONFIG, name='adam', weight_decay=0.0)
     params = after(config, 1)
     assert float(params['conv']['kernel'][0]) == pytest.approx(2 - 0.5, rel=1e-5)
-    state = optimizer.create(config | {'momentum': 0.8}, optax.constant_schedule(0.5)).init(PARAMS)
-    _, state = optimizer.create(config | {'momentum': 0.8}, optax.constant_schedule(0.5)).update(PARAMS, state, PARAMS)
+    state = optimizer.create(replace(config, momentum=0.8), optax.constant_schedule(0.5)).init(PARAMS)
+    _, state = optimizer.create(replace(config, momentum=0.8), optax.constant_schedule(0.5)).update(
+        PARAMS, state, PARAMS
+    )
     assert float(optax.tree.get(state, 'mu')['conv']['kernel'][0]) == pytest.approx(0.2 * 2)
 
 
 def test_describe_decay() -> None:
     assert optimizer.describe_decay(CONFIG, PARAMS) == 'weight decay 0.1 on kernels: 1 of 3 parameters'
-    assert optimizer.describe_decay(CONFIG | {'decay': 'all'}, PARAMS) == 'weight decay 0.1 on all: 3 of 3 parameters'
+    assert (
+        optimizer.describe_decay(replace(CONFIG, decay='all'), PARAMS) == 'weight decay 0.1 on all: 3 of 3 parameters'
+    )

@@ -10,6 +10,7 @@ import pytest
 
 import jax_resnet
 from jax_resnet import evaluate, training
+from jax_resnet.config.fields import BatchNorm, Config
 from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import FiveCrops, Whole
@@ -129,7 +130,9 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     config = picture_config(folder, **changes) if data == 'pictures' else small_config(**changes)
     experiment = Experiment.from_config(config)
     variables = experiment.initial_state().variables
-    new = recalibration.recalibrated(config, experiment.input, variables, 40, experiment.mesh, experiment.backend)
+    new = recalibration.recalibrated(
+        experiment.config, experiment.input, variables, 40, experiment.mesh, experiment.backend
+    )
     outputs, augment, (key, _, normalize) = [], experiment.input.augmentation, experiment.numbers
     for step, (images, draws) in zip(range(2), experiment.input.training_images(32), strict=False):
         inputs = training.step.augmented(augment, normalize, key, jnp.int32(step), images, draws)
@@ -146,7 +149,7 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
 
 def test_batches_of_recalibration_contain_whole_groups() -> None:
     def size(batch_size: int, group_size: int) -> int:
-        return recalibration.batch_size({'batch_size': batch_size, 'batch_norm': {'group_size': group_size}})
+        return recalibration.batch_size(Config(batch_size=batch_size, batch_norm=BatchNorm(group_size=group_size)))
 
     assert [size(8192, 32), size(8192, 300), size(64, 0), size(8192, 0), size(100, 64)] == [256, 300, 64, 8192, 100]
 

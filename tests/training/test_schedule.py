@@ -2,25 +2,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Schedule
 from jax_resnet.data.preprocessing import half
 from jax_resnet.training.step import Numbers
 
 CLOCK = Clock(epoch_size=50_000, batch_size=128)
-PAPER = {
-    'name': 'piecewise',
-    'learning_rate': 0.1,
-    'drop_at': ('32000 steps', '48000 steps'),
-    'factor': 0.1,
-    'warmup_shape': 'constant',
-    'warmup_for': None,
-    'warmup_learning_rate': None,
-}
+PAPER = Schedule()
 
 
-def rates(config: dict, steps: list[int]) -> list[float]:
+def rates(config: Schedule, steps: list[int]) -> list[float]:
     """Returns the learning rates after `steps`, and checks that those in a compiled program are the same."""
     planned = schedule.create(config, CLOCK, 64_000)
     numbers = Numbers.create(0, planned, half())
@@ -35,32 +29,32 @@ def test_paper() -> None:
 
 
 def test_warm_up() -> None:
-    config = PAPER | {'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
+    config = replace(PAPER, warmup_for='400 steps', warmup_learning_rate=0.01)
     assert rates(config, [0, 399, 400, 31_999, 32_000, 48_000]) == [0.01, 0.01, 0.1, 0.1, 0.01, 0.001]
     assert schedule.create(config, CLOCK, 64_000).pieces[:2] == [(0, 0.01), (400, 0.1)]
 
 
 def test_a_linear_warm_up() -> None:
-    linear = PAPER | {'warmup_shape': 'linear', 'warmup_for': '400 steps', 'warmup_learning_rate': 0.02}
+    linear = replace(PAPER, warmup_shape='linear', warmup_for='400 steps', warmup_learning_rate=0.02)
     assert rates(linear, [0, 1, 200, 399, 400, 32_000]) == [0.02, 0.0202, 0.06, 0.0998, 0.1, 0.01]
     assert schedule.create(linear, CLOCK, 64_000).describe(401) == [
         'learning rate 0.02 from step 0, rising linearly, 0.1 from step 400',
         'the changes of the learning rate at steps 32,000, 48,000 are after the end and never reached',
     ]
-    cosine = linear | {'name': 'cosine', 'drop_at': (), 'warmup_learning_rate': 0.0}
+    cosine = replace(linear, name='cosine', drop_at=(), warmup_learning_rate=0.0)
     assert rates(cosine, [0, 100, 400, 32_200, 64_000]) == [0.0, 0.025, 0.1, 0.05, 0.0]
     with pytest.raises(ValueError, match=r"warmup_learning_rate=0.0: must be above 0 with warmup_shape='constant'"):
-        schedule.create(linear | {'warmup_shape': 'constant', 'warmup_learning_rate': 0.0}, CLOCK, 64_000)
+        schedule.create(replace(linear, warmup_shape='constant', warmup_learning_rate=0.0), CLOCK, 64_000)
 
 
 def test_epochs() -> None:
-    config = PAPER | {'drop_at': ('81 epochs', '122 epochs')}
+    config = replace(PAPER, drop_at=('81 epochs', '122 epochs'))
     assert [start for start, _ in schedule.create(config, CLOCK, 64_000).pieces] == [0, 31_641, 47_657]
     assert rates(config, [31_640, 31_641, 47_656, 47_657]) == [0.1, 0.01, 0.01, 0.001]
 
 
 def test_constant() -> None:
-    assert rates(PAPER | {'drop_at': ()}, [0, 10**6]) == [0.1, 0.1]
+    assert rates(replace(PAPER, drop_at=()), [0, 10**6]) == [0.1, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -73,11 +67,11 @@ def test_constant() -> None:
 )
 def test_out_of_order(change: dict) -> None:
     with pytest.raises(ValueError, match='drop_at: drops must be in order and after the warm-up'):
-        schedule.create(PAPER | change, CLOCK, 64_000)
+        schedule.create(replace(PAPER, **change), CLOCK, 64_000)
 
 
 def test_cosine_after_a_warm_up() -> None:
-    config = PAPER | {'name': 'cosine', 'drop_at': (), 'warmup_for': '400 steps', 'warmup_learning_rate': 0.01}
+    config = replace(PAPER, name='cosine', drop_at=(), warmup_for='400 steps', warmup_learning_rate=0.01)
     assert rates(config, [0, 399, 400, 32_200, 63_999, 64_000]) == [0.01, 0.01, 0.1, 0.05, 0.0, 0.0]
     assert schedule.create(config, CLOCK, 64_000).describe(64_000) == [
         'learning rate 0.01 from step 0, 0.1 from step 400, falling as half a cosine to zero at step 64,000'
@@ -96,7 +90,7 @@ def test_cosine_after_a_warm_up() -> None:
 )
 def test_invalid_cosines(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        schedule.create(PAPER | {'name': 'cosine'} | change, CLOCK, 64_000)
+        schedule.create(replace(PAPER, name='cosine', **change), CLOCK, 64_000)
 
 
 def test_drops_after_the_end_are_logged() -> None:
@@ -107,10 +101,7 @@ def test_drops_after_the_end_are_logged() -> None:
 
 
 def test_a_drop_beyond_any_step_is_never_reached() -> None:
-    config = {
-        'name': 'piecewise', 'learning_rate': 0.1, 'drop_at': ('10 steps', '1e20 steps'), 'factor': 0.1,
-        'warmup_shape': 'constant', 'warmup_for': None, 'warmup_learning_rate': None,
-    }  # fmt: skip
+    config = Schedule(drop_at=('10 steps', '1e20 steps'))
     rate = schedule.create(config, CLOCK, 20)
     assert rates(config, [9, 10, 19]) == [0.1, 0.01, 0.01]
     assert rate.describe(20)[-1].startswith('the changes of the learning rate at steps 100,000,000,000,000,000,000 are')

@@ -1,17 +1,20 @@
 """Runs that begin with the weights of another run or of a file."""
 
+import json
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
 import jax_resnet
 from jax_resnet import models
+from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.runs import weights
+from jax_resnet.runs import arrays, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.experiment import Experiment
@@ -20,7 +23,7 @@ from jax_resnet.training.transfer import begin_from
 from tests.conftest import RESNET8, assert_equal_trees, small_config
 
 resnet8_config = partial(small_config, RESNET8)
-NET = network(resnet8_config())
+NET = network(as_config(resnet8_config()))
 
 
 @pytest.fixture(scope='module')
@@ -98,7 +101,7 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
 def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
     recorded = tmp_path / 'recorded.safetensors'
     weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).config())
-    other = network(resnet8_config(**change))
+    other = network(as_config(resnet8_config(**change)))
     for path in (run, recorded):
         with pytest.raises(ConfigError, match=f"^config.init_from='{path}': has another network; {message}$"):
             begin_from(str(path), None, other)
@@ -137,14 +140,19 @@ def test_unsound_weights_are_an_error_that_names_the_array(
 
 
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
-    path, config = tmp_path / 'recorded.safetensors', RunFolder(run).config()
+    path, variables = tmp_path / 'recorded.safetensors', flat(jax_resnet.load(run).variables)
+    groups = {
+        name: msgspec.to_builtins(getattr(RunFolder(run).config(), name))
+        for name in ('model', 'batch_norm', 'precision')
+    }
     for field, value, message in (
         ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
-        ('model', {'name': 'x'}, "name must be one of .* got 'x'"),
+        ('model', {'name': 'x'}, "is damaged: model.name: invalid value 'x'"),
         ('model', 3, 'is damaged: model: expected `object` of fields'),
         ('precision', {'compute': 'float31'}, 'float31'),
     ):
-        weights.write(path, flat(jax_resnet.load(run).variables), {**config, field: value})
+        header = {weights.METADATA: json.dumps(groups | {field: value})}
+        path.write_bytes(arrays.as_safetensors(variables, header))
         with pytest.raises(ConfigError, match=f'recorded.safetensors: .*{message}') as error:
             recorded_network(path)
         assert '\n' not in str(error.value)

@@ -3,12 +3,14 @@
 A crop is a function of a picture's size and of uniform random numbers. It needs no pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, log, sqrt
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
+
+from jax_resnet.config.fields import Pictures
 
 NUMBERS = 24
 """Number of uniform random numbers that a crop gets, each from 0 to below 1."""
@@ -106,13 +108,13 @@ class AreaCrop(NamedTuple):
         return Box(left, top, left + columns, top + rows, is_cut=True)
 
 
-def training_crop(pictures: Mapping[str, Any], size: int) -> Crop:
+def training_crop(pictures: Pictures, size: int) -> Crop:
     """The crop for training, according to the group `pictures` of a config; its views are `size` x `size`."""
-    if pictures['view'] == 'area':
-        return AreaCrop(pictures['area'], pictures['aspect_ratio'])
-    if pictures['view'] == 'scale':
-        return ScaleCrop(pictures['shorter_side'], size)
-    return CentreCrop(pictures['test_shorter_side'], size)
+    if pictures.view == 'area':
+        return AreaCrop(pictures.area, pictures.aspect_ratio)
+    if pictures.view == 'scale':
+        return ScaleCrop(pictures.shorter_side, size)
+    return CentreCrop(pictures.test_shorter_side, size)
 
 
 def resize(image: np.ndarray, box: Box, out: np.ndarray, interpolation: str) -> None:

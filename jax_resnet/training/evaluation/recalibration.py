@@ -12,9 +12,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend.base import Backend
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.inputs.opening import Input
 from jax_resnet.training.state import KeyPurpose
 from jax_resnet.training.step import augmented
@@ -25,14 +27,14 @@ LARGEST_BATCH = 256
 _log = logging.getLogger(__name__)
 
 
-def batch_size(config: Mapping[str, Any]) -> int:
+def batch_size(config: Config) -> int:
     """Number of images in a batch, which contains whole groups of BatchNorm."""
-    size, group = config['batch_size'], config['batch_norm']['group_size']
+    size, group = config.batch_size, config.batch_norm.group_size
     return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
 
 
 def recalibrated(
-    config: Mapping[str, Any], data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh, backend: Backend
+    config: Config, data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh, backend: Backend
 ) -> dict[str, Any]:
     """Returns a network's variables with new BatchNorm statistics, from the first images of the sample stream.
 
@@ -52,9 +54,9 @@ def recalibrated(
     """
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
-    without_momentum = {**config, 'batch_norm': {**config['batch_norm'], 'momentum': 0.0}}
+    without_momentum = change(config, {'batch_norm.momentum': 0.0})
     form, size = backend.form(network(without_momentum, **backend.network)), batch_size(config)
-    seed_key = jax.random.key(config['seed'])
+    seed_key = jax.random.key(config.seed)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 

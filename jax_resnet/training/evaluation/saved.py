@@ -10,15 +10,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet import backend
-from jax_resnet.backend import exactness, memory
-from jax_resnet.config.fields import FIELDS, check_value
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import central_view, image_shape, located
 from jax_resnet.data.pictures.views import SCALES
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.inputs.opening import evaluator, open_input, protocol_evaluator
@@ -36,7 +36,7 @@ def evaluate(
     path: str | Path,
     split: str | None = None,
     data_dir: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Config | Mapping[str, Any] | None = None,
     *,
     protocol: str = 'center',
     average: str | None = None,
@@ -72,17 +72,17 @@ def evaluate(
     _check_effects(protocol, average, shorter_side, crop)
     trained, config = load_stacked(path, config, data_dir)
     config, view = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
-    data = open_input({**config, 'dataset': located(config['dataset'], data_dir)})
+    data = open_input(located(config, data_dir))
     data.check()
     if tuple(trained.class_names) != data.source.class_names:
         raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
-    mesh = Mesh(np.array(jax.local_devices()[: config['parallel']['devices']]), ('data',))
-    settings = backend.for_platform(mesh.devices.flat[0].platform, config['precision']['deterministic'])
+    mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
+    settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
-    with exactness.exact(config['precision']['matmul']):
+    with exactness.exact(config.precision.matmul):
         if recalibrate:
             variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
-        spec = config['dataset']['test'] if split is None else split
+        spec = config.dataset.test if split is None else split
         make_evaluator = evaluator if protocol == 'center' else protocol_evaluator
         test = make_evaluator(data, spec, trained.model, view, mesh, settings)
         scores = test.collect(_log_progress(test.batches(variables), len(test)))
@@ -105,13 +105,13 @@ def _check_effects(protocol: str, average: str | None, shorter_side: int | None,
 
 
 def _apply_options(
-    config: Mapping[str, Any],
+    config: Config,
     view: CentreView,
     protocol: str,
     average: str | None,
     shorter_side: int | None,
     crop: int | None,
-) -> tuple[dict[str, Any], CentreView]:
+) -> tuple[Config, CentreView]:
     """Applies the options of `evaluate` to a config and a view. Raises ConfigError if an option is not valid."""
     changes = {
         'pictures.protocol': protocol,
@@ -119,23 +119,19 @@ def _apply_options(
         'pictures.test_shorter_side': shorter_side,
         'dataset.test_crop': crop,
     }
-    groups = {group: dict(config[group]) for group in ('pictures', 'dataset')}
-    for name, value in changes.items():
-        if value is not None:
-            check_value(name, value, FIELDS[name])
-            group, _, leaf = name.partition('.')
-            groups[group][leaf] = value
+    config = change(config, {name: value for name, value in changes.items() if value is not None})
     if crop is None:
-        return {**config, **groups}, view
+        return config, view
     if central_view(config) is None:
-        return {**config, **groups}, view._replace(crop=crop)
-    mean, size = view.normalize.mean, image_shape(groups['dataset'])[0]
+        return config, view._replace(crop=crop)
+    mean, size = view.normalize.mean, image_shape(config.dataset)[0]
     if mean.ndim == 3 and mean.shape[0] != size:  # of a mean image of another size, the mean of each channel is used
         normalize = view.normalize.by_channel()
         view = view._replace(normalize=normalize)
-        groups['dataset'] |= {'normalization': 'channel', 'channel_mean': tuple(normalize.mean.tolist())}
-        groups['dataset']['channel_std'] = tuple(np.broadcast_to(normalize.std, 3).tolist())
-    return {**config, **groups}, view
+        mean, std = (np.broadcast_to(numbers, 3) for numbers in (normalize.mean, normalize.std))
+        channels = {'dataset.channel_mean': mean, 'dataset.channel_std': std}
+        config = change(config, {'dataset.normalization': 'channel', **channels})
+    return config, view
 
 
 def _log_progress(batches: Generator, count: int) -> Generator:

@@ -1,14 +1,12 @@
 """Opens the data of an experiment, resident or streamed, and makes evaluators for it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from jax.sharding import Mesh
 
-from jax_resnet.backend.base import Backend
+from jax_resnet.config.fields import Config
 from jax_resnet.data import PictureSource, Source, open_source
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.models import ResNet
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
 from jax_resnet.training.inputs.resident import ResidentInput
@@ -24,7 +22,7 @@ SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fractio
 """Fields of `config.dataset` that are arguments of `open_source`."""
 
 
-def open_input(config: Mapping[str, Any], source: Source | PictureSource | None = None) -> Input:
+def open_input(config: Config, source: Source | PictureSource | None = None) -> Input:
     """Opens the data of a config.
 
     Args:
@@ -36,13 +34,13 @@ def open_input(config: Mapping[str, Any], source: Source | PictureSource | None 
         DataError: its name is unknown, or its data is missing or damaged.
     """
     if source is None:
-        source = open_source(**{name: config['dataset'][name] for name in SOURCE_FIELDS})
+        source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})
     return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
-def evaluation_batch(config: Mapping[str, Any]) -> int:
+def evaluation_batch(config: Config) -> int:
     """The number of images that an evaluation computes at a time: not more than training does."""
-    return max(1, int(config['batch_size']) // int(config['memory']['microbatches']))
+    return max(1, config.batch_size // config.memory.microbatches)
 
 
 def evaluator(data: Input, spec: str, model: ResNet, view: CentreView, mesh: Mesh, backend: Backend) -> Evaluator:
@@ -70,15 +68,15 @@ def protocol_evaluator(
         view: as for `evaluator`; only its normalization is used.
     """
     assert isinstance(data, StreamedInput)  # `ResidentInput.check` refuses a protocol
-    (height, width, _), fields = data.image_shape, data.config['pictures']
+    (height, width, _), fields = data.image_shape, data.config.pictures
     return ProtocolEvaluator(
         model,
-        view.normalize.by_channel() if fields['protocol'] == 'multi_scale' else view.normalize,
+        view.normalize.by_channel() if fields.protocol == 'multi_scale' else view.normalize,
         data.source.count(spec),
         data.passes(spec),
         data.views,
         evaluation_batch(data.config) * height * width,
-        fields['average'],
+        fields.average,
         data.source.class_names,
         mesh,
         backend,

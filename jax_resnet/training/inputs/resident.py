@@ -1,23 +1,21 @@
 """Input and training program for data that is on the devices: a dispatch has many steps, each gathers its examples."""
 
 import itertools
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import devices
-from jax_resnet.backend.base import Backend
-from jax_resnet.config.completion import flatten
-from jax_resnet.config.pictures import ONLY_FOR_PICTURES
+from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from jax_resnet.training.state import KeyPurpose, TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
@@ -77,7 +75,7 @@ class ResidentInput:
         source: the data set.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     source: Source
 
     @property
@@ -88,25 +86,23 @@ class ResidentInput:
     @property
     def augmentation(self) -> Augmentation:
         """Random crop and flip of training images."""
-        dataset = self.config['dataset']
-        return Augmentation(dataset['pad'], dataset['pad_with'], dataset['crop'], dataset['flip'])
+        dataset = self.config.dataset
+        return Augmentation(dataset.pad, dataset.pad_with, dataset.crop, dataset.flip)
 
     @cached_property
     def normalization(self) -> Normalization:
         """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(
-            self.config['dataset'], lambda: preprocessing.pixel_mean(self.examples.images)
-        )
+        return preprocessing.normalization(self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images))
 
     @property
     def view(self) -> CentreView:
         """The view of an image in evaluation."""
-        return CentreView(self.normalization, self.config['dataset']['test_crop'])
+        return CentreView(self.normalization, self.config.dataset.test_crop)
 
     @cached_property
     def examples(self) -> Examples:
         """The training split."""
-        return self.source.read(self.config['dataset']['train'])
+        return self.source.read(self.config.dataset.train)
 
     def check(self) -> None:
         """Checks the fields of the config that depend on the images.
@@ -115,22 +111,21 @@ class ResidentInput:
             ConfigError: a crop is larger than the images; the padding does not fit the normalization; or a field for
                 pictures is set.
         """
-        dataset, (height, width, _) = self.config['dataset'], self.image_shape
-        most = min(height, width) + 2 * dataset['pad']
-        if dataset['crop'] > most or dataset['test_crop'] > min(height, width):
+        dataset, (height, width, _) = self.config.dataset, self.image_shape
+        most = min(height, width) + 2 * dataset.pad
+        if dataset.crop > most or dataset.test_crop > min(height, width):
             raise ConfigError(
-                f'config.dataset.crop={dataset["crop"]}, test_crop={dataset["test_crop"]}: must be at most '
-                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset["pad"]}'
+                f'config.dataset.crop={dataset.crop}, test_crop={dataset.test_crop}: must be at most '
+                f'{most} and {min(height, width)} for images of {height} x {width} padded by {dataset.pad}'
             )
-        if dataset['pad_with'] == 'black' and dataset['normalization'] == 'pixel_mean':
+        if dataset.pad_with == 'black' and dataset.normalization == 'pixel_mean':
             raise ConfigError(
                 "config.dataset.pad_with='black': the mean of each pixel is subtracted before padding; "
                 "with normalization='pixel_mean' it must be 'zero'"
             )
-        fields = flatten(self.config)
-        for name, default in ONLY_FOR_PICTURES.items():
-            if fields[name] != default:
-                raise ConfigError(f'config.{name}={fields[name]!r}: is for pictures; {self.source.name} has none')
+        for name, value in flatten(self.config).items():
+            if name in FIELDS and PICTURES in FIELDS[name].marks and value != FIELDS[name].default:
+                raise ConfigError(f'config.{name}={value!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
         """Does nothing, as the data is checked when it is decoded."""
@@ -148,7 +143,7 @@ class ResidentInput:
 
         The second value of each pair is None: `training.step.augmented` needs no draws for these.
         """
-        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config['seed']))
+        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config.seed))
         for step in itertools.count():
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -15,8 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import devices, processes
-from jax_resnet.backend.base import Backend
+from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, mean, views
@@ -27,6 +26,8 @@ from jax_resnet.data.pictures.source import Parts, Pictures
 from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
 from jax_resnet.errors import InputError
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.splits import StreamedSplit, whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
@@ -134,24 +135,24 @@ class StreamedInput:
         source: the data set.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     source: PictureSource
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the central crop."""
-        return image_shape(self.config['dataset'])
+        return image_shape(self.config.dataset)
 
     @property
     def augmentation(self) -> ColourAugmentation:
         """Random colours and flip of training pictures, which are already cropped."""
-        dataset = self.config['dataset']
-        return ColourAugmentation(dataset['flip'], dataset['color_jitter'], dataset['lighting'])
+        dataset = self.config.dataset
+        return ColourAugmentation(dataset.flip, dataset.color_jitter, dataset.lighting)
 
     @cached_property
     def normalization(self) -> Normalization:
         """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(self.config['dataset'], self._mean_image)
+        return preprocessing.normalization(self.config.dataset, self._mean_image)
 
     @property
     def view(self) -> CentreView:
@@ -160,18 +161,18 @@ class StreamedInput:
 
     def check(self) -> None:
         """Raises ConfigError if sizes in the config do not fit each other."""
-        check_pictures(self.config['dataset'], self.config['pictures'])
+        check_pictures(self.config.dataset, self.config.pictures)
 
     def check_data(self) -> None:
         """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
-        dataset = self.config['dataset']
-        specs = [dataset[name] for name in ('train', 'validation', 'test') if dataset[name] is not None]
+        dataset = self.config.dataset
+        specs = [spec for spec in (dataset.train, dataset.validation, dataset.test) if spec is not None]
         checks.warn_about_missing_classes(self.source, specs)
-        checks.check(self.source, specs, dataset['check'])
+        checks.check(self.source, specs, dataset.check)
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
-        pictures = self.source.read(self.config['dataset']['train'])
+        pictures = self.source.read(self.config.dataset.train)
         return Examples(*self._central(pictures, 1).views(range(min(count, len(pictures)))))
 
     def split(self, spec: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
@@ -184,7 +185,7 @@ class StreamedInput:
 
     def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
-        size, batch_size = self.config['dataset']['crop'], self.config['batch_size']
+        size, batch_size = self.config.dataset.crop, self.config.batch_size
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
         feed = Feed(self._iterator(batches), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
         return StreamedProgram(
@@ -205,39 +206,39 @@ class StreamedInput:
 
         Each item of the list is one pass over the pictures.
         """
-        pictures, fields = _share(self.source.read(spec)), self.config['pictures']
-        chosen = views.of_protocol(fields['protocol'], fields['test_shorter_side'], self.image_shape[0])
-        return [Views(pictures, view, fields['interpolation'], fields['exif_rotation']) for view in chosen]
+        pictures, fields = _share(self.source.read(spec)), self.config.pictures
+        chosen = views.of_protocol(fields.protocol, fields.test_shorter_side, self.image_shape[0])
+        return [Views(pictures, view, fields.interpolation, fields.exif_rotation) for view in chosen]
 
     def views(self, one_pass: Views, first: int) -> Generator[Viewed]:
         """Yields the views of a pass in order, beginning with the picture at index `first`."""
-        fields = self.config['pictures']
-        return iterate(one_pass, first, fields['threads'], fields['processes'])
+        fields = self.config.pictures
+        return iterate(one_pass, first, fields.threads, fields.processes)
 
     def _training(self, batch_size: int) -> Batches:
         """Batches of random crops of the training split. Each epoch has a new order."""
-        fields, size = self.config['pictures'], self.config['dataset']['crop']
-        pictures, crop = self.source.read(self.config['dataset']['train']), training_crop(fields, size)
-        decoding = fields['interpolation'], fields['exif_rotation']
-        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config['seed'], *decoding)
+        fields, size = self.config.pictures, self.config.dataset.crop
+        pictures, crop = self.source.read(self.config.dataset.train), training_crop(fields, size)
+        decoding = fields.interpolation, fields.exif_rotation
+        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.seed, *decoding)
 
     def _central(self, pictures: Pictures, batch_size: int) -> Batches:
         """Batches of central crops of all pictures, in order."""
-        size, fields = self.image_shape[0], self.config['pictures']
-        crop, count = CentreCrop(fields['test_shorter_side'], size), math.ceil(len(pictures) / batch_size)
-        decoding = fields['interpolation'], fields['exif_rotation']
+        size, fields = self.image_shape[0], self.config.pictures
+        crop, count = CentreCrop(fields.test_shorter_side, size), math.ceil(len(pictures) / batch_size)
+        decoding = fields.interpolation, fields.exif_rotation
         return Batches(pictures, crop, size, batch_size, count, None, *decoding)
 
     def _iterator(self, batches: Batches) -> Callable[[int], Generator[Batch]]:
-        fields = self.config['pictures']
-        return partial(iterate, batches, threads=fields['threads'], processes=fields['processes'])
+        fields = self.config.pictures
+        return partial(iterate, batches, threads=fields.threads, processes=fields.processes)
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""
-        pictures = self.source.read(self.config['dataset']['train'])
-        key = f'{self.source.fingerprint}-{self.config["dataset"]["train"]}'
-        fields = self.config['pictures']
-        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields['threads'], fields['processes'])
+        pictures = self.source.read(self.config.dataset.train)
+        key = f'{self.source.fingerprint}-{self.config.dataset.train}'
+        fields = self.config.pictures
+        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields.threads, fields.processes)
         return preprocessing.mean_image(mean_crop)
 
 

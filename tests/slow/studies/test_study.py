@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jax_resnet.report import columns, reading
@@ -55,7 +56,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert '2 runs: 0 finished, 2 to train' in done.stdout
     assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
 
-    config, whole = dict(read('small.py', [0]).jobs[0].config), checkout / 'whole'
+    config, whole = read('small.py', [0]).jobs[0].config, checkout / 'whole'
     RunFolder(whole).open(config)
     command = [sys.executable, '-m', 'jax_resnet.studies.job', str(whole)]
     nowhere = subprocess.DEVNULL
@@ -95,7 +96,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     job = read('small.py:0.1', [0]).jobs[0]
     path = results_folder.write(
         {
-            'file': job.file, 'changes': dict(job.changes), 'fields': dict(job.config),
+            'file': job.file, 'changes': dict(job.changes), 'fields': msgspec.to_builtins(job.config),
             'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
         }
     )  # fmt: skip
@@ -124,7 +125,7 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=none.py'], '--study=none.py: no such file'),
         (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
         (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
-        (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; did you mean config.train_for?'),
+        (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; the nearest are config.train_for, '),
         (['--study=small.py', '--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
         (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
         (['--study=small.py', '--dry-run', '--rehearse'], '--dry-run: must be given without --rehearse'),

@@ -1,0 +1,251 @@
+"""Loads configs at the door: from a config file and changes to it, or as a program gives them. Checks them once."""
+
+import ast
+import difflib
+import re
+import runpy
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT
+
+from jax_resnet.config.fields import (
+    FIELDS,
+    NAME,
+    NETWORKS,
+    Config,
+    Field,
+    Group,
+    Named,
+    every_field,
+    fields_of,
+    fields_with,
+    flatten,
+)
+from jax_resnet.config.identity import effective_shortcut
+from jax_resnet.errors import ConfigError
+
+PACKAGE = Path(__file__).parents[1]
+
+HOME = PACKAGE if (PACKAGE / 'configs').is_dir() else PACKAGE.parent
+"""Has the folder `configs`: a copy in the installed package, or the repository."""
+
+
+def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
+    """Loads a config file and changes fields in it.
+
+    Args:
+        file: a config file with its argument, such as `configs/lab_cifar10.py:resnet56`; or its name, see `find`.
+        changes: values, or their texts on a command line, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
+
+    Returns:
+        The config, and those changes that differ from the file, with their values.
+
+    Raises:
+        ConfigError: the file is missing or raises an error, a field is unknown, or a value is not allowed.
+    """
+    _, config = run(file, 'config')
+    if not isinstance(config, Mapping) and not hasattr(config, 'to_dict'):
+        kind = type(config).__name__
+        raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {kind}')
+    before = as_config(config)
+    plain = msgspec.to_builtins(before)
+    if 'model.name' in changes:
+        plain['model'] = _switched(before.model, changes['model.name'])
+    unchanged = flatten(plain) | {'model.name': before.model.name}
+    after = change(plain, changes)
+    values = flatten(after)
+    differing = {name: values[name] for name in changes if values[name] != unchanged.get(name, NODEFAULT)}
+    if 'model.shortcut' in differing:
+        model = flatten(after.model)
+        if effective_shortcut(model) == effective_shortcut(model | {'shortcut': unchanged['model.shortcut']}):
+            del differing['model.shortcut']  # the network's own shortcut was given by its name
+    return after, differing
+
+
+def as_config(config: Any) -> Config:
+    """Converts and checks a config that a program gives. Missing fields get their defaults.
+
+    Args:
+        config: a Config, an ml_collections ConfigDict, or nested mappings.
+
+    Raises:
+        ConfigError: a field is unknown, or a value is not allowed.
+    """
+    try:
+        plain = _plain(config)
+        return msgspec.convert(plain, Config)
+    except RecursionError:
+        raise ConfigError('config: must be groups of fields that do not contain themselves') from None
+    except msgspec.ValidationError as e:
+        raise ConfigError(_explain(str(e), plain)) from None
+
+
+def change(config: Config | Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
+    """Returns a config with other values, or their texts, by dotted name. Raises ConfigError as `as_config`."""
+    plain = _plain(config)
+    for name, value in changes.items():
+        group, _, leaf = name.rpartition('.')
+        field = find_field(name, plain['model']['name'])
+        (plain[group] if group else plain)[leaf] = parse(value, field) if isinstance(value, str) else value
+    return as_config(plain)
+
+
+def find_field(name: str, network: str | None = None) -> Field:
+    """Returns the field with a dotted name. Without a network, arguments of all networks are known.
+
+    Raises:
+        ConfigError: there is no such field. The message has the nearest names.
+    """
+    known = every_field() if network is None else fields_with(network)
+    if name in known:
+        return known[name]
+    if name in every_field():
+        arguments = ', '.join(fields_of(NETWORKS[str(network)]))
+        raise ConfigError(f'config.{name}: is not an argument of {network}, which has {arguments}')
+    inside = [f'config.{field}' for field in known if field.startswith(f'{name}.')]
+    if inside:
+        raise ConfigError(f'config.{name}: is a group of fields: {", ".join(inside)}')
+    nearest = ', '.join(f'config.{field}' for field in _nearest(name, known))
+    raise ConfigError(f'config.{name}: unknown field; the nearest are {nearest}')
+
+
+def parse(text: str, field: Field) -> Any:
+    """Converts the text of a value, as on a command line. A text that does not fit is returned as it is."""
+    if text == 'None' and field.optional:
+        return None
+    if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'
+        parts = [part.strip(' \'"') for part in text.strip('()[] ').split(',')]
+        return tuple(part if field.kind is str else _literal(part) for part in parts if part)
+    if field.kind is bool:
+        return {'true': True, '1': True, 'false': False, '0': False}.get(text.lower(), text)
+    return text if field.kind is str else _literal(text)
+
+
+def find(file: str, kind: str) -> Path:
+    """Returns the path of a config file or study, which is looked up in the working directory, then in the package.
+
+    Args:
+        file: a path, perhaps with an argument; or the name of a file in the folder `configs` or `configs/studies`.
+        kind: 'config' or 'study'.
+    """
+    name = file.partition(':')[0]
+    if '/' not in name and not name.endswith('.py') and not Path(name).is_dir():
+        name = f'configs/{"studies/" if kind == "study" else ""}{name}.py'
+    path = Path(name)
+    return path if path.exists() or not (HOME / path).exists() else HOME / path
+
+
+def run(file: str, kind: str) -> tuple[dict[str, Any], Any]:
+    """Runs a config file or study. Returns its variables, and what its `get_config` or `get_study` returns.
+
+    Args:
+        file: the file with its argument, see `find`.
+        kind: 'config' or 'study'.
+
+    Raises:
+        ConfigError: there is no such file, or it has no such function, or it raises an error.
+    """
+    path, (_, colon, argument) = find(file, kind), file.partition(':')
+    if not path.is_file():
+        folder = {'config': 'configs', 'study': 'configs/studies'}[kind]
+        raise ConfigError(f'--{kind}={path}: no such file; the files of this package are in its folder {folder}')
+    sys.path.append(str(HOME))  # config files import `configs`
+    try:
+        variables = runpy.run_path(str(path))
+        function = variables.get(f'get_{kind}')
+        result = function(*([argument] if colon else [])) if function else None
+    except (Exception, SystemExit) as e:  # such a file may raise any error
+        raise ConfigError(f'--{kind}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
+    finally:
+        sys.path.remove(str(HOME))
+    if function is None:
+        raise ConfigError(f'--{kind}={file}: must be a {kind} file; it has no function get_{kind}')
+    return variables, result
+
+
+def _switched(model: Named, network: Any) -> dict[str, Any]:
+    """The group `model` with another network. Arguments with the old default get the new default.
+
+    The number of classes is kept, since it depends on the data. A required argument, such as the depth, is dropped if
+    the new network does not have it, and is missing if only the new one has it.
+    """
+    if network not in NETWORKS:
+        raise ConfigError(f'config.model.name={network!r}: must be {NAME.allowed}')
+    old, new = fields_of(type(model)), fields_of(NETWORKS[network])
+    result = {'name': network} | {name: field.default for name, field in new.items() if field.default is not NODEFAULT}
+    for name, field in old.items():
+        value = getattr(model, name)
+        if name in new and (value != field.default or name == 'num_classes'):
+            result[name] = value
+        elif name not in new and field.default not in (value, NODEFAULT):
+            raise ConfigError(
+                f'config.model.name={network!r}: has no argument {name}, which the config sets to {value!r}; its '
+                f'arguments are {", ".join(new)}'
+            )
+    return result
+
+
+def _plain(value: Any) -> Any:
+    """Converts a config to dicts, tuples, and Python's own numbers."""
+    if isinstance(value, Group):
+        return msgspec.to_builtins(value)
+    if hasattr(value, 'to_dict'):
+        value = value.to_dict()
+    if hasattr(value, 'tolist'):  # of NumPy
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _plain(v) for name, v in value.items()}
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def _explain(message: str, plain: Mapping[str, Any]) -> str:
+    """Makes a line for the user of an error of msgspec, such as 'Expected `int` >= 0 - at `$.seed`'."""
+    problem, _, path = message.partition(' - at `$')
+    name = re.match(r'\.?([\w.]*)', path)[1]  # type: ignore[index]
+    flat = flatten(plain)
+    network = flat.get('model.name', 'cifar_resnet')
+    found = re.search(r'(required|unknown) field `(.*)`', problem)
+    if found:
+        name = f'{name}.{found[2]}'.lstrip('.')
+        field = find_field(name, network)
+        return f'config.{name}: is missing ({field.meaning}); must be {field.allowed}'
+    if name in FIELDS or name in flat:
+        return f'config.{name}={_shown(flat[name])}: must be {find_field(name, network).allowed}'
+    return f'config{name and "."}{name}: must be a group of fields by name'
+
+
+def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
+    """The three fields that an unknown name can mean: by their words, initials (lr), meanings, or spelling."""
+    leaf = name.rpartition('.')[2]
+
+    def distance(field: str) -> tuple[int, float]:
+        its_leaf = field.rpartition('.')[2]
+        words = its_leaf.split('_')
+        initials = ''.join(word[0] for word in words)
+        meaning = re.findall(r'\w+', known[field].meaning)
+        kinds = (leaf == its_leaf, leaf == initials, initials.endswith(leaf) or leaf in words, leaf in meaning)
+        pairs = (name, field), (leaf, its_leaf)
+        similarity = max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return next((rank for rank, fits in enumerate(kinds) if fits), len(kinds)), -similarity
+
+    return sorted(known, key=distance)[:3]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+
+
+def _shown(value: Any) -> str:
+    """A short text of a value of any type, for a message."""
+    try:
+        words = repr(value)
+    except ValueError:  # an integer with too many digits
+        return f'<a value of type {type(value).__name__} that cannot be shown>'
+    return words if len(words) <= 200 else f'{words[:180]}... ({len(words):,} characters)'

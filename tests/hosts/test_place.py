@@ -1,0 +1,88 @@
+"""The place of this process, from the command line, Slurm or Open MPI."""
+
+import pytest
+
+from jax_resnet.errors import ConfigError
+from jax_resnet.hosts.place import Place, find_place
+
+SLURM = {
+    'SLURM_JOB_ID': '4711',
+    'SLURM_STEP_ID': '2',
+    'SLURM_STEP_NUM_TASKS': '20',
+    'SLURM_STEP_NODELIST': 'gpu[007-008,012]',
+    'SLURM_GTIDS': '16,17,18,19',
+    'SLURM_PROCID': '17',
+    'SLURM_LOCALID': '1',
+}
+OPEN_MPI = {
+    'OMPI_COMM_WORLD_SIZE': '4',
+    'OMPI_COMM_WORLD_RANK': '3',
+    'OMPI_COMM_WORLD_LOCAL_SIZE': '2',
+    'OMPI_COMM_WORLD_LOCAL_RANK': '1',
+    'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://10.96.0.1,10.148.0.1:34911',
+}
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*SLURM, *OPEN_MPI, 'SLURM_GPUS_PER_TASK', 'SLURM_GPUS_ON_NODE'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_one_process_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_place(None, None, None) is None
+    assert find_place('node01:1234', 1, 0) is None
+    for name, value in (SLURM | {'SLURM_STEP_NUM_TASKS': '1'}).items():
+        monkeypatch.setenv(name, value)
+    assert find_place(None, None, None) is None
+    assert find_place('node01:1234', None, None) is None
+
+
+def test_a_coordinator_alone_is_refused_without_a_launcher() -> None:
+    with pytest.raises(ConfigError, match='--processes, --process: must be given with --coordinator'):
+        find_place('node01:12345', None, None)
+
+
+def test_slurm_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    assert find_place(None, None, None) == Place(f'gpu007:{61440 + 4713 % 4096}', 20, 17, 4, 1)
+    for nodes, host in (('rack[0-1]node[0-3]', 'rack0node0'), ('n[1-4,7]-ib', 'n1-ib'), ('login,gpu[1-2]', 'login')):
+        monkeypatch.setenv('SLURM_STEP_NODELIST', nodes)
+        place = find_place(None, None, None)
+        assert place is not None and place.address.startswith(f'{host}:')
+    assert find_place('[fe80::1]:99', 2, 1) == Place('[fe80::1]:99', 2, 1), 'the command line replaces it'
+    place = find_place('other:99', None, None)
+    assert place is not None and (place.address, place.index) == ('other:99', 17)
+    assert find_place(None, 1, None) is None
+
+
+def test_open_mpi_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OPEN_MPI.items():
+        monkeypatch.setenv(name, value)
+    assert find_place(None, None, None) == Place(f'10.96.0.1:{61440 + 1531576320 // 4096 % 4096}', 4, 3, 2, 1)
+    monkeypatch.setenv('OMPI_MCA_orte_hnp_uri', '1314521088.0;tcp6://[fe80::b9b:ac5d,2620:10d::2]:43370')
+    place = find_place(None, None, None)
+    assert place is not None and place.address.startswith('[fe80::b9b:ac5d]:')
+    monkeypatch.delenv('OMPI_MCA_orte_hnp_uri')
+    with pytest.raises(ConfigError, match='--coordinator: must be HOST:PORT'):
+        find_place(None, None, None)
+    assert find_place('node01:99', None, None) == Place('node01:99', 4, 3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        (('node01:1234', None, 1), '--processes: must be given with --coordinator, --process'),
+        (('::1:1234', 2, 0), '--coordinator=::1:1234: must be HOST:PORT'),
+        ((None, 2, 0), '--coordinator: must be given with'),
+        (('node01', 2, 0), '--coordinator=node01: must be HOST:PORT of process 0, such as node01:12345'),
+        (('node01:70000', 2, 0), '--coordinator=node01:70000: must be HOST:PORT'),
+        (('node01:1234', 2, 2), '--process=2: must be at least 0 and less than --processes=2'),
+        (('node01:1234', 0, 0), '--process=0: must be at least 0 and less than --processes=0'),
+    ],
+)
+def test_arguments_that_are_not_valid(given: tuple, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        find_place(*given)
+    assert message in str(error.value)

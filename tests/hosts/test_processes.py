@@ -1,0 +1,113 @@
+"""Shares and exchanges of processes. Tests of several processes replace JAX's number of processes."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.data.pictures.batches import Batches
+from jax_resnet.data.pictures.crops import CentreCrop
+from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices, processes
+
+
+def test_shares_are_consecutive_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, 'process_count', lambda: 4)
+    for size in (0, 3, 4, 10, 10_000):
+        shares = [processes.share(size, index) for index in range(4)]
+        assert [row for share in shares for row in share] == list(range(size))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_one_process_exchanges_nothing_and_starts_no_coordinator() -> None:
+    assert processes.gather_numbers(3, 4).tolist() == [[3, 4]]
+    assert processes.from_first(7) == 7
+    rows = np.arange(3.0)
+    assert processes.gather_rows(rows, 3) is rows
+    processes.barrier('nowhere')
+    script = (
+        'import sys; from jax_resnet.platform import joining, place, processes\n'
+        'with joining.joined(place.find_place(None, None, None)): processes.gather_numbers(1); processes.barrier("here")\n'
+        'assert "jax.experimental.multihost_utils" not in sys.modules\n'
+        'from jax._src import distributed; assert distributed.global_state.client is None'
+    )
+    subprocess.run([sys.executable, '-c', script], check=True, timeout=60)
+
+
+def test_unequal_numbers_of_rows_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    sharding = NamedSharding(Mesh(np.array(jax.local_devices()[:2]), ('data',)), PartitionSpec('data'))
+    np.testing.assert_array_equal(devices.put_rows(np.arange(4), sharding, 4), np.arange(4))
+    monkeypatch.setattr(jax, 'process_count', lambda: 2)
+    for rows, size in ((3, 4), (1, 3)):
+        with pytest.raises(
+            ValueError, match=f'{rows} rows of {size} in one of 2 processes; must be the same number in each'
+        ):
+            devices.put_rows(np.arange(rows), sharding, size)
+
+
+class Device:
+    """Stands for a JAX device in a mesh."""
+
+    def __init__(self, process_index: int) -> None:
+        self.process_index = process_index
+
+
+@pytest.mark.parametrize(
+    ('device_counts', 'wanted', 'batch_size', 'message'),
+    [
+        ((4, 4), 6, 12, None),
+        ((4, 4), None, 16, None),
+        ((4, 4), 7, 14, 'config.parallel.devices=7: must be a multiple of the 2 processes'),
+        ((4, 4), 10, 20, 'config.parallel.devices=10: must be at most the 8 devices of 2 processes'),
+        ((4, 4), None, 12, 'config.batch_size=12: must be a multiple of the 8 devices of 2 processes'),
+        ((4, 2), None, 12, 'some of the 2 processes have 2 devices, others 4; give 4 to use 2 of each'),
+        ((4, 2), 4, 12, None),
+    ],
+)
+def test_a_mesh_has_the_same_number_of_devices_of_each_process(
+    monkeypatch: pytest.MonkeyPatch, device_counts: tuple, wanted: int | None, batch_size: int, message: str | None
+) -> None:
+    all_devices = [Device(index) for index, count in enumerate(device_counts) for _ in range(count)]
+    monkeypatch.setattr(jax, 'devices', lambda: all_devices[::-1])
+    monkeypatch.setattr(jax, 'process_count', lambda: len(device_counts))
+    monkeypatch.setattr(devices, 'Mesh', lambda array, names: array)
+    if message is not None:
+        with pytest.raises(ConfigError) as error:
+            devices.mesh(wanted, batch_size)
+        assert message in str(error.value)
+    else:
+        indices = [device.process_index for device in devices.mesh(wanted, batch_size)]  # type: ignore[attr-defined]
+        each = (wanted or sum(device_counts)) // 2
+        assert indices == [0] * each + [1] * each
+
+
+def test_the_rows_of_all_processes_are_the_batch(pictures: object) -> None:
+    whole = Batches(pictures, CentreCrop(18, 16), 16, 8, 9, seed=3)  # type: ignore[arg-type]
+    parts = [Batches(pictures, CentreCrop(18, 16), 16, 8, 9, seed=3, rows=range(i, i + 4)) for i in (0, 4)]  # type: ignore[arg-type]
+    for number in (0, 5):
+        for mine, *its in zip(whole[number], *(part[number] for part in parts), strict=True):
+            np.testing.assert_array_equal(mine, np.concatenate(its))
+
+
+@pytest.fixture
+def pictures() -> object:
+    import io
+
+    from PIL import Image
+
+    from jax_resnet.data.pictures.source import Picture
+
+    rng, encoded = np.random.default_rng(0), []
+    for label in range(20):
+        stream = io.BytesIO()
+        Image.fromarray(rng.integers(0, 255, (24, 20, 3), dtype=np.uint8)).save(stream, 'JPEG')
+        encoded.append(Picture(stream.getvalue(), label))
+
+    class Pictures(list):
+        def name(self, index: int) -> str:
+            return str(index)
+
+    return Pictures(encoded)

@@ -1,0 +1,73 @@
+"""Options of JAX that change results: training and evaluation set them, and record them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jax_resnet import training
+from jax_resnet.errors import ConfigError
+from jax_resnet.platform import exactness
+from tests.conftest import small_config
+
+OTHER_VALUES: dict[str, Any] = {
+    'jax_threefry_partitionable': False,
+    'jax_default_prng_impl': 'rbg',
+    'jax_enable_x64': True,
+    'jax_default_matmul_precision': 'bfloat16',
+    'jax_numpy_dtype_promotion': 'strict',
+    'jax_numpy_rank_promotion': 'raise',
+    'jax_disable_jit': True,
+}
+CONFIG = small_config(train_for='2 steps')
+
+
+def line(folder: Path) -> dict[str, Any]:
+    """Returns the only line of metrics, without times."""
+    (content,) = map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines())
+    return {name: value for name, value in content.items() if name not in ('seconds', 'images_per_second')}
+
+
+def test_other_options_do_not_change_results_and_are_recorded(tmp_path: Path) -> None:
+    training.train(CONFIG, tmp_path / 'plain')
+    before = {name: getattr(jax.config, name) for name in OTHER_VALUES}
+    assert OTHER_VALUES.keys() == {f'jax_{name}' for name in exactness.OPTIONS}
+    try:
+        for name, value in OTHER_VALUES.items():
+            jax.config.update(name, value)
+        training.train(CONFIG, tmp_path / 'other')
+        scores = training.evaluate(tmp_path / 'other')
+        assert {name: getattr(jax.config, name) for name in OTHER_VALUES} == OTHER_VALUES
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+    assert line(tmp_path / 'plain') == line(tmp_path / 'other')
+    assert scores.logits.tobytes() == training.evaluate(tmp_path / 'plain').logits.tobytes()
+    (start,) = json.loads((tmp_path / 'other' / 'environment.json').read_text())
+    assert start['jax_options'] == {'found': OTHER_VALUES, 'set': before}
+    assert start['date'].endswith('+00:00')
+
+
+def test_a_seed_offset_raises() -> None:
+    jax.config.update('jax_random_seed_offset', 5)
+    try:
+        with pytest.raises(ConfigError, match='jax_random_seed_offset=5: must be 0'), exactness.exact():
+            pass
+    finally:
+        jax.config.update('jax_random_seed_offset', 0)
+
+
+def test_a_precision_that_is_not_valid(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="config.precision.matmul='nonsense': must be"):
+        training.train(small_config(**{'precision.matmul': 'nonsense'}), tmp_path)
+
+
+@pytest.mark.parametrize(('matmul', 'precision'), [('float32', 'HIGHEST'), ('default', 'DEFAULT')])
+def test_a_config_chooses_the_precision_of_matrix_products(matmul: str, precision: str) -> None:
+    with exactness.exact(matmul) as options:
+        program = jax.jit(lambda x: x @ x).lower(jnp.zeros((2, 2))).as_text()
+    assert f'precision = [{precision}, {precision}]' in program
+    assert options['set']['jax_default_matmul_precision'] == ('float32' if precision == 'HIGHEST' else None)

@@ -1,0 +1,36 @@
+"""A network's arrays joined to flat arrays, and back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jax_resnet import models
+from jax_resnet.platform.flat import MOST_CONCATENATED, Flat, FlatForm
+from jax_resnet.training import state as states
+from tests.conftest import assert_equal_trees
+
+NET = models.cifar_resnet(8, shortcut='C', stacked=True)
+DEEP = models.cifar_resnet(6 * MOST_CONCATENATED // 5 * 3 + 2, stacked=True)
+
+
+@pytest.mark.parametrize('stacked', [False, True])
+@pytest.mark.parametrize('net', [NET, DEEP], ids=['shallow', 'deep'])
+def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: bool) -> None:
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), jax.random.key(0)))
+    state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
+    form = FlatForm(net.clone(stacked=stacked))
+    packed = jax.jit(form.pack_state)(state)
+    kinds = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
+    assert {*packed.params.arrays} == kinds and {*packed.batch_stats.arrays} == {'norm/mean', 'norm/var'}
+    assert all(x.ndim == 1 for x in packed.params.arrays.values())
+    assert_equal_trees(jax.jit(form.unpack_state)(packed), state)
+
+
+def test_convolutions_kernels_have_features_first() -> None:
+    kernel = np.arange(3 * 3 * 2 * 4.0).reshape(3, 3, 2, 4)
+    flat = Flat.from_tree({'conv': {'kernel': kernel}, 'head': {'kernel': np.ones((2, 5))}})
+    assert_equal_trees(flat.arrays, {'conv/kernel': kernel.transpose(3, 0, 1, 2).ravel(), 'head/kernel': np.ones(10)})
+    assert_equal_trees(flat.tree()['conv']['kernel'], kernel)

@@ -1,0 +1,79 @@
+"""The compilation cache. Tests run in new processes, because a process has only one cache."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+import filelock
+
+from jax_resnet.platform import compilation_cache
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import logging, sys
+import jax, jax.numpy as jnp
+from jax_resnet.platform import compilation_cache
+compilation_cache.LEAST_SECONDS = 0.0
+compilation_cache.MOST_BYTES = {most_bytes}
+compilation_cache.enable()
+found = []
+jax.monitoring.register_event_listener(lambda name, **_: found.append(name.rpartition('/')[2]))
+jax.jit({function})(jnp.ones((8, 8)))
+print(found.count('cache_hits') > 0, jax.config.jax_compilation_cache_dir)
+"""
+
+
+def run(
+    folder: Path, function: str = 'lambda x: jnp.tanh(x) @ x', most_bytes: int = 10**9, **environment: str
+) -> list[str]:
+    """Compiles a function in a new process. Returns whether the cache had its program, and the cache's folder."""
+    variables = {**os.environ, 'XDG_CACHE_HOME': str(folder), **environment}
+    command = [sys.executable, '-W', 'error', '-c', PROGRAM.format(function=function, most_bytes=most_bytes)]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_second_start_finds_the_program_and_incomplete_entries_are_removed(tmp_path: Path) -> None:
+    hit, folder = run(tmp_path)
+    assert hit == 'False' and Path(folder).is_relative_to(tmp_path / 'jax_resnet' / 'compiled')
+    assert run(tmp_path)[0] == 'True'
+    entries = list(Path(folder).glob('*-cache'))
+    for entry, part in zip(entries, [0.0, *[0.5] * len(entries)], strict=False):  # as if a kill interrupted the writing
+        entry.write_bytes(entry.read_bytes()[: int(part * entry.stat().st_size)])
+        entry.with_name(entry.name.replace('-cache', '-atime')).unlink()
+    assert run(tmp_path)[0] == 'False'
+    assert run(tmp_path)[0] == 'True'
+
+
+def test_an_entry_that_is_being_written_is_not_removed(tmp_path: Path) -> None:
+    with filelock.FileLock(tmp_path / '.lockfile') as lock, ThreadPoolExecutor(1) as pool:
+        entry = tmp_path / 'key-cache'
+        entry.write_bytes(b'half')
+        removing = pool.submit(compilation_cache._remove_incomplete, tmp_path)
+        assert not wait([removing], timeout=0.5).done and entry.exists()
+        (tmp_path / 'key-atime').write_bytes(bytes(8))
+        lock.release()
+        removing.result()
+    assert entry.exists()
+
+
+def test_the_cache_has_a_maximum_size(tmp_path: Path) -> None:
+    """The folder has room for one of two programs."""
+    folder = Path(run(tmp_path)[1])
+    size = sum(entry.stat().st_size for entry in folder.glob('*-cache'))
+    before = {entry.name for entry in folder.glob('*-cache')}
+    run(tmp_path, function='lambda x: jnp.sin(x) @ x', most_bytes=size)
+    found = list(folder.glob('*-cache'))
+    assert sum(entry.stat().st_size for entry in found) <= size and {entry.name for entry in found} - before
+
+
+def test_a_folder_in_the_environment_is_used(tmp_path: Path) -> None:
+    given = tmp_path / 'given'
+    assert run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(given))[1] == str(given)
+    assert not (tmp_path / 'jax_resnet').exists()
+
+
+def test_without_a_folder_there_is_no_cache(tmp_path: Path) -> None:
+    (tmp_path / 'jax_resnet').write_text('in the way')
+    assert run(tmp_path) == ['False', 'None']
