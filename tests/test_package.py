@@ -15,7 +15,7 @@ PACKAGES: dict[str, set[str]] = {
     'platform': {'models'},
     'runs': {'config'},
     'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
-    'studies': {'models', 'data', 'config', 'hosts', 'runs', 'training'},
+    'studies': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training'},
     'report': {'config', 'runs'},
 }
 """The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""
