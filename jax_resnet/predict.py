@@ -91,7 +91,7 @@ def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
 
 
-@memory.shortage_as_config_error('fewer or smaller images')
+@memory.shortage_as_error('give fewer or smaller images')
 def _predict(options: argparse.Namespace, config: Config | None) -> None:
     trained = jax_resnet.load(options.run, config)
     arguments = trained.image_shape, options.background, trained.picture_view
