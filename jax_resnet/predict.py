@@ -23,7 +23,7 @@ from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.platform import memory
-from jax_resnet.training.trained import check_finite
+from jax_resnet.training.load import check_finite
 
 FORMATS = ('PNG', 'JPEG', 'WEBP')
 
@@ -82,7 +82,7 @@ def read_image(
 
 def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
     try:
-        encoded = files.read(Path(path), follow=True)
+        encoded = files.read(Path(path))
         if not decoding.is_picture(encoded):
             raise ValueError(f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file')
         return decoding.decode_layer(encoded, exif_rotation)

@@ -20,16 +20,15 @@ from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.begin import begin, check_source, extend, open_folder
+from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.extension import extended
 from jax_resnet.training.inputs.opening import AnyEvaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
 from jax_resnet.training.state import all_finite
 from jax_resnet.training.step import dispatch_size
 from jax_resnet.training.summary import FIRST, advise, describe_summary, introduce, metrics_line, summarize
-from jax_resnet.training.transfer import begin, check_sources, open_folder
 
 
 def train(
@@ -50,7 +49,7 @@ def train(
         workdir: the run folder. It is made if it does not exist.
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: makes the object that shows the progress.
-        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `extension.extend`).
+        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `begin.extend`).
         file: the config file with its argument, if the config was loaded from one. A new run folder records it.
         changes: the fields that were changed in that config, by dotted name. A new run folder records them.
 
@@ -66,14 +65,31 @@ def train(
     with exactness.exact(config.precision.matmul) as options, memory.shortage_as_config_error():
         experiment = Experiment.from_config(config)
         folder = RunFolder(workdir, writes=processes.is_first())
-        check_sources(experiment, folder)
+        if folder.writes:
+            experiment.input.check_data()
+            if not folder.exists():
+                check_source(config.init_from)
         with folder.os_errors_as_data_errors():
-            finished = open_folder(folder, experiment, file, changes)
+            if processes.are_several():
+                processes.barrier('opened')  # decoding or checking data may have taken long in one of them
+                experiment.check_same_in_all()
+            finished = open_folder(folder, config, file, changes)
             if finished is not None:
+                if finished:
+                    print(f'This run is already finished. Its summary, from {folder.path}:')
+                    print(describe_summary(finished))
                 return finished
             with folder.locked():
                 folder.write_failure(None)
-                start = extended(environment(options), experiment, folder, extend_from)
+                start = environment(options)
+                if extend_from is not None and folder.writes:
+                    names, like = experiment.input.source.class_names, experiment.abstract_state()
+                    line = extend(
+                        RunFolder(extend_from), folder, config, experiment.clock, names, like, experiment.everywhere
+                    )
+                    if line:
+                        print(line)
+                        start['extension'] = line
                 return _Run(experiment, folder, progress).train(start, profile)
 
 
@@ -87,13 +103,22 @@ class _Run:
         splits = {'validation': self.config.dataset.validation, 'test': self.config.dataset.test}
         self.evaluators = {name: experiment.evaluator(split) for name, split in splits.items() if split is not None}
         self.scores: dict[str, Scores] = {}
+        like = experiment.abstract_state()
         self.checkpoints = Checkpoints(
-            folder.checkpoints,
-            lambda step: self._is_due('keep_every', step),
-            read_only=not folder.writes,
-            like=experiment.abstract_state(),
+            folder.checkpoints, lambda step: self._is_due('keep_every', step), read_only=not folder.writes, like=like
         )
-        self.state, self.seconds_before = begin(experiment, folder, self.checkpoints, self.progress.say)
+        self.state, self.seconds_before, line = begin(
+            folder,
+            self.checkpoints,
+            like,
+            experiment.everywhere,
+            experiment.initial_state,
+            experiment.model,
+            self.config.init_from,
+            experiment.input.source.class_names,
+        )
+        if line:
+            self.progress.say(line)
         self.began, self.step, self.steps_per_dispatch = time.monotonic(), int(self.state.step), 1
         self.totals = jax.device_get(self.state.totals)
         lines = folder.metrics() if folder.writes else []
@@ -109,7 +134,7 @@ class _Run:
             stack.callback(self.checkpoints.close)
             stack.callback(self.progress.close)
             if self.folder.writes:
-                self.events = Events(self.folder.path / 'tensorboard', self.folder.metrics())
+                self.events = Events(self.folder.tensorboard, self.folder.metrics())
                 stack.callback(self.events.close)
             self._compile()
             stack.callback(self.run.close)
@@ -145,7 +170,7 @@ class _Run:
 
     def _introduce(self) -> None:
         overview = parameter_overview.get_parameter_overview(self.state.params, include_stats=False)
-        self.folder.write_text('parameters.txt', f'{overview}\n')
+        self.folder.write_parameters(overview)
         self.folder.write_preprocessing(self.experiment.preprocessing)
         self.progress.say(f'{self.folder.path} on {describe_devices(list(self.experiment.mesh.devices.flat))}')
         for line in introduce(self.experiment, self.state.params):
@@ -242,8 +267,7 @@ class _Run:
             return {}
         summary = summarize(self.experiment, self.folder.metrics(), test, by_protocol, self.seconds)
         self.checkpoints.close()
-        self.folder.write_predictions(test.logits, test.labels)
-        self.folder.write_arrays('mistakes.npz', **self.evaluators['test'].mistakes(test))
+        self.folder.write_predictions(test.logits, test.labels, self.evaluators['test'].mistakes(test))
         self.folder.write_summary(summary)
         self.progress.close()
         self.progress.say(describe_summary(summary))

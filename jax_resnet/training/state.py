@@ -1,9 +1,5 @@
 """The state of training, which each step updates and each checkpoint contains."""
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -11,7 +7,6 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 
@@ -111,17 +106,3 @@ def create(
         opt_state=optimizer.init(variables['params']),
         totals=Totals.zero(),
     )
-
-
-def size_in_bytes(state: TrainState) -> int:
-    """Size of all arrays in bytes."""
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
-
-
-def digest_of(about: Mapping[str, Any], state: TrainState) -> str:
-    """SHA-256 of a checkpoint's content: `about`, and the name, dtype, shape and bytes of each array."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for path, array in jax.tree.leaves_with_path(jax.device_get(state)):
-        digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -22,7 +22,7 @@ from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.inputs.opening import evaluator, open_input, protocol_evaluator
-from jax_resnet.training.trained import check_finite, load_stacked
+from jax_resnet.training.load import check_finite, load_stacked
 
 SECONDS_BETWEEN_LINES = 20
 """Time between two log lines about the progress of an evaluation."""
