@@ -36,10 +36,10 @@ from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import state as states
+from jax_resnet.training.begin import begin_from
+from jax_resnet.training.load import load, load_stacked
 from jax_resnet.training.setup import backend, set_up
 from jax_resnet.training.step import cross_entropy
-from jax_resnet.training.trained import load
-from jax_resnet.training.transfer import begin_from
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _config_of(name: str, config_of_weights: Config | None) -> Config:
         return loading.load(name, {})[0]
     if config_of_weights is not None and _needs_config(name):
         return config_of_weights
-    return weights.read_with_card(name)[0]
+    return load_stacked(name)[1]
 
 
 def _measure(name: str, options: argparse.Namespace, config_of_weights: Config | None) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import results_folder, schemas
-from jax_resnet.runs.parsing import parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +199,7 @@ class Plan:
         described = self.describe()
         try:
             content = (json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
-            parse(content, schemas.Study, '')
+            schemas.parse(content, schemas.Study, '')
         except (TypeError, ValueError) as e:  # ConfigError is a ValueError
             problem = ' '.join(str(e).split()).removeprefix('is damaged: ')
             raise ConfigError(f'--study={self.file}: {problem}') from None

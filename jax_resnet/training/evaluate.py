@@ -34,9 +34,9 @@ from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.inputs import Input, Split, open_input
+from jax_resnet.training.load import check_finite, load_stacked
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.trained import check_finite, load_stacked
 
 SECONDS_BETWEEN_LINES = 20
 """Time between two log lines about the progress of an evaluation."""

@@ -12,7 +12,7 @@ import pytest
 from jax.sharding import SingleDeviceSharding
 
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
 from tests.slow.faults import test_kills

@@ -18,7 +18,7 @@ from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import loop
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress

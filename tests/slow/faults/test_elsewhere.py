@@ -12,7 +12,7 @@ from jax_resnet import training
 from jax_resnet.errors import Stopped
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import loop
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from tests.conftest import small_config

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import assert_equal_trees
 

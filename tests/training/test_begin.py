@@ -17,9 +17,9 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import arrays, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
+from jax_resnet.training.begin import begin_from
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.saved_weights import flat, recorded_network
-from jax_resnet.training.transfer import begin_from
+from jax_resnet.training.load import flat
 from tests.conftest import RESNET8, assert_equal_trees, small_config
 
 resnet8_config = partial(small_config, RESNET8)

@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax_resnet import models
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.training import state as states
-from jax_resnet.training.checkpoints import Checkpoints, Damaged
+from jax_resnet.training.checkpoint import Checkpoints, Damaged
 from tests.conftest import assert_equal_trees, of_damage
 
 
@@ -36,7 +36,7 @@ def like(
     request: pytest.FixtureRequest, state: states.TrainState, monkeypatch: pytest.MonkeyPatch
 ) -> states.TrainState | None:
     """The argument with which `Checkpoints` saves at once, or in the background."""
-    monkeypatch.setattr('jax_resnet.training.checkpoints.LARGE_BYTES', 0)
+    monkeypatch.setattr('jax_resnet.training.checkpoint.LARGE_BYTES', 0)
     return state if request.param else None
 
 

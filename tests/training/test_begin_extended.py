@@ -12,8 +12,8 @@ from jax_resnet import training
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training.begin import extended
 from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.extension import extended
 from tests.conftest import small_config
 
 CLOCKS = ('seconds', 'images_per_second')
