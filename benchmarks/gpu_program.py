@@ -84,7 +84,10 @@ def program(
     settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
     training_form = settings.form(model) if form == 'training' else other_form(model, form)
     steps = Steps.create(config, training_form, data.augmentation, mesh)
-    numbers, everywhere = Numbers.create(config.seed, schedule, data.normalization), NamedSharding(mesh, PartitionSpec())
+    numbers, everywhere = (
+        Numbers.create(config.seed, schedule, data.normalization),
+        NamedSharding(mesh, PartitionSpec()),
+    )
     abstract = states.shapes(config, model, data.image_shape)
 
     def shapes(tree: Any) -> Any:

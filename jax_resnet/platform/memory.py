@@ -10,7 +10,6 @@ _OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed t
 """Texts in XLA's errors. XLA has no error class for a lack of memory."""
 
 
-
 def is_shortage(error: Exception) -> bool:
     """Whether an error, such as one of XLA, tells of a lack of memory."""
     return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))

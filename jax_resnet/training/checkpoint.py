@@ -183,7 +183,9 @@ class Checkpoints:
             'in another --workdir'
         )
 
-    def _restore(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], dict[str, float]]:
+    def _restore(
+        self, step: int, like: Mapping[str, Any], sharding: Sharding
+    ) -> tuple[dict[str, Any], dict[str, float]]:
         path = self._folder / str(step)
 
         def failed(e: Exception) -> DataError:

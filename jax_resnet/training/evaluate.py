@@ -148,22 +148,22 @@ class Evaluator:
 
 def evaluator(
     data: Input,
-    spec: str,
     model: ResNet,
     preprocess: Preprocess,
     mesh: Mesh,
     backend: Backend,
+    spec: str,
     protocol: str = 'center',
 ) -> Evaluator:
     """Makes the evaluator of a split by a protocol.
 
     Args:
         data: the data of the config. An evaluation computes no more images at a time than a microbatch has.
-        spec: a split such as 'test'.
         model: the network of the training state.
         preprocess: converts an image to the network's input.
         mesh: the devices of this process, with one axis `data`.
         backend: settings of the devices' platform.
+        spec: a split such as 'test'.
         protocol: a value of `config.pictures.protocol`.
     """
     config, is_one_view = data.config, protocol == 'center'
@@ -228,7 +228,7 @@ def evaluate(
         if recalibrate:
             variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
         spec = config.dataset.test if split is None else split
-        test = evaluator(data, spec, trained.model, preprocess, mesh, settings, protocol)
+        test = evaluator(data, trained.model, preprocess, mesh, settings, spec, protocol)
         scores = test.collect(_log_progress(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.not_finite, scores.count)
     return scores
@@ -256,7 +256,7 @@ def _apply_options(
     shorter_side: int | None,
     crop: int | None,
 ) -> tuple[Config, Preprocess]:
-    """Applies the options of `evaluate` to a config and to the preprocessing. Raises ConfigError if an option is not valid."""
+    """Applies the options of `evaluate` to a config and a preprocessing. Raises ConfigError if one is not valid."""
     changes = {
         'pictures.protocol': protocol,
         'pictures.average': average,

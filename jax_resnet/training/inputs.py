@@ -1,6 +1,6 @@
 """The input of a run: what training and evaluation ask of data, and the choice between resident and streamed data."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import jax
@@ -21,7 +21,7 @@ SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fractio
 
 
 class Split(Protocol):
-    """This process's share of a split, for evaluation.
+    """A split, of which this process evaluates its share.
 
     Attributes:
         passes: number of passes over the share. Each has other views of each example.
@@ -36,8 +36,9 @@ class Split(Protocol):
     def like(self) -> tuple[Any, ...]:
         """Arguments of `views` with the shapes of a batch, for compiling ahead of time."""
 
-    def views(self, *arguments: jax.Array) -> jax.Array:
-        """The views of a batch, uint8 [batch, views, rows, columns, channels]; for use inside a compiled program."""
+    @property
+    def views(self) -> Callable[..., jax.Array]:
+        """Returns the views of a batch, uint8 [batch, views, rows, columns, channels], inside a compiled program."""
 
     def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
         """Yields each batch of each pass: places in the share and labels, both int [n], and arguments of `views`.

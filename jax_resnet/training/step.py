@@ -119,9 +119,7 @@ class Steps:
     label_smoothing: float = 0.0
 
     @classmethod
-    def create(
-        cls, config: Config, form: Form, augment: Augmentation | ColourAugmentation, mesh: Mesh
-    ) -> 'Steps':
+    def create(cls, config: Config, form: Form, augment: Augmentation | ColourAugmentation, mesh: Mesh) -> 'Steps':
         """Makes the steps of a config, for these devices."""
 
         def make_optimizer(rate: optax.Schedule) -> optax.GradientTransformation:

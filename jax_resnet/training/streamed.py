@@ -270,7 +270,10 @@ class StreamedInput:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
         size, batch_size = self.config.dataset.crop, self.config.batch_size
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
-        feed = Feed(_iterator(batches, self.config.pictures), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
+        feed = Feed(
+            _iterator(batches, self.config.pictures),
+            partial(devices.put_rows, sharding=steps.by_example, size=batch_size),
+        )
         return StreamedProgram(
             steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())
         )

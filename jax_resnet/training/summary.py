@@ -34,7 +34,7 @@ PARTS = {
 
 
 class WallTime:
-    """Measures how the wall time of the main thread is spent. `with wall_time('saving'): ...` names the part of a block.
+    """Measures how the main thread spends its wall time. `with wall_time('saving'): ...` names the part of a block.
 
     A block within another one belongs only to the inner part. What no block names is 'other'.
     """
@@ -241,6 +241,8 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         f'{summary["seconds"]:.0f} s on {summary["device"]}',
     ]
     if 'seconds_by_part' in summary:
-        shares = {PARTS[part]: 100 * seconds / summary['seconds'] for part, seconds in summary['seconds_by_part'].items()}
+        shares = {
+            PARTS[part]: 100 * seconds / summary['seconds'] for part, seconds in summary['seconds_by_part'].items()
+        }
         lines.append('time               ' + ', '.join(f'{name} {share:.1f} %' for name, share in shares.items()))
     return '\n'.join(lines)

@@ -122,6 +122,8 @@ def train(
             state, spent, line = begin(
                 folder, checkpoints, like, everywhere, new_state, model, config.init_from, class_names
             )
+        if line:
+            shown.say(line)
         wall_time.add(spent)
         step = int(state.step)
         folder.record_start(step, start)
@@ -129,26 +131,24 @@ def train(
         last_line = lines[-1] if lines else texts.FIRST
         last_line_step = processes.from_first(int(last_line['step']))
         if folder.writes:
-            events = Events(folder.path / 'tensorboard', lines)
+            events = Events(folder.tensorboard, lines)
             stack.callback(events.close)
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         settings = training_backend(config, data, model, mesh, end)
         own_mesh = devices.local_mesh(mesh)
         own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))
-        make_evaluator = partial(evaluator, data, model=model, mesh=own_mesh, backend=backend(config, mesh))
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
         with wall_time('input'):
             preprocess = data.preprocess
-            evaluators = {name: make_evaluator(spec, preprocess=preprocess) for name, spec in splits.items() if spec}
+            make_evaluator = partial(evaluator, data, model, preprocess, own_mesh, backend(config, mesh))
+            evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
         about = Preprocessing(*preprocess.normalize, preprocess.crop, data.image_shape, class_names)
         folder.write_preprocessing(about)
-        overview = parameter_overview.get_parameter_overview(state.params, include_stats=False)
-        folder.write_text('parameters.txt', f'{overview}\n')
+        folder.write_parameters(parameter_overview.get_parameter_overview(state.params, include_stats=False))
         shown.say(f'{folder.path} on {describe_devices(list(mesh.devices.flat))}')
-        for text in [line, *texts.introduce(config, data, model, clock, schedule, state.params)]:
-            if text:
-                shown.say(text)
+        for line in texts.introduce(config, data, model, clock, schedule, state.params):
+            shown.say(line)
         if step:
             shown.say(f'continued from step {step:,}, epoch {clock.epochs(step):.2f}')
         shown.say(f'compiling; {settings.remark}' if settings.remark else 'compiling')
@@ -226,8 +226,8 @@ def train(
                 if step == end:
                     if config.pictures.protocol != 'center':
                         with wall_time('evaluation'):
-                            test = make_evaluator(splits['test'], preprocess=preprocess, protocol=config.pictures.protocol)
-                            found = _score({'protocol': test}, own_copy(state.variables), stop_signals)
+                            several_views = make_evaluator(config.dataset.test, protocol=config.pictures.protocol)
+                            found = _score({'protocol': several_views}, own_copy(state.variables), stop_signals)
                         if found is None:
                             continue
                         by_protocol = found['protocol']
@@ -262,8 +262,8 @@ def train(
             return {}
         with wall_time('saving'):
             checkpoints.close()
-            folder.write_predictions(scores['test'].logits, scores['test'].labels)
-            folder.write_arrays('mistakes.npz', **evaluators['test'].mistakes(scores['test']))
+            test = scores['test']
+            folder.write_predictions(test.logits, test.labels, evaluators['test'].mistakes(test))
         summary = texts.summarize(
             config,
             model,
@@ -300,9 +300,7 @@ def _heed(stop_signals: StopSignals, steps_per_dispatch: int = 1) -> tuple[int, 
     return int(signals.max()), int(steps[0])
 
 
-def _score(
-    evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: StopSignals
-) -> dict[str, Scores] | None:
+def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: StopSignals) -> dict[str, Scores] | None:
     """Evaluates the network. Returns the scores by the evaluators' names; None after a signal in any process."""
     scores: dict[str, Scores] = {}
     for name, one in evaluators.items():
