@@ -74,6 +74,8 @@ def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
     """Runs one part in its own process. Returns how it ended, its seconds, and what it has found."""
     job.file.unlink(missing_ok=True)
     began, command = time.time(), [sys.executable, str(BENCHMARKS / 'gpu_parts.py'), name, job.json()]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    environment = {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled'), 'PYTHONPATH': path}
     with log.open('a') as file:
         file.write(f'\n=== {name}\n')
         file.flush()
@@ -82,7 +84,7 @@ def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=os.environ | {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled')},
+            env=os.environ | environment,
             start_new_session=True,
         )
         try:
@@ -185,7 +187,11 @@ def imported(scratch: Path) -> list[str]:
     argv += ['--config.train_for=2 steps']
     program = WHAT_IS_IMPORTED.format(refused=REFUSED, argv=argv)
     environment = {name: value for name, value in os.environ.items() if name != 'XDG_CACHE_HOME'}
-    environment |= {'HOME': '/proc/nowhere', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}
+    environment |= {
+        'HOME': '/proc/nowhere',
+        'JAX_PLATFORMS': 'cpu',
+        'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
+    }
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
