@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jax_resnet.config.completion import complete
 
 from configs import scaled_cifar10
 from jax_resnet import training
+from jax_resnet.config.loading import as_config
 from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
@@ -92,7 +92,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
 
 def test_the_run_says_that_a_program_gave_its_config(whole_run: tuple) -> None:
     config, folder, _ = whole_run
-    assert RunFolder(folder).origin() == {'file': None, 'changes': {}, 'fields': complete(config)}
+    assert RunFolder(folder).origin() == {'file': None, 'changes': {}, 'fields': as_config(config)}
 
 
 def test_the_same_command_prints_the_summary_of_a_finished_run(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
