@@ -1,7 +1,8 @@
 """Trains the network that a config describes: `python -m jax_resnet.train --config=resnet20_cifar10`.
 
 `main.py` in the repository is the same. --config takes the name of a config, which is looked up in the folder `configs`
-here and then in the package, or the path of a file; what follows a colon is the file's argument. Any field can be changed: `--config.seed=2`, `--config.train_for='2 epochs'`. The same command continues a stopped run.
+here and then in the package, or the path of a file; what follows a colon is the file's argument. Any field can be
+changed: `--config.seed=2`, `--config.train_for='2 epochs'`. The same command continues a stopped run.
 """
 
 from jax_resnet import signals

@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGES: dict[str, set[str]] = {
     'models': set(),
-    'data': set(),
-    'config': {'models', 'data'},
+    'config': {'models'},
+    'data': {'config'},
     'backend': {'models'},
     'runs': {'config'},
     'training': {'models', 'data', 'config', 'backend', 'runs'},
