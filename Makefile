@@ -14,11 +14,11 @@ train: $(VENV)/made
 	$(BIN)/python main.py --config=configs/resnet20_digits.py
 
 test: $(VENV)/made
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 # Runs all tests: also those that start programs, compilers or a browser, in tests/slow.
 test-all: $(VENV)/made
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Runs the tests that take long beside what they add. Then kills a run 64 times at random moments, and compares it with a
 # run that was never killed. Takes half an hour.

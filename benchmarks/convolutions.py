@@ -21,7 +21,7 @@ os.environ['JAX_PLATFORMS'] = 'cpu'  # these forms and libraries are for CPUs
 from networks import NETWORKS, experiment
 from peers import Load, in_a_process, medians, versions
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 OPERATIONS = ('forward', "input's gradient", "kernel's gradient")
 LOOP = 8
@@ -79,8 +79,8 @@ def ours() -> Callable[..., dict[str, float]]:
     import jax
     import jax.numpy as jnp
 
-    from jax_resnet.backend import cpu, cpu_convolution
     from jax_resnet.models import cifar_resnet
+    from jax_resnet.platform import cpu, cpu_convolution
 
     training = cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS)
     without = {name: value for name, value in cpu.compiler_options().items() if name != cpu.YNNPACK}

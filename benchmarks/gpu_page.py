@@ -124,7 +124,10 @@ def speeds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ))  # fmt: skip
     head = ['network', 'images/s', 'ms a step', 'PyTorch, images/s', 'of matrix rate', 'of copy rate', 'start, s']
     anchors = ', '.join(f'{name} {value:,}' for name, value in PEERS.items())
-    return [table(head, cells), f'Beside these, for ResNet-50 at 224 pixels: {anchors} images/s.']
+    text = (
+        'The start is everything up to the end of the first call. A program that is in the cache is not compiled again.'
+    )
+    return [table(head, cells), text, f'Beside these, for ResNet-50 at 224 pixels: {anchors} images/s.']
 
 
 def kernels(found: Mapping[str, Any]) -> list[str]:

@@ -68,7 +68,7 @@ def program(
     from jax.experimental import topologies
     from jax.sharding import Mesh
 
-    from jax_resnet import backend
+    from jax_resnet.platform import for_platform
     from jax_resnet.training.inputs.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
@@ -78,7 +78,7 @@ def program(
     changes = {'precision.compute': dtype, **changes}
     exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config.memory.rematerialize}  # nothing for CPUs
-    model = exp.model.clone(**plain, **backend.for_platform('gpu').network)
+    model = exp.model.clone(**plain, **for_platform('gpu').network)
     exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
     steps = exp.steps()
     if form != 'training':
@@ -133,8 +133,8 @@ def program(
 
 def other_form(net: Any, form: str) -> Any:
     """Returns another form than that of training: the network of `models`, stacked or unstacked."""
-    from jax_resnet.backend.base import Form
-    from jax_resnet.backend.flat import UnstackedForm
+    from jax_resnet.platform.base import Form
+    from jax_resnet.platform.flat import UnstackedForm
 
     return Form(net) if form == 'stacked' else UnstackedForm(net.clone(stacked=False))
 

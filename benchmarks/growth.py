@@ -16,7 +16,7 @@ import time
 from networks import NETWORKS
 from peers import in_turn, ours, versions
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 
 def one(network: str, batch_size: int, devices: int, rounds: int) -> None:

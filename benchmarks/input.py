@@ -11,7 +11,7 @@ import time
 from networks import experiment
 from peers import Run, in_turn, ours, versions
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 
 def gathering(batch_size: int, steps: int, augmented: bool) -> Run:

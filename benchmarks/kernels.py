@@ -17,7 +17,7 @@ from typing import Any
 
 from networks import NETWORKS, experiment
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 
 def trace(network: str, batch_size: int, size: int, steps: int, folder: Path, **changes: Any) -> float:

@@ -73,7 +73,14 @@ def run(name: str, job: gpu_parts.Job, limit: float, log: Path) -> dict[str, Any
     with log.open('a') as file:
         file.write(f'\n=== {name}\n')
         file.flush()
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=os.environ | {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled')},
+            start_new_session=True,
+        )
         try:
             code = process.wait(limit)
             ended = 'whole' if code == 0 else f'failed with exit code {code}'

@@ -141,14 +141,20 @@ def in_a_process(make: Callable[..., Callable], *arguments: Any, **options: Any)
     parent, child = context.Pipe()
     process = context.Process(target=_serve, args=(child, make, arguments, options))  # it may have children
     process.start()
+    child.close()  # so that the end of the process ends `recv`
+
+    def ask(message: Any) -> Any:
+        try:
+            parent.send(message)
+            return parent.recv()
+        except (BrokenPipeError, ConnectionResetError, EOFError):
+            raise RuntimeError(f'the process of {make.__name__} has failed; its error is above') from None
 
     def run(*arguments: Any) -> Any:
-        parent.send(arguments)
-        return parent.recv()
+        return ask(arguments)
 
     def start_seconds() -> float:
-        parent.send(START)
-        return float(parent.recv())
+        return float(ask(START))
 
     run.start_seconds = start_seconds
     try:

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from peers import Load, Run, in_a_process, in_turn, versions
 
-from jax_resnet.backend import huge_pages
 from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iterate
 from jax_resnet.data.pictures.crops import AreaCrop, resize
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import Picture
+from jax_resnet.platform import huge_pages
 
 CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
 

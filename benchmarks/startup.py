@@ -20,7 +20,7 @@ from pathlib import Path
 from networks import NETWORKS
 from peers import versions
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 ROOT = Path(__file__).parents[1]
 

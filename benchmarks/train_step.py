@@ -21,7 +21,7 @@ from typing import Any
 from networks import NETWORKS, experiment, multiply_adds
 from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours, rounds_in_turn, spread, versions
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 ENOUGH = 0.05
 """Below this spread of the ratios, a network needs no more rounds."""

@@ -56,7 +56,7 @@ def main() -> int:
 
 def _evaluate(options: argparse.Namespace, config: Config | None) -> None:
     from jax_resnet import training
-    from jax_resnet.backend import compilation_cache
+    from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
     given = ('split', 'data_dir', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')

@@ -17,12 +17,12 @@ from PIL import Image, ImageColor, ImageOps
 
 import jax_resnet
 from jax_resnet import command_line, files
-from jax_resnet.backend import memory
 from jax_resnet.config.fields import Config
 from jax_resnet.data.pictures import decoding
 from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import memory
 from jax_resnet.training.trained import check_finite
 
 FORMATS = ('PNG', 'JPEG', 'WEBP')

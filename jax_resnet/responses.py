@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_resnet import backend, command_line, files, models
+from jax_resnet import command_line, files, models
 from jax_resnet.config import loading
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
@@ -30,6 +30,7 @@ from jax_resnet.data.datasets import located
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models import layer_responses
+from jax_resnet.platform import for_platform
 from jax_resnet.report import charts
 from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
@@ -121,7 +122,7 @@ def _measure(name: str, options: argparse.Namespace, config_of_weights: Config |
         variables = models.unstack(_initial_state(experiment).variables)
     else:
         variables = load(name, config if _needs_config(name) else None).variables
-    platform = backend.for_platform(jax.local_devices()[0].platform)
+    platform = for_platform(jax.local_devices()[0].platform)
     found = layer_responses.measure(
         network(config, **{**platform.network, 'stacked': False, 'rematerialize': False}),
         variables,

@@ -181,7 +181,7 @@ def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_paramet
 
 
 def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
-    from jax_resnet.backend import gpus
+    from jax_resnet.hosts import gpus
     from jax_resnet.studies import workers
     from jax_resnet.studies.display import Display
 

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from jax_resnet import command_line
-from jax_resnet.backend import huge_pages, joining
-from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import joining
+from jax_resnet.hosts.place import find_place
+from jax_resnet.platform import huge_pages
 
 flags.DEFINE_string('config', None, 'The config: a name or file, perhaps with :argument; or a folder, to list it.')
 _WORKDIR = flags.DEFINE_string(
@@ -97,7 +98,7 @@ def _train(argv: Sequence[str]) -> None:
     place = find_place(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
 
     from jax_resnet import training  # slow to import, so that errors above are reported first
-    from jax_resnet.backend import compilation_cache
+    from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
     with joining.joined(place, _JOIN_TIMEOUT.value, _PATIENCE.value):

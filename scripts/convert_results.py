@@ -1,7 +1,7 @@
 """Converts results and cards of weights of commit 8237b8d: `python scripts/convert_results.py results/**/*.json`.
 
 A run that was trained with that commit is added by its own `results add`, and its file is then converted by this
-script. A file that is converted already stays the same.
+script. A file that is converted already only gets fields that are newer.
 """
 
 import itertools
@@ -15,21 +15,23 @@ from jax_resnet.config.identity import changed_recipe
 from jax_resnet.config.loading import as_config
 from jax_resnet.runs import results_folder, weights
 
+FORMER = {'file': 'config_file', 'changes': 'overrides', 'fields': 'config'}
+"""Names of fields in that commit, by their names now."""
+
 
 def convert(old: dict[str, Any]) -> dict[str, Any]:
     """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
-    if 'fields' in old:
-        return old
-    fields = _fields(old['config'])
-    origin = {'file': old['config_file'], 'changes': changed_recipe(old['overrides'], fields), 'fields': fields}
-    others = {name: value for name, value in old.items() if name not in ('config_file', 'overrides', 'config')}
+    origin = {name: old.get(former, old.get(name)) for name, former in FORMER.items()}
+    fields = origin['fields'] = _fields(origin['fields'])
+    origin['changes'] = changed_recipe(origin['changes'], fields)
+    others = {name: value for name, value in old.items() if name not in {*FORMER, *FORMER.values()}}
     starts = [
         {**start, 'date': start.get('date'), 'jax_options': start.get('jax_options', {})}
         for start in old['environment']
     ]
     new = origin | others | {'environment': starts}
     if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
-        lines, size = old['metrics'], old['config']['batch_size']
+        lines, size = old['metrics'], fields.batch_size
         steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
         losses = (loss * count for loss, count in zip(lines['train_loss'], steps, strict=True))
         errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))

@@ -13,9 +13,9 @@ import pytest
 
 from configs import base
 from jax_resnet import training
-from jax_resnet.backend import compilation_cache
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
+from jax_resnet.platform import compilation_cache
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')

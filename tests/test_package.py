@@ -11,10 +11,11 @@ PACKAGES: dict[str, set[str]] = {
     'models': set(),
     'config': {'models'},
     'data': {'config'},
-    'backend': {'models'},
+    'hosts': set(),
+    'platform': {'models'},
     'runs': {'config'},
-    'training': {'models', 'data', 'config', 'backend', 'runs'},
-    'studies': {'models', 'data', 'config', 'backend', 'runs', 'training'},
+    'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
+    'studies': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training'},
     'report': {'config', 'runs'},
 }
 """The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""

@@ -145,6 +145,10 @@ def get_config(name: str, argument: str | None = None) -> Config:
     return as_config(get() if argument is None else get(argument))
 
 
+def full_name(name: str, argument: str | None) -> str:
+    return name if argument is None else f'{name}:{argument}'
+
+
 def count(net: models.ResNet, image_shape: tuple[int, ...] = (32, 32, 3)) -> int:
     variables = jax.eval_shape(net.clone(stacked=True).init, jax.random.key(0), jnp.zeros((1, *image_shape)))
     return models.count_parameters(variables['params'])
@@ -185,10 +189,7 @@ def test_every_config_is_in_the_table() -> None:
 @pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
 def test_configs(name: str, argument: str | None) -> None:
     get_config(name, argument)
-    full = name if argument is None else f'{name}:{argument}'
-    size = sizes.count(full)
-    assert size == sizes.read()[full], 'run: python -m configs.index'
-    assert size.parameters == PARAMETERS[name, argument]
+    assert sizes.read()[full_name(name, argument)].parameters == PARAMETERS[name, argument]
     assert f'python main.py --config=configs/{name}.py' in (FOLDER / f'{name}.py').read_text()
 
 

@@ -23,7 +23,6 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import describe, run_of
 from jax_resnet.training.transfer import begin_from
-from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[1]
 FILE = 'configs/resnet20_digits.py'
@@ -73,7 +72,7 @@ def test_add_keeps_the_numbers_of_the_run_folder(
     assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = results_folder.read(files[0]), Path(RUNS[0])
     assert result['file'] == 'configs/resnet20_digits.py'
-    assert result['changes']['model.name'] == 'scaled_resnet' and 'dataset.data_dir' not in result['changes']
+    assert result['changes'] == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
     assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
     assert result['environment'] == json.loads((run / 'environment.json').read_text())
     summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
@@ -287,7 +286,7 @@ def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: p
     ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
     np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
     np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
-    experiment = training.experiment.Experiment.from_config(small_config())
+    experiment = training.experiment.Experiment.from_config(RunFolder(RUNS[0]).config())
     begun, _ = begin_from('net.safetensors', experiment.initial_state(), experiment.model)
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 

@@ -1,7 +1,5 @@
 """What a page shows about a single run: its recipe, dates, commit, versions and device."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from jax_resnet.config.fields import flatten
@@ -32,17 +30,15 @@ def facts(run: Run) -> list[tuple[str, str]]:
         if field in values:
             shown[wording.field_name(field)] = wording.value_name(values[field], field)
     starts = _starts(run)
-    dates = [str(start['date']).replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start.get('date')]
+    dates = [start['date'].replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start['date']]
     if dates:
         shown['started'] = dates[0]
     if len(dates) > 1:
         shown['last continued'] = dates[-1]
     for start in starts[-1:]:
-        shown['device'] = str(start.get('device', ''))
-        shown['commit'] = str(start.get('git_commit') or 'unknown: not in a git checkout')
-        versions = start.get('versions')
-        if isinstance(versions, Mapping):
-            shown['versions'] = ', '.join(f'{package} {version}' for package, version in versions.items())
+        shown['device'] = start['device']
+        shown['commit'] = start['git_commit'] or 'unknown: not in a git checkout'
+        shown['versions'] = ', '.join(f'{package} {version}' for package, version in start['versions'].items())
     return [*shown.items()]
 
 
@@ -58,5 +54,5 @@ def _starts(run: Run) -> list[dict[str, Any]]:
     from jax_resnet.runs.run_folder import RunFolder
 
     if run.folder.suffix == '.json':
-        return list(results_folder.read(Path(run.folder)).get('environment', []))
+        return list(results_folder.read(run.folder)['environment'])
     return RunFolder(run.folder).starts()

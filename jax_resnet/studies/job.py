@@ -13,9 +13,10 @@ import threading
 from pathlib import Path
 
 from jax_resnet import command_line
-from jax_resnet.backend import huge_pages, joining
-from jax_resnet.backend.place import find_place
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.hosts import joining
+from jax_resnet.hosts.place import find_place
+from jax_resnet.platform import huge_pages
 from jax_resnet.runs.run_folder import RunFolder
 
 
@@ -28,7 +29,7 @@ def train(folder: str | Path) -> None:
         UserError: see `training.train`.
     """
     from jax_resnet import training
-    from jax_resnet.backend import compilation_cache
+    from jax_resnet.platform import compilation_cache
 
     place = find_place(None, None, None)
     compilation_cache.enable()

@@ -5,7 +5,7 @@ import gc
 import re
 import time
 
-from jax_resnet.backend import memory
+from jax_resnet.platform import memory
 
 _NOT_DAMAGE = (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM, errno.ESTALE)
 """Errors of the operating system after which a checkpoint may still be good."""

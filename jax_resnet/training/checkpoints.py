@@ -18,8 +18,9 @@ from flax.traverse_util import flatten_dict
 from jax.sharding import Sharding, SingleDeviceSharding
 
 from jax_resnet import models
-from jax_resnet.backend import devices, memory, processes
 from jax_resnet.errors import DataError, UserError
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform import memory
 from jax_resnet.runs import weights
 from jax_resnet.training.checkpoint_errors import is_damage, let_threads_end, reason_of
 from jax_resnet.training.state import TrainState, digest_of, size_in_bytes
@@ -45,7 +46,7 @@ class _Keep:
 
     Attributes:
         keep: whether the checkpoint of a step is kept for ever.
-        before: the steps that an earlier start has kept. It may have had another `keep`.
+        before: the steps that an earlier start has kept beside its last two. It may have had another `keep`.
     """
 
     keep: Callable[[int], bool]

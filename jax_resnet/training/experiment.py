@@ -15,9 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from msgspec import structs
 
 import jax_resnet
-from jax_resnet import backend, models
-from jax_resnet.backend import devices, processes
-from jax_resnet.backend.base import Backend, Form
+from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, flatten
@@ -25,6 +23,9 @@ from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data import PictureSource, Source
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform import for_platform
+from jax_resnet.platform.base import Backend, Form
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.evaluation.evaluator import Evaluator
@@ -71,7 +72,7 @@ class Experiment:
         config = as_config(config)
         dataset, batch_size = config.dataset, config.batch_size
         mesh = devices.mesh(config.parallel.devices, batch_size)
-        attributes = dict(backend.for_platform(mesh.devices.flat[0].platform).network)
+        attributes = dict(for_platform(mesh.devices.flat[0].platform).network)
         if config.memory.rematerialize:
             attributes['rematerialize'] = True
         model = network(config, **attributes)
@@ -129,7 +130,7 @@ class Experiment:
 
     def _backend_for(self, multiply_adds: float) -> Backend:
         platform, config = self.mesh.devices.flat[0].platform, self.config
-        return backend.for_platform(platform, config.precision.deterministic, structs.asdict(config.gpu), multiply_adds)
+        return for_platform(platform, config.precision.deterministic, structs.asdict(config.gpu), multiply_adds)
 
     @property
     def form(self) -> Form:

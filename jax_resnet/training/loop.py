@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from jax_resnet.backend import exactness, memory, processes
-from jax_resnet.backend.environment import describe_devices, environment
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.errors import Diverged, InputError, Stopped
+from jax_resnet.hosts import processes
+from jax_resnet.platform import exactness, memory
+from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.events import Events
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals

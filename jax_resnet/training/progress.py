@@ -12,8 +12,8 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from jax_resnet.backend import processes
 from jax_resnet.config.durations import Clock
+from jax_resnet.hosts import processes
 from jax_resnet.training.summary import describe_line
 
 MIN_WAITING_SHARE = 0.05

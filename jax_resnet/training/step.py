@@ -11,10 +11,10 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jax_resnet.backend.base import Form
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
+from jax_resnet.platform.base import Form
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
 SECONDS_PER_DISPATCH = 0.5

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax_resnet import models
-from jax_resnet.backend.environment import describe_devices
+from jax_resnet.runs.environment import describe_devices
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.optimizer import describe_decay

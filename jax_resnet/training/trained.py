@@ -13,8 +13,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
-from jax_resnet import backend, models
-from jax_resnet.backend import exactness
+from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config, change
 from jax_resnet.config.network import network
@@ -23,6 +22,7 @@ from jax_resnet.data.pictures.crops import CentralView
 from jax_resnet.data.preprocessing import CentreView, Normalization
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import exactness, for_platform
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
@@ -208,7 +208,7 @@ def _assemble(model: models.ResNet, variables: Any, preprocessing: Preprocessing
 
 def _model_and_state(config: Config, preprocessing: Preprocessing) -> tuple[models.ResNet, state.TrainState]:
     """The network in its stacked form, and the shapes and dtypes of its training state."""
-    model = network(config, **backend.for_platform(jax.local_devices()[0].platform).network)
+    model = network(config, **for_platform(jax.local_devices()[0].platform).network)
     # Any learning rate serves, as it is not part of the state.
     tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
     images = jnp.zeros((1, *preprocessing.image_shape))

@@ -12,9 +12,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend import devices, processes
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoints import Checkpoints
 from jax_resnet.training.experiment import Experiment

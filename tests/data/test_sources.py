@@ -7,7 +7,7 @@ import pytest
 
 from jax_resnet import data
 from jax_resnet.config.fields import Config, Dataset
-from jax_resnet.data import cifar
+from jax_resnet.data import cifar, prepared
 from jax_resnet.data.datasets import located
 from jax_resnet.errors import DataError
 
@@ -82,6 +82,25 @@ def test_real_cifar100(data_dir: str) -> None:
     source = data.open_source('cifar100', data_dir)
     assert len(source.class_names) == 100 and source.count('train') == 50_000
     assert (np.bincount(source.read('test').labels) == 100).all()
+
+
+def test_decoded_arrays_need_no_tfds(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), np.uint8)[::-1]  # not contiguous
+    splits = {
+        'train': data.Examples(images, np.arange(6, dtype=np.int32)),
+        'test': data.Examples(images[:2], images[:2, 0, 0, 0] % 2),
+    }
+    prepared.save_arrays('cifar10', 'abcdefghij', splits, tmp_path)
+    source = data.open_source('cifar10', str(tmp_path))
+    assert source.count('train') == 6 and source.image_shape == (4, 4, 3)
+    np.testing.assert_array_equal(source.read('train').images, images)
+    arrays = tmp_path / 'cifar10' / 'cifar10-test-arrays.safetensors'
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+    with pytest.raises(DataError, match="the arrays of split 'test' are missing or damaged"):
+        source.read('test')
+    (tmp_path / 'cifar10' / 'arrays.json').write_text('{}')
+    with pytest.raises(DataError, match='arrays.json: .*image_shape'):
+        data.open_source('cifar10', str(tmp_path))
 
 
 def test_a_damaged_shard_is_named(data_dir: str, tmp_path: Path) -> None:

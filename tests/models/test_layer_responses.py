@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import models
-from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
 from jax_resnet.models.layer_responses import LayerResponses, measure
+from jax_resnet.platform.cpu import ONE_CALL_OPTIONS
 from jax_resnet.training.step import cross_entropy
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 4, 8, 8, 3)).astype(np.float32)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,28 +63,30 @@ def test_bfloat16_is_float32_but_for_rounding() -> None:
     jax.eval_shape(partial(jax.jvp, lambda x: net.clone(dtype=jnp.bfloat16).apply(variables, x)), (images,), (images,))
 
 
-def initial(net: models.ResNet) -> dict:
-    return jax.jit(net.init)(jax.random.key(0), IMAGES)['params']
+def initial(**attributes: Any) -> dict:
+    """Returns the parameters of a network of one stage, with 32 channels in and 64 out, and three units."""
+    net = models.ResNet((3,), (64,), (models.LAYERS['basic'],), models.Stem(32), stacked=True, **attributes)
+    return net.init(jax.random.key(0), IMAGES[:1, :4, :4])['params']
 
 
 def test_initialization() -> None:
-    params = initial(models.cifar_resnet(20, stacked=True))
-    kernel = params['stage3']['rest']['conv1']['kernel']
+    params = initial()
+    kernel = params['stage1']['rest']['conv1']['kernel']
     assert kernel.std() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
     assert abs(kernel).max() > 4 * kernel.std()  # untruncated
-    first = params['stage3']['unit1']['conv1']['kernel']  # 32 channels in, 64 out: fan-out counts
+    first = params['stage1']['unit1']['conv1']['kernel']  # 32 channels in, 64 out: fan-out counts
     assert first.std() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
     head = params['head']
     assert abs(head['kernel']).max() <= 1 / 8 and head['kernel'].std() == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
     assert not head['bias'].any()
 
-    lab = initial(models.cifar_resnet(20, stacked=True, initialization='fan_in'))
-    assert lab['stage3']['unit1']['conv1']['kernel'].std() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.02)
+    lab = initial(initialization='fan_in')
+    assert lab['stage1']['unit1']['conv1']['kernel'].std() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.02)
     assert lab['head']['kernel'].std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)
 
 
 def test_units_of_a_stack_begin_with_different_weights() -> None:
-    rest = initial(models.cifar_resnet(20, stacked=True))['stage1']['rest']
+    rest = initial()['stage1']['rest']
     assert (rest['conv1']['kernel'][0] != rest['conv1']['kernel'][1]).all()
 
 

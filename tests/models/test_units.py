@@ -12,8 +12,8 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend.cpu import ONE_CALL_OPTIONS
 from jax_resnet.models import LAYERS, End, Layer, ResNet, Stem
+from jax_resnet.platform.cpu import ONE_CALL_OPTIONS
 from tests.references.draw import draw
 
 REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_units.npz')

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.backend.environment import environment
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
+from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import whole_config
 from tests.runs.conftest import LINE

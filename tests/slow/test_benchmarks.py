@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -170,6 +171,14 @@ def test_a_convolution_is_timed_in_every_form(convolutions: ModuleType, operatio
     found = convolutions.ours()(convolutions.OPERATIONS[operation], case, 1)
     assert found.keys() >= {'training', 'training, in a loop'} and all(seconds > 0 for seconds in found.values())
     assert any(name.startswith('16 matrix products') for name in found) == (operation == 2)
+
+
+def test_a_peer_that_fails_is_an_error_and_not_a_hang(train_step: ModuleType) -> None:
+    with (
+        pytest.raises(RuntimeError, match='the process of sqrt has failed'),
+        train_step.in_a_process(math.sqrt, 'no number') as run,
+    ):
+        run()
 
 
 def test_spread(train_step: ModuleType) -> None:

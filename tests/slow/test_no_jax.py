@@ -20,7 +20,7 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
         'print(outputs.preprocessing(folder).image_shape, len(outputs.class_names(folder)))\n'
         'print(run.read(results_folder.paths()[0]).state)\n'
         "config, arrays, about = weights.read_with_card('results/weights/resnet20_digits.safetensors')\n"
-        "print(config['seed'], about.class_names[9], arrays['params/head/kernel'].shape)\n"
+        "print(config.seed, about.class_names[9], arrays['params/head/kernel'].shape)\n"
     )
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -107,7 +107,7 @@ def test_what_a_run_from_packed_data_needs(tmp_path: Path) -> None:
     missing = on_a_gpu.wheels(tmp_path / 'there.txt')
     names = {line.split('==')[0].lower() for line in missing}
     assert {'msgspec', 'ml_collections'} <= names and not names & {'flax', 'jax', 'ml_dtypes', 'jax_resnet'}
-    assert not names & {'grain', 'array_record', 'tensorflow-datasets'} and all('==' in line for line in missing)
+    assert not names & {'grain', 'array_record', 'tensorflow-datasets'}
 
 
 def test_packed_images_come_back(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 import jax_resnet
 from jax_resnet import models
-from jax_resnet.backend import cpu_convolution, processes
 from jax_resnet.data import Source
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import processes
+from jax_resnet.platform import cpu_convolution
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.summary import introduce
 from tests.conftest import small_config

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
-from jax_resnet.backend.environment import environment
 from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.extension import extended

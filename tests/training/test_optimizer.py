@@ -5,8 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from jax_resnet import models
-from jax_resnet.backend.flat import Flat
 from jax_resnet.config.fields import Optimizer
+from jax_resnet.platform.flat import Flat
 from jax_resnet.training import optimizer
 
 PARAMS = {'conv': {'kernel': jnp.array([2.0])}, 'norm': {'scale': jnp.array([1.0]), 'bias': jnp.array([4.0])}}

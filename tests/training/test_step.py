@@ -51,7 +51,6 @@ def expected() -> TrainState:
 @pytest.mark.parametrize(
     'changes',
     [
-        {'memory.microbatches': 2},
         {'memory.microbatches': 4},
         {'memory.microbatches': 2, 'parallel.devices': 2},
         {'memory.rematerialize': True},

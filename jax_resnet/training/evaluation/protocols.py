@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import processes
-from jax_resnet.backend.base import Backend
 from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import Normalization
+from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.evaluation.splits import whole_batch
 

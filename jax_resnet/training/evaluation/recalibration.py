@@ -12,11 +12,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend.base import Backend
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.inputs.opening import Input
 from jax_resnet.training.state import KeyPurpose
 from jax_resnet.training.step import augmented

@@ -10,8 +10,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet import backend
-from jax_resnet.backend import exactness, memory
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import central_view, image_shape, located
@@ -20,6 +18,7 @@ from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.training.evaluation.recalibration import recalibrated
 from jax_resnet.training.evaluation.scores import Scores
 from jax_resnet.training.inputs.opening import evaluator, open_input, protocol_evaluator
@@ -78,7 +77,7 @@ def evaluate(
     if tuple(trained.class_names) != data.source.class_names:
         raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
-    settings = backend.for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
+    settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:

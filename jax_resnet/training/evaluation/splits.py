@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import processes
 from jax_resnet.data import Examples
 from jax_resnet.data.pictures.batches import Batch, Batches
 from jax_resnet.data.pictures.feed import Feed
+from jax_resnet.hosts import processes
 
 
 class Split(Protocol):

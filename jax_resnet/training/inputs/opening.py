@@ -2,11 +2,11 @@
 
 from jax.sharding import Mesh
 
-from jax_resnet.backend.base import Backend
 from jax_resnet.config.fields import Config
 from jax_resnet.data import PictureSource, Source, open_source
 from jax_resnet.data.preprocessing import CentreView
 from jax_resnet.models import ResNet
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.evaluator import Evaluator
 from jax_resnet.training.evaluation.protocols import ProtocolEvaluator
 from jax_resnet.training.inputs.resident import ResidentInput

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import devices
-from jax_resnet.backend.base import Backend
 from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
 from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.splits import ResidentSplit
 from jax_resnet.training.state import KeyPurpose, TrainState
 from jax_resnet.training.step import Numbers, Program, Steps

@@ -15,8 +15,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import devices, processes
-from jax_resnet.backend.base import Backend
 from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
@@ -28,6 +26,8 @@ from jax_resnet.data.pictures.source import Parts, Pictures
 from jax_resnet.data.pictures.views import Viewed, Views
 from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
 from jax_resnet.errors import InputError
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluation.splits import StreamedSplit, whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Numbers, Program, Steps

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax_resnet import training
-from jax_resnet.backend import memory
 from jax_resnet.errors import ConfigError
+from jax_resnet.platform import memory
 from tests.conftest import small_config
 
 LINE = r'^out of memory \(.+\): give a smaller config.batch_size .*, config.memory.microbatches=4, or [^\n]+$'

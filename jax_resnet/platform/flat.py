@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
-from jax_resnet.backend.base import Form
 from jax_resnet.models.kinds import kind
+from jax_resnet.platform.base import Form
 
 Member = tuple[tuple[str, ...], tuple[int, ...]]
 """An array in a flat one: the parts of its name, and its shape."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.backend import environment
+from jax_resnet.runs import environment
 
 
 def git(folder: Path, *words: str) -> str:

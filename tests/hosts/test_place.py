@@ -2,8 +2,8 @@
 
 import pytest
 
-from jax_resnet.backend.place import Place, find_place
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts.place import Place, find_place
 
 SLURM = {
     'SLURM_JOB_ID': '4711',

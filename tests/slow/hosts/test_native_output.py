@@ -6,7 +6,7 @@ import textwrap
 
 BEGIN = """
 import os, sys, time
-from jax_resnet.backend.native_output import NativeOutput
+from jax_resnet.hosts.native_output import NativeOutput
 NativeOutput(75, lambda: 'process 0 (node01:1234) is missing')
 """
 

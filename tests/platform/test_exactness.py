@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax_resnet import training
-from jax_resnet.backend import exactness
 from jax_resnet.errors import ConfigError
+from jax_resnet.platform import exactness
 from tests.conftest import small_config
 
 OTHER_VALUES: dict[str, Any] = {

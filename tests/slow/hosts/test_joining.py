@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from jax._src import distributed
 
-from jax_resnet.backend import joining
-from jax_resnet.backend.place import Place
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import joining
+from jax_resnet.hosts.place import Place
 from tests.slow.processes import SMALL, ProcessGroup, free_port
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from jax_resnet.backend import watch
-from jax_resnet.backend.watch import MISSING, Watch
+from jax_resnet.hosts import watch
+from jax_resnet.hosts.watch import MISSING, Watch
 
 
 class Coordinator:

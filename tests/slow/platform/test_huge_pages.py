@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import os, sys
-from jax_resnet.backend import huge_pages
+from jax_resnet.platform import huge_pages
 huge_pages.restart()
 enabled = lambda: next(line for line in open('/proc/self/status') if line.startswith('THP_enabled')).split()[1]
 with huge_pages.suspended():

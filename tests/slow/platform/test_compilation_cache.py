@@ -8,13 +8,13 @@ from pathlib import Path
 
 import filelock
 
-from jax_resnet.backend import compilation_cache
+from jax_resnet.platform import compilation_cache
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import logging, sys
 import jax, jax.numpy as jnp
-from jax_resnet.backend import compilation_cache
+from jax_resnet.platform import compilation_cache
 compilation_cache.LEAST_SECONDS = 0.0
 compilation_cache.MOST_BYTES = {most_bytes}
 compilation_cache.enable()

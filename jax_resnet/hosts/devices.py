@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, Sharding
 
-from jax_resnet.backend import processes
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import processes
 
 
 def mesh(wanted: int | None, batch_size: int) -> Mesh:

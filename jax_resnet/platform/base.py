@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jax_resnet import models
-from jax_resnet.backend import compilation_cache, huge_pages
+from jax_resnet.platform import compilation_cache, huge_pages
 
 MOST_PROGRAMS = 64
 """Maximum number of compiled programs that a process keeps, so that another run with an equal program can use them."""

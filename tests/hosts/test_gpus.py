@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jax_resnet.backend import gpus
+from jax_resnet.hosts import gpus
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def test_a_missing_platform(platform: str) -> None:
         pytest.skip('JAX has this platform, or its plugin, which prints its own errors')
     program = (
         'from jax_resnet import command_line\n'
-        'from jax_resnet.backend.exactness import exact\n'
+        'from jax_resnet.platform.exactness import exact\n'
         'raise SystemExit(command_line.run(lambda: exact().__enter__()))'
     )
     environment = os.environ | {'JAX_PLATFORMS': platform}

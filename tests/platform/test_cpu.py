@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from jax_resnet import models
-from jax_resnet.backend import compilation_cache, cpu, cpu_convolution
+from jax_resnet.platform import compilation_cache, cpu, cpu_convolution
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 

@@ -7,8 +7,8 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 
-from jax_resnet.backend import cpu_convolution
-from jax_resnet.backend.base import Backend, Form
+from jax_resnet.platform import cpu_convolution
+from jax_resnet.platform.base import Backend, Form
 
 YNNPACK = 'xla_cpu_experimental_ynn_fusion_type'
 ONE_DNN = 'xla_cpu_experimental_onednn_custom_call'

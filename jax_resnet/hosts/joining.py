@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from jax_resnet.backend.gpus import find_gpus
-from jax_resnet.backend.native_output import NativeOutput
-from jax_resnet.backend.place import Place
-from jax_resnet.backend.watch import MISSING, Watch
 from jax_resnet.errors import ConfigError, Diverged, Stopped, UserError
+from jax_resnet.hosts.gpus import find_gpus
+from jax_resnet.hosts.native_output import NativeOutput
+from jax_resnet.hosts.place import Place
+from jax_resnet.hosts.watch import MISSING, Watch
 
 LEAST_PATIENCE = 5.0
 """Minimum of --patience, in seconds. A process that starts or compiles may be silent for some seconds."""
@@ -66,7 +66,7 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
     _reach(place, end)
     import jax
 
-    from jax_resnet.backend import processes
+    from jax_resnet.hosts import processes
 
     watches: list[Watch] = []
 
@@ -141,7 +141,7 @@ def _own_gpus(place: Place, gpus: Sequence[str]) -> list[int] | None:
 def _shut_down_together(watch: Watch) -> None:
     import jax
 
-    from jax_resnet.backend import processes
+    from jax_resnet.hosts import processes
 
     processes.barrier('the end')
     watch.stop()

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jax_resnet import models
-from jax_resnet.backend.flat import MOST_CONCATENATED, Flat, FlatForm
+from jax_resnet.platform.flat import MOST_CONCATENATED, Flat, FlatForm
 from jax_resnet.training import state as states
 from tests.conftest import assert_equal_trees
 

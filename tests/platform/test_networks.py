@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from jax_resnet import backend, models
-from jax_resnet.backend import cpu, gpu
-from jax_resnet.backend.base import Backend, Form
-from jax_resnet.backend.flat import FlatForm
+from jax_resnet import models
+from jax_resnet.platform import cpu, for_platform, gpu
+from jax_resnet.platform.base import Backend, Form
+from jax_resnet.platform.flat import FlatForm
 
 NETWORKS = {
     'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
@@ -48,7 +48,7 @@ def test_a_network_that_is_too_deep_stays_stacked(monkeypatch: pytest.MonkeyPatc
 
 
 def test_another_platform_runs_the_plain_network() -> None:
-    found = backend.for_platform('tpu', multiply_adds=1e18)
+    found = for_platform('tpu', multiply_adds=1e18)
     assert found == Backend() and not found.compiler_options
     assert found.form(NETWORKS['original']).net is NETWORKS['original']
 

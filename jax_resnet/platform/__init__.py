@@ -1,6 +1,6 @@
 """Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches, processes.
 
-Training calls `backend.for_platform('cpu')`. To add a platform, write a module here and add a line to `for_platform`.
+Training calls `platform.for_platform('cpu')`. To add a platform, write a module here and add a line to `for_platform`.
 Importing this package does not import JAX, because `huge_pages` must act before JAX is imported.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jax_resnet.backend.base import Backend
+    from jax_resnet.platform.base import Backend
 
 
 def for_platform(
@@ -25,7 +25,7 @@ def for_platform(
         gpu_options: `config.gpu`, the further arguments of `gpu.backend`; all are on by default.
         multiply_adds: number of multiply-adds of the whole run. A CPU uses oneDNN for long runs: see `cpu.backend`.
     """
-    from jax_resnet.backend import base, cpu, gpu
+    from jax_resnet.platform import base, cpu, gpu
 
     if platform in ('gpu', 'cuda'):
         return gpu.backend(deterministic, **(gpu_options or {}))

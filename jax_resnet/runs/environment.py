@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jax
-
 PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
 
 
@@ -22,6 +20,8 @@ def environment(options: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         options: JAX's options, as `exactness.exact` yields them.
     """
+    import jax
+
     versions = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
@@ -37,7 +37,7 @@ def environment(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_devices(devices: Sequence[jax.Device]) -> str:
+def describe_devices(devices: Sequence[Any]) -> str:
     """Describes devices, for example '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'."""
     cores = f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else ''
     count = len({device.process_index for device in devices})

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.backend import devices, processes
 from jax_resnet.data.pictures.batches import Batches
 from jax_resnet.data.pictures.crops import CentreCrop
 from jax_resnet.errors import ConfigError
+from jax_resnet.hosts import devices, processes
 
 
 def test_shares_are_consecutive_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_one_process_exchanges_nothing_and_starts_no_coordinator() -> None:
     assert processes.gather_rows(rows, 3) is rows
     processes.barrier('nowhere')
     script = (
-        'import sys; from jax_resnet.backend import joining, place, processes\n'
+        'import sys; from jax_resnet.hosts import joining, place, processes\n'
         'with joining.joined(place.find_place(None, None, None)): processes.gather_numbers(1); processes.barrier("here")\n'
         'assert "jax.experimental.multihost_utils" not in sys.modules\n'
         'from jax._src import distributed; assert distributed.global_state.client is None'

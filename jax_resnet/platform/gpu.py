@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet import models
-from jax_resnet.backend.base import Backend, Form
-from jax_resnet.backend.flat import FlatForm, UnstackedForm
-from jax_resnet.backend.gpu_batch_norm import normalize
+from jax_resnet.platform.base import Backend, Form
+from jax_resnet.platform.flat import FlatForm, UnstackedForm
+from jax_resnet.platform.gpu_batch_norm import normalize
 
 COMMAND_BUFFER = 'xla_gpu_enable_command_buffer'
 PARTS = 'FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONVOLUTION,WHILE,CONDITIONAL'

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from jax_resnet import backend, training
-from jax_resnet.backend import gpu
-from jax_resnet.backend.base import Backend
+from jax_resnet import training
+from jax_resnet.platform import for_platform, gpu
+from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import experiment as experiments
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 
@@ -22,7 +23,7 @@ def clear_cache() -> None:
 
 @pytest.mark.parametrize('platform', ['gpu', 'cuda'])
 def test_compiler_options(platform: str) -> None:
-    plain, deterministic = backend.for_platform(platform), backend.for_platform(platform, deterministic=True)
+    plain, deterministic = for_platform(platform), for_platform(platform, deterministic=True)
     assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
     assert deterministic.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC
     assert deterministic.one_call_options == gpu.DETERMINISTIC
@@ -36,14 +37,14 @@ def test_xla_knows_the_options() -> None:
 
 def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
-    without_graph = backend.for_platform('gpu')
+    without_graph = for_platform('gpu')
     assert without_graph.compiler_options == without_graph.one_call_options == gpu.NO_GRAPH
     assert without_graph.remark.startswith('without CUDA graphs, so slower: ')
     assert 'xla_no_such_option' in without_graph.remark
 
 
 def test_cuda_graphs_can_be_turned_off() -> None:
-    off = backend.for_platform('gpu', gpu_options={'graphs': False})
+    off = for_platform('gpu', gpu_options={'graphs': False})
     assert off.compiler_options == gpu.NO_GRAPH and off.remark.endswith('slower: config.gpu.graphs=False')
 
 
@@ -73,7 +74,7 @@ def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.Monkey
     config = small_config(**{'precision.deterministic': value, 'gpu.flat_arrays': not value})
     experiment = Experiment.from_config(config)
     monkeypatch.setattr(
-        backend,
+        experiments,
         'for_platform',
         lambda platform, deterministic, options, multiply_adds: Backend(
             remark=str((deterministic, dict(sorted(options.items()))))
@@ -91,7 +92,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(backend, 'for_platform', lambda platform, *options: gpu.backend(options[0]))
+    monkeypatch.setattr(experiments, 'for_platform', lambda platform, *options: gpu.backend(options[0]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))
