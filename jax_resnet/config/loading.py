@@ -207,7 +207,8 @@ def _explain(message: str, plain: Mapping[str, Any]) -> str:
     problem, _, path = message.partition(' - at `$')
     name = re.match(r'\.?([\w.]*)', path)[1]  # type: ignore[index]
     flat = flatten(plain)
-    network = flat.get('model.name', 'cifar_resnet')
+    network = flat.get('model.name')
+    network = network if isinstance(network, str) and network in NETWORKS else None
     found = re.search(r'(required|unknown) field `(.*)`', problem)
     if found:
         name = f'{name}.{found[2]}'.lstrip('.')

@@ -229,7 +229,11 @@ def test_what_study_json_cannot_hold_is_refused(checkout: Path) -> None:
         ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
         ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
         ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
-        ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; the nearest are config.dataset.train, '),
+        (
+            'configs/studies/table6_2015.py:20',
+            {'train': '1 epoch'},
+            'config.train: unknown field; the nearest are config.dataset.train, ',
+        ),
         ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
         (
