@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import SingleDeviceSharding
+from jax_resnet.training.experiment import Experiment
 
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import TrainState
 from tests.slow.faults import test_kills
 from tests.slow.processes import SMALL, ProcessGroup

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from jax_resnet.training.experiment import Experiment
 
 import jax_resnet
 from jax_resnet import models
@@ -18,7 +19,6 @@ from jax_resnet.runs import arrays, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.load import flat
 from tests.conftest import RESNET8, assert_equal_trees, small_config
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jax_resnet.training.experiment import Experiment
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.begin import extended
-from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 
 CLOCKS = ('seconds', 'images_per_second')
