@@ -83,9 +83,10 @@ def train(
             data, model, mesh, clock, schedule = set_up(config)
             if folder.writes:
                 data.check_data()
+        with wall_time('compiling'):  # JAX traces the network
+            like = states.shapes(config, model, data.image_shape)
         end, everywhere = clock.steps(config.train_for), NamedSharding(mesh, PartitionSpec())
-        like, class_names = states.shapes(config, model, data.image_shape), data.source.class_names
-        is_due = partial(_is_due, config, clock)
+        class_names, is_due = data.source.class_names, partial(_is_due, config, clock)
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
         if folder.writes and not folder.exists():
@@ -131,11 +132,14 @@ def train(
         last_line = lines[-1] if lines else texts.FIRST
         last_line_step = processes.from_first(int(last_line['step']))
         if folder.writes:
-            events = Events(folder.tensorboard, lines)
-            stack.callback(events.close)
+            with wall_time('saving'):
+                events = Events(folder.tensorboard, lines)
+                stack.callback(events.close)
 
         # ---- Compile ----------------------------------------------------------------------------------------------
-        settings = training_backend(config, data, model, mesh, end)
+        with wall_time('compiling'):
+            settings = training_backend(config, data, model, mesh, end)
+            introduction = texts.introduce(config, data, model, clock, schedule, state.params)
         own_mesh = devices.local_mesh(mesh)
         own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
@@ -147,7 +151,7 @@ def train(
         folder.write_preprocessing(about)
         folder.write_parameters(parameter_overview.get_parameter_overview(state.params, include_stats=False))
         shown.say(f'{folder.path} on {describe_devices(list(mesh.devices.flat))}')
-        for line in texts.introduce(config, data, model, clock, schedule, state.params):
+        for line in introduction:
             shown.say(line)
         if step:
             shown.say(f'continued from step {step:,}, epoch {clock.epochs(step):.2f}')

@@ -13,14 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoint import Checkpoints
-from tests.conftest import assert_equal_trees
+from tests.conftest import assert_equal_trees, saved_state
 
 ROOT = Path(__file__).parents[3]
 CLOCKS = ('seconds', 'images_per_second')
