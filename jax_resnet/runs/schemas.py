@@ -114,7 +114,7 @@ class Result(RunConfig):
 
     summary: Summary
     environment: list[Start]
-    metrics: dict[str, list[float | None]]
+    metrics: dict[str, list[int | float | None]]
 
 
 class Card(RunConfig):

@@ -84,6 +84,9 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
         begin_from(str(tmp_path / 'ours.npz'), state, deeper.model)
     with pytest.raises(DataError, match='must end in'):
         begin_from(__file__, state, deeper.model)
+    (tmp_path / 'their.pth').touch()
+    with pytest.raises(DataError, match='scripts/pth_to_safetensors.py converts a file of PyTorch'):
+        begin_from(str(tmp_path / 'their.pth'), state, deeper.model)
     for path in ('nowhere', str(tmp_path / 'none.safetensors')):
         with pytest.raises(ConfigError, match=f"config.init_from='{path}': no such file or run folder"):
             begin_from(path, state, deeper.model)
@@ -147,14 +150,14 @@ def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp
     }
     for field, value, message in (
         ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
-        ('model', {'name': 'x'}, "is damaged: model.name: invalid value 'x'"),
-        ('model', 3, 'is damaged: model: expected `object` of fields'),
+        ('model', {'name': 'x'}, "is damaged: Invalid value 'x' - at `.*model.name`"),
+        ('model', 3, 'is damaged: Expected `object`, got `int` - at `.*model`'),
         ('precision', {'compute': 'float31'}, 'float31'),
     ):
         header = {weights.METADATA: json.dumps(groups | {field: value})}
         path.write_bytes(arrays.as_safetensors(variables, header))
         with pytest.raises(ConfigError, match=f'recorded.safetensors: .*{message}') as error:
-            recorded_network(path)
+            begin_from(str(path), None, NET)
         assert '\n' not in str(error.value)
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.runs.environment import environment
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.begin import extended
+from jax_resnet.training.begin import extend
 from jax_resnet.training.experiment import Experiment
 from tests.conftest import small_config
 
@@ -70,10 +69,12 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
     experiment, folder = Experiment.from_config(small_config()), RunFolder(tmp_path / 'run')
     folder.open(experiment.config)
-    start = environment({})
-    assert 'extension' in extended(start, experiment, folder, short)
+    (folder.checkpoints).mkdir()
+    names, like, everywhere = experiment.preprocessing.class_names, experiment.abstract_state(), experiment.everywhere
+    arguments = (RunFolder(short), folder, experiment.config, experiment.clock, names, like, everywhere)
+    assert extend(*arguments).startswith('begins with step 7 of ')
     assert [path.name for path in folder.checkpoints.iterdir()] == ['7']
-    assert extended(start, experiment, folder, short) == start
+    assert extend(*arguments) == ''
 
 
 def test_other_classes_are_refused(short: Path, tmp_path: Path) -> None:
