@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jax_resnet.config import schedule
+from jax_resnet.config.fields import Schedule
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
@@ -17,8 +18,7 @@ from jax_resnet.training.checkpoints import Checkpoints, Damaged
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.transfer import check_classes
 
-_OF_RATE = ('name', 'learning_rate', 'drop_at', 'factor', 'warmup_for', 'warmup_learning_rate', 'warmup_shape')
-MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in _OF_RATE))
+MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'))
 """Fields in which a longer run may differ from a shorter one. `extend` compares their learning rates."""
 
 

@@ -104,7 +104,7 @@ def test_results_studies_and_cards(tmp_path: Path) -> None:
         ('summary.json', {'protocol_test_top5_error': -1.0}, r'protocol_test_top5_error: expected `float` >= 0.0 \(it is -1.0\)'),
         ('config.json', {'file': 3}, r'config.json is damaged: file: expected `str | null`, got `int` \(it is 3\)'),
         ('config.json', {'fields': {'seed': '<img src=x>'}}, r"damaged: fields.seed: expected `int`, got `str` \(it is '<img src=x>'\)"),
-        ('config.json', {'fields': {'seed': 0}}, 'config.json is damaged: fields: object missing required field `batch_size`'),
+        ('config.json', {'fields': {'sede': 0}}, 'config.json is damaged: fields: object contains unknown field `sede`'),
         ('summary.json', {'final_test_error': 1e30}, r'summary.json is damaged: final_test_error: expected `float` <= 100.0 \(it is 1e\+30\)'),
         ('summary.json', {'class_errors': {'cat': []}}, r'summary.json is damaged: class_errors\[...\]: expected `float | null`'),
     ],
