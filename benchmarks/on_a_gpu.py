@@ -26,8 +26,10 @@ from typing import Any
 
 import gpu_page
 import gpu_parts
+import gpu_runs
+from gpu_job import ROOT, Job
 
-BENCHMARKS, ROOT = Path(__file__).parent, Path(__file__).parents[1]
+BENCHMARKS = Path(__file__).parent
 GRACE = 10.0
 """Seconds that a part gets to save its state, after its time."""
 
@@ -42,8 +44,10 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
     results: dict[str, Any] = {}
     if options.after:
         results = json.loads((options.after / 'results.json').read_text())
-        gpu_parts.unpack_runs(options.after, scratch)
+        gpu_runs.unpack_runs(options.after, scratch)
     planned = gpu_parts.parts(options.rehearse)
+    if unknown := {*(options.only or ())} - {*planned, 'fails'}:
+        raise SystemExit(f'--only: {", ".join(sorted(unknown))}: the parts are {", ".join(planned)}')
     chosen = sorted(
         options.only or planned, key=lambda name: name != 'runs' and results.get(name, {}).get('seconds', 0) > 0
     )
@@ -56,7 +60,7 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
             continue
         title, _, limit = planned.get(name, gpu_parts.Part(name, gpu_parts.fails, 60.0))
         limit = min(limit * (20 if options.rehearse else 1), left)
-        job = gpu_parts.Job(scratch / 'found.json', out, scratch, data, results, time.time() + limit, options.rehearse)
+        job = Job(scratch / 'found.json', out, scratch, data, results, time.time() + limit, options.rehearse)
         print(f'{title} (at most {limit:.0f} s)', flush=True)
         results[name] = run(name, job, limit, out / 'log.txt')
         print(f'    {results[name]["seconds"]:.0f} s; {results[name]["ended"]}', flush=True)
@@ -66,10 +70,12 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
         print(f'{path.name}: {path.stat().st_size:,} bytes')
 
 
-def run(name: str, job: gpu_parts.Job, limit: float, log: Path) -> dict[str, Any]:
+def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
     """Runs one part in its own process. Returns how it ended, its seconds, and what it has found."""
     job.file.unlink(missing_ok=True)
     began, command = time.time(), [sys.executable, str(BENCHMARKS / 'gpu_parts.py'), name, job.json()]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    environment = {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled'), 'PYTHONPATH': path}
     with log.open('a') as file:
         file.write(f'\n=== {name}\n')
         file.flush()
@@ -78,7 +84,7 @@ def run(name: str, job: gpu_parts.Job, limit: float, log: Path) -> dict[str, Any
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=os.environ | {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled')},
+            env=os.environ | environment,
             start_new_session=True,
         )
         try:
@@ -181,7 +187,11 @@ def imported(scratch: Path) -> list[str]:
     argv += ['--config.train_for=2 steps']
     program = WHAT_IS_IMPORTED.format(refused=REFUSED, argv=argv)
     environment = {name: value for name, value in os.environ.items() if name != 'XDG_CACHE_HOME'}
-    environment |= {'HOME': '/proc/nowhere', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}
+    environment |= {
+        'HOME': '/proc/nowhere',
+        'JAX_PLATFORMS': 'cpu',
+        'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
+    }
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)

@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGES: dict[str, set[str]] = {
     'models': set(),
-    'data': {'config'},
     'config': {'models'},
+    'data': {'config'},
     'hosts': set(),
     'platform': {'models'},
     'runs': {'config'},

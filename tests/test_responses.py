@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet import responses
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import DataError
 from jax_resnet.training import train
 from tests.conftest import small_config
@@ -61,8 +62,8 @@ def test_the_config_of_weights_has_the_given_data(
 ) -> None:
     pytest.importorskip('altair', reason="needs the extra 'report'")
 
-    def load(path: str, config: dict) -> None:
-        raise DataError(f'read from {config["dataset"]["data_dir"]}')
+    def load(path: str, config: Config) -> None:
+        raise DataError(f'read from {config.dataset.data_dir}')
 
     monkeypatch.setattr(responses, 'load', load)
     bare = shutil.copy(WEIGHTS, tmp_path / 'bare.safetensors')
@@ -90,7 +91,7 @@ def test_initial_weights_are_those_of_init_from(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['nowhere'], 'nowhere: no such file'),
+        (['nowhere'], 'nowhere.py: no such file'),
         ([DIGITS, '--examples=3'], '--examples=3: must be from 64, the batch size of'),
         ([WEIGHTS, f'--config={DIGITS}'], 'digits.safetensors: must be a file of weights without a card, for --config'),
         ([DIGITS, f'--config={DIGITS}'], 'digits.py: must be a file of weights without a card, for --config'),

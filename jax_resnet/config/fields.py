@@ -213,8 +213,6 @@ Network = CifarResNet | CifarPlain | ImageNetResNet | ImageNetPlain | ScaledResN
 
 
 class Optimizer(Group, frozen=True):
-    """The group `optimizer`."""
-
     name: Annotated[Literal['sgd', 'adam'], 'the optimizer'] = 'sgd'
     momentum: Annotated[Fraction, 'momentum of SGD, or b1 of Adam'] = 0.9
     momentum_of: Annotated[Literal['gradients', 'steps'],
@@ -227,8 +225,6 @@ class Optimizer(Group, frozen=True):
 
 
 class Loss(Group, frozen=True):
-    """The group `loss`."""
-
     label_smoothing: Annotated[Rate, 'share of each label that is spread over all classes'] = 0.0
 
 
@@ -251,8 +247,6 @@ class Schedule(Group, frozen=True):
 
 
 class BatchNorm(Group, frozen=True):
-    """The group `batch_norm`."""
-
     group_size: Annotated[Natural, 'examples that are normalized together; 0 is the whole batch'] = 64
     momentum: Annotated[Rate, 'weight of the old running statistics at each step (inferred)'] = 0.9
     epsilon: Annotated[Share, 'constant that is added to the variance (inferred)'] = 1e-5
@@ -267,8 +261,6 @@ class Memory(Group, frozen=True):
 
 
 class Precision(Group, frozen=True):
-    """The group `precision`."""
-
     compute: Annotated[Literal['float32', 'bfloat16'],
         'type of activations; parameters and statistics are float32'] = 'float32'
     matmul: Annotated[Literal['default', 'float32'],
@@ -278,8 +270,6 @@ class Precision(Group, frozen=True):
 
 
 class Gpu(Group, frozen=True):
-    """The group `gpu`."""
-
     graphs: Annotated[bool, FREE,
         'on a GPU, launch the operations of many steps as one CUDA graph; False if graphs cause errors'] = True
     flat_arrays: Annotated[bool, FREE,
@@ -289,8 +279,6 @@ class Gpu(Group, frozen=True):
 
 
 class Parallel(Group, frozen=True):
-    """The group `parallel`."""
-
     devices: Annotated[Whole | None, FREE, 'devices of all processes that share a batch; if empty: all devices'] = None
 
 

@@ -15,9 +15,9 @@ LONGEST_NAME = 230
 def compared(config: Config) -> dict[str, Any]:
     """The fields of a config that identify a run, by dotted name: all fields except those marked FREE."""
     values = {name: value for name, value in flatten(config).items() if not _is_free(name)}
-    return values | (
-        {'model.shortcut': effective_shortcut(flatten(config.model))} if 'model.shortcut' in values else {}
-    )
+    if 'model.shortcut' in values:
+        values['model.shortcut'] = effective_shortcut(flatten(config.model))
+    return values
 
 
 def recipe(config: Config) -> dict[str, Any]:

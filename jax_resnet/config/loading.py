@@ -207,14 +207,18 @@ def _explain(message: str, plain: Mapping[str, Any]) -> str:
     problem, _, path = message.partition(' - at `$')
     name = re.match(r'\.?([\w.]*)', path)[1]  # type: ignore[index]
     flat = flatten(plain)
-    network = flat.get('model.name', 'cifar_resnet')
+    network = flat.get('model.name')
+    network = network if isinstance(network, str) and network in NETWORKS else None
     found = re.search(r'(required|unknown) field `(.*)`', problem)
     if found:
         name = f'{name}.{found[2]}'.lstrip('.')
         field = find_field(name, network)
         return f'config.{name}: is missing ({field.meaning}); must be {field.allowed}'
     if name in FIELDS or name in flat:
-        return f'config.{name}={_shown(flat[name])}: must be {find_field(name, network).allowed}'
+        value = flat[name]
+        is_huge = isinstance(value, int) and value.bit_length() > 999  # Python refuses to print very large integers
+        shown = 'a huge integer' if is_huge else repr(value)[:200]
+        return f'config.{name}={shown}: must be {find_field(name, network).allowed}'
     return f'config{name and "."}{name}: must be a group of fields by name'
 
 
@@ -240,12 +244,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
-
-
-def _shown(value: Any) -> str:
-    """A short text of a value of any type, for a message."""
-    try:
-        words = repr(value)
-    except ValueError:  # an integer with too many digits
-        return f'<a value of type {type(value).__name__} that cannot be shown>'
-    return words if len(words) <= 200 else f'{words[:180]}... ({len(words):,} characters)'

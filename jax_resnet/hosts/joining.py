@@ -37,7 +37,7 @@ def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 6
     if place is None:
         yield
         return
-    for flag, seconds, least in (('--join_timeout', join_timeout, 1), ('--patience', patience, LEAST_PATIENCE)):
+    for flag, seconds, least in (('--join-timeout', join_timeout, 1), ('--patience', patience, LEAST_PATIENCE)):
         if not least <= seconds < float('inf'):
             raise ConfigError(f'{flag}={seconds:g}: must be a number of seconds, at least {least:g}')
     watch = _join(place, join_timeout, patience)
@@ -75,7 +75,7 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
             return watches[0].missing_coordinator_line()
         return (
             f'error: process {place.index} of {place.count}: not all processes have reached {place.address} within '
-            f'{join_timeout:.0f} s (--join_timeout)'
+            f'{join_timeout:.0f} s (--join-timeout)'
         )
 
     NativeOutput(MISSING, line)

@@ -2,7 +2,7 @@
 
 Each shortcut is a module. It is made with the branch's output shape (`channels`, `stride`) and the network's factory of
 layers. It is called with the unit's input x and the branch's output y, and combines them; most shortcuts add them.
-To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `config/model_fields.py`.
+To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `config/fields.py`.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Each order is a function that follows one column of Figure 4 of He et al. 2016. It calls the methods of `Unit`.
 To add a kind of unit, add a line to LAYERS. To add an order, write a function and an entry in ORDERS. Add the
-new name to `config/model_fields.py` as well.
+new name to `config/fields.py` as well.
 """
 
 from collections.abc import Callable

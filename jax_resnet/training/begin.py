@@ -15,7 +15,7 @@ from jax.sharding import Sharding
 from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Schedule
 from jax_resnet.config.identity import differences
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
@@ -26,8 +26,7 @@ from jax_resnet.training.checkpoint import Checkpoints, Damaged
 from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network, recorded_network
 from jax_resnet.training.state import TrainState
 
-_OF_RATE = ('name', 'learning_rate', 'drop_at', 'factor', 'warmup_for', 'warmup_learning_rate', 'warmup_shape')
-MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in _OF_RATE))
+MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'))
 """Fields in which a longer run may differ from a shorter one. `extend` compares their learning rates."""
 
 

@@ -10,7 +10,7 @@ from msgspec import NODEFAULT
 from jax_resnet.config.fields import describe, every_field
 from jax_resnet.config.loading import as_config, change, parse
 from jax_resnet.errors import ConfigError
-from tests.conftest import small_config
+from tests.conftest import RESNET8, small_config
 
 
 @pytest.mark.parametrize('name', every_field())
@@ -44,7 +44,7 @@ def test_help_lists_every_field_with_its_value_and_meaning() -> None:
     ],
 )
 def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> None:
-    config = small_config()
+    config = small_config(RESNET8)
     group, _, leaf = field.rpartition('.')
     (config[group] if group else config)[leaf] = value
     with pytest.raises(ConfigError) as error:

@@ -9,7 +9,7 @@ from jax_resnet import data
 from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.data import cifar, prepared
 from jax_resnet.data.datasets import located
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
 
 
 def test_digits() -> None:
@@ -45,7 +45,9 @@ def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
 
 
 def test_an_unknown_data_set_lists_the_known() -> None:
-    with pytest.raises(DataError, match="one of cifar10, .*, folder, or tfds/NAME; got 'svhn'"):
+    with pytest.raises(
+        ConfigError, match="config.dataset.name='svhn': must be one of cifar10, .*, folder, or tfds/NAME"
+    ):
         data.open_source('svhn')
 
 

@@ -16,7 +16,7 @@ from jax_resnet.config.loading import as_config
 from jax_resnet.report import __main__ as command
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import small_config
+from tests.conftest import RESNET8, small_config
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
@@ -43,7 +43,7 @@ def write_run(
         'seed': seed, 'batch_size': 100, 'train_for': '4 epochs', 'dataset.train': 'train', 'dataset.test': 'test',
         'batch_norm.group_size': 50, 'model.num_classes': 3, 'schedule.drop_at': ('2 epochs',),
     }  # fmt: skip
-    config = small_config(**fields)
+    config = small_config(RESNET8, **fields)
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
         (config[group] if group else config)[leaf] = value

@@ -16,9 +16,9 @@ from tests.runs.conftest import LINE, STUDY
 
 ROOT = Path(__file__).parents[2]
 READERS: dict[str, Callable[[Path], Any]] = {
-    'config.json': lambda folder: run.read(folder),
-    'summary.json': lambda folder: run.read(folder),
-    'metrics.jsonl': lambda folder: run.read(folder),
+    'config.json': run.read,
+    'summary.json': run.read,
+    'metrics.jsonl': run.read,
     'environment.json': lambda folder: RunFolder(folder).starts(),
     'result.json': lambda folder: results_folder.read(folder / 'result.json'),
     'card.json': lambda folder: schemas.read(folder / 'card.json', schemas.Card),
@@ -58,7 +58,7 @@ def test_a_damaged_file_is_one_line(folder: Path, name: str) -> None:
         ('config.json', {'fields': {'seed': 'x'}}, 'config.json is damaged: Expected `int`, got `str` - at `$.fields.seed`'),
         ('config.json', {'fields': {'model': {}}}, 'config.json is damaged: Object missing required field `name` - at `$.fields.model`'),
         ('summary.json', {'final_test_error': 1e30}, 'summary.json is damaged: Expected `float` <= 100.0 - at `$.final_test_error`'),
-        ('metrics.jsonl', {'step': 0}, 'metrics.jsonl, line 1, is damaged: Expected `int` >= 1 - at `$.step`'),
+        ('metrics.jsonl', {'step': 0}, 'metrics.jsonl: line 1 is damaged: Expected `int` >= 1 - at `$.step`'),
         ('study.json', {'rows': [{}]}, 'study.json is damaged: Object missing required field `label` - at `$.rows[0]`'),
     ],
 )  # fmt: skip

@@ -29,7 +29,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, old, new in (
         ('data/datasets.py', 'import os\n', 'import os\nimport numpy as np\n'),
         ('data/datasets.py', 'import Source\n', 'import Examples, Source\n'),
-        ('config/model_fields.py', '|dropout|scaling', '|dropout|learned_scaling|scaling'),
+        ('config/fields.py', '|dropout|scaling', '|dropout|learned_scaling|scaling'),
     ):
         path = folder / 'jax_resnet' / name
         assert path.read_text().count(old) == 1, (name, old)

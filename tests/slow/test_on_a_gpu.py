@@ -21,6 +21,7 @@ SCRIPT = ROOT / 'benchmarks' / 'on_a_gpu.py'
 sys.path.insert(0, str(SCRIPT.parent))
 import gpu_page  # noqa: E402
 import gpu_parts  # noqa: E402
+import gpu_runs  # noqa: E402
 import kernels  # noqa: E402
 import on_a_gpu  # noqa: E402
 import packed  # noqa: E402
@@ -56,8 +57,8 @@ def test_the_rehearsal_does_all_parts_and_one_that_fails_leaves_the_others(tmp_p
         assert f'## {heading}' in page
     files = list((tmp_path / 'out').iterdir())
     assert len(files) <= 8 and max(file.stat().st_size for file in files) < 16 * 2**20
-    gpu_parts.unpack_runs(tmp_path / 'out', tmp_path)
-    for run in gpu_parts.FULL_LENGTH[4:6]:
+    gpu_runs.unpack_runs(tmp_path / 'out', tmp_path)
+    for run in gpu_runs.FULL_LENGTH[4:6]:
         folder = tmp_path / 'runs' / run.config / f'seed{run.seed}'
         assert (folder / 'summary.json').exists() and not (folder / 'tensorboard').exists()
         assert len([path for path in (folder / 'checkpoints').iterdir() if path.name.isdigit()]) == 1
@@ -92,7 +93,7 @@ def test_a_second_call_takes_what_is_left(tmp_path: Path) -> None:
     for folder, file in zip(folders, ('summary.json', 'parameters.txt'), strict=True):
         folder.mkdir(parents=True)
         (folder / file).write_text('{}')
-        assert gpu_parts.keep(folder, tmp_path / 'first') == 'runs-1.tar'
+        assert gpu_runs.keep(folder, tmp_path / 'first') == 'runs-1.tar'
     second = tmp_path / 'second'
     assert start(second, f'--after={tmp_path / "first"}', '--only', 'machine', 'fails', 'runs').wait() == 0
     results = json.loads((second / 'results.json').read_text())

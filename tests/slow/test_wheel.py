@@ -33,6 +33,8 @@ def test_the_wheel_has_only_the_package(wheel: Path) -> None:
     assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
     assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
     assert 'jax_resnet/data/pictures/imagenet_classes.txt' in names
+    configs = {f'jax_resnet/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')}
+    assert configs == {name for name in names if name.startswith('jax_resnet/configs/') and name.endswith('.py')}
     templates = {path.name for path in (ROOT / 'jax_resnet' / 'report' / 'templates').iterdir()}
     assert 'page.html' in templates
     assert {name.split('/')[-1] for name in names if name.startswith('jax_resnet/report/templates/')} == templates
@@ -58,8 +60,12 @@ def test_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None
         'import jax, jax_resnet, jax_resnet.models as models\n'
         f'assert jax_resnet.__file__.startswith({str(tmp_path)!r})\n'
         'print(models.cifar_resnet(20).stage_sizes)\n'
+        'from jax_resnet.config.loading import load\n'
+        "print(load('lab_cifar10:resnet56', {})[0].model.depth)\n"
     )
-    assert python(program, tmp_path) == '(3, 3, 3)\n'
+    assert python(program, tmp_path) == '(3, 3, 3)\n56\n'
+    listed = python(f'{program}from jax_resnet.train import main; main(["", "--config=configs/"])', tmp_path)
+    assert 'configs/resnet20_digits.py: ' in listed and 'configs/base' not in listed
 
 
 def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() -> None:

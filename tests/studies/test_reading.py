@@ -50,7 +50,7 @@ def test_a_run_is_that_of_the_command_line() -> None:
     job = plan.jobs[0]
     assert job.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
     assert job.command == (
-        "python main.py --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
+        "python -m jax_resnet.train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
         '--config.schedule.learning_rate=0.05 --config.seed=3'
     )
     assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05
@@ -226,10 +226,14 @@ def test_what_study_json_cannot_hold_is_refused(checkout: Path) -> None:
     ('study', 'changes', 'message'),
     [
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
-        ('configs/base.py', {}, "must be a study file; it has no 'get_study'"),
+        ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
         ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
         ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
-        ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; did you mean'),
+        (
+            'configs/studies/table6_2015.py:20',
+            {'train': '1 epoch'},
+            'config.train: unknown field; the nearest are config.dataset.train, ',
+        ),
         ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
         (

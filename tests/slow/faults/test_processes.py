@@ -40,7 +40,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 
 def arguments(folder: Path) -> list[str]:
-    return [*SMALL, f'--patience={PATIENCE}', '--join_timeout=60', f'--workdir={folder}']
+    return [*SMALL, f'--patience={PATIENCE}', '--join-timeout=60', f'--workdir={folder}']
 
 
 @pytest.fixture(scope='module')

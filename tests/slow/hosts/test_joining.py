@@ -19,7 +19,7 @@ def test_without_a_place_nothing_is_joined() -> None:
 
 @pytest.mark.parametrize(
     ('times', 'message'),
-    [((0, 60), '--join_timeout=0'), ((60, 1), '--patience=1: '), ((60, float('nan')), '--patience=')],
+    [((0, 60), '--join-timeout=0'), ((60, 1), '--patience=1: '), ((60, float('nan')), '--patience=')],
 )
 def test_times_that_are_not_valid(times: tuple[float, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message), joining.joined(Place('localhost:1', 2, 0), *times):
@@ -53,7 +53,7 @@ def test_a_port_in_use_and_a_host_that_does_not_answer() -> None:
 
 
 def test_the_others_end_if_one_process_does_not_join(tmp_path: Path) -> None:
-    with ProcessGroup(3, 1, tmp_path, [*SMALL, '--join_timeout=12', f'--workdir={tmp_path / "run"}']) as group:
+    with ProcessGroup(3, 1, tmp_path, [*SMALL, '--join-timeout=12', f'--workdir={tmp_path / "run"}']) as group:
         group.processes[2].kill()
         for index, ended in enumerate(group.wait()[:2]):
             assert ended.code == 75
