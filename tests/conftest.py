@@ -102,7 +102,7 @@ def whole_config(**changes: Any) -> Config:
     return as_config(small_config(**changes))
 
 
-def initial_state(config: Mapping[str, Any]) -> TrainState:
+def initial_state(config: Config | Mapping[str, Any]) -> TrainState:
     """Returns the state before the first step of a config's run."""
     whole = as_config(config)
     data, model, mesh, *_ = setup.set_up(whole)

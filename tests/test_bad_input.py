@@ -185,7 +185,7 @@ CASES = [
     (f'{DIGITS} --workdir=/proc/x', '/proc/x: must be a folder, or a path where one can be made'),
     (f'{DIGITS} --workdir={{here}}/run', '/run: has a run of another config (config.'),
     ('main --config={here}/same.py --workdir={here}/run-summary', '/run-summary/summary.json is damaged'),
-    ('main --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl is damaged'),
+    ('main --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl: line 1 is damaged'),
     ('main --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
     # config files
     ('main --config=', '--config=.: must be a config file, or a folder with some; it has none'),

@@ -18,7 +18,10 @@ def from_npz(content: bytes) -> dict[str, np.ndarray]:
         if damaged is not None:
             raise ValueError(f'{damaged}: wrong checksum')
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            return dict(found)
+            named = dict(found)
+        if not all(isinstance(array, np.ndarray) for array in named.values()):  # numpy returns other members as bytes
+            raise ValueError('it must have arrays only')
+        return named
     except Exception as e:  # for such files numpy, zipfile, zlib, tokenize and ast raise many types of exception
         raise ValueError(' '.join(str(e).split())[:200] or type(e).__name__) from None
 

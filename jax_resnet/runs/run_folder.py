@@ -145,7 +145,7 @@ class RunFolder:
         path = self.path / 'metrics.jsonl'
         lines = files.read(path).splitlines(keepends=True) if path.exists() else []
         return [
-            schemas.parse(line, schemas.Line, f'{shown(path)}, line {number},')
+            schemas.parse(line, schemas.Line, f'{shown(path)}: line {number}')
             for number, line in enumerate(lines, start=1)
             if line.endswith(b'\n')
         ]

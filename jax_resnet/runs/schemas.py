@@ -1,7 +1,7 @@
 """The fields of each kind of JSON file and their types, and the function that reads a file by them."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -115,7 +115,7 @@ class Result(RunConfig):
 
     summary: Summary
     environment: list[Start]
-    metrics: dict[str, list[float | None]]
+    metrics: dict[str, list[int | float | None]]
 
 
 class Card(RunConfig):
@@ -154,7 +154,6 @@ class StudyRow(TypedDict):
 
 
 Measure = Literal['final', 'median', 'window', 'protocol']
-MEASURES: tuple[str, ...] = get_args(Measure)
 """What a study's published errors are: errors at the end of training; medians of those; means over a window of epochs;
 or errors of the protocol of the last test, such as ten crops of each picture."""
 

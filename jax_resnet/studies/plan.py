@@ -121,7 +121,7 @@ class Plan:
         question: the first paragraph of the file's docstring.
         about: the rest of that docstring.
         source: who published the numbers.
-        measure: what the published numbers are, one of `runs.schemas.MEASURES`.
+        measure: what the published numbers are, one of `runs.schemas.Measure`.
         settings: the rows of the table.
         changes: the fields that the command line changes in a setting, by dotted name. A value that all settings have
             anyway is no change.

@@ -6,7 +6,7 @@ import msgspec
 
 from jax_resnet.config import loading
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.schemas import MEASURES, Amount, Count, Percent
+from jax_resnet.runs.schemas import Amount, Count, Measure, Percent
 
 
 class Row(TypedDict):
@@ -26,7 +26,7 @@ class Study(TypedDict):
 
     rows: list[Row]
     source: str
-    measure: str
+    measure: Measure
     most: Count | None
 
 
@@ -41,14 +41,8 @@ def load(file: str) -> dict[str, Any]:
     """
     variables, study = loading.run(file, 'study')
     question, _, about = (variables['__doc__'] or file).strip().partition('\n\n')
-    return {**_checked(study, file), 'question': ' '.join(question.split()), 'about': about}
-
-
-def _checked(study: Any, file: str) -> Study:
     try:
         checked = msgspec.convert(study, Study)
     except msgspec.ValidationError as e:
         raise ConfigError(f'--study={file}: get_study must return what base.study makes; {e}') from None
-    if checked['measure'] not in MEASURES:
-        raise ConfigError(f'--study={file}: measure {checked["measure"]!r}: must be one of {", ".join(MEASURES)}')
-    return checked
+    return {**checked, 'question': ' '.join(question.split()), 'about': about}

@@ -93,7 +93,7 @@ def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyP
     def missing(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.inputs.opening.open_source', missing)
+    monkeypatch.setattr('jax_resnet.training.inputs.open_source', missing)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):

@@ -12,10 +12,11 @@ from jax_resnet.training import setup
 from jax_resnet.training.evaluate import evaluator
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.step import Numbers, Steps, cross_entropy, dispatch_size
-from tests.conftest import RESNET8, compiled, initial_state, small_config
+from tests.conftest import compiled, initial_state, small_config
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 LABELS = jnp.array([0, 1])
+ONE_LAYER = {'name': 'cifar_resnet', 'depth': 5, 'unit': 'one_layer'}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
 @pytest.mark.parametrize('shortcut', ['dropout', 'A'])
 def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     """Without random crops, a step's number changes only the seed of dropout."""
-    config = small_config(RESNET8, **{'model.shortcut': shortcut, 'dataset.pad': 0})
+    config = small_config(ONE_LAYER, **{'model.shortcut': shortcut, 'dataset.pad': 0})
     (step, arguments), state = step_and_arguments(config), initial_state(config)
     same, again, other = (float(step(state.replace(step=jnp.int32(k)), *arguments).totals.loss) for k in (3, 3, 4))
     assert same == again and (same == other) == (shortcut == 'A')
