@@ -16,7 +16,7 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
         'from jax_resnet.runs import find, outputs, results_folder, run, weights\n'
         f'_, (folder, *_) = find.find([{str(finished_run)!r}])\n'
         'of_folder = run.read(folder)\n'
-        'print(of_folder.state, of_folder.config["model.width"], outputs.predictions(folder).labels.size)\n'
+        'print(of_folder.state, of_folder.config.model.width, outputs.predictions(folder).labels.size)\n'
         'print(outputs.preprocessing(folder).image_shape, len(outputs.class_names(folder)))\n'
         'print(run.read(results_folder.paths()[0]).state)\n'
         "config, arrays, about = weights.read_with_card('results/weights/resnet20_digits.safetensors')\n"

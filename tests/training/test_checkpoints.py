@@ -27,7 +27,7 @@ def everywhere(devices: int) -> NamedSharding:
 
 @pytest.fixture(scope='module')
 def state() -> states.TrainState:
-    net = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,), stacked=True)
+    net = models.scaled_resnet((1,), width=64, windows=(3,), shortcut_windows=(3,), stacked=True)
     return jax.jit(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), jax.random.key(0)))()
 
 

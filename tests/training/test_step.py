@@ -8,10 +8,11 @@ import pytest
 from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.state import Totals, TrainState
 from jax_resnet.training.step import cross_entropy, dispatch_size
-from tests.conftest import RESNET8, small_config
+from tests.conftest import small_config
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 LABELS = jnp.array([0, 1])
+ONE_LAYER = {'name': 'cifar_resnet', 'depth': 5, 'unit': 'one_layer'}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
 @pytest.mark.parametrize('shortcut', ['dropout', 'A'])
 def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     """Without random crops, a step's number changes only the seed of dropout."""
-    experiment = Experiment.from_config(small_config(RESNET8, **{'model.shortcut': shortcut, 'dataset.pad': 0}))
+    experiment = Experiment.from_config(small_config(ONE_LAYER, **{'model.shortcut': shortcut, 'dataset.pad': 0}))
     step, state = experiment.backend.jit(experiment.steps().step), experiment.initial_state()
     images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
     arguments = experiment.numbers, images, labels
