@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jax_resnet.config.fields import Config
-    from jax_resnet.training.trained import Trained
+    from jax_resnet.training.load import Trained
 
 __version__ = '0.1.0'
 
 
 def load(path: str | Path, config: 'Config | Mapping[str, Any] | None' = None) -> 'Trained':
-    """Loads a trained network from a run folder or a file of weights. See `training.trained.load`."""
-    from jax_resnet.training import trained  # a slow import that jax_resnet.models does not need
+    """Loads a trained network from a run folder or a file of weights. See `training.load.load`."""
+    from jax_resnet import training  # a slow import that jax_resnet.models does not need
 
-    return trained.load(path, config)
+    return training.load(path, config)

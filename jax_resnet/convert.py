@@ -15,14 +15,12 @@ if __name__ == '__main__':
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jax_resnet
 from jax_resnet import command_line, models
 from jax_resnet.config.fields import Config, NetworkFields
 from jax_resnet.config.network import network
@@ -31,15 +29,15 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import STYLES, check_style
 from jax_resnet.runs import weights
-from jax_resnet.training.saved_weights import (
+from jax_resnet.training.load import (
     check_same,
     describe_assumptions,
+    described,
     first_difference,
     flat,
-    read_variables,
+    read_network,
     recorded_network,
 )
-from jax_resnet.training.trained import described
 
 
 def main() -> int:
@@ -75,10 +73,9 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
             '--card: must be given with --config=FILE, which describes the network and preprocessing, and --to=ours'
         )
     if options.card:
-        config, about = described(source, config or {})
-    is_folder = Path(source).is_dir()
-    variables = dict(jax_resnet.load(source).variables) if is_folder else read_variables(source, options.headless)
-    found = _config_and_network(source, config, variables)
+        config, about = described(weights.read(source), config or {})
+    variables, recorded = read_network(source, options.headless)
+    found = _config_and_network(source, config, variables, recorded)
     is_pytorch = options.to != 'ours'
     try:
         if found and is_pytorch and not options.force:
@@ -88,7 +85,8 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
         advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     if options.card:
-        weights.write_with_card(target, arrays, about, {'file': None, 'changes': {}, 'fields': config}, options.replace)
+        about_run: dict[str, Any] = {'file': None, 'changes': {}, 'fields': config}
+        weights.write(target, arrays, card=(about, about_run), replace=options.replace)
     else:
         named = {name: np.asarray(array) for name, array in arrays.items()}
         weights.write(target, named, None if found is None else found[0])
@@ -105,10 +103,10 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
 
 
 def _config_and_network(
-    source: str, config: Config | None, variables: dict[str, Any]
+    source: str, config: Config | None, variables: dict[str, Any], recorded: Config | NetworkFields | None
 ) -> tuple[Config | NetworkFields, models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
-    found = recorded_network(source)
+    found = None if recorded is None else (recorded, recorded_network(source, recorded))
     if config is None:
         return found
     net = network(config)

@@ -1,4 +1,4 @@
-"""Reads and writes files safely: only regular files, no partial files, and no symbolic links unless allowed."""
+"""Reads and writes files safely: only regular files, and no partial files."""
 
 import errno
 import os
@@ -6,8 +6,6 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-
-from jax_resnet.errors import ConfigError
 
 
 def cache_folder() -> Path:
@@ -21,32 +19,26 @@ def shown(path: str | Path) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def open_file(path: Path, flags: int, follow: bool = False) -> int:
+def open_file(path: Path, flags: int) -> int:
     """Opens a regular file and returns its descriptor. Never blocks on a pipe or a device.
 
     Args:
         path: path of the file.
         flags: flags for `os.open`.
-        follow: whether `path` may be a symbolic link.
 
     Raises:
         OSError: the file cannot be opened, or is not a regular file.
     """
-    try:
-        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW), 0o666)
-    except OSError as e:
-        if e.errno == errno.ELOOP and path.is_symlink():
-            raise OSError(e.errno, 'a symbolic link, which is not followed', str(path)) from None
-        raise
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, 'not a regular file', str(path))
     return descriptor
 
 
-def read(path: Path, follow: bool = False) -> bytes:
+def read(path: Path) -> bytes:
     """Reads a regular file. Raises OSError if it does not exist or cannot be read."""
-    with os.fdopen(open_file(path, os.O_RDONLY, follow), 'rb') as file:
+    with os.fdopen(open_file(path, os.O_RDONLY), 'rb') as file:
         return file.read()
 
 
@@ -69,8 +61,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         for path, content in contents.items():
             if path.exists() and not path.is_file():
                 raise OSError(errno.EINVAL, 'not a regular file')
-            drafts[path].unlink(missing_ok=True)  # another user may have made a link there
-            with os.fdopen(open_file(drafts[path], os.O_WRONLY | os.O_CREAT | os.O_EXCL), 'wb') as file:
+            with os.fdopen(open_file(drafts[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 'wb') as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -90,11 +81,3 @@ def append(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def subfolder(folder: Path, name: str) -> Path:
-    """Returns the path of a subfolder, which may be missing. Raises ConfigError if it is a symbolic link."""
-    path = folder / name
-    if path.is_symlink():
-        raise ConfigError(f'{shown(path)}: must be a folder; it is a symbolic link, which is not followed')
-    return path

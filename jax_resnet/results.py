@@ -67,7 +67,7 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
     from jax_resnet.runs import results_folder, weights
     from jax_resnet.runs.run_folder import RunFolder
-    from jax_resnet.training.saved_weights import flat
+    from jax_resnet.training.load import flat
 
     results = {run: results_folder.of_run(run) for run in options.runs}
     first = results[options.runs[0]]
@@ -92,7 +92,7 @@ def _weights(options: argparse.Namespace) -> None:
     }
     path = Path(options.out) if options.out else results_folder.weights_path_of(result)
     variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
-    weights.write_with_card(path, variables, preprocessing, card, options.replace)
+    weights.write(path, variables, card=(preprocessing, card), replace=options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
 
@@ -127,10 +127,10 @@ def with_results(page: Path, sections: Sequence[Any], pictures: Mapping[str, Pat
 
 def weight_cards(changed: bool) -> list[Path]:
     """Returns the cards of the published weights: of unchanged configs, or of configs with changed fields."""
-    from jax_resnet.runs import weights
+    from jax_resnet.runs import schemas
 
     cards = sorted(Path('results', 'weights').glob('**/*.json'))
-    return [path for path in cards if bool(weights.read_card(path)['changes']) == changed]
+    return [path for path in cards if bool(schemas.read(path, schemas.Card)['changes']) == changed]
 
 
 def sections_of_pages() -> dict[Path, list[Any]]:

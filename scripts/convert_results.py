@@ -13,7 +13,7 @@ from typing import Any
 from jax_resnet.config.fields import Config, every_field, flatten
 from jax_resnet.config.identity import changed_recipe
 from jax_resnet.config.loading import as_config
-from jax_resnet.runs import results_folder, weights
+from jax_resnet.runs import results_folder
 
 FORMER = {'file': 'config_file', 'changes': 'overrides', 'fields': 'config'}
 """Names of fields in that commit, by their names now."""
@@ -37,8 +37,7 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
         errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))
         sums = {'train_loss_sum': [*itertools.accumulate(losses)], 'train_error_sum': [*itertools.accumulate(errors)]}
         new['metrics'] = lines | sums
-    if 'network_sha256' in old:
-        new['network_sha256'] = weights.network_digest(new)
+    new.pop('network_sha256', None)
     return new
 
 

@@ -22,9 +22,9 @@ from jax_resnet import training
 from jax_resnet.config.loading import as_config, load
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
-from jax_resnet.training import loop
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import of_damage, small_config
+from jax_resnet.training.setup import set_up
+from tests.conftest import of_damage, small_config, whole_config
+from tests.training.conftest import loop
 
 ROOT = Path(__file__).parents[1]
 
@@ -185,7 +185,7 @@ CASES = [
     (f'{DIGITS} --workdir=/proc/x', '/proc/x: must be a folder, or a path where one can be made'),
     (f'{DIGITS} --workdir={{here}}/run', '/run: has a run of another config (config.'),
     ('main --config={here}/same.py --workdir={here}/run-summary', '/run-summary/summary.json is damaged'),
-    ('main --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl is damaged'),
+    ('main --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl: line 1 is damaged'),
     ('main --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
     # config files
     ('main --config=', '--config=.: must be a config file, or a folder with some; it has none'),
@@ -308,10 +308,11 @@ CASES = [
     ('predict {here}/none {here}/whole.png', 'none: must be a run folder'),
     ('predict {here}/file {here}/whole.png', 'file: must be a run folder'),
     ('evaluate {here}/empty', 'empty: must be a run folder; it has no config.json'),
+    ('evaluate {here}/weights.pth', 'weights.pth: must end in .safetensors or .npz; scripts/pth_to_safetensors.py'),
     ('evaluate {here}/run-new', 'run-new: has no checkpoint yet'),
     ('evaluate {here}/run-cut', 'run-cut/config.json is damaged'),
-    ('evaluate {here}/run-list', 'run-list/config.json is damaged: expected `object` of fields, got `array`'),
-    ('evaluate {here}/run-less', 'run-less/config.json is damaged: object missing required field `changes`'),
+    ('evaluate {here}/run-list', 'run-list/config.json is damaged: Expected `object`, got `array`'),
+    ('evaluate {here}/run-less', 'run-less/config.json is damaged: Object missing required field `changes`'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-blind', 'run-blind/preprocessing.npz cannot be read'),
     ('evaluate {here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
@@ -375,7 +376,7 @@ def test_a_command_reports_the_error_in_one_line(
     command: str, message: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(loop._Run, '_advance', None)  # train nothing
+    monkeypatch.setattr(loop, 'compile_training', None)  # train nothing
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # download nothing
     shutil.rmtree(here / 'new', ignore_errors=True)
     code, errors = outcome(command, here, capsys, monkeypatch)
@@ -458,5 +459,5 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
 )
 def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        Experiment.from_config(small_config(**changes))
+        set_up(whole_config(**changes))
     assert '\n' not in str(error.value)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from jax_resnet import convert, models
+from jax_resnet.config.network import network
 from jax_resnet.errors import DataError
 from jax_resnet.runs import weights
-from jax_resnet.training.saved_weights import flat, recorded_network
+from jax_resnet.training.load import flat, read_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,10 +46,10 @@ def test_pytorch_to_ours_and_back(
     code, output, errors = main(capsys, monkeypatch, tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
     assert code == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in output, errors
     assert 'theirs.safetensors does not name its network. Readers of ' in output
-    ours = weights.read(tmp_path / 'ours.npz')
+    ours = weights.read(tmp_path / 'ours.npz').arrays
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
     assert main(capsys, monkeypatch, tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
-    back = weights.read(tmp_path / 'back.safetensors')
+    back = weights.read(tmp_path / 'back.safetensors').arrays
     assert back.keys() == tensors().keys()
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(back[name], tensor)
@@ -65,12 +66,13 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
     weights.write(theirs, tensors())
     code, out, _ = main(capsys, monkeypatch, theirs, ours, *CONFIG, '--config.model.shortcut=A_centred')
     assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
-    config, net = recorded_network(ours)
+    config = weights.read(ours).network
+    net = network(config)
     assert config.model.shortcut == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
     assert main(capsys, monkeypatch, ours, back, '--to=cifar')[0] == 0
-    assert recorded_network(back)[1] == net
+    assert network(weights.read(back).network) == net
     for name, tensor in tensors().items():
-        np.testing.assert_array_equal(weights.read(back)[name], tensor)
+        np.testing.assert_array_equal(weights.read(back).arrays[name], tensor)
     code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *CONFIG)
     assert (
         code == 2
@@ -118,7 +120,7 @@ def test_a_run_folder_and_a_card_give_the_network(
         code, _, err = main(capsys, monkeypatch, source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is not a network of style cifar: ' in err
         assert main(capsys, monkeypatch, source, tmp_path / 'out.safetensors')[0] == 0
-        assert recorded_network(tmp_path / 'out.safetensors')[1] == recorded_network(source)[1]
+        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read_network(source)[1])
 
 
 class Harm:
@@ -139,9 +141,8 @@ def test_damaged_weights_give_one_line_and_run_no_code(
     for name in ('pickle.npz', 'object.npz', 'text.safetensors', 'half.safetensors', 'none.npz'):
         with pytest.raises(DataError, match=f'{name}: cannot be read as weights'):
             weights.read(tmp_path / name)
-    for name in ('weights.pth', 'weights'):
-        with pytest.raises(DataError, match='must end in .safetensors or .npz'):
-            weights.read(tmp_path / name)
+    with pytest.raises(DataError, match='must end in .safetensors or .npz$'):
+        weights.read(tmp_path / 'weights')
     assert not Path('harmed').exists()
     weights.write(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
     code, _, errors = main(capsys, monkeypatch, tmp_path / 'foreign.npz', tmp_path / 'out.npz')

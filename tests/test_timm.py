@@ -17,8 +17,7 @@ from jax_resnet import convert, models, predict
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
-from jax_resnet.training.saved_weights import describe_assumptions, recorded_network
-from jax_resnet.training.trained import described
+from jax_resnet.training.load import describe_assumptions, described
 from tests.references.draw import draw_pytorch, real_images
 
 REFERENCES = Path(__file__).parent / 'references'
@@ -115,7 +114,7 @@ def test_a_card_and_predictions_need_no_data(
     ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
     assert main(convert, monkeypatch, resnet18, ours, '--card', *config) == 0
     card = json.loads(ours.with_suffix('.json').read_text())
-    assert card['class_names'] == list(imagenet_classes().values()) and recorded_network(ours)[1].shortcut == 'B'
+    assert card['class_names'] == list(imagenet_classes().values()) and weights.read(ours).network.model.shortcut == 'B'
     Image.fromarray(np.arange(80 * 70 * 3, dtype=np.uint32).reshape(80, 70, 3).astype(np.uint8)).save(
         tmp_path / 'picture.png'
     )
@@ -133,7 +132,7 @@ def test_a_changed_config_of_imagenet_is_checked_without_data(resnet18: Path) ->
     config = torchvision_imagenet.get_config('resnet18')
     config.model.num_classes = 10
     with pytest.raises(ConfigError, match='config.model.num_classes=10: must be 1000, the classes of imagenet2012'):
-        described(resnet18, config)
+        described(weights.read(resnet18), config)
 
 
 @pytest.mark.parametrize(('v1_5', 'printed'), [('True', 'as torchvision and timm have it'), ('False', 'v1_5=True')])

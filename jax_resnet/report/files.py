@@ -36,7 +36,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
     if out.suffix != '.html':
         raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
     charts_of = {section.name: pictures.of_section(section) for section in sections}
-    folder = files.subfolder(out.parent, f'{out.stem}_pictures')
+    folder = out.parent / f'{out.stem}_pictures'
     drawn, paths = _draw(sections, charts_of, folder)
     contents = {
         out: page.render(sections, charts_of, out.parent).encode(),
@@ -49,7 +49,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
     try:
         earlier = _earlier(out, folder)
         for path in contents:
-            if (path.exists() or path.is_symlink()) and path not in earlier:
+            if path.exists() and path not in earlier:
                 raise ConfigError(
                     f'--out={out}: {files.shown(path)} was not written by a report, or was changed since; move it, or '
                     'give another name'
@@ -66,7 +66,7 @@ def write(sections: Sequence[Section], out: Path) -> list[Path]:
 def _earlier(out: Path, folder: Path) -> set[Path]:
     """Returns the files that an earlier report of this name wrote, and nobody has changed since."""
     found = [out, out.with_suffix('.md'), out.with_suffix('.csv'), *folder.glob('*')]
-    contents = {path: files.read(path) for path in found if path.is_file() and not path.is_symlink()}
+    contents = {path: files.read(path) for path in found if path.is_file()}
     contents[out], _, line = contents.get(out, b'').rpartition(WROTE)
     digests = line.decode(errors='replace').split()
     return {path for path, content in contents.items() if _digest(content) in digests}

@@ -71,7 +71,7 @@ class PredictionAnalysis:
     worst: tuple[np.ndarray, np.ndarray] | None
 
     @property
-    def class_names(self) -> list[str]:
+    def class_names(self) -> tuple[str, ...]:
         return self.answers.class_names
 
     @property
@@ -112,7 +112,7 @@ def read(run: Run) -> PredictionAnalysis | None:
     answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
     if answers is None:
         return None
-    return PredictionAnalysis(answers, None if worst is None else (worst['index'], worst['images']))
+    return PredictionAnalysis(answers, worst)
 
 
 @cache
@@ -127,7 +127,7 @@ def read_if_undamaged(run: Run) -> PredictionAnalysis | None:
 
 def drawings(run: Run) -> list[Path]:
     """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
-    return sorted(path for path in run.folder.glob('*.svg') if path.is_file() and not path.is_symlink())
+    return sorted(path for path in run.folder.glob('*.svg') if path.is_file())
 
 
 def charts(run: Run, analysis: PredictionAnalysis | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import one_line
-from jax_resnet.runs import find
+from jax_resnet.runs import find, schemas
 from jax_resnet.runs import run as run_folders
 from jax_resnet.runs.run import FINISHED, Run
 
@@ -74,7 +74,7 @@ def _of_study(path: Path) -> Section:
         return Row(label, described['group'], runs, published, text, window, study['measure'])
 
     try:
-        study = find.read_study(path)
+        study = schemas.read(path, schemas.Study)
         changes = study['changes']
         rows = [row(described) for described in study['rows']]
         return Section(

@@ -12,7 +12,7 @@ from jax_resnet.report import charts, columns, templating, wording
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Table
-from jax_resnet.runs import weights
+from jax_resnet.runs import schemas
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
@@ -123,7 +123,7 @@ def describe_weights(card: Mapping[str, Any]) -> str:
 def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
     """Returns, for a card, the name of the weights, the address of their file, and their description."""
     try:
-        card = weights.read_card(path)
+        card = schemas.read(path, schemas.Card)
         about, name = describe_weights(card), wording.label(config_name(card['file']), card['changes'])
         return name, templating.address(path.with_suffix('.safetensors'), folder), about
     except KeyError as e:

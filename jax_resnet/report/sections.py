@@ -24,7 +24,7 @@ class Row:
         published: the published error in %, or None.
         published_text: a text to show instead, such as 'fail'.
         window: the first and last epoch of a mean, or None.
-        measure: which of our numbers is compared with the published error: one of `runs.schemas.MEASURES`.
+        measure: which of our numbers is compared with the published error: one of `runs.schemas.Measure`.
     """
 
     label: str

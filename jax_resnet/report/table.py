@@ -39,11 +39,11 @@ class Table:
         return self._tabulated('pipe', [[_markdown(cell) for cell in row] for row in self.rows], heads)
 
     def csv(self) -> str:
-        """Returns the table as CSV, with unrounded numbers. A text that looks like a formula gets an apostrophe."""
+        """Returns the table as CSV, with unrounded numbers."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(self.heads)
-        writer.writerows([_no_formula(cell) for cell in row] for row in self.rows)
+        writer.writerows(self.rows)
         return file.getvalue()
 
     def _tabulated(self, form: str, cells: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
@@ -68,7 +68,3 @@ def _markdown(cell: Cell) -> str:
         links = ', '.join(f'[{escaped(name)}]({address})' for name, address in cell.links)
         return f'{escaped(cell.text)}: {links}'
     return escaped(str(cell))
-
-
-def _no_formula(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(('=', '+', '-', '@', '\t', '\r')) else cell

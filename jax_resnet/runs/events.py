@@ -23,8 +23,6 @@ class Events:
     def __init__(self, folder: Path, metrics: Iterable[Mapping[str, Any]]) -> None:
         from tensorboardX.event_file_writer import EventsWriter  # sets an environment variable
 
-        if folder.is_symlink():
-            folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._writer = EventsWriter(str(folder.absolute() / 'events'))

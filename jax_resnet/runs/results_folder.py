@@ -1,8 +1,7 @@
 """The results folder: a small JSON file for each finished run. Tables are made from these; studies can reuse them."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import schemas
-from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.run_folder import RunFolder
 
 RESULTS = Path('results')
@@ -44,8 +42,7 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
         evaluation. Numbers of the summary and the metrics have six digits.
 
     Raises:
-        ConfigError: the folder is no run folder, or the run has no config file, is not finished, a rehearsal, or has
-            files that disagree.
+        ConfigError: the folder is no run folder, or the run has no config file, is not finished or a rehearsal.
     """
     folder = RunFolder(run_folder)
     origin, summary, metrics = folder.origin(), folder.summary(), folder.metrics()
@@ -59,7 +56,6 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
         raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
     if origin['file'] is None:
         raise ConfigError(f'{folder.path}: must be a run of a config file; its config.json names none')
-    _check_agreement(summary, metrics, folder.path)
     curves = {name: [_round(line[name]) for line in metrics] for name in metrics[-1]} if metrics else {}
     return {
         'file': origin['file'],
@@ -69,20 +65,6 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
         'environment': folder.starts(),
         'metrics': curves,
     }
-
-
-def _check_agreement(summary: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Raises ConfigError if the summary contradicts the last line of the metrics, or its own counts."""
-    steps, count = [line['step'] for line in metrics], summary['test_count']
-    if steps != sorted(set(steps)) or not steps or steps[-1] != summary['steps']:
-        raise ConfigError(f'{shown(path)}: metrics.jsonl must end at step {summary["steps"]:,}, as summary.json does')
-    error_by_counts = 100 * (count - summary['test_correct']) / count if count else math.inf
-    for error in (error_by_counts, metrics[-1]['test_error']):
-        if not math.isclose(error, summary['final_test_error'], abs_tol=1e-3):
-            raise ConfigError(
-                f'{shown(path)}: summary.json has final_test_error={summary["final_test_error"]:g}, but its counts '
-                f'give {error_by_counts:g}, and the last line of metrics.jsonl has {metrics[-1]["test_error"]:g}'
-            )
 
 
 def portable(config: Config) -> Config:
@@ -115,10 +97,7 @@ def as_text(value: Any) -> str:
 
 def read(path: Path) -> dict[str, Any]:
     """Reads a result. Raises ConfigError if its file is missing or damaged."""
-    try:
-        return _read(path, path.stat().st_mtime_ns)
-    except OSError as e:
-        raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
+    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 def paths(folder: Path = RESULTS) -> list[Path]:
@@ -138,7 +117,7 @@ def find(config: Config) -> Path | None:
 
 @cache
 def _read(path: Path, changed: int) -> dict[str, Any]:
-    result: dict[str, Any] = parse(files.read(path), schemas.Result, shown(path))
+    result: dict[str, Any] = schemas.read(path, schemas.Result)
     return result
 
 

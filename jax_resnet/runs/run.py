@@ -10,9 +10,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import lock, results_folder
-from jax_resnet.runs.parsing import check
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.runs.schemas import Line
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
 """The states of a run: it has a summary; a program trains it; no program does; its last start failed; no folder."""
@@ -121,7 +119,6 @@ def _of_result(path: Path) -> Run:
         lines = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
     except ValueError:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
-    lines = check(lines, list[Line], shown(path), 'metrics, as lines: ')
     config = result['fields']
     file, changes = result['file'], result['changes']
     return Run(path, config.seed, config, lines, result['summary'], '', False, file=file, changes=changes)

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config
@@ -19,17 +18,13 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import arrays, lock, outputs, schemas
 from jax_resnet.runs.outputs import Preprocessing
-from jax_resnet.runs.parsing import parse
-
-TOKEN = 'token.txt'
-"""A file that exists for a moment, while the processes of a run check that they see the same folder."""
 
 REPLACED = '.replaced'
 """This and a number are added to the name of a run folder when another run replaces it."""
 
 
 class RunFolder:
-    """The files of a run. No symbolic link in the folder is followed.
+    """The files of a run.
 
     Each file is written under another name first, so it is complete or absent. Only metrics.jsonl grows line by line.
 
@@ -40,6 +35,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path, self.writes = Path(path), writes
+        self.checkpoints, self.tensorboard = self.path / 'checkpoints', self.path / 'tensorboard'
+        self.profile, self.log = self.path / 'profile', self.path / 'log.txt'
 
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, or checks that the run in it has the same config.
@@ -54,40 +51,21 @@ class RunFolder:
                 has a path that the checkpoint library cannot handle.
         """
         whole = str(self.path.absolute())
-        if glob.has_magic(whole) or '\\' in whole:  # orbax finds the files of a checkpoint by a glob pattern
-            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\')
-        if not whole.isprintable():  # tensorstore takes only UTF-8
-            raise ConfigError(f'{shown(whole)}: the path of a run must have only printable characters')
+        if glob.has_magic(whole) or '\\' in whole or not whole.isprintable():  # orbax finds files by a glob pattern
+            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise ConfigError(
                 f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
             ) from None
-        for name in ('checkpoints', 'tensorboard', 'profile'):
-            files.subfolder(self.path, name)
-        if not self._has('config.json'):
+        if not self.exists():
             self._write_json('config.json', {'file': file, 'changes': changes or {}, 'fields': config})
         self.check_same(config)
 
-    def write_token(self, token: int) -> None:
-        """Writes a number to the folder. Other processes see it if they have the same folder."""
-        self.write_text(TOKEN, f'{token}\n')
-
-    def has_token(self, token: int) -> bool:
-        """Whether `write_token` wrote this number to this folder."""
-        with contextlib.suppress(OSError):
-            return files.read(self.path / TOKEN) == f'{token}\n'.encode()
-        return False
-
-    def remove_token(self) -> None:
-        """Removes the file that `write_token` wrote."""
-        if self.writes:
-            (self.path / TOKEN).unlink(missing_ok=True)
-
     def exists(self) -> bool:
         """Whether the folder holds a run."""
-        return self._has('config.json')
+        return (self.path / 'config.json').exists()
 
     def check_same(self, config: Config) -> None:
         """Raises ConfigError if the folder holds a run of another config. The message shows the difference."""
@@ -111,92 +89,81 @@ class RunFolder:
         """Holds the lock of the folder within this context. Raises ConfigError if another program trains in it."""
         return lock.held(self.path) if self.writes else contextlib.nullcontext()
 
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints. Raises ConfigError if it is a link."""
-        return files.subfolder(self.path, 'checkpoints')
-
     def config(self) -> Config:
         """Returns the config of the run. Raises ConfigError like `origin`."""
-        config: Config = self.origin()['fields']
-        return config
+        return self.origin()['fields']
 
-    def origin(self) -> dict[str, Any]:
-        """Returns where the run comes from: the config file, the changes and all fields, see `schemas.RunConfig`.
+    def origin(self) -> schemas.RunConfig:
+        """Returns where the run comes from: the config file, the changes and all fields.
 
         Raises:
             ConfigError: there is no config.json, so that this is no run folder; or it is damaged.
         """
-        if not self._has('config.json'):
+        origin: schemas.RunConfig | None = self._read_json('config.json', schemas.RunConfig)
+        if origin is None:
             reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
             raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
-        origin: dict[str, Any] = self._read_json('config.json', schemas.RunConfig)
         return origin
-
-    def write_preprocessing(self, preprocessing: Preprocessing) -> None:
-        """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""
-        self.write_arrays('preprocessing.npz', **preprocessing._asdict())
 
     def preprocessing(self) -> Preprocessing:
         """Reads preprocessing.npz. Raises ConfigError if it is missing or damaged."""
         return outputs.preprocessing(self.path)
 
-    def write_predictions(self, logits: np.ndarray, labels: np.ndarray) -> None:
-        """Writes the predictions for the test split: logits, float [n, classes], and labels, int [n]."""
-        self.write_arrays('predictions.npz', **outputs.predictions_of(logits, labels))
+    def write_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""
+        self._write('preprocessing.npz', arrays.as_npz(preprocessing._asdict()))
 
-    def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
-        """Adds this start's versions, devices and git commit to environment.json."""
-        if self.writes:
-            self._write_json('environment.json', [*self.starts(), {'step': step, **environment}])
+    def write_parameters(self, overview: str) -> None:
+        """Writes parameters.txt, a table of the network's arrays for a person."""
+        self._write('parameters.txt', f'{overview}\n'.encode())
+
+    def write_predictions(self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray]) -> None:
+        """Writes what the network predicts for the n examples of the test split.
+
+        Args:
+            logits: float [n, classes].
+            labels: the true classes, int [n].
+            mistakes: positions and images of some wrong predictions, see `outputs.mistakes`.
+        """
+        self._write('predictions.npz', arrays.as_npz(outputs.predictions_of(logits, labels)))
+        self._write('mistakes.npz', arrays.as_npz(mistakes))
 
     def starts(self) -> list[dict[str, Any]]:
         """Returns what `record_start` wrote, one mapping for each start."""
-        kind = list[schemas.Start]
-        starts: list[dict[str, Any]] = (
-            self._read_json('environment.json', kind) if self._has('environment.json') else []
-        )
-        return starts
+        return self._read_json('environment.json', list[schemas.Start]) or []
+
+    def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
+        """Adds this start's versions, devices and git commit to environment.json."""
+        self._write_json('environment.json', [*self.starts(), {**environment, 'step': step}])
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, without a last line that a kill cut short.
+        """Returns the lines of metrics.jsonl, see `schemas.Line`, without a last line that a kill cut short.
 
         Raises:
-            ConfigError: the file is damaged, or its steps do not increase.
+            ConfigError: a line is damaged.
         """
-        if not self._has('metrics.jsonl'):
-            return []
         path = self.path / 'metrics.jsonl'
-        lines = self._read('metrics.jsonl').splitlines(keepends=True)
-        parsed = [
-            parse(line, schemas.Line, shown(path), f'line {number}: ')
+        lines = files.read(path).splitlines(keepends=True) if path.exists() else []
+        return [
+            schemas.parse(line, schemas.Line, f'{shown(path)}: line {number}')
             for number, line in enumerate(lines, start=1)
             if line.endswith(b'\n')
         ]
-        steps = [line['step'] for line in parsed]
-        if steps != sorted(set(steps)):
-            raise ConfigError(f'{shown(path)} is damaged: its steps do not increase')
-        return parsed
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Appends a line to metrics.jsonl. The line is on disk when this returns."""
         if self.writes:
             files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
 
-    def last_step(self) -> int:
-        """Returns the step of the last line of metrics.jsonl; 0 if there is no line."""
-        lines = self.metrics()
-        return int(lines[-1]['step']) if lines else 0
-
     def cut_metrics(self, step: int) -> None:
         """Removes the lines after `step` from metrics.jsonl, because the run will write them again."""
-        if self.writes:
-            kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
-            self._write('metrics.jsonl', ''.join(kept).encode())
+        kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
+        self._write('metrics.jsonl', ''.join(kept).encode())
 
     def summary(self) -> dict[str, Any] | None:
-        """Returns the summary of a finished run, else None."""
-        return self._read_json('summary.json', schemas.Summary) if self._has('summary.json') else None
+        """Returns the summary of a finished run, see `schemas.Summary`, else None."""
+        summary: dict[str, Any] | None = self._read_json('summary.json', schemas.Summary)
+        return summary
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes summary.json, which marks the run as finished."""
@@ -204,53 +171,35 @@ class RunFolder:
 
     def failure(self) -> str | None:
         """Returns why the last start of the run by a study failed, or None."""
-        return (
-            ' '.join(self._read('failure.txt').decode(errors='replace').split()) if self._has('failure.txt') else None
-        )
+        path = self.path / 'failure.txt'
+        return ' '.join(path.read_text(errors='replace').split()) if path.exists() else None
 
     def write_failure(self, reason: str | None) -> None:
         """Writes why the run failed. None removes an earlier reason."""
         if reason is not None:
-            self.write_text('failure.txt', reason + '\n')
+            self._write('failure.txt', f'{reason}\n'.encode())
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
 
     def is_rehearsal(self) -> bool:
         """Whether the run is the rehearsal of a study."""
-        return self._has('rehearsal.txt')
+        return (self.path / 'rehearsal.txt').exists()
 
     def mark_as_rehearsal(self) -> None:
         """Marks the run as a rehearsal, which reports show."""
-        self.write_text('rehearsal.txt', 'This run is a rehearsal. Its numbers say nothing about the experiment.\n')
-
-    def write_arrays(self, name: str, **named: ArrayLike) -> None:
-        """Writes a compressed .npz file."""
-        if self.writes:
-            self._write(name, arrays.as_npz(named))
+        self._write('rehearsal.txt', b'This run is a rehearsal. Its numbers say nothing about the experiment.\n')
 
     def set_aside(self) -> Path:
         """Renames the folder, such as to `seed0.replaced1`, and returns the new path. It no longer counts as a run."""
         others = (self.path.with_name(f'{self.path.name}{REPLACED}{number}') for number in itertools.count(1))
-        aside = next(path for path in others if not path.exists() and not path.is_symlink())
+        aside = next(path for path in others if not path.exists())
         self.path.rename(aside)
         return aside
 
-    def write_text(self, name: str, text: str) -> None:
-        """Writes a text file."""
-        self._write(name, text.encode())
-
-    def _has(self, name: str) -> bool:
-        path = self.path / name
-        return path.exists() or path.is_symlink()  # a broken link raises its error when it is read
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return files.read(self.path / name)
-        except OSError as e:
-            raise ConfigError(f'{shown(self.path / name)} cannot be read ({e.strerror})') from None
-
     def _read_json(self, name: str, kind: Any) -> Any:
-        return parse(self._read(name), kind, shown(self.path / name))
+        """Returns None if there is no such file."""
+        path = self.path / name
+        return schemas.read(path, kind) if path.exists() else None
 
     def _write_json(self, name: str, value: Any) -> None:
         self._write(name, (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode())

@@ -1,25 +1,41 @@
-"""The fields of each kind of JSON file and their types. `parsing` checks files against them.
+"""The fields of each kind of JSON file and their types, and the function that reads a file by them."""
 
-Other fields in a file are kept unchanged. UNSET is the default of a field that only some files have.
-"""
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from typing import Annotated, Any, Literal, get_args
+import msgspec
+from msgspec import Meta
 
-from msgspec import UNSET, Meta, Struct, UnsetType
-
+from jax_resnet import files
 from jax_resnet.config.fields import Config
+from jax_resnet.errors import ConfigError
+from jax_resnet.files import shown
 
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Amount = Annotated[float, Meta(ge=0, lt=1e15)]
-Digest = Annotated[str, Meta(pattern='^[0-9a-f]{64}$')]
 Side = Annotated[int, Meta(ge=1, lt=2**16)]
-Whole = Annotated[int, Meta(gt=-(2**62), lt=2**62)]
-Value = bool | Whole | float | str | tuple[Any, ...] | None
+Value = bool | int | float | str | tuple[Any, ...] | None
 
 
-class RunConfig(Struct):
+def read(path: Path, kind: Any) -> Any:
+    """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `kind`, one of the types below."""
+    try:
+        return parse(files.read(path), kind, shown(path))
+    except OSError as e:
+        raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
+
+
+def parse(content: bytes, kind: Any, name: str) -> Any:
+    """Like `read`, for the content of a file. The message begins with `name`."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as e:
+        raise ConfigError(f'{name} is damaged: {e}') from None
+
+
+class RunConfig(TypedDict):
     """config.json: where a run comes from, and its whole config.
 
     Attributes:
@@ -33,7 +49,7 @@ class RunConfig(Struct):
     fields: Config
 
 
-class Start(Struct):
+class Start(TypedDict):
     """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions."""
 
     step: Count
@@ -42,9 +58,10 @@ class Start(Struct):
     git_commit: str | None
     date: str | None
     jax_options: dict[str, dict[str, Value]]
+    extension: NotRequired[str]
 
 
-class Line(Struct):
+class Line(TypedDict):
     """A line of metrics.jsonl.
 
     The training loss and error are those of the steps since the line before; `train_loss_sum` and `train_error_sum` are
@@ -62,13 +79,13 @@ class Line(Struct):
     images_per_second: Amount | None
     train_loss_sum: float
     train_error_sum: Count
-    validation_loss: float | UnsetType = UNSET
-    validation_error: Percent | UnsetType = UNSET
-    test_top5_error: Percent | UnsetType = UNSET
-    validation_top5_error: Percent | UnsetType = UNSET
+    validation_loss: NotRequired[float]
+    validation_error: NotRequired[Percent]
+    test_top5_error: NotRequired[Percent]
+    validation_top5_error: NotRequired[Percent]
 
 
-class Summary(Struct):
+class Summary(TypedDict):
     """summary.json."""
 
     final_test_error: Percent
@@ -85,11 +102,12 @@ class Summary(Struct):
     epochs: Amount
     seconds: Amount
     device: str
-    final_validation_error: Percent | UnsetType = UNSET
-    final_test_top5_error: Percent | UnsetType = UNSET
-    protocol: Literal['ten_crop', 'multi_scale'] | UnsetType = UNSET
-    protocol_test_error: Percent | UnsetType = UNSET
-    protocol_test_top5_error: Percent | UnsetType = UNSET
+    seconds_by_part: NotRequired[dict[str, Amount]]
+    final_validation_error: NotRequired[Percent]
+    final_test_top5_error: NotRequired[Percent]
+    protocol: NotRequired[Literal['ten_crop', 'multi_scale']]
+    protocol_test_error: NotRequired[Percent]
+    protocol_test_top5_error: NotRequired[Percent]
 
 
 class Result(RunConfig):
@@ -97,7 +115,7 @@ class Result(RunConfig):
 
     summary: Summary
     environment: list[Start]
-    metrics: dict[str, list[Whole | float | None]]
+    metrics: dict[str, list[int | float | None]]
 
 
 class Card(RunConfig):
@@ -106,24 +124,25 @@ class Card(RunConfig):
     image_shape: tuple[Side, Side, Side]
     test_crop: Count
     class_names: tuple[str, ...]
-    sha256: Digest
-    network_sha256: Digest
-    seed: Seed | UnsetType = UNSET
-    median_of_seeds: list[Seed] | UnsetType = UNSET
-    median_test_error: Percent | UnsetType = UNSET
-    test_error: Percent | UnsetType = UNSET
-    environment: list[Start] | UnsetType = UNSET
+    sha256: str
+    seed: NotRequired[Seed]
+    median_of_seeds: NotRequired[list[Seed]]
+    median_test_error: NotRequired[Percent]
+    test_error: NotRequired[Percent]
+    test_count: NotRequired[Count]
+    parameters: NotRequired[Count]
+    environment: NotRequired[list[Start]]
 
 
-class PlannedRun(Struct):
+class PlannedRun(TypedDict):
     """A run in study.json: its folder and perhaps the file of its result, relative to the study's folder."""
 
     seed: Seed
     folder: str
-    result: str | UnsetType = UNSET
+    result: NotRequired[str]
 
 
-class StudyRow(Struct):
+class StudyRow(TypedDict):
     """A row of the table of study.json."""
 
     label: str
@@ -135,12 +154,11 @@ class StudyRow(Struct):
 
 
 Measure = Literal['final', 'median', 'window', 'protocol']
-MEASURES: tuple[str, ...] = get_args(Measure)
 """What a study's published errors are: errors at the end of training; medians of those; means over a window of epochs;
 or errors of the protocol of the last test, such as ten crops of each picture."""
 
 
-class Study(Struct):
+class Study(TypedDict):
     """study.json: what a report needs in addition to the runs and results."""
 
     study: str
@@ -155,7 +173,7 @@ class Study(Struct):
     file: str
 
 
-class ProgressLine(Struct):
+class ProgressLine(TypedDict):
     """A line of progress that a job of a study writes to its standard output."""
 
     step: Count

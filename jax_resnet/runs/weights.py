@@ -9,61 +9,50 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import to_builtins
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config, NetworkFields
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError
 from jax_resnet.files import shown
-from jax_resnet.runs import arrays, outputs, schemas
+from jax_resnet.runs import arrays, schemas
 from jax_resnet.runs.outputs import Preprocessing
-from jax_resnet.runs.parsing import parse
 from jax_resnet.runs.results_folder import as_text
 
 SUFFIXES = ('.safetensors', '.npz')
 
+PICKLES = ('.pth', '.th', '.pt', '.bin')
+"""Suffixes of PyTorch's files, which can run code and are not read."""
+
 NORMALIZATION = 'normalization/'
 """The names of the arrays of the normalization begin with this."""
-
-NETWORK = ('fields', 'image_shape', 'test_crop', 'class_names', 'sha256')
-"""Fields of a card that define what the numbers of the file mean. `network_sha256` is their digest."""
-
 
 METADATA = 'jax_resnet.network'
 """The name under which the header of a .safetensors file describes its network."""
 
 
-def read(path: str | Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of a file, by name. Raises DataError if it has none of SUFFIXES, or cannot be read."""
-    return _read(Path(path))[0]
+class Weights(NamedTuple):
+    """What a file of weights holds.
 
-
-def network_in(path: str | Path) -> Config | NetworkFields | None:
-    """Returns the description of a file's network, from its card or its header, or None if there is neither.
-
-    Returns:
-        The config of the card, or the groups of a config in the header.
-
-    Raises:
-        ConfigError, DataError: the file or its card cannot be read, or the card belongs to other weights.
+    Attributes:
+        path: the path of the file.
+        arrays: its arrays by name.
+        network: the config of its card, or the groups of a config in its header; None if there is neither.
+        preprocessing: what the network's input and output mean; None if there is no card.
     """
-    path = Path(path)
-    if card_of(path).exists():
-        return read_with_card(path)[0]
-    _, content = _read(path)
-    text = arrays.metadata_of(content).get(METADATA) if path.suffix == '.safetensors' else None
-    if text is None:
-        return None
-    found: NetworkFields = parse(text.encode(), NetworkFields, f'{shown(path)}: {METADATA} in its header')
-    return found
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    network: Config | NetworkFields | None
+    preprocessing: Preprocessing | None
 
 
 def is_file(path: str | Path) -> bool:
     """Whether a path means a file of weights, not a run folder."""
-    return Path(path).suffix in SUFFIXES and not Path(path).is_dir()
+    return Path(path).suffix in SUFFIXES + PICKLES and not Path(path).is_dir()
 
 
 def card_of(path: str | Path) -> Path:
@@ -71,118 +60,79 @@ def card_of(path: str | Path) -> Path:
     return Path(path).with_suffix('.json')
 
 
-def write_with_card(
+def read(path: str | Path) -> Weights:
+    """Reads a file of weights, and its card if it has one.
+
+    Raises:
+        ConfigError, DataError: the file or its card cannot be read, or the card belongs to other weights.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    is_npz = path.suffix == '.npz'
+    try:
+        content = files.read(path)
+        named = arrays.from_npz(content) if is_npz else arrays.from_safetensors(content)
+    except (OSError, ValueError, MemoryError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise DataError(f'{shown(path)}: cannot be read as weights ({reason})') from None
+    weights = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
+    if not weights:
+        raise DataError(f'{shown(path)}: must have arrays; it has none')
+    if card_of(path).exists():
+        card = schemas.read(card_of(path), schemas.Card)
+        if card['sha256'] != hashlib.sha256(content).hexdigest():
+            raise DataError(f'{shown(path)}: is damaged, or is not the file of {card_of(path).name}: wrong SHA-256')
+        mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
+        about = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
+        return Weights(path, weights, card['fields'], about)
+    text = None if is_npz else arrays.metadata_of(content).get(METADATA)
+    where = f'{shown(path)}: {METADATA} in its header'
+    return Weights(path, weights, None if text is None else schemas.parse(text.encode(), NetworkFields, where), None)
+
+
+def write(
     path: str | Path,
     weights: Mapping[str, np.ndarray],
-    preprocessing: Preprocessing,
-    about: Mapping[str, Any],
-    replace: bool = False,
-) -> Path:
-    """Writes a trained network: a file of weights and its card.
-
-    Args:
-        path: the path of the file of weights.
-        weights: the unstacked variables, by names such as 'params/stem/conv/kernel'. They are written as float32.
-        preprocessing: what the network's input and output mean.
-        about: further fields of the card; at least those of config.json: `file`, `changes` and `fields`.
-        replace: whether to overwrite other weights at this path.
-
-    Returns:
-        The path of the card.
-
-    Raises:
-        DataError: a file cannot be written; or other weights are there, and `replace` is False.
-    """
-    mean, std, crop, image_shape, class_names = preprocessing
-    path = Path(path)
-    named = {name: np.asarray(array, np.float32) for name, array in weights.items()}
-    content = _content(path, {**named, f'{NORMALIZATION}mean': mean, f'{NORMALIZATION}std': std})
-    card = {
-        **about,
-        'image_shape': list(image_shape),
-        'test_crop': crop,
-        'class_names': list(class_names),
-        'sha256': hashlib.sha256(content).hexdigest(),
-    }
-    text = as_text({**card, 'network_sha256': network_digest(card)}).encode()
-    try:
-        if not replace and (path.exists() or card_of(path).exists()):
-            if files.read(path) == content and files.read(card_of(path)) == text:
-                return card_of(path)
-            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_all({path: content, card_of(path): text})
-    except OSError as e:
-        raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
-    return card_of(path)
-
-
-def read_with_card(path: str | Path) -> tuple[Config, dict[str, np.ndarray], Preprocessing]:
-    """Reads what `write_with_card` wrote. Returns the config, the weights by name, and the preprocessing.
-
-    Raises:
-        ConfigError, DataError: the file or card is missing or damaged, or the card belongs to other weights.
-    """
-    path = Path(path)
-    named, content = _read(path)
-    card_path = card_of(path)
-    if not card_path.exists():
-        raise DataError(
-            f'{shown(path)}: its card, {card_path.name}, is missing in the same folder; add it, or give a config by '
-            '--config=FILE'
-        )
-    card = read_card(card_path)
-    if card['sha256'] != hashlib.sha256(content).hexdigest():
-        raise DataError(
-            f'{shown(path)}: is damaged, or is not the file of {card_path.name}, whose sha256 is {card["sha256"]}'
-        )
-    try:
-        mean, std = (named.pop(f'{NORMALIZATION}{name}') for name in ('mean', 'std'))
-        about = outputs.checked(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
-    except KeyError as e:
-        raise DataError(f'{shown(path)}: has no {e}') from None
-    except (ValueError, TypeError) as e:
-        raise DataError(f'{shown(card_path)} is damaged: {e}') from None
-    return card['fields'], named, about
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Reads a card, see `schemas.Card`, and verifies the digest of its fields NETWORK.
-
-    Raises:
-        ConfigError: the card cannot be read, or is damaged.
-    """
-    try:
-        content = files.read(path, follow=True)
-    except OSError as e:
-        raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
-    card: dict[str, Any] = parse(content, schemas.Card, shown(path))
-    if card['network_sha256'] != network_digest(json.loads(content)):
-        raise ConfigError(f'{shown(path)} is damaged: {", ".join(NETWORK)} are not what was written: wrong SHA-256')
-    return card
-
-
-def network_digest(card: Mapping[str, Any]) -> str:
-    """Returns the SHA-256 of the fields NETWORK of a card, as JSON with sorted names."""
-    text = json.dumps({name: card[name] for name in NETWORK}, sort_keys=True, allow_nan=False, default=to_builtins)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write(path: str | Path, weights: Mapping[str, np.ndarray], network: Config | NetworkFields | None = None) -> None:
-    """Writes named arrays, in the format of the path's suffix.
+    network: Config | NetworkFields | None = None,
+    card: tuple[Preprocessing, Mapping[str, Any]] | None = None,
+    replace: bool = True,
+) -> None:
+    """Writes a file of weights, in the format of the path's suffix.
 
     Args:
         path: the path of the file.
-        weights: the arrays, by name.
-        network: a config. Its groups of NetworkFields are written to the header of a .safetensors file.
+        weights: the arrays by name. Of a file with a card, the unstacked variables, by names such as
+            'params/stem/conv/kernel'; they are written as float32.
+        network: its groups of NetworkFields are written to the header of a .safetensors file.
+        card: for a card, what the network's input and output mean, and the further fields: at least those of
+            config.json, `file`, `changes` and `fields`.
+        replace: whether to overwrite other weights at this path.
 
     Raises:
-        DataError: the path has none of SUFFIXES, or the file cannot be written.
+        DataError: the path has none of SUFFIXES; a file cannot be written; or other weights are there.
     """
     path = Path(path)
-    content = _content(path, weights, network)
+    _check_suffix(path)
+    header = {}
+    if network is not None:
+        fields = {name: to_builtins(getattr(network, name)) for name in NetworkFields.__struct_fields__}
+        header = {METADATA: json.dumps(fields, sort_keys=True)}
+    if card is not None:
+        (mean, std, crop, image_shape, class_names), about = card
+        weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
+        weights |= {f'{NORMALIZATION}mean': mean, f'{NORMALIZATION}std': std}
+    is_npz = path.suffix == '.npz'
+    contents = {path: arrays.as_npz(weights, False) if is_npz else arrays.as_safetensors(weights, header)}
+    if card is not None:
+        inputs = {'image_shape': list(image_shape), 'test_crop': crop, 'class_names': list(class_names)}
+        text = as_text({**about, **inputs, 'sha256': hashlib.sha256(contents[path]).hexdigest()})
+        contents[card_of(path)] = text.encode()
     try:
-        files.write(path, content)
+        there = {path: files.read(path) for path in contents if path.exists()}
+        if there and there != contents and not replace:
+            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_all(contents)
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
 
@@ -203,30 +153,7 @@ def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
             raise DataError(f'{shown(path)}: {name} has negative numbers; a variance must be 0 or more')
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
-    """Returns the arrays of a file, and its bytes."""
-    _check_suffix(path)
-    try:
-        content = files.read(path, follow=True)
-        named = (arrays.from_safetensors if path.suffix == '.safetensors' else arrays.from_npz)(content)
-    except (OSError, ValueError, MemoryError) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
-        raise DataError(f'{shown(path)}: cannot be read as weights ({reason})') from None
-    if not named:
-        raise DataError(f'{shown(path)}: must have arrays; it has none')
-    return named, content
-
-
-def _content(path: Path, weights: Mapping[str, np.ndarray], network: Config | NetworkFields | None = None) -> bytes:
-    _check_suffix(path)
-    if path.suffix == '.safetensors':
-        if network is None:
-            return arrays.as_safetensors(weights, None)
-        fields = {name: to_builtins(getattr(network, name)) for name in NetworkFields.__struct_fields__}
-        return arrays.as_safetensors(weights, {METADATA: json.dumps(fields, sort_keys=True)})
-    return arrays.as_npz(weights, compressed=False)
-
-
 def _check_suffix(path: Path) -> None:
     if path.suffix not in SUFFIXES:
-        raise DataError(f'{shown(path)}: must end in {" or ".join(SUFFIXES)}')
+        advice = '; scripts/pth_to_safetensors.py converts a file of PyTorch' if path.suffix in PICKLES else ''
+        raise DataError(f'{shown(path)}: must end in {" or ".join(SUFFIXES)}{advice}')

@@ -22,7 +22,6 @@ from jax_resnet.config.network import network
 from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import results_folder, schemas
-from jax_resnet.runs.parsing import parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,7 @@ class Plan:
         question: the first paragraph of the file's docstring.
         about: the rest of that docstring.
         source: who published the numbers.
-        measure: what the published numbers are, one of `runs.schemas.MEASURES`.
+        measure: what the published numbers are, one of `runs.schemas.Measure`.
         settings: the rows of the table.
         changes: the fields that the command line changes in a setting, by dotted name. A value that all settings have
             anyway is no change.
@@ -200,7 +199,7 @@ class Plan:
         described = self.describe()
         try:
             content = (json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
-            parse(content, schemas.Study, '')
+            schemas.parse(content, schemas.Study, '')
         except (TypeError, ValueError) as e:  # ConfigError is a ValueError
             problem = ' '.join(str(e).split()).removeprefix('is damaged: ')
             raise ConfigError(f'--study={self.file}: {problem}') from None

@@ -1,17 +1,15 @@
 """Runs the file of a study and checks what its `get_study` returns."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from msgspec import Struct
+import msgspec
 
 from jax_resnet.config import loading
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.parsing import check
-from jax_resnet.runs.schemas import MEASURES, Amount, Count, Percent
+from jax_resnet.runs.schemas import Amount, Count, Measure, Percent
 
 
-class Row(Struct):
+class Row(TypedDict):
     """What `configs.studies.base.row` makes."""
 
     label: str
@@ -23,12 +21,12 @@ class Row(Struct):
     window: tuple[Amount, Amount] | None
 
 
-class Study(Struct):
+class Study(TypedDict):
     """What `configs.studies.base.study` makes."""
 
     rows: list[Row]
     source: str
-    measure: str
+    measure: Measure
     most: Count | None
 
 
@@ -43,15 +41,8 @@ def load(file: str) -> dict[str, Any]:
     """
     variables, study = loading.run(file, 'study')
     question, _, about = (variables['__doc__'] or file).strip().partition('\n\n')
-    return {**_checked(study, file), 'question': ' '.join(question.split()), 'about': about}
-
-
-def _checked(study: Any, file: str) -> Mapping[str, Any]:
     try:
-        checked: dict[str, Any] = check(study, Study, '')
-    except ConfigError as e:
-        problem = str(e).removeprefix(' is damaged: ')
-        raise ConfigError(f'--study={file}: get_study must return what base.study makes; {problem}') from None
-    if checked['measure'] not in MEASURES:
-        raise ConfigError(f'--study={file}: measure {checked["measure"]!r}: must be one of {", ".join(MEASURES)}')
-    return checked
+        checked = msgspec.convert(study, Study)
+    except msgspec.ValidationError as e:
+        raise ConfigError(f'--study={file}: get_study must return what base.study makes; {e}') from None
+    return {**checked, 'question': ' '.join(question.split()), 'about': about}

@@ -10,11 +10,10 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet import files
 from jax_resnet.errors import ConfigError, Stopped
-from jax_resnet.runs.parsing import parse
+from jax_resnet.runs import schemas
 from jax_resnet.runs.run import FINISHED, RUNNING, Run
-from jax_resnet.runs.schemas import ProgressLine
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.display import Display
 from jax_resnet.studies.plan import Job
@@ -86,14 +85,15 @@ class _Workers:
         environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
             prepare(job)
-            # O_APPEND: another study may start the same job at this moment
-            log = files.open_file(job.folder / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            log = RunFolder(job.folder).log
+            log.write_bytes(b'')
+            stderr = log.open('a')  # another study may start the same job at this moment
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self.failed[job] = str(e)
             self.free.append(device)
             self.display.ended(job, str(e), is_finished=False)
             return
-        with os.fdopen(log, 'w') as stderr:
+        with stderr:
             process = subprocess.Popen(
                 [*COMMAND, str(job.folder)],
                 stdin=subprocess.PIPE,  # it closes when this process ends, even by SIGKILL
@@ -113,7 +113,7 @@ class _Workers:
         try:
             for line in process.stdout:
                 with contextlib.suppress(ConfigError):  # a library printed this line
-                    self.events.put((job, parse(line.encode(), ProgressLine, job.name)))
+                    self.events.put((job, schemas.parse(line.encode(), schemas.ProgressLine, job.name)))
         finally:
             self.events.put((job, None))
 
@@ -138,5 +138,5 @@ def _by_another_program(run: Run) -> str:
 
 
 def _last_line(job: Job) -> str:
-    lines = files.read(job.folder / 'log.txt').decode(errors='replace').splitlines()
+    lines = RunFolder(job.folder).log.read_text(errors='replace').splitlines()
     return lines[-1].removeprefix('error: ') if lines else ''

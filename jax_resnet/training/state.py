@@ -1,9 +1,5 @@
 """The state of training, which each step updates and each checkpoint contains."""
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -11,8 +7,16 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.config.fields import Config
+from jax_resnet.hosts import devices
+from jax_resnet.models import ResNet
+from jax_resnet.platform.base import Backend
+from jax_resnet.training import optimizer
+
+ImageShape = tuple[int, int, int]
 
 
 class KeyPurpose(IntEnum):
@@ -113,15 +117,33 @@ def create(
     )
 
 
-def size_in_bytes(state: TrainState) -> int:
-    """Size of all arrays in bytes."""
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
+def initial(config: Config, model: ResNet, image_shape: ImageShape, mesh: Mesh, settings: Backend) -> TrainState:
+    """Computes the state before the first step of a run, on each device of all processes.
+
+    Args:
+        config: the config of the run.
+        model: its network.
+        image_shape: (height, width, channels) of its images.
+        mesh: the devices.
+        settings: those of the devices' platform.
+    """
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    seed_key = devices.put(jax.random.key(config.seed), everywhere)
+
+    def make(seed_key: jax.Array) -> TrainState:
+        return _create(config, model, image_shape, seed_key)
+
+    made: TrainState = settings.compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
+    return made
 
 
-def digest_of(about: Mapping[str, Any], state: TrainState) -> str:
-    """SHA-256 of a checkpoint's content: `about`, and the name, dtype, shape and bytes of each array."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for path, array in jax.tree.leaves_with_path(jax.device_get(state)):
-        digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+def shapes(config: Config, model: ResNet, image_shape: ImageShape) -> TrainState:
+    """The shapes and dtypes of a run's state. Arguments as for `initial`."""
+    made: TrainState = jax.eval_shape(lambda: _create(config, model, image_shape, jax.random.key(0)))
+    return made
+
+
+def _create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax.Array) -> TrainState:
+    # Any learning rate serves, as it is not part of the state.
+    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
+    return create(model, tx, jnp.zeros((1, *image_shape)), seed_key)

@@ -14,10 +14,17 @@ import pytest
 
 from jax_resnet.config.loading import as_config
 from jax_resnet.report import __main__ as command
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import RESNET8, small_config
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
+
+
+def write_classes(folder: Path, names: Sequence[str]) -> None:
+    """Writes preprocessing.npz for classes of these names."""
+    RunFolder(folder).write_preprocessing(Preprocessing(np.zeros(1), np.ones(1), 0, (8, 8, 1), tuple(names)))
 
 
 def write_run(
@@ -68,7 +75,7 @@ def write_run(
         logits = np.float32([[2, 0, 0], [0, 3, 0], [0, 1, 0], [0, 4, 0]])
         np.savez(folder / 'predictions.npz', logits=logits, labels=np.int32([0, 0, 1, 1]))
         np.savez(folder / 'mistakes.npz', index=[1], images=np.full((1, 8, 8, 1), 128, np.uint8))
-        np.savez(folder / 'preprocessing.npz', class_names=['cat', 'dog', 'owl'])
+        write_classes(folder, ['cat', 'dog', 'owl'])
     return folder
 
 

@@ -9,7 +9,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import predictions, terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run_folder import RunFolder
-from tests.report.conftest import write_run
+from tests.report.conftest import write_classes, write_run
 
 
 def test_where_a_run_is_wrong(tmp_path: Path) -> None:
@@ -29,8 +29,9 @@ def of_many_classes(folder: Path, classes: int) -> runs.Run:
     write_run(folder)
     labels = np.repeat(np.arange(1, 31), np.arange(30, 0, -1)).astype(np.int32)
     logits = 4 * np.eye(classes, dtype=np.float32)[np.append(labels - 1, [7] * 99)]
-    np.savez(folder / 'preprocessing.npz', class_names=[f'c{i}' for i in range(classes)])
-    RunFolder(folder).write_predictions(logits, np.append(labels, np.int32([7] * 99)))
+    write_classes(folder, [f'c{i}' for i in range(classes)])
+    mistakes = {'index': np.array([1]), 'images': np.full((1, 8, 8, 1), 128, np.uint8)}
+    RunFolder(folder).write_predictions(logits, np.append(labels, np.int32([7] * 99)), mistakes)
     return runs.read(folder)
 
 
@@ -78,11 +79,3 @@ def test_damaged_predictions_are_left_out(tmp_path: Path, caplog: pytest.LogCapt
             predictions.read(run)
     assert predictions.read_if_undamaged(run) is predictions.read_if_undamaged(run) is None
     assert len(caplog.records) == 1 and 'left out: ' in caplog.text
-
-
-def test_no_link_is_followed_out_of_a_run_folder(tmp_path: Path) -> None:
-    run = runs.read(write_run(tmp_path / 'a'))
-    (tmp_path / 'secret.svg').write_text('<svg/>')
-    (run.folder / 'drawn.svg').write_text('<svg/>')
-    (run.folder / 'linked.svg').symlink_to(tmp_path / 'secret.svg')
-    assert predictions.drawings(run) == [run.folder / 'drawn.svg']

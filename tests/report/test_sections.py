@@ -149,7 +149,7 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
     assert runs.read(folder).metrics == []
     (folder / 'metrics.jsonl').write_text('{"step": 1\n')
-    with pytest.raises(ConfigError, match='metrics.jsonl is damaged'):
+    with pytest.raises(ConfigError, match='metrics.jsonl: line 1 is damaged'):
         runs.read(folder)
     (folder / 'summary.json').write_text('{')
     (folder / 'metrics.jsonl').write_text('')
@@ -158,7 +158,7 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken = tmp_path / 'studies' / 's'
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
-    with pytest.raises(ConfigError, match='study.json is damaged: object missing required field `study`'):
+    with pytest.raises(ConfigError, match='study.json is damaged: Object missing required field `study`'):
         reading.read([broken])
 
 
@@ -172,7 +172,7 @@ def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
     of_study, of_runs = reading.read([folder])
     assert [len(row.runs) for row in of_study.rows] == [2, 1] and [row.label for row in of_runs.rows] == ['other']
     (left_out,) = of_study.notes
-    assert left_out.startswith('Left out: ') and 'metrics.jsonl is damaged' in left_out
+    assert left_out.startswith('Left out: ') and 'metrics.jsonl: line 1 is damaged' in left_out
     assert len(of_runs.notes) >= 2 and all('Left out: ' in note for note in of_runs.notes)
     assert any('lone/seed0/summary.json is damaged' in note for note in of_runs.notes)
     with pytest.raises(ConfigError, match=r'^\S*lone/seed0/summary.json is damaged'):

@@ -21,9 +21,9 @@ def header(text: str, version: bytes = b'\x01\x00') -> bytes:
     return b'\x93NUMPY' + version + struct.pack('<H', len(text)) + text.encode()
 
 
-def packed(content: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+def packed(content: bytes) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, 'w', compression) as archive:
+    with zipfile.ZipFile(file, 'w') as archive:
         archive.writestr('x.npy', content)
     return file.getvalue()
 
@@ -32,20 +32,11 @@ BAD = {
     'no zip': b'PK\x03\x04' + bytes(50),
     'no array': packed(b'text'),
     'nothing': packed(b''),
-    'version': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", b'\x09\x00') + bytes(4)),
     'open bracket': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (") + bytes(4)),
-    'open string': packed(header("{'descr': '''<f4") + bytes(4)),
     'expression': packed(header('__import__("os")') + bytes(4)),
-    'type': packed(header("{'descr': '<q9', 'fortran_order': False, 'shape': (1,)}") + bytes(4)),
     'objects': packed(header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}") + bytes(8)),
     'terabytes': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}") + bytes(4)),
-    'negative': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}") + bytes(4)),
-    'beyond int64': packed(header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**30},)}}") + bytes(4)),
-    'product': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}") + bytes(4)),
     'too short': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}") + bytes(8)),
-    'too long': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}") + bytes(16)),
-    'depth': packed(header('(' * 3000) + bytes(4)),
-    'long header': packed(header("{'descr': '<f4', 'fortran_order': False, 'shape': ()}" + ' ' * 20_000) + bytes(4)),
 }
 
 
@@ -56,15 +47,6 @@ def test_a_broken_npz_is_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match='w.npz: cannot be read as weights') as raised:
         weights.read(path)
     assert '\n' not in str(raised.value) and len(str(raised.value)) < 400
-
-
-def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000,)}"
-    (tmp_path / 'w.npz').write_bytes(packed(header(text) + bytes(1_000_000), zipfile.ZIP_DEFLATED))
-    assert weights.read(tmp_path / 'w.npz')['x'].size == 1_000_000
-    monkeypatch.setattr(arrays, 'MOST_BYTES', 100_000)
-    with pytest.raises(DataError, match='more than 100,000 bytes when unpacked'):
-        weights.read(tmp_path / 'w.npz')
 
 
 @pytest.mark.parametrize('compressed', [False, True])
@@ -92,7 +74,7 @@ def test_what_is_written_is_read_and_has_the_mode_of_the_umask(tmp_path: Path, s
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    found = weights.read(path)
+    found = weights.read(path).arrays
     np.testing.assert_array_equal(found['params/head/kernel'], ARRAYS['params/head/kernel'])
     np.testing.assert_array_equal(found['fortran'], ARRAYS['params/head/kernel'])
     assert found['one'].shape == () and found['params/head/bias'].flags.writeable

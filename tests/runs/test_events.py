@@ -42,12 +42,3 @@ def test_a_new_start_draws_what_metrics_have_and_a_kill_lost(tmp_path: Path) -> 
     events.add(LINES[2])
     events.close()
     assert rounded(read(tmp_path / 'tensorboard')) == rounded(expected(3))
-
-
-def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / 'elsewhere').mkdir()
-    (tmp_path / 'elsewhere' / 'file').touch()
-    (tmp_path / 'tensorboard').symlink_to(tmp_path / 'elsewhere')
-    Events(tmp_path / 'tensorboard', LINES).close()
-    assert [path.name for path in (tmp_path / 'elsewhere').iterdir()] == ['file']
-    assert rounded(read(tmp_path / 'tensorboard')) == rounded(expected(3))

@@ -17,10 +17,10 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
         f'_, (folder, *_) = find.find([{str(finished_run)!r}])\n'
         'of_folder = run.read(folder)\n'
         'print(of_folder.state, of_folder.config.model.width, outputs.predictions(folder).labels.size)\n'
-        'print(outputs.preprocessing(folder).image_shape, len(outputs.class_names(folder)))\n'
+        'print(outputs.preprocessing(folder).image_shape, len(outputs.preprocessing(folder).class_names))\n'
         'print(run.read(results_folder.paths()[0]).state)\n'
-        "config, arrays, about = weights.read_with_card('results/weights/resnet20_digits.safetensors')\n"
-        "print(config.seed, about.class_names[9], arrays['params/head/kernel'].shape)\n"
+        "file = weights.read('results/weights/resnet20_digits.safetensors')\n"
+        "print(file.network.seed, file.preprocessing.class_names[9], file.arrays['params/head/kernel'].shape)\n"
     )
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

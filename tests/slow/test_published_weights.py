@@ -35,8 +35,8 @@ def test_published_weights_with_a_card(
         assert evaluate.main() == 0
         assert f'({correct} correct)' in capsys.readouterr().out
     assert main(capsys, monkeypatch, ours, tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
-    theirs = {name.removeprefix('module.'): tensor for name, tensor in weights.read(source).items()}
-    back = weights.read(tmp_path / 'back.safetensors')
+    theirs = {name.removeprefix('module.'): tensor for name, tensor in weights.read(source).arrays.items()}
+    back = weights.read(tmp_path / 'back.safetensors').arrays
     assert back.keys() == {name for name in theirs if not name.endswith('num_batches_tracked')}
     for name, tensor in back.items():
         np.testing.assert_array_equal(tensor, theirs[name])

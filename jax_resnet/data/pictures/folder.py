@@ -64,7 +64,7 @@ class FolderPictures:
         """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
         path = self._path(index)
         try:
-            return Picture(files.read(path, follow=True), int(self.labels[index]))
+            return Picture(files.read(path), int(self.labels[index]))
         except OSError as e:
             raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
 

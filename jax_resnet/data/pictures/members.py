@@ -53,7 +53,7 @@ class File:
     def _descriptor(self) -> int:
         if (descriptor := self.__dict__.get('descriptor')) is not None:
             return descriptor
-        opened = files.open_file(self.path, os.O_RDONLY, follow=True)
+        opened = files.open_file(self.path, os.O_RDONLY)
         status = os.fstat(opened)
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
             os.close(opened)

@@ -13,7 +13,7 @@ import pytest
 from jax_resnet import training
 from jax_resnet.errors import DataError
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoints import Checkpoints
+from jax_resnet.training.checkpoint import Checkpoints
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[3]
@@ -90,9 +90,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from jax_resnet import command_line, training
-from jax_resnet.training import checkpoints
+from jax_resnet.training import checkpoint
 from tests.conftest import small_config
-checkpoints.LARGE_BYTES = {large}
+checkpoint.LARGE_BYTES = {large}
 config = small_config(**{{'train_for': '{steps} steps', 'evaluate_every': '4 steps', 'log_every': '1 step'}})
 sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))
 """

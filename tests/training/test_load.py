@@ -18,7 +18,7 @@ from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.saved_weights import flat
+from jax_resnet.training.load import flat
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def test_logits_that_are_not_finite_give_no_result(
     arrays = flat(trained.variables)
     arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write_with_card(tmp_path / 'large.npz', arrays, about, RunFolder(run).origin())
+    weights.write(tmp_path / 'large.npz', arrays, card=(about, RunFolder(run).origin()))
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for command, count in ((evaluate, 100), (predict, 1)):
         images = [str(tmp_path / 'image.png')] if command is predict else []

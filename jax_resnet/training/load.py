@@ -1,0 +1,293 @@
+"""Loads a trained network from a run folder or a file of weights. Reads only the arrays of the network."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.sharding import SingleDeviceSharding
+from numpy.typing import ArrayLike
+
+from jax_resnet import models
+from jax_resnet.config.fields import Config, NetworkFields, Pictures
+from jax_resnet.config.loading import as_config
+from jax_resnet.config.network import network
+from jax_resnet.data.datasets import located, streams, without_data
+from jax_resnet.data.preprocessing import Normalization, Preprocess
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
+from jax_resnet.models.pytorch_styles import unit_name
+from jax_resnet.platform import exactness, for_platform
+from jax_resnet.runs import weights
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs.weights import Weights
+from jax_resnet.training.checkpoint import Checkpoints
+from jax_resnet.training.inputs import open_input
+
+COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
+"""Attributes that determine what a network computes from its weights. The head may differ."""
+
+STRIDE_NOTES = {
+    'bottleneck': "; the stride of a bottleneck is in its first convolution; torchvision's and timm's networks have it "
+    'in the 3x3 convolution: config.model.v1_5=True',
+    'bottleneck_v1.5': '; the stride of a bottleneck is in its 3x3 convolution, as torchvision and timm have it',
+}
+"""Notes on the units whose arrays have the same names and shapes."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with its weights, its preprocessing and its class names.
+
+    Attributes:
+        model: the network, unstacked. It can be differentiated in forward and in reverse mode.
+        variables: {'params': ..., 'batch_stats': ...}.
+        preprocess: converts images, uint8 [batch, *image_shape], to the network's input, float32.
+        image_shape: (height, width, channels) of the images.
+        class_names: one for each output.
+        pictures: the group `pictures` of the config, which says how evaluation crops a picture of any size to such an
+            image. None if the network was not trained on streamed pictures.
+    """
+
+    model: models.ResNet
+    variables: Mapping[str, Any]
+    preprocess: Preprocess
+    image_shape: tuple[int, int, int]
+    class_names: Sequence[str]
+    pictures: Pictures | None = None
+
+    def logits(self, images: ArrayLike) -> jax.Array:
+        """Computes the logits, float32 [batch, classes], of images, uint8 [batch, *image_shape].
+
+        Raises:
+            ConfigError: the images have another dtype or shape.
+        """
+        images = jnp.asarray(images)
+        if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
+            sides = ', '.join(map(str, self.image_shape))
+            raise ConfigError(
+                f'images: must be uint8 [batch, {sides}], 0 to 255; got {images.dtype} {list(images.shape)}'
+            )
+        return self._logits(self.variables, images)
+
+    def probabilities(self, images: ArrayLike) -> jax.Array:
+        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
+        return jax.nn.softmax(self.logits(images))
+
+    @cached_property
+    def _logits(self) -> Any:
+        return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
+
+
+@exactness.exact(draws=False)
+def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> Trained:
+    """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
+
+    Args:
+        path: a run folder, of which the last checkpoint is loaded; or a file of weights with its card beside it.
+        config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
+            which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
+
+    Raises:
+        ConfigError, DataError: there is no run folder or no checkpoint; a file or card is missing or damaged; the
+            config does not fit the weights, or is not needed.
+    """
+    trained, config = load_stacked(path, config)
+    pictures = config.pictures if streams(config.dataset.name) else None
+    return replace(trained, model=network(config), variables=models.unstack(trained.variables), pictures=pictures)
+
+
+def load_stacked(
+    path: str | Path, config: Config | Mapping[str, Any] | None = None, data_dir: str | None = None
+) -> tuple[Trained, Config]:
+    """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
+    file = weights.read(path) if config is not None or weights.is_file(path) else None
+    if file is None:
+        folder = RunFolder(path)
+        fields, checkpoints = folder.config(), Checkpoints(folder.checkpoints, read_only=True)
+        if not checkpoints.steps():
+            raise ConfigError(f'{folder.path}: has no checkpoint yet')
+        about = folder.preprocessing()
+    elif config is not None:
+        fields, about = described(file, config, data_dir)
+    elif isinstance(file.network, Config) and file.preprocessing is not None:
+        fields, about = file.network, file.preprocessing
+    else:
+        raise DataError(
+            f'{shown(path)}: its card, {weights.card_of(path).name}, is missing in the same folder; add it, or give a '
+            'config by --config=FILE'
+        )
+    device = jax.local_devices()[0]
+    model = network(fields, **for_platform(device.platform).network)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *about.image_shape)))
+    if file is None:
+        variables = checkpoints.latest_variables(shapes, SingleDeviceSharding(device))
+        checkpoints.close()
+    else:
+        found = models.stack(variables_of(file))
+        difference = first_difference(found, shapes, 'the config')
+        if difference is not None:
+            raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+        # The file may have float16 or float64; the network has float32.
+        variables = jax.device_put(
+            jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device
+        )
+    preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
+    return Trained(model, variables, preprocess, about.image_shape, about.class_names), fields
+
+
+def check_finite(path: str | Path, not_finite: int, count: int) -> None:
+    """Raises DataError if `not_finite` of `count` examples have logits that are infinite or NaN."""
+    if not_finite:
+        raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {count:,} examples are infinite or NaN')
+
+
+def described(
+    file: Weights, config: Config | Mapping[str, Any], data_dir: str | None = None
+) -> tuple[Config, Preprocessing]:
+    """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
+
+    If the file does not record its network, a log line says what is assumed.
+
+    Args:
+        file: the file of weights.
+        config: a config as for `training.train`.
+        data_dir: folder of the data, if it differs from the config.
+
+    Raises:
+        ConfigError: the config is not valid or has another network; or the file has a card.
+        DataError: data that a mean image or the class names need is missing.
+    """
+    path = file.path
+    if file.preprocessing is not None:
+        raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
+    config = located(as_config(config), data_dir)
+    model = network(config)
+    try:
+        data = open_input(config, without_data(config.dataset))
+        data.check()
+        (normalize, crop), names = data.preprocess, tuple(data.source.class_names)
+    except DataError as e:
+        reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
+        raise DataError(f'{shown(path)}: {reason}: {e}') from None
+    if model.num_classes != len(names):
+        raise ConfigError(
+            f'config.model.num_classes={model.num_classes}: must be {len(names)}, the classes of the data'
+        )
+    if file.network is None:
+        _log.info('%s %s', shown(path), describe_assumptions(model))
+    else:
+        check_same(shown(path), recorded_network(path, file.network), model)
+    return config, Preprocessing(normalize.mean, normalize.std, crop, data.image_shape, names)
+
+
+def read_network(path: str | Path, headless: bool = False) -> tuple[dict[str, Any], Config | NetworkFields | None]:
+    """Reads the variables of a network, unstacked, and the config, or the groups of one, that describe it.
+
+    Args:
+        path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
+        headless: whether the head may be missing in a file with PyTorch's names.
+
+    Raises:
+        ConfigError, DataError: as `load`, or as `variables_of`.
+    """
+    if Path(path).is_dir():
+        trained, config = load_stacked(path)
+        return models.unstack(trained.variables), config
+    file = weights.read(path)
+    return variables_of(file, headless), file.network
+
+
+def variables_of(file: Weights, headless: bool = False) -> dict[str, Any]:
+    """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
+
+    Args:
+        file: the file of weights.
+        headless: whether the head may be missing in a file with PyTorch's names.
+
+    Raises:
+        DataError: the file has unknown names, lacks tensors, or has arrays that are not floats, not finite or negative
+            variances.
+    """
+    try:
+        is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in file.arrays)
+        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays, headless)
+    except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
+        raise DataError(f'{shown(file.path)}: {e}') from None
+    for name, array in flatten_dict(variables, sep='/').items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise DataError(f'{shown(file.path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+    floats = {name: array for name, array in file.arrays.items() if jnp.issubdtype(array.dtype, jnp.floating)}
+    weights.check_sound(file.path, floats)
+    return variables
+
+
+def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Flattens variables to arrays by their names in a file of weights, such as 'params/stem/conv/kernel'."""
+    return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
+
+
+def recorded_network(path: str | Path, recorded: Config | NetworkFields) -> models.ResNet:
+    """Builds the network that a run or a file of weights records. Raises ConfigError if there is no such network."""
+    try:
+        return network(recorded)
+    except ConfigError as e:
+        raise ConfigError(f'{shown(path)}: describes no network ({e})') from None
+
+
+def check_same(name: str, recorded: models.ResNet, configured: models.ResNet) -> None:
+    """Raises ConfigError if weights belong to another network than that of a config. The message names a difference.
+
+    Args:
+        name: name of the weights, for the message.
+        recorded: the network of the weights.
+        configured: the network of the config.
+    """
+    pairs = {
+        attribute: (getattr(recorded, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
+    }
+    pairs['batch_norm.epsilon'] = getattr(recorded.norm, 'epsilon', None), getattr(configured.norm, 'epsilon', None)
+    for attribute, values in pairs.items():
+        if values[0] != values[1]:
+            texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
+            raise ConfigError(
+                f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
+            )
+
+
+def describe_assumptions(net: models.ResNet) -> str:
+    """Says which attributes of the network `net` are assumed for weights that do not record their network."""
+    units = unit_name(net.layers[0])
+    attributes = f'shortcut {net.shortcut}, order {net.order}, units {units}'
+    return f'does not name its network; {attributes} are taken from the config, unchecked{STRIDE_NOTES.get(units, "")}'
+
+
+def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
+    """Describes the first array, by name, that only one of two trees has, or that has different shapes in them.
+
+    Args:
+        variables: variables of a file of weights, as nested dicts.
+        expected: variables of the network, or their shapes as of `jax.eval_shape`.
+        description: where the network is from, for the text.
+
+    Returns:
+        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal.
+    """
+    found, needed = (
+        {name: str(list(np.shape(array))) for name, array in flatten_dict(dict(tree), sep='/').items()}
+        for tree in (variables, expected)
+    )
+    for name in sorted({*found, *needed}):
+        shapes = [names.get(name, 'missing') for names in (found, needed)]
+        if shapes[0] != shapes[1]:
+            return f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+    return None
