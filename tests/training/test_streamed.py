@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax_resnet.training.experiment import Experiment
 
 import jax_resnet
 from jax_resnet import predict, training
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from tests.conftest import assert_equal_trees, small_config
 from tests.training.conftest import CLASSES
