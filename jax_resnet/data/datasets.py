@@ -176,8 +176,8 @@ def open_source(
         validation_fraction, split_seed: for a folder without a validation split; see `pictures.folder`.
 
     Raises:
-        ConfigError: this data set cannot be read from a given folder.
-        DataError: the name is unknown, or the data is missing and cannot be downloaded, or is damaged.
+        ConfigError: the name is unknown, or this data set cannot be read from a given folder.
+        DataError: the data is missing and cannot be downloaded, or is damaged.
     """
     known = find(name)
     if folder is not None:

@@ -112,8 +112,8 @@ def open_input(config: Config, source: Source | PictureSource | None = None) -> 
         source: a data set to use instead of the one in the config.
 
     Raises:
-        ConfigError: the data set cannot be opened in this way.
-        DataError: its name is unknown, or its data is missing or damaged.
+        ConfigError: its name is unknown, or it cannot be opened in this way.
+        DataError: its data is missing or damaged.
     """
     if source is None:
         source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})

@@ -141,7 +141,7 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
         outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
         )
-    groups = np.concatenate(outputs).reshape(4, -1, kernel.shape[-1])
+    groups = np.concatenate(outputs).reshape(4, -1, outputs[0].shape[-1])
     stem = new['batch_stats']['stem']['norm']
     np.testing.assert_allclose(stem['mean'], groups.mean(1).mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(stem['var'], groups.var(1).mean(0), rtol=1e-3)
