@@ -10,7 +10,9 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import evaluate, export, models, predict, training
+from jax_resnet.config import loading
 from jax_resnet.config.arguments import separate
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.training.load import described
@@ -26,8 +28,9 @@ def bare(tmp_path: Path) -> Path:
     return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
 
 
-def config(*changes: str) -> dict:
-    return separate([CONFIG, *changes])[1]
+def config(*changes: str) -> Config:
+    _, file, changed = separate([CONFIG, *changes])
+    return loading.load(file, changed)[0]
 
 
 def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -63,7 +66,7 @@ def test_every_command_takes_a_config(
         ([bare], 'its card, bare.json, is missing in the same folder; add it, or give a config by --config=FILE'),
         (
             [bare, '--config.model.shortcut=B'],
-            '--config.model.shortcut: must be given with --config=FILE, the config that it changes',
+            '--config.model.shortcut: must be given with --config=FILE, which it changes',
         ),
         ([bare, '--config=none.py'], '--config=none.py: no such file'),
         ([bare, CONFIG, '--config.model.depht=8'], 'config.model.depht'),
