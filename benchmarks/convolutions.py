@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 os.environ['JAX_PLATFORMS'] = 'cpu'  # these forms and libraries are for CPUs
 
-from networks import NETWORKS, experiment
+from networks import NETWORKS, model
 from peers import Load, in_a_process, medians, versions
 
 from jax_resnet.platform import huge_pages
@@ -56,7 +56,7 @@ def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
     import jax
     from jax.extend.core import jaxprs_in_params
 
-    net = experiment(network, batch_size, size).model.clone(stacked=False)
+    net = model(network).clone(stacked=False)
     images = jax.ShapeDtypeStruct((batch_size, size, size, 3), 'float32')
     variables = jax.eval_shape(net.init, jax.random.key(0), images)
     found: collections.Counter = collections.Counter()

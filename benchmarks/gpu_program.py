@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, experiment, experiment_of, fields, multiply_adds
+from networks import NETWORKS, blackened, fields, multiply_adds, synthetic
 
 DEVICES = Path(__file__).parent / 'devices'
 LEAST_SECONDS = 1e-6
@@ -58,48 +58,54 @@ def program(
     changes: dict[str, Any],
 ) -> dict[str, Any]:
     """Compiles one program and counts. The environment variable DUMP names the folder that XLA dumps to."""
-    from dataclasses import replace
-
     import flax.linen as nn
     import hlo
     import jax
     import jax.numpy as jnp
     import numpy as np
     from jax.experimental import topologies
-    from jax.sharding import Mesh
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     from jax_resnet.platform import for_platform
-    from jax_resnet.training.inputs.streamed import StreamedInput
+    from jax_resnet.training import setup
+    from jax_resnet.training import state as states
+    from jax_resnet.training.step import Numbers, Steps
+    from jax_resnet.training.streamed import StreamedInput
 
     described = (DEVICES / f'{gpu}.txtpb').read_text()
     topology = topologies.get_topology_desc(
         gpu, 'cuda', target_config=described, topology=f'1x{hosts}x{devices // hosts}'
     )
     changes = {'precision.compute': dtype, **changes}
-    exp = experiment(case, batch_size, size, **changes) if case in NETWORKS else experiment_of(case, changes)
-    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': exp.config.memory.rematerialize}  # nothing for CPUs
-    model = exp.model.clone(**plain, **for_platform('gpu').network)
-    exp = replace(exp, mesh=Mesh(np.array(topology.devices), ('data',)), model=model)
-    steps = exp.steps()
-    if form != 'training':
-        steps = replace(steps, form=other_form(exp.model, form))
+    given = synthetic(case, batch_size, size, **changes) if case in NETWORKS else blackened(case, changes)
+    config, (data, model, _, clock, schedule) = given[0], setup.set_up(*given)
+    plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
+    model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
+    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+    training_form = settings.form(model) if form == 'training' else other_form(model, form)
+    steps = Steps.create(config, training_form, data.augmentation, mesh)
+    numbers, everywhere = (
+        Numbers.create(config.seed, schedule, data.normalization),
+        NamedSharding(mesh, PartitionSpec()),
+    )
+    abstract = states.shapes(config, model, data.image_shape)
 
     def shapes(tree: Any) -> Any:
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=exp.everywhere), tree)
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), tree)
 
     def run(*arguments: Any) -> Any:  # the dump has this function's name
         return steps.streamed(*arguments) if streams else steps.run(*arguments)
 
-    if streams := isinstance(exp.input, StreamedInput):
-        side, count = exp.config.dataset.crop, exp.config.batch_size
+    if streams := isinstance(data, StreamedInput):
+        side, count = config.dataset.crop, config.batch_size
         kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
-        packed = jax.eval_shape(steps.form.pack_state, exp.abstract_state())
-        arguments = [*shapes((packed, exp.numbers)), *batch]
+        packed = jax.eval_shape(steps.form.pack_state, abstract)
+        arguments = [*shapes((packed, numbers)), *batch]
     else:
-        examples = exp.input.examples
-        arguments = shapes((exp.abstract_state(), jnp.int32(0), exp.numbers, examples.images, examples.labels))
-    run = exp.backend.jit(run, donate_argnums=0, out_shardings=exp.everywhere)
+        examples = data.examples  # type: ignore[attr-defined]
+        arguments = shapes((abstract, jnp.int32(0), numbers, examples.images, examples.labels))
+    run = settings.jit(run, donate_argnums=0, out_shardings=everywhere)
     lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
@@ -107,10 +113,13 @@ def program(
     found, launched = hlo.read(Path(os.environ['DUMP']), 'jit_run', has_loop=not streams)
     bandwidth = float(described.split('memory_bandwidth: ')[1].split()[0])
     kernels = sum(max(LEAST_SECONDS, moved / bandwidth) for moved in found.bytes)
-    products = multiply_adds(exp) / devices / MULTIPLY_ADDS[dtype]
+    height, width, channels = data.image_shape
+    crop = config.dataset.crop  # the size of training images, if it differs
+    of_a_step = multiply_adds(model, config.batch_size, (crop or height, crop or width, channels))
+    products = of_a_step / devices / MULTIPLY_ADDS[dtype]
     return {
         'network': case, 'dtype': dtype, 'form': form, 'gpu': gpu, 'devices': devices,
-        'batch_size': exp.config.batch_size,
+        'batch_size': config.batch_size,
         'jax': jax.__version__,
         'kernels': found.kernels.total(),
         'gigabytes': sum(found.bytes) / 1e9,
@@ -124,9 +133,9 @@ def program(
         'temporary_megabytes': compiled.memory_analysis().temp_size_in_bytes / 1e6,
         'compile_seconds': seconds,
         'least_ms_kernels': 1e3 * kernels,
-        'teraflops': 2e-12 * multiply_adds(exp) / devices,
+        'teraflops': 2e-12 * of_a_step / devices,
         'least_ms_products': 1e3 * products,
-        'most_images_a_second': exp.config.batch_size / max(kernels, products),
+        'most_images_a_second': config.batch_size / max(kernels, products),
         'kinds': dict(found.kernels.most_common()),
     }  # fmt: skip
 

@@ -8,7 +8,7 @@ import argparse
 import json
 import time
 
-from networks import experiment
+from networks import synthetic
 from peers import Run, in_turn, ours, versions
 
 from jax_resnet.platform import huge_pages
@@ -20,10 +20,11 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     import jax.numpy as jnp
 
     from jax_resnet.data import stream
+    from jax_resnet.training.inputs import open_input
 
-    exp = experiment('ResNet-20', batch_size)
-    examples, augment, normalize = exp.input.examples, exp.input.augmentation, exp.input.normalization
-    images = jax.device_put(examples.images)
+    data = open_input(*synthetic('ResNet-20', batch_size))
+    augment, normalize = data.augmentation, data.normalization
+    images = jax.device_put(data.examples.images)  # type: ignore[attr-defined]
 
     @jax.jit
     def program(images: jax.Array) -> jax.Array:

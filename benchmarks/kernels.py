@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, experiment
+from networks import NETWORKS, begun, synthetic
 
 from jax_resnet.platform import huge_pages
 
@@ -26,9 +26,7 @@ def trace(network: str, batch_size: int, size: int, steps: int, folder: Path, **
 
     import jax
 
-    exp = experiment(network, batch_size, size, examples=steps * batch_size, **changes)
-    state = exp.initial_state()
-    program = exp.compile(state)
+    program, state = begun(*synthetic(network, batch_size, size, examples=steps * batch_size, **changes))
 
     def run() -> float:
         nonlocal state

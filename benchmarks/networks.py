@@ -1,4 +1,4 @@
-"""The networks that the benchmarks measure, as experiments on synthetic data."""
+"""The networks that the benchmarks measure, with configs and synthetic data."""
 
 import json
 import sys
@@ -23,15 +23,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def experiment(
+def synthetic(
     network: str, batch_size: int, size: int = 32, devices: int = 1, examples: int = 512, **changes: Any
-) -> Any:
-    """Makes an Experiment of a network, on random images of `size` x `size` pixels. Their number limits a dispatch."""
+) -> tuple[Any, Any]:
+    """Makes the config of a network, and random images of `size` x `size` pixels. Their number limits a dispatch."""
     import numpy as np
 
     from configs import base
+    from jax_resnet.config.loading import as_config
     from jax_resnet.data import Examples, Source
-    from jax_resnet.training.experiment import Experiment
 
     count, rng = max(examples, batch_size), np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
@@ -41,17 +41,36 @@ def experiment(
     config = base.get_config()
     config.model = NETWORKS[network]
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
-    return Experiment.from_config(config.to_dict(), source)
+    return as_config(config.to_dict()), source
 
 
-def experiment_of(file: str, changes: Mapping[str, Any]) -> Any:
-    """Makes an Experiment of a config file, on black images. Only their number and size are those of its data set."""
+def blackened(file: str, changes: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Loads a config file, and makes black images. Only their number and size are those of its data set."""
     from jax_resnet.config.loading import load
     from jax_resnet.data.datasets import DATASETS
-    from jax_resnet.training.experiment import Experiment
 
     config, _ = load(file, changes)
-    return Experiment.from_config(config, black(DATASETS[config.dataset.name]))
+    return config, black(DATASETS[config.dataset.name])
+
+
+def model(network: str) -> Any:
+    """Returns a network in the form in which this platform trains it."""
+    import jax
+
+    from jax_resnet import models
+    from jax_resnet.platform import for_platform
+
+    return models.from_config(NETWORKS[network], **for_platform(jax.devices()[0].platform).network)
+
+
+def begun(config: Any, source: Any) -> tuple[Any, Any]:
+    """Compiles the training of a config, and computes its first state. Returns both."""
+    from jax_resnet.training import setup, state
+
+    data, model, mesh, clock, schedule = setup.set_up(config, source)
+    first = state.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
+    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+    return setup.compile_training(config, data, model, mesh, schedule, settings, first), first
 
 
 def black(known: Any) -> Any:
@@ -98,11 +117,9 @@ def fields(words: Sequence[str]) -> dict[str, Any]:
     return {name: json.loads(value) for name, value in (word.split('=', 1) for word in words)}
 
 
-def multiply_adds(exp: Any) -> float:
+def multiply_adds(model: Any, batch_size: int, image_shape: Sequence[int]) -> float:
     """Returns the multiply-adds of a step: the forward pass, and twice as many for the two kinds of gradients."""
     from jax_resnet import models
 
-    height, width, channels = exp.input.image_shape
-    crop = exp.config.dataset.crop  # the size of training images, if it differs
-    forward: int = models.count_multiply_adds(exp.model, (crop or height, crop or width, channels))
-    return 3.0 * exp.config.batch_size * forward
+    forward: int = models.count_multiply_adds(model, image_shape)
+    return 3.0 * batch_size * forward

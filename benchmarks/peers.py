@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from networks import experiment
+from networks import begun, synthetic
 
 os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')  # leaves a GPU's memory to the other processes
 
@@ -23,14 +23,12 @@ Run = Callable[..., float]
 
 
 def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: Any) -> Run:
-    """Returns our training: with augmentation, and several steps for each dispatch. For `changes` see `experiment`."""
+    """Returns our training: with augmentation, and several steps for each dispatch. For `changes` see `synthetic`."""
     import jax
 
     if jax.devices()[0].platform == 'gpu':  # as many images as CIFAR-10 has, so that a dispatch can have many steps
         changes['examples'] = 50_000 if size <= 32 else 64 * batch_size
-    exp = experiment(network, batch_size, size, **changes)
-    state = exp.initial_state()
-    program = exp.compile(state)
+    program, state = begun(*synthetic(network, batch_size, size, **changes))
 
     def run(steps: int = steps) -> float:
         nonlocal state

@@ -44,10 +44,9 @@ def exchanged(devices: int, batch_size: int) -> tuple[int, int]:
 
     jax.config.update('jax_platforms', 'cpu')
     jax.config.update('jax_num_cpu_devices', devices)
-    from networks import experiment
+    from networks import begun, synthetic
 
-    exp = experiment('ResNet-20', batch_size, devices=devices)
-    program = exp.compile(exp.initial_state())
+    program, _ = begun(*synthetic('ResNet-20', batch_size, devices=devices))
     text = program._run.as_text()  # type: ignore[attr-defined]  # the compiled program
     found = [m for line in text.splitlines() if (m := re.match(r'.* = (.*?) all-reduce(-start)?\(', line))]
     sizes = [re.findall(r'(f32|s32|pred|bf16)\[([\d,]*)\]', shape[1]) for shape in found]

@@ -36,12 +36,17 @@ def one(name: str, size: int) -> None:
 
     jax.devices()
     imported = time.perf_counter()
-    from networks import experiment
+    from networks import synthetic
 
-    network = experiment(name, 8, size=size)
-    state = network.initial_state()
+    from jax_resnet.training import setup
+    from jax_resnet.training import state as states
+
+    config, source = synthetic(name, 8, size=size)
+    data, model, mesh, clock, schedule = setup.set_up(config, source)
+    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+    state = states.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
     built = time.perf_counter()
-    program = network.compile(state)
+    program = setup.compile_training(config, data, model, mesh, schedule, settings, state)
     compiled = time.perf_counter()
     state = jax.block_until_ready(program(state, 1))
     first = time.perf_counter()

@@ -18,7 +18,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, experiment, multiply_adds
+from networks import NETWORKS, model, multiply_adds
 from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours, rounds_in_turn, spread, versions
 
 from jax_resnet.platform import huge_pages
@@ -36,7 +36,7 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
     import jax
     from jax.extend.core import jaxprs_in_params
 
-    net = experiment(network, 128).model
+    net = model(network)
     images = jax.ShapeDtypeStruct((batch_size, size, size, 3), 'float32')
     variables = jax.eval_shape(net.init, jax.random.key(0), images)
 
@@ -139,7 +139,7 @@ def main() -> None:
                     seconds, ratios = measure(runs, options.most_rounds, seconds=options.seconds)
                     starts = {name: run.start_seconds() for name, run in runs.items()}
                 our_time = seconds['jax_resnet']
-                compute = multiply_adds(experiment(network, batch, size)) / rate / our_time
+                compute = multiply_adds(model(network), batch, (size, size, 3)) / rate / our_time
                 memory = least_bytes(network, batch, size, dtype) / bytes_a_second / our_time
                 results.append(
                     {'network': network, 'dtype': dtype, 'batch_size': batch, 'size': size, 'seconds': seconds}

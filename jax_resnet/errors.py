@@ -19,6 +19,10 @@ class InputError(DataError):
     """A run could not read or decode a picture that it needed. Its state is from before this batch."""
 
 
+class OutOfMemory(UserError):
+    """The host or a device has too little memory."""
+
+
 class Diverged(UserError):
     """The loss or its gradient became infinite or NaN."""
 

@@ -17,9 +17,9 @@ from PIL import Image, ImageColor, ImageOps
 
 import jax_resnet
 from jax_resnet import command_line, files
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.data.pictures import decoding
-from jax_resnet.data.pictures.crops import CentralView
+from jax_resnet.data.pictures.views import Centre
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.platform import memory
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def read_image(
-    path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', view: CentralView | None = None
+    path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', pictures: Pictures | None = None
 ) -> np.ndarray:
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
@@ -58,7 +58,7 @@ def read_image(
         path: a file in one of FORMATS.
         image_shape: (height, width, channels). With one channel, the image becomes grey.
         background: colour behind transparent regions, in Pillow's notation.
-        view: makes the view of evaluation, if the network was trained on pictures.
+        pictures: `Trained.pictures`. If it is given, the picture is cropped as in evaluation.
 
     Raises:
         ConfigError: the colour is unknown.
@@ -69,13 +69,13 @@ def read_image(
         colour = ImageColor.getrgb(background)[:3]
     except ValueError:
         raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
-    picture = _decoded(path, exif_rotation=view is None or view.exif_rotation)
+    picture = _decoded(path, exif_rotation=pictures is None or pictures.exif_rotation)
     if picture.alpha is not None:
         name = '#{:02x}{:02x}{:02x}'.format(*colour)
         _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
     pixels = picture.on(colour)
-    if view is not None:
-        return view(pixels)
+    if pictures is not None:
+        return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)
 
@@ -91,10 +91,10 @@ def _decoded(path: str | Path, exif_rotation: bool) -> decoding.Layer:
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
 
 
-@memory.shortage_as_config_error('fewer or smaller images')
+@memory.shortage_as_error('give fewer or smaller images')
 def _predict(options: argparse.Namespace, config: Config | None) -> None:
     trained = jax_resnet.load(options.run, config)
-    arguments = trained.image_shape, options.background, trained.picture_view
+    arguments = trained.image_shape, options.background, trained.pictures
     for path in options.images:
         if not Path(path).exists():
             raise DataError(f'{shown(path)}: cannot be read as an image ({os.strerror(errno.ENOENT)})')

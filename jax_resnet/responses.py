@@ -35,10 +35,10 @@ from jax_resnet.report import charts
 from jax_resnet.report import responses as chart_of_responses
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import state as states
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.load import load, load_stacked
-from jax_resnet.training.state import TrainState
+from jax_resnet.training.setup import backend, set_up
 from jax_resnet.training.step import cross_entropy
 
 _log = logging.getLogger(__name__)
@@ -100,26 +100,21 @@ def _config_of(name: str, config_of_weights: Config | None) -> Config:
     return load_stacked(name)[1]
 
 
-def _initial_state(experiment: Experiment) -> TrainState:
-    """The state before the first step of training, with the weights of `config.init_from` if the config has it."""
-    state, source = experiment.initial_state(), experiment.config.init_from
-    if source is not None:
-        state, line = begin_from(source, state, experiment.model)
-        _log.info(line)
-    return state
-
-
 def _measure(name: str, options: argparse.Namespace, config_of_weights: Config | None) -> dict[str, Any]:
     """Measures a trained network, or the network of a config, on the first examples of its training split."""
     config, count = _config_of(name, config_of_weights), options.examples
     config = change(located(config, options.data_dir), {'parallel.devices': 1})
-    experiment = Experiment.from_config(config)
-    batch_size, size = config.batch_size, experiment.clock.epoch_size
+    data, model, mesh, clock, _ = set_up(config)
+    batch_size, size = config.batch_size, clock.epoch_size
     if not batch_size <= count <= size:
         raise ConfigError(f'--examples={count}: must be from {batch_size}, the batch size of {name}, to {size:,}')
-    examples = experiment.input.first(count)
+    examples = data.first(count)
     if options.initial or not (Path(name).is_dir() or weights.is_file(name)):
-        variables = models.unstack(_initial_state(experiment).variables)
+        state = states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
+        if config.init_from is not None:
+            state, line = begin_from(config.init_from, state, model)
+            _log.info(line)
+        variables = models.unstack(state.variables)
     else:
         variables = load(name, config if _needs_config(name) else None).variables
     platform = for_platform(jax.local_devices()[0].platform)
@@ -128,7 +123,7 @@ def _measure(name: str, options: argparse.Namespace, config_of_weights: Config |
         variables,
         [
             (
-                experiment.input.normalization(jnp.asarray(examples.images[i : i + batch_size])),
+                data.normalization(jnp.asarray(examples.images[i : i + batch_size])),
                 examples.labels[i : i + batch_size],
             )
             for i in range(0, count - batch_size + 1, batch_size)

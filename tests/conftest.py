@@ -10,12 +10,20 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax.sharding import SingleDeviceSharding
 
 from configs import base
 from jax_resnet import training
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.platform import compilation_cache
+from jax_resnet.config.network import network
+from jax_resnet.data import image_shape
+from jax_resnet.platform import compilation_cache, for_platform
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import setup, state
+from jax_resnet.training.checkpoint import Checkpoints
+from jax_resnet.training.state import TrainState
+from jax_resnet.training.step import Program
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -92,6 +100,32 @@ def small_config(model: Mapping[str, Any] = SMALLEST, **changes: Any) -> dict[st
 def whole_config(**changes: Any) -> Config:
     """Returns `small_config` as what the package itself takes."""
     return as_config(small_config(**changes))
+
+
+def initial_state(config: Config | Mapping[str, Any]) -> TrainState:
+    """Returns the state before the first step of a config's run."""
+    whole = as_config(config)
+    data, model, mesh, *_ = setup.set_up(whole)
+    return state.initial(whole, model, data.image_shape, mesh, setup.backend(whole, mesh))
+
+
+def compiled(config: Mapping[str, Any]) -> Program:
+    """Returns the compiled training program of a config."""
+    whole = as_config(config)
+    data, model, mesh, clock, schedule = setup.set_up(whole)
+    settings = setup.training_backend(whole, data, model, mesh, clock.steps(whole.train_for))
+    return setup.compile_training(whole, data, model, mesh, schedule, settings, initial_state(config))
+
+
+def saved_state(folder: Path, step: int | None = None) -> TrainState:
+    """Returns the state of a checkpoint in a run folder, by default of the last one, on the host."""
+    config, checkpoints = RunFolder(folder).config(), Checkpoints(folder / 'checkpoints', read_only=True)
+    device = jax.local_devices()[0]
+    model = network(config, **for_platform(device.platform).network)
+    like = state.shapes(config, model, image_shape(config.dataset))
+    found, _ = checkpoints.restore(step or checkpoints.steps()[-1], like, SingleDeviceSharding(device))
+    checkpoints.close()
+    return jax.device_get(found)
 
 
 def assert_equal_trees(a: Any, b: Any) -> None:

@@ -22,9 +22,9 @@ from jax_resnet import training
 from jax_resnet.config.loading import as_config, load
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
-from jax_resnet.training import loop
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import of_damage, small_config
+from jax_resnet.training.setup import set_up
+from tests.conftest import of_damage, small_config, whole_config
+from tests.training.conftest import loop
 
 ROOT = Path(__file__).parents[1]
 
@@ -376,7 +376,7 @@ def test_a_command_reports_the_error_in_one_line(
     command: str, message: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(loop._Run, '_advance', None)  # train nothing
+    monkeypatch.setattr(loop, 'compile_training', None)  # train nothing
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # download nothing
     shutil.rmtree(here / 'new', ignore_errors=True)
     code, errors = outcome(command, here, capsys, monkeypatch)
@@ -459,5 +459,5 @@ def test_the_error_of_a_wrong_value_names_field_value_and_what_is_allowed(
 )
 def test_values_that_do_not_fit_each_other(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        Experiment.from_config(small_config(**changes))
+        set_up(whole_config(**changes))
     assert '\n' not in str(error.value)

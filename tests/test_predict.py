@@ -19,7 +19,7 @@ ORIENTATION = struct.pack('<HHII', 0x0112, 3, 1, 6)
 class Net(SimpleNamespace):
     """Stands for a trained network; records the sizes of its batches."""
 
-    image_shape, picture_view, class_names = (8, 8, 1), None, tuple('ab')
+    image_shape, pictures, class_names = (8, 8, 1), None, tuple('ab')
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         self.sizes.append(len(images))

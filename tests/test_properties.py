@@ -16,10 +16,10 @@ from jax_resnet import models
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.loading import as_config
 from jax_resnet.data import Examples, preprocessing
-from jax_resnet.data.preprocessing import Augmentation, CentreView
+from jax_resnet.data.preprocessing import Augmentation, Preprocess
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.evaluation.evaluator import Evaluator
-from jax_resnet.training.evaluation.splits import ResidentSplit
+from jax_resnet.training.evaluate import Evaluator
+from jax_resnet.training.resident import ResidentSplit
 from tests.conftest import assert_equal_trees, small_config
 
 # Each run of the tests has the same examples, without a time limit.
@@ -73,8 +73,8 @@ def test_evaluation_counts_every_example_once(n: int, batch_size: int, devices: 
     rng = np.random.default_rng(seed)
     examples = Examples(rng.integers(0, 256, (n, 2, 5, 1), dtype=np.uint8), rng.integers(0, 5, n, dtype=np.int32))
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
-    view = CentreView(preprocessing.channel((0,), (1 / 255,)))
-    scores = Evaluator(FirstPixel(), view, ResidentSplit(examples, batch_size, mesh), tuple('abcde'), mesh)({})
+    preprocess = Preprocess(preprocessing.channel((0,), (1 / 255,)))
+    scores = Evaluator(FirstPixel(), preprocess, ResidentSplit(examples, batch_size, mesh), tuple('abcde'), mesh)({})
     np.testing.assert_allclose(scores.logits, examples.images[:, 0, :, 0], atol=1e-3)
     expected = int((examples.images[:, 0, :, 0].argmax(1) == examples.labels).sum())
     assert (scores.count, scores.correct, scores.error) == (n, expected, 100 * (n - expected) / n)

@@ -16,7 +16,7 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Optimizer, flatten
 from jax_resnet.config.loading import load
 from jax_resnet.config.pictures import check_pictures
-from jax_resnet.data.datasets import central_view
+from jax_resnet.data import image_shape
 from jax_resnet.models.kinds import kind
 from jax_resnet.training import optimizer
 from tests.test_parameter_counts import PARAMETERS, get_config
@@ -76,8 +76,7 @@ def test_the_recipe_of_2016(name: str) -> None:
 def test_two_fields_change_the_crop_to_224() -> None:
     changes = {'pictures.test_shorter_side': 256, 'dataset.test_crop': 224}
     config, _ = load('configs/table5_imagenet.py:resnet152', changes)
-    view = central_view(config)
-    assert view is not None and (view.crop.shorter_side, view.crop.size) == (256, 224)
+    assert (config.pictures.test_shorter_side, image_shape(config.dataset)) == (256, (224, 224, 3))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +160,7 @@ def check_views(config: Config, test: tuple[int, int] = (256, 224), **others: An
     assert {name: fields[name] for name in expected} == expected
     if expected['normalization'] == 'channel':
         assert fields['channel_mean'] == (0.485, 0.456, 0.406) and fields['channel_std'] == (0.229, 0.224, 0.225)
-    view = central_view(config)
-    assert view is not None and (view.crop.shorter_side, view.crop.size) == test
+    assert (config.pictures.test_shorter_side, image_shape(config.dataset)[0]) == test
 
 
 @pytest.mark.parametrize(('name', 'argument'), PICTURES)

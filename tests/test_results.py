@@ -23,6 +23,8 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import describe, run_of
 from jax_resnet.training.begin import begin_from
+from jax_resnet.training.setup import set_up
+from tests.conftest import initial_state
 
 ROOT = Path(__file__).parents[1]
 FILE = 'configs/resnet20_digits.py'
@@ -285,8 +287,8 @@ def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: p
     ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
     np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
     np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
-    experiment = training.experiment.Experiment.from_config(RunFolder(RUNS[0]).config())
-    begun, _ = begin_from('net.safetensors', experiment.initial_state(), experiment.model)
+    config = RunFolder(RUNS[0]).config()
+    begun, _ = begin_from('net.safetensors', initial_state(config), set_up(config).model)
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 

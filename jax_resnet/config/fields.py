@@ -257,7 +257,9 @@ class Memory(Group, frozen=True):
 
     rematerialize: Annotated[bool, FREE,
         'keep only the input of each unit, and compute the unit again in the backward pass'] = False
-    microbatches: Annotated[Whole, 'parts of a batch that are computed one after another, with one update'] = 1
+    microbatches: Annotated[Whole, FREE,
+        'parts of a batch that are computed one after another, with one update; another number changes results by '
+        'rounding, and the random draws of dropout'] = 1
 
 
 class Precision(Group, frozen=True):

@@ -15,7 +15,6 @@ from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
 from jax_resnet.data import digits, prepared
 from jax_resnet.data.pictures.classes import imagenet_classes
-from jax_resnet.data.pictures.crops import CentralView, CentreCrop
 from jax_resnet.data.pictures.folder import DRAW, open_folder
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
@@ -119,14 +118,10 @@ def image_shape(dataset: Dataset) -> tuple[int, int, int]:
     return find(dataset.name).image_shape or (size, size, 3)
 
 
-def central_view(config: Config) -> CentralView | None:
-    """The view of a picture for evaluation, according to a config. None if the data set is not streamed pictures."""
-    name, known = config.dataset.name, DATASETS.get(config.dataset.name)
-    if not name.startswith(TFDS) and (known is None or known.image_shape is not None):
-        return None
-    fields, (size, _, _) = config.pictures, image_shape(config.dataset)
-    crop = CentreCrop(fields.test_shorter_side, size)
-    return CentralView(crop, fields.interpolation, fields.exif_rotation)
+def streams(name: str) -> bool:
+    """Whether a data set has pictures of any size, which are streamed."""
+    known = DATASETS.get(name)
+    return name.startswith(TFDS) or (known is not None and known.image_shape is None)
 
 
 def without_data(dataset: Dataset) -> PictureSource | None:
@@ -181,8 +176,8 @@ def open_source(
         validation_fraction, split_seed: for a folder without a validation split; see `pictures.folder`.
 
     Raises:
-        ConfigError: this data set cannot be read from a given folder.
-        DataError: the name is unknown, or the data is missing and cannot be downloaded, or is damaged.
+        ConfigError: the name is unknown, or this data set cannot be read from a given folder.
+        DataError: the data is missing and cannot be downloaded, or is damaged.
     """
     known = find(name)
     if folder is not None:

@@ -154,16 +154,19 @@ def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation:
     return grey + saturation * (x - grey)
 
 
-class CentreView(NamedTuple):
-    """The view for evaluation: normalizes, and takes the central `crop` x `crop` pixels (0: the whole image)."""
+class Preprocess(NamedTuple):
+    """Converts images to the network's input in evaluation.
+
+    It normalizes, and takes the central `crop` x `crop` pixels (0: the whole image).
+    """
 
     normalize: Normalization
     crop: int = 0
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps uint8 images [batch, height, width, channels] to float32 views."""
+        """Maps uint8 images [..., height, width, channels] to float32."""
         x = self.normalize(images)
         if self.crop:
-            top, left = ((size - self.crop) // 2 for size in x.shape[1:3])
-            x = x[:, top : top + self.crop, left : left + self.crop]
+            top, left = ((size - self.crop) // 2 for size in x.shape[-3:-1])
+            x = x[..., top : top + self.crop, left : left + self.crop, :]
         return x

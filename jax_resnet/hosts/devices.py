@@ -1,5 +1,6 @@
 """Chooses the devices of a program, in one or several processes, and puts arrays on them."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -50,6 +51,18 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
 def local_mesh(mesh: Mesh) -> Mesh:
     """Returns a mesh of this process's devices of a mesh."""
     return Mesh(np.array([d for d in mesh.devices.flat if d.process_index == jax.process_index()]), mesh.axis_names)
+
+
+def whole_batch(batch_size: int, examples: int, devices: int) -> int:
+    """The batch size of one process in evaluation, a multiple of its devices. It is not larger than its share needs.
+
+    Args:
+        batch_size: maximum batch size of all processes together, before rounding up.
+        examples: number of examples of the split.
+        devices: number of devices of the process.
+    """
+    needed = math.ceil(min(batch_size, examples) / jax.process_count())
+    return math.ceil(needed / devices) * devices
 
 
 def put(tree: Any, sharding: Sharding) -> Any:

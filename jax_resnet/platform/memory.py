@@ -4,17 +4,10 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import OutOfMemory
 
 _OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed to allocate', re.IGNORECASE)
 """Texts in XLA's errors. XLA has no error class for a lack of memory."""
-
-
-LESS = (
-    'a smaller config.batch_size or network, config.memory.microbatches=4, or config.memory.rematerialize=True; '
-    'what is saved stays'
-)
-"""What to give if training lacks memory."""
 
 
 def is_shortage(error: Exception) -> bool:
@@ -23,12 +16,12 @@ def is_shortage(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def shortage_as_config_error(less: str = LESS) -> Iterator[None]:
-    """Inside this context, a lack of memory raises ConfigError. Its message says to give `less`."""
+def shortage_as_error(advice: str) -> Iterator[None]:
+    """Inside this context, a lack of memory raises OutOfMemory. Its message ends with `advice`, what to do."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:
         if not is_shortage(e):
             raise
         reason = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise ConfigError(f'out of memory ({reason}): give {less}') from e
+        raise OutOfMemory(f'out of memory ({reason}): {advice}') from e

@@ -102,6 +102,7 @@ class Summary(TypedDict):
     epochs: Amount
     seconds: Amount
     device: str
+    seconds_by_part: NotRequired[dict[str, Amount]]
     final_validation_error: NotRequired[Percent]
     final_test_top5_error: NotRequired[Percent]
     protocol: NotRequired[Literal['ten_crop', 'multi_scale']]

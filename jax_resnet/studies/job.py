@@ -37,7 +37,7 @@ def train(folder: str | Path) -> None:
     try:
         with joining.joined(place):
             training.train(run_folder.config(), folder, progress=_progress())
-    except (Stopped, ConfigError):  # not the fault of the run: it was stopped, or its folder is in use or wrong
+    except (Stopped, ConfigError):  # not a failure of the run: it was stopped, or its folder is in use or wrong
         raise
     except Exception as e:
         run_folder.write_failure(' '.join(str(e).split()) or type(e).__name__)

@@ -70,7 +70,7 @@ def begin(
     model: models.ResNet,
     init_from: str | None,
     class_names: Sequence[str],
-) -> tuple[TrainState, float, str]:
+) -> tuple[TrainState, dict[str, float], str]:
     """Returns the state with which a start of a run begins. Removes lines of metrics that the run will write again.
 
     Args:
@@ -83,7 +83,7 @@ def begin(
         class_names: the classes of the data.
 
     Returns:
-        The state; the duration of the run up to its step in seconds; and a line for the log, or ''.
+        The state; the seconds of each part of the run up to its step; and a line for the log, or ''.
 
     Raises:
         ConfigError, DataError: no checkpoint can be used, `init_from` cannot be used, or the classes changed.
@@ -93,7 +93,7 @@ def begin(
         state, line = initial_state(), ''
         if init_from is not None:
             state, line = begin_from(init_from, state, model)
-        return state, 0.0, line
+        return state, {}, line
     check_classes(folder, class_names)
     if processes.is_first():  # it finds the newest undamaged checkpoint, and the others restore the same one
         state, seconds = checkpoints.restore_latest(like, sharding)

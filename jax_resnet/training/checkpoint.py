@@ -100,12 +100,12 @@ class Checkpoints:
         steps = [checkpoint.step for checkpoint in checkpoints]
         return [step in steps[-2:] or step in self._kept_before or self._keep(step) for step in steps]
 
-    def save(self, state: TrainState, seconds: float) -> None:
+    def save(self, state: TrainState, seconds: Mapping[str, float]) -> None:
         """Saves a state, or starts to save a large one in the background. Then the caller may donate the state to JAX.
 
         Args:
             state: the state. If its step has a checkpoint already, nothing is done.
-            seconds: duration of the run up to now, over all its starts.
+            seconds: duration of each part of the run up to now, over all its starts.
 
         Raises:
             DataError: this checkpoint, or the one before, cannot be written. Earlier ones stay.
@@ -120,14 +120,14 @@ class Checkpoints:
                 f'the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes {size / 1e6:.1f}'
             )
         parts = _parts(state)
-        about = {'seconds': seconds, 'sha256': {name: _digest(part, seconds) for name, part in parts.items()}}
+        about = {'seconds': dict(seconds), 'sha256': {name: _digest(part, seconds) for name, part in parts.items()}}
         if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
             parts = jax.tree.map(np.array, jax.device_get(parts))
         items = {name: self._args.StandardSave(part) for name, part in parts.items()}
         args = self._args.Composite(**items, about=self._args.JsonSave(about))
         self._write(lambda: self._manager.save(step, args=args, force=True))
 
-    def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
+    def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, dict[str, float]]:
         """Restores the newest undamaged checkpoint.
 
         Each newer, damaged checkpoint is logged. Its folder is renamed (unless `read_only`), so that its step can be
@@ -138,13 +138,13 @@ class Checkpoints:
             sharding: the sharding of the restored arrays; it may differ from that of the saved arrays.
 
         Returns:
-            The state, and the duration of the run up to its step in seconds.
+            The state, and the seconds of each part of the run up to its step.
 
         Raises:
             Damaged: all checkpoints are damaged.
             DataError: weights are not finite, or a variance is negative; or a checkpoint cannot be read for another
                 reason than damage, such as too many open files.
-            ConfigError: memory is too small.
+            OutOfMemory: memory is too small.
         """
         parts, seconds = self._newest(_parts(like), sharding)
         return _state(parts), seconds
@@ -157,7 +157,7 @@ class Checkpoints:
         variables: dict[str, Any] = self._newest({'variables': like}, sharding)[0]['variables']
         return variables
 
-    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, float]:
+    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, dict[str, float]]:
         """Like `restore_latest`, but restores the checkpoint of `step`. Raises Damaged if this one is damaged."""
         parts, seconds = self._restore(step, _parts(like), sharding)
         return _state(parts), seconds
@@ -166,7 +166,7 @@ class Checkpoints:
         """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
         self._write(self._manager.close)
 
-    def _newest(self, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], float]:
+    def _newest(self, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], dict[str, float]]:
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
@@ -183,7 +183,9 @@ class Checkpoints:
             'in another --workdir'
         )
 
-    def _restore(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], float]:
+    def _restore(
+        self, step: int, like: Mapping[str, Any], sharding: Sharding
+    ) -> tuple[dict[str, Any], dict[str, float]]:
         path = self._folder / str(step)
 
         def failed(e: Exception) -> DataError:
@@ -191,10 +193,10 @@ class Checkpoints:
                 return DataError(f'{path}: cannot be read: {_reason(e)}')
             return Damaged(f'{path} is damaged: {_reason(e)}')
 
-        with memory.shortage_as_config_error():
+        with memory.shortage_as_error('free some, or use a device with more'):
             return _quietly(lambda: self._read(step, like, sharding), failed)
 
-    def _read(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], float]:
+    def _read(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], dict[str, float]]:
         own = sharding if sharding.is_fully_addressable else SingleDeviceSharding(jax.local_devices()[0])
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=own), dict(like))
         items = {name: self._args.StandardRestore(part) for name, part in target.items()}
@@ -238,9 +240,9 @@ def _size(state: TrainState) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
 
 
-def _digest(part: Any, seconds: float) -> str:
+def _digest(part: Any, seconds: Mapping[str, float]) -> str:
     """SHA-256 of a part of a checkpoint and of its time: the name, dtype, shape and bytes of each array."""
-    digest = hashlib.sha256(json.dumps(seconds).encode())
+    digest = hashlib.sha256(json.dumps(seconds, sort_keys=True).encode())
     for path, array in jax.tree.leaves_with_path(jax.device_get(part)):
         digest.update(f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape} '.encode())
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -15,12 +15,11 @@ from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import models
-from jax_resnet.config.fields import Config, NetworkFields
+from jax_resnet.config.fields import Config, NetworkFields, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
-from jax_resnet.data.datasets import central_view, located, without_data
-from jax_resnet.data.pictures.crops import CentralView
-from jax_resnet.data.preprocessing import CentreView, Normalization
+from jax_resnet.data.datasets import located, streams, without_data
+from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.models.pytorch_styles import unit_name
@@ -30,7 +29,7 @@ from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.weights import Weights
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.inputs.opening import open_input
+from jax_resnet.training.inputs import open_input
 
 COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
 """Attributes that determine what a network computes from its weights. The head may differ."""
@@ -55,16 +54,16 @@ class Trained:
         preprocess: converts images, uint8 [batch, *image_shape], to the network's input, float32.
         image_shape: (height, width, channels) of the images.
         class_names: one for each output.
-        picture_view: converts a picture of any size to such an image, as in evaluation. None if the network was not
-            trained on streamed pictures.
+        pictures: the group `pictures` of the config, which says how evaluation crops a picture of any size to such an
+            image. None if the network was not trained on streamed pictures.
     """
 
     model: models.ResNet
     variables: Mapping[str, Any]
-    preprocess: CentreView
+    preprocess: Preprocess
     image_shape: tuple[int, int, int]
     class_names: Sequence[str]
-    picture_view: CentralView | None = None
+    pictures: Pictures | None = None
 
     def logits(self, images: ArrayLike) -> jax.Array:
         """Computes the logits, float32 [batch, classes], of images, uint8 [batch, *image_shape].
@@ -103,8 +102,8 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
             config does not fit the weights, or is not needed.
     """
     trained, config = load_stacked(path, config)
-    variables, view = models.unstack(trained.variables), central_view(config)
-    return replace(trained, model=network(config), variables=variables, picture_view=view)
+    pictures = config.pictures if streams(config.dataset.name) else None
+    return replace(trained, model=network(config), variables=models.unstack(trained.variables), pictures=pictures)
 
 
 def load_stacked(
@@ -142,8 +141,8 @@ def load_stacked(
         variables = jax.device_put(
             jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device
         )
-    view = CentreView(Normalization(about.mean, about.std), about.crop)
-    return Trained(model, variables, view, about.image_shape, about.class_names), fields
+    preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
+    return Trained(model, variables, preprocess, about.image_shape, about.class_names), fields
 
 
 def check_finite(path: str | Path, not_finite: int, count: int) -> None:
@@ -176,7 +175,7 @@ def described(
     try:
         data = open_input(config, without_data(config.dataset))
         data.check()
-        (normalize, crop), names = data.view, tuple(data.source.class_names)
+        (normalize, crop), names = data.preprocess, tuple(data.source.class_names)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
         raise DataError(f'{shown(path)}: {reason}: {e}') from None

@@ -8,6 +8,15 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.config.fields import Config
+from jax_resnet.hosts import devices
+from jax_resnet.models import ResNet
+from jax_resnet.platform.base import Backend
+from jax_resnet.training import optimizer
+
+ImageShape = tuple[int, int, int]
 
 
 class KeyPurpose(IntEnum):
@@ -106,3 +115,35 @@ def create(
         opt_state=optimizer.init(variables['params']),
         totals=Totals.zero(),
     )
+
+
+def initial(config: Config, model: ResNet, image_shape: ImageShape, mesh: Mesh, settings: Backend) -> TrainState:
+    """Computes the state before the first step of a run, on each device of all processes.
+
+    Args:
+        config: the config of the run.
+        model: its network.
+        image_shape: (height, width, channels) of its images.
+        mesh: the devices.
+        settings: those of the devices' platform.
+    """
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    seed_key = devices.put(jax.random.key(config.seed), everywhere)
+
+    def make(seed_key: jax.Array) -> TrainState:
+        return _create(config, model, image_shape, seed_key)
+
+    made: TrainState = settings.compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
+    return made
+
+
+def shapes(config: Config, model: ResNet, image_shape: ImageShape) -> TrainState:
+    """The shapes and dtypes of a run's state. Arguments as for `initial`."""
+    made: TrainState = jax.eval_shape(lambda: _create(config, model, image_shape, jax.random.key(0)))
+    return made
+
+
+def _create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax.Array) -> TrainState:
+    # Any learning rate serves, as it is not part of the state.
+    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
+    return create(model, tx, jnp.zeros((1, *image_shape)), seed_key)

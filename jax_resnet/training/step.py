@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.config.fields import Config
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
 from jax_resnet.platform.base import Form
+from jax_resnet.training import optimizer
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
 SECONDS_PER_DISPATCH = 0.5
@@ -115,6 +117,19 @@ class Steps:
     by_example: NamedSharding
     microbatches: int = 1
     label_smoothing: float = 0.0
+
+    @classmethod
+    def create(cls, config: Config, form: Form, augment: Augmentation | ColourAugmentation, mesh: Mesh) -> 'Steps':
+        """Makes the steps of a config, for these devices."""
+
+        def make_optimizer(rate: optax.Schedule) -> optax.GradientTransformation:
+            return optimizer.create(config.optimizer, rate, config.schedule.head_factor)
+
+        by_example = NamedSharding(mesh, PartitionSpec('data'))
+        memory, loss = config.memory, config.loss
+        return cls(
+            form, make_optimizer, augment, config.batch_size, by_example, memory.microbatches, loss.label_smoothing
+        )
 
     def run(
         self, state: TrainState, stop: jax.Array, numbers: Numbers, images: jax.Array, labels: jax.Array

@@ -1,37 +1,94 @@
-"""The log lines, the lines of metrics and the summary of a run."""
+"""What a run tells: log lines, lines of metrics, the summary, and how its wall time was spent."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jax.sharding import Mesh
+
 from jax_resnet import models
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
+from jax_resnet.config.schedule import Schedule
+from jax_resnet.models import ResNet
 from jax_resnet.runs.environment import describe_devices
-from jax_resnet.training.evaluation.scores import Scores
-from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.inputs import Input
 from jax_resnet.training.optimizer import describe_decay
-from jax_resnet.training.state import Totals
+from jax_resnet.training.scores import Scores
+from jax_resnet.training.state import Totals, TrainState
 
 FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
 """The sums before the first line of metrics."""
 
 
-def introduce(experiment: Experiment, params: Any) -> list[str]:
+PARTS = {
+    'training': 'training steps',
+    'compiling': 'compiling',
+    'evaluation': 'evaluation',
+    'input': 'waiting for input',
+    'saving': 'saving',
+    'other': 'other',
+}
+"""The parts of a run's wall time, and their names in the log."""
+
+
+class WallTime:
+    """Measures how the main thread spends its wall time. `with wall_time('saving'): ...` names the part of a block.
+
+    A block within another one belongs only to the inner part. What no block names is 'other'.
+    """
+
+    def __init__(self) -> None:
+        self._spent, self._part, self._since = dict.fromkeys(PARTS, 0.0), 'other', time.monotonic()
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        outer = self._part
+        self._begin(part)
+        try:
+            yield
+        finally:
+            self._begin(outer)
+
+    def add(self, spent: Mapping[str, float]) -> None:
+        """Adds seconds to parts, such as those of earlier starts. Negative ones move time from one part to another."""
+        for part, seconds in spent.items():
+            self._spent[part] += seconds
+
+    def spent(self) -> dict[str, float]:
+        """The seconds of each part up to now. Their sum is the duration of the run."""
+        self._begin(self._part)
+        return dict(self._spent)
+
+    def _begin(self, part: str) -> None:
+        now = time.monotonic()
+        self._spent[self._part] += now - self._since
+        self._part, self._since = part, now
+
+
+def introduce(config: Config, data: Input, model: ResNet, clock: Clock, schedule: Schedule, params: Any) -> list[str]:
     """Lines for the log at the start: the network's size, weight decay, the length of training, the learning rate."""
-    clock, end = experiment.clock, experiment.end
-    dataset = experiment.config.dataset
-    lines = [models.describe(experiment.model, experiment.input.image_shape)]
-    shared = experiment.input.source.shared(dataset.train, dataset.test)
+    dataset, end = config.dataset, clock.steps(config.train_for)
+    lines = [models.describe(model, data.image_shape)]
+    shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
-    lines.append(describe_decay(experiment.config.optimizer, params))
+    lines.append(describe_decay(config.optimizer, params))
     lines.append(f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs')
-    schedule = experiment.config.schedule
-    if schedule.warmup_for is None and schedule.warmup_learning_rate is not None:
+    if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
-    return lines + experiment.schedule.describe(end)
+    return lines + schedule.describe(end)
+
+
+def learning_rate(schedule: Schedule, step: int) -> float:
+    """The learning rate of the update that leads to `step`."""
+    return float(schedule.rate(max(step - 1, 0)))
 
 
 def metrics_line(
-    experiment: Experiment,
+    clock: Clock,
+    schedule: Schedule,
     step: int,
     totals: Totals,
     before: Mapping[str, Any],
@@ -42,7 +99,7 @@ def metrics_line(
     """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since the line before.
 
     Args:
-        experiment: the experiment of the run.
+        clock, schedule: those of the run.
         step: the step at which the network was evaluated.
         totals: sums over all steps of the run.
         before: the line before, or FIRST.
@@ -50,10 +107,10 @@ def metrics_line(
         steps_and_seconds: number of steps since the last line in this start of the run, and their duration.
         seconds: duration of the run up to now, over all its starts.
     """
-    steps, batch_size = step - before['step'], experiment.clock.batch_size
+    steps, batch_size = step - before['step'], clock.batch_size
     line: dict[str, Any] = {
         'step': step,
-        'epoch': experiment.clock.epochs(step),
+        'epoch': clock.epochs(step),
         'train_loss': (totals.loss_sum - before['train_loss_sum']) / steps,
         'train_error': 100 * (int(totals.errors) - before['train_error_sum']) / (steps * batch_size),
     }
@@ -61,7 +118,7 @@ def metrics_line(
         line |= {f'{name}_loss': split_scores.loss, f'{name}_error': split_scores.error}
         if split_scores.top5_error is not None:
             line[f'{name}_top5_error'] = split_scores.top5_error
-    line['learning_rate'] = experiment.learning_rate(step)
+    line['learning_rate'] = learning_rate(schedule, step)
     timed_steps, timed_seconds = steps_and_seconds
     line['images_per_second'] = timed_steps * batch_size / timed_seconds if timed_steps else None
     line['seconds'] = seconds
@@ -76,50 +133,63 @@ def describe_line(line: Mapping[str, Any]) -> str:
     return f'epoch {line["epoch"]:.2f}: error {errors}; {losses}'
 
 
-def advise(experiment: Experiment, step: int, saved: Sequence[int] | None) -> str:
-    """Says at which step a run diverged, and what may help.
+def describe_divergence(
+    clock: Clock,
+    schedule: Schedule,
+    step: int,
+    last_loss: str,
+    changes: Mapping[str, Any],
+    saved: Sequence[int] | None,
+) -> str:
+    """Says where a run diverged.
 
     Args:
-        experiment: the experiment of the run.
+        clock, schedule: those of the run.
         step: the step after which a number is not finite.
-        saved: the steps of its checkpoints; None if they are not known.
+        last_loss: the last training loss that was finite, and its steps.
+        changes: the fields that were changed in the config file, by dotted name.
+        saved: the steps of the checkpoints; None if they are not known.
     """
-    schedule = experiment.config.schedule
-    rate = schedule.learning_rate
-    warmup = (
-        f"a warm-up (config.schedule.warmup_for='400 steps', warmup_learning_rate={rate / 10:g})"
-        if schedule.warmup_for is None
-        else f'a longer warm-up (config.schedule.warmup_for is {schedule.warmup_for!r})'
-    )
-    advice = f'try a config.schedule.learning_rate below {rate:g}, or {warmup}'
-    checkpoint = f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet'
-    parts = [f'step {step:,}, epoch {experiment.clock.epochs(step):.2f}', advice]
-    return '; '.join(parts if saved is None else [*parts, checkpoint])
+    parts = [
+        f'step {step:,}, epoch {clock.epochs(step):.2f}',
+        f'last finite training loss: {last_loss}',
+        f'learning rate: {learning_rate(schedule, step):g}',
+    ]
+    if changes:
+        parts.append(f'changed fields: {", ".join(f"config.{name}={value!r}" for name, value in changes.items())}')
+    if saved is not None:
+        parts.append(f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet')
+    return '; '.join(parts)
 
 
 def summarize(
-    experiment: Experiment,
+    config: Config,
+    model: ResNet,
+    mesh: Mesh,
+    clock: Clock,
+    image_shape: tuple[int, int, int],
+    state: TrainState,
     metrics: Sequence[Mapping[str, Any]],
     test: Scores,
     by_protocol: Scores | None,
-    seconds: float,
+    spent: Mapping[str, float],
 ) -> dict[str, Any]:
     """Makes the summary of a finished run. The result is the final error; the best error is only additional.
 
     Args:
-        experiment: the experiment of the run.
+        config, model, mesh, clock, image_shape: those of the run.
+        state: the last state.
         metrics: the lines of metrics.jsonl; the last one is that of the last step.
         test: scores of the test split at the end.
         by_protocol: scores of the test split by `config.pictures.protocol`; None if that is the central crop.
-        seconds: duration of the run, over all its starts.
+        spent: seconds of each part of the run, over all its starts.
     """
-    last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
-    model, image_shape = experiment.model, experiment.input.image_shape
+    last, best, end = metrics[-1], min(metrics, key=lambda line: line['test_error']), int(state.step)
     summary: dict[str, Any] = {'final_test_error': test.error, 'final_test_loss': test.loss}
     if test.top5_error is not None:
         summary['final_test_top5_error'] = test.top5_error
     if by_protocol is not None:
-        summary['protocol'] = experiment.config.pictures.protocol
+        summary['protocol'] = config.pictures.protocol
         summary['protocol_test_error'] = by_protocol.error
         if by_protocol.top5_error is not None:
             summary['protocol_test_top5_error'] = by_protocol.top5_error
@@ -131,12 +201,13 @@ def summarize(
         'test_correct': test.correct,
         'test_count': test.count,
         'class_errors': test.class_errors,
-        'parameters': models.count_parameters(experiment.abstract_state().params),
+        'parameters': models.count_parameters(state.params),
         'multiply_adds': models.count_multiply_adds(model, image_shape),
-        'steps': experiment.end,
-        'epochs': experiment.clock.epochs(experiment.end),
-        'seconds': seconds,
-        'device': describe_devices(list(experiment.mesh.devices.flat)),
+        'steps': end,
+        'epochs': clock.epochs(end),
+        'seconds': sum(spent.values()),
+        'seconds_by_part': dict(spent),
+        'device': describe_devices(list(mesh.devices.flat)),
     }
 
 
@@ -169,4 +240,9 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
         f'{summary["seconds"]:.0f} s on {summary["device"]}',
     ]
+    if 'seconds_by_part' in summary:
+        shares = {
+            PARTS[part]: 100 * seconds / summary['seconds'] for part, seconds in summary['seconds_by_part'].items()
+        }
+        lines.append('time               ' + ', '.join(f'{name} {share:.1f} %' for name, share in shares.items()))
     return '\n'.join(lines)

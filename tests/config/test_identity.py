@@ -63,7 +63,7 @@ def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
     ('field', 'value', 'is_another_run', 'is_another_recipe'),
     [
         ('batch_size', 64, True, True),
-        ('memory.microbatches', 2, True, True),
+        ('memory.microbatches', 2, False, False),
         ('seed', 3, True, False),
         ('keep_every', '1 epoch', False, False),
         ('memory.rematerialize', True, False, False),

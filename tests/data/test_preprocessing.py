@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jax_resnet.data import preprocessing
-from jax_resnet.data.preprocessing import Augmentation, CentreView
+from jax_resnet.data.preprocessing import Augmentation, Preprocess
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
@@ -75,9 +75,9 @@ def test_crop_to_28_and_the_views_for_evaluation() -> None:
     x = views(500, pad=0, crop=28, flip=False)
     assert x.shape == (500, 28, 28, 3)
     assert set(x[:, 0, 0, 0].tolist()) == {1, 2, 3, 4, 5}
-    whole = CentreView(IDENTITY)(jnp.asarray(IMAGES))
+    whole = Preprocess(IDENTITY)(jnp.asarray(IMAGES))
     np.testing.assert_allclose(whole, IMAGES / 255, atol=1e-6)
-    np.testing.assert_allclose(CentreView(IDENTITY, 28)(jnp.asarray(IMAGES)), whole[:, 2:30, 2:30])
+    np.testing.assert_allclose(Preprocess(IDENTITY, 28)(jnp.asarray(IMAGES)), whole[:, 2:30, 2:30])
 
 
 def test_images_are_augmented_independently_and_by_key() -> None:

@@ -10,8 +10,8 @@ from jax import lax
 
 from jax_resnet import models
 from jax_resnet.platform import compilation_cache, cpu, cpu_convolution
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import small_config
+from jax_resnet.training import setup
+from tests.conftest import compiled, initial_state, small_config, whole_config
 
 CONVOLUTIONS = {
     kernel_gradient.__name__: partial(cpu_convolution.conv_general_dilated, kernel_gradient=kernel_gradient)
@@ -117,10 +117,11 @@ def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.Monke
     states, keeps_programs = {}, {}
     for name, least in (('short', float('inf')), ('long', 0.0)):
         monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', least)
-        experiment = Experiment.from_config(small_config())
-        keeps_programs[name] = experiment.training_backend.keeps_programs
-        program = experiment.compile(experiment.initial_state())
-        states[name] = jax.device_get(program(experiment.initial_state(), 2))
+        config = whole_config()
+        data, model, mesh, clock, _ = setup.set_up(config)
+        settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+        keeps_programs[name] = settings.keeps_programs
+        states[name] = jax.device_get(compiled(small_config())(initial_state(small_config()), 2))
     assert keeps_programs == {'short': True, 'long': not cpu.has_one_dnn()}
     parameters = [jax.tree.leaves(state.params) for state in states.values()]
     for short, long in zip(*parameters, strict=True):

@@ -11,9 +11,8 @@ from jax_resnet import training
 from jax_resnet.platform import for_platform, gpu
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import experiment as experiments
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import small_config
+from jax_resnet.training import setup
+from tests.conftest import small_config, whole_config
 
 
 @pytest.fixture(autouse=True)
@@ -71,17 +70,17 @@ def test_a_program_that_gives_other_results_turns_graphs_off(change: Any, monkey
 
 @pytest.mark.parametrize('value', [False, True])
 def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = small_config(**{'precision.deterministic': value, 'gpu.flat_arrays': not value})
-    experiment = Experiment.from_config(config)
+    config = whole_config(**{'precision.deterministic': value, 'gpu.flat_arrays': not value})
+    mesh = setup.set_up(config).mesh
     monkeypatch.setattr(
-        experiments,
+        setup,
         'for_platform',
         lambda platform, deterministic, options, multiply_adds: Backend(
             remark=str((deterministic, dict(sorted(options.items()))))
         ),
     )
     expected = {'batch_norm_sums': True, 'flat_arrays': not value, 'graphs': True}
-    assert experiment.backend.remark == str((value, expected))
+    assert setup.backend(config, mesh).remark == str((value, expected))
 
 
 @pytest.mark.soak
@@ -92,7 +91,7 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')
-    monkeypatch.setattr(experiments, 'for_platform', lambda platform, *options: gpu.backend(options[0]))
+    monkeypatch.setattr(setup, 'for_platform', lambda platform, *options: gpu.backend(options[0]))
     training.train(config, tmp_path / 'gpu', extend_from=tmp_path / 'short')
     assert 'compiling; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))

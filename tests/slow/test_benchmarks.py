@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.crops import CentralView, CentreCrop
+from jax_resnet.data.pictures.views import Centre
 
 FOLDER = Path(__file__).parents[2] / 'benchmarks'
 
@@ -146,13 +146,13 @@ def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: i
     for scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
         ours = scale(image, 'bilinear')
         np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
-    central = CentralView(CentreCrop(36, 32), 'bilinear', False)(image)
+    central = Centre(36, 32)(image, 'bilinear')[0]
     (theirs,) = protocols_peer.center(picture, 36, 32, bilinear)
     np.testing.assert_allclose(theirs[0], central.astype(int), atol=2)
 
 
 def test_multiply_adds_and_bytes_of_a_step(train_step: ModuleType) -> None:
-    assert train_step.multiply_adds(train_step.experiment('ResNet-20', 128)) == 3 * 128 * 40_551_040
+    assert train_step.multiply_adds(train_step.model('ResNet-20'), 128, (32, 32, 3)) == 3 * 128 * 40_551_040
     stage = 32 * 32 * 16
     outputs = 7 * stage + 6 * stage // 2 + 6 * stage // 4  # of the 19 convolutions
     assert train_step.least_bytes('ResNet-20', 128, 32, 'float32') == 6 * 128 * outputs * 4

@@ -9,23 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jax.sharding import SingleDeviceSharding
 
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.experiment import Experiment
-from jax_resnet.training.state import TrainState
+from tests.conftest import saved_state
 from tests.slow.faults import test_kills
 from tests.slow.processes import SMALL, ProcessGroup
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
-
-
-def state(folder: Path, step: int) -> TrainState:
-    experiment = Experiment.from_config(RunFolder(folder).config())
-    checkpoints = Checkpoints(folder / 'checkpoints', read_only=True)
-    like, sharding = experiment.abstract_state(), SingleDeviceSharding(jax.local_devices()[0])
-    return jax.device_get(checkpoints.restore(step, like, sharding)[0])
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
@@ -50,7 +41,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(('count', 'devices'), [(2, 2), pytest.param(4, 1, marks=pytest.mark.soak)])
 def test_it_equals_the_run_of_one_process_up_to_rounding(alone: Path, tmp_path: Path, count: int, devices: int) -> None:
     train(count, devices, tmp_path, *KEEP_ALL)
-    expected, found = state(alone, 1), state(tmp_path, 1)
+    expected, found = saved_state(alone, 1), saved_state(tmp_path, 1)
     assert expected.totals.errors == found.totals.errors
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -109,7 +100,7 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
         arguments = [*pictures, f'--workdir={tmp_path / str(count)}']
         with ProcessGroup(count, 2 // count, tmp_path / f'output{count}', arguments) as group:
             assert [ended.code for ended in group.wait()] == [0] * count, group.texts()
-    by_one, by_two = (state(tmp_path / str(count), 1) for count in (1, 2))
+    by_one, by_two = (saved_state(tmp_path / str(count), 1) for count in (1, 2))
     for a, b in zip(jax.tree.leaves(by_one), jax.tree.leaves(by_two), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     expected, other = (RunFolder(tmp_path / str(count)).summary() for count in (1, 2))

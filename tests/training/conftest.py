@@ -1,5 +1,6 @@
 """A small folder of pictures, and the config of a small network that is trained on them."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import small_config
+
+loop = importlib.import_module('jax_resnet.training.train')
+"""The module, whose name in the package is that of its function."""
 
 CLASSES = ('circles', 'lines', 'noise')
 

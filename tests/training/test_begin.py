@@ -18,9 +18,8 @@ from jax_resnet.runs import arrays, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import train
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.load import flat
-from tests.conftest import RESNET8, assert_equal_trees, small_config
+from tests.conftest import RESNET8, assert_equal_trees, initial_state, small_config
 
 resnet8_config = partial(small_config, RESNET8)
 NET = network(as_config(resnet8_config()))
@@ -34,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_a_run_and_from_its_converted_weights(run: Path, tmp_path: Path) -> None:
-    state = Experiment.from_config(resnet8_config(seed=1)).initial_state()
+    state = initial_state(resnet8_config(seed=1))
     variables = jax_resnet.load(run).variables
     ours = {name: np.asarray(x) for name, x in flatten_dict(dict(variables), sep='/').items()}
     weights.write(tmp_path / 'ours.npz', ours)
@@ -59,7 +58,7 @@ def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
     variables = models.stack(jax_resnet.load(run).variables)
     variables['params']['head'] = {'kernel': np.ones((64, 7), np.float32), 'bias': np.ones(7, np.float32)}
     weights.write(tmp_path / 'seven.npz', flatten_dict(models.unstack(variables), sep='/'))
-    state = Experiment.from_config(resnet8_config(seed=1)).initial_state()
+    state = initial_state(resnet8_config(seed=1))
     new, line = begin_from(str(tmp_path / 'seven.npz'), state, NET)
     assert 'seven.npz, with a new head; it does not name' in line
     assert_equal_trees(new.params['head'], state.params['head'])
@@ -72,24 +71,24 @@ def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys
 
 
 def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
-    deeper = Experiment.from_config(resnet8_config(**{'model.depth': 14}))
-    state = deeper.initial_state()
+    config = resnet8_config(**{'model.depth': 14})
+    state, deeper = initial_state(config), network(as_config(config))
     message = r'has another network; stage_sizes is \(1, 1, 1\) in the weights, \(2, 2, 2\) in the config'
     with pytest.raises(ConfigError, match=message):
-        begin_from(str(run), state, deeper.model)
+        begin_from(str(run), state, deeper)
     weights.write(tmp_path / 'ours.npz', flat(jax_resnet.load(run).variables))
     with pytest.raises(
         ConfigError, match=r'has another network; batch_stats/stage1/rest/norm1/mean is missing in the weights'
     ):
-        begin_from(str(tmp_path / 'ours.npz'), state, deeper.model)
+        begin_from(str(tmp_path / 'ours.npz'), state, deeper)
     with pytest.raises(DataError, match='must end in'):
-        begin_from(__file__, state, deeper.model)
+        begin_from(__file__, state, deeper)
     (tmp_path / 'their.pth').touch()
     with pytest.raises(DataError, match='scripts/pth_to_safetensors.py converts a file of PyTorch'):
-        begin_from(str(tmp_path / 'their.pth'), state, deeper.model)
+        begin_from(str(tmp_path / 'their.pth'), state, deeper)
     for path in ('nowhere', str(tmp_path / 'none.safetensors')):
         with pytest.raises(ConfigError, match=f"config.init_from='{path}': no such file or run folder"):
-            begin_from(path, state, deeper.model)
+            begin_from(path, state, deeper)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +163,6 @@ def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp
 @pytest.mark.parametrize('name', ['batch_stats/stem/norm/mean', 'params/head'])
 def test_odd_weights_are_an_error_of_one_line(name: str, tmp_path: Path) -> None:
     weights.write(tmp_path / 'odd.npz', {name: np.zeros(3, np.float32)})
-    state = Experiment.from_config(resnet8_config()).initial_state()
+    state = initial_state(resnet8_config())
     with pytest.raises(ConfigError, match='has another network; .* is missing in the weights'):
         begin_from(str(tmp_path / 'odd.npz'), state, NET)

@@ -43,14 +43,14 @@ def test_saved_and_restored_to_the_last_bit(
 ) -> None:
     checkpoints = Checkpoints(tmp_path, like=like)
     assert checkpoints.steps() == []
-    checkpoints.save(state.replace(step=jnp.int32(7)), seconds=12.5)
+    checkpoints.save(state.replace(step=jnp.int32(7)), seconds={'other': 12.5})
     checkpoints.close()
     again = Checkpoints(tmp_path)
     assert again.steps() == [7]
     sharding = everywhere(len(jax.local_devices()))
     restored, seconds = again.restore(7, jax.eval_shape(lambda: state), sharding)
     again.close()
-    assert seconds == 12.5 and isinstance(restored, states.TrainState)
+    assert seconds == {'other': 12.5} and isinstance(restored, states.TrainState)
     assert_equal_trees(restored, state.replace(step=jnp.int32(7)))
     assert restored.params['head']['bias'].sharding == sharding
 
@@ -60,7 +60,7 @@ def test_the_last_two_and_selected_checkpoints_are_kept(
 ) -> None:
     checkpoints = Checkpoints(tmp_path, keep=lambda step: step % 3 == 0, like=like)
     for step in range(1, 9):
-        checkpoints.save(state.replace(step=jnp.int32(step)), seconds=0)
+        checkpoints.save(state.replace(step=jnp.int32(step)), seconds={})
     checkpoints.close()
     assert Checkpoints(tmp_path).steps() == [3, 6, 7, 8]
 
@@ -78,9 +78,9 @@ def test_unsound_weights_are_an_error_that_names_the_array(
     arrays = flatten_dict(state.variables[group], sep='/')
     arrays[layer] = arrays[layer].at[0].set(value)
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, seconds=0)
+    checkpoints.save(state, seconds={})
     unsound = state.replace(step=jnp.int32(1), **{group: unflatten_dict(arrays, sep='/')})
-    checkpoints.save(unsound, seconds=0)
+    checkpoints.save(unsound, seconds={})
     with pytest.raises(DataError, match=f'^{tmp_path}/1: {group}/{layer} has {problem}$'):
         checkpoints.restore_latest(state, everywhere(1))  # not the older checkpoint instead
 
@@ -93,7 +93,7 @@ def test_what_is_being_saved_can_be_donated(
     training = update(jax.tree.map(jnp.copy, state).replace(step=jnp.int32(5)))
     before = jax.tree.map(lambda x: np.array(x, copy=True), training)
     checkpoints = Checkpoints(tmp_path, like=like)
-    checkpoints.save(training, seconds=0)
+    checkpoints.save(training, seconds={})
     for _ in range(100):
         training = update(training)
     checkpoints.close()
@@ -116,7 +116,7 @@ def empty(content: bytes) -> bytes:
 def save_two(folder: Path, state: states.TrainState) -> Checkpoints:
     checkpoints = Checkpoints(folder)
     for step in (3, 6):
-        checkpoints.save(state.replace(step=jnp.int32(step)), seconds=step)
+        checkpoints.save(state.replace(step=jnp.int32(step)), seconds={'other': step})
     checkpoints.close()
     return Checkpoints(folder)
 
@@ -145,13 +145,13 @@ def test_the_one_before_a_damaged_one_is_used(
         restored, seconds = reader.restore_latest(like, everywhere(1))
         (message,) = (record.message for record in caplog.records if record.name.startswith('jax_resnet'))
         assert re.fullmatch(r'.*checkpoints/6 is damaged: .*; the checkpoint of step 3 is used', message)
-        assert seconds == 3
+        assert seconds == {'other': 3}
         assert_equal_trees(restored, state.replace(step=jnp.int32(3)))
     # The damaged checkpoint is renamed, not deleted. Its step can be saved again.
     assert checkpoints.steps() == [3] and (tmp_path / 'damaged-checkpoint-6').is_dir()
-    checkpoints.save(state.replace(step=jnp.int32(6)), seconds=7)
+    checkpoints.save(state.replace(step=jnp.int32(6)), seconds={'other': 7})
     checkpoints.close()
-    assert Checkpoints(tmp_path / 'checkpoints').restore_latest(like, everywhere(1))[1] == 7
+    assert Checkpoints(tmp_path / 'checkpoints').restore_latest(like, everywhere(1))[1] == {'other': 7}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_is_no_damage_leaves_the_checkpoint(
 ) -> None:
     checkpoints = Checkpoints(tmp_path / 'checkpoints')
     for step in (6, 7):
-        checkpoints.save(state.replace(step=jnp.int32(step)), seconds=0)
+        checkpoints.save(state.replace(step=jnp.int32(step)), seconds={})
 
     def fails(*_: object) -> None:
         raise error

@@ -7,17 +7,17 @@ from jax.sharding import Mesh
 
 from jax_resnet import data, models
 from jax_resnet.data import preprocessing
-from jax_resnet.training.evaluation.evaluator import Evaluator
-from jax_resnet.training.evaluation.scores import Scores
-from jax_resnet.training.evaluation.splits import ResidentSplit
+from jax_resnet.training.evaluate import Evaluator
+from jax_resnet.training.resident import ResidentSplit
+from jax_resnet.training.scores import Scores
 
 NET = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,))
 
 
 def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
-    view = preprocessing.CentreView(preprocessing.half(), test_crop)
-    return Evaluator(NET, view, ResidentSplit(examples, batch_size, mesh), tuple('0123456789'), mesh)
+    preprocess = preprocessing.Preprocess(preprocessing.half(), test_crop)
+    return Evaluator(NET, preprocess, ResidentSplit(examples, batch_size, mesh), tuple('0123456789'), mesh)
 
 
 def random_examples(n: int) -> data.Examples:

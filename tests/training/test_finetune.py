@@ -13,11 +13,12 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import models, training
+from jax_resnet.config.loading import as_config
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs import weights
+from jax_resnet.training import setup
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import assert_equal_trees
+from tests.conftest import assert_equal_trees, compiled, initial_state
 from tests.test_timm import random_tensors
 from tests.training.test_streamed import StopAt, lines
 
@@ -76,13 +77,14 @@ def test_the_body_comes_from_the_file_and_the_head_learns_faster(given: Path) ->
     tensors = weights.read(given / 'theirs.safetensors').arrays
     changes = {}
     for factor in (1.0, 10.0):
-        experiment = Experiment.from_config(config(given, **{'train_for': '1 step', 'schedule.head_factor': factor}))
-        first, _ = begin_from(str(given / 'theirs.safetensors'), experiment.initial_state(), experiment.model)
+        fields = config(given, **{'train_for': '1 step', 'schedule.head_factor': factor})
+        model = setup.set_up(as_config(fields)).model
+        first, _ = begin_from(str(given / 'theirs.safetensors'), initial_state(fields), model)
         theirs = models.from_pytorch(tensors)['params']
         assert_equal_trees(models.unstack(first.variables)['params']['stage4'], theirs['stage4'])
         assert first.params['head']['kernel'].shape == (512, 4)
         before = jax.device_get(first.params)  # the step donates its buffers
-        program = experiment.compile(first)
+        program = compiled(fields)
         with contextlib.closing(program):
             after = program(first, 1)
         changes[factor] = jax.tree.map(lambda a, b: np.asarray(a) - b, after.params, before)

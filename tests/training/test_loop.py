@@ -1,6 +1,7 @@
 """Whole runs of a small network: the files that they write, and that stopping and continuing changes nothing."""
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -17,23 +18,16 @@ from jax_resnet.errors import Diverged, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import loop
+from jax_resnet.training import setup
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.evaluation.evaluator import Evaluator
-from jax_resnet.training.experiment import Experiment
+from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress
-from jax_resnet.training.state import TrainState
-from tests.conftest import SMALLEST, assert_equal_trees, of_damage, small_config
+from jax_resnet.training.step import Numbers, Steps
+from jax_resnet.training.summary import PARTS
+from tests.conftest import SMALLEST, assert_equal_trees, initial_state, of_damage, saved_state, small_config
+from tests.training.conftest import loop
 
 CLOCKS = ('seconds', 'images_per_second')
-
-
-def last_state(config: dict, folder: Path, step: int) -> TrainState:
-    experiment = Experiment.from_config(config)
-    checkpoints = Checkpoints(folder / 'checkpoints')
-    state, _ = checkpoints.restore(step, experiment.abstract_state(), experiment.everywhere)
-    checkpoints.close()
-    return jax.device_get(state)
 
 
 def metrics(folder: Path) -> list[dict]:
@@ -139,7 +133,7 @@ def test_no_result_depends_on_the_steps_per_dispatch(
     config, folder, _ = whole_run
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: steps_per_dispatch)
     training.train(config, tmp_path)
-    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert_equal_trees(saved_state(tmp_path, 12), saved_state(folder, 12))
     assert metrics(tmp_path) == metrics(folder)
 
 
@@ -164,7 +158,7 @@ def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: 1)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, 'save', lambda self, state, seconds: save(self, state, seconds + 1000))
+        patch.setattr(Checkpoints, 'save', lambda self, state, spent: save(self, state, {**spent, 'other': 1000}))
         send_at_step(patch, number, stop_at)
         with pytest.raises(Stopped, match=f'at step {stop_at}, saved; the same command continues') as stopped:
             training.train(config, tmp_path)
@@ -173,7 +167,7 @@ def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     assert Checkpoints(tmp_path / 'checkpoints').steps()[-1] == stop_at
     RunFolder(tmp_path).write_failure('of an earlier start')
     assert training.train(config, tmp_path)['seconds'] > 1000 and RunFolder(tmp_path).metrics()[-1]['seconds'] > 1000
-    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert_equal_trees(saved_state(tmp_path, 12), saved_state(folder, 12))
     assert metrics(tmp_path) == metrics(folder) and RunFolder(tmp_path).failure() is None
 
 
@@ -190,7 +184,7 @@ def test_adam_dropout_and_drop_block_continue_to_the_last_bit(tmp_path: Path, mo
         with pytest.raises(Stopped, match='at step 3'):
             training.train(config, tmp_path / 'stopped')
     training.train(config, tmp_path / 'stopped')
-    assert_equal_trees(last_state(config, tmp_path / 'stopped', 6), last_state(config, tmp_path / 'whole', 6))
+    assert_equal_trees(saved_state(tmp_path / 'stopped', 6), saved_state(tmp_path / 'whole', 6))
     assert metrics(tmp_path / 'stopped') == metrics(tmp_path / 'whole')
 
 
@@ -210,7 +204,7 @@ def test_a_stop_during_evaluation_loses_nothing(
             training.train(config, tmp_path)
     assert metrics(tmp_path) == []
     training.train(config, tmp_path)
-    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert_equal_trees(saved_state(tmp_path, 12), saved_state(folder, 12))
     assert metrics(tmp_path) == metrics(folder)
 
 
@@ -226,19 +220,16 @@ def test_lines_after_the_last_checkpoint_are_replaced(
     def kill(*_: Any) -> None:
         raise Killed
 
-    def save(self: loop._Run) -> None:
-        if self.step < 12:
-            self.checkpoints.save(self.state, 0.0)
-
+    save = Checkpoints.save
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, '_finish', kill)
-        patch.setattr(loop._Run, '_save', save)
+        patch.setattr(RunFolder, 'write_predictions', kill)
+        patch.setattr(Checkpoints, 'save', lambda self, state, spent: int(state.step) < 12 and save(self, state, spent))
         with pytest.raises(Killed):
             training.train(config, tmp_path)
     assert [line['step'] for line in metrics(tmp_path)] == [5, 10, 12]
     training.train(config, tmp_path)
     assert metrics(tmp_path) == metrics(folder)
-    assert_equal_trees(last_state(config, tmp_path, 12), last_state(config, folder, 12))
+    assert_equal_trees(saved_state(tmp_path, 12), saved_state(folder, 12))
 
 
 @pytest.mark.parametrize('steps_per_dispatch', [1, 7])
@@ -249,20 +240,24 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
     monkeypatch.setattr(loop, 'dispatch_size', lambda *_: steps_per_dispatch)
     changes = {'schedule.warmup_for': '2 steps', 'schedule.warmup_learning_rate': 0.01, 'checkpoint_every': '2 steps'}
     config = make_config(**changes, **{'schedule.learning_rate': 1e30})
-    message = r'the loss or its gradient is not finite: step 4, .*; try a config.schedule.learning_rate below 1e\+30, or a longer warm-up'
-    with pytest.raises(Diverged, match=message) as error:
-        training.train(config, tmp_path)
-    assert str(error.value).endswith('; the last checkpoint is of step 2')
+    message = (
+        r'^the loss or its gradient is not finite: step 4, epoch 0.64; last finite training loss: \S+, the mean of steps '
+        r'\d to \d; learning rate: 1e\+30; changed fields: config.schedule.learning_rate=1e\+30; the last checkpoint is '
+        r'of step 2$'
+    )
+    with pytest.raises(Diverged, match=message):
+        training.train(config, tmp_path, file='small.py', changes={'schedule.learning_rate': 1e30})
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [2] and not (tmp_path / 'summary.json').exists()
 
 
 def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The square root of 0 is 0, and its derivative is infinite."""
-    experiment = Experiment.from_config(make_config())
-    state, images = experiment.initial_state(), experiment.input.examples.images[:32]
-    labels = experiment.input.examples.labels[:32]
+    config = as_config(make_config())
+    data, model, mesh, _, schedule = setup.set_up(config)
+    examples, numbers = data.first(32), Numbers.create(0, schedule, data.normalization)
+    steps = Steps.create(config, setup.backend(config, mesh).form(model), data.augmentation, mesh)
     monkeypatch.setattr('optax.safe_softmax_cross_entropy', lambda logits, _: jax.numpy.sqrt(0 * logits[:, 0]))
-    after = jax.jit(experiment.steps().step)(state, experiment.numbers, images, labels)
+    after = jax.jit(steps.step)(initial_state(make_config()), numbers, examples.images, examples.labels)
     assert float(after.totals.loss) == 0 and not after.finite
 
 
@@ -274,6 +269,26 @@ def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / 'checkpoints' / '12')
     training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 10, 12]
+
+
+def test_a_run_continues_with_other_microbatches(whole_run: tuple, tmp_path: Path) -> None:
+    """So it can go on after a lack of memory. The results differ by rounding."""
+    config, folder, _ = whole_run
+    copy = shutil.copytree(folder, tmp_path / 'run')
+    (copy / 'summary.json').unlink()
+    shutil.rmtree(copy / 'checkpoints' / '12')
+    training.train(make_config(**{'memory.microbatches': 2}), copy)
+    for a, b in zip(metrics(copy), metrics(folder), strict=True):
+        assert a['train_loss'] == pytest.approx(b['train_loss'], rel=1e-4)
+
+
+def test_the_parts_of_the_wall_time_are_the_whole(whole_run: tuple, capsys: pytest.CaptureFixture) -> None:
+    config, folder, summary = whole_run
+    parts = summary['seconds_by_part']
+    assert parts.keys() == PARTS.keys() and min(parts.values()) >= 0
+    assert sum(parts.values()) == pytest.approx(summary['seconds'])
+    training.train(config, folder)
+    assert re.search(r'time  +training steps \d.*, compiling .*, other \d+\.\d %', capsys.readouterr().out)
 
 
 def test_another_seed_gives_another_run(whole_run: tuple, tmp_path: Path) -> None:
@@ -321,5 +336,5 @@ def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(
     again = training.train(config, tmp_path / 'run')
     assert caplog.text.count('checkpoints/12 is damaged') == 2
     assert again['final_test_error'] == summary['final_test_error']
-    assert_equal_trees(last_state(config, tmp_path / 'run', 12), last_state(config, folder, 12))
+    assert_equal_trees(saved_state(tmp_path / 'run', 12), saved_state(folder, 12))
     assert metrics(tmp_path / 'run') == metrics(folder)

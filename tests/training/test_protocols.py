@@ -11,15 +11,17 @@ import pytest
 import jax_resnet
 from jax_resnet import evaluate, training
 from jax_resnet.config.fields import BatchNorm, Config
+from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import FiveCrops, Whole
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.evaluation import recalibration
-from jax_resnet.training.evaluation.scores import Scores
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import small_config
+from jax_resnet.training import recalibrate as recalibration
+from jax_resnet.training import setup
+from jax_resnet.training.scores import Scores
+from jax_resnet.training.step import augmented
+from tests.conftest import initial_state, small_config
 from tests.training.conftest import picture_config
 
 SCALES = (32, 64)
@@ -128,19 +130,18 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     """Compares the first BatchNorm with means over four groups, of 16 images each, of their means and variances."""
     changes = {'batch_size': 32, 'batch_norm.group_size': 16, 'train_for': '2 steps'}
     config = picture_config(folder, **changes) if data == 'pictures' else small_config(**changes)
-    experiment = Experiment.from_config(config)
-    variables = experiment.initial_state().variables
-    new = recalibration.recalibrated(
-        experiment.config, experiment.input, variables, 40, experiment.mesh, experiment.backend
-    )
-    outputs, augment, (key, _, normalize) = [], experiment.input.augmentation, experiment.numbers
-    for step, (images, draws) in zip(range(2), experiment.input.training_images(32), strict=False):
-        inputs = training.step.augmented(augment, normalize, key, jnp.int32(step), images, draws)
+    whole = as_config(config)
+    source, _, mesh, *_ = setup.set_up(whole)
+    variables = initial_state(config).variables
+    new = recalibration.recalibrated(whole, source, variables, 40, mesh, setup.backend(whole, mesh))
+    outputs, key = [], jax.random.key(whole.seed)
+    for step, (images, draws) in zip(range(2), source.training_images(32), strict=False):
+        inputs = augmented(source.augmentation, source.normalization, key, jnp.int32(step), images, draws)
         kernel = variables['params']['stem']['conv']['kernel']
         outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
         )
-    groups = np.concatenate(outputs).reshape(4, -1, 16)
+    groups = np.concatenate(outputs).reshape(4, -1, outputs[0].shape[-1])
     stem = new['batch_stats']['stem']['norm']
     np.testing.assert_allclose(stem['mean'], groups.mean(1).mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(stem['var'], groups.var(1).mean(0), rtol=1e-3)

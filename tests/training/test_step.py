@@ -1,14 +1,18 @@
 """The loss; and that neither microbatches nor rematerialization change an update, except for rounding."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_resnet.training.experiment import Experiment
+from jax_resnet.config.loading import as_config
+from jax_resnet.training import setup
+from jax_resnet.training.evaluate import evaluator
 from jax_resnet.training.state import Totals, TrainState
-from jax_resnet.training.step import cross_entropy, dispatch_size
-from tests.conftest import small_config
+from jax_resnet.training.step import Numbers, Steps, cross_entropy, dispatch_size
+from tests.conftest import compiled, initial_state, small_config
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 LABELS = jnp.array([0, 1])
@@ -36,12 +40,20 @@ def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
     assert float(cross_entropy(LOGITS, LABELS, 0.3)) == pytest.approx(expected)
 
 
+def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
+    """Returns a jitted step of a config, and its arguments after the state: numbers, images and labels of a batch."""
+    config = as_config(given)
+    data, model, mesh, _, schedule = setup.set_up(config)
+    settings, examples = setup.backend(config, mesh), data.first(32)
+    steps = Steps.create(config, settings.form(model), data.augmentation, mesh)
+    numbers = Numbers.create(config.seed, schedule, data.normalization)
+    return settings.jit(steps.step), (numbers, examples.images, examples.labels)
+
+
 def after_a_step(**changes) -> TrainState:
-    experiment = Experiment.from_config(small_config(**{'batch_norm.group_size': 8, **changes}))
-    steps = experiment.steps()
-    images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
-    step = experiment.backend.jit(steps.step)
-    return jax.device_get(step(experiment.initial_state(), experiment.numbers, images, labels))
+    config = small_config(**{'batch_norm.group_size': 8, **changes})
+    step, arguments = step_and_arguments(config)
+    return jax.device_get(step(initial_state(config), *arguments))
 
 
 @pytest.fixture(scope='module')
@@ -70,10 +82,8 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
 @pytest.mark.parametrize('shortcut', ['dropout', 'A'])
 def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
     """Without random crops, a step's number changes only the seed of dropout."""
-    experiment = Experiment.from_config(small_config(ONE_LAYER, **{'model.shortcut': shortcut, 'dataset.pad': 0}))
-    step, state = experiment.backend.jit(experiment.steps().step), experiment.initial_state()
-    images, labels = experiment.input.examples.images[:32], experiment.input.examples.labels[:32]
-    arguments = experiment.numbers, images, labels
+    config = small_config(ONE_LAYER, **{'model.shortcut': shortcut, 'dataset.pad': 0})
+    (step, arguments), state = step_and_arguments(config), initial_state(config)
     same, again, other = (float(step(state.replace(step=jnp.int32(k)), *arguments).totals.loss) for k in (3, 3, 4))
     assert same == again and (same == other) == (shortcut == 'A')
 
@@ -85,11 +95,8 @@ def test_extreme_logits_have_a_finite_loss(logits: list[float]) -> None:
 
 def test_a_step_has_no_scatter() -> None:
     """A GPU adds a scatter in an order of its own, or, if the result must be exact, one number after another."""
-    experiment = Experiment.from_config(small_config())
-    state, examples = experiment.abstract_state(), experiment.input.examples
-    step = jax.jit(experiment.steps().step)
-    arguments = state, experiment.numbers, examples.images[:32], examples.labels[:32]
-    assert 'scatter' not in step.lower(*arguments).as_text()
+    step, arguments = step_and_arguments(small_config())
+    assert 'scatter' not in step.lower(initial_state(small_config()), *arguments).as_text()
 
 
 def test_a_sum_of_many_losses_keeps_small_ones() -> None:
@@ -110,9 +117,8 @@ def test_runs_that_differ_in_numbers_share_a_program(change: dict) -> None:
         first, second = {}, change
     programs = []
     for changes in (first, second):
-        experiment = Experiment.from_config(small_config(**changes))
-        state = experiment.initial_state()
-        evaluator = experiment.evaluator('test')
-        evaluator.compile(state.variables)
-        programs.append((experiment.compile(state)._run, evaluator._logits))
+        given, config = small_config(**changes), as_config(small_config(**changes))
+        data, model, mesh, *_ = setup.set_up(config)
+        test = evaluator(data, model, data.preprocess, mesh, setup.backend(config, mesh), 'test[:100]')
+        programs.append((compiled(given)._run, test.compile(initial_state(given).variables)))
     assert programs[0][0] is programs[1][0] and programs[0][1] is programs[1][1]

@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax_resnet.training.experiment import Experiment
 
 import jax_resnet
 from jax_resnet import predict, training
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
 from tests.conftest import assert_equal_trees, small_config
 from tests.training.conftest import CLASSES
@@ -151,8 +151,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
-        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of two numbers'),
-        ({'pictures.shorter_side': (256,)}, r'config.pictures.shorter_side=\(256,\): must be a tuple of two whole'),
+        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x .a number'),
+        (
+            {'pictures.shorter_side': (256,)},
+            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x .an integer',
+        ),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
         ({'dataset.manual_dir': '/x'}, r"config.dataset.manual_dir='/x': must be empty with config.dataset.folder"),

@@ -134,26 +134,6 @@ def resize(image: np.ndarray, box: Box, out: np.ndarray, interpolation: str) -> 
     out[...] = np.asarray(Image.fromarray(image).resize(size, FILTERS[interpolation], pillow_box))
 
 
-class CentralView(NamedTuple):
-    """Makes the view of a picture, of any size, for evaluation.
-
-    Attributes:
-        crop: the central crop.
-        interpolation: one of FILTERS.
-        exif_rotation: whether the decoder must first rotate a picture by its EXIF orientation.
-    """
-
-    crop: CentreCrop
-    interpolation: str
-    exif_rotation: bool
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Maps a picture, uint8 [height, width, 3], rotated already, to its view, uint8 [size, size, 3]."""
-        out = np.empty((self.crop.size, self.crop.size, 3), np.uint8)
-        resize(image, self.crop(*image.shape[:2]), out, self.interpolation)
-        return out
-
-
 def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]:
     """Height and width of a picture resized to a shorter side of `shorter_side`; the longer side is rounded down."""
     if height <= width:

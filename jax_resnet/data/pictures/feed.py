@@ -43,8 +43,12 @@ class Feed:
         """Whether `take` returns at once."""
         return not self._queue.empty()
 
-    def take(self) -> Batch:
-        """Returns the next batch. Raises InputError if a picture cannot be read; raises other errors unchanged."""
+    def take(self) -> Batch | None:
+        """Returns the next batch; None after the last one.
+
+        Raises:
+            InputError: a picture cannot be read. Other errors are raised unchanged.
+        """
         assert self._next is not None
         found = self._queue.get()
         if isinstance(found, BaseException):
@@ -73,6 +77,7 @@ class Feed:
                 ready.put(on_devices)
                 if stop.is_set():
                     return
+            ready.put(None)
         except BaseException as e:  # `take` raises it
             ready.put(e)
         finally:

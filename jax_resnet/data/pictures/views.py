@@ -1,13 +1,13 @@
-"""Views for tests that average the scores of several views: ten crops, or the whole picture at several scales."""
+"""The views of a picture in evaluation: its central crop; five crops; or the whole picture at several scales."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from jax_resnet.data.pictures.batches import decoded
-from jax_resnet.data.pictures.crops import Box, resize, resized_shape
+from jax_resnet.data.pictures.batches import Batch, decoded
+from jax_resnet.data.pictures.crops import Box, CentreCrop, resize, resized_shape
 from jax_resnet.data.pictures.source import Pictures
 
 SCALES = (224, 256, 384, 480, 640)
@@ -23,6 +23,18 @@ class View(Protocol):
     def __call__(self, image: np.ndarray, interpolation: str, /) -> np.ndarray: ...
 
 
+class Centre(NamedTuple):
+    """Takes the central `size` x `size` pixels of a picture resized to a shorter side of `shorter_side`."""
+
+    shorter_side: int
+    size: int
+
+    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+        """Returns the central crop, uint8 [1, size, size, 3]."""
+        box = CentreCrop(self.shorter_side, self.size)(*image.shape[:2])
+        return _resize(image, box, self.size, self.size, interpolation)[None]
+
+
 class FiveCrops(NamedTuple):
     """Resizes a picture to a shorter side of `shorter_side`; crops `size` x `size` pixels at its corners and centre.
 
@@ -35,7 +47,7 @@ class FiveCrops(NamedTuple):
     def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
         """Returns the five crops, uint8 [5, size, size, 3]."""
         rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
-        whole = _resize(image, rows, columns, interpolation)
+        whole = _resize(image, _all(image), rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
         places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
         places.append((round(last_row / 2), round(last_column / 2)))
@@ -59,20 +71,12 @@ class Whole(NamedTuple):
         short, long = sorted((rows, columns))
         longer = (2 * self.shorter_side * long // short + MULTIPLE) // (2 * MULTIPLE) * MULTIPLE
         rows, columns = (self.shorter_side, longer) if rows <= columns else (longer, self.shorter_side)
-        return _resize(image, rows, columns, interpolation)[None]
-
-
-class Viewed(NamedTuple):
-    """A picture's views, uint8 [views, rows, columns, 3], its label, and its index in the split, both int []."""
-
-    images: Any
-    label: Any
-    index: Any
+        return _resize(image, _all(image), rows, columns, interpolation)[None]
 
 
 @dataclass(frozen=True)
-class Views:
-    """The views of each picture of a split, by the picture's index.
+class Pass:
+    """A pass over the pictures of a split in order: the views of each picture, by its index.
 
     Attributes:
         pictures: pictures of the split.
@@ -88,24 +92,35 @@ class Views:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, index: int) -> Viewed:
-        """Makes a picture's views. Raises DataError, which names the picture, if it cannot be read or decoded."""
+    def __getitem__(self, index: int) -> Batch:
+        """Makes a picture's views, uint8 [views, rows, columns, 3], its label, [], and its draws (0, index).
+
+        Raises:
+            DataError: the picture cannot be read or decoded. The message names it.
+        """
         image, label = decoded(self.pictures, index, self.exif_rotation)
-        return Viewed(self.view(image, self.interpolation), np.int32(label), np.int32(index))
+        return Batch(self.view(image, self.interpolation), np.int32(label), np.array([0, index], np.uint32))
 
 
 def of_protocol(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
-    """The views whose scores a protocol averages, each with its mirror image.
+    """The views whose scores a protocol averages.
 
     Args:
-        protocol: 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4).
-        shorter_side, size: for 'ten_crop', the picture's shorter side, and the height and width of the crops.
+        protocol: 'center'; 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4), which both also
+            average over the mirror image of each view.
+        shorter_side, size: except for 'multi_scale', the picture's shorter side, and the height and width of crops.
         scales: for 'multi_scale', lengths of the shorter side.
     """
-    return [FiveCrops(shorter_side, size)] if protocol == 'ten_crop' else [Whole(scale) for scale in scales]
+    if protocol == 'multi_scale':
+        return [Whole(scale) for scale in scales]
+    return [Centre(shorter_side, size) if protocol == 'center' else FiveCrops(shorter_side, size)]
 
 
-def _resize(image: np.ndarray, rows: int, columns: int, interpolation: str) -> np.ndarray:
+def _all(image: np.ndarray) -> Box:
+    return Box(0, 0, image.shape[1], image.shape[0], is_cut=True)
+
+
+def _resize(image: np.ndarray, box: Box, rows: int, columns: int, interpolation: str) -> np.ndarray:
     out = np.empty((rows, columns, 3), np.uint8)
-    resize(image, Box(0, 0, image.shape[1], image.shape[0], is_cut=True), out, interpolation)
+    resize(image, box, out, interpolation)
     return out

@@ -8,7 +8,7 @@ from PIL import Image
 
 from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.source import Picture
-from jax_resnet.data.pictures.views import FiveCrops, Views, Whole
+from jax_resnet.data.pictures.views import Centre, FiveCrops, Pass, Whole
 from jax_resnet.errors import DataError
 
 
@@ -60,6 +60,7 @@ def test_a_long_picture_loses_its_ends() -> None:
 
 
 def test_the_views_of_each_protocol() -> None:
+    assert views.of_protocol('center', 256, 224) == [Centre(256, 224)]
     assert views.of_protocol('ten_crop', 256, 224) == [FiveCrops(256, 224)]
     assert views.of_protocol('multi_scale', 256, 224) == [Whole(side) for side in (224, 256, 384, 480, 640)]
 
@@ -80,8 +81,8 @@ class Pictures:
 
 
 def test_each_picture_brings_its_label_and_index() -> None:
-    viewed = Views(Pictures(), FiveCrops(16, 16))[0]
-    assert viewed.images.shape == (5, 16, 16, 3) and (viewed.images == 77).all()
-    assert (int(viewed.label), int(viewed.index)) == (5, 0)
+    one = Pass(Pictures(), FiveCrops(16, 16))[0]
+    assert one.images.shape == (5, 16, 16, 3) and (one.images == 77).all()
+    assert int(one.labels) == 5 and one.draws.tolist() == [0, 0]
     with pytest.raises(DataError, match='picture 1: cannot be read as a picture'):
-        Views(Pictures(), FiveCrops(16, 16))[1]
+        Pass(Pictures(), FiveCrops(16, 16))[1]

@@ -11,22 +11,14 @@ import pytest
 from jax_resnet import training
 from jax_resnet.errors import Stopped
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import loop
-from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.experiment import Experiment
 from jax_resnet.training.progress import Progress
-from tests.conftest import small_config
+from tests.conftest import saved_state, small_config
+from tests.training.conftest import loop
 
 
 def config(devices: int) -> dict[str, Any]:
     """Returns a config with a small learning rate, so that differences by rounding do not grow."""
     return small_config(**{'parallel.devices': devices, 'schedule.learning_rate': 0.001})
-
-
-def last_state(folder: Path) -> Any:
-    experiment, checkpoints = Experiment.from_config(config(1)), Checkpoints(folder / 'checkpoints', read_only=True)
-    state, _ = checkpoints.restore(12, experiment.abstract_state(), experiment.everywhere)
-    return jax.device_get(state)
 
 
 @pytest.mark.soak
@@ -48,7 +40,7 @@ def test_a_run_continues_on_2_4_8_devices_and_on_one_again(tmp_path: Path, monke
             training.train(config(devices), tmp_path / 'moved')
     training.train(config(1), tmp_path / 'moved')
 
-    one, moved = last_state(tmp_path / 'one'), last_state(tmp_path / 'moved')
+    one, moved = saved_state(tmp_path / 'one'), saved_state(tmp_path / 'moved')
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5), one.params, moved.params)
     lines = [RunFolder(tmp_path / name).metrics() for name in ('one', 'moved')]
     for a, b in zip(*lines, strict=True):

@@ -13,15 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.experiment import Experiment
-from tests.conftest import assert_equal_trees
+from tests.conftest import assert_equal_trees, saved_state
 
 ROOT = Path(__file__).parents[3]
 CLOCKS = ('seconds', 'images_per_second')
@@ -76,7 +72,7 @@ def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
     for path in (folder, tmp_path / 'whole'):
         done = subprocess.run([*command, f'--workdir={path}'], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert_equal_trees(last_state(folder), last_state(tmp_path / 'whole'))
+    assert_equal_trees(saved_state(folder), saved_state(tmp_path / 'whole'))
     lines = metrics(folder)
     assert lines == metrics(tmp_path / 'whole')
     assert [line['step'] for line in lines] == list(range(20, 60 * kills + 1, 20))
@@ -142,10 +138,3 @@ def position(folder: Path) -> str:
 def metrics(folder: Path) -> list[dict]:
     lines = [line for line in (folder / 'metrics.jsonl').read_bytes().splitlines(keepends=True) if line.endswith(b'\n')]
     return [{name: v for name, v in json.loads(line).items() if name not in CLOCKS} for line in lines]
-
-
-def last_state(folder: Path) -> object:
-    experiment, checkpoints = Experiment.from_config(RunFolder(folder).config()), Checkpoints(folder / 'checkpoints')
-    state, _ = checkpoints.restore(checkpoints.steps()[-1], experiment.abstract_state(), experiment.everywhere)
-    checkpoints.close()
-    return jax.device_get(state)

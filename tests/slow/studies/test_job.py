@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.errors import ConfigError, Diverged
+from jax_resnet.errors import ConfigError, Diverged, OutOfMemory
 from jax_resnet.runs.run import FAILED, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import job as process_of_a_job
@@ -16,6 +16,7 @@ from jax_resnet.studies import read
 from jax_resnet.studies.plan import Job
 from jax_resnet.studies.state import prepare, run_of
 from tests.studies.conftest import ROOT
+from tests.training.conftest import loop
 
 
 @pytest.fixture
@@ -32,6 +33,16 @@ def test_why_it_failed_is_kept(job: Job, capsys: pytest.CaptureFixture) -> None:
     with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
         process_of_a_job.train(job.folder)
     assert 'is not finite' in run_of(job).failure
+
+
+def test_a_run_that_lacks_memory_has_failed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError('Unable to allocate 4 TiB')
+
+    monkeypatch.setattr(loop, 'compile_training', fail)
+    with pytest.raises(OutOfMemory):
+        process_of_a_job.train(job.folder)
+    assert run_of(job).state == FAILED and 'out of memory (Unable to allocate 4 TiB)' in run_of(job).failure
 
 
 def test_when_the_study_is_gone_it_saves_and_stops(checkout: Path) -> None:

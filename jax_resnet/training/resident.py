@@ -1,6 +1,7 @@
-"""Input and training program for data that is on the devices: a dispatch has many steps, each gathers its examples."""
+"""Input whose data is on the devices: a dispatch has many steps, and each step gathers its examples."""
 
 import itertools
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
-from jax_resnet.data.preprocessing import Augmentation, CentreView, Normalization
+from jax_resnet.data.preprocessing import Augmentation, Normalization, Preprocess
 from jax_resnet.errors import ConfigError
-from jax_resnet.hosts import devices
+from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
-from jax_resnet.training.evaluation.splits import ResidentSplit
 from jax_resnet.training.state import KeyPurpose, TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
 
@@ -66,21 +66,62 @@ class ResidentProgram:
         """Does nothing, as no batches are made ahead of time."""
 
 
+class ResidentSplit:
+    """A split on the devices, for evaluation; see `inputs.Split`. The only view of an image is the whole image.
+
+    Args:
+        examples: the examples of the split.
+        batch_size: maximum batch size of all processes together.
+        mesh: the devices of this process, with one axis `data`.
+    """
+
+    passes = 1
+
+    def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
+        self._examples, self._batch = examples, devices.whole_batch(batch_size, len(examples), mesh.size)
+        share = processes.share(len(examples))
+        self._labels = examples.labels[share.start : share.stop]
+        padded_size = max(1, math.ceil(len(share) / self._batch)) * self._batch  # at least one batch, to compile for
+        padding = (0, padded_size - len(share)), (0, 0), (0, 0), (0, 0)
+        padded = np.pad(examples.images[share.start : share.stop], padding)
+        self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
+        self._by_example = NamedSharding(mesh, PartitionSpec('data'))
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @property
+    def like(self) -> tuple[jax.Array, jax.Array]:
+        """The images and the first place of a batch."""
+        return self._images, jnp.int32(0)
+
+    def views(self, images: jax.Array, start: jax.Array) -> jax.Array:
+        """Slices a batch."""
+        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
+        return jax.lax.with_sharding_constraint(batch, self._by_example)[:, None]
+
+    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
+        """Yields the batches in the split's order."""
+        places = np.arange(len(self._labels))
+        for start in range(0, len(self._images), self._batch):
+            batch = slice(start, start + self._batch)
+            yield places[batch], self._labels[batch], (self._images, jnp.int32(start))
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """The images as in the data set."""
+        return self._examples.images[index]
+
+
 @dataclass(frozen=True)
 class ResidentInput:
-    """The input of an experiment whose whole data set is decoded and on the devices.
-
-    Attributes:
-        config: the config of the experiment.
-        source: the data set.
-    """
+    """Input whose whole data set is decoded and on the devices; see `inputs.Input`."""
 
     config: Config
     source: Source
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of the data set's images, before `view`."""
+        """(height, width, channels) of the data set's images."""
         return self.source.image_shape
 
     @property
@@ -95,9 +136,9 @@ class ResidentInput:
         return preprocessing.normalization(self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images))
 
     @property
-    def view(self) -> CentreView:
-        """The view of an image in evaluation."""
-        return CentreView(self.normalization, self.config.dataset.test_crop)
+    def preprocess(self) -> Preprocess:
+        """Normalizes, and takes the central `config.dataset.test_crop`."""
+        return Preprocess(self.normalization, self.config.dataset.test_crop)
 
     @cached_property
     def examples(self) -> Examples:
@@ -131,11 +172,11 @@ class ResidentInput:
         """Does nothing, as the data is checked when it is decoded."""
 
     def first(self, count: int) -> Examples:
-        """The first training examples, at most `count`, before `view`."""
+        """The first training examples, at most `count`."""
         return Examples(self.examples.images[:count], self.examples.labels[:count])
 
-    def split(self, spec: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
-        """Puts a split such as 'test' on the devices, for evaluation."""
+    def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
+        """Puts a split on the devices. `check` refuses every protocol except 'center'."""
         return ResidentSplit(self.source.read(spec), batch_size, mesh)
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, None]]:

@@ -1,4 +1,4 @@
-"""Input and training program for streamed pictures: threads decode, crop and resize; each step is one dispatch."""
+"""Input that streams pictures: threads decode, crop and resize them; each step is one dispatch."""
 
 import contextlib
 import math
@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
@@ -23,12 +24,11 @@ from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
 from jax_resnet.data.pictures.feed import Feed
 from jax_resnet.data.pictures.source import Parts, Pictures
-from jax_resnet.data.pictures.views import Viewed, Views
-from jax_resnet.data.preprocessing import CentreView, ColourAugmentation, Normalization
+from jax_resnet.data.pictures.views import Pass, View
+from jax_resnet.data.preprocessing import ColourAugmentation, Normalization, Preprocess
 from jax_resnet.errors import InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
-from jax_resnet.training.evaluation.splits import StreamedSplit, whole_batch
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
 
@@ -126,14 +126,95 @@ class StreamedProgram:
         return batch
 
 
+class StreamedSplit:
+    """A split whose views come from the host, for evaluation; see `inputs.Split`.
+
+    All examples of a batch have views of the same shape. Each shape is compiled once.
+
+    Args:
+        pictures: the pictures of the whole split.
+        views: makes the views of a picture, one function for each pass.
+        settings: the group `pictures` of the config.
+        shape: shape of the first batches' views, [views, rows, columns, 3].
+        pixels: maximum number of pixels of all views of a batch, before its size is rounded up to a multiple of the
+            devices.
+        mesh: the devices of this process, with one axis `data`.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        views: Sequence[View],
+        settings: fields.Pictures,
+        shape: tuple[int, ...],
+        pixels: int,
+        mesh: Mesh,
+    ) -> None:
+        self.passes, self._shape, self._pixels, self._devices = len(views), shape, pixels, mesh.size
+        self._settings, self._by_example = settings, NamedSharding(mesh, PartitionSpec('data'))
+        decoding = settings.interpolation, settings.exif_rotation
+        self._whole = Pass(pictures, views[0], *decoding)
+        self._own = [Pass(_share(pictures), view, *decoding) for view in views]
+        self._feed = Feed(self._by_shape, partial(jax.device_put, device=self._by_example))
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    @property
+    def like(self) -> tuple[jax.ShapeDtypeStruct]:
+        """The views of a batch."""
+        shape = self._batch_size(self._shape), *self._shape
+        return (jax.ShapeDtypeStruct(shape, np.uint8, sharding=self._by_example),)
+
+    def views(self, images: jax.Array) -> jax.Array:
+        """Returns its argument."""
+        return images
+
+    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
+        """Yields the batches in the order in which they are full."""
+        self._feed.begin(0)
+        try:
+            for batch in iter(self._feed.take, None):
+                labels = np.asarray(batch.labels)
+                places = np.asarray(batch.draws)[:, 1]
+                yield places[labels >= 0], labels[labels >= 0], (batch.images,)
+        finally:
+            self._feed.close()
+
+    def images(self, index: np.ndarray) -> np.ndarray:
+        """The first views of the pictures."""
+        return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])
+
+    def _by_shape(self, number: int) -> Generator[Batch]:
+        """Yields all batches of this process. Feed, which asks for it, begins with batch 0."""
+        for one_pass in self._own:
+            waiting: dict[tuple[int, ...], list[Batch]] = {}
+            with contextlib.closing(_iterator(one_pass, self._settings)(0)) as pictures:
+                for picture in pictures:
+                    shape = picture.images.shape
+                    waiting.setdefault(shape, []).append(picture)
+                    if len(waiting[shape]) == self._batch_size(shape):
+                        yield self._batch(waiting.pop(shape))
+            yield from map(self._batch, waiting.values())
+
+    def _batch(self, pictures: Sequence[Batch]) -> Batch:
+        images, labels, draws = map(np.stack, zip(*pictures, strict=True))
+        missing = self._batch_size(images.shape[1:]) - len(images)
+        return Batch(
+            np.pad(images, ((0, missing), *[(0, 0)] * 4)),
+            np.pad(labels, (0, missing), constant_values=-1),
+            np.pad(draws, ((0, missing), (0, 0))),
+        )
+
+    def _batch_size(self, shape: tuple[int, ...]) -> int:
+        """Number of pictures in a batch of views of this shape."""
+        most = max(1, self._pixels // math.prod(shape[:-1]))
+        return devices.whole_batch(most, len(self), self._devices)
+
+
 @dataclass(frozen=True)
 class StreamedInput:
-    """The input of an experiment whose pictures are decoded, cropped and resized when they are needed.
-
-    Attributes:
-        config: the config of the experiment.
-        source: the data set.
-    """
+    """Input whose pictures are decoded, cropped and resized when they are needed; see `inputs.Input`."""
 
     config: Config
     source: PictureSource
@@ -155,9 +236,9 @@ class StreamedInput:
         return preprocessing.normalization(self.config.dataset, self._mean_image)
 
     @property
-    def view(self) -> CentreView:
-        """The view of a central crop in evaluation: the whole crop, normalized."""
-        return CentreView(self.normalization)
+    def preprocess(self) -> Preprocess:
+        """Normalizes the view of a picture."""
+        return Preprocess(self.normalization)
 
     def check(self) -> None:
         """Raises ConfigError if sizes in the config do not fit each other."""
@@ -172,22 +253,27 @@ class StreamedInput:
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
-        pictures = self.source.read(self.config.dataset.train)
-        return Examples(*self._central(pictures, 1).views(range(min(count, len(pictures)))))
+        settings, pictures = self.config.pictures, self.source.read(self.config.dataset.train)
+        (view,) = views.of_protocol('center', settings.test_shorter_side, self.image_shape[0])
+        central = Pass(pictures, view, settings.interpolation, settings.exif_rotation)
+        found = [central[i] for i in range(min(count, len(central)))]
+        return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
 
-    def split(self, spec: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
-        """Opens a split such as 'validation', for evaluation."""
-        pictures = self.source.read(spec)
-        size = whole_batch(batch_size, len(pictures), mesh.size)
-        own = self._central(_share(pictures), size)
-        by_example = NamedSharding(mesh, PartitionSpec('data'))
-        return StreamedSplit(self._central(pictures, size), own, self._iterator(own), by_example)
+    def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
+        """Opens a split by the views of the protocol. An evaluation doubles those of 'ten_crop' and 'multi_scale'."""
+        height, width, _ = self.image_shape
+        settings, pixels = self.config.pictures, batch_size * height * width // (1 if protocol == 'center' else 2)
+        chosen = views.of_protocol(protocol, settings.test_shorter_side, height)
+        return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
 
     def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
         size, batch_size = self.config.dataset.crop, self.config.batch_size
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
-        feed = Feed(self._iterator(batches), partial(devices.put_rows, sharding=steps.by_example, size=batch_size))
+        feed = Feed(
+            _iterator(batches, self.config.pictures),
+            partial(devices.put_rows, sharding=steps.by_example, size=batch_size),
+        )
         return StreamedProgram(
             steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())
         )
@@ -197,49 +283,29 @@ class StreamedInput:
 
         The draws are uint32 [batch_size, 2], as for `training.step.augmented`.
         """
-        with contextlib.closing(self._iterator(self._training(batch_size))(0)) as batches:
+        with contextlib.closing(_iterator(self._training(batch_size), self.config.pictures)(0)) as batches:
             for batch in batches:
                 yield batch.images, batch.draws
 
-    def passes(self, spec: str) -> list[Views]:
-        """The views over which `config.pictures.protocol` averages, for this process's share of a split.
-
-        Each item of the list is one pass over the pictures.
-        """
-        pictures, fields = _share(self.source.read(spec)), self.config.pictures
-        chosen = views.of_protocol(fields.protocol, fields.test_shorter_side, self.image_shape[0])
-        return [Views(pictures, view, fields.interpolation, fields.exif_rotation) for view in chosen]
-
-    def views(self, one_pass: Views, first: int) -> Generator[Viewed]:
-        """Yields the views of a pass in order, beginning with the picture at index `first`."""
-        fields = self.config.pictures
-        return iterate(one_pass, first, fields.threads, fields.processes)
-
     def _training(self, batch_size: int) -> Batches:
         """Batches of random crops of the training split. Each epoch has a new order."""
-        fields, size = self.config.pictures, self.config.dataset.crop
-        pictures, crop = self.source.read(self.config.dataset.train), training_crop(fields, size)
-        decoding = fields.interpolation, fields.exif_rotation
+        settings, size = self.config.pictures, self.config.dataset.crop
+        pictures, crop = self.source.read(self.config.dataset.train), training_crop(settings, size)
+        decoding = settings.interpolation, settings.exif_rotation
         return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.seed, *decoding)
-
-    def _central(self, pictures: Pictures, batch_size: int) -> Batches:
-        """Batches of central crops of all pictures, in order."""
-        size, fields = self.image_shape[0], self.config.pictures
-        crop, count = CentreCrop(fields.test_shorter_side, size), math.ceil(len(pictures) / batch_size)
-        decoding = fields.interpolation, fields.exif_rotation
-        return Batches(pictures, crop, size, batch_size, count, None, *decoding)
-
-    def _iterator(self, batches: Batches) -> Callable[[int], Generator[Batch]]:
-        fields = self.config.pictures
-        return partial(iterate, batches, threads=fields.threads, processes=fields.processes)
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""
-        pictures = self.source.read(self.config.dataset.train)
+        pictures, settings = self.source.read(self.config.dataset.train), self.config.pictures
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
-        fields = self.config.pictures
-        mean_crop = mean.mean_image(self._central(pictures, 100), key, fields.threads, fields.processes)
-        return preprocessing.mean_image(mean_crop)
+        size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
+        central = Batches(pictures, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
+        return preprocessing.mean_image(mean.mean_image(central, key, settings.threads, settings.processes))
+
+
+def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:
+    """A function that begins with the batch of a number and yields batches in order."""
+    return partial(iterate, batches, threads=settings.threads, processes=settings.processes)
 
 
 def _share(pictures: Pictures) -> Pictures:

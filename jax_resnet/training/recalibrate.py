@@ -17,7 +17,7 @@ from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
 from jax_resnet.platform.base import Backend
-from jax_resnet.training.inputs.opening import Input
+from jax_resnet.training.inputs import Input
 from jax_resnet.training.state import KeyPurpose
 from jax_resnet.training.step import augmented
 
@@ -42,8 +42,8 @@ def recalibrated(
     statistics are the arithmetic means of the groups' means and of their biased variances.
 
     Args:
-        config: the config of the experiment.
-        data: the data of the experiment.
+        config: the config of the network.
+        data: its data.
         variables: variables of the network, stacked.
         count: number of training images. It is rounded up to whole batches; a log line gives the rounded number.
         mesh: the devices, with one axis `data`.

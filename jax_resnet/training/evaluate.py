@@ -1,0 +1,288 @@
+"""Exact evaluation: every example of a split counts once, for any batch size and any number of devices and processes.
+
+Each process evaluates its share of the examples on its own devices. At the end every process has all logits.
+
+A protocol is one view of each image ('center'), or averages the scores of several views of a picture and of their
+mirror images: ten crops (He et al. 2015, Tables 2 and 3), or the picture at five scales (Table 4, section 3.4). The
+network averages its last feature map over all positions, for any size. As the head is linear, this is the fully
+convolutional form of the paper.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change
+from jax_resnet.data.datasets import image_shape, located, streams
+from jax_resnet.data.pictures.views import SCALES
+from jax_resnet.data.preprocessing import Normalization, Preprocess
+from jax_resnet.data.splits import other_classes
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
+from jax_resnet.hosts import processes
+from jax_resnet.models import ResNet
+from jax_resnet.platform import exactness, for_platform, memory
+from jax_resnet.platform.base import Backend
+from jax_resnet.training.inputs import Input, Split, open_input
+from jax_resnet.training.load import check_finite, load_stacked
+from jax_resnet.training.recalibrate import recalibrated
+from jax_resnet.training.scores import Scores
+
+SECONDS_BETWEEN_LINES = 20
+"""Time between two log lines about the progress of an evaluation."""
+
+LESS_MEMORY = (
+    'an evaluation takes as many images at a time as a microbatch of its config has; use a device with more memory '
+    '(with JAX_PLATFORMS=cpu: the memory of this machine)'
+)
+"""What to do if an evaluation lacks memory."""
+
+BatchScores = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Places of the n examples of a batch in the share of this process, their labels, and scores, float32 [n, classes]."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Evaluator:
+    """Evaluates a network on one split.
+
+    Attributes:
+        model: the network of the training state.
+        preprocess: converts an image to the network's input.
+        split: this process's share of the split.
+        class_names: one for each label.
+        mesh: the devices of this process, with one axis `data`.
+        backend: settings of the devices' platform.
+        average: what is averaged over views and passes: 'softmax' or 'logits'.
+        mirror: whether the mirror image of each view is a view, too.
+    """
+
+    model: ResNet
+    preprocess: Preprocess
+    split: Split
+    class_names: Sequence[str]
+    mesh: Mesh
+    backend: Backend = field(default_factory=Backend)
+    average: str = 'logits'
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        self._form = self.backend.form(self.model)
+        self._everywhere = NamedSharding(self.mesh, PartitionSpec())
+        self._normalize = jax.device_put(self.preprocess.normalize, self._everywhere)
+        self.programs: dict[tuple, Any] = {}
+
+    def _predict(self, variables: Any, normalize: Normalization, *arguments: jax.Array) -> jax.Array:
+        """Averages the scores of the views of a batch to float32 [batch, classes]."""
+        x = self.preprocess._replace(normalize=normalize)(self.split.views(*arguments))
+        if self.mirror:
+            x = jnp.concatenate([x, x[:, :, :, ::-1]], axis=1)  # this axis keeps a picture on one device
+        logits = self._form.net.apply(self._form.variables(variables), x.reshape(-1, *x.shape[2:]))
+        assert isinstance(logits, jax.Array)
+        scores = jax.nn.softmax(logits) if self.average == 'softmax' else logits
+        return scores.reshape(*x.shape[:2], -1).mean(1)
+
+    def compile(self, variables: Any, arguments: tuple[Any, ...] | None = None) -> Any:
+        """Returns the program for variables and views with these shapes. Compiles it at the first call.
+
+        Args:
+            variables: the variables of the network.
+            arguments: of `split.views`; by default `split.like`.
+        """
+        arguments = self.split.like if arguments is None else arguments
+        shapes = tuple(x.shape for x in arguments)
+        if shapes not in self.programs:
+            given = variables, self._normalize, *arguments
+            self.programs[shapes] = self.backend.compile(self._predict, *given, out_shardings=self._everywhere)
+        return self.programs[shapes]
+
+    def batches(self, variables: Any) -> Generator[BatchScores]:
+        """Yields the scores of each batch. Each example of this process's share occurs once in each pass."""
+        with contextlib.closing(self.split.batches()) as batches:
+            for places, labels, arguments in batches:
+                scores = self.compile(variables, arguments)(variables, self._normalize, *arguments)
+                yield places, labels, np.asarray(scores)[: len(labels)]
+
+    def __call__(self, variables: Any) -> Scores:
+        """Returns the scores of all examples. All processes must call it."""
+        return self.collect(self.batches(variables))
+
+    def collect(self, batches: Iterable[BatchScores]) -> Scores:
+        """Returns the scores of all examples, from the `batches` of each process. All processes must call it."""
+        count = len(processes.share(len(self.split)))
+        several = self.mirror or self.split.passes > 1
+        labels, seen = np.zeros(count, np.int32), np.zeros(count, int)
+        sums = np.zeros((count, len(self.class_names)), np.float64 if several else np.float32)
+        for places, batch_labels, scores in batches:
+            labels[places] = batch_labels
+            sums[places] += scores
+            seen[places] += 1
+        assert (seen == self.split.passes).all()
+        labels, sums = processes.gather_rows(labels, len(self.split)), processes.gather_rows(sums, len(self.split))
+        logits = sums / self.split.passes
+        if self.average == 'softmax':
+            with np.errstate(divide='ignore'):  # a probability can be zero in float32
+                logits = np.maximum(np.log(logits), np.finfo(np.float32).min)
+        return Scores(logits.astype(np.float32), labels, self.class_names)
+
+    def mistakes(self, scores: Scores, most: int = 36) -> dict[str, np.ndarray]:
+        """The wrong predictions with the highest probabilities, at most `most`.
+
+        Returns:
+            index: positions in the split, int [n]; images: as in the data set, uint8 [n, height, width, channels].
+        """
+        index = scores.mistakes(most)
+        return {'index': index, 'images': self.split.images(index)}
+
+
+def evaluator(
+    data: Input,
+    model: ResNet,
+    preprocess: Preprocess,
+    mesh: Mesh,
+    backend: Backend,
+    spec: str,
+    protocol: str = 'center',
+) -> Evaluator:
+    """Makes the evaluator of a split by a protocol.
+
+    Args:
+        data: the data of the config. An evaluation computes no more images at a time than a microbatch has.
+        model: the network of the training state.
+        preprocess: converts an image to the network's input.
+        mesh: the devices of this process, with one axis `data`.
+        backend: settings of the devices' platform.
+        spec: a split such as 'test'.
+        protocol: a value of `config.pictures.protocol`.
+    """
+    config, is_one_view = data.config, protocol == 'center'
+    split = data.split(spec, protocol, max(1, config.batch_size // config.memory.microbatches), mesh)
+    if protocol == 'multi_scale':
+        preprocess = Preprocess(preprocess.normalize.by_channel())
+    average = 'logits' if is_one_view else config.pictures.average
+    names = data.source.class_names
+    return Evaluator(model, preprocess, split, names, mesh, backend, average, mirror=not is_one_view)
+
+
+@exactness.exact()
+@memory.shortage_as_error(LESS_MEMORY)
+def evaluate(
+    path: str | Path,
+    split: str | None = None,
+    data_dir: str | None = None,
+    config: Config | Mapping[str, Any] | None = None,
+    *,
+    protocol: str = 'center',
+    average: str | None = None,
+    shorter_side: int | None = None,
+    crop: int | None = None,
+    recalibrate: int = 0,
+) -> Scores:
+    """Evaluates a trained network. It uses as many local devices as the config says.
+
+    Args:
+        path, config: as for `load`.
+        split: a split such as 'train[:10%]'; by default the test split of the run.
+        data_dir: folder of the prepared data, of the pictures or of ImageNet's tars, if it is not where the run found
+            it.
+        protocol: the views of a picture: 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table
+            4).
+        average: what is averaged over the views of 'ten_crop' or 'multi_scale', 'softmax' or 'logits'; by default
+            config.pictures.average.
+        shorter_side: shorter side of the resized picture in pixels, for 'center' and 'ten_crop'; by default
+            config.pictures.test_shorter_side.
+        crop: height and width of the crop in pixels, for 'center' and 'ten_crop'; by default config.dataset.test_crop.
+            0 is the crop of training for pictures, and the whole image for other data.
+        recalibrate: number of training images over which BatchNorm's statistics are recomputed; 0 keeps those of
+            training.
+
+    Returns:
+        The scores: logits, labels, loss and errors. `count` is the number of examples of the split.
+
+    Raises:
+        ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
+            has no effect with the protocol; or logits are not finite.
+    """
+    _check_effects(protocol, average, shorter_side, crop)
+    trained, config = load_stacked(path, config, data_dir)
+    config, preprocess = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
+    data = open_input(located(config, data_dir))
+    data.check()
+    if tuple(trained.class_names) != data.source.class_names:
+        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
+    mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
+    settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
+    variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
+    with exactness.exact(config.precision.matmul):
+        if recalibrate:
+            variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
+        spec = config.dataset.test if split is None else split
+        test = evaluator(data, trained.model, preprocess, mesh, settings, spec, protocol)
+        scores = test.collect(_log_progress(test.batches(variables), len(test.split) * test.split.passes))
+    check_finite(path, scores.not_finite, scores.count)
+    return scores
+
+
+def _check_effects(protocol: str, average: str | None, shorter_side: int | None, crop: int | None) -> None:
+    """Raises ConfigError if an option of `evaluate` has no effect with the protocol."""
+    if protocol == 'center' and average is not None:
+        raise ConfigError(
+            f'average={average}: must be given only with protocol=ten_crop or multi_scale; center has one view'
+        )
+    for name, value in (('shorter_side', shorter_side), ('crop', crop)):
+        if protocol == 'multi_scale' and value is not None:
+            raise ConfigError(
+                f'{name}={value}: must be given only with protocol=center or ten_crop; multi_scale takes whole '
+                f'pictures, at shorter sides of {", ".join(map(str, SCALES))}'
+            )
+
+
+def _apply_options(
+    config: Config,
+    preprocess: Preprocess,
+    protocol: str,
+    average: str | None,
+    shorter_side: int | None,
+    crop: int | None,
+) -> tuple[Config, Preprocess]:
+    """Applies the options of `evaluate` to a config and a preprocessing. Raises ConfigError if one is not valid."""
+    changes = {
+        'pictures.protocol': protocol,
+        'pictures.average': average,
+        'pictures.test_shorter_side': shorter_side,
+        'dataset.test_crop': crop,
+    }
+    config = change(config, {name: value for name, value in changes.items() if value is not None})
+    if crop is None:
+        return config, preprocess
+    if not streams(config.dataset.name):
+        return config, preprocess._replace(crop=crop)
+    mean, size = preprocess.normalize.mean, image_shape(config.dataset)[0]
+    if mean.ndim == 3 and mean.shape[0] != size:  # of a mean image of another size, the mean of each channel is used
+        preprocess = Preprocess(preprocess.normalize.by_channel())
+        mean, std = (np.broadcast_to(numbers, 3) for numbers in preprocess.normalize)
+        channels = {'dataset.channel_mean': mean, 'dataset.channel_std': std}
+        config = change(config, {'dataset.normalization': 'channel', **channels})
+    return config, preprocess
+
+
+def _log_progress(batches: Generator, count: int) -> Generator:
+    """Yields the batches unchanged, and regularly logs how many of `count` images are evaluated."""
+    began, seen = time.monotonic(), 0
+    for batch in batches:
+        yield batch
+        seen += len(batch[1])
+        if time.monotonic() - began > SECONDS_BETWEEN_LINES:
+            began = time.monotonic()
+            _log.info('evaluated %s of %s images', f'{seen:,}', f'{count:,}')

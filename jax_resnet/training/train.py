@@ -1,0 +1,320 @@
+"""Training: `train` trains a run from its config, and continues it after a stop. It reads from top to bottom."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from clu import parameter_overview
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config
+from jax_resnet.errors import Diverged, InputError, Stopped
+from jax_resnet.hosts import devices, processes
+from jax_resnet.platform import exactness, memory
+from jax_resnet.runs.environment import describe_devices, environment
+from jax_resnet.runs.events import Events
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.signals import StopSignals
+from jax_resnet.training import state as states
+from jax_resnet.training import summary as texts
+from jax_resnet.training.begin import begin, check_source, extend, open_folder
+from jax_resnet.training.checkpoint import Checkpoints
+from jax_resnet.training.evaluate import Evaluator, evaluator
+from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
+from jax_resnet.training.scores import Scores
+from jax_resnet.training.setup import backend, check_same_in_all, compile_training, set_up, training_backend
+from jax_resnet.training.step import dispatch_size
+
+LESS_MEMORY = (
+    'give config.memory.rematerialize=True or a larger config.memory.microbatches, such as 4; the run then continues '
+    'from its last checkpoint. Or begin another run with a smaller config.batch_size or network'
+)
+"""What to do if training lacks memory."""
+
+
+def train(
+    config: Config | Mapping[str, Any],
+    workdir: str | Path,
+    profile: bool = False,
+    progress: ProgressFactory = Progress,
+    extend_from: str | Path | None = None,
+    file: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Trains the run of a config and writes its run folder. Continues the run if it was stopped.
+
+    If `jax.distributed` connects several processes, they train one run. Each must call this with the same arguments.
+
+    Args:
+        config: a Config, an ml_collections ConfigDict, or nested dicts. Missing fields get their defaults.
+        workdir: the run folder. It is made if it does not exist.
+        profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
+        progress: makes the object that shows the progress.
+        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `begin.extend`).
+        file: the config file with its argument, if the config was loaded from one. A new run folder records it.
+        changes: the fields that were changed in that config, by dotted name. A new run folder records them.
+
+    Returns:
+        The summary, as in `summary.json`; errors are percentages. In processes other than process 0, an empty dict.
+
+    Raises:
+        ConfigError, DataError: config or data cannot be used, or the folder cannot be written.
+        OutOfMemory: the host or a device has too little memory.
+        Diverged: the loss, its gradient or a parameter became infinite or NaN. Earlier checkpoints stay.
+        Stopped: SIGINT or SIGTERM was received. The state is saved.
+    """
+    config, wall_time = as_config(config), texts.WallTime()
+    with contextlib.ExitStack() as stack:
+        jax_options = stack.enter_context(exactness.exact(config.precision.matmul))
+        stack.enter_context(memory.shortage_as_error(LESS_MEMORY))
+
+        # ---- Data, network, learning rate -------------------------------------------------------------------------
+        folder = RunFolder(workdir, writes=processes.is_first())
+        with wall_time('input'):
+            data, model, mesh, clock, schedule = set_up(config)
+            if folder.writes:
+                data.check_data()
+        with wall_time('compiling'):  # JAX traces the network
+            like = states.shapes(config, model, data.image_shape)
+        end, everywhere = clock.steps(config.train_for), NamedSharding(mesh, PartitionSpec())
+        class_names, is_due = data.source.class_names, partial(_is_due, config, clock)
+
+        # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
+        if folder.writes and not folder.exists():
+            check_source(config.init_from)
+        stack.enter_context(folder.os_errors_as_data_errors())
+        if processes.are_several():
+            processes.barrier('opened')  # decoding or checking data may have taken long in one of them
+            check_same_in_all(config, data.source)
+        finished = open_folder(folder, config, file, changes)
+        if finished is not None:
+            if finished:
+                print(f'This run is already finished. Its summary, from {folder.path}:')
+                print(texts.describe_summary(finished))
+            return finished
+        stack.enter_context(folder.locked())
+        folder.write_failure(None)
+        start = environment(jax_options)
+        shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
+        stack.callback(shown.close)
+        if extend_from is not None and folder.writes:
+            line = extend(RunFolder(extend_from), folder, config, clock, class_names, like, everywhere)
+            if line:
+                shown.say(line)
+                start['extension'] = line
+
+        def new_state() -> states.TrainState:
+            with wall_time('compiling'):
+                return states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
+
+        with wall_time('saving'):
+            keep = partial(is_due, 'keep_every')
+            checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes, like=like)
+            stack.callback(checkpoints.close)
+            state, spent, line = begin(
+                folder, checkpoints, like, everywhere, new_state, model, config.init_from, class_names
+            )
+        if line:
+            shown.say(line)
+        wall_time.add(spent)
+        step = int(state.step)
+        folder.record_start(step, start)
+        lines = folder.metrics() if folder.writes else []
+        last_line = lines[-1] if lines else texts.FIRST
+        last_line_step = processes.from_first(int(last_line['step']))
+        if folder.writes:
+            with wall_time('saving'):
+                events = Events(folder.tensorboard, lines)
+                stack.callback(events.close)
+
+        # ---- Compile ----------------------------------------------------------------------------------------------
+        with wall_time('compiling'):
+            settings = training_backend(config, data, model, mesh, end)
+            introduction = texts.introduce(config, data, model, clock, schedule, state.params)
+        own_mesh = devices.local_mesh(mesh)
+        own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))
+        splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
+        with wall_time('input'):
+            preprocess = data.preprocess
+            make_evaluator = partial(evaluator, data, model, preprocess, own_mesh, backend(config, mesh))
+            evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
+        about = Preprocessing(*preprocess.normalize, preprocess.crop, data.image_shape, class_names)
+        folder.write_preprocessing(about)
+        folder.write_parameters(parameter_overview.get_parameter_overview(state.params, include_stats=False))
+        shown.say(f'{folder.path} on {describe_devices(list(mesh.devices.flat))}')
+        for line in introduction:
+            shown.say(line)
+        if step:
+            shown.say(f'continued from step {step:,}, epoch {clock.epochs(step):.2f}')
+        shown.say(f'compiling; {settings.remark}' if settings.remark else 'compiling')
+        began = time.monotonic()
+        with wall_time('compiling'):
+            run = compile_training(config, data, model, mesh, schedule, settings, state)
+            stack.callback(run.close)
+            for one in evaluators.values():
+                one.compile(own_copy(state.variables))
+            processes.barrier('compiled')
+        shown.say(f'compiled in {time.monotonic() - began:.1f} s')
+
+        # ---- The loop. Until here a signal ends the process; from here on the state is saved first -----------------
+        stop_signals = stack.enter_context(StopSignals())
+        totals = jax.device_get(state.totals)
+        scores: dict[str, Scores] = {}
+        by_protocol: Scores | None = None
+        last_loss = 'none'
+        broken: InputError | None = None
+        steps_per_dispatch = 3 if profile else 1
+        steps_and_seconds = 0, 0.0  # since the last line of metrics
+
+        def diverged(subject: str) -> Diverged:
+            saved = checkpoints.steps() if folder.writes else None
+            changed = folder.origin()['changes'] if folder.writes else {}
+            where = texts.describe_divergence(clock, schedule, step, last_loss, changed, saved)
+            return Diverged(f'{subject} not finite: {where}')
+
+        def save() -> None:
+            with wall_time('saving'):
+                if not jax.jit(states.all_finite)(state.variables):
+                    raise diverged('parameters are')
+                checkpoints.save(state, wall_time.spent())
+
+        while True:
+            # Stop: after a signal in any process, or if a picture cannot be read.
+            number, steps_per_dispatch = _heed(stop_signals, steps_per_dispatch)
+            if number or broken:
+                save()
+                checkpoints.close()
+            if number:
+                name = signal.Signals(number).name
+                raise Stopped(number, f'stopped by {name} at step {step:,}, saved; the same command continues')
+            if broken:
+                message = f'{broken}; step {step:,} is saved; the same command continues from there'
+                raise InputError(message) from broken
+
+            try:
+                # Evaluate and log, if it is due. At its end, a run that continues may have its last line already.
+                is_new = last_line_step < step
+                if (is_new and is_due('evaluate_every', step)) or (step == end and (is_new or not scores)):
+                    with wall_time('evaluation'):
+                        found = _score(evaluators, own_copy(state.variables), stop_signals)
+                    if found is None:
+                        continue
+                    scores = found
+                    for name, one_split in scores.items():
+                        if not np.isfinite(one_split.loss):
+                            raise diverged(f'the {name} loss is')
+                    if is_new and folder.writes:
+                        seconds = sum(wall_time.spent().values())
+                        last_line = texts.metrics_line(
+                            clock, schedule, step, totals, last_line, scores, steps_and_seconds, seconds
+                        )
+                        folder.add_metrics(last_line)
+                        events.add(last_line)
+                        shown.add_metrics(last_line)
+                    last_line_step, steps_and_seconds = step, (0, 0.0)
+
+                # Save, if it is due.
+                if step == end or is_due('checkpoint_every', step) or is_due('keep_every', step):
+                    save()
+
+                # End, after the views of the protocol.
+                if step == end:
+                    if config.pictures.protocol != 'center':
+                        with wall_time('evaluation'):
+                            several_views = make_evaluator(config.dataset.test, protocol=config.pictures.protocol)
+                            found = _score({'protocol': several_views}, own_copy(state.variables), stop_signals)
+                        if found is None:
+                            continue
+                        by_protocol = found['protocol']
+                    break
+
+                # Run the next chunk of steps. It ends no later than the next thing that is due.
+                stop = min(step + steps_per_dispatch, run.window_end(step), _next_due(config, clock, step), end)
+                before, waited_before, began = totals, run.waited, time.monotonic()
+                with trace(folder.path, shown.say) if profile else contextlib.nullcontext(), wall_time('training'):
+                    state = run(state, stop)
+                    reached, finite, totals = jax.device_get((state.step, state.finite, state.totals))
+                seconds, waited, profile = time.monotonic() - began, run.waited - waited_before, False
+                wall_time.add({'training': -waited, 'input': waited})
+            except InputError as e:
+                if processes.are_several():
+                    raise  # the others cannot save this step, as they wait for gradients of this process
+                broken = e
+                continue
+
+            # Check that the loss and its gradient are finite, and show the progress.
+            steps, step = int(reached) - step, int(reached)
+            if not finite:
+                raise diverged('the loss or its gradient is')
+            loss, errors = totals.loss_sum - before.loss_sum, int(totals.errors - before.errors)
+            last_loss = f'{loss / steps:.4g}, the mean of steps {step - steps + 1:,} to {step:,}'
+            steps_per_dispatch = dispatch_size(steps_per_dispatch, seconds / steps)
+            steps_and_seconds = steps_and_seconds[0] + steps, steps_and_seconds[1] + seconds
+            shown.update(step, steps, loss, errors, seconds, waited)
+
+        # ---- The end: predictions and the summary -----------------------------------------------------------------
+        if not folder.writes:
+            return {}
+        with wall_time('saving'):
+            checkpoints.close()
+            test = scores['test']
+            folder.write_predictions(test.logits, test.labels, evaluators['test'].mistakes(test))
+        summary = texts.summarize(
+            config,
+            model,
+            mesh,
+            clock,
+            data.image_shape,
+            state,
+            folder.metrics(),
+            scores['test'],
+            by_protocol,
+            wall_time.spent(),
+        )
+        folder.write_summary(summary)
+        shown.close()
+        shown.say(texts.describe_summary(summary))
+        return summary
+
+
+def _is_due(config: Config, clock: Clock, field: str, step: int) -> bool:
+    """Whether the duration in a field, such as 'checkpoint_every', has passed once more at this step."""
+    duration = getattr(config, field)
+    return duration is not None and clock.is_due(duration, step)
+
+
+def _next_due(config: Config, clock: Clock, step: int) -> int:
+    """The next step at which something is due."""
+    durations = config.evaluate_every, config.checkpoint_every, config.keep_every, config.log_every
+    return min(clock.next_due(duration, step) for duration in durations if duration is not None)
+
+
+def _heed(stop_signals: StopSignals, steps_per_dispatch: int = 1) -> tuple[int, int]:
+    """The number of a signal that any process has received, or 0; and the dispatch size of process 0, for all."""
+    signals, steps = processes.gather_numbers(stop_signals.received or 0, steps_per_dispatch).T
+    return int(signals.max()), int(steps[0])
+
+
+def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: StopSignals) -> dict[str, Scores] | None:
+    """Evaluates the network. Returns the scores by the evaluators' names; None after a signal in any process."""
+    scores: dict[str, Scores] = {}
+    for name, one in evaluators.items():
+        found = []
+        with contextlib.closing(one.batches(variables)) as batches:
+            for batch in batches:
+                found.append(batch)
+                if stop_signals.received is not None:
+                    break
+        if _heed(stop_signals)[0]:
+            return None
+        scores[name] = one.collect(found)
+    return scores
