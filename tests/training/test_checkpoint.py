@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError, OutOfMemory
 from jax_resnet.training import state as states
 from jax_resnet.training.checkpoint import Checkpoints, Damaged
 from tests.conftest import assert_equal_trees, of_damage
@@ -157,7 +157,7 @@ def test_the_one_before_a_damaged_one_is_used(
 @pytest.mark.parametrize(
     ('error', 'kind', 'message'),
     [
-        (RuntimeError('RESOURCE_EXHAUSTED: Out of memory'), ConfigError, 'out of memory'),
+        (RuntimeError('RESOURCE_EXHAUSTED: Out of memory'), OutOfMemory, 'out of memory'),
         (OSError(errno.EMFILE, 'Too many open files'), DataError, '/7: cannot be read: Too many open files'),
         (ValueError('PERMISSION_DENIED: Permission denied [os_error]'), DataError, '/7: cannot be read: PERMISSION'),
     ],
