@@ -152,10 +152,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
-        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x .a number'),
+        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x \(a number'),
         (
             {'pictures.shorter_side': (256,)},
-            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x .an integer',
+            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x \(an integer',
         ),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
