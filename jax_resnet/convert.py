@@ -36,7 +36,6 @@ from jax_resnet.training.load import (
     first_difference,
     flat,
     read_network,
-    recorded_network,
 )
 
 
@@ -106,18 +105,17 @@ def _config_and_network(
     source: str, config: Config | None, variables: dict[str, Any], recorded: Config | NetworkFields | None
 ) -> tuple[Config | NetworkFields, models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
-    found = None if recorded is None else (recorded, recorded_network(source, recorded))
     if config is None:
-        return found
+        return None if recorded is None else (recorded, network(recorded))
     net = network(config)
-    if found is not None:
-        check_same(shown(source), found[1], net)
+    if recorded is not None:
+        check_same(shown(source), recorded, net)
     images = jnp.zeros((1, *image_shape(config.dataset)))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     difference = first_difference(variables, shapes, 'the config')
     if difference is not None:
         raise ConfigError(f'{shown(source)}: must have the network of the config; {difference}')
-    return (config, net) if found is None else found
+    return recorded or config, net
 
 
 if __name__ == '__main__':

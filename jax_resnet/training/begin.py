@@ -23,7 +23,7 @@ from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoint import Checkpoints, Damaged
-from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network, recorded_network
+from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
 from jax_resnet.training.state import TrainState
 
 MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'))
@@ -136,7 +136,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     variables, recorded = read_network(path, headless=True)
     name = f'config.init_from={path!r}'
     if recorded is not None:
-        check_same(name, recorded_network(path, recorded), model)
+        check_same(name, recorded, model)
     saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
     heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
     has_new_head = first_difference(heads[0], heads[1], 'the config') is not None

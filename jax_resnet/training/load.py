@@ -30,6 +30,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.weights import Weights
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.inputs import open_input
+from jax_resnet.training.setup import check_network
 
 COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
 """Attributes that determine what a network computes from its weights. The head may differ."""
@@ -174,19 +175,15 @@ def described(
     model = network(config)
     try:
         data = open_input(config, without_data(config.dataset))
-        data.check()
+        check_network(config, data, model)
         (normalize, crop), names = data.preprocess, tuple(data.source.class_names)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
         raise DataError(f'{shown(path)}: {reason}: {e}') from None
-    if model.num_classes != len(names):
-        raise ConfigError(
-            f'config.model.num_classes={model.num_classes}: must be {len(names)}, the classes of the data'
-        )
     if file.network is None:
         _log.info('%s %s', shown(path), describe_assumptions(model))
     else:
-        check_same(shown(path), recorded_network(path, file.network), model)
+        check_same(shown(path), file.network, model)
     return config, Preprocessing(normalize.mean, normalize.std, crop, data.image_shape, names)
 
 
@@ -236,26 +233,22 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def recorded_network(path: str | Path, recorded: Config | NetworkFields) -> models.ResNet:
-    """Builds the network that a run or a file of weights records. Raises ConfigError if there is no such network."""
-    try:
-        return network(recorded)
-    except ConfigError as e:
-        raise ConfigError(f'{shown(path)}: describes no network ({e})') from None
-
-
-def check_same(name: str, recorded: models.ResNet, configured: models.ResNet) -> None:
-    """Raises ConfigError if weights belong to another network than that of a config. The message names a difference.
+def check_same(name: str, recorded: Config | NetworkFields, configured: models.ResNet) -> None:
+    """Raises ConfigError if weights are of no network, or of another than a config. The message names a difference.
 
     Args:
         name: name of the weights, for the message.
-        recorded: the network of the weights.
+        recorded: the config, or the groups of one, that a run or a file of weights records.
         configured: the network of the config.
     """
+    try:
+        found = network(recorded)
+    except ConfigError as e:
+        raise ConfigError(f'{name}: describes no network ({e})') from None
     pairs = {
-        attribute: (getattr(recorded, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
+        attribute: (getattr(found, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
     }
-    pairs['batch_norm.epsilon'] = getattr(recorded.norm, 'epsilon', None), getattr(configured.norm, 'epsilon', None)
+    pairs['batch_norm.epsilon'] = getattr(found.norm, 'epsilon', None), getattr(configured.norm, 'epsilon', None)
     for attribute, values in pairs.items():
         if values[0] != values[1]:
             texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]

@@ -1,4 +1,4 @@
-"""The published weights of akamaster's ResNet-20, converted, and evaluated on all test images."""
+"""The published weights of akamaster's ResNets, evaluated on all of CIFAR-10's test images."""
 
 import os
 import sys
@@ -7,25 +7,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jax_resnet import evaluate
+from jax_resnet import evaluate, training
+from jax_resnet.config import loading
 from jax_resnet.runs import weights
 from tests.test_convert import main
+
+CHANGES = {
+    'model.shortcut': 'A_centred',
+    'dataset.normalization': 'channel',
+    'dataset.channel_mean': (0.485, 0.456, 0.406),
+    'dataset.channel_std': (0.229, 0.224, 0.225),
+}
+
+
+def published(depth: int) -> Path:
+    """The file of akamaster's ResNet."""
+    path = Path(os.environ.get('JAX_RESNET_TEST_WEIGHTS', ''), 'akamaster', f'resnet{depth}.safetensors')
+    if not path.is_file():
+        pytest.skip(f'JAX_RESNET_TEST_WEIGHTS names no folder with akamaster/{path.name}')
+    return path
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(('depth', 'errors'), [(20, 827), (32, 737), (56, 661)])
+def test_errors_are_those_of_pytorch(depth: int, errors: int, data_dir: str) -> None:
+    config, _ = loading.load(f'configs/resnet{depth}_cifar10.py', CHANGES)
+    scores = training.evaluate(published(depth), config=config)
+    assert (scores.count - scores.correct, scores.count) == (errors, 10_000)
 
 
 def test_published_weights_with_a_card(
     tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Akamaster's ResNet-20 has 827 errors on CIFAR-10's test images in float32."""
-    source = Path(os.environ.get('JAX_RESNET_TEST_WEIGHTS', ''), 'akamaster', 'resnet20.safetensors')
-    if not source.is_file():
-        pytest.skip('JAX_RESNET_TEST_WEIGHTS names no folder with akamaster/resnet20.safetensors')
-    config = (
-        '--config=configs/resnet20_cifar10.py',
-        '--config.model.shortcut=A_centred',
-        '--config.dataset.normalization=channel',
-        '--config.dataset.channel_mean=0.485,0.456,0.406',
-        '--config.dataset.channel_std=0.229,0.224,0.225',
-    )
+    source = published(20)
+    changes = [f'--config.{name}={",".join(map(str, v)) if isinstance(v, tuple) else v}' for name, v in CHANGES.items()]
+    config = ('--config=configs/resnet20_cifar10.py', *changes)
     ours = tmp_path / 'resnet20.safetensors'
     code, out, err = main(capsys, monkeypatch, source, ours, '--card', *config)
     assert code == 0 and 'resnet20.safetensors: 97 arrays' in out, err
