@@ -38,8 +38,7 @@ def views(config: Config, source: PictureSource, train: bool) -> Iterator[Batch]
     pictures = source.read(dataset['train' if train else 'test'])
     crop = training_crop(settings, size) if train else CentreCrop(settings.test_shorter_side, size)
     count = 2**40 if train else -(-len(pictures) // config.batch_size)
-    seed = config.seed if train else None
-    batches = Batches(pictures, crop, size, config.batch_size, count, seed, settings.interpolation)
+    batches = Batches(pictures, crop, size, config.batch_size, count, config.seed, settings.interpolation)
     return iterate(batches, 0, settings.threads, settings.processes)
 
 
@@ -54,9 +53,10 @@ def test_error(net: nn.Module, config: Config, source: PictureSource) -> float:
     net.eval()
     right = count = 0
     with torch.no_grad():
-        for images, labels, _ in views(config, source, train=False):
+        for images, labels, draws in views(config, source, train=False):
             predicted = net(network_input(images, config.dataset)).argmax(1).cpu().numpy()
-            right, count = right + int((predicted == labels).sum()), count + int((labels >= 0).sum())
+            is_first = draws[:, 0] == 0  # the last batch ends with pictures of a second epoch
+            right, count = right + int((predicted == labels)[is_first].sum()), count + int(is_first.sum())
     net.train()
     return 100 * (1 - right / count)
 

@@ -116,8 +116,6 @@ def test_add_refuses_a_run_whose_files_do_not_fit_each_other(
     summary, metrics = Path(RUNS[0], 'summary.json'), Path(RUNS[0], 'metrics.jsonl')
     original = json.loads(summary.read_text())
     for changed, message in [
-        ({'final_test_error': 0.5}, 'summary.json has final_test_error=0.5, but its counts give'),
-        ({'test_count': 0}, 'its counts give inf'),
         ({'steps': 5}, 'metrics.jsonl must end at step 5, as summary.json does'),
     ]:
         summary.write_text(json.dumps(original | changed))

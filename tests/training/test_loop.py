@@ -188,6 +188,20 @@ def test_adam_dropout_and_drop_block_continue_to_the_last_bit(tmp_path: Path, mo
     assert metrics(tmp_path / 'stopped') == metrics(tmp_path / 'whole')
 
 
+def test_while_the_program_compiles_a_signal_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would run a handler only after the compiler has returned."""
+    before, found = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)], []
+
+    def compile_training(*_: Any) -> None:
+        found.append([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+        raise Diverged('stands for the end of the process')
+
+    monkeypatch.setattr(loop, 'compile_training', compile_training)
+    with pytest.raises(Diverged):
+        training.train(make_config(), tmp_path)
+    assert found == [before]
+
+
 def test_a_stop_during_evaluation_loses_nothing(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

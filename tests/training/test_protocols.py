@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 import jax_resnet
 from jax_resnet import evaluate, training
@@ -19,6 +20,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import recalibrate as recalibration
 from jax_resnet.training import setup
+from jax_resnet.training.inputs import open_input
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.step import augmented
 from tests.conftest import initial_state, small_config
@@ -81,6 +83,20 @@ def test_any_batch_gives_the_same_scores(run: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(jax, 'local_devices', lambda: jax.devices()[:1])
     other = training.evaluate(run, protocol='multi_scale')
     np.testing.assert_allclose(one.logits, other.logits, atol=1e-5)
+
+
+@pytest.mark.parametrize('protocol', ['center', 'ten_crop', 'multi_scale'])
+@pytest.mark.parametrize(('devices', 'batch_size'), [(1, 1), (2, 9), (3, 4), (7, 100)])
+def test_every_picture_is_once_in_each_pass(folder: Path, devices: int, batch_size: int, protocol: str) -> None:
+    """Of the 21 pictures, the first 7 have label 0, and so on."""
+    mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
+    split = open_input(as_config(picture_config(folder))).split('validation', protocol, batch_size, mesh)
+    seen = np.zeros(21, int)
+    for places, labels, (images,) in split.batches():
+        assert len(places) == len(labels) <= len(images) and len(images) % devices == 0
+        assert (labels == places // 7).all()
+        seen[places] += 1
+    assert len(split) == 21 and (seen == split.passes).all()
 
 
 def test_the_summary_has_the_error_of_the_protocol(run: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: uint8 [batch, size, size, 3].
-        labels: int32 [batch]; -1 for rows after the last picture of the split.
+        labels: int32 [batch]; in evaluation, -1 for padded rows.
         draws: uint32 [batch, 2], the epoch and the index of each picture; the device derives its random numbers from
             them.
     """
@@ -56,7 +56,7 @@ class Batches:
         batch_size: number of views in a batch.
         count: number of batches.
         seed: seed of the order and of the crops. Each epoch has a new permutation, and batches follow one another
-            across epochs. With None, the batches have the split's own order and end after one epoch.
+            across epochs.
         interpolation: resampling filter, 'bilinear' or 'bicubic'.
         exif_rotation: rotate each picture by its EXIF orientation.
         rows: rows of each batch that this process makes; None makes all.
@@ -67,7 +67,7 @@ class Batches:
     size: int
     batch_size: int
     count: int
-    seed: int | None = None
+    seed: int = 0
     interpolation: str = 'bilinear'
     exif_rotation: bool = False
     rows: range | None = None
@@ -83,31 +83,15 @@ class Batches:
             np.empty(len(rows), np.int32),
             np.zeros((len(rows), 2), np.uint32),
         )
-        uniform = Uniform(self.seed or 0, HostPurpose.CROP)
+        uniform = Uniform(self.seed, HostPurpose.CROP)
         for row, batch_row in enumerate(rows):
             epoch, position = divmod(number * self.batch_size + batch_row, len(self.pictures))
-            if self.seed is None and epoch:
-                batch.images[row], batch.labels[row] = 0, -1
-                continue
-            index = position if self.seed is None else int(order(self.seed, epoch, len(self.pictures))[position])
+            index = int(order(self.seed, epoch, len(self.pictures))[position])
+            image, batch.labels[row] = decoded(self.pictures, index, self.exif_rotation)
             batch.draws[row] = epoch, index
-            batch.labels[row] = self._view(index, uniform(epoch, index), batch.images[row])
+            box = self.crop(image.shape[0], image.shape[1], uniform(epoch, index))
+            resize(image, box, batch.images[row], self.interpolation)
         return batch
-
-    def views(self, indices: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Views of some pictures without random crops, uint8 [n, size, size, 3], and their labels, int32 [n]."""
-        indices = list(indices)
-        images, labels = np.empty((len(indices), self.size, self.size, 3), np.uint8), np.empty(len(indices), np.int32)
-        for row, index in enumerate(indices):
-            labels[row] = self._view(index, [], images[row])
-        return images, labels
-
-    def _view(self, index: int, numbers: list[float], out: np.ndarray) -> int:
-        """Writes a picture's view into `out` and returns its label."""
-        image, label = decoded(self.pictures, index, self.exif_rotation)
-        height, width, _ = image.shape
-        resize(image, self.crop(height, width, numbers), out, self.interpolation)
-        return label
 
 
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:

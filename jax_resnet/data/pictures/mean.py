@@ -16,12 +16,12 @@ def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0)
     """The mean of MOST_PICTURES views, or of all if there are fewer: float64 [size, size, 3], pixels from 0 to 255.
 
     Args:
-        batches: batches of the split; the function draws their views in a random order.
+        batches: batches of the split, in a random order.
         key: part of the cache key; it must differ for different pictures.
         threads, processes: as for `iterate`.
     """
     count = min(MOST_PICTURES, len(batches.pictures))
-    drawn = replace(batches, seed=0, count=-(-count // batches.batch_size))
+    drawn = replace(batches, count=-(-count // batches.batch_size))
 
     def make() -> dict[str, np.ndarray]:
         total, remaining = np.zeros((batches.size, batches.size, 3)), count

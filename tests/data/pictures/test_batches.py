@@ -10,6 +10,7 @@ from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import AreaCrop, CentreCrop
 from jax_resnet.data.pictures.mean import mean_image
 from jax_resnet.data.pictures.source import Parts, Picture, PictureSource
+from jax_resnet.data.pictures.views import Centre, Pass
 from jax_resnet.errors import DataError
 
 
@@ -90,17 +91,6 @@ def test_threads_and_restarts_do_not_count(threads: int) -> None:
         assert all(same(a, b) for a, b in zip(found, wanted[first:], strict=True))
 
 
-def test_evaluation_sees_each_picture_once_in_order() -> None:
-    pictures = Drawn(23)
-    batches = Batches(pictures, CentreCrop(20, 16), 16, 8, 3)
-    whole = joined(list(iterate(batches, 0, 2, 0)))
-    np.testing.assert_array_equal(whole.labels[:23], np.arange(23) % 7)
-    assert (whole.labels[23:] == -1).all() and not whole.images[23:].any()
-    images, labels = batches.views([4, 22, 0])
-    np.testing.assert_array_equal(images, whole.images[[4, 22, 0]])
-    assert labels.tolist() == [4, 1, 0]
-
-
 def check_that_a_picture_that_is_none_is_named(processes: int) -> None:
     batches = Batches(Drawn(23, damaged=9), CentreCrop(20, 16), 16, 8, 3)
     with pytest.raises(DataError, match=r'^drawing 9: cannot be read as a picture \(') as error:
@@ -127,7 +117,8 @@ def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
 
 def test_the_mean_image_is_the_mean_of_all_where_they_are_few() -> None:
     batches = Batches(Drawn(23), CentreCrop(20, 16), 16, 8, 3)
-    wanted = batches.views(range(23))[0].mean(0, dtype=np.float64)
+    whole = Pass(Drawn(23), Centre(20, 16))
+    wanted = np.mean([whole[i].images[0] for i in range(23)], 0, dtype=np.float64)
     found = mean_image(batches, 'drawings')
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
     np.testing.assert_array_equal(mean_image(batches, 'drawings', threads=2), found)  # from the cache

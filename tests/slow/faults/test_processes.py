@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import assert_equal_trees
+from tests.conftest import assert_equal_trees, saved_state
 from tests.slow.processes import SMALL, Ended, ProcessGroup
-from tests.slow.test_processes import metrics, state
+from tests.slow.test_processes import metrics
 
 PATIENCE = 8.0
 """Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""
@@ -81,7 +81,7 @@ def check_lines(ended: Ended, faulty: int, index: int) -> None:
 def check_continued(folder: Path, undisturbed: Path) -> None:
     """Checks that the same command continues the run, and that its results are those of the run without faults."""
     finish(folder)
-    assert_equal_trees(state(folder, 40), state(undisturbed, 40))
+    assert_equal_trees(saved_state(folder, 40), saved_state(undisturbed, 40))
     for mine, its in zip(metrics(folder), metrics(undisturbed), strict=True):
         assert {k: v for k, v in mine.items() if k not in CLOCKS} == {k: v for k, v in its.items() if k not in CLOCKS}
     with np.load(folder / 'predictions.npz') as mine, np.load(undisturbed / 'predictions.npz') as its:
