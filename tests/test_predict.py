@@ -1,4 +1,4 @@
-"""`python -m jax_resnet.predict`: what it reads, and in which batches. `training/test_trained.py` has more."""
+"""`python -m jax_resnet.predict`: what it reads, and in which batches. `training/test_load.py` has more."""
 
 import struct
 import sys
