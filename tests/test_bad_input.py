@@ -121,7 +121,7 @@ def _make_runs(here: Path) -> None:
     damaged('run-less', 'config.json', b'{"file": null}')
     damaged('run-pickle', 'preprocessing.npz', pickle.dumps(Harm()))
     damaged('run-blind', 'preprocessing.npz', None)
-    damaged('run-damaged', 'checkpoints/90/state/manifest.ocdbt', b'')
+    damaged('run-damaged', 'checkpoints/90/variables/manifest.ocdbt', b'')
     damaged('run-summary', 'summary.json', b'')
     (here / 'run-damaged' / 'summary.json').unlink()  # not finished
     damaged('run-metrics', 'summary.json', None)

@@ -1,9 +1,9 @@
 """The state of training, which each step updates and each checkpoint contains."""
 
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
-import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,6 @@ from jax_resnet.hosts import devices
 from jax_resnet.models import ResNet
 from jax_resnet.platform.base import Backend
 from jax_resnet.training import optimizer
-
-ImageShape = tuple[int, int, int]
 
 
 class KeyPurpose(IntEnum):
@@ -102,17 +100,21 @@ def all_finite(tree: Any) -> jax.Array:
     return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
 
 
-def create(
-    model: nn.Module, optimizer: optax.GradientTransformation, images: jax.Array, seed_key: jax.Array
-) -> TrainState:
-    """Returns the state before the first step. `images` is any batch with the network's input shape."""
-    variables = model.init(KeyPurpose.INITIALIZATION.key(seed_key), images)
+ImageShape = tuple[int, int, int]
+"""(height, width, channels) of images."""
+
+
+def create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax.Array) -> TrainState:
+    """Returns the state before the first step of a run, inside a compiled program."""
+    # Any learning rate serves, as it is not part of the state.
+    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
+    variables = model.init(KeyPurpose.INITIALIZATION.key(seed_key), jnp.zeros((1, *image_shape)))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         finite=jnp.ones((), bool),
         params=variables['params'],
         batch_stats=variables['batch_stats'],
-        opt_state=optimizer.init(variables['params']),
+        opt_state=tx.init(variables['params']),
         totals=Totals.zero(),
     )
 
@@ -123,27 +125,18 @@ def initial(config: Config, model: ResNet, image_shape: ImageShape, mesh: Mesh, 
     Args:
         config: the config of the run.
         model: its network.
-        image_shape: (height, width, channels) of its images.
+        image_shape: shape of its images.
         mesh: the devices.
         settings: those of the devices' platform.
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
     seed_key = devices.put(jax.random.key(config.seed), everywhere)
-
-    def make(seed_key: jax.Array) -> TrainState:
-        return _create(config, model, image_shape, seed_key)
-
+    make = partial(create, config, model, image_shape)
     made: TrainState = settings.compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
     return made
 
 
 def shapes(config: Config, model: ResNet, image_shape: ImageShape) -> TrainState:
-    """The shapes and dtypes of a run's state. Arguments as for `initial`."""
-    made: TrainState = jax.eval_shape(lambda: _create(config, model, image_shape, jax.random.key(0)))
+    """The shapes and dtypes of a run's state."""
+    made: TrainState = jax.eval_shape(partial(create, config, model, image_shape), jax.random.key(0))
     return made
-
-
-def _create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax.Array) -> TrainState:
-    # Any learning rate serves, as it is not part of the state.
-    tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
-    return create(model, tx, jnp.zeros((1, *image_shape)), seed_key)

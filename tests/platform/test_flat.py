@@ -1,12 +1,11 @@
 """A network's arrays joined to flat arrays, and back."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jax_resnet import models
+from jax_resnet.config.fields import Config
 from jax_resnet.platform.flat import MOST_CONCATENATED, Flat, FlatForm
 from jax_resnet.training import state as states
 from tests.conftest import assert_equal_trees
@@ -19,7 +18,7 @@ DEEP = models.cifar_resnet(6 * MOST_CONCATENATED // 5 * 3 + 2, stacked=True)
 @pytest.mark.parametrize('net', [NET, DEEP], ids=['shallow', 'deep'])
 def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: bool) -> None:
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), jax.random.key(0)))
+    shapes = states.shapes(Config(), net, (8, 8, 3))
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
     form = FlatForm(net.clone(stacked=stacked))
     packed = jax.jit(form.pack_state)(state)

@@ -7,12 +7,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import DataError, OutOfMemory
 from jax_resnet.training import state as states
 from jax_resnet.training.checkpoint import Checkpoints, Damaged
@@ -26,7 +26,7 @@ def everywhere(devices: int) -> NamedSharding:
 @pytest.fixture(scope='module')
 def state() -> states.TrainState:
     net = models.scaled_resnet((1,), width=64, windows=(3,), shortcut_windows=(3,), stacked=True)
-    return jax.jit(lambda: states.create(net, optax.sgd(0.1, 0.9), jnp.zeros((1, 8, 8, 3)), jax.random.key(0)))()
+    return jax.jit(lambda: states.create(Config(), net, (8, 8, 3), jax.random.key(0)))()
 
 
 @pytest.fixture(params=[False, True], ids=['sync', 'background'])

@@ -12,12 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jax_resnet.training.experiment import Experiment
 
 import jax_resnet
 from jax_resnet import predict, training
+from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
+from jax_resnet.training.inputs import open_input
 from jax_resnet.training.progress import Progress
 from tests.conftest import assert_equal_trees, small_config
 from tests.training.conftest import CLASSES
@@ -68,7 +69,7 @@ def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Pa
     assert scores.error == summary['final_test_error']
     pictures = sorted((folder / 'val').rglob('*.jpg'))
     pictures = [path for name in CLASSES for path in pictures if path.parent.name == name]
-    views = [predict.read_image(path, net.image_shape, view=net.picture_view) for path in pictures]
+    views = [predict.read_image(path, net.image_shape, pictures=net.pictures) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
     assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14
 
@@ -94,11 +95,11 @@ def test_so_does_a_run_on_two_devices_which_has_the_same_batches(folder: Path, t
 
 def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
     """A picture gets the same flip and colours at any position in the batch."""
-    experiment = Experiment.from_config(config(folder, **{'dataset.color_jitter': 0.4, 'dataset.lighting': 0.1}))
+    data = open_input(as_config(config(folder, **COLOURS)))
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     draws = np.stack([np.zeros(8), np.arange(8)], 1).astype(np.uint32)
     keys = jax.vmap(lambda d: jax.random.fold_in(jax.random.fold_in(jax.random.key(0), d[0]), d[1]))
-    augment, normalize = experiment.input.augmentation, experiment.input.normalization
+    augment, normalize = data.augmentation, data.normalization
     views = augment(keys(draws), images, normalize)
     order = np.array([3, 1, 7, 0, 2, 6, 5, 4])
     np.testing.assert_array_equal(augment(keys(draws[order]), images[order], normalize), views[order])
@@ -106,9 +107,9 @@ def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
 
 
 def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> None:
-    experiment = Experiment.from_config(config(folder, **{'dataset.normalization': 'pixel_mean'}))
-    images = experiment.input.first(60).images
-    np.testing.assert_allclose(experiment.input.normalization.mean, images.mean(0) / 255, atol=1e-6)
+    data = open_input(as_config(config(folder, **{'dataset.normalization': 'pixel_mean'})))
+    images = data.first(60).images
+    np.testing.assert_allclose(data.normalization.mean, images.mean(0) / 255, atol=1e-6)
 
 
 def test_progress_shows_that_devices_wait_for_pictures(
@@ -151,10 +152,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
-        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x .a number'),
+        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x \(a number'),
         (
             {'pictures.shorter_side': (256,)},
-            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x .an integer',
+            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x \(an integer',
         ),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
@@ -234,7 +235,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     splits = {'dataset.train': 'train[:50%]', 'dataset.test': 'validation[:15]+train[:2]'}
     fields = config(folder, **splits, **{'dataset.validation': 'train', 'batch_size': 16})
-    Experiment.from_config(fields).input.check_data()
+    open_input(as_config(fields)).check_data()
     assert [message for message in caplog.messages if 'classes' in message] == [
         "split 'train[:50%]' of folder has only 2 of 3 classes, since the pictures are sorted by class"
     ]
