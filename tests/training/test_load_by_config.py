@@ -10,9 +10,9 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import evaluate, export, models, predict, training
+from jax_resnet.config import loading
 from jax_resnet.config.arguments import separate
 from jax_resnet.config.fields import Config
-from jax_resnet.config.loading import load
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.training.load import described
@@ -28,9 +28,9 @@ def bare(tmp_path: Path) -> Path:
     return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
 
 
-def config(*words: str) -> Config:
-    _, file, changes = separate([CONFIG, *words])
-    return load(str(file), changes)[0]
+def config(*changes: str) -> Config:
+    _, file, changed = separate([CONFIG, *changes])
+    return loading.load(file, changed)[0]
 
 
 def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
