@@ -1,16 +1,11 @@
 """Errors of too little memory, raised by Python and by XLA."""
 
-import importlib
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import pytest
 
-from jax_resnet import training
 from jax_resnet.errors import OutOfMemory
 from jax_resnet.platform import memory
-from tests.conftest import small_config
 
 LINE = r'^out of memory \(.+\): give less$'
 
@@ -29,15 +24,3 @@ def test_an_error_of_xla() -> None:
 def test_other_errors_are_not_changed() -> None:
     with pytest.raises(RuntimeError, match='another'), memory.shortage_as_error('give less'):
         raise RuntimeError('another')
-
-
-def test_training_raises_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError('Unable to allocate 4 TiB')
-
-    monkeypatch.setattr(importlib.import_module('jax_resnet.training.train'), 'compile_training', fail)
-    with pytest.raises(
-        OutOfMemory,
-        match=r'Unable to allocate 4 TiB\): give config.memory.rematerialize=True or a larger config.memory.micro',
-    ):
-        training.train(small_config(), tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from configs import scaled_cifar10
 from jax_resnet import training
 from jax_resnet.config.loading import as_config
-from jax_resnet.errors import Diverged, Stopped
+from jax_resnet.errors import Diverged, OutOfMemory, Stopped
 from jax_resnet.report import terminal
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run_folder import RunFolder
@@ -194,10 +194,12 @@ def test_while_the_program_compiles_a_signal_ends_the_process(tmp_path: Path, mo
 
     def compile_training(*_: Any) -> None:
         found.append([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
-        raise Diverged('stands for the end of the process')
+        raise MemoryError('Unable to allocate 4 TiB')
 
     monkeypatch.setattr(loop, 'compile_training', compile_training)
-    with pytest.raises(Diverged):
+    with pytest.raises(
+        OutOfMemory, match=r'4 TiB\): give config.memory.rematerialize=True or a larger config.memory.m'
+    ):
         training.train(make_config(), tmp_path)
     assert found == [before]
 
