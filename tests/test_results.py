@@ -110,23 +110,6 @@ def test_add_refuses_runs_without_a_result(
     assert 'has the result of another run of this config and seed; delete it first' in capsys.readouterr().err
 
 
-def test_add_refuses_a_run_whose_files_do_not_fit_each_other(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    summary, metrics = Path(RUNS[0], 'summary.json'), Path(RUNS[0], 'metrics.jsonl')
-    original = json.loads(summary.read_text())
-    for changed, message in [
-        ({'steps': 5}, 'metrics.jsonl must end at step 5, as summary.json does'),
-    ]:
-        summary.write_text(json.dumps(original | changed))
-        assert command(monkeypatch, 'add', RUNS[0]) == 2
-        assert message in capsys.readouterr().err and not Path('results').exists()
-    summary.write_text(json.dumps(original))
-    metrics.write_text('')
-    assert command(monkeypatch, 'add', RUNS[0]) == 2
-    assert 'metrics.jsonl must end at step 4' in capsys.readouterr().err
-
-
 def test_a_result_is_in_the_results_folder(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

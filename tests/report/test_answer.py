@@ -10,7 +10,7 @@ from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 def answer(tmp_path: Path, rows: dict[str, list[float]], **more: object) -> str:
     for name, errors in rows.items():
         for seed, error in enumerate(errors):
-            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), **{'train_for': name})
+            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), init_from=name)
     described = [
         {'label': name, 'runs': [f'{name}/seed{i}' for i in range(max(1, len(errors)))], **more}
         for name, errors in rows.items()
@@ -70,7 +70,7 @@ def test_failed_runs_are_told_and_a_row_with_them_claims_nothing(tmp_path: Path)
 
 def test_rows_are_compared_by_the_measure_of_the_study(tmp_path: Path) -> None:
     for name, final, scales in (('b', 24.0, 22.5), ('c', 24.5, 21.5)):
-        run = write_run(tmp_path / name / 'seed0', errors=(90.0, 50.0, 30.0, final), train_for=name)
+        run = write_run(tmp_path / name / 'seed0', errors=(90.0, 50.0, 30.0, final), init_from=name)
         write_top5(run, protocol='multi_scale', protocol_test_error=scales, protocol_test_top5_error=6.0)
     rows = [{'label': name, 'runs': [f'{name}/seed0'], 'window': [3, 4]} for name in 'bc']
     told = {}
@@ -92,7 +92,7 @@ def test_a_study_of_medians_compares_medians(tmp_path: Path) -> None:
     errors = {'a': (6.3, 6.4, 6.5, 6.4, 9.9), 'b': (6.7, 6.8, 6.9, 6.8, 6.8)}
     for name, numbers in errors.items():
         for seed, error in enumerate(numbers):
-            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), train_for=name)
+            write_run(tmp_path / name / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), init_from=name)
     rows = [{'label': name, 'runs': [f'{name}/seed{seed}' for seed in range(5)]} for name in errors]
     (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='median')])
     start = 'A has the smallest median of the final test errors, 6.40 ± 1.57 %, 0.40 points below the 6.80 % of b; '

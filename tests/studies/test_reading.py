@@ -80,7 +80,7 @@ def test_the_number_of_samples_stays() -> None:
     plan = read('configs/studies/data_and_batch.py', [0])
     assert {len(plan.settings)} == {12}
     for job in plan.jobs:
-        assert abs(examples_seen(dict(job.config)) - 164 * 50_000) < job.config.batch_size
+        assert abs(examples_seen(job.config) - 164 * 50_000) < job.config.batch_size
     half = next(job for job in plan.jobs if job.label == 'half of the data')
     assert half.config.schedule.drop_at == ('162 epochs', '244 epochs')
     assert half.config.evaluate_every == '2 epochs'
