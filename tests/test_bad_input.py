@@ -339,8 +339,8 @@ CASES = [
     ('convert {here}/blank.npz {here}/out.npz', 'blank.npz: must have arrays; it has none'),
     ('convert {here}/twice.npz {here}/out.npz', 'twice.npz: '),
     ('convert {here}/whole.npz {here}/out.txt', 'out.txt: must end in'),
-    ('convert {here}/whole.npz {here}/none/out.npz', 'none/out.npz: cannot be written'),
-    ('convert {here}/whole.npz {here}/none/out.safetensors', 'none/out.safetensors: cannot be written'),
+    ('convert {here}/whole.npz {here}/whole.npz/out.npz', 'whole.npz/out.npz: cannot be written'),
+    ('convert {here}/whole.npz {here}/whole.npz/out.safetensors', 'whole.npz/out.safetensors: cannot be written'),
     (
         'data cifar10 --data_dir={here}/data-infoless',
         '/data-infoless/cifar10/3.0.2: must be a folder of prepared TFDS data',
