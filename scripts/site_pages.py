@@ -130,7 +130,9 @@ def _of_package(module: griffe.Module, folder: Path) -> str:
     packages, modules = ([module[path.stem] for path in paths] for paths in _members(folder))
     for exporting in [module, *packages] if folder == PACKAGE else [module]:
         if exporting.exports:
-            names = [exporting[name].final_target for name in exporting.exports]
+            found = [exporting[name] for name in exporting.exports]
+            # Griffe takes a function that has the name of its module, such as `training.train`, for the module.
+            names = [one[one.name] if one.is_module and not one.is_alias else one.final_target for one in found]
             parts.append(f'## Import from {exporting.path}\n\n' + _table(names, folder))
     for title, members in ('Packages', packages), ('Modules', modules):
         if members:

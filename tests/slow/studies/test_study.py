@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from jax_resnet.report import columns, reading
@@ -96,7 +95,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     job = read('small.py:0.1', [0]).jobs[0]
     path = results_folder.write(
         {
-            'file': job.file, 'changes': dict(job.changes), 'fields': msgspec.to_builtins(job.config),
+            'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
             'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
         }
     )  # fmt: skip
