@@ -44,7 +44,7 @@ SHELL: dict[str, list[str] | None] = {
     # tests/training/test_streamed.py and tests/data/pictures have folders and tars
     'python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=3': None,
     'python main.py --config=configs/resnet18_imagenette.py': None,
-    # tests/training/test_finetune.py and tests/test_timm.py have these, with smaller networks
+    # tests/training/test_finetune.py and tests/slow/test_timm.py have these, with smaller networks
     'python scripts/pth_to_safetensors.py resnet50.pth resnet50.safetensors': None,
     'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
     '--config.model.num_classes=3 --config.init_from=resnet50.safetensors --workdir=runs/mine': None,

@@ -19,7 +19,7 @@ from jax_resnet.runs import weights
 from jax_resnet.training import setup
 from jax_resnet.training.begin import begin_from
 from tests.conftest import assert_equal_trees, compiled, initial_state
-from tests.test_timm import random_tensors
+from tests.slow.test_timm import random_tensors
 from tests.training.test_streamed import StopAt, lines
 
 

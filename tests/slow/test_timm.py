@@ -20,7 +20,7 @@ from jax_resnet.runs import weights
 from jax_resnet.training.load import describe_assumptions, described
 from tests.references.draw import draw_pytorch, real_images
 
-REFERENCES = Path(__file__).parent / 'references'
+REFERENCES = Path(__file__).parents[1] / 'references'
 SHAPES = json.loads((REFERENCES / 'timm.json').read_text())
 NETS = {'resnet18': models.imagenet_resnet(18, shortcut='B'), 'resnet50': models.imagenet_resnet(50, v1_5=True)}
 CONFIG = (
