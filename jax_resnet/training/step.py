@@ -87,12 +87,12 @@ class Numbers(NamedTuple):
     def create(cls, seed: int, schedule: Schedule, normalize: Normalization) -> 'Numbers':
         """Converts the numbers to the dtypes that JAX uses. A step is an int32."""
 
-        def number(x: Any) -> Any:
-            return np.int32(min(x, 2**31 - 1)) if isinstance(x, int) and not isinstance(x, bool) else np.asarray(x)
+        def number(x: bool | float) -> np.generic:
+            if isinstance(x, bool):
+                return np.bool_(x)
+            return np.float32(x) if isinstance(x, float) else np.int32(min(x, 2**31 - 1))
 
-        schedule = jax.tree.map(number, schedule)
-        as_floats = jax.tree.map(lambda x: np.float32(x) if x.dtype == np.float64 else x, schedule)
-        return cls(jax.random.key(seed), as_floats, normalize)
+        return cls(jax.random.key(seed), jax.tree.map(number, schedule), normalize)
 
 
 @dataclass(frozen=True)
