@@ -26,7 +26,7 @@ from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.pictures.views import SCALES
 from jax_resnet.data.preprocessing import Normalization, Preprocess
-from jax_resnet.data.splits import other_classes
+from jax_resnet.data.sources import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
