@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from jax_resnet import files
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import records
-from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.sources import Examples, Source
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
@@ -155,11 +155,11 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
         images, labels = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.uint8)
         for index in tqdm(range(min(size, len(found))), f'reading {split}', disable=None):
             encoded, label = found[index]
-            number = found.number(index)
             try:
-                images[number], labels[number] = decode(encoded), label
-            except (ValueError, IndexError) as e:
-                raise DataError(f'{found.name(index)}: cannot be read ({e})') from None
+                number = found.number(index)
+                images[number], labels[number] = np.asarray(Image.open(io.BytesIO(encoded))), label
+            except Exception as e:  # for a damaged file, the readers may raise any error
+                raise DataError(f'{found.name(index)}: cannot be read ({" ".join(repr(e).split())})') from None
         splits[split] = images, labels
     return splits
 
