@@ -125,10 +125,10 @@ ProgressFactory = Callable[[Clock, int, str], Progress]
 
 @contextlib.contextmanager
 def trace(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside this context, process 0 traces the devices and Python. The trace goes to `profile` in the run folder."""
+    """Inside this context, process 0 traces the devices and Python. The trace goes to `folder`."""
     if not processes.is_first():
         yield
         return
-    with jax.profiler.trace(str(folder / 'profile')):
+    with jax.profiler.trace(str(folder)):
         yield
-    say(f'trace written to {folder / "profile"}')
+    say(f'trace written to {folder}')

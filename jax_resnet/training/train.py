@@ -16,11 +16,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
+from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
-from jax_resnet.runs.events import Events
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -103,7 +103,7 @@ def train(
             return finished
         stack.enter_context(folder.locked())
         folder.write_failure(None)
-        start = environment(jax_options)
+        start = environment(jax_options, streams(config.dataset.name))
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         if extend_from is not None and folder.writes:
@@ -131,10 +131,6 @@ def train(
         lines = folder.metrics() if folder.writes else []
         last_line = lines[-1] if lines else texts.FIRST
         last_line_step = processes.from_first(int(last_line['step']))
-        if folder.writes:
-            with wall_time('saving'):
-                events = Events(folder.tensorboard, lines)
-                stack.callback(events.close)
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
@@ -218,7 +214,6 @@ def train(
                             clock, schedule, step, totals, last_line, scores, steps_and_seconds, seconds
                         )
                         folder.add_metrics(last_line)
-                        events.add(last_line)
                         shown.add_metrics(last_line)
                     last_line_step, steps_and_seconds = step, (0, 0.0)
 
@@ -240,7 +235,7 @@ def train(
                 # Run the next chunk of steps. It ends no later than the next thing that is due.
                 stop = min(step + steps_per_dispatch, run.window_end(step), _next_due(config, clock, step), end)
                 before, waited_before, began = totals, run.waited, time.monotonic()
-                with trace(folder.path, shown.say) if profile else contextlib.nullcontext(), wall_time('training'):
+                with trace(folder.profile, shown.say) if profile else contextlib.nullcontext(), wall_time('training'):
                     state = run(state, stop)
                     reached, finite, totals = jax.device_get((state.step, state.finite, state.totals))
                 seconds, waited, profile = time.monotonic() - began, run.waited - waited_before, False
