@@ -320,14 +320,6 @@ class Config(Group, frozen=True):
 # fmt: on
 
 
-class NetworkFields(Struct, frozen=True):
-    """The groups of a config that describe a network, in the header of a file of weights."""
-
-    model: Network
-    batch_norm: BatchNorm
-    precision: Precision
-
-
 class Field(NamedTuple):
     """A field of the table.
 

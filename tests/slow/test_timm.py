@@ -111,8 +111,9 @@ def test_a_card_and_predictions_need_no_data(
     monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'nowhere'))
     ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
     assert main(convert, monkeypatch, resnet18, ours, '--card', *config) == 0
-    card = json.loads(ours.with_suffix('.json').read_text())
-    assert card['class_names'] == list(imagenet_classes().values()) and weights.read(ours).network.model.shortcut == 'B'
+    found = weights.read(ours)
+    assert found.preprocessing.class_names == tuple(imagenet_classes().values())
+    assert found.network.model.shortcut == 'B'
     Image.fromarray(np.arange(80 * 70 * 3, dtype=np.uint32).reshape(80, 70, 3).astype(np.uint8)).save(
         tmp_path / 'picture.png'
     )
@@ -122,7 +123,7 @@ def test_a_card_and_predictions_need_no_data(
         assert main(predict, monkeypatch, *arguments) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1] and len(outputs[0].splitlines()) == 6
-    assert main(convert, monkeypatch, resnet18, tmp_path / 'x.npz', '--card', *config, MEAN) == 2
+    assert main(convert, monkeypatch, resnet18, tmp_path / 'x.safetensors', '--card', *config, MEAN) == 2
     assert 'the mean that pixel_mean subtracts, come from the training data' in capsys.readouterr().err
 
 

@@ -64,14 +64,14 @@ def test_logits_that_are_not_finite_give_no_result(
     arrays = flat(trained.variables)
     arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write(tmp_path / 'large.npz', arrays, card=(about, RunFolder(run).origin()))
+    weights.write(tmp_path / 'large.safetensors', arrays, RunFolder(run).origin(), about)
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for command, count in ((evaluate, 100), (predict, 1)):
         images = [str(tmp_path / 'image.png')] if command is predict else []
-        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.npz'), *images])
+        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.safetensors'), *images])
         assert command.main() == 2
         out, err = capsys.readouterr()
-        expected = f'large.npz: the logits of {count} of {count} examples are infinite or NaN'
+        expected = f'large.safetensors: the logits of {count} of {count} examples are infinite or NaN'
         assert out == '' and expected in err and len(err.splitlines()) == 1
 
 
