@@ -253,6 +253,8 @@ def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
     for attribute, values in pairs.items():
         if values[0] != values[1]:
             texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
+            if texts[0] == texts[1]:  # units that differ in their widths or groups
+                texts = [str(value[0]) for value in values]
             raise ConfigError(
                 f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
             )
