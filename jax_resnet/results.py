@@ -21,7 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jax_resnet import command_line, files
+from jax_resnet import files
+from jax_resnet.commands import command_line
 from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 

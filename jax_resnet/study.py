@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet import command_line
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, UserError
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from jax_resnet import command_line
+from jax_resnet.commands import command_line
 from jax_resnet.data import open_source
 from jax_resnet.data.cifar import ARCHIVES
 from jax_resnet.data.pictures.tars import open_tars, verify

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from jax_resnet import command_line
+from jax_resnet.commands import command_line
 from jax_resnet.report import reading, terminal
 
 

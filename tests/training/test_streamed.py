@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import jax_resnet
-from jax_resnet import predict, training
+from jax_resnet import training
+from jax_resnet.commands import predict
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
@@ -216,7 +217,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         training.train({**config(copy, **COLOURS), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
     copy.rename(moved)
     training.train(config(moved, **COLOURS), tmp_path / 'run')
-    again = training.evaluate(tmp_path / 'run', data_dir=str(folder))
+    again = training.evaluate(tmp_path / 'run', data=str(folder))
     assert again.count == 21
     with pytest.raises(Stopped):
         training.train({**config(moved, **COLOURS), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
@@ -229,7 +230,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
     with pytest.raises(
         DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
-        training.evaluate(tmp_path / 'run', data_dir=str(moved))
+        training.evaluate(tmp_path / 'run', data=str(moved))
 
 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -89,7 +89,8 @@ def test_a_disk_that_fails_while_metrics_are_written(
 PROGRAM = """
 import sys
 from pathlib import Path
-from jax_resnet import command_line, training
+from jax_resnet import training
+from jax_resnet.commands import command_line
 from jax_resnet.training import checkpoint
 from tests.conftest import small_config
 checkpoint.LARGE_BYTES = {large}
