@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='RUN',
         help='folder of a shorter run, which does not change; the new run begins with its last checkpoint',
     )
+    parser.add_argument(
+        '--shorten',
+        type=int,
+        metavar='N',
+        help='divide the length of training, the drops and the warm-up by this, as --config.shorten does',
+    )
     parser.add_argument('--profile', action='store_true', help='write a trace of a few steps to the run folder')
     several = parser.add_argument_group('several processes that train one run without Slurm')
     several.add_argument('--coordinator', metavar='HOST:PORT', help='the address of process 0')
@@ -49,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     if path.is_dir():
         print(command_line.list_files(path, '--config', 'get_config'))
         return
-    config, changes = loading.load(file, options.changes)
+    given = options.changes if options.shorten is None else options.changes | {'shorten': str(options.shorten)}
+    config, changes = loading.load(file, given)
     for flag, folder in (('workdir', options.workdir), ('extend-from', options.extend_from)):
         if folder == '':
             raise ConfigError(f'--{flag}: must name a folder; got none')

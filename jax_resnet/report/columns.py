@@ -120,8 +120,8 @@ def explain(section: Section) -> list[str]:
         notes.append(f'Means over runs at the end of training: {", ".join(further)}.')
     if section.is_rehearsal:
         notes.append(
-            'This is a rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing about CIFAR, and '
-            'are not compared with the published ones.'
+            'This is a rehearsal on the digits, with a shortened recipe. Its numbers say nothing about CIFAR, and are '
+            'not compared with the published ones.'
         )
     if section.changes:
         changed = ', '.join(wording.phrase(*change) for change in section.changes.items())
@@ -162,6 +162,7 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
         'group': row.group,
         'row': row.label,
         'network': network(row),
+        'shorten': row.config.get('shorten', 1),
         'parameters': row.mean('parameters'),
         'multiply_adds': row.mean('multiply_adds'),
         'runs': len(row.runs),

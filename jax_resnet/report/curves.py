@@ -79,7 +79,7 @@ def _schedule(row: Row) -> tuple[Schedule, Clock, int] | None:
         return None
     config = next(run.config for run in row.runs if run.config is not None)
     last, batch_size = lines[-1], config.batch_size
-    clock = Clock(round(last['step'] * batch_size / last['epoch']), batch_size)
+    clock = Clock(round(last['step'] * batch_size / last['epoch']), batch_size, config.shorten)
     return schedule.create(config.schedule, clock, clock.steps(config.train_for)), clock, last['step']
 
 

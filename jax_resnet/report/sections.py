@@ -147,10 +147,12 @@ class Section:
 
     @cached_property
     def groups(self) -> dict[str, list[Row]]:
-        """The rows of each picture, by the name of the group. For a rehearsal, the name says so."""
+        """The rows that are drawn in one picture and compared, by the name of the group. All have one length."""
         groups: dict[str, list[Row]] = {}
         for row in self.rows:
+            times = row.config.get('shorten', 1)
             parts = [row.group, 'rehearsal on the digits' if self.is_rehearsal else '']
+            parts += [f'shortened {times} times'] if times > 1 else []
             groups.setdefault(', '.join(filter(None, parts)), []).append(row)
         return groups
 
@@ -167,8 +169,8 @@ class Section:
         }
 
     def difference(self, row: Row) -> float | None:
-        """Returns our error minus the published one, in points; None if one is missing, or for a rehearsal."""
-        if row.published is None or row.measured is None or self.is_rehearsal:
+        """Returns our error minus the published one, in points; None if one is missing, or in a shortened recipe."""
+        if row.published is None or row.measured is None or self.is_rehearsal or row.config.get('shorten', 1) > 1:
             return None
         return row.measured - row.published
 

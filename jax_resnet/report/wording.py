@@ -5,6 +5,7 @@ from typing import Any
 
 NAMES = {
     'init_from': 'initial weights',
+    'shorten': 'times shortened',
     'dataset.name': 'data set',
     'dataset.train': 'training split',
     'dataset.validation': 'validation split',
@@ -58,6 +59,7 @@ def _drops(value: Any) -> str:
 
 PHRASES: Mapping[str, Callable[[Any], str]] = {
     'train_for': lambda value: f'trained for {value}',
+    'shorten': lambda value: f'shortened {value} times',
     'batch_size': lambda value: f'batches of {value}',
     'evaluate_every': lambda value: f'evaluated every {value}',
     'init_from': lambda value: f'initial weights of {value}' if value else 'random initial weights',

@@ -7,6 +7,7 @@ import pytest
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import columns, reading
+from jax_resnet.report.answer import answers
 from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
@@ -40,6 +41,23 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     (section,) = reading.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
     assert section.difference(section.rows[0]) is None
     assert list(section.groups) == ['rehearsal on the digits']
+
+
+def test_rows_of_another_length_are_not_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / 'runs' / 'whole', file='configs/my-net.py')
+    for times in (2, 4):
+        write_run(tmp_path / 'runs' / f'{times}', file='configs/my-net.py', shorten=times)
+    (section,) = reading.read([tmp_path / 'runs'])
+    assert {group: [row.label for row in rows] for group, rows in section.groups.items()} == {
+        'on digits, shortened 2 times': ['my-net, shortened 2 times'],
+        'on digits, shortened 4 times': ['my-net, shortened 4 times'],
+        'on digits': ['my-net'],
+    }
+    assert not any('smallest' in text for text in answers(section))
+    rows = [{'label': 'a', 'runs': ['runs/2'], 'published': 9.0}]
+    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
+    assert section.difference(section.rows[0]) is None
+    assert 'shortened 2 times' in columns.table(section).text()
 
 
 def test_what_is_published_by_a_protocol_is_compared_with_ours_by_it(tmp_path: Path) -> None:
