@@ -172,8 +172,8 @@ def described(
     path = file.path
     if file.preprocessing is not None:
         raise ConfigError(
-            f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would; --data names other '
-            'data'
+            f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would; other data is '
+            'given by --data'
         )
     config = located(as_config(config), data)
     model = network(config)
