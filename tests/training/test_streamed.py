@@ -57,7 +57,7 @@ class StopAt(Progress):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path) -> None:
+def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path, tmp_path: Path) -> None:
     summary = json.loads((whole / 'summary.json').read_text())
     assert summary['steps'] == 9 and [line['step'] for line in lines(whole)] == [5, 9]
     found = np.load(whole / 'predictions.npz')
@@ -73,6 +73,8 @@ def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Pa
     views = [predict.read_image(path, net.image_shape, pictures=net.pictures) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
     assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14
+    shutil.copytree(folder / 'val', tmp_path / 'test')  # a folder that only has a split to evaluate
+    np.testing.assert_array_equal(training.evaluate(whole, data=str(tmp_path)).logits, scores.logits)
 
 
 def check_stopped_and_continued(fields: dict[str, Any], workdir: Path, whole: Path) -> None:
