@@ -36,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
     )
-    parser.add_argument('--headless', action='store_true', help="accept PyTorch's weights without a head")
     parser.add_argument(
         '--card', action='store_true', help='also write a card, which describes the network of --config'
     )
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from jax_resnet import models
-    from jax_resnet.models.pytorch_styles import STYLES, check_style
+    from jax_resnet.models.pytorch import STYLES, check_style
     from jax_resnet.runs import weights
     from jax_resnet.training.load import describe_assumptions, described, flat, read_network
 
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.card:
         config, about = described(weights.read(source), config or {})
-    variables, recorded = read_network(source, options.headless)
+    variables, recorded = read_network(source)
     found = _config_and_network(source, config, variables, recorded)
     is_pytorch = options.to != 'ours'
     try:
