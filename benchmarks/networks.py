@@ -69,8 +69,8 @@ def begun(config: Any, source: Any) -> tuple[Any, Any]:
 
     data, model, mesh, clock, schedule = setup.set_up(config, source)
     first = state.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
-    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
-    return setup.compile_training(config, data, model, mesh, schedule, settings, first), first
+    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
+    return setup.compile_training(data, model, mesh, schedule, settings, first), first
 
 
 def black(known: Any) -> Any:

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
             chunk = paths[start : start + CHUNK]
             images = np.stack([read_image(path, *arguments) for path in chunk])
             probabilities = np.asarray(trained.probabilities(images))
-            check_finite(options.network, int((~np.isfinite(probabilities).all(1)).sum()), len(chunk))
+            check_finite(options.network, probabilities)
             for path, row in zip(chunk, probabilities, strict=True):
                 best = [(trained.class_names[label], float(row[label])) for label in np.argsort(-row)[:5]]
                 if options.json:

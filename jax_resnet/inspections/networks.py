@@ -23,9 +23,8 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import state as states
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.inputs import Input, open_input
 from jax_resnet.training.load import load_stacked
-from jax_resnet.training.setup import backend, set_up
+from jax_resnet.training.setup import Input, backend, open_input, set_up
 
 _log = logging.getLogger(__name__)
 

@@ -91,7 +91,7 @@ def test_the_error_of_an_unsupported_tensor_says_what_its_network_has(tensor: st
 
 def test_the_unchecked_assumptions_include_the_position_of_the_stride() -> None:
     assert describe_assumptions(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
-    assert '3x3 convolution, as torchvision and timm have it' in describe_assumptions(NETS['resnet50'])
+    assert describe_assumptions(NETS['resnet50']).endswith('units bottleneck_v1.5 are taken from the config, unchecked')
     line = describe_assumptions(models.imagenet_resnet(50))
     assert "torchvision's and timm's networks have it in the 3x3 convolution: config.model.v1_5=True" in line
 
@@ -123,7 +123,7 @@ def test_a_changed_config_of_imagenet_is_checked_without_data(resnet18: Path) ->
         described(weights.read(resnet18), config)
 
 
-@pytest.mark.parametrize(('v1_5', 'printed'), [('True', 'as torchvision and timm have it'), ('False', 'v1_5=True')])
+@pytest.mark.parametrize(('v1_5', 'printed'), [('True', 'units bottleneck_v1.5 are taken'), ('False', 'v1_5=True')])
 def test_convert_prints_the_position_of_the_stride(
     v1_5: str, printed: str, tmp_path: Path, command: Callable[..., Ended]
 ) -> None:

@@ -95,7 +95,6 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
     ('change', 'message'),
     [
         ({'model.shortcut': 'A_centred'}, 'shortcut is A in the weights, A_centred in the config'),
-        ({'model.name': 'cifar_plain'}, 'shortcut is A in the weights, none in the config'),
         ({'model.order': 'bn_after_addition'}, 'order is original in the weights, bn_after_addition in the config'),
         ({'batch_norm.epsilon': 0.1}, 'batch_norm.epsilon is 1e-05 in the weights, 0.1 in the config'),
     ],
@@ -109,33 +108,22 @@ def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path
             begin_from(str(path), None, other)
 
 
-@pytest.mark.parametrize('dtype', [np.int8, np.bool_, np.complex64, np.int32])
-def test_arrays_that_are_not_floats_are_an_error(run: Path, tmp_path: Path, dtype: type) -> None:
-    arrays = flat(jax_resnet.load(run).variables)
-    arrays['params/stem/conv/kernel'] = arrays['params/stem/conv/kernel'].astype(dtype)
-    weights.write(tmp_path / 'ours.npz', arrays)
-    message = f'ours.npz: params/stem/conv/kernel is {np.dtype(dtype)}; weights must be floating-point numbers'
-    with pytest.raises(DataError, match=message):
-        begin_from(str(tmp_path / 'ours.npz'), None, NET)
-
-
 @pytest.mark.parametrize(
     ('name', 'value', 'problem'),
     [
+        ('params/stem/conv/kernel', np.int32(1), 'is int32; weights must be floating-point numbers'),
         ('layer2.0.conv1.weight', np.nan, 'has NaN or infinite numbers; weights must be finite'),
-        ('bn1.running_var', -1e-3, 'has negative numbers; a variance must be 0 or more'),
-        ('params/head/bias', -np.inf, 'has NaN or infinite numbers; weights must be finite'),
         ('params/head/bias', 1e39, 'has NaN or infinite numbers; weights must be finite'),  # infinite as float32
-        ('batch_stats/stage1/unit1/norm1/var', -1, 'has negative numbers; a variance must be 0 or more'),
+        ('bn1.running_var', -1e-3, 'has negative numbers; a variance must be 0 or more'),
+        ('batch_stats/stage1/unit1/norm1/var', -1.0, 'has negative numbers; a variance must be 0 or more'),
     ],
 )
 def test_unsound_weights_are_an_error_that_names_the_array(
     run: Path, tmp_path: Path, name: str, value: float, problem: str
 ) -> None:
     variables = jax_resnet.load(run).variables
-    arrays = flat(variables) if '/' in name else models.to_pytorch(variables, 'cifar')
-    arrays = {**arrays, name: np.array(arrays[name], np.float64)}
-    arrays[name].flat[-1] = value
+    arrays = dict(flat(variables) if '/' in name else models.to_pytorch(variables, 'cifar'))
+    arrays[name] = np.full(np.shape(arrays[name]), value)
     weights.write(tmp_path / 'unsound.npz', arrays)
     with pytest.raises(DataError, match=f'unsound.npz: {name} {problem}$'):
         begin_from(str(tmp_path / 'unsound.npz'), None, NET)
@@ -149,20 +137,10 @@ def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp
     }
     for field, value, message in (
         ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
-        ('model', {'name': 'x'}, "is damaged: Invalid value 'x' - at `.*model.name`"),
         ('model', 3, 'is damaged: Expected `object`, got `int` - at `.*model`'),
-        ('precision', {'compute': 'float31'}, 'float31'),
     ):
         header = {weights.METADATA: json.dumps(groups | {field: value})}
         path.write_bytes(arrays.as_safetensors(variables, header))
         with pytest.raises(ConfigError, match=f'recorded.safetensors.*: .*{message}') as error:
             begin_from(str(path), None, NET)
         assert '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize('name', ['batch_stats/stem/norm/mean', 'params/head'])
-def test_odd_weights_are_an_error_of_one_line(name: str, tmp_path: Path) -> None:
-    weights.write(tmp_path / 'odd.npz', {name: np.zeros(3, np.float32)})
-    state = initial_state(resnet8_config())
-    with pytest.raises(ConfigError, match='has another network; .* is missing in the weights'):
-        begin_from(str(tmp_path / 'odd.npz'), state, NET)

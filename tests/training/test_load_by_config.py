@@ -69,8 +69,8 @@ def test_every_command_takes_a_config(bare: Path, tmp_path: Path, command: Calla
             [bare, CONFIG, '--config.model.shortcut=B'],
             'must have the network of the config; batch_stats/stage2',
         ),
-        ([PUBLISHED, CONFIG], 'has a card, resnet20_digits.json, which says what --config would'),
-        ([tmp_path, CONFIG], 'must end in .safetensors or .npz'),
+        ([PUBLISHED, CONFIG], 'has the config of its network; --config must not be given'),
+        ([tmp_path, CONFIG], 'must be a run folder; it has no config.json'),
     ):
         code, _, err = command('evaluate', *arguments)
         assert code == 2 and message in err and len(err.splitlines()) == 1
@@ -90,7 +90,7 @@ def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyP
     def missing(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.inputs.open_source', missing)
+    monkeypatch.setattr('jax_resnet.training.setup.open_source', missing)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):
