@@ -103,7 +103,7 @@ def add_config(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Adds what describes a network: a run, or a file of weights with its card or with --config."""
+    """Adds what describes a network: a run, or a file of weights, with a card or with --config."""
     parser.add_argument('network', help='a run folder, or a file of weights')
     add_config(parser, 'for a file of weights without a card: the network and its preprocessing')
 

@@ -1,10 +1,10 @@
 """Converts weights between our names and PyTorch's.
 
-Reads and writes .safetensors and .npz, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
+Reads and writes .safetensors, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
 Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
-folder, card or header, or from --config=FILE. Then the header of a written .safetensors file describes it, too, and
+folder or card, or from --config=FILE. Then the written file has a card in its header, too, and
 the command refuses a network that differs from PyTorch's networks of the requested style.
 """
 
@@ -17,16 +17,14 @@ from jax_resnet.files import shown
 
 if TYPE_CHECKING:
     from jax_resnet import models
-    from jax_resnet.config.fields import Config, NetworkFields
+    from jax_resnet.config.fields import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument(
-        'source', help="a run folder, or a file of weights, .safetensors or .npz, with our names or PyTorch's"
-    )
-    parser.add_argument('target', help='the file to write, .safetensors or .npz')
-    command_line.add_config(parser, 'the network of the source, if neither card nor header describes it')
+    parser.add_argument('source', help="a run folder, or a .safetensors file of weights, with our names or PyTorch's")
+    parser.add_argument('target', help='the .safetensors file to write')
+    command_line.add_config(parser, 'the network of the source, if it has no card')
     parser.add_argument(
         '--to',
         default='ours',
@@ -37,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
     )
     parser.add_argument(
-        '--card', action='store_true', help='also write a card, which describes the network of --config'
+        '--card', action='store_true', help='write also how --config makes images the input, and the class names'
     )
     parser.add_argument('--replace', action='store_true', help='with --card: overwrite other weights at the target')
 
@@ -70,12 +68,9 @@ def run(options: argparse.Namespace) -> None:
     except ValueError as e:
         advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
-    if options.card:
-        about_run: dict[str, Any] = {'file': None, 'changes': {}, 'fields': config}
-        weights.write(target, arrays, card=(about, about_run), replace=options.replace)
-    else:
-        named = {name: np.asarray(array) for name, array in arrays.items()}
-        weights.write(target, named, None if found is None else found[0])
+    fields = config if options.card else found[0] if found else None
+    card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
+    weights.write(target, arrays, card, about if options.card else None, options.replace or not options.card)
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if found is None:
         print(
@@ -89,8 +84,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _config_and_network(
-    source: str, config: 'Config | None', variables: dict[str, Any], recorded: 'Config | NetworkFields | None'
-) -> 'tuple[Config | NetworkFields, models.ResNet] | None':
+    source: str, config: 'Config | None', variables: dict[str, Any], recorded: 'Config | None'
+) -> 'tuple[Config, models.ResNet] | None':
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
     import jax
     import jax.numpy as jnp

@@ -73,8 +73,8 @@ def open_networks(
 
 
 def _needs_config(name: str) -> bool:
-    """Whether a network is a file of weights without a card."""
-    return weights.is_file(name) and not weights.card_of(name).exists()
+    """Whether a network is a file of weights that does not say how images become its input."""
+    return weights.is_file(name) and 'class_names' not in (weights.read_card(name) or {})
 
 
 def _open(name: str, config: Config | None, data: str | None, initial: bool) -> Network:

@@ -16,7 +16,7 @@ from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import models
-from jax_resnet.config.fields import Config, NetworkFields, Pictures
+from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located, streams, without_data
@@ -93,7 +93,7 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
-        path: a run folder, of which the last checkpoint is loaded; or a file of weights with its card beside it.
+        path: a run folder, of which the last checkpoint is loaded; or a file of weights with a card in its header.
         config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
             which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
 
@@ -113,12 +113,12 @@ def load_stacked(
     file = _read(path)
     if config is not None:
         fields, about = described(file, config, data)
-    elif isinstance(file.network, Config) and file.preprocessing is not None:
+    elif file.network is not None and file.preprocessing is not None:
         fields, about = file.network, file.preprocessing
     else:
         raise DataError(
-            f'{shown(path)}: its card, {weights.card_of(path).name}, is missing in the same folder; add it, or give a '
-            'config by --config=FILE'
+            f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
+            '--config=FILE'
         )
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
@@ -157,9 +157,7 @@ def described(
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(
-            f'{shown(path)}: has the config of its network; --config must not be given; --data names other data'
-        )
+        raise ConfigError(f'{shown(path)}: has a card, which says what --config would; --data names other data')
     config = located(as_config(config), data)
     model = network(config)
     try:
@@ -176,8 +174,8 @@ def described(
     return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
-def read_network(path: str | Path) -> tuple[dict[str, Any], Config | NetworkFields | None]:
-    """Reads the variables of a network, unstacked, and the config, or the groups of one, that describe it.
+def read_network(path: str | Path) -> tuple[dict[str, Any], Config | None]:
+    """Reads the variables of a network, unstacked, and the config that describes it, or None.
 
     Args:
         path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
@@ -237,12 +235,12 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def check_same(name: str, recorded: Config | NetworkFields, configured: models.ResNet) -> None:
+def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
     """Raises ConfigError if weights are of no network, or of another than a config. The message names a difference.
 
     Args:
         name: name of the weights, for the message.
-        recorded: the config, or the groups of one, that a run or a file of weights records.
+        recorded: the config that a run or a file of weights records.
         configured: the network of the config.
     """
     try:
@@ -256,6 +254,8 @@ def check_same(name: str, recorded: Config | NetworkFields, configured: models.R
     for attribute, values in pairs.items():
         if values[0] != values[1]:
             texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
+            if texts[0] == texts[1]:  # units that differ in their widths or groups
+                texts = [str(value[0]) for value in values]
             raise ConfigError(
                 f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
             )

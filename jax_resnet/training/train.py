@@ -16,11 +16,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
+from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
-from jax_resnet.runs.events import Events
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -118,7 +118,7 @@ def train(
             return finished
         stack.enter_context(folder.locked())
         folder.write_failure(None)
-        start = environment(jax_options)
+        start = environment(jax_options, streams(config.dataset.name))
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         if extend_from is not None and folder.writes:
@@ -152,8 +152,6 @@ def train(
                 folder.record_start(step, start)
                 lines = folder.metrics()
                 last_line = lines[-1] if lines else texts.FIRST
-                events = Events(folder.tensorboard, lines)
-                stack.callback(events.close)
         last_line_step = processes.from_first(int(last_line['step']))
 
         # ---- Compile ----------------------------------------------------------------------------------------------
@@ -232,7 +230,6 @@ def train(
                             clock, schedule, step, totals, last_line, scores, steps_and_seconds, seconds
                         )
                         folder.add_metrics(last_line)
-                        events.add(last_line)
                         shown.add_metrics(last_line)
                     last_line_step, steps_and_seconds = step, (0, 0.0)
 

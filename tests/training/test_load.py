@@ -63,11 +63,11 @@ def test_logits_that_are_not_finite_give_no_result(run: Path, tmp_path: Path, co
     arrays = flat(trained.variables)
     arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write(tmp_path / 'large.npz', arrays, card=(about, RunFolder(run).origin()))
+    weights.write(tmp_path / 'large.safetensors', arrays, RunFolder(run).origin(), about)
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for name, images, count in (('evaluate', [], 100), ('predict', [tmp_path / 'image.png'], 1)):
-        code, out, err = command(name, tmp_path / 'large.npz', *images)
-        expected = f'large.npz: the logits of {count} of {count} examples are infinite or NaN'
+        code, out, err = command(name, tmp_path / 'large.safetensors', *images)
+        expected = f'large.safetensors: the logits of {count} of {count} examples are infinite or NaN'
         assert code == 2 and out == '' and expected in err and len(err.splitlines()) == 1
 
 
