@@ -2,28 +2,25 @@
 
 import dataclasses
 import hashlib
-import importlib
 import json
 import os
 import pickle
 import re
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 from PIL import Image
 from safetensors.numpy import save_file
 
-import main
 from jax_resnet import training
 from jax_resnet.config.loading import load
 from jax_resnet.data import cifar, open_source
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.setup import set_up
-from tests.conftest import of_damage, whole_config
+from tests.conftest import Ended, of_damage, whole_config
 from tests.training.conftest import loop
 
 ROOT = Path(__file__).parents[1]
@@ -146,39 +143,43 @@ def _make_data(here: Path) -> None:
 
 
 # Each case: the command with its arguments, and a text in its line. {here} is the folder of the fixture `here`.
-DIGITS = 'main --config=configs/resnet20_digits.py'
-SMALL = 'main --config=configs/resnet20_cifar10.py --config.batch_size=16 --config.batch_norm.group_size=0 --config.model.depth=8'
+DIGITS = 'train --config=configs/resnet20_digits.py'
+SMALL = 'train --config=configs/resnet20_cifar10.py --config.batch_size=16 --config.batch_norm.group_size=0 --config.model.depth=8'
 CASES = [
-    # main.py: the command line
-    ('main', '--config: must be given, such as --config=configs/resnet20_digits.py'),
-    ('main --confg=3', "Unknown command line flag 'confg'. Did you mean: config ?"),
+    # the command line of main.py
+    ('train', '--config: must be given, such as --config=configs/resnet20_digits.py'),
+    ('train --confg=3', "unknown argument '--confg=3'; fields are changed by --config.field=value"),
     (f'{DIGITS} batch_size=3', "unknown argument 'batch_size=3'; fields are changed by --config.field=value"),
     (f'{DIGITS} --workdir=', '--workdir: must name a folder; got none'),
     (f'{DIGITS} --workdir={{here}}/run', '/run: has a run of another config (config.'),
-    ('main --config={here}/same.py --workdir={here}/run-summary', '/run-summary/summary.json is damaged'),
-    ('main --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl: line 1 is damaged'),
-    ('main --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
+    ('train --config={here}/same.py --workdir={here}/run-summary', '/run-summary/summary.json is damaged'),
+    ('train --config={here}/same.py --workdir={here}/run-metrics', '/run-metrics/metrics.jsonl: line 1 is damaged'),
+    ('train --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
     # config files
-    ('main --config=', '--config=.: must be a config file, or a folder with some; it has none'),
-    ('main --config={here}/no.py', '/no.py: no such file; the files of this package are in its folder configs'),
-    ('main --config={here}/raises.py', '/raises.py: RuntimeError: no such luck'),
-    ('main --config={here}/lacks.py', '/lacks.py: must be a config file; it has no function get_config'),
-    ('main --config={here}/syntax.py', '/syntax.py: SyntaxError: invalid syntax (syntax.py, line 1)'),
-    ('main --config={here}/none.py', '/none.py: its get_config must return a ConfigDict; it returns NoneType'),
-    ('main --config={here}/plain.py --config.seed=-1', 'config.seed=-1: must be an integer, at least 0'),
-    ('main --config={here}/nameless.py', 'config.model.name: is missing (the network); must be one of cifar_resnet, '),
+    ('train --config=', '--config=.: must be a config file, or a folder with some; it has none'),
+    ('train --config={here}/no.py', '/no.py: no such file; the files of this package are in its folder configs'),
+    ('train --config={here}/raises.py', '/raises.py: RuntimeError: no such luck'),
+    ('train --config={here}/lacks.py', '/lacks.py: must be a config file; it has no function get_config'),
+    ('train --config={here}/syntax.py', '/syntax.py: SyntaxError: invalid syntax (syntax.py, line 1)'),
+    ('train --config={here}/none.py', '/none.py: its get_config must return a ConfigDict; it returns NoneType'),
+    ('train --config={here}/plain.py --config.seed=-1', 'config.seed=-1: must be an integer, at least 0'),
+    ('train --config={here}/nameless.py', 'config.model.name: is missing (the network); must be one of cifar_resnet, '),
     (
-        'main --config={here}/digits.py',
+        'train --config={here}/digits.py',
         'config.seed=a huge integer: must be an integer, at least 0',
     ),
-    ('main --config={here}/cyclic.py', 'config: must be groups of fields that do not contain themselves'),
-    ('main --config={here}/number.py', 'config: must be a group of fields by name'),
-    (f'{DIGITS} --flagfile={{here}}/binary.py', "'utf-8' codec can't decode"),
-    (f'{DIGITS} --profile=maybe', 'flag --profile=maybe: '),
-    ('main --config={here}/more.py', 'config.speed: unknown field; the nearest are config.seed, '),
-    ('main --config=configs/resnet20_digits.py:x', 'digits.py:x: TypeError: get_config() takes 0 positional arguments'),
-    ('main --config=configs/lab_cifar10.py:resnet57', "py:resnet57: ValueError: unknown network 'resnet57'; known are"),
-    ('main --config={here}/exits.py', '/exits.py: SystemExit: 3'),
+    ('train --config={here}/cyclic.py', 'config: must be groups of fields that do not contain themselves'),
+    ('train --config={here}/number.py', 'config: must be a group of fields by name'),
+    ('train --config={here}/more.py', 'config.speed: unknown field; the nearest are config.seed, '),
+    (
+        'train --config=configs/resnet20_digits.py:x',
+        'digits.py:x: TypeError: get_config() takes 0 positional arguments',
+    ),
+    (
+        'train --config=configs/lab_cifar10.py:resnet57',
+        "py:resnet57: ValueError: unknown network 'resnet57'; known are",
+    ),
+    ('train --config={here}/exits.py', '/exits.py: SystemExit: 3'),
     # fields
     (f'{DIGITS} --config.batchsize=3', 'config.batchsize: unknown field; the nearest are config.batch_size, '),
     (
@@ -189,7 +190,7 @@ CASES = [
     (f'{DIGITS} --config.seed', 'config.seed: has no value; must be an integer, at least 0'),
     (f'{DIGITS} --noconfig.seed', '--noconfig.seed: --no is allowed only for a field that is True or False, and'),
     (
-        'main --config=configs/plain20_cifar10.py --config.model.shortcut=A',
+        'train --config=configs/plain20_cifar10.py --config.model.shortcut=A',
         "shortcut='A': must be one of none",
     ),
     (
@@ -202,11 +203,11 @@ CASES = [
     ),
     (f'{DIGITS} --config.model.stage_sizes=5,9,13', 'config.model: stage_sizes must be 3 counts, 9 in all at depth 20'),
     (
-        'main --config=configs/preact_resnet110_cifar10.py --config.model.name=scaled_resnet',
+        'train --config=configs/preact_resnet110_cifar10.py --config.model.name=scaled_resnet',
         "config.model.name='scaled_resnet': has no argument order, which the config sets to 'full_preactivation'; its a",
     ),
     (
-        'main --config=configs/identity4_cifar10.py --config.model.name=cifar_resnet --config.model.stage_sizes=3,3,3',
+        'train --config=configs/identity4_cifar10.py --config.model.name=cifar_resnet --config.model.stage_sizes=3,3,3',
         'config.model.depth: is missing (weighted layers: 6n+2',
     ),
     (f'{DIGITS} --config.train_for=1e9999999', "config.train_for='1e9999999': must be a positive number and a unit"),
@@ -279,42 +280,24 @@ CASES = [
 ]
 
 
-def outcome(command: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> tuple:
-    """Runs a command. Returns the exit code and what it prints to standard error."""
-    program, *arguments = command.replace('{here}', str(here)).split()
-    if program == 'main' and not any(word.startswith('--workdir') for word in arguments):
-        arguments.append(f'--workdir={here}/new')
-    monkeypatch.setattr(sys, 'argv', [f'{program}.py', *arguments])
-    if program == 'main':
-        with flagsaver.flagsaver():
-            code = main.main(sys.argv)
-    else:
-        module = 'jax_resnet.data.__main__' if program == 'data' else f'jax_resnet.{program}'
-        code = importlib.import_module(module).main()
-    return code, capsys.readouterr().err
-
-
 @of_damage
-@pytest.mark.parametrize(('command', 'message'), CASES)
+@pytest.mark.parametrize(('line', 'message'), CASES)
 def test_a_command_reports_the_error_in_one_line(
-    command: str, message: str, here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    line: str, message: str, here: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(loop, 'compile_training', None)  # train nothing
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # download nothing
     shutil.rmtree(here / 'new', ignore_errors=True)
-    code, errors = outcome(command, here, capsys, monkeypatch)
+    words = line.replace('{here}', str(here)).split()
+    if words[0] == 'train' and not any(word.startswith('--workdir') for word in words):
+        words.append(f'--workdir={here}/new')
+    code, _, errors = command(*words)
     assert code == 2
     assert re.fullmatch(r'error: [^\n]+\n', errors) and message in errors
     assert not list(here.glob('out*')) and not Path('harmed').exists()
     if (here / 'new').exists():  # only for errors that a command finds when it reads the data
-        assert '/data-' in command and not list((here / 'new' / 'checkpoints').glob('*'))
-
-
-def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, 'argv', ['main.py', '--config=configs/resnet20_digits.py', '--config.seed=-1', '--debug'])
-    with flagsaver.flagsaver(), pytest.raises(ConfigError, match='config.seed=-1: must be'):
-        main.main(sys.argv)
+        assert '/data-' in line and not list((here / 'new' / 'checkpoints').glob('*'))
 
 
 @pytest.mark.parametrize(

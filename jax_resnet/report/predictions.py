@@ -128,7 +128,7 @@ def read_if_undamaged(run: Run) -> PredictionAnalysis | None:
 
 
 def drawings(run: Run) -> list[Path]:
-    """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
+    """Returns SVG drawings in the run folder. `python -m jax_resnet inspect` writes them."""
     return sorted(path for path in run.folder.glob('*.svg') if path.is_file())
 
 

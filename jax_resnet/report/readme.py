@@ -14,7 +14,7 @@ from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Table
 from jax_resnet.runs.weights import read_card
 
-BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
+BEGIN, END = '<!-- results: made by python -m jax_resnet results table -->', '<!-- end of results -->'
 
 
 def part(sections: Sequence[Section], pictures: Mapping[str, Path], weights: Sequence[Path], folder: Path) -> str:

@@ -25,7 +25,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 def study(*arguments: str) -> subprocess.CompletedProcess:
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', *arguments]
+    command = [sys.executable, '-m', 'jax_resnet', 'study', *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
@@ -38,7 +38,7 @@ def numbers(folder: Path) -> list[dict]:
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py']
+    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py']
     first, second = (job.folder for job in read('small.py', [0]).jobs)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -53,7 +53,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     done = study('--study=small.py')
     assert done.returncode == 0, done.stderr
     assert '2 runs: 0 finished, 2 to train' in done.stdout
-    assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
+    assert 'python -m jax_resnet report runs/studies/small --out=runs/report.html' in done.stdout
 
     config, whole = read('small.py', [0]).jobs[0].config, checkout / 'whole'
     RunFolder(whole).open(config)

@@ -1,31 +1,20 @@
-"""Evaluates a network on a split: `python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'`."""
-
-from jax_resnet import signals
-
-if __name__ == '__main__':
-    signals.end_at_once()
+"""Evaluates a network on any split of any data with its classes."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 
-from jax_resnet import command_line
-from jax_resnet.config.fields import Config
+from jax_resnet.commands import command_line
 
 MOST_CLASSES, HARDEST = 100, 20
 """With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
 
 
-def main() -> int:
-    """Runs the command line and returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m jax_resnet.evaluate', description='Evaluates a network on any split.'
-    )
-    parser.add_argument('run', help='a run folder, or a file of weights with its card or with --config')
-    parser.add_argument('--split', help="split in TFDS's syntax, such as train[:10%%] (default: the run's test split)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    command_line.add_network(parser)
+    command_line.add_data(parser)
     parser.add_argument(
-        '--data_dir',
-        help="folder of prepared TFDS data, of pictures, or of ImageNet's tars (default: as in the run)",
+        '--split', help="split in TFDS's syntax, such as train[:10%%] (default: the data's test or validation split)"
     )
     parser.add_argument(
         '--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'],
@@ -37,7 +26,7 @@ def main() -> int:
         help='what is averaged over the views of ten_crop or multi_scale (default: as in the config)',
     )
     parser.add_argument(
-        '--shorter_side',
+        '--shorter-side',
         type=int,
         help='length in pixels to which the shorter side of pictures is resized before the crop; not for multi_scale',
     )
@@ -51,16 +40,23 @@ def main() -> int:
         '--recalibrate', type=int, default=0, metavar='N',
         help="compute BatchNorm's statistics again, over N training images (default: keep those of the training)",
     )  # fmt: skip
-    return command_line.with_config(parser, _evaluate)
+    command_line.add_json(parser)
 
 
-def _evaluate(options: argparse.Namespace, config: Config | None) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Evaluates, and prints the errors."""
+    config = command_line.given_config(options)
+
     from jax_resnet import training
     from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
-    given = ('split', 'data_dir', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
-    scores = training.evaluate(options.run, config=config, **{name: getattr(options, name) for name in given})
+    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
+    scores = training.evaluate(options.network, config=config, **{name: getattr(options, name) for name in given})
+    if options.json:
+        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'class_errors')
+        command_line.print_json({name: getattr(scores, name) for name in numbers})
+        return
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     if scores.top5_error is not None:
         print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
@@ -76,7 +72,3 @@ def _class_lines(errors: Mapping[str, float | None]) -> Iterator[str]:
         yield f'the {HARDEST} hardest of {len(errors):,} classes'
     for name, error in shown:
         yield f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %')
-
-
-if __name__ == '__main__':
-    sys.exit(main())

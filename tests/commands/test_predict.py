@@ -1,17 +1,18 @@
-"""`python -m jax_resnet.predict`: what it reads, and in which batches. `training/test_load.py` has more."""
+"""The command `predict`: what it reads, and in which batches. `training/test_load.py` has more."""
 
+import json
 import struct
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 import jax_resnet
-from jax_resnet import predict
+from jax_resnet.commands import predict
+from tests.conftest import Ended
 
 ORIENTATION = struct.pack('<HHII', 0x0112, 3, 1, 6)
 
@@ -25,12 +26,6 @@ class Net(SimpleNamespace):
         self.sizes.append(len(images))
         share = images.mean((1, 2, 3)) / 255
         return np.stack([share, 1 - share], axis=1)
-
-
-def call(monkeypatch: pytest.MonkeyPatch, load: Any, *arguments: object) -> int:
-    monkeypatch.setattr(jax_resnet, 'load', load)
-    monkeypatch.setattr(sys, 'argv', ['predict', 'run', *map(str, arguments)])
-    return predict.main()
 
 
 @pytest.mark.parametrize('wrong', [struct.pack('<HHII', 0x010E, 5, 1, 38), struct.pack('<HHII', 0x011A, 2, 9, 38)])
@@ -61,24 +56,37 @@ def test_images_are_read_as_by_pillow(tmp_path: Path, mode: str, channels: int, 
     np.testing.assert_array_equal(found, np.asarray(expected).reshape(8, 7, channels))
 
 
-def test_many_images_are_several_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+def test_a_folder_and_files_are_several_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
 ) -> None:
-    paths = [tmp_path / f'{i}.png' for i in range(5)]
+    paths = [
+        tmp_path / 'folder' / 'a.png',
+        tmp_path / 'folder' / 'in' / 'b.PNG',
+        *(tmp_path / f'{i}.png' for i in '01'),
+    ]
     for i, path in enumerate(paths):
-        Image.new('L', (8, 8), 50 * i).save(path)
-    monkeypatch.setattr(predict, 'CHUNK', 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('L', (8, 8), 51 * i).save(path)
+    (tmp_path / 'folder' / 'notes.txt').touch()
+    monkeypatch.setattr(predict, 'CHUNK', 3)
     net = Net(sizes=[])
-    assert call(monkeypatch, lambda *_: net, *paths) == 0 and net.sizes == [2, 2, 1]
-    lines = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(jax_resnet, 'load', lambda *_: net)
+    given = (tmp_path / 'folder', *paths[2:])
+    ended = command('predict', 'run', *given)
+    assert ended.code == 0 and net.sizes == [3, 1]
+    lines = ended.out.splitlines()
     assert lines[::3] == [str(path) for path in paths]
-    assert [line.split() for line in lines[13:]] == [['a', '78.43', '%'], ['b', '21.57', '%']]
+    assert [line.split() for line in lines[10:]] == [['a', '60.00', '%'], ['b', '40.00', '%']]
+    found = json.loads(command('predict', 'run', *given, '--json').out)
+    assert [one['picture'] for one in found] == lines[::3] and found[0]['classes'][0] == {'name': 'b', 'probability': 1}
+    (tmp_path / 'empty').mkdir()
+    assert 'empty: has no pictures (.jpg, .jpeg, .png, .webp)' in command('predict', 'run', tmp_path / 'empty').err
 
 
-def test_a_lack_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_lack_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]) -> None:
     def load(*_: object) -> None:
         raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory')
 
-    assert call(monkeypatch, load, 'image.png') == 2
-    error = capsys.readouterr().err
-    assert error.startswith('error: out of memory (RESOURCE_EXHAUSTED') and len(error.splitlines()) == 1
+    monkeypatch.setattr(jax_resnet, 'load', load)
+    code, _, error = command('predict', 'run', __file__)
+    assert code == 2 and error.startswith('error: out of memory (RESOURCE_EXHAUSTED') and len(error.splitlines()) == 1

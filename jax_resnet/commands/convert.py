@@ -1,4 +1,4 @@
-"""Converts weights between our names and PyTorch's: `python -m jax_resnet.convert theirs.safetensors ours.safetensors`.
+"""Converts weights between our names and PyTorch's.
 
 Reads and writes .safetensors, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
@@ -8,49 +8,28 @@ folder or card, or from --config=FILE. Then the written file has a card in its h
 the command refuses a network that differs from PyTorch's networks of the requested style.
 """
 
-from jax_resnet import signals
-
-if __name__ == '__main__':
-    signals.end_at_once()
-
 import argparse
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from jax_resnet import command_line, models
-from jax_resnet.config.fields import Config
-from jax_resnet.config.network import network
-from jax_resnet.data import image_shape
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.models.pytorch import STYLES, check_style
-from jax_resnet.runs import weights
-from jax_resnet.training.load import (
-    check_same,
-    describe_assumptions,
-    described,
-    first_difference,
-    flat,
-    read_network,
-)
+
+if TYPE_CHECKING:
+    from jax_resnet import models
+    from jax_resnet.config.fields import Config
 
 
-def main() -> int:
-    """Runs the command line and returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m jax_resnet.convert', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument('source', help="a run folder, or a .safetensors file of weights, with our names or PyTorch's")
     parser.add_argument('target', help='the .safetensors file to write')
+    command_line.add_config(parser, 'the network of the source, if it has no card')
     parser.add_argument(
         '--to',
         default='ours',
-        choices=['ours', *STYLES],
-        help='the naming style of the target: ours, or a style of PyTorch (default: ours)',
+        metavar='STYLE',
+        help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision',
     )
     parser.add_argument(
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
@@ -59,11 +38,20 @@ def main() -> int:
         '--card', action='store_true', help='write also how --config makes images the input, and the class names'
     )
     parser.add_argument('--replace', action='store_true', help='with --card: overwrite other weights at the target')
-    return command_line.with_config(parser, _convert)
 
 
-def _convert(options: argparse.Namespace, config: Config | None) -> None:
-    source, target = options.source, options.target
+def run(options: argparse.Namespace) -> None:
+    """Converts, and says what the target has."""
+    import numpy as np
+
+    from jax_resnet import models
+    from jax_resnet.models.pytorch import STYLES, check_style
+    from jax_resnet.runs import weights
+    from jax_resnet.training.load import describe_assumptions, described, flat, read_network
+
+    config, source, target = command_line.given_config(options), options.source, options.target
+    if options.to not in ('ours', *STYLES):
+        raise ConfigError(f'--to={options.to}: must be ours, {" or ".join(STYLES)}')
     if options.card and (config is None or options.to != 'ours'):
         raise ConfigError(
             '--card: must be given with --config=FILE, which describes the network and preprocessing, and --to=ours'
@@ -96,9 +84,16 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
 
 
 def _config_and_network(
-    source: str, config: Config | None, variables: dict[str, Any], recorded: Config | None
-) -> tuple[Config, models.ResNet] | None:
+    source: str, config: 'Config | None', variables: dict[str, Any], recorded: 'Config | None'
+) -> 'tuple[Config, models.ResNet] | None':
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_resnet.config.network import network
+    from jax_resnet.data import image_shape
+    from jax_resnet.training.load import check_same, first_difference
+
     if config is None:
         return None if recorded is None else (recorded, network(recorded))
     net = network(config)
@@ -110,7 +105,3 @@ def _config_and_network(
     if difference is not None:
         raise ConfigError(f'{shown(source)}: must have the network of the config; {difference}')
     return recorded or config, net
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,6 +1,4 @@
-"""The measured results, in the folder `results`: `python -m jax_resnet.results add runs/resnet20_cifar10/seed*`.
-
-Its actions:
+"""Keeps measured results and weights, and makes their tables.
 
 - `add RUN ...` writes a small JSON file for each finished run.
 - `weights RUN ...` writes the weights of the run with the median test error, with a card. With an even number of
@@ -8,20 +6,15 @@ Its actions:
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
 
-from jax_resnet import signals
-
-if __name__ == '__main__':
-    signals.end_at_once()
-
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jax_resnet import command_line, files
+from jax_resnet import files
+from jax_resnet.commands import command_line
 from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 
@@ -34,24 +27,23 @@ README, CHANGED = Path('README.md'), Path('results', 'README.md')
 CURVES = Path('results', 'curves')
 
 
-def main() -> int:
-    """Runs the command line and returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog='python -m jax_resnet.results', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(required=True, metavar='add | weights | table')
-    add, publish = commands.add_parser('add'), commands.add_parser('weights')
-    for command in (add, publish):
-        command.add_argument('runs', nargs='+', help='run folders')
-    add.set_defaults(command=_add)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the three actions."""
+    actions = parser.add_subparsers(required=True, metavar='add | weights | table')
+    add = command_line.add_parser(actions, 'add', 'writes a small JSON file for each finished run', action=_add)
+    publish = command_line.add_parser(actions, 'weights', 'writes the weights of the median run', action=_weights)
+    command_line.add_parser(actions, 'table', 'writes the tables and curves again', action=_table)
+    for action in (add, publish):
+        action.add_argument('runs', nargs='+', help='run folders')
     publish.add_argument(
         '--out', help='the .safetensors file to write (default: results/weights/<config name>.safetensors)'
     )
     publish.add_argument('--replace', action='store_true', help='overwrite weights of other runs at this path')
-    publish.set_defaults(command=_weights)
-    commands.add_parser('table').set_defaults(command=_table)
-    options = parser.parse_args()
-    return command_line.run(lambda: options.command(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Does the action."""
+    options.action(options)
 
 
 def _add(options: argparse.Namespace) -> None:
@@ -175,7 +167,3 @@ def sections_of_pages() -> dict[Path, list[Any]]:
         ],
         CHANGED: [section('Changed configs', 'Runs', errors, rows(False))],
     }
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,20 +1,14 @@
-"""Runs a study: `python -m jax_resnet.study --study=configs/studies/learning_rate.py --seeds=0,1,2`.
+"""Trains the runs of a study, or lists them.
 
 Finished runs are kept, stopped runs are continued, and missing runs are trained. If a run fails, the error names it and
-the others go on. The same command continues a stopped study. `python -m jax_resnet.report` reports on it.
+the others go on. The same command continues a stopped study. `python -m jax_resnet report` reports on it.
 """
 
-from jax_resnet import signals
-
-if __name__ == '__main__':
-    signals.end_at_once()
-
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jax_resnet import command_line
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, UserError
 
 
@@ -24,10 +18,8 @@ class RunsFailed(UserError):
     exit_code = 1
 
 
-def main() -> int:
-    """Runs the command line and returns its exit code: 0, 1 if runs failed, 2, or 128 + the signal for a stop."""
-    description, _, more = (__doc__ or '').partition('\n\n')
-    parser = argparse.ArgumentParser(prog='python -m jax_resnet.study', description=description, epilog=more)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument(
         '--study',
         help='the study: FILE or FILE:ARGUMENT, where the argument selects rows; for a folder, its studies are listed '
@@ -83,11 +75,11 @@ def main() -> int:
         metavar='OPTION=VALUE',
         help='a parameter of submitit, such as slurm_partition=gpu or timeout_min=600; may be repeated',
     )
-    options = parser.parse_args()
-    return command_line.run(lambda: _study(options))
+    command_line.add_json(parser)
 
 
-def _study(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
+    """Trains or lists the runs. Raises RunsFailed if some failed."""
     from jax_resnet.config import loading
 
     _check(options)
@@ -115,7 +107,7 @@ def _study(options: argparse.Namespace) -> None:
     for note in plan.notes:
         print(note)
     if options.list or options.dry_run:
-        _show(plan, commands=options.dry_run)
+        _show(plan, options)
     else:
         _train(plan, seeds if options.retrain else [], options.devices, slurm_parameters)
 
@@ -183,7 +175,7 @@ def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_paramet
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
         raise RunsFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
-    print(f'python -m jax_resnet.report {plan.folder} --out=runs/report.html')
+    print(f'python -m jax_resnet report {plan.folder} --out=runs/report.html')
 
 
 def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
@@ -198,17 +190,35 @@ def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any
         display.close()
 
 
-def _show(plan: Any, commands: bool) -> None:
+def _show(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.runs.run import FINISHED
     from jax_resnet.studies.state import describe, run_of
 
+    if options.json:
+        rows = [
+            {'row': setting.label, 'group': setting.group, 'parameters': setting.parameters}
+            for setting in plan.settings
+        ]
+        for row, setting in zip(rows, plan.settings, strict=True):
+            found = {job: run_of(job, plan.reuses_results) for job in setting.jobs}
+            row['runs'] = [
+                {
+                    'seed': job.seed,
+                    'state': run.state,
+                    'folder': str(job.folder),
+                    'test_error': run.summary.get('final_test_error'),
+                }
+                for job, run in found.items()
+            ]
+        command_line.print_json({'question': plan.question, 'rows': rows})
+        return
     print(plan.question)
     for setting in plan.settings:
         group = f' ({setting.group})' if setting.group else ''
         print(f'{setting.label}{group}: {setting.parameters:,} parameters')
         for job in setting.jobs:
             run = run_of(job, plan.reuses_results)
-            if not commands:
+            if not options.dry_run:
                 details = f', {describe(run)}' if describe(run) else ''
                 print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
             elif run.state != FINISHED:
@@ -230,7 +240,3 @@ def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
     if not equals or not name:
         raise ConfigError(f'{flag}={text}: must be a name and a value, such as {flag}={example}')
     return name, value
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 
 import jax_resnet
 from configs import index
-from jax_resnet import results, training
+from jax_resnet import training
+from jax_resnet.commands import results as pages
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change, load
 from jax_resnet.data import open_source
@@ -25,9 +26,9 @@ from jax_resnet.studies import read as read_study
 from jax_resnet.studies.state import describe, run_of
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.setup import set_up
-from tests.conftest import initial_state
+from tests.conftest import Ended, initial_state
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILE = 'configs/resnet20_digits.py'
 SMALL = {
     'batch_size': 32, 'train_for': '4 steps', 'dataset.train': 'train[:200]', 'model.depth': 8, 'batch_norm.group_size': 16,
@@ -57,22 +58,21 @@ def checkout(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, 'argv', ['results', *arguments])
-    return results.main()
+@pytest.fixture
+def results(command: Callable[..., Ended]) -> Callable[..., Ended]:
+    return lambda *words: command('results', *words)
 
 
 def error_of(run: str) -> float:
     return float(json.loads(Path(run, 'summary.json').read_text())['final_test_error'])
 
 
-def test_add_keeps_the_numbers_of_the_run_folder(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    assert command(monkeypatch, 'add', *RUNS) == 0
+def test_add_keeps_the_numbers_of_the_run_folder(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('add', *RUNS)
+    assert ended.code == 0
     files = results_folder.paths()
     assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
-    assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
+    assert ended.out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = runs.read(files[0]), Path(RUNS[0])
     assert result.file == 'configs/resnet20_digits.py'
     assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
@@ -83,12 +83,10 @@ def test_add_keeps_the_numbers_of_the_run_folder(
     assert result.summary['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
     assert result.metrics == [pytest.approx(json.loads(line), rel=1e-5) for line in lines]
     assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
-    assert command(monkeypatch, 'add', *RUNS) == 0  # a second time changes nothing
+    assert results('add', *RUNS).code == 0  # a second time changes nothing
 
 
-def test_add_refuses_runs_without_a_result(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[..., Ended]) -> None:
     own = json.loads(Path(shutil.copytree(RUNS[0], 'own'), 'config.json').read_text())
     Path('own', 'config.json').write_text(json.dumps(own | {'file': None}))
     Path(RUNS[1], 'summary.json').unlink()
@@ -100,40 +98,41 @@ def test_add_refuses_runs_without_a_result(
         'own': 'error: own: must be a run of a config file; its config.json names none',
     }
     for run, message in cases.items():
-        assert command(monkeypatch, 'add', RUNS[0], run) == 2
-        assert capsys.readouterr().err == message + '\n' and not Path('results').exists()
+        ended = results('add', RUNS[0], run)
+        assert ended.code == 2
+        assert ended.err == message + '\n' and not Path('results').exists()
     shutil.copytree(RUNS[0], 'moved')
-    assert command(monkeypatch, 'add', 'moved') == 0
+    assert results('add', 'moved').code == 0
     (path,) = results_folder.paths()
     path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
-    assert command(monkeypatch, 'add', RUNS[0]) == 2
-    assert 'has the result of another run of this config and seed; delete it first' in capsys.readouterr().err
+    ended = results('add', RUNS[0])
+    assert ended.code == 2
+    assert 'has the result of another run of this config and seed; delete it first' in ended.err
 
 
-def test_a_result_is_in_the_results_folder(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_result_is_in_the_results_folder(checkout: Path, results: Callable[..., Ended]) -> None:
     path = Path(RUNS[0], 'config.json')
     text = path.read_text()
     for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
         path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
-        assert command(monkeypatch, 'add', RUNS[0]) == 2
-        assert f'{path} is damaged: Expected `int`' in capsys.readouterr().err and not Path('results').exists()
+        ended = results('add', RUNS[0])
+        assert ended.code == 2
+        assert f'{path} is damaged: Expected `int`' in ended.err and not Path('results').exists()
     result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': Config()}
     assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
 
 
-def test_a_result_of_another_keep_every_is_found(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, 'add', RUNS[0]) == 0
+def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('add', RUNS[0]).code == 0
     config = RunFolder(RUNS[0]).config()
     assert results_folder.find(change(config, {'keep_every': '2 steps'})) == results_folder.paths()[0]
     assert results_folder.find(change(config, {'seed': 7})) is None
 
 
-def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable[..., Ended]) -> None:
     """The results are the small runs, and two that look like runs of a config of the 2015 paper and of another one."""
     pytest.importorskip('altair')
-    assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
+    assert results('add', *RUNS).code == results('weights', *RUNS).code == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
         config, _ = load(f'configs/{name}.py', {})
         result = schemas.read(results_folder.paths()[-1], schemas.Result)
@@ -141,7 +140,7 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pyte
         results_folder.write(
             result | {'file': f'configs/{name}.py', 'changes': {}, 'fields': config, 'summary': summary}
         )
-    assert command(monkeypatch, 'table') == 0
+    assert results('table').code == 0
     text = re.sub(' +', ' ', Path('README.md').read_text())  # a table's columns are aligned
     assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
     missing = 'Not measured yet: plain-20, plain-32, plain-44, plain-56, plain-110, ResNet-20, ResNet-32, ResNet-44, ResNet-110.'
@@ -162,13 +161,13 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pyte
     assert all(f'](results/curves/{name})' in text or f'](curves/{name})' in page for name in pictures)
     assert paper.count('| ResNet-') == 1
     whole = [Path(page).read_text() for page in ('README.md', 'results/README.md')]
-    assert command(monkeypatch, 'table') == 0
+    assert results('table').code == 0
     assert [Path(page).read_text() for page in ('README.md', 'results/README.md')] == whole
     Path('README.md').write_text('# Net\n')
-    assert command(monkeypatch, 'table') == 2 and Path('README.md').read_text() == '# Net\n'
+    assert results('table').code == 2 and Path('README.md').read_text() == '# Net\n'
 
 
-def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, results: Callable[..., Ended]) -> None:
     pytest.importorskip('altair')
     tested = {'protocol': 'ten_crop', 'protocol_test_error': 30.5, 'protocol_test_top5_error': 7.5}
     for run, errors in (
@@ -177,8 +176,8 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, mo
     ):
         path = Path(run, 'summary.json')
         path.write_text(json.dumps(json.loads(path.read_text()) | errors))
-        assert command(monkeypatch, 'add', run) == 0
-    assert command(monkeypatch, 'table') == 0
+        assert results('add', run).code == 0
+    assert results('table').code == 0
     paper = Path('README.md').read_text().split('### ')[1]
     changed = Path('results/README.md').read_text().split('### ')[1]
     head, _, row = (line.split('|') for line in changed.splitlines() if line.startswith('|'))
@@ -188,20 +187,20 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, mo
     assert 'top-5' not in paper and 'crop' not in paper
 
 
-def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
     monkeypatch.chdir(ROOT)
-    pages = results.sections_of_pages()
-    pictures = readme.drawings([section for sections in pages.values() for section in sections], results.CURVES)
-    for page, sections in pages.items():
-        text = results.with_results(page, sections, pictures)
-        assert text == page.read_text(), 'run: python -m jax_resnet.results table'
-    assert {*results.CURVES.glob('*.svg')} == {*pictures.values()}
-    published = results.published_weights(changed=True) + results.published_weights(changed=False)
+    parts = pages.sections_of_pages()
+    pictures = readme.drawings([section for sections in parts.values() for section in sections], pages.CURVES)
+    for page, sections in parts.items():
+        text = pages.with_results(page, sections, pictures)
+        assert text == page.read_text(), 'run: python -m jax_resnet results table'
+    assert {*pages.CURVES.glob('*.svg')} == {*pictures.values()}
+    published = pages.published_weights(changed=True) + pages.published_weights(changed=False)
     assert len([weights.read(path) for path in published]) == 3  # none is damaged
 
 
-def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, 'add', RUNS[1]) == 0
+def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('add', RUNS[1]).code == 0
     (path,) = results_folder.paths()
     changes = ', '.join(f'{name!r}: {value!r}' for name, value in runs.read(path).changes.items())
     Path('small.py').write_text(
@@ -229,12 +228,11 @@ def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, monkeypatc
         run_of(plan.jobs[0], reuses_results=True)
 
 
-def test_weights_are_those_of_the_median_run(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    assert command(monkeypatch, 'weights', *RUNS, '--out=published/net.safetensors') == 0
+def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('weights', *RUNS, '--out=published/net.safetensors')
+    assert ended.code == 0
     median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
-    output = capsys.readouterr().out
+    output = ended.out
     assert f'test error {error_of(median):.2f} %, seed {median[-1]}, the median of seeds 0, 1, 2' in output
     card = weights.read_card('published/net.safetensors')
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
@@ -248,20 +246,19 @@ def test_weights_are_those_of_the_median_run(
     assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
 
 
-def test_the_median_of_two_runs_is_the_mean_of_their_errors(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    assert command(monkeypatch, 'weights', *RUNS[:2], '--out=net.safetensors') == 0
+def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('weights', *RUNS[:2], '--out=net.safetensors')
+    assert ended.code == 0
     (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
     mean = (better + worse) / 2
     card = weights.read_card('net.safetensors')
     assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
     says = f'test error {better:.2f} %, seed {run[-1]}, next to the median, {mean:.2f} %, of seeds 0, 1'
-    assert says in capsys.readouterr().out and says == readme.describe_weights(card)
+    assert says in ended.out and says == readme.describe_weights(card)
 
 
-def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
+def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
     images = open_source('digits').read('test[:10]').images
     ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
     np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
@@ -271,36 +268,32 @@ def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: p
     np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 
-def test_published_weights_are_not_overwritten_by_default(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    assert (
-        command(monkeypatch, 'weights', RUNS[0]) == command(monkeypatch, 'weights', RUNS[0]) == 0
-    )  # the same weights again
+def test_published_weights_are_not_overwritten_by_default(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0]).code == results('weights', RUNS[0]).code == 0  # the same weights again
     (path,) = Path('results/weights').glob('**/*.safetensors')
     before = path.read_bytes()
-    capsys.readouterr()
-    assert command(monkeypatch, 'weights', RUNS[1]) == 2
-    assert capsys.readouterr().err == f'error: {path}: already has other weights; --replace overwrites them\n'
+    ended = results('weights', RUNS[1])
+    assert ended.code == 2
+    assert ended.err == f'error: {path}: already has other weights; --replace overwrites them\n'
     assert path.read_bytes() == before
-    assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
+    assert results('weights', RUNS[1], '--replace').code == 0 and path.read_bytes() != before
     assert weights.read(path).network.seed == 1
 
 
-def test_weights_of_several_configs_have_no_median(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_weights_of_several_configs_have_no_median(checkout: Path, results: Callable[..., Ended]) -> None:
     path = Path(RUNS[2], 'config.json')
     path.write_text(path.read_text().replace('"batch_size": 32', '"batch_size": 64'))
-    assert command(monkeypatch, 'weights', *RUNS) == 2
-    assert f'{RUNS[2]}: must have the config of {RUNS[0]}; only the seed may differ' in capsys.readouterr().err
-    assert command(monkeypatch, 'weights', RUNS[0], '--out=README.md/net.safetensors') == 2
-    assert 'README.md/net.safetensors: cannot be written' in capsys.readouterr().err
+    ended = results('weights', *RUNS)
+    assert ended.code == 2
+    assert f'{RUNS[2]}: must have the config of {RUNS[0]}; only the seed may differ' in ended.err
+    ended = results('weights', RUNS[0], '--out=README.md/net.safetensors')
+    assert ended.code == 2
+    assert 'README.md/net.safetensors: cannot be written' in ended.err
     assert not Path('results').exists()
 
 
-def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
+def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
     found, about = weights.read('net.safetensors'), RunFolder(RUNS[0]).origin()
     deeper = about | {'fields': change(about['fields'], {'model.depth': 14})}
     weights.write('net.safetensors', found.arrays, deeper, found.preprocessing)
