@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from jax_resnet import command_line
-from jax_resnet.report import reading, terminal
+from jax_resnet.errors import ConfigError
+from jax_resnet.report import page, sections
 
 
 def main() -> int:
@@ -20,19 +21,25 @@ def main() -> int:
         description='Prints tables of studies and runs. --out also writes a page, Markdown, CSV and pictures.',
     )
     parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that contain them')
-    parser.add_argument('--out', help='path of the page, such as report.html')
+    parser.add_argument('--out', type=Path, help='path of the page, such as report.html')
+    parser.add_argument(
+        '--notes',
+        type=Path,
+        metavar='FILE.md',
+        help='your own text in Markdown, for the page; with several studies, a heading names the study of a text',
+    )
     options = parser.parse_args()
     return command_line.run(lambda: _report(options))
 
 
 def _report(options: argparse.Namespace) -> None:
-    sections = reading.read(options.folders)
-    for section in sections:
-        print(terminal.text(section) + '\n')
+    if options.notes and not options.out:
+        raise ConfigError(f'--notes={options.notes}: must be given with --out, the page that shows them')
+    found = sections.read(options.folders)
+    for section in found:
+        print(page.text(section) + '\n')
     if options.out:
-        from jax_resnet.report import files
-
-        print('written: ' + ', '.join(map(str, files.write(sections, Path(options.out)))))
+        print('written: ' + ', '.join(map(str, page.write(found, options.out, options.notes))))
 
 
 if __name__ == '__main__':

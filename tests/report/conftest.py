@@ -152,7 +152,7 @@ def report(*arguments: str | Path) -> Ended:
 
 
 @pytest.fixture(scope='session')
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study and a run that failed, in a folder `out` beside `runs`."""
     pytest.importorskip('altair')
     pytest.importorskip('vl_convert')
