@@ -69,7 +69,7 @@ def train(config: Config, source: PictureSource) -> Iterator[dict[str, float]]:
         source: the data set of the config.
     """
     torch.manual_seed(config.seed)
-    clock = Clock(source.count(config.dataset.train), config.batch_size)
+    clock = Clock(source.count(config.dataset.train), config.batch_size, config.shorten)
     net = ResNet(config.model.depth, config.model.num_classes)
     net.initialize()
     net.to(DEVICE, memory_format=torch.channels_last)

@@ -27,7 +27,7 @@ from jax_resnet.config.network import network
 from jax_resnet.data import image_shape
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.models.pytorch_styles import STYLES, check_style
+from jax_resnet.models.pytorch import STYLES, check_style
 from jax_resnet.runs import weights
 from jax_resnet.training.load import (
     check_same,
@@ -57,7 +57,6 @@ def main() -> int:
     parser.add_argument(
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
     )
-    parser.add_argument('--headless', action='store_true', help="accept PyTorch's weights without a head")
     parser.add_argument(
         '--card', action='store_true', help='also write a card, which describes the network of --config'
     )
@@ -73,7 +72,7 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
         )
     if options.card:
         config, about = described(weights.read(source), config or {})
-    variables, recorded = read_network(source, options.headless)
+    variables, recorded = read_network(source)
     found = _config_and_network(source, config, variables, recorded)
     is_pytorch = options.to != 'ours'
     try:

@@ -39,9 +39,12 @@ def main() -> int:
         '--set', action='append', default=[], metavar='FIELD=VALUE', help='change a field in every run; may be repeated'
     )
     parser.add_argument(
+        '--shorten', type=int, help='divide the length of training, the drops and the warm-up of every run by this'
+    )
+    parser.add_argument(
         '--rehearse',
         action='store_true',
-        help='train on the digits for a twentieth of the epochs; reports mark these runs as rehearsals',
+        help='train on the digits, with --shorten=20 (of a recipe in steps: 640) if it is not given; reports say so',
     )
     parser.add_argument(
         '--limit', type=float, default=float('inf'), help='largest number of parameters; larger networks are left out'
@@ -100,6 +103,8 @@ def _study(options: argparse.Namespace) -> None:
     from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
+    if options.shorten is not None:
+        changes['shorten'] = str(options.shorten)
     seeds = _seeds(options.seeds)
     slurm_parameters = _slurm_parameters(options)
     plan = studies.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)

@@ -25,6 +25,9 @@ flags.DEFINE_string('config', None, 'The config: a name or file, perhaps with :a
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'The run folder; by default runs/<config>[-<argument>]/[<changes>/]seed<seed>.'
 )
+_SHORTEN = flags.DEFINE_integer(
+    'shorten', None, 'Divides the length of training, the drops and the warm-up, as --config.shorten does.'
+)
 _EXTEND_FROM = flags.DEFINE_string(
     'extend-from', None, 'Folder of a shorter run. The new run begins with its last checkpoint, and does not change it.'
 )
@@ -78,7 +81,7 @@ def _parse(argv: Sequence[str]) -> tuple[str, dict[str, str]]:
         raise ConfigError(f'unknown argument {others[0]!r}; fields are changed by --config.field=value')
     if file is None:
         raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
-    return file, changes
+    return file, changes if _SHORTEN.value is None else changes | {'shorten': str(_SHORTEN.value)}
 
 
 def _train(argv: Sequence[str]) -> None:

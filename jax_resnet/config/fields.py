@@ -290,6 +290,8 @@ class Config(Group, frozen=True):
     seed: Annotated[Natural, 'seed of all random draws'] = 0
     batch_size: Annotated[Whole, 'number of examples in a step'] = 128
     train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
+    shorten: Annotated[Whole,
+        'divides the length of training, the times of the drops, and the warm-up; each is rounded up to a step'] = 1
     init_from: Annotated[str | None,
         'run folder or weights file with the initial weights; a head with another number of classes is initialized '
         'at random'] = None
@@ -310,6 +312,11 @@ class Config(Group, frozen=True):
     precision: Precision = Precision()
     gpu: Gpu = Gpu()
     parallel: Parallel = Parallel()
+
+    @property
+    def length(self) -> str:
+        """The length of training for a person: '64000 steps', or '64000 steps, shortened 32 times'."""
+        return self.train_for + (f', shortened {self.shorten} times' if self.shorten > 1 else '')
 # fmt: on
 
 

@@ -12,7 +12,7 @@ import flax.linen as nn
 from jax import Array
 from jax.nn import relu
 
-from jax_resnet.models.layer_factory import LayerFactory
+from jax_resnet.models.layers import LayerFactory
 from jax_resnet.models.shortcuts import MakesShortcut
 
 

@@ -203,8 +203,8 @@ def warnings(section: Section) -> list[str]:
     notes = []
     if section.is_rehearsal:
         notes.append(
-            'This is a rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing about CIFAR, and '
-            'are not compared with the published ones.'
+            'This is a rehearsal on the digits, with a shortened recipe. Its numbers say nothing about CIFAR, and are '
+            'not compared with the published ones.'
         )
     if section.changes:
         changed = ', '.join(wording.phrase(*change) for change in section.changes.items())

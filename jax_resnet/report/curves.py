@@ -229,6 +229,6 @@ def drop_epochs(row: Row) -> list[float]:
     if run is None or run.config is None:
         return []
     last, size = run.metrics[-1], run.config.batch_size
-    clock = Clock(round(last['step'] * size / last['epoch']), size)
+    clock = Clock(round(last['step'] * size / last['epoch']), size, run.config.shorten)
     steps = map(clock.steps, run.config.schedule.drop_at)
     return [round(clock.epochs(step), 4) for step in steps if step < last['step']]

@@ -68,7 +68,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
     contents[out] += WROTE + ' '.join(digests).encode() + b' -->\n'
     try:
         earlier = _earlier(out, [markdown, numbers, *folder.glob('*')])
-        for path in contents:
+        for path in (out, *contents):
             if path.exists() and path not in earlier:
                 raise ConfigError(
                     f'--out={out}: {files.shown(path)} was not written by a report, or was changed since; move it, or '

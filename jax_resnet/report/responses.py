@@ -1,5 +1,6 @@
 """The chart of layer responses, as in Figure 7 of He et al. 2015, and of gradients."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -54,7 +55,8 @@ def short(names: Sequence[str]) -> list[str]:
 
     'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' become 'resnet20_cifar10' and 'plain20_cifar10'.
     """
-    paths = [list(PurePath(name).with_suffix('').parts[-3:]) or [name] for name in names]
+    files = [re.sub(r'\.(safetensors|npz|py)$', '', name) for name in names]
+    paths = [list(PurePath(name).parts[-3:]) or [name] for name in files]
     for end in (0, -1):
         while min(map(len, paths)) > 1 and len({path[end] for path in paths}) == 1:
             for path in paths:

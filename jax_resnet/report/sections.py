@@ -75,6 +75,10 @@ class Row:
         """The config of its runs, as `Run.recipe`; empty if no run was started."""
         return next((run.recipe for run in self.runs if run.config is not None), {})
 
+    @property
+    def times_shortened(self) -> int:
+        return int(self.config.get('shorten', 1))
+
     def values(self, name: str) -> list[float]:
         """Returns a field of the summaries of the finished runs, without None."""
         return [run.summary[name] for run in self.finished if run.summary.get(name) is not None]
@@ -162,8 +166,8 @@ class Section:
         return Measured(error, stdev(errors) if len(errors) > 1 else None, errors)
 
     def difference(self, row: Row) -> float | None:
-        """Returns our error minus the published one, in points; None if one is missing, or for a rehearsal."""
-        measured = self.measured(row)
+        """Returns our error minus the published one, in points; None if one is missing, or in a shortened recipe."""
+        measured = None if row.times_shortened > 1 else self.measured(row)
         if row.published is None or measured is None or self.is_rehearsal or self.measure != self.published_measure:
             return None
         return measured.error - row.published
@@ -269,9 +273,13 @@ def _study(path: Path) -> Section:
     rows = []
     for row in study['rows']:
         runs = [*_undamaged(run, row['runs'], left_out)]
-        # The published numbers belong to the unchanged recipe.
-        published, text = (None, '') if study['changes'] else (row['published'], row['published_text'])
-        rows.append(Row(row['label'], row['group'], runs, published, text, row['window']))
+        rows.append(Row(row['label'], row['group'], runs, row['published'], row['published_text'], row['window']))
+    times = {row.times_shortened for row in rows if row.config}
+    changes = study['changes'] | ({'shorten': max(times)} if len(times) == 1 and times != {1} else {})
+    if len(times) > 1:  # rows of different length are not compared
+        rows = [replace(row, group=wording.label(row.group, {'shorten': row.times_shortened})) for row in rows]
+    if changes:  # the published numbers belong to the unchanged recipe
+        rows = [replace(row, published=None, published_text='') for row in rows]
     return Section(
         name=study['study'],
         question=study['question'],
@@ -279,7 +287,7 @@ def _study(path: Path) -> Section:
         about=study['about'],
         source=study['source'],
         published_measure=study['measure'],
-        changes=study['changes'],
+        changes=changes,
         is_rehearsal=study['is_rehearsal'],
         notes=[*study['notes'], *left_out],
     )
@@ -293,19 +301,20 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
     by_recipe: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_recipe.setdefault(repr(sorted(run.recipe.items(), key=str)), []).append(run)
-    groups: dict[tuple[Any, Any], list[list[Run]]] = {}
+    groups: dict[tuple[Any, ...], list[list[Run]]] = {}
     for same in by_recipe.values():
-        groups.setdefault((same[0].recipe.get('dataset.name'), same[0].recipe.get('train_for')), []).append(same)
+        key = tuple(same[0].recipe.get(field) for field in ('dataset.name', 'train_for', 'shorten'))
+        groups.setdefault(key, []).append(same)
     rows: list[Row] = []
-    for (data, length), group in groups.items():
+    for (data, length, times), group in groups.items():
         changes = [_changes(same[0], [other[0] for other in group]) for same in group]
         shared = {
             field: value
             for field, value in changes[0].items()
             if len(group) > 1 and all(field in other and other[field] == value for other in changes)
         }
-        if sum(other == data for other, _ in groups) > 1:
-            shared = {'train_for': length, **shared}
+        if sum(name == data for name, *_ in groups) > 1:
+            shared = {'train_for': length, **({'shorten': times} if times > 1 else {}), **shared}
         title = wording.label(f'on {data}', shared)
         used: list[str] = []
         for same, changed in zip(group, changes, strict=True):

@@ -49,9 +49,7 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
     config = origin['fields']
     if summary is None:
         epoch = metrics[-1]['epoch'] if metrics else 0.0
-        raise ConfigError(
-            f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config.train_for!r})'
-        )
+        raise ConfigError(f'{folder.path}: must be finished; it is at epoch {epoch:.1f} of {config.length}')
     if folder.is_rehearsal():
         raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
     if origin['file'] is None:

@@ -72,7 +72,7 @@ class Run:
             return self.failure
         if not self.metrics or self.config is None:
             return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.train_for}'
+        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
 
     @property
     def recipe(self) -> dict[str, Any]:

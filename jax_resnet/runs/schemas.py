@@ -100,6 +100,7 @@ class Summary(TypedDict):
     multiply_adds: Count
     steps: Count
     epochs: Amount
+    shorten: NotRequired[Count]
     seconds: Amount
     device: str
     seconds_by_part: NotRequired[dict[str, Amount]]

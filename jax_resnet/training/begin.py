@@ -133,7 +133,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         DataError: the file cannot be read.
     """
     check_source(path)
-    variables, recorded = read_network(path, headless=True)
+    variables, recorded = read_network(path)
     name = f'config.init_from={path!r}'
     if recorded is not None:
         check_same(name, recorded, model)

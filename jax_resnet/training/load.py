@@ -22,7 +22,7 @@ from jax_resnet.data.datasets import located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.models.pytorch_styles import unit_name
+from jax_resnet.models.pytorch import unit_name
 from jax_resnet.platform import exactness, for_platform
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
@@ -32,7 +32,7 @@ from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.inputs import open_input
 from jax_resnet.training.setup import check_network
 
-COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
+COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'pooling')
 """Attributes that determine what a network computes from its weights. The head may differ."""
 
 STRIDE_NOTES = {
@@ -187,12 +187,11 @@ def described(
     return config, Preprocessing(normalize.mean, normalize.std, crop, data.image_shape, names)
 
 
-def read_network(path: str | Path, headless: bool = False) -> tuple[dict[str, Any], Config | NetworkFields | None]:
+def read_network(path: str | Path) -> tuple[dict[str, Any], Config | NetworkFields | None]:
     """Reads the variables of a network, unstacked, and the config, or the groups of one, that describe it.
 
     Args:
         path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
-        headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
         ConfigError, DataError: as `load`, or as `variables_of`.
@@ -201,15 +200,14 @@ def read_network(path: str | Path, headless: bool = False) -> tuple[dict[str, An
         trained, config = load_stacked(path)
         return models.unstack(trained.variables), config
     file = weights.read(path)
-    return variables_of(file, headless), file.network
+    return variables_of(file), file.network
 
 
-def variables_of(file: Weights, headless: bool = False) -> dict[str, Any]:
+def variables_of(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Args:
         file: the file of weights.
-        headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
         DataError: the file has unknown names, lacks tensors, or has arrays that are not floats, not finite or negative
@@ -217,7 +215,7 @@ def variables_of(file: Weights, headless: bool = False) -> dict[str, Any]:
     """
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in file.arrays)
-        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays, headless)
+        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays)
     except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
         raise DataError(f'{shown(file.path)}: {e}') from None
     for name, array in flatten_dict(variables, sep='/').items():

@@ -62,7 +62,7 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
     if config.memory.rematerialize:
         attributes['rematerialize'] = True
     model, data = network(config, **attributes), open_input(config, source)
-    clock = Clock(data.source.count(dataset.train), config.batch_size)
+    clock = Clock(data.source.count(dataset.train), config.batch_size, config.shorten)
     for split in (dataset.validation, dataset.test):
         if split is not None:
             data.source.count(split)

@@ -75,7 +75,8 @@ def introduce(config: Config, data: Input, model: ResNet, clock: Clock, schedule
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
     lines.append(describe_decay(config.optimizer, params))
-    lines.append(f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs')
+    length = _length(end, clock.epochs(end), config.shorten)
+    lines.append(f'{clock.epoch_size:,} training examples, {length}')
     if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
     return lines + schedule.describe(end)
@@ -205,10 +206,15 @@ def summarize(
         'multiply_adds': models.count_multiply_adds(model, image_shape),
         'steps': end,
         'epochs': clock.epochs(end),
+        'shorten': config.shorten,
         'seconds': sum(spent.values()),
         'seconds_by_part': dict(spent),
         'device': describe_devices(list(mesh.devices.flat)),
     }
+
+
+def _length(steps: int, epochs: float, shorten: int) -> str:
+    return f'{steps:,} steps, {epochs:.2f} epochs' + (f' (shortened {shorten} times)' if shorten > 1 else '')
 
 
 def _top5(error: float | None) -> str:
@@ -218,6 +224,7 @@ def _top5(error: float | None) -> str:
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """Converts a summary to lines for the log."""
     error = summary['final_test_error']
+    length = _length(summary['steps'], summary['epochs'], summary.get('shorten', 1))
     percent = {name: error for name, error in summary['class_errors'].items() if error}
     hardest = sorted(percent, key=lambda name: -percent[name])[:3]
     lines = [
@@ -237,8 +244,7 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         f'final train error  {summary["final_train_error"]:.2f} % (augmented batches since the evaluation before)',
         'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
         f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
-        f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
-        f'{summary["seconds"]:.0f} s on {summary["device"]}',
+        f'training           {length}, {summary["seconds"]:.0f} s on {summary["device"]}',
     ]
     if 'seconds_by_part' in summary:
         shares = {

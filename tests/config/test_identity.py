@@ -47,7 +47,7 @@ def test_values_that_fit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     config, _ = load(file, {})
     _, changes = load(file, rehearsal.changes(config) | {'schedule.learning_rate': 0.05})
     name = default_name(file, changes, 0).parts[2]
-    assert name.split(',')[-2:] == ['schedule.learning_rate=0.05', 'train_for=8.2_epochs'] and len(name) > 150
+    assert name.split(',')[-2:] == ['schedule.learning_rate=0.05', 'shorten=20'] and len(name) > 150
 
 
 def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
@@ -63,6 +63,7 @@ def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
     ('field', 'value', 'is_another_run', 'is_another_recipe'),
     [
         ('batch_size', 64, True, True),
+        ('shorten', 2, True, True),
         ('memory.microbatches', 2, False, False),
         ('seed', 3, True, False),
         ('keep_every', '1 epoch', False, False),

@@ -101,8 +101,8 @@ def test_runs_of_different_length_are_not_ranked(tmp_path: Path) -> None:
     (section,) = sections.read([tmp_path])
     told = page.text(section).splitlines()[1:4]
     assert [text.partition(' points')[0] for text in told] == [
-        'On cifar10, trained for 4 epochs: net, depth 8 has the smallest final test error, 18.00 %, 6.00',
-        'On cifar10, trained for 40 steps: net, depth 8 has the smallest final test error, 16.00 %, 6.00',
+        'On digits, trained for 4 epochs: net, depth 8 has the smallest final test error, 18.00 %, 6.00',
+        'On digits, trained for 40 steps: net, depth 8 has the smallest final test error, 16.00 %, 6.00',
         'On cifar100: The final test error of digits is 10.00 %.',
     ]
 

@@ -12,7 +12,7 @@ from jax_resnet.report import responses
     [
         (['runs/resnet20_cifar10/seed0', 'runs/plain20_cifar10/seed0'], ['resnet20_cifar10', 'plain20_cifar10']),
         (['runs/a/seed0', 'runs/a/seed1'], ['seed0', 'seed1']),
-        (['results/weights/a.safetensors', 'configs/a.py'], ['weights', 'configs']),
+        (['results/weights/a.safetensors', 'configs/a.py'], ['results, weights', 'configs']),
         (['/x/runs/a/seed0'], ['seed0']),
         (['a.py', 'a.py'], ['a (1)', 'a (2)']),
     ],

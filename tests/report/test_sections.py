@@ -40,6 +40,23 @@ def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     assert (section.measure, section.difference(section.rows[0])) == ('final', None)
 
 
+def test_rows_of_another_length_are_not_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / 'runs' / 'whole', file='configs/my-net.py')
+    for times in (2, 4):
+        write_run(tmp_path / 'runs' / f'{times}', file='configs/my-net.py', shorten=times)
+    (section,) = sections.read([tmp_path / 'runs'])
+    assert {group: [row.label for row in rows] for group, rows in section.groups.items()} == {
+        'on digits, trained for 4 epochs, shortened 2 times': ['my-net'],
+        'on digits, trained for 4 epochs, shortened 4 times': ['my-net'],
+        'on digits, trained for 4 epochs': ['my-net'],
+    }
+    rows = [{'label': f'{times}', 'runs': [f'runs/{times}'], 'published': 9.0} for times in (2, 4)]
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows[:1])])
+    assert section.shared == ['shortened 2 times'] and section.difference(section.rows[0]) is None
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 't', rows)])
+    assert len(section.groups) == 2 and section.difference(section.rows[0]) is None
+
+
 def test_a_window_that_was_not_reached_has_no_number(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     rows = [{'label': 'a', 'runs': ['a/seed0'], 'window': window} for window in ([3, 5], [3, 4])]

@@ -71,7 +71,7 @@ def test_what_all_rows_change_is_said_once(tmp_path: Path) -> None:
         changes = {'batch_size': 64, 'model.depth': depth}
         write_run(tmp_path / f'{depth}', file='configs/resnet20_cifar10.py', **changes)
     (section,) = sections.read([tmp_path])
-    assert [*section.groups] == ['on cifar10, batches of 64']
+    assert [*section.groups] == ['on digits, batches of 64']
     assert [row.label for row in section.rows] == ['resnet20_cifar10, depth 14', 'resnet20_cifar10, depth 8']
 
 

@@ -51,6 +51,12 @@ def test_training_on_test_examples_is_logged() -> None:
     assert not any('biased' in line for line in introduced())
 
 
+def test_a_shortened_recipe_is_told() -> None:
+    lines = introduced(train_for='64 steps', shorten=8, **{'schedule.drop_at': ('30 steps',)})
+    assert '200 training examples, 8 steps, 1.28 epochs (shortened 8 times)' in lines
+    assert 'learning rate 0.1 from step 0, 0.01 from step 4' in lines  # 3.75
+
+
 def test_a_warm_up_rate_without_a_warm_up_is_logged() -> None:
     lines = introduced(**{'schedule.warmup_learning_rate': 0.01})
     assert 'schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None' in lines

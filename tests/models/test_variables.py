@@ -1,7 +1,8 @@
+"""Stacking and counting of variables. `tests/test_parameter_counts.py` has the counts of all networks."""
+
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -27,18 +28,8 @@ def test_there_and_back_is_exact(variables: dict) -> None:
     )
     assert_equal_trees(models.unstack(stacked), variables)
     assert_equal_trees(models.stack(models.unstack(stacked)), stacked)
-    np.testing.assert_array_equal(
-        stacked['params']['stage3']['rest']['conv2']['kernel'][1],
-        variables['params']['stage3']['unit3']['conv2']['kernel'],
-    )
-
-
-def test_one_unit_a_stage_has_no_rest() -> None:
-    net = models.cifar_resnet(8)
-    variables = jax.eval_shape(net.init, jax.random.key(0), IMAGES)
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape), variables)
-    assert list(models.stack(zeros)['params']['stage1']) == ['unit1']
-    assert_equal_trees(models.unstack(models.stack(zeros)), zeros)
+    one_unit = {'stage1': {'unit1': {'conv1': np.zeros(3)}}}
+    assert_equal_trees(models.stack(one_unit), one_unit)
 
 
 def test_unrolled_and_stacked_agree(variables: dict) -> None:
@@ -66,3 +57,19 @@ def test_an_optimizers_state_converts_too(variables: dict) -> None:
     state, stacked = tx.init(variables['params']), tx.init(models.stack(variables)['params'])
     assert jax.tree.structure(models.stack(state)) == jax.tree.structure(stacked)
     assert_equal_trees(models.unstack(models.stack(state)), state)
+
+
+@pytest.mark.parametrize('stacked', [False, True])
+def test_multiply_adds_by_hand(stacked: bool) -> None:
+    """ResNet-14: each 3x3 convolution costs 9 x channels in x channels out x positions."""
+    first, second, third = 16 * 16 * 32**2, 32 * 32 * 16**2, 64 * 64 * 8**2
+    convolutions = 3 * 16 * 32**2 + 4 * first + (second // 2 + 3 * second) + (third // 2 + 3 * third)
+    projections = second // 2 + third // 2
+    net = models.cifar_resnet(14, shortcut='B', stacked=stacked)
+    assert models.count_multiply_adds(net, (32, 32, 3)) == 9 * convolutions + 640 + projections
+
+
+def test_describe() -> None:
+    lines = models.describe(models.cifar_resnet(20), (32, 32, 3)).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ['stem', 'stage1', 'stage2', 'stage3', 'head', 'total']
+    assert lines[-1].split()[1:] == ['269,722', '40,551,040']

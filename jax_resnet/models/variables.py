@@ -1,4 +1,7 @@
-"""Counts a network's parameters and multiply-adds."""
+"""A network's variables: their stacked and unstacked layout, their categories, and their number.
+
+Also counts the multiply-adds of a network.
+"""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -8,6 +11,56 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxprs_in_params
+
+
+def stack(variables: Any) -> Any:
+    """Stacks `unit2` ... `unit<n>` of each stage into `rest`, whose arrays get a leading axis of length n-1.
+
+    `variables` may also be another tree that contains the same names, such as gradients or an optimizer's state.
+    """
+    return jax.tree.map(_stack, variables, is_leaf=_is_mapping)
+
+
+def unstack(variables: Any) -> Any:
+    """Splits `rest` of each stage into `unit2` ... `unit<n>`. The inverse of `stack`."""
+    return jax.tree.map(_unstack, variables, is_leaf=_is_mapping)
+
+
+def _is_mapping(tree: Any) -> bool:
+    return isinstance(tree, Mapping)
+
+
+def _stack(tree: Any) -> Any:
+    if not _is_mapping(tree):
+        return tree
+    tree = {name: stack(branch) for name, branch in tree.items()}
+    others = [tree.pop(f'unit{i}') for i in range(2, len(tree) + 1) if f'unit{i}' in tree]
+    if others:
+        tree['rest'] = jax.tree.map(lambda *xs: jnp.stack(xs), *others)
+    return tree
+
+
+def _unstack(tree: Any) -> Any:
+    if not _is_mapping(tree):
+        return tree
+    tree = {name: unstack(branch) for name, branch in tree.items()}
+    rest = tree.pop('rest', None)
+    if rest is not None:
+        for i in range(len(jax.tree.leaves(rest)[0])):
+            tree[f'unit{i + 2}'] = jax.tree.map(lambda x, i=i: x[i], rest)
+    return tree
+
+
+def category(path: Sequence[str]) -> str:
+    """The category of an array, such as 'conv/kernel', 'norm/scale', 'norm/bias' or 'head/kernel'.
+
+    Weight decay, a new head and flat arrays treat the arrays of one category alike.
+
+    Args:
+        path: names that lead to the array in the tree, such as 'stage1', 'unit1', 'conv2', 'kernel'.
+    """
+    *module, last = path[-2:]
+    return '/'.join([*(name.rstrip('0123456789') for name in module), last])
 
 
 def count_parameters(params: Mapping[str, Any]) -> int:
