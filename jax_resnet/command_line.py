@@ -21,8 +21,8 @@ FEWEST_OPEN_FILES = 64
 """Minimum limit of open files. A run opens about 30."""
 
 CONFIG_HELP = (
-    'If a file of weights has no card, --config=FILE gives its network and preprocessing. --config.field=value changes '
-    'a field of this config.'
+    'If a file of weights has no card in its header, --config=FILE gives its network and preprocessing. '
+    '--config.field=value changes a field of this config.'
 )
 
 

@@ -1,10 +1,10 @@
-"""Converts weights between our names and PyTorch's: `python -m jax_resnet.convert resnet20.safetensors ours.npz`.
+"""Converts weights between our names and PyTorch's: `python -m jax_resnet.convert theirs.safetensors ours.safetensors`.
 
-Reads and writes .safetensors and .npz, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
+Reads and writes .safetensors, which contain only arrays. A PyTorch pickle (.pth) can run code and is not read:
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
 Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
-folder, card or header, or from --config=FILE. Then the header of a written .safetensors file describes it, too, and
+folder or card, or from --config=FILE. Then the written file has a card in its header, too, and
 the command refuses a network that differs from PyTorch's networks of the requested style.
 """
 
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_resnet import command_line, models
-from jax_resnet.config.fields import Config, NetworkFields
+from jax_resnet.config.fields import Config
 from jax_resnet.config.network import network
 from jax_resnet.data import image_shape
 from jax_resnet.errors import ConfigError, DataError
@@ -44,10 +44,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='python -m jax_resnet.convert', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        'source', help="a run folder, or a file of weights, .safetensors or .npz, with our names or PyTorch's"
-    )
-    parser.add_argument('target', help='the file to write, .safetensors or .npz')
+    parser.add_argument('source', help="a run folder, or a .safetensors file of weights, with our names or PyTorch's")
+    parser.add_argument('target', help='the .safetensors file to write')
     parser.add_argument(
         '--to',
         default='ours',
@@ -58,7 +56,7 @@ def main() -> int:
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
     )
     parser.add_argument(
-        '--card', action='store_true', help='also write a card, which describes the network of --config'
+        '--card', action='store_true', help='write also how --config makes images the input, and the class names'
     )
     parser.add_argument('--replace', action='store_true', help='with --card: overwrite other weights at the target')
     return command_line.with_config(parser, _convert)
@@ -82,12 +80,9 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
     except ValueError as e:
         advice = '. Train a network that fits, or write only the names with --force'
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
-    if options.card:
-        about_run: dict[str, Any] = {'file': None, 'changes': {}, 'fields': config}
-        weights.write(target, arrays, card=(about, about_run), replace=options.replace)
-    else:
-        named = {name: np.asarray(array) for name, array in arrays.items()}
-        weights.write(target, named, None if found is None else found[0])
+    fields = config if options.card else found[0] if found else None
+    card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
+    weights.write(target, arrays, card, about if options.card else None, options.replace or not options.card)
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if found is None:
         print(
@@ -101,8 +96,8 @@ def _convert(options: argparse.Namespace, config: Config | None) -> None:
 
 
 def _config_and_network(
-    source: str, config: Config | None, variables: dict[str, Any], recorded: Config | NetworkFields | None
-) -> tuple[Config | NetworkFields, models.ResNet] | None:
+    source: str, config: Config | None, variables: dict[str, Any], recorded: Config | None
+) -> tuple[Config, models.ResNet] | None:
     """The config and network from source or config. Raises ConfigError if they differ, or the arrays do not fit."""
     if config is None:
         return None if recorded is None else (recorded, network(recorded))

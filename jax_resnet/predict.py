@@ -101,7 +101,7 @@ def _predict(options: argparse.Namespace, config: Config | None) -> None:
     for start in range(0, len(options.images), CHUNK):
         paths = options.images[start : start + CHUNK]
         found = np.asarray(trained.probabilities(np.stack([read_image(path, *arguments) for path in paths])))
-        check_finite(options.run, int((~np.isfinite(found).all(1)).sum()), len(found))
+        check_finite(options.run, found)
         for path, probabilities in zip(paths, found, strict=True):
             print(shown(path))
             for label in np.argsort(-probabilities)[:5]:

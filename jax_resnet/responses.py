@@ -85,8 +85,8 @@ def _responses(options: argparse.Namespace, config: Config | None) -> None:
 
 
 def _needs_config(name: str) -> bool:
-    """Whether a network is a file of weights without a card."""
-    return weights.is_file(name) and not weights.card_of(name).exists()
+    """Whether a network is a file of weights that does not say how images become its input."""
+    return weights.is_file(name) and 'class_names' not in (weights.read_card(name) or {})
 
 
 def _config_of(name: str, config_of_weights: Config | None) -> Config:

@@ -3,7 +3,7 @@
 Its actions:
 
 - `add RUN ...` writes a small JSON file for each finished run.
-- `weights RUN ...` writes the weights of the run with the median test error, and their card. With an even number of
+- `weights RUN ...` writes the weights of the run with the median test error, with a card. With an even number of
   runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
 """
@@ -92,7 +92,7 @@ def _weights(options: argparse.Namespace) -> None:
     }
     path = Path(options.out) if options.out else results_folder.weights_path_of(result)
     variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
-    weights.write(path, variables, card=(preprocessing, card), replace=options.replace)
+    weights.write(path, variables, card, preprocessing, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
 
@@ -121,16 +121,15 @@ def with_results(page: Path, sections: Sequence[Any], pictures: Mapping[str, Pat
         text = page.read_text(encoding='utf-8')
     except FileNotFoundError:
         text = f'{readme.BEGIN}\n{readme.END}\n'
-    cards = weight_cards(changed=page == CHANGED)
-    return readme.insert(text, readme.part(sections, pictures, cards, page.parent))
+    return readme.insert(text, readme.part(sections, pictures, published_weights(page == CHANGED), page.parent))
 
 
-def weight_cards(changed: bool) -> list[Path]:
-    """Returns the cards of the published weights: of unchanged configs, or of configs with changed fields."""
-    from jax_resnet.runs import schemas
+def published_weights(changed: bool) -> list[Path]:
+    """Returns the published weights: of unchanged configs, or of configs with changed fields."""
+    from jax_resnet.runs import weights
 
-    cards = sorted(Path('results', 'weights').glob('**/*.json'))
-    return [path for path in cards if bool(schemas.read(path, schemas.Card)['changes']) == changed]
+    cards = {path: weights.read_card(path) for path in sorted(Path('results', 'weights').glob('**/*.safetensors'))}
+    return [path for path, card in cards.items() if card is not None and bool(card['changes']) == changed]
 
 
 def sections_of_pages() -> dict[Path, list[Any]]:

@@ -99,7 +99,8 @@ def _study(options: argparse.Namespace) -> None:
 
     jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
     from jax_resnet import studies
-    from jax_resnet.runs import find, schemas
+    from jax_resnet.runs import schemas
+    from jax_resnet.runs.run import STUDY
     from jax_resnet.studies import reading
 
     changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
@@ -108,7 +109,7 @@ def _study(options: argparse.Namespace) -> None:
     seeds = _seeds(options.seeds)
     slurm_parameters = _slurm_parameters(options)
     plan = studies.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
-    description = plan.folder / find.STUDY
+    description = plan.folder / STUDY
     if description.exists():
         plan = reading.with_seeds_of(plan, schemas.read(description, schemas.Study))
     for note in plan.notes:
@@ -150,8 +151,7 @@ def _slurm_parameters(options: argparse.Namespace) -> dict[str, Any] | None:
 def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_parameters: dict[str, Any] | None) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
-    from jax_resnet.runs import find
-    from jax_resnet.runs.run import FINISHED, RUNNING
+    from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import slurm
     from jax_resnet.studies.state import describe, run_of
@@ -162,7 +162,7 @@ def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_paramet
     to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
     executor = slurm.executor(plan.folder / 'slurm', slurm_parameters) if slurm_parameters and to_do else None
     plan.folder.mkdir(parents=True, exist_ok=True)
-    files.write(plan.folder / find.STUDY, plan.as_json())
+    files.write(plan.folder / STUDY, plan.as_json())
     for job in again:
         print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
     reused = [run for run in runs.values() if run.folder.suffix == '.json']

@@ -22,8 +22,8 @@ from jax_resnet.platform import compilation_cache, for_platform
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup, state
 from jax_resnet.training.checkpoint import Checkpoints
+from jax_resnet.training.setup import Program
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Program
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -113,8 +113,8 @@ def compiled(config: Mapping[str, Any]) -> Program:
     """Returns the compiled training program of a config."""
     whole = as_config(config)
     data, model, mesh, clock, schedule = setup.set_up(whole)
-    settings = setup.training_backend(whole, data, model, mesh, clock.steps(whole.train_for))
-    return setup.compile_training(whole, data, model, mesh, schedule, settings, initial_state(config))
+    settings = setup.training_backend(data, model, mesh, clock.steps(whole.train_for))
+    return setup.compile_training(data, model, mesh, schedule, settings, initial_state(config))
 
 
 def saved_state(folder: Path, step: int | None = None) -> TrainState:
@@ -123,7 +123,7 @@ def saved_state(folder: Path, step: int | None = None) -> TrainState:
     device = jax.local_devices()[0]
     model = network(config, **for_platform(device.platform).network)
     like = state.shapes(config, model, image_shape(config.dataset))
-    found, _ = checkpoints.restore(step or checkpoints.steps()[-1], like, SingleDeviceSharding(device))
+    found, _ = checkpoints.restore(like, SingleDeviceSharding(device), step)
     checkpoints.close()
     return jax.device_get(found)
 

@@ -43,12 +43,12 @@ def test_pytorch_to_ours_and_back(
 ) -> None:
     weights.write(tmp_path / 'theirs.safetensors', tensors())
     numbers = sum(tensor.size for tensor in tensors().values())
-    code, output, errors = main(capsys, monkeypatch, tmp_path / 'theirs.safetensors', tmp_path / 'ours.npz')
-    assert code == 0 and f'ours.npz: {len(tensors())} arrays, {numbers:,} numbers\n' in output, errors
+    code, output, errors = main(capsys, monkeypatch, tmp_path / 'theirs.safetensors', tmp_path / 'ours.safetensors')
+    assert code == 0 and f'ours.safetensors: {len(tensors())} arrays, {numbers:,} numbers\n' in output, errors
     assert 'theirs.safetensors does not name its network. Readers of ' in output
-    ours = weights.read(tmp_path / 'ours.npz').arrays
+    ours = weights.read(tmp_path / 'ours.safetensors').arrays
     assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
-    assert main(capsys, monkeypatch, tmp_path / 'ours.npz', tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
+    assert main(capsys, monkeypatch, tmp_path / 'ours.safetensors', tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
     back = weights.read(tmp_path / 'back.safetensors').arrays
     assert back.keys() == tensors().keys()
     for name, tensor in tensors().items():
@@ -73,12 +73,12 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
     assert network(weights.read(back).network) == net
     for name, tensor in tensors().items():
         np.testing.assert_array_equal(weights.read(back).arrays[name], tensor)
-    code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.npz', *CONFIG)
+    code, _, err = main(capsys, monkeypatch, back, tmp_path / 'no.safetensors', *CONFIG)
     assert (
         code == 2
         and 'back.safetensors: has another network; shortcut is A_centred in the weights, A in the config' in err
     )
-    assert len(err.splitlines()) == 1 and not (tmp_path / 'no.npz').exists()
+    assert len(err.splitlines()) == 1 and not (tmp_path / 'no.safetensors').exists()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
 def test_a_network_that_does_not_fit_the_target_style(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, added: list[str], message: str
 ) -> None:
-    weights.write(tmp_path / 'ours.npz', flat(small()))
-    arguments = (tmp_path / 'ours.npz', tmp_path / 'out.safetensors', '--to=cifar', *CONFIG, *added)
+    weights.write(tmp_path / 'ours.safetensors', flat(small()))
+    arguments = (tmp_path / 'ours.safetensors', tmp_path / 'out.safetensors', '--to=cifar', *CONFIG, *added)
     code, _, err = main(capsys, monkeypatch, *arguments)
     assert code == 2 and message in err and len(err.splitlines()) == 1
     assert not (tmp_path / 'out.safetensors').exists()
@@ -133,18 +133,17 @@ class Harm:
 def test_damaged_weights_give_one_line_and_run_no_code(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / 'pickle.npz').write_bytes(pickle.dumps(Harm()))
-    np.savez(tmp_path / 'object.npz', x=np.array([Harm()], dtype=object))
+    (tmp_path / 'pickle.safetensors').write_bytes(pickle.dumps(Harm()))
     (tmp_path / 'text.safetensors').write_text('no weights')
     weights.write(tmp_path / 'whole.safetensors', tensors())
     (tmp_path / 'half.safetensors').write_bytes((tmp_path / 'whole.safetensors').read_bytes()[:500])
-    for name in ('pickle.npz', 'object.npz', 'text.safetensors', 'half.safetensors', 'none.npz'):
+    for name in ('pickle.safetensors', 'text.safetensors', 'half.safetensors', 'none.safetensors'):
         with pytest.raises(DataError, match=f'{name}: cannot be read as weights'):
             weights.read(tmp_path / name)
-    with pytest.raises(DataError, match='must end in .safetensors or .npz$'):
+    with pytest.raises(DataError, match='must end in .safetensors$'):
         weights.read(tmp_path / 'weights')
     assert not Path('harmed').exists()
-    weights.write(tmp_path / 'foreign.npz', {'encoder.weight': np.zeros(3)})
-    code, _, errors = main(capsys, monkeypatch, tmp_path / 'foreign.npz', tmp_path / 'out.npz')
-    assert code == 2 and 'foreign.npz: encoder.weight: is not a tensor' in errors
-    assert len(errors.splitlines()) == 1 and not (tmp_path / 'out.npz').exists()
+    weights.write(tmp_path / 'foreign.safetensors', {'encoder.weight': np.zeros(3)})
+    code, _, errors = main(capsys, monkeypatch, tmp_path / 'foreign.safetensors', tmp_path / 'out.safetensors')
+    assert code == 2 and 'foreign.safetensors: encoder.weight: is not a tensor' in errors
+    assert len(errors.splitlines()) == 1 and not (tmp_path / 'out.safetensors').exists()

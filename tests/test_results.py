@@ -18,6 +18,7 @@ from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.report import readme, sections
 from jax_resnet.runs import results_folder, schemas, weights
+from jax_resnet.runs import run as runs
 from jax_resnet.runs.run import FINISHED, MISSING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
@@ -72,16 +73,15 @@ def test_add_keeps_the_numbers_of_the_run_folder(
     files = results_folder.paths()
     assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
     assert capsys.readouterr().out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
-    result, run = results_folder.read(files[0]), Path(RUNS[0])
-    assert result['file'] == 'configs/resnet20_digits.py'
-    assert result['changes'] == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
+    result, run = runs.read(files[0]), Path(RUNS[0])
+    assert result.file == 'configs/resnet20_digits.py'
+    assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
     assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
-    assert result['environment'] == json.loads((run / 'environment.json').read_text())
+    assert result.starts == json.loads((run / 'environment.json').read_text())
     summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
-    assert result['summary'].keys() == summary.keys()
-    assert result['summary']['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
-    for name, column in result['metrics'].items():
-        assert column == [pytest.approx(json.loads(line)[name], rel=1e-5) for line in lines]
+    assert result.summary.keys() == summary.keys()
+    assert result.summary['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
+    assert result.metrics == [pytest.approx(json.loads(line), rel=1e-5) for line in lines]
     assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
     assert command(monkeypatch, 'add', *RUNS) == 0  # a second time changes nothing
 
@@ -94,9 +94,9 @@ def test_add_refuses_runs_without_a_result(
     Path(RUNS[1], 'summary.json').unlink()
     Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
     cases = {
-        RUNS[1]: f'error: {RUNS[1]}: must be finished; it is at epoch 0.6 of 4 steps',
+        RUNS[1]: f'error: {RUNS[1]}: must be the folder of a finished run; it is stopped, at epoch 0.6 of 4 steps',
         RUNS[2]: f'error: {RUNS[2]}: must not be a rehearsal, whose numbers are not results',
-        'configs': 'error: configs: must be a run folder; it has no config.json',
+        'configs': 'error: configs: must be the folder of a finished run; it has no config.json',
         'own': 'error: own: must be a run of a config file; its config.json names none',
     }
     for run, message in cases.items():
@@ -136,7 +136,7 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, monkeypatch: pyte
     assert command(monkeypatch, 'add', *RUNS) == command(monkeypatch, 'weights', *RUNS) == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
         config, _ = load(f'configs/{name}.py', {})
-        result = results_folder.read(results_folder.paths()[-1])
+        result = schemas.read(results_folder.paths()[-1], schemas.Result)
         summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
         results_folder.write(
             result | {'file': f'configs/{name}.py', 'changes': {}, 'fields': config, 'summary': summary}
@@ -196,14 +196,14 @@ def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
         text = results.with_results(page, found, pictures)
         assert text == page.read_text(), 'run: python -m jax_resnet.results table'
     assert {*results.CURVES.glob('*.svg')} == {*pictures.values()}
-    for card in results.weight_cards(changed=True) + results.weight_cards(changed=False):  # none is damaged
-        weights.read(card.with_suffix('.safetensors'))
+    published = results.published_weights(changed=True) + results.published_weights(changed=False)
+    assert len([weights.read(path) for path in published]) == 3  # none is damaged
 
 
 def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'add', RUNS[1]) == 0
     (path,) = results_folder.paths()
-    changes = ', '.join(f'{name!r}: {value!r}' for name, value in results_folder.read(path)['changes'].items())
+    changes = ', '.join(f'{name!r}: {value!r}' for name, value in runs.read(path).changes.items())
     Path('small.py').write_text(
         '"""How good is it?"""\nfrom configs.studies import base\ndef get_study():\n'
         f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
@@ -240,7 +240,7 @@ def test_weights_are_those_of_the_median_run(
         f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, which is the median of seeds 0, 1, 2'
         in output
     )
-    card = json.loads(Path('published/net.json').read_text())
+    card = weights.read_card('published/net.safetensors')
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
     shutil.rmtree('runs')
     shutil.move('published', 'moved')
@@ -258,15 +258,13 @@ def test_the_median_of_two_runs_is_the_mean_of_their_errors(
     assert command(monkeypatch, 'weights', *RUNS[:2], '--out=net.safetensors') == 0
     (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
     mean = (better + worse) / 2
-    card = json.loads(Path('net.json').read_text())
+    card = weights.read_card('net.safetensors')
     assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
     says = (
         f'test error {better:.2f} %, the run of seed {run[-1]}, which is the better of the two at the median, '
         f'{mean:.2f} %, of seeds 0, 1'
     )
-    assert says in capsys.readouterr().out and says == readme.describe_weights(
-        schemas.read(Path('net.json'), schemas.Card)
-    )
+    assert says in capsys.readouterr().out and says == readme.describe_weights(card)
 
 
 def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,8 +291,7 @@ def test_published_weights_are_not_overwritten_by_default(
     assert capsys.readouterr().err == f'error: {path}: already has other weights; --replace overwrites them\n'
     assert path.read_bytes() == before
     assert command(monkeypatch, 'weights', RUNS[1], '--replace') == 0 and path.read_bytes() != before
-    assert json.loads(path.with_suffix('.json').read_text())['seed'] == 1
-    weights.read(path)
+    assert weights.read(path).network.seed == 1
 
 
 def test_weights_of_several_configs_have_no_median(
@@ -309,47 +306,13 @@ def test_weights_of_several_configs_have_no_median(
     assert not Path('results').exists()
 
 
-def test_damaged_weights_give_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command(monkeypatch, 'weights', RUNS[0], '--out=net.safetensors') == 0
-    file, card = Path('net.safetensors'), Path('net.json')
-    content, text = file.read_bytes(), card.read_text()
-    about = json.loads(text)
-
-    def with_(**changes: object) -> str:
-        return json.dumps(about | changes)
-
-    model = about['fields'] | {'model': about['fields']['model'] | {'depth': 14}}
-    cases = [
-        (content[:-1], text, 'net.safetensors: cannot be read as weights'),
-        (content[:-1] + bytes([content[-1] ^ 1]), text, 'net.safetensors: is damaged, or is not the file of net.json'),
-        (content, text[:200], 'net.json is damaged: Input data was truncated'),
-        (content, '[]', 'net.json is damaged: Expected `object`, got `array`'),
-        (
-            content,
-            with_(image_shape=[16, 16]),
-            r'net.json is damaged: Expected `array` of length 3 - at `\$.image_shape`',
-        ),
-        (content, with_(sha256='0' * 64), 'net.safetensors: is damaged, or is not'),
-        (content, with_(fields={'seed': -1}), r'net.json is damaged: Expected `int` >= 0 - at `\$.fields.seed`'),
-        (
-            content,
-            with_(fields={'model': {'name': 'x'}}),
-            r"net.json is damaged: Invalid value 'x' - at `\$.fields.model.name`",
-        ),
-        (
-            content,
-            with_(fields=model),
-            'net.safetensors: must have the network of the config; batch_stats/stage1/rest/norm1/mean is',
-        ),
-    ]
-    for bytes_, json_, message in cases:
-        file.write_bytes(bytes_)
-        card.write_text(json_)
-        with pytest.raises((ConfigError, DataError), match=message) as raised:
-            jax_resnet.load(file)
-        assert '\n' not in str(raised.value)
-    card.unlink()
-    with pytest.raises(DataError, match='net.safetensors: its card, net.json, is missing in the same folder'):
-        jax_resnet.load(file)
+    found, about = weights.read('net.safetensors'), RunFolder(RUNS[0]).origin()
+    deeper = about | {'fields': change(about['fields'], {'model.depth': 14})}
+    weights.write('net.safetensors', found.arrays, deeper, found.preprocessing)
+    message = 'net.safetensors: must have the network of the config; batch_stats/stage1/rest/norm1/mean is'
+    with pytest.raises(DataError, match=message):
+        jax_resnet.load('net.safetensors')
     with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
         jax_resnet.load('none.safetensors')

@@ -14,7 +14,7 @@ from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
 from jax_resnet.report.columns import escaped, one_line
 from jax_resnet.report.sections import Section
-from jax_resnet.runs import outputs
+from jax_resnet.runs.run_folder import RunFolder
 
 WROTE = b'\n<!-- python -m jax_resnet.report wrote files with these SHA-256: '
 """The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
@@ -115,7 +115,7 @@ def read_notes(path: Path, names: Sequence[str]) -> dict[str, str]:
 def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> dict[str, Any]:
     """Returns what the templates show of a section."""
     run = section.only_run
-    predictions = None if run is None else outputs.predictions(run.folder)
+    predictions = None if run is None else RunFolder(run.folder).predictions()
     groups = []
     for answer, rows in zip(answers(section), section.groups.values(), strict=True):
         drawn = {'answer': curves.overview(section, rows), **curves.group_charts(rows)}

@@ -10,7 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, page, wording
 from jax_resnet.report.curves import curves
 from jax_resnet.report.sections import Row, Section
-from jax_resnet.runs import schemas
+from jax_resnet.runs.weights import read_card
 
 BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
 
@@ -18,13 +18,13 @@ SHOWN = ('final test error', 'median', 'seeds', 'published', 'time', 'device')
 """The columns of the tables, and further errors if there are any."""
 
 
-def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path], folder: Path) -> str:
+def part(sections: Sequence[Section], pictures: Mapping[str, Path], weights: Sequence[Path], folder: Path) -> str:
     """Returns the results part of a page, as Markdown.
 
     Args:
         sections: one table each; those with finished runs come first. One line names the rows without a finished run.
         pictures: the paths of the pictures, by title.
-        cards: the cards of published weights.
+        weights: files of published weights.
         folder: the page's folder. All links are relative to it.
     """
     parts = [
@@ -37,7 +37,7 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
         }
         for section in sorted(sections, key=lambda section: not any(row.finished for row in section.rows))
     ]
-    return page.fill('readme.md', parts=parts, weights=[_weights(card, folder) for card in cards])
+    return page.fill('readme.md', parts=parts, weights=[_weights(path, folder) for path in weights])
 
 
 def _table(section: Section) -> str:
@@ -86,10 +86,9 @@ def describe_weights(card: Mapping[str, Any]) -> str:
 
 
 def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
-    """Returns, for a card, the name of the weights, the address of their file, and their description."""
-    card = schemas.read(path, schemas.Card)
-    try:
-        name = wording.label(config_name(card['file']), card['changes'])
-        return name, page.address(path.with_suffix('.safetensors'), folder), describe_weights(card)
-    except KeyError as e:
-        raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None
+    """Returns the name of published weights, the address of their file, and their description."""
+    card = read_card(path)
+    if card is None or card['file'] is None or 'median_of_seeds' not in card:
+        raise ConfigError(f'{path}: must be published weights; its card names no seeds')
+    name = wording.label(config_name(card['file']), card['changes'])
+    return name, page.address(path, folder), describe_weights(card)

@@ -55,7 +55,7 @@ def short(names: Sequence[str]) -> list[str]:
 
     'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' become 'resnet20_cifar10' and 'plain20_cifar10'.
     """
-    files = [re.sub(r'\.(safetensors|npz|py)$', '', name) for name in names]
+    files = [re.sub(r'\.(safetensors|py)$', '', name) for name in names]
     paths = [list(PurePath(name).parts[-3:]) or [name] for name in files]
     for end in (0, -1):
         while min(map(len, paths)) > 1 and len({path[end] for path in paths}) == 1:

@@ -11,7 +11,6 @@ import numpy as np
 from jax_resnet.config.fields import flatten
 from jax_resnet.report import wording
 from jax_resnet.report.charts import GREY, INK, PALETTE, altair, styled
-from jax_resnet.runs import outputs, results_folder
 from jax_resnet.runs.outputs import Predictions
 from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
@@ -41,11 +40,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
     if run.config.dataset.folder:
         count = f'{run.summary["test_count"]:,} pictures' if run.summary else 'pictures'
         shown['data set'] = f'{count} of the test split in {run.config.dataset.folder}'
-    is_result = run.folder.suffix == '.json'
-    starts = results_folder.read(run.folder)['environment'] if is_result else RunFolder(run.folder).starts()
-    dates = [start['date'].replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start['date']]
+    dates = [start['date'].replace('T', ' ').replace('+00:00', ' UTC') for start in run.starts if start['date']]
     shown |= dict(zip(('started', 'last continued'), dict.fromkeys([*dates[:1], *dates[-1:]]), strict=False))
-    for start in starts[-1:]:
+    for start in run.starts[-1:]:
         shown['device'] = start['device']
         shown['commit'] = start['git_commit'] or 'unknown: not in a git checkout'
         shown['versions'] = ', '.join(f'{package} {version}' for package, version in start['versions'].items())
@@ -71,7 +68,7 @@ class Mistake(NamedTuple):
 
 def mistakes(run: Run, found: Predictions) -> list[Mistake]:
     """Reads the most confident mistakes of a run; [] if it has not kept them."""
-    kept = outputs.mistakes(run.folder)
+    kept = RunFolder(run.folder).mistakes()
     if kept is None:
         return []
     index, images = kept

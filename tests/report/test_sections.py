@@ -7,7 +7,6 @@ import pytest
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import sections
-from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
@@ -140,9 +139,9 @@ def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
 
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
-        find.find([tmp_path / 'none'])
+        runs.find([tmp_path / 'none'])
     with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        find.find([tmp_path])
+        runs.find([tmp_path])
     folder = write_run(tmp_path / 'a')
     (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
     assert runs.read(folder).metrics == []

@@ -14,7 +14,7 @@ from tests.report.conftest import ROOT, write_classes, write_run
 
 
 def predictions(run: runs.Run) -> outputs.Predictions:
-    found = outputs.predictions(run.folder)
+    found = RunFolder(run.folder).predictions()
     assert found is not None
     return found
 

@@ -184,7 +184,7 @@ def test_the_confusion_matrix(run: Path, new: list[list[dict[str, Any]]]) -> Non
 
 def test_the_prediction(run: Path, new: list[list[dict[str, Any]]]) -> None:
     np.testing.assert_array_equal(picture(STORED[Cell.DIGIT][0]), picture(new[Cell.DIGIT][0]))
-    logits, labels = np.load(run / 'predictions.npz').values()
+    logits, labels = (np.load(run / 'predictions.npz')[name] for name in ('logits', 'labels'))
     for outputs in (STORED, new):
         label, predicted, probability = numbers(outputs[Cell.PREDICTION][0]['text'])
         assert label == labels[0] and predicted in range(10) and 0.1 < probability <= 1

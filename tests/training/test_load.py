@@ -64,14 +64,14 @@ def test_logits_that_are_not_finite_give_no_result(
     arrays = flat(trained.variables)
     arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write(tmp_path / 'large.npz', arrays, card=(about, RunFolder(run).origin()))
+    weights.write(tmp_path / 'large.safetensors', arrays, RunFolder(run).origin(), about)
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     for command, count in ((evaluate, 100), (predict, 1)):
         images = [str(tmp_path / 'image.png')] if command is predict else []
-        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.npz'), *images])
+        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.safetensors'), *images])
         assert command.main() == 2
         out, err = capsys.readouterr()
-        expected = f'large.npz: the logits of {count} of {count} examples are infinite or NaN'
+        expected = f'large.safetensors: the logits of {count} of {count} examples are infinite or NaN'
         assert out == '' and expected in err and len(err.splitlines()) == 1
 
 
@@ -97,17 +97,6 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     incomplete.mkdir()
     training.evaluate(copy, 'test[:20]')
     assert incomplete.is_dir()
-
-
-@pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA', 'P', '1', 'I;16'])
-@pytest.mark.parametrize('suffix', ['png', 'jpg'])
-def test_images_of_any_size_and_mode(tmp_path: Path, mode: str, suffix: str) -> None:
-    if suffix == 'jpg' and mode not in ('RGB', 'L'):
-        pytest.skip('JPEG has no such mode')
-    path = tmp_path / f'image.{suffix}'
-    Image.new(mode, (50, 37)).save(path)
-    assert predict.read_image(path, (32, 32, 3)).shape == (32, 32, 3)
-    assert predict.read_image(path, (16, 16, 1)).shape == (16, 16, 1)
 
 
 def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
@@ -155,12 +144,6 @@ def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
     for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
         with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(not a regular file\)'):
             predict.read_image(path, (8, 8, 3))
-
-
-def test_an_image_of_the_right_size_is_not_changed(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / 'image.png')
-    np.testing.assert_array_equal(predict.read_image(tmp_path / 'image.png', (32, 32, 3)), pixels)
 
 
 def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Weights without a card. A config gives their network and preprocessing."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,8 +23,9 @@ CONFIG = f'--config={ROOT}/configs/resnet20_digits.py'
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A copy of the published weights for the digits, without their card."""
-    return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
+    """A copy of the published weights for the digits, without a card."""
+    weights.write(tmp_path / 'bare.safetensors', weights.read(PUBLISHED).arrays)
+    return tmp_path / 'bare.safetensors'
 
 
 def config(*changes: str) -> Config:
@@ -63,7 +63,10 @@ def test_every_command_takes_a_config(
     assert call(export, monkeypatch, theirs, f'--out={tmp_path}/net.jaxexport', CONFIG) == 0
     capsys.readouterr()
     for arguments, message in (
-        ([bare], 'its card, bare.json, is missing in the same folder; add it, or give a config by --config=FILE'),
+        (
+            [bare],
+            'bare.safetensors: its header has no card, which would say how images become its input; give a config by --',
+        ),
         (
             [bare, '--config.model.shortcut=B'],
             '--config.model.shortcut: must be given with --config=FILE, which it changes',
@@ -74,8 +77,8 @@ def test_every_command_takes_a_config(
             [bare, CONFIG, '--config.model.shortcut=B'],
             'must have the network of the config; batch_stats/stage2',
         ),
-        ([PUBLISHED, CONFIG], 'has a card, resnet20_digits.json, which says what --config would'),
-        ([tmp_path, CONFIG], 'must end in .safetensors or .npz'),
+        ([PUBLISHED, CONFIG], 'has a card, which says what --config would'),
+        ([tmp_path, CONFIG], 'must be a run folder; it has no config.json'),
     ):
         assert call(evaluate, monkeypatch, *arguments) == 2
         err = capsys.readouterr().err.splitlines()
@@ -83,7 +86,8 @@ def test_every_command_takes_a_config(
 
 
 def test_weights_that_record_another_network(bare: Path) -> None:
-    weights.write(bare, weights.read(bare).arrays, config('--config.model.shortcut=A_centred'))
+    fields = config('--config.model.shortcut=A_centred')
+    weights.write(bare, weights.read(bare).arrays, {'file': None, 'changes': {}, 'fields': fields})
     with pytest.raises(
         ConfigError,
         match='bare.safetensors: has another network; shortcut is A_centred in the weights, A in the config',
@@ -96,7 +100,7 @@ def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyP
     def missing(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.inputs.open_source', missing)
+    monkeypatch.setattr('jax_resnet.training.setup.open_source', missing)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):

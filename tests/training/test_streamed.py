@@ -18,9 +18,9 @@ from jax_resnet import predict, training
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.training.inputs import open_input
 from jax_resnet.training.progress import Progress
-from tests.conftest import assert_equal_trees, small_config
+from jax_resnet.training.setup import open_input
+from tests.conftest import assert_equal_trees
 from tests.training.conftest import CLASSES
 from tests.training.conftest import picture_config as config
 
@@ -141,26 +141,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
             r'shorter_side=\(12, 20\): must be .* at least',
         ),
         (
-            {'pictures.view': 'scale', 'pictures.shorter_side': (30, 20)},
-            r'shorter_side=\(30, 20\): must be two lengths',
-        ),
-        (
             {'pictures.area': (0.9, 0.1)},
             r'config.pictures.area=\(0.9, 0.1\): must be the smallest and then the largest value',
         ),
         ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.crop=16'),
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
-        ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
-        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x \(a number'),
-        (
-            {'pictures.shorter_side': (256,)},
-            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x \(an integer',
-        ),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
         ({'dataset.manual_dir': '/x'}, r"config.dataset.manual_dir='/x': must be empty with config.dataset.folder"),
-        ({'dataset.crop': 32}, r'test_shorter_side=18: must be at least config.dataset.crop=32'),
         ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
         ({'dataset.test': 'test'}, r"split 'test' of folder.*The splits are train \(60\), validation \(21\)"),
         (
@@ -176,12 +165,6 @@ def test_invalid_fields_are_an_error_of_one_line(
     with pytest.raises((ConfigError, DataError), match=message) as error:
         training.train(config(folder, **changes), tmp_path / 'run')
     assert '\n' not in str(error.value) and not (tmp_path / 'run').exists()
-
-
-def test_fields_for_pictures_are_an_error_without_pictures(tmp_path: Path) -> None:
-    for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('dataset.check', 'all')):
-        with pytest.raises(ConfigError, match=rf'config.{name}=.*: is for pictures; digits has none'):
-            training.train(small_config(**{name: value}), tmp_path / 'run')
 
 
 def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_path: Path, whole: Path) -> None:

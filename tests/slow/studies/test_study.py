@@ -96,7 +96,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     path = results_folder.write(
         {
             'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
-            'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
+            'summary': SUMMARY, 'environment': [], 'metrics': [LINE],
         }
     )  # fmt: skip
     assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').stdout
