@@ -47,6 +47,12 @@ PARAMETERS = {
     ('stages_resnet56_cifar10', '7,13,7'): 769_946,
     **{('skips_resnet56_cifar10', skips): 853_018 for skips in ('none', '1', '2', '3')},
     ('scaled_cifar10', None): 4_435_082,
+    ('wide_resnet_cifar10', '40-4'): 8_949_210,
+    ('wide_resnet_cifar10', '16-8'): 10_961_370,
+    **{('wide_resnet_cifar10', f'28-10{dropout}'): 36_479_194 for dropout in ('', '_dropout')},
+    **{('kuangliu_cifar10', f'resnet18{schedule}'): 11_173_962 for schedule in ('', '_cosine')},
+    ('kuangliu_cifar10', 'resnet50'): 23_520_842,
+    ('kuangliu_cifar10', 'resnet101'): 42_512_970,
     ('identity4_cifar10', '2,2,2,2'): 11_172_170,
     ('identity4_cifar10', '4,5,6,3'): 21_649_738,
     **{(f'preact_resnet{depth}_cifar10', None): CIFAR10[depth] for depth in (20, 56, 110)},
@@ -80,6 +86,10 @@ PARAMETERS = {
     **{('fb_imagenet', f'resnet{depth}'): count for depth, count in OPTION_B_IMAGENET.items()},
     ('fb_imagenet', 'resnet200'): 64_666_152,
     **{('torchvision_imagenet', f'resnet{depth}'): count for depth, count in OPTION_B_IMAGENET.items()},
+    ('torchvision_imagenet', 'wide_resnet50_2'): 68_883_240,
+    ('torchvision_imagenet', 'wide_resnet101_2'): 126_886_696,
+    ('torchvision_imagenet', 'resnext50_32x4d'): 25_028_904,
+    ('torchvision_imagenet', 'resnext101_32x8d'): 88_791_336,
     **{
         ('goyal_imagenet', batch): OPTION_B_IMAGENET[50]
         for batch in ('256', '512', '1024', '2048', '4096', '8192', '8192_no_warmup')
@@ -100,6 +110,7 @@ WITHOUT_CONFIG = [
     (models.cifar_resnet(56, unit='three_layer'), 853_018),
     (models.imagenet_resnet(50), 25_557_032),
     (models.scaled_resnet(shortcut_windows=(1, 1)), 4_172_938),
+    (models.imagenet_resnet(101, v1_5=True, groups=64, group_width=4), 83_455_272),
 ]
 """Networks that no config has, and their parameter counts."""
 
@@ -136,6 +147,8 @@ def test_every_config_is_in_the_table() -> None:
         'stages_resnet56_cifar10': 'STAGES',
         'skips_resnet56_cifar10': 'SKIPS',
         'identity4_cifar10': 'UNITS',
+        'wide_resnet_cifar10': 'NETWORKS',
+        'kuangliu_cifar10': 'NETWORKS',
         'order_resnet110_cifar10': 'ORDERS',
         'order_resnet164_cifar10': 'ORDERS',
         'one_layer_resnet110_cifar10': 'ORDERS',

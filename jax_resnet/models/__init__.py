@@ -14,6 +14,7 @@ from jax_resnet.models.layers import DropBlock
 from jax_resnet.models.networks import (
     cifar_plain,
     cifar_resnet,
+    cifar_wide_resnet,
     from_config,
     identity4,
     imagenet_plain,
@@ -39,6 +40,7 @@ __all__ = [
     'Unit',
     'cifar_plain',
     'cifar_resnet',
+    'cifar_wide_resnet',
     'count_multiply_adds',
     'count_parameters',
     'describe',

@@ -24,6 +24,7 @@ class MakesConvolution(Protocol):
         strides: tuple[int, int],
         *,
         padding: tuple[tuple[int, int], tuple[int, int]],
+        feature_group_count: int,
         use_bias: bool,
         kernel_init: Initializer,
         bias_init: Initializer,
@@ -60,7 +61,14 @@ class LayerFactory:
     train: bool = False
 
     def conv(
-        self, channels: int, window: int, stride: int = 1, *, initial_bias: float | None = None, name: str = 'conv'
+        self,
+        channels: int,
+        window: int,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        initial_bias: float | None = None,
+        name: str = 'conv',
     ) -> Apply:
         """Makes a convolution with a window x window kernel. It has a bias only if `initial_bias` is given."""
         pad = window // 2  # not 'SAME': with a stride of 2, it would pad one side only
@@ -69,6 +77,7 @@ class LayerFactory:
             (window, window),
             (stride, stride),
             padding=((pad, pad), (pad, pad)),
+            feature_group_count=groups,
             use_bias=initial_bias is not None,
             kernel_init=self.kernel_init,
             bias_init=nn.initializers.constant(initial_bias or 0.0),

@@ -1,4 +1,4 @@
-"""The named networks: those of the two papers, and those of university assignments on them (Scaled and Identity4)."""
+"""The named networks: those of the two papers, wide and grouped ones, and those of assignments (Scaled, Identity4)."""
 
 from collections.abc import Callable, Mapping
 from math import prod
@@ -126,6 +126,10 @@ def imagenet_resnet(
     order: str = 'original',
     shortcut: str = '',
     v1_5: bool = False,
+    width_factor: int = 1,
+    groups: int = 1,
+    group_width: int = 0,
+    cifar_stem: bool = False,
     zero_last_scale: bool = False,
     num_classes: int = 1000,
     initialization: str = 'fan_out',
@@ -138,6 +142,12 @@ def imagenet_resnet(
         order: order of convolution, BatchNorm and ReLU; one of ORDERS. The 2016 paper uses 'full_preactivation'.
         shortcut: 'A', 'B', 'C', ... as in `cifar_resnet`; by default A at 18 and 34, B at 50 and deeper.
         v1_5: put a bottleneck's stride in its 3x3 convolution, like torchvision. The paper puts it in the first 1x1.
+        width_factor: factor of the channels inside bottlenecks; 2 is torchvision's wide_resnet50_2 (Zagoruyko and
+            Komodakis 2016, arXiv 1605.07146).
+        groups, group_width: number of groups of a bottleneck's 3x3 convolution, and the channels of each in the first
+            stage; 32 and 4 make ResNeXt 32x4d (Xie et al. 2016, arXiv 1611.05431).
+        cifar_stem: begin with a 3x3 convolution without stride and pooling, for small images. With depth 18, shortcut B
+            and 10 classes, this is the ResNet-18 of kuangliu/pytorch-cifar.
         zero_last_scale: as in `cifar_resnet`.
         num_classes: number of outputs; 0 returns the pooled features [batch, 512] ([batch, 2048] with bottlenecks).
         initialization, **attributes: as in `cifar_resnet`.
@@ -150,15 +160,74 @@ def imagenet_resnet(
     unit, stage_sizes = IMAGENET_STAGES[depth]
     if v1_5 and unit != 'bottleneck':
         raise ValueError(f'v1_5 needs bottlenecks, which begin at depth 50; got depth {depth}')
+    layers = LAYERS['bottleneck_v1.5' if v1_5 else unit]
+    if (width_factor, groups, group_width) != (1, 1, 0):
+        layers = _widen(layers, width_factor, groups, group_width)
     factor = 4 if unit == 'bottleneck' else 1
     return ResNet(
         stage_sizes=stage_sizes,
         widths=(64 * factor, 128 * factor, 256 * factor, 512 * factor),
-        layers=(LAYERS['bottleneck_v1.5' if v1_5 else unit],) * 4,
-        stem=Stem(channels=64, window=7, stride=2, pool=True),
+        layers=(layers,) * 4,
+        stem=Stem(channels=64) if cifar_stem else Stem(channels=64, window=7, stride=2, pool=True),
         order=order,
         shortcut=shortcut or ('B' if unit == 'bottleneck' else 'A'),
         zero_last_scale=zero_last_scale,
+        num_classes=num_classes,
+        initialization=initialization,
+        **attributes,
+    )
+
+
+def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int) -> tuple[Layer, ...]:
+    """The layers of a bottleneck with another number of channels inside. The argument `factor` is for one group."""
+    if len(layers) != 3:
+        raise ValueError('width_factor and groups need bottlenecks, which begin at depth 50')
+    if factor < 1 or groups < 1 or (groups > 1) != (group_width > 0) or (groups > 1 and factor > 1):
+        raise ValueError(
+            'width_factor must be at least 1; or groups at least 2, and then also group_width at least 1; '
+            f'got width_factor={factor}, groups={groups}, group_width={group_width}'
+        )
+    width = layers[0].width * (groups * group_width / 64 if groups > 1 else factor)
+    first, middle, last = layers
+    return first._replace(width=width), middle._replace(width=width, groups=groups), last
+
+
+def cifar_wide_resnet(
+    depth: int,
+    *,
+    width_factor: int = 10,
+    dropout: float = 0.0,
+    num_classes: int = 10,
+    initialization: str = 'fan_out',
+    **attributes: Unpack[Attributes],
+) -> ResNet:
+    """Builds WRN-depth-width_factor of Zagoruyko and Komodakis 2016 (arXiv 1605.07146): wide pre-activation units.
+
+    The widths of `cifar_resnet` are multiplied, except that of the stem; 1x1 convolutions project where shapes change.
+    With factor 1, the authors' first shortcut gets the raw input of the unit, and ours the activated one (2016).
+
+    Args:
+        depth: number of convolutions, 6n+4: 16, 22, 28, 40. It counts the three projections.
+        width_factor: k; the three stages have 16k, 32k and 64k channels.
+        dropout: rate of dropout between the two convolutions of each unit.
+        num_classes, initialization, **attributes: as in `cifar_resnet`.
+
+    Raises:
+        ValueError: the depth is not 6n+4, or an argument is out of range.
+    """
+    if not isinstance(depth, int) or depth < 10 or (depth - 4) % 6:
+        raise ValueError(f'depth must be 6n+4, such as 16, 22, 28, 40; got {depth}')
+    if width_factor < 1 or not 0 <= dropout < 1:
+        raise ValueError(
+            f'width_factor must be at least 1, and dropout at least 0 and below 1; got {width_factor} and {dropout}'
+        )
+    return ResNet(
+        stage_sizes=((depth - 4) // 6,) * 3,
+        widths=tuple(channels * width_factor for channels in (16, 32, 64)),
+        layers=((Layer(3, strided=True), Layer(3, dropout=dropout)),) * 3,
+        stem=Stem(channels=16),
+        order='full_preactivation',
+        shortcut='B',
         num_classes=num_classes,
         initialization=initialization,
         **attributes,
@@ -298,6 +367,7 @@ def identity4(
 NETWORKS: dict[str, Callable[..., ResNet]] = {
     'cifar_resnet': cifar_resnet,
     'cifar_plain': cifar_plain,
+    'cifar_wide_resnet': cifar_wide_resnet,
     'imagenet_resnet': imagenet_resnet,
     'imagenet_plain': imagenet_plain,
     'scaled_resnet': scaled_resnet,

@@ -58,7 +58,7 @@ class Job:
         """The command that trains only this job."""
         changed = {**self.changes, 'seed': self.seed}
         words = [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
-        return shlex.join(['python', '-m', 'jax_resnet.train', *words])
+        return shlex.join(['python', '-m', 'jax_resnet', 'train', *words])
 
 
 @dataclass(frozen=True, eq=False)

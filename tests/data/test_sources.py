@@ -31,7 +31,7 @@ def test_digits_and_folders_need_no_tfds() -> None:
     """Nor does a slice, nor whatever trains on them."""
     program = (
         "import sys; sys.modules['tensorflow_datasets'] = None\n"
-        'import jax_resnet.training, jax_resnet.data.__main__\n'
+        'import jax_resnet.training, jax_resnet.commands.data\n'
         'from jax_resnet import data\n'
         'from jax_resnet.errors import DataError\n'
         "assert len(data.open_source('digits').read('train[:10%]+test')) == 504\n"
@@ -154,8 +154,12 @@ def test_data_that_has_moved(tmp_path: Path) -> None:
 
     here = str(tmp_path)
     assert folders('imagenet2012', None, manual_dir='/old') == (None, '/old', None)
+    assert folders('imagenet2012', here, manual_dir='/old') == (None, None, here)
+    (tmp_path / 'imagenet2012').mkdir()
     assert folders('imagenet2012', here, manual_dir='/old') == (here, None, None)
     (tmp_path / 'ILSVRC2012_img_train.tar').touch()
     assert folders('imagenet2012', here, manual_dir='/old') == folders('imagenet2012', here) == (None, here, None)
-    assert folders('imagenet2012', here, folder='/old') == (None, None, here)
+    (tmp_path / 'ILSVRC2012_img_train.tar').unlink()
+    assert folders('folder', here, folder='/old') == (None, None, here)
+    assert folders('imagenet2012', 'tfds/flowers', folder='/old') == (None, None, None)
     assert folders('cifar10', here, data_dir='/old', manual_dir='/archive') == (here, '/archive', None)

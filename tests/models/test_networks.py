@@ -17,6 +17,7 @@ IMAGES = jnp.zeros((2, 32, 32, 3))
 CONFIGS = [
     {'name': 'cifar_resnet', 'depth': 8, 'order': 'full_preactivation', 'shortcut': 'exclusive_gating_-6'},
     {'name': 'cifar_plain', 'depth': 8},
+    {'name': 'cifar_wide_resnet', 'depth': 10, 'width_factor': 2, 'dropout': 0.3},
     {'name': 'imagenet_resnet', 'depth': 50, 'v1_5': True, 'zero_last_scale': True},
     {'name': 'imagenet_plain', 'depth': 18},
     {'name': 'scaled_resnet', 'stage_sizes': (1, 1), 'dropout': 0.5},

@@ -147,7 +147,7 @@ class TarPictures:
             os.close(descriptor)
 
 
-def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> PictureSource:
+def open_tars(name: str, manual_dir: Path, archives: Archives | None = None) -> PictureSource:
     """Opens the splits 'train' and 'validation', each sorted by label and then by file name.
 
     The first call reads the headers of the tars, which takes minutes.
@@ -155,11 +155,12 @@ def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> Pic
     Args:
         name: as in `config.dataset.name`.
         manual_dir: a folder with the two tars.
-        archives: the expected tars.
+        archives: the expected tars; None means IMAGENET.
 
     Raises:
         DataError: a tar is missing, damaged, or not the expected one.
     """
+    archives = archives or IMAGENET
     train, validation = _find(manual_dir, archives)
     synsets, labels = archives.synsets(), archives.validation_labels()
     about = synsets, labels.tolist()
@@ -172,12 +173,13 @@ def open_tars(name: str, manual_dir: Path, archives: Archives = IMAGENET) -> Pic
     return PictureSource(name, shown_names(synsets), sizes, splits, fingerprint)
 
 
-def verify(manual_dir: Path, archives: Archives = IMAGENET) -> Iterator[str]:
+def verify(manual_dir: Path, archives: Archives | None = None) -> Iterator[str]:
     """Reads both tars completely, which takes minutes, and yields a line for each correct tar.
 
     Raises:
         DataError: a tar is missing, or has the wrong size or SHA-256.
     """
+    archives = archives or IMAGENET
     for path, archive in zip(_find(manual_dir, archives), (archives.train, archives.validation), strict=True):
         digest = hashlib.sha256()
         with tqdm(total=archive.size, unit='B', unit_scale=True, desc=f'reading {archive.file}', disable=None) as bar:
