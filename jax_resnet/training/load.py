@@ -151,12 +151,12 @@ def described(
         data_dir: folder of the data, if it differs from the config.
 
     Raises:
-        ConfigError: the config is not valid or has another network; or the file has a card.
+        ConfigError: the config is not valid or has another network; or the file describes its network already.
         DataError: data that a mean image or the class names need is missing.
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(f'{shown(path)}: has a card, which says what --config would')
+        raise ConfigError(f'{shown(path)}: already says what --config would')
     config = located(as_config(config), data_dir)
     model = network(config)
     try:

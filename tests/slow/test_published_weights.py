@@ -58,4 +58,4 @@ def test_published_weights_with_a_card(
     for name, tensor in back.items():
         np.testing.assert_array_equal(tensor, theirs[name])
     monkeypatch.setattr(sys, 'argv', ['evaluate', str(ours), *config])
-    assert evaluate.main() == 2 and 'has a card, which says what' in capsys.readouterr().err
+    assert evaluate.main() == 2 and 'already says what --config would' in capsys.readouterr().err
