@@ -10,7 +10,7 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,15 +167,18 @@ class RunFolder:
         """Writes parameters.txt, a table of the network's arrays for a person."""
         self._write('parameters.txt', f'{overview}\n'.encode())
 
-    def write_predictions(self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray]) -> None:
+    def write_predictions(
+        self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray], names: Sequence[str] = ()
+    ) -> None:
         """Writes what the network predicts for the n examples of the test split.
 
         Args:
             logits: float [n, classes].
             labels: the true classes, int [n].
             mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
+            names: the names of the examples' files, if they are files.
         """
-        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels)))
+        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:
@@ -183,8 +186,8 @@ class RunFolder:
         path = self.path / 'predictions.npz'
         if not path.exists():
             return None
-        classes, probabilities, labels = outputs.read(path, 'classes', 'probabilities', 'labels')
-        return Predictions(classes, probabilities, labels, self.preprocessing().class_names)
+        classes, probabilities, labels, names = outputs.read(path, 'classes', 'probabilities', 'labels', 'files')
+        return Predictions(classes, probabilities, labels, self.preprocessing().class_names, tuple(names.tolist()))
 
     def mistakes(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.

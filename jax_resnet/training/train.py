@@ -278,8 +278,9 @@ def train(
             checkpoints.close()
             test = scores['test']
             worst = test.mistakes(MOST_MISTAKES)
-            mistakes = {'index': worst, 'images': evaluators['test'].split.images(worst)}
-            folder.write_predictions(test.logits, test.labels, mistakes)
+            split = evaluators['test'].split
+            mistakes = {'index': worst, 'images': split.images(worst)}
+            folder.write_predictions(test.logits, test.labels, mistakes, split.files)
         summary = texts.summarize(data, model, mesh, state.params, folder.metrics(), scores, wall_time.spent())
         folder.write_summary(summary)
         shown.close()
