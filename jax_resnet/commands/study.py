@@ -5,6 +5,7 @@ the others go on. The same command continues a stopped study. `python -m jax_res
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
     if description.exists():
         plan = reading.with_seeds_of(plan, schemas.read(description, schemas.Study))
     for note in plan.notes:
-        print(note)
+        print(note, file=sys.stderr if options.json else sys.stdout)
     if options.list or options.dry_run:
         _show(plan, options)
     else:
@@ -195,22 +196,14 @@ def _show(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.studies.state import describe, run_of
 
     if options.json:
-        rows = [
-            {'row': setting.label, 'group': setting.group, 'parameters': setting.parameters}
-            for setting in plan.settings
-        ]
-        for row, setting in zip(rows, plan.settings, strict=True):
-            found = {job: run_of(job, plan.reuses_results) for job in setting.jobs}
-            row['runs'] = [
-                {
-                    'seed': job.seed,
-                    'state': run.state,
-                    'folder': str(job.folder),
-                    'test_error': run.summary.get('final_test_error'),
-                }
-                for job, run in found.items()
+        listed = [(setting, job, run_of(job, plan.reuses_results)) for setting in plan.settings for job in setting.jobs]
+        command_line.print_json(
+            [
+                {'row': setting.label, 'group': setting.group, 'parameters': setting.parameters, 'seed': job.seed}
+                | {'state': run.state, 'folder': str(run.folder), 'test_error': run.summary.get('final_test_error')}
+                for setting, job, run in listed
             ]
-        command_line.print_json({'question': plan.question, 'rows': rows})
+        )
         return
     print(plan.question)
     for setting in plan.settings:

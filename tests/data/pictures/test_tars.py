@@ -20,12 +20,12 @@ import tensorflow_datasets
 from PIL import Image
 
 from jax_resnet import files
-from jax_resnet.data import __main__ as command
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import tars
 from jax_resnet.data.pictures.classes import imagenet_classes
 from jax_resnet.data.pictures.tars import Archive, Archives, open_tars
 from jax_resnet.errors import DataError
+from tests.conftest import Ended
 
 SYNSETS = ('n01440764', 'n01443537', 'n02124075')  # tench, goldfish, Egyptian cat
 Entry = tuple[tarfile.TarInfo, bytes]
@@ -495,25 +495,18 @@ def test_verify(folder: Path, archives: Archives) -> None:
 
 
 def test_the_command(
-    folder: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    folder: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
 ) -> None:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, 'argv', ['data', *words])
-        return command.main(), *capsys.readouterr()
-
-    code, out, err = run('imagenet2012', f'--manual_dir={folder}')
+    code, out, err = command('data', 'imagenet2012', f'--manual-dir={folder}')
     assert (code, out) == (2, '') and 'it must have 147,897,477,120' in err and err.count('\n') == 1
-    assert run('verify') == (
-        2,
-        '',
-        "error: --manual_dir: must be given for verify: a folder with ImageNet's two tars\n",
+    expected = list(tars.verify(folder, archives))
+    monkeypatch.setattr('jax_resnet.data.datasets.open_tars', partial(open_tars, archives=archives))
+    monkeypatch.setattr(tars, 'verify', partial(tars.verify, archives=archives))
+    assert (
+        command('data', 'imagenet2012', f'--manual-dir={folder}').out
+        == 'imagenet2012 is prepared: train 12, validation 6\n'
     )
-    monkeypatch.setattr(command, 'open_tars', partial(open_tars, archives=archives))
-    monkeypatch.setattr(command, 'verify', partial(tars.verify, archives=archives))
-    code, out, _ = run('imagenet2012', f'--manual_dir={folder}')
-    assert (code, out) == (0, 'imagenet2012: 12 and 6 pictures\n')
-    code, out, _ = run('verify', f'--manual_dir={folder}')
-    assert code == 0 and out.splitlines() == list(tars.verify(folder, archives))
+    assert command('data', 'verify', f'--manual-dir={folder}').out.splitlines() == expected
 
 
 def test_the_facts_of_imagenet() -> None:

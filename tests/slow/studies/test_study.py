@@ -112,6 +112,8 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
     listed = study('--study=small.py', '--seeds=0,1', '--list')
     job = read('small.py', [0]).jobs[0]
     assert f'  seed 0: missing; {job.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
+    found = json.loads(study('--study=small.py', '--list', '--json').stdout)
+    assert (found[0]['parameters'], found[0]['seed'], found[0]['state']) == (75_002, 0, 'missing')
     dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
     assert job.command in dry.stdout and not Path('runs').exists()
     questions = study()
