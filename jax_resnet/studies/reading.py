@@ -123,8 +123,8 @@ def _setting(
     changed = _changed(unchanged, config, given)
     if window is not None:
         window = tuple(epoch / config.shorten for epoch in window)
-    classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
-    if classes is not None and config.model.num_classes != classes and 'model.num_classes' not in given:
+    classes = len(DATASETS[config.dataset.name].class_names) if config.dataset.name in DATASETS else 0
+    if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})
 
     def job(seed: int) -> Job:
