@@ -20,6 +20,7 @@ from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import PictureSource
 from jax_resnet.data.pictures.tars import IMAGENET, open_tars
 from jax_resnet.data.sources import Source
+from jax_resnet.data.splits import Splits
 from jax_resnet.errors import ConfigError
 
 TFDS = 'tfds/'
@@ -116,6 +117,17 @@ def image_shape(dataset: Dataset) -> tuple[int, int, int]:
     """
     size = dataset.test_crop or dataset.crop
     return find(dataset.name).image_shape or (size, size, 3)
+
+
+def count(dataset: Dataset) -> int:
+    """The number of training examples; 0 if it is not known before the data is read.
+
+    Args:
+        dataset: the group `dataset` of a config.
+    """
+    sizes = find(dataset.name).splits
+    infos = {split: SimpleNamespace(num_examples=n, shard_lengths=[n]) for split, n in sizes.items()}
+    return Splits(dataset.name, (), infos).count(dataset.train) if sizes else 0
 
 
 def streams(name: str) -> bool:

@@ -43,6 +43,10 @@ def columns(section: Section) -> dict[str, Callable[[Row], str]]:
     if has_published:
         result['published'] = lambda row: row.published_text or _two(row.published)
         result['difference'] = lambda row: NONE if (d := section.difference(row)) is None else f'{d:+.2f}'
+    if any(row.config.get('shorten', 1) > 1 for row in section.rows):
+        result['recipe'] = lambda row: (
+            wording.phrase('shorten', times) if (times := row.config.get('shorten', 1)) > 1 else 'whole'
+        )
     result['training error'] = lambda row: _two(row.mean('final_train_error'))
     result['time'] = lambda row: NONE if not row.finished else duration(median(row.values('seconds')))
     result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or NONE

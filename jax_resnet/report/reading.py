@@ -111,24 +111,23 @@ def _of_runs(runs: Sequence[Run]) -> Section:
         used = sum(row.label.partition(' (')[0] == label for row in rows)
         data = same[0].recipe.get('dataset.name')
         rows.append(Row(f'{label} ({used + 1})' if used else label, f'on {data}', same))
-    return Section(RUNS, 'Runs', '', '', rows, {}, all(run.is_rehearsal for run in runs), ())
+    return Section(RUNS, 'Runs', '', '', rows, {}, False, ())
 
 
 def _label(run: Run, others: Sequence[Run]) -> str:
     """Names a run without a study: its config, and the fields changed in it.
 
-    If it has no config file, or is a rehearsal, the fields in which it differs from other runs of that name.
+    If it has no config file, the fields in which it differs from other runs of that name.
     """
     changes = run.changes
-    if run.is_rehearsal or run.file is None:
+    if run.file is None:
         alike = [other for other in others if other.name == run.name]
         changes = {
             field: value
             for field, value in run.recipe.items()
             if any(other.recipe.get(field) != value for other in alike)
         }
-    label = wording.label(run.name, changes)
-    return f'{label}, rehearsal' if run.is_rehearsal else label
+    return wording.label(run.name, changes)
 
 
 def _join(folder: Path, relative: str) -> Path:

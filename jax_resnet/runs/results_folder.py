@@ -42,7 +42,7 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
         evaluation. Numbers of the summary and the metrics have six digits.
 
     Raises:
-        ConfigError: the folder is no run folder, or the run has no config file, is not finished or a rehearsal.
+        ConfigError: the folder is no run folder, or the run has no config file or is not finished.
     """
     folder = RunFolder(run_folder)
     origin, summary, metrics = folder.origin(), folder.summary(), folder.metrics()
@@ -50,8 +50,6 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
     if summary is None:
         epoch = metrics[-1]['epoch'] if metrics else 0.0
         raise ConfigError(f'{folder.path}: must be finished; it is at epoch {epoch:.1f} of {config.length}')
-    if folder.is_rehearsal():
-        raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
     if origin['file'] is None:
         raise ConfigError(f'{folder.path}: must be a run of a config file; its config.json names none')
     curves = {name: [_round(line[name]) for line in metrics] for name in metrics[-1]} if metrics else {}

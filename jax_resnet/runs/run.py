@@ -27,7 +27,6 @@ class Run:
         metrics: one mapping for each evaluation, in order.
         summary: the summary of a finished run; empty for any other run.
         failure: why the run failed, or ''.
-        is_rehearsal: whether it is the rehearsal of a study.
         is_running: whether a program was training the run when this was read.
         file: the config file with its argument, or None.
         changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
@@ -39,7 +38,6 @@ class Run:
     metrics: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     failure: str
-    is_rehearsal: bool
     is_running: bool = False
     file: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +92,7 @@ def read(folder: Path, seed: int | None = None) -> Run:
         return _of_result(folder)
     files = RunFolder(folder)
     if not files.exists():
-        return Run(folder, seed or 0, None, [], {}, '', False)
+        return Run(folder, seed or 0, None, [], {}, '')
     is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
     origin = files.origin()
     config = origin['fields']
@@ -105,7 +103,6 @@ def read(folder: Path, seed: int | None = None) -> Run:
         files.metrics(),
         files.summary() or {},
         files.failure() or '',
-        files.is_rehearsal(),
         is_running,
         origin['file'],
         identity.changed_recipe(origin['changes'], config),
@@ -121,4 +118,4 @@ def _of_result(path: Path) -> Run:
         raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
     config = result['fields']
     file, changes = result['file'], result['changes']
-    return Run(path, config.seed, config, lines, result['summary'], '', False, file=file, changes=changes)
+    return Run(path, config.seed, config, lines, result['summary'], '', file=file, changes=changes)

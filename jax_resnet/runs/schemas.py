@@ -174,11 +174,10 @@ class Study(TypedDict):
     file: str
 
 
-class ProgressLine(TypedDict):
-    """A line of progress that a job of a study writes to its standard output."""
+class Progress(TypedDict):
+    """progress.json: how far a run is, and the training error of its last steps."""
 
     step: Count
     end: Annotated[int, Meta(ge=1, lt=2**31)]
     epoch: Amount
-    train_loss: float
     train_error: Percent

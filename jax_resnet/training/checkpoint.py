@@ -162,6 +162,13 @@ class Checkpoints:
         parts, seconds = self._restore(step, _parts(like), sharding)
         return _state(parts), seconds
 
+    def delete_earlier(self) -> None:
+        """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
+        self._write(self._manager.wait_until_finished)
+        for step in self.steps()[:-1]:
+            if not self._read_only and step not in self._kept_before and not self._keep(step):
+                self._manager.delete(step)
+
     def close(self) -> None:
         """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
         self._write(self._manager.close)

@@ -152,12 +152,6 @@ def test_states(tmp_path: Path) -> None:
     assert row.mean('final_test_error') == 10.0 and row.std is None
 
 
-def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
-    (write_run(tmp_path / 'runs' / 'a' / 'seed0') / 'rehearsal.txt').touch()
-    (section,) = reading.read([tmp_path / 'runs' / 'a' / 'seed0'])
-    assert section.is_rehearsal and section.rows[0].label == 'a, rehearsal'
-
-
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
         find.find([tmp_path / 'none'])
