@@ -6,8 +6,8 @@ ResNets falls with their depth, to the numbers of Table 6.
 The argument is the kinds of nets (plain, resnet) and the numbers of layers; all if it names none. In an afternoon,
 without a GPU, a recipe of a 32nd of the steps shows the question's answer for 20 and 56 layers.
 
-    python -m jax_resnet.study --study=configs/studies/figure6_2015.py --seeds=0,1,2
-    python -m jax_resnet.study --study=configs/studies/figure6_2015.py:20,56 --seeds=0,1 --shorten=32
+    python -m jax_resnet study --study=configs/studies/figure6_2015.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/figure6_2015.py:20,56 --seeds=0,1 --shorten=32
 """
 
 from typing import Any

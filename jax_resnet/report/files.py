@@ -13,7 +13,7 @@ from jax_resnet.report.answer import answers
 from jax_resnet.report.pictures import Charts
 from jax_resnet.report.sections import Section
 
-WROTE = b'\n<!-- python -m jax_resnet.report wrote files with these SHA-256: '
+WROTE = b'\n<!-- python -m jax_resnet report wrote files with these SHA-256: '
 """The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from jax_resnet.errors import ConfigError
 from jax_resnet.report.charts import PALETTE, altair, styled
 from jax_resnet.report.table import one_line
-from jax_resnet.runs import outputs
+from jax_resnet.runs.outputs import Predictions
 from jax_resnet.runs.run import Run
+from jax_resnet.runs.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class PredictionAnalysis:
             has not kept them.
     """
 
-    answers: outputs.Predictions
+    answers: Predictions
     worst: tuple[np.ndarray, np.ndarray] | None
 
     @property
@@ -109,7 +110,8 @@ def read(run: Run) -> PredictionAnalysis | None:
     Raises:
         ConfigError: the files are damaged, or do not fit each other.
     """
-    answers, worst = outputs.predictions(run.folder), outputs.mistakes(run.folder)
+    folder = RunFolder(run.folder)
+    answers, worst = folder.predictions(), folder.mistakes()
     if answers is None:
         return None
     return PredictionAnalysis(answers, worst)
@@ -126,7 +128,7 @@ def read_if_undamaged(run: Run) -> PredictionAnalysis | None:
 
 
 def drawings(run: Run) -> list[Path]:
-    """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
+    """Returns SVG drawings in the run folder. `python -m jax_resnet inspect` writes them."""
     return sorted(path for path in run.folder.glob('*.svg') if path.is_file())
 
 

@@ -11,8 +11,8 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import wording
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import one_line
-from jax_resnet.runs import find, schemas
 from jax_resnet.runs import run as run_folders
+from jax_resnet.runs import schemas
 from jax_resnet.runs.run import FINISHED, Run
 
 S = TypeVar('S')
@@ -30,7 +30,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     Raises:
         ConfigError: a path does not exist or has no runs and studies; or all of them are damaged.
     """
-    studies, folders = find.find(paths)
+    studies, folders = run_folders.find(paths)
     left_out: list[str] = []
     sections: list[Section] = []
     for section in _undamaged(_of_study, studies, left_out):

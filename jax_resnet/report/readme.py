@@ -12,18 +12,18 @@ from jax_resnet.report import charts, columns, templating, wording
 from jax_resnet.report.figure import figure
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.report.table import Table
-from jax_resnet.runs import schemas
+from jax_resnet.runs.weights import read_card
 
-BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
+BEGIN, END = '<!-- results: made by python -m jax_resnet results table -->', '<!-- end of results -->'
 
 
-def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Sequence[Path], folder: Path) -> str:
+def part(sections: Sequence[Section], pictures: Mapping[str, Path], weights: Sequence[Path], folder: Path) -> str:
     """Returns the results part of a page, as Markdown.
 
     Args:
         sections: one table each; those with finished runs come first. One line names the rows without a finished run.
         pictures: the paths of the pictures, by title.
-        cards: the cards of published weights.
+        weights: files of published weights.
         folder: the page's folder. All links are relative to it.
     """
     parts = [
@@ -40,7 +40,7 @@ def part(sections: Sequence[Section], pictures: Mapping[str, Path], cards: Seque
         }
         for section in sorted(sections, key=lambda section: not _is_measured(section))
     ]
-    return templating.markdown('readme.md', parts=parts, weights=[_weights(card, folder) for card in cards])
+    return templating.markdown('readme.md', parts=parts, weights=[_weights(path, folder) for path in weights])
 
 
 def draw(sections: Sequence[Section], pictures: Mapping[str, Path]) -> dict[Path, bytes]:
@@ -121,10 +121,9 @@ def describe_weights(card: Mapping[str, Any]) -> str:
 
 
 def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
-    """Returns, for a card, the name of the weights, the address of their file, and their description."""
-    try:
-        card = schemas.read(path, schemas.Card)
-        about, name = describe_weights(card), wording.label(config_name(card['file']), card['changes'])
-        return name, templating.address(path.with_suffix('.safetensors'), folder), about
-    except KeyError as e:
-        raise ConfigError(f'{path}: must be the card of published weights; it has no {e}') from None
+    """Returns the name of published weights, the address of their file, and their description."""
+    card = read_card(path)
+    if card is None or card['file'] is None or 'median_of_seeds' not in card:
+        raise ConfigError(f'{path}: must be published weights; its card names no seeds')
+    name = wording.label(config_name(card['file']), card['changes'])
+    return name, templating.address(path, folder), describe_weights(card)

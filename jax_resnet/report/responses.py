@@ -7,7 +7,7 @@ from typing import Any
 
 from jax_resnet.report.charts import PALETTE, altair, label_in_lines, styled_column
 
-ROOTS, ENDS = ('runs', 'results', 'weights', 'configs'), ('.safetensors', '.npz', '.py')
+ROOTS, ENDS = ('runs', 'results', 'weights', 'configs'), ('.safetensors', '.py')
 """In these folders the path names the network. These endings of a path are left out of the name."""
 
 STD, GRADIENT = 'standard deviation of the response', "norm of the loss's gradient"

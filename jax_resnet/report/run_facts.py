@@ -1,7 +1,5 @@
 """What a page shows about a single run: its recipe, dates, commit, versions and device."""
 
-from typing import Any
-
 from jax_resnet.config.fields import flatten
 from jax_resnet.report import columns, wording
 from jax_resnet.report.sections import Row
@@ -29,13 +27,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
     for field in RECIPE if run.config.pictures.protocol == 'center' else (*RECIPE, *TEST):
         if field in values:
             shown[wording.field_name(field)] = wording.value_name(values[field], field)
-    starts = _starts(run)
-    dates = [start['date'].replace('T', ' ').replace('+00:00', ' UTC') for start in starts if start['date']]
+    dates = [start['date'].replace('T', ' ').replace('+00:00', ' UTC') for start in run.starts if start['date']]
     if dates:
         shown['started'] = dates[0]
     if len(dates) > 1:
         shown['last continued'] = dates[-1]
-    for start in starts[-1:]:
+    for start in run.starts[-1:]:
         shown['device'] = start['device']
         shown['commit'] = start['git_commit'] or 'unknown: not in a git checkout'
         shown['versions'] = ', '.join(f'{package} {version}' for package, version in start['versions'].items())
@@ -46,13 +43,3 @@ def fields(run: Run) -> list[tuple[str, str]]:
     """Returns (dotted name, text) for every field of the config."""
     values = {} if run.config is None else flatten(run.config)
     return [(field, wording.value_name(value)) for field, value in sorted(values.items())]
-
-
-def _starts(run: Run) -> list[dict[str, Any]]:
-    """Returns the date, versions, device and commit of each start of the run."""
-    from jax_resnet.runs import results_folder
-    from jax_resnet.runs.run_folder import RunFolder
-
-    if run.folder.suffix == '.json':
-        return list(results_folder.read(run.folder)['environment'])
-    return RunFolder(run.folder).starts()

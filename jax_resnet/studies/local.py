@@ -22,7 +22,7 @@ from jax_resnet.studies.estimate import Estimate
 from jax_resnet.studies.plan import Job
 from jax_resnet.studies.state import describe, run_of
 
-COMMAND = (sys.executable, '-m', 'jax_resnet.train')
+COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 """The command that trains a run, without the arguments of the job."""
 
 MEASURED = 60.0

@@ -94,7 +94,7 @@ class Job:
     @property
     def command(self) -> str:
         """The command that trains only this job."""
-        return shlex.join(['python', '-m', 'jax_resnet.train', *self.arguments])
+        return shlex.join(['python', '-m', 'jax_resnet', 'train', *self.arguments])
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jax_resnet import train
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
@@ -21,7 +21,7 @@ class Train:
 
     def __call__(self, arguments: Sequence[str]) -> None:
         """Trains a run, see `Job.arguments`."""
-        code = train.main(['main.py', *arguments])
+        code = command_line.main(['train', *arguments])
         if code:
             raise SystemExit(code)
 

@@ -14,7 +14,7 @@ import pytest
 
 from jax_resnet.config.loading import as_config
 from jax_resnet.report import __main__ as command
-from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.outputs import Preprocessing, npz, predictions_of
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import RESNET8, small_config
 
@@ -73,7 +73,7 @@ def write_run(
         }  # fmt: skip
         (folder / 'summary.json').write_text(json.dumps(summary))
         logits = np.float32([[2, 0, 0], [0, 3, 0], [0, 1, 0], [0, 4, 0]])
-        np.savez(folder / 'predictions.npz', logits=logits, labels=np.int32([0, 0, 1, 1]))
+        (folder / 'predictions.npz').write_bytes(npz(predictions_of(logits, np.int32([0, 0, 1, 1]))))
         np.savez(folder / 'mistakes.npz', index=[1], images=np.full((1, 8, 8, 1), 128, np.uint8))
         write_classes(folder, ['cat', 'dog', 'owl'])
     return folder

@@ -8,7 +8,6 @@ import pytest
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import columns, reading
 from jax_resnet.report.answer import answers
-from jax_resnet.runs import find
 from jax_resnet.runs import run as runs
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
@@ -154,9 +153,9 @@ def test_states(tmp_path: Path) -> None:
 
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
-        find.find([tmp_path / 'none'])
+        runs.find([tmp_path / 'none'])
     with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        find.find([tmp_path])
+        runs.find([tmp_path])
     folder = write_run(tmp_path / 'a')
     (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
     assert runs.read(folder).metrics == []

@@ -59,7 +59,7 @@ def test_a_run_is_that_of_the_command_line() -> None:
     job = plan.jobs[0]
     assert job.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
     assert job.command == (
-        "python -m jax_resnet.train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
+        "python -m jax_resnet train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
         '--config.schedule.learning_rate=0.05 --config.seed=3'
     )
     assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05

@@ -28,7 +28,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 def study(*arguments: str) -> subprocess.CompletedProcess:
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', *arguments]
+    command = [sys.executable, '-m', 'jax_resnet', 'study', *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
@@ -41,7 +41,7 @@ def numbers(folder: Path) -> list[dict]:
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py', '--set=train_for=400 steps']
+    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py', '--set=train_for=400 steps']
     first, second = read('small.py', [0], {'train_for': '400 steps'}).jobs
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -56,7 +56,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     done = study(*command[3:])
     assert done.returncode == 0, done.stderr
     assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
-    assert 'python -m jax_resnet.report runs/studies/small/' in done.stdout
+    assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
 
     summary = training.train(first.config, checkout / 'whole')
     assert numbers(first.folder) == numbers(checkout / 'whole')
@@ -117,7 +117,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     path = results_folder.write(
         {
             'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
-            'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
+            'summary': SUMMARY, 'environment': [], 'metrics': [LINE],
         }
     )  # fmt: skip
     assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').stdout
