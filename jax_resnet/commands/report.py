@@ -4,29 +4,35 @@ import argparse
 from pathlib import Path
 
 from jax_resnet.commands import command_line
+from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that contain them')
-    parser.add_argument('--out', metavar='FILE', help='path of the page, such as report.html')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='path of the page, such as report.html')
+    parser.add_argument(
+        '--notes',
+        type=Path,
+        metavar='FILE.md',
+        help='your own text in Markdown, for the page; with several studies, a heading names the study of a text',
+    )
     command_line.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the tables, and writes the page."""
-    from jax_resnet.report import columns, reading, terminal
+    from jax_resnet.report import columns, page, sections
 
-    sections = reading.read(options.folders)
+    if options.notes and not options.out:
+        raise ConfigError(f'--notes={options.notes}: must be given with --out, the page that shows them')
+    found = sections.read(options.folders)
     if options.json:
-        table = columns.numbers(sections)
-        command_line.print_json([dict(zip(table.heads, row, strict=True)) for row in table.rows])
+        command_line.print_json(columns.numbers(found))
     else:
-        for section in sections:
-            print(terminal.text(section) + '\n')
+        for section in found:
+            print(page.text(section) + '\n')
     if options.out:
-        from jax_resnet.report import files
-
-        written = files.write(sections, Path(options.out))
+        written = page.write(found, options.out, options.notes)
         if not options.json:
             print('written: ' + ', '.join(map(str, written)))

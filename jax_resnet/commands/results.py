@@ -157,7 +157,7 @@ def sections_of_pages() -> dict[Path, list[Any]]:
         ]
 
     def section(name: str, title: str, about: str, table: list[sections.Row]) -> sections.Section:
-        return sections.Section(name, title, about, plan.source, table, {}, False, ())
+        return sections.Section(name, title, table, about, plan.source)
 
     errors = 'Test errors in % at the end of training, with their standard deviation over seeds.'
     return {

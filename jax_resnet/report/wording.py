@@ -106,7 +106,7 @@ def phrase(field: str, value: Any) -> str:
 
 def label(name: str, changes: Mapping[str, Any]) -> str:
     """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
-    return ', '.join([name, *(phrase(*change) for change in changes.items())])
+    return ', '.join(filter(None, [name, *(phrase(*change) for change in changes.items())]))
 
 
 def _joined(values: Sequence[Any]) -> str:

@@ -17,7 +17,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change, load
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.report import reading, readme
+from jax_resnet.report import readme, sections
 from jax_resnet.runs import results_folder, schemas, weights
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run import FINISHED, MISSING
@@ -143,15 +143,15 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable
     assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
     missing = 'Not measured yet: plain-20, plain-32, plain-44, plain-56, plain-110, ResNet-20, ResNet-32, ResNet-44, ResNet-110.'
     assert missing in text
-    assert '| ResNet-56 | 6.50 | – | 1 | 6.97 | 1.5 | 1 x abacus |' in text  # noqa: RUF001
+    assert '| ResNet-56 | 6.50 | 6.97 | 0 | 1 min 30 s | 1 x abacus |' in text
     paper, stand, kept = text.split('### ')[1:]
     page = re.sub(' +', ' ', Path('results/README.md').read_text())
     changed, kept_changed = page.split('### ')[1:]
-    assert f'| resnet20_digits | 1.25 | – | 1 | {index.published("resnet20_digits")} | 1.5 | 1 x abacus |' in stand  # noqa: RUF001
+    assert f'| resnet20_digits | 1.25 | {index.published("resnet20_digits")} | 0 | 1 min 30 s | 1 x abacus |' in stand
     errors = [error_of(run) for run in RUNS]
     (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
     assert ', depth 8' in row and 'trained for 4 steps' in row and 'published' not in changed.split('|', 1)[1]
-    assert f' | {np.median(errors):.2f} | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 3 | ' in row
+    assert f' | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 0, 1, 2 | {np.median(errors):.2f} | ' in row
     assert 'None yet.' in kept and f'test error {np.median(errors):.2f} %' in kept_changed
     assert kept_changed.count('](weights/resnet20_digits/') == 1
     pictures = {path.name for path in Path('results/curves').iterdir()}
@@ -180,17 +180,17 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, re
     changed = Path('results/README.md').read_text().split('### ')[1]
     head, _, row = (line.split('|') for line in changed.splitlines() if line.startswith('|'))
     named = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))
-    heads = ['mean ± std', 'top-5 error: mean', '10-crop test error: mean', '10-crop top-5 error: mean', 'runs']
-    assert [*named][3:8] == heads and [named[head] for head in heads[1:]] == ['8.75', '30.50', '7.50', '2']
+    heads = ['seeds', 'top-5 error', '10-crop test error', '10-crop top-5 error']
+    assert [*named][2:6] == heads and [named[head] for head in heads] == ['0, 1', '8.75', '30.50', '7.50']
     assert 'top-5' not in paper and 'crop' not in paper
 
 
 def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
     monkeypatch.chdir(ROOT)
     parts = pages.sections_of_pages()
-    pictures = readme.drawings([section for sections in parts.values() for section in sections], pages.CURVES)
-    for page, sections in parts.items():
-        text = pages.with_results(page, sections, pictures)
+    pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
+    for page, found in parts.items():
+        text = pages.with_results(page, found, pictures)
         assert text == page.read_text(), 'run: python -m jax_resnet results table'
     assert {*pages.CURVES.glob('*.svg')} == {*pictures.values()}
     published = pages.published_weights(changed=True) + pages.published_weights(changed=False)
@@ -215,10 +215,11 @@ def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: C
     assert describe(found[1]).startswith(f'{error:.2f} % test error') and describe(found[1]).endswith(f', in {path}')
     plan.folder.mkdir(parents=True)
     (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
-    (section,) = reading.read([plan.folder])
+    (section,) = sections.read([plan.folder])
     assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
-    assert section.rows[0].median == pytest.approx(error, rel=1e-5)
-    (section_of_results,) = reading.read(['results'])
+    measured = section.measured(section.rows[0])
+    assert measured is not None and measured.error == pytest.approx(error, rel=1e-5)
+    (section_of_results,) = sections.read(['results'])
     label = section_of_results.rows[0].label
     assert label.startswith('resnet20_digits, ') and ', trained for 4 steps' in label
     path.write_text('{')
@@ -230,8 +231,10 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
     ended = results('weights', *RUNS, '--out=published/net.safetensors')
     assert ended.code == 0
     median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
-    output = ended.out
-    assert f'test error {error_of(median):.2f} %, seed {median[-1]}, the median of seeds 0, 1, 2' in output
+    assert (
+        f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, which is the median of seeds 0, 1, 2'
+        in ended.out
+    )
     card = weights.read_card('published/net.safetensors')
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
     shutil.rmtree('runs')
@@ -251,7 +254,10 @@ def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, resu
     mean = (better + worse) / 2
     card = weights.read_card('net.safetensors')
     assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
-    says = f'test error {better:.2f} %, seed {run[-1]}, next to the median, {mean:.2f} %, of seeds 0, 1'
+    says = (
+        f'test error {better:.2f} %, the run of seed {run[-1]}, which is the better of the two at the median, '
+        f'{mean:.2f} %, of seeds 0, 1'
+    )
     assert says in ended.out and says == readme.describe_weights(card)
 
 

@@ -101,6 +101,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
     '--slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
     'python -m jax_resnet report runs/resnet20_digits/seed0': [],
+    # tests/report/test_page.py has notes
+    'python -m jax_resnet report runs/resnet20_digits/seed0 --out=runs/report.html --notes=notes.md': None,
     # tests/test_extend.py has these five, with the files of their page
     'python main.py --config=configs/large_batch_digits.py': None,
     'python -m jax_resnet study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,

@@ -197,9 +197,9 @@ def test_the_table_of_the_report(run: Path, new: list[list[dict[str, Any]]]) -> 
     assert [re.split(r'  +', line.strip()) for line in stored if '  network' in line] == [
         re.split(r'  +', line.strip()) for line in made if '  network' in line
     ]
-    (row,) = (re.split(r'  +', line) for line in stored if line.startswith('resnet20_digits'))
+    (row,) = (re.split(r'  +', line) for line in stored if line.startswith('resnet20_digits  '))
     final, best, *_ = numbers(STORED[Cell.SUMMARY][0]['text'])
-    assert [row[i] for i in (1, 2, 4, 5, 7)] == ['ResNet-20', '269,434', '1 of 1', f'{final:.2f}', f'{best:.2f}']
+    assert [row[i] for i in (1, 2, 4, 6, 7)] == [f'{final:.2f}', '1 of 1', f'{best:.2f}', 'ResNet-20', '269,434']
     command = [sys.executable, '-m', 'jax_resnet', 'report', 'runs/resnet20_digits/seed0']
     printed = subprocess.run(command, cwd=run.parents[2], capture_output=True, text=True).stdout
     assert new[Cell.REPORT][0]['text'] + '\n' == printed

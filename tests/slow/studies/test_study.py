@@ -13,7 +13,7 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError, Diverged, OutOfMemory
-from jax_resnet.report import columns, reading
+from jax_resnet.report import sections
 from jax_resnet.runs import results_folder
 from jax_resnet.runs.run import FAILED, FINISHED
 from jax_resnet.runs.run_folder import RunFolder
@@ -60,9 +60,9 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
     summary = training.train(first.config, checkout / 'whole')
     assert numbers(first.folder) == numbers(checkout / 'whole')
-    (section,) = reading.read(['runs/studies/small'])
+    (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
-    assert columns.states(section) == ['2 runs: 2 finished']
+    assert len(section.rows[0].finished) == 2
 
     again = study(*command[3:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
@@ -107,7 +107,7 @@ def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> Non
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
-    (section,) = reading.read(['runs'])
+    (section,) = sections.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
 
 
@@ -125,7 +125,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
     done = study('--study=small.py:0.1', '--reuse-results')
     assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to train' in done.stdout
-    (section,) = reading.read(['runs/studies'])
+    (section,) = sections.read(['runs/studies'])
     assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
 
 

@@ -1,11 +1,15 @@
+const shown = [];
 function show(name, spec) {
+  shown.push([name, spec]);
+}
+function draw(name, spec) {
   const element = document.getElementById(name);
-  (function fit(part) {  // fits the legend's columns to the width, like legend_columns()
+  (function fit(part) {  // fits the legend's columns to the width, like colours() in charts.py
     if (part === null || typeof part !== 'object') return;
     if (part.scale && part.scale.domain && part.legend && part.legend.columns) {
       const longest = Math.max(...part.scale.domain.map((label) => label.length));
       const columns = Math.floor((element.clientWidth - 60) / (7 * longest + 44));
-      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // in a line, like label_in_lines(), in any font
+      const letters = Math.max(12, Math.floor((element.clientWidth - 104) / 8));  // in a line, like label_lines(), in any font
       part.legend.labelExpr = part.legend.labelExpr.replace(/\d+(?=}\))/g, letters);
       part.legend.columns = Math.max(1, Math.min(part.scale.domain.length, columns));
     }
@@ -14,3 +18,5 @@ function show(name, spec) {
   const actions = {export: true, source: false, compiled: false, editor: false};
   vegaEmbed(element, spec, {renderer: 'svg', actions}).catch(console.error);
 }
+addEventListener('DOMContentLoaded', () => shown.forEach(([name, spec]) => draw(name, spec)));
+addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((details) => { details.open = true; }));
