@@ -3,9 +3,9 @@
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from jax.sharding import SingleDeviceSharding
 
 from configs import base
 from jax_resnet import training
+from jax_resnet.commands import command_line
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
@@ -56,6 +57,26 @@ def data_dir() -> str:
     if not folder or not Path(folder, 'cifar10').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared cifar10')
     return folder
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture) -> Callable[..., Ended]:
+    """Runs a command in this process: `command('evaluate', folder, '--json')`. Its log lines are in `caplog`."""
+
+    def call(*words: object) -> Ended:
+        capsys.readouterr()
+        code = command_line.main([*map(str, words)])
+        return Ended(code, *capsys.readouterr())
+
+    return call
 
 
 RESNET8 = {'name': 'cifar_resnet', 'depth': 8}

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -153,13 +153,17 @@ def table(section: Section, heads: Collection[str] | None = None) -> Table:
     return Table(['', *(column.head for column in shown)], cells, ', '.join(same))
 
 
-def numbers(sections: Sequence[Section]) -> str:
-    """Returns one table of all rows of all sections as CSV, for other programs, with unrounded numbers."""
-    lines = [_numbers(section, row) for section in sections for row in section.rows]
+def numbers(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """Returns all rows of all sections for other programs, with unrounded numbers."""
+    return [_numbers(section, row) for section in sections for row in section.rows]
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Formats rows as CSV, with a column for each name that a row has."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, [*dict.fromkeys(head for line in lines for head in line)], lineterminator='\n')
+    writer = csv.DictWriter(file, [*dict.fromkeys(head for row in rows for head in row)], lineterminator='\n')
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows(rows)
     return file.getvalue()
 
 

@@ -16,7 +16,7 @@ from jax_resnet.report.columns import escaped, one_line
 from jax_resnet.report.sections import Section
 from jax_resnet.runs.run_folder import RunFolder
 
-WROTE = b'\n<!-- python -m jax_resnet.report wrote files with these SHA-256: '
+WROTE = b'\n<!-- python -m jax_resnet report wrote files with these SHA-256: '
 """The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
 
 
@@ -55,7 +55,10 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
     folder, markdown, numbers = out.parent / f'{out.stem}_pictures', out.with_suffix('.md'), out.with_suffix('.csv')
     texts = {} if notes is None else read_notes(notes, [section.name for section in sections])
     parts = [_part(section, texts.get(section.name, ''), out.parent, folder) for section in sections]
-    contents = {numbers: columns.numbers(sections).encode(), markdown: fill('report.md', parts=parts).encode()}
+    contents = {
+        numbers: columns.as_csv(columns.numbers(sections)).encode(),
+        markdown: fill('report.md', parts=parts).encode(),
+    }
     for part in parts:
         for group in part['groups']:
             about = '; '.join(filter(None, [group['answer'].group, *part['section'].shared]))

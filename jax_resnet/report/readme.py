@@ -12,7 +12,7 @@ from jax_resnet.report.curves import curves
 from jax_resnet.report.sections import Row, Section
 from jax_resnet.runs.weights import read_card
 
-BEGIN, END = '<!-- results: made by python -m jax_resnet.results table -->', '<!-- end of results -->'
+BEGIN, END = '<!-- results: made by python -m jax_resnet results table -->', '<!-- end of results -->'
 
 SHOWN = ('final test error', 'median', 'seeds', 'published', 'time', 'device')
 """The columns of the tables, and further errors if there are any."""

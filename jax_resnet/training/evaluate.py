@@ -9,7 +9,7 @@ convolutional form of the paper.
 """
 
 import contextlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
-from jax_resnet.data.splits import other_classes
+from jax_resnet.data.sources import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
@@ -164,7 +164,7 @@ def evaluator(
 def evaluate(
     path: str | Path,
     split: str | None = None,
-    data_dir: str | None = None,
+    data: str | None = None,
     config: Config | Mapping[str, Any] | None = None,
     *,
     protocol: str = 'center',
@@ -177,9 +177,9 @@ def evaluate(
 
     Args:
         path, config: as for `load`.
-        split: a split such as 'train[:10%]'; by default the test split of the run.
-        data_dir: folder of the prepared data, of the pictures or of ImageNet's tars, if it is not where the run found
-            it.
+        split: a split such as 'train[:10%]'; by default the test split of the run, or that of `data`.
+        data: the name of a data set, or a folder of pictures, of ImageNet's tars or of prepared data; by default the
+            data of the run.
         protocol: the views of a picture: 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table
             4).
         average: what is averaged over the views of 'ten_crop' or 'multi_scale', 'softmax' or 'logits'; by default
@@ -198,24 +198,30 @@ def evaluate(
         ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
             has no effect with the protocol; or logits are not finite.
     """
-    trained, config = load_stacked(path, config, data_dir)
+    trained, config = load_stacked(path, config, data)
     options = {'average': average, 'shorter_side': shorter_side, 'crop': crop}
     config, preprocess = _with_options(config, trained.preprocess, protocol, options)
-    data = open_input(located(config, data_dir))
-    data.check()
-    if tuple(trained.class_names) != data.source.class_names:
-        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
+    inputs = open_input(located(config, data))
+    inputs.check()
+    if tuple(trained.class_names) != inputs.source.class_names:
+        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, inputs.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:
-            variables = recalibrated(data, variables, recalibrate, mesh, settings)
-        spec = config.dataset.test if split is None else split
-        test = evaluator(data, trained.model, preprocess, mesh, settings, spec, protocol)
+            variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
+        spec = _test_split(config.dataset.test, inputs.source.sizes) if split is None else split
+        test = evaluator(inputs, trained.model, preprocess, mesh, settings, spec, protocol)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
     return scores
+
+
+def _test_split(spec: str, splits: Collection[str]) -> str:
+    """Returns the test split of a config, or of other data that does not have it."""
+    is_known = any(spec.startswith(name) for name in splits)
+    return spec if is_known else next((name for name in ('test', 'validation') if name in splits), spec)
 
 
 def _with_options(

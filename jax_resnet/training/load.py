@@ -1,6 +1,7 @@
 """Loads a trained network from a run folder or a file of weights. Reads only the arrays of the network."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -106,12 +107,12 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
 
 
 def load_stacked(
-    path: str | Path, config: Config | Mapping[str, Any] | None = None, data_dir: str | None = None
+    path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
 ) -> tuple[Trained, Config]:
     """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
     file = _read(path)
     if config is not None:
-        fields, about = described(file, config, data_dir)
+        fields, about = described(file, config, data)
     elif file.network is not None and file.preprocessing is not None:
         fields, about = file.network, file.preprocessing
     else:
@@ -139,7 +140,7 @@ def check_finite(path: str | Path, scores: np.ndarray) -> None:
 
 
 def described(
-    file: Weights, config: Config | Mapping[str, Any], data_dir: str | None = None
+    file: Weights, config: Config | Mapping[str, Any], data: str | None = None
 ) -> tuple[Config, Preprocessing]:
     """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
 
@@ -148,21 +149,21 @@ def described(
     Args:
         file: the file of weights.
         config: a config as for `training.train`.
-        data_dir: folder of the data, if it differs from the config.
+        data: other data than that of the config, as for `located`.
 
     Raises:
-        ConfigError: the config is not valid or has another network; or the file has a card.
+        ConfigError: the config is not valid or has another network; or the file describes its network already.
         DataError: data that a mean image or the class names need is missing.
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(f'{shown(path)}: has a card, which says what --config would')
-    config = located(as_config(config), data_dir)
+        raise ConfigError(f'{shown(path)}: already says what --config would; --data names other data')
+    config = located(as_config(config), data)
     model = network(config)
     try:
-        data = open_input(config, without_data(config.dataset))
-        check_network(data, model)
-        (normalize, crop), names = data.preprocess, tuple(data.source.class_names)
+        inputs = open_input(config, without_data(config.dataset))
+        check_network(inputs, model)
+        (normalize, crop), names = inputs.preprocess, tuple(inputs.source.class_names)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
         raise DataError(f'{shown(path)}: {reason}: {e}') from None
@@ -170,7 +171,7 @@ def described(
         _log.info('%s %s', shown(path), describe_assumptions(model))
     else:
         check_same(shown(path), file.network, model)
-    return config, Preprocessing(normalize.mean, normalize.std, crop, data.image_shape, names)
+    return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
 def read_network(path: str | Path) -> tuple[dict[str, Any], Config | None]:
@@ -277,14 +278,24 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
         description: where the network is from, for the text.
 
     Returns:
-        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal.
+        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
+        the numbers of layers differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34'.
     """
     found, needed = (
-        {name: str(list(np.shape(array))) for name, array in flatten_dict(dict(tree), sep='/').items()}
+        {name: np.shape(array) for name, array in flatten_dict(dict(tree), sep='/').items()}
         for tree in (variables, expected)
     )
+    names = [_name(shapes) for shapes in (found, needed)]
     for name in sorted({*found, *needed}):
-        shapes = [names.get(name, 'missing') for names in (found, needed)]
+        shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            return f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            start = '' if names[0] == names[1] else f'these are the weights of a {names[0]}, not of a {names[1]}; '
+            return f'{start}{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
     return None
+
+
+def _name(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Names a network by the shapes of its arrays, in either form: by its layers, without those of shortcuts."""
+    places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
+    depth = 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
+    return f'ResNet-{depth}' if any('/shortcut/' in name for name in shapes) else f'ResNet-{depth} or plain-{depth}'

@@ -156,7 +156,8 @@ class ResidentInput:
                 raise ConfigError(f'config.{name}={value!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
-        """Does nothing, as the data is checked when it is decoded."""
+        """Reads the training examples. An unknown split is an error too."""
+        len(self.examples)
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`."""

@@ -3,20 +3,19 @@
 import contextlib
 import io
 import json
-import unittest.mock
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from jax_resnet.commands import command_line
 from jax_resnet.config.loading import as_config
-from jax_resnet.report import __main__ as command
 from jax_resnet.runs.outputs import Preprocessing, npz, predictions_of
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import RESNET8, small_config
+from tests.conftest import RESNET8, Ended, small_config
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
@@ -130,24 +129,15 @@ def make_study(runs: Path) -> Path:
     return write_study(runs / 'studies' / 'rates', rows)
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    code: int
-    output: str
-    errors: str
-
-
 def report(*arguments: str | Path) -> Ended:
     """Runs the command in this process, in the checkout."""
     output, errors = io.StringIO(), io.StringIO()
     with (
-        unittest.mock.patch('sys.argv', ['report', *map(str, arguments)]),
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
     ):
-        code = command.main()
+        code = command_line.main(['report', *map(str, arguments)])
     return Ended(code, output.getvalue(), errors.getvalue())
 
 
@@ -161,6 +151,6 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
-    assert done.code == 0, done.errors
-    assert 'Rate 0.1 has the smallest final test error' in done.output and 'seed 0: failed (the loss' in done.output
+    assert done.code == 0, done.err
+    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed (the loss' in done.out
     return out

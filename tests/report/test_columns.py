@@ -13,7 +13,7 @@ EVIL = '<img src=x onerror=alert(1)>|[x](javascript:alert(1))\n# y'
 
 
 def numbers(section: sections.Section) -> list[dict[str, str]]:
-    return [*csv.DictReader(columns.numbers([section]).splitlines())]
+    return [*csv.DictReader(columns.as_csv(columns.numbers([section])).splitlines())]
 
 
 def test_a_row_of_the_table(study: Path) -> None:

@@ -98,9 +98,9 @@ def test_notes_stand_under_the_answer_of_their_study(study: Path, tmp_path: Path
     ]
     assert places == sorted(places) and EVIL not in html
     assert 'It is **clear**.' in markdown and 'Last.' in markdown
-    assert report(study, f'--notes={notes}').errors.startswith(f'error: --notes={notes}: must be given with --out')
+    assert report(study, f'--notes={notes}').err.startswith(f'error: --notes={notes}: must be given with --out')
     done = report(study, f'--notes={tmp_path}/none.md', f'--out={tmp_path}/page.html')
-    assert (done.code, done.errors) == (
+    assert (done.code, done.err) == (
         2,
         f'error: --notes={tmp_path}/none.md: cannot be read (No such file or directory)\n',
     )
@@ -110,7 +110,7 @@ def test_a_look_at_one_run(tmp_path: Path) -> None:
     folder = write_run(tmp_path / 'runs' / 'net' / 'seed0')
     (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     done = report(folder)
-    assert done.code == 0 and 'The final test error of net is 10.00 %.' in done.output and '75,002' in done.output
+    assert done.code == 0 and 'The final test error of net is 10.00 %.' in done.out and '75,002' in done.out
     pytest.importorskip('altair')
     out = tmp_path / 'run.html'
     assert report(folder, f'--out={out}').code == 0
@@ -154,10 +154,10 @@ def test_a_report_replaces_only_what_a_report_wrote(tmp_path: Path) -> None:
 )
 def test_bad_input_is_one_line_and_exit_2(arguments: list[str], message: str) -> None:
     done = report(*arguments)
-    assert done.code == 2 and done.errors == f'error: {message}' + done.errors[7 + len(message) :]
-    assert done.errors.count('\n') == 1
+    assert done.code == 2 and done.err == f'error: {message}' + done.err[7 + len(message) :]
+    assert done.err.count('\n') == 1
 
 
 def test_without_the_packages_the_error_names_the_extra(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'altair', None)
-    assert "pip install 'jax_resnet[report]'" in report(study, '--out=report.html').errors
+    assert "pip install 'jax_resnet[report]'" in report(study, '--out=report.html').err

@@ -200,7 +200,7 @@ def test_the_table_of_the_report(run: Path, new: list[list[dict[str, Any]]]) -> 
     (row,) = (re.split(r'  +', line) for line in stored if line.startswith('resnet20_digits  '))
     final, best, *_ = numbers(STORED[Cell.SUMMARY][0]['text'])
     assert [row[i] for i in (1, 2, 4, 6, 7)] == [f'{final:.2f}', '1 of 1', f'{best:.2f}', 'ResNet-20', '269,434']
-    command = [sys.executable, '-m', 'jax_resnet.report', 'runs/resnet20_digits/seed0']
+    command = [sys.executable, '-m', 'jax_resnet', 'report', 'runs/resnet20_digits/seed0']
     printed = subprocess.run(command, cwd=run.parents[2], capture_output=True, text=True).stdout
     assert new[Cell.REPORT][0]['text'] + '\n' == printed
 

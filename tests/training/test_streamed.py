@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import jax_resnet
-from jax_resnet import predict, training
+from jax_resnet import training
+from jax_resnet.commands import predict
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
@@ -56,7 +57,7 @@ class StopAt(Progress):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path) -> None:
+def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path, tmp_path: Path) -> None:
     summary = json.loads((whole / 'summary.json').read_text())
     assert summary['steps'] == 9 and [line['step'] for line in lines(whole)] == [5, 9]
     found = np.load(whole / 'predictions.npz')
@@ -73,6 +74,8 @@ def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Pa
     views = [predict.read_image(path, net.image_shape, pictures=net.pictures) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
     assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14
+    shutil.copytree(folder / 'val', tmp_path / 'test')  # a folder that only has a split to evaluate
+    np.testing.assert_array_equal(training.evaluate(whole, data=str(tmp_path)).logits, scores.logits)
 
 
 def check_stopped_and_continued(fields: dict[str, Any], workdir: Path, whole: Path) -> None:
@@ -200,7 +203,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         training.train({**config(copy, **COLOURS), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
     copy.rename(moved)
     training.train(config(moved, **COLOURS), tmp_path / 'run')
-    again = training.evaluate(tmp_path / 'run', data_dir=str(folder))
+    again = training.evaluate(tmp_path / 'run', data=str(folder))
     assert again.count == 21
     with pytest.raises(Stopped):
         training.train({**config(moved, **COLOURS), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
@@ -213,7 +216,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
     with pytest.raises(
         DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
-        training.evaluate(tmp_path / 'run', data_dir=str(moved))
+        training.evaluate(tmp_path / 'run', data=str(moved))
 
 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -89,7 +89,8 @@ def test_a_disk_that_fails_while_metrics_are_written(
 PROGRAM = """
 import sys
 from pathlib import Path
-from jax_resnet import command_line, training
+from jax_resnet import training
+from jax_resnet.commands import command_line
 from tests.conftest import small_config
 config = small_config(**{{'train_for': '{steps} steps', 'evaluate_every': '4 steps', 'log_every': '1 step'}})
 sys.exit(command_line.run(lambda: training.train(config, sys.argv[1])))

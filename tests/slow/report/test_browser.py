@@ -115,6 +115,6 @@ def test_what_others_wrote_does_not_run(tmp_path: Path) -> None:
         tmp_path / 'runs' / 'studies' / 's', rows, question=evil, about=f'{evil}\n\n</p>{evil}', notes=[evil]
     )
     done = report(study, f'--out={tmp_path / "report.html"}')
-    assert done.code == 0, done.errors
+    assert done.code == 0, done.err
     for seen in look(tmp_path / 'report.html', tmp_path / 'profile').values():
         assert seen['charts'] == 3
