@@ -119,7 +119,7 @@ def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> di
     """Returns what the templates show of a section."""
     run = section.only_run
     predictions = None if run is None else RunFolder(run.folder).predictions()
-    groups = []
+    groups: list[dict[str, Any]] = []
     for answer, rows in zip(answers(section), section.groups.values(), strict=True):
         number = f' {len(groups) + 1}' if len(section.groups) > 1 else ''
         drawn = {'answer': curves.overview(section, rows), **curves.group_charts(rows)}
