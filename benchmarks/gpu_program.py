@@ -81,9 +81,9 @@ def program(
     config, (data, model, _, clock, schedule) = given[0], setup.set_up(*given)
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
     model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
-    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
     training_form = settings.form(model) if form == 'training' else other_form(model, form)
-    steps = Steps.create(config, training_form, data.augmentation, mesh)
+    steps = Steps(config, training_form, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
         Numbers.create(config.seed, schedule, data.normalization),
         NamedSharding(mesh, PartitionSpec()),

@@ -14,7 +14,7 @@ every parameter, batches of 256 on 8 GPUs, and BatchNorm over 32. ResNeXt trains
 epoch 90. For wide networks the recipe is inferred. With this config you can also evaluate torchvision's weights, saved
 as safetensors:
 
-    python -m jax_resnet.evaluate resnet50.safetensors --config=configs/torchvision_imagenet.py:resnet50 --config.dataset.manual_dir=DIR
+    python -m jax_resnet evaluate resnet50.safetensors --config=configs/torchvision_imagenet.py:resnet50 --config.dataset.manual_dir=DIR
 """  # noqa: E501
 
 from ml_collections import ConfigDict

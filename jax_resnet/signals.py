@@ -17,6 +17,8 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+CONSOLE_SCRIPT = 'jax-resnet'
+
 _BLOCKED = 'JAX_RESNET_SIGINT_IS_BLOCKED'
 """Environment variable that tells a new program that SIGINT is blocked."""
 
@@ -32,13 +34,14 @@ def end_at_once() -> None:
 
 
 def is_own_process(caller: FrameType) -> bool:
-    """Whether the process was started for the caller, a module: by `python FILE` or `python -m MODULE`.
+    """Whether the process was started for the caller's file: by `python FILE`, `python -m MODULE` or `jax-resnet`.
 
-    It was not if a notebook, a profiler or another script runs the module, or if Python reads it from a pipe.
+    It was not if a notebook, a profiler or another script runs the file, or if Python reads it from a pipe.
     """
-    _, *outer = (frame.f_code.co_name for frame, _ in traceback.walk_stack(caller))
-    is_file = Path(caller.f_globals.get('__file__', '')).is_file()
-    return is_file and outer in ([], ['_run_code', '_run_module_as_main'])
+    frames = [frame.f_code for frame, _ in traceback.walk_stack(caller)]
+    first = next(code for code in reversed(frames) if code.co_name not in ('_run_code', '_run_module_as_main'))
+    is_own = first.co_filename == caller.f_code.co_filename or Path(first.co_filename).name == CONSOLE_SCRIPT
+    return is_own and Path(first.co_filename).is_file()
 
 
 def unblock_sigint() -> None:

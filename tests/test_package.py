@@ -15,8 +15,9 @@ PACKAGES: dict[str, set[str]] = {
     'platform': {'models'},
     'runs': {'config'},
     'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
-    'studies': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training'},
+    'studies': {'models', 'data', 'config', 'runs'},
     'report': {'config', 'runs'},
+    'inspections': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training', 'report'},
 }
 """The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""
 

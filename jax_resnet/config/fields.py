@@ -53,7 +53,7 @@ class Dataset(Group, frozen=True):
     data_dir: Annotated[str | None, FREE,
         'folder of prepared TFDS data; if empty: TFDS_DATA_DIR, or else ~/tensorflow_datasets'] = None
     manual_dir: Annotated[str | None, FREE,
-        'folder with the original archive: CIFAR is prepared from it, ImageNet is read from it'] = None
+        'folder with the original archive of CIFAR or ImageNet, which is read from it'] = None
     folder: Annotated[str | None, FREE, 'folder of pictures to read instead, with a folder for each class'] = None
     check: Annotated[Literal['headers', 'all', 'none'], FREE, PICTURES,
         'check of all pictures before training: their headers only; a complete decoding; or no check'] = 'headers'
@@ -303,6 +303,8 @@ class Config(Group, frozen=True):
     seed: Annotated[Natural, 'seed of all random draws'] = 0
     batch_size: Annotated[Whole, 'number of examples in a step'] = 128
     train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
+    shorten: Annotated[Whole,
+        'divides the length of training, the times of the drops, and the warm-up; each is rounded up to a step'] = 1
     init_from: Annotated[str | None,
         'run folder or weights file with the initial weights; a head with another number of classes is initialized '
         'at random'] = None
@@ -323,15 +325,12 @@ class Config(Group, frozen=True):
     precision: Precision = Precision()
     gpu: Gpu = Gpu()
     parallel: Parallel = Parallel()
+
+    @property
+    def length(self) -> str:
+        """The length of training for a person: '64000 steps', or '64000 steps, shortened 32 times'."""
+        return self.train_for + (f', shortened {self.shorten} times' if self.shorten > 1 else '')
 # fmt: on
-
-
-class NetworkFields(Struct, frozen=True):
-    """The groups of a config that describe a network, in the header of a file of weights."""
-
-    model: Network
-    batch_norm: BatchNorm
-    precision: Precision
 
 
 class Field(NamedTuple):

@@ -23,7 +23,7 @@ def run_of(job: Job, reuses_results: bool = False) -> Run:
         if run.config is not None:
             RunFolder(job.folder).check_same(job.config)
     except ConfigError as e:
-        run = Run(job.folder, job.seed, job.config, [], {}, str(e), False)
+        run = Run(job.folder, job.seed, job.config, failure=str(e))
     if run.state in (FINISHED, RUNNING) or not reuses_results:
         return run
     result = results_folder.find(job.config)
@@ -36,15 +36,3 @@ def describe(run: Run) -> str:
         return run.detail
     place = f', in {run.folder}' if run.folder.suffix == '.json' else ''
     return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{place}'
-
-
-def prepare(job: Job) -> None:
-    """Makes the run folder of a job before it is trained.
-
-    Raises:
-        ConfigError: the folder holds a run of another config.
-    """
-    folder = RunFolder(job.folder)
-    folder.open(job.config, job.file, job.changes)
-    if job.is_rehearsal:
-        folder.mark_as_rehearsal()

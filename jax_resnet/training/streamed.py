@@ -5,7 +5,6 @@ import math
 import sys
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -19,107 +18,72 @@ from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
-from jax_resnet.data.pictures import checks, mean, views
-from jax_resnet.data.pictures.batches import Batch, Batches, iterate
-from jax_resnet.data.pictures.crops import CentreCrop, training_crop
-from jax_resnet.data.pictures.feed import Feed
-from jax_resnet.data.pictures.source import Parts, Pictures
-from jax_resnet.data.pictures.views import Pass, View
+from jax_resnet.data.pictures import checks, views
+from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, iterate, mean_image
+from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
 from jax_resnet.data.preprocessing import ColourAugmentation, Normalization, Preprocess
+from jax_resnet.data.sources import Parts, Pictures
 from jax_resnet.errors import InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Program, Steps
-
-IN_FLIGHT = 2
-"""Maximum number of unfinished steps when another one is dispatched. Each keeps its batch on the devices."""
+from jax_resnet.training.step import Numbers, Steps
 
 
 class StreamedProgram:
     """A compiled training program for batches that come from the host. Each step is one dispatch.
 
-    Args:
-        steps, numbers, backend, state, everywhere: as for `ResidentProgram`.
-        feed: copies batches to the devices. The number of a batch is the number of its step.
-        image_shape: (height, width, channels) of a view.
+    The number of a batch of `feed` is the number of its step. The rest is as for `ResidentProgram`.
     """
 
-    def __init__(
-        self,
-        steps: Steps,
-        numbers: Numbers,
-        backend: Backend,
-        state: TrainState,
-        feed: Feed,
-        image_shape: tuple[int, int, int],
-        everywhere: NamedSharding,
-    ) -> None:
+    def __init__(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, feed: Feed) -> None:
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
         self.waited, self._feed = 0.0, feed
-        self._failed: InputError | None = None
-        self._pending: deque[jax.Array] = deque()
         self._numbers = devices.put(numbers, everywhere)
-        form, batch = steps.form, steps.batch_size
+        form, batch, side = steps.form, steps.config.batch_size, steps.config.dataset.crop
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
-            for shape, dtype in (((batch, *image_shape), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
+            for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
         ]
-
-        def step(held: TrainState, numbers: Numbers, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
-            held = steps.streamed(held, numbers, *batch)
-            return held, held.step + 0  # a copy to wait for: the next step gets `held` as a donation
-
         compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
             held = jax.eval_shape(form.pack_state, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
             self._pack_state = compiled(form.pack_state, state)
-            self._step = compiled(step, held, self._numbers, *like)
+            self._step = compiled(steps.streamed, held, self._numbers, *like)
             self._unpack_state = compiled(form.unpack_state, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Trains; see `Program`. If a picture cannot be read, stops before its step; the next call raises InputError.
+        """Trains like `ResidentProgram`. If a picture cannot be read, ends before its step.
 
-        So the state of the last step can be saved. With several processes, the process that needs the picture raises
-        InputError at once, because the others cannot go on without it.
+        The next call reads it again, and may raise InputError; the state can be saved before. With several processes,
+        the process that needs the picture raises InputError at once, because the others cannot go on without it.
         """
-        if self._failed is not None:
-            raise self._failed
         first = int(state.step)
         self._feed.begin(first)
-        batch = self._take()
+        batch = self._take(state)
         held = self._pack_state(state)
         for step in range(first + 1, stop + 1):
-            held, done = self._step(held, self._numbers, *batch)
-            self._pending.append(done)
-            if len(self._pending) > IN_FLIGHT:
-                self._pending.popleft().block_until_ready()
+            held = self._step(held, self._numbers, *batch)
             if step < stop:
                 try:
-                    batch = self._take()
-                except InputError as e:
+                    batch = self._take(held)
+                except InputError:
                     if processes.are_several():
                         raise
-                    self._failed = e
                     break
-        self._pending.clear()
         return self._unpack_state(held)  # type: ignore[no-any-return]
-
-    def window_end(self, step: int) -> int:
-        """Has no limit: one call can reach any step."""
-        return sys.maxsize
 
     def close(self) -> None:
         """Stops the threads that make batches ahead of time."""
         self._feed.close()
 
-    def _take(self) -> Any:
-        """Returns the next batch. Adds to `waited` the time from the end of all dispatched steps until it is ready."""
+    def _take(self, held: TrainState) -> Any:
+        """Returns the next batch. Adds to `waited` the time from the end of the step to `held` until it is ready."""
         if self._feed.is_ready:
             return self._feed.take()
-        while self._pending:
-            self._pending.popleft().block_until_ready()
+        jax.block_until_ready(held)
         began = time.monotonic()
         batch = self._feed.take()
         self.waited += time.monotonic() - began
@@ -127,7 +91,7 @@ class StreamedProgram:
 
 
 class StreamedSplit:
-    """A split whose views come from the host, for evaluation; see `inputs.Split`.
+    """A split whose views come from the host, for evaluation; the interface is that of `ResidentSplit`.
 
     All examples of a batch have views of the same shape. Each shape is compiled once.
 
@@ -181,6 +145,11 @@ class StreamedSplit:
         finally:
             self._feed.close()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the pictures' files."""
+        return tuple(map(self._whole.pictures.name, range(len(self))))
+
     def images(self, index: np.ndarray) -> np.ndarray:
         """The first views of the pictures."""
         return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])
@@ -214,7 +183,7 @@ class StreamedSplit:
 
 @dataclass(frozen=True)
 class StreamedInput:
-    """Input whose pictures are decoded, cropped and resized when they are needed; see `inputs.Input`."""
+    """Input whose pictures are decoded, cropped and resized when they are needed. Its interface: `ResidentInput`."""
 
     config: Config
     source: PictureSource
@@ -254,7 +223,7 @@ class StreamedInput:
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
         settings, pictures = self.config.pictures, self.source.read(self.config.dataset.train)
-        (view,) = views.of_protocol('center', settings.test_shorter_side, self.image_shape[0])
+        (view,) = views.evaluation_views('center', settings.test_shorter_side, self.image_shape[0])
         central = Pass(pictures, view, settings.interpolation, settings.exif_rotation)
         found = [central[i] for i in range(min(count, len(central)))]
         return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
@@ -263,20 +232,15 @@ class StreamedInput:
         """Opens a split by the views of the protocol. An evaluation doubles those of 'ten_crop' and 'multi_scale'."""
         height, width, _ = self.image_shape
         settings, pixels = self.config.pictures, batch_size * height * width // (1 if protocol == 'center' else 2)
-        chosen = views.of_protocol(protocol, settings.test_shorter_side, height)
+        chosen = views.evaluation_views(protocol, settings.test_shorter_side, height)
         return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
 
-    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> StreamedProgram:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
-        size, batch_size = self.config.dataset.crop, self.config.batch_size
-        batches = replace(self._training(batch_size), rows=processes.share(batch_size))
-        feed = Feed(
-            _iterator(batches, self.config.pictures),
-            partial(devices.put_rows, sharding=steps.by_example, size=batch_size),
-        )
-        return StreamedProgram(
-            steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())
-        )
+        size = self.config.batch_size
+        batches = replace(self._training(size), rows=processes.share(size))
+        put = partial(devices.put_rows, sharding=steps.by_example, size=size)
+        return StreamedProgram(steps, numbers, backend, state, Feed(_iterator(batches, self.config.pictures), put))
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """Yields batches of random crops, uint8 [batch_size, crop, crop, 3], and their draws, without end.
@@ -300,7 +264,7 @@ class StreamedInput:
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
         central = Batches(pictures, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
-        return preprocessing.mean_image(mean.mean_image(central, key, settings.threads, settings.processes))
+        return preprocessing.mean_image(mean_image(central, key, settings.threads, settings.processes))
 
 
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:

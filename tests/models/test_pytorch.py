@@ -108,7 +108,7 @@ def test_what_it_cannot_be_is_told_with_what_fits(net: models.ResNet, style: str
 
 
 def test_published_weights_are_wrong_on_80_of_the_first_1000_test_images(data_dir: str) -> None:
-    """Akamaster's ResNet-20, in float32. tests/test_convert.py has its published error, on all images."""
+    """Akamaster's ResNet-20, in float32. tests/slow/test_published_weights.py has its published error, on all images."""
     folder = os.environ.get('JAX_RESNET_TEST_WEIGHTS', '')
     path = Path(folder, 'akamaster', 'resnet20.safetensors')
     if not path.is_file():

@@ -125,7 +125,7 @@ def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.Monke
         monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', least)
         config = whole_config()
         data, model, mesh, clock, _ = setup.set_up(config)
-        settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+        settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
         keeps_programs[name] = settings.keeps_programs
         states[name] = jax.device_get(compiled(small_config())(initial_state(small_config()), 2))
     assert keeps_programs == {'short': True, 'long': not cpu.has_one_dnn()}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.config.loading import as_config
 from jax_resnet.training import setup
@@ -45,7 +46,7 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     config = as_config(given)
     data, model, mesh, _, schedule = setup.set_up(config)
     settings, examples = setup.backend(config, mesh), data.first(32)
-    steps = Steps.create(config, settings.form(model), data.augmentation, mesh)
+    steps = Steps(config, settings.form(model), data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers = Numbers.create(config.seed, schedule, data.normalization)
     return settings.jit(steps.step), (numbers, examples.images, examples.labels)
 

@@ -1,0 +1,296 @@
+"""From a study's file to its runs: what is asked for, computed and merged, and what is refused."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from configs import base, report_cifar10, resnet50_imagenet
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config, change
+from jax_resnet.data import datasets
+from jax_resnet.errors import ConfigError
+from jax_resnet.studies import plan as plans
+from jax_resnet.studies import read
+from tests.studies.conftest import ROOT
+
+STUDIES = sorted(path.stem for path in (ROOT / 'configs' / 'studies').glob('*.py') if path.stem != 'base')
+
+
+ROW = "'label': 'eight', 'config': 'configs/resnet20_digits.py', 'changes': {}, 'published': 1.5, 'group': ''"
+WHOLE_ROW = f"{ROW}, 'published_text': '', 'window': (1, 2)"
+REST = "'source': 'nobody', 'measure': 'final', 'most': None"
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def examples_seen(config: Config) -> int:
+    shares = {'train': 50_000, 'train[:50%]': 25_000, 'train[:20%]': 10_000}
+    return Clock(shares[config.dataset.train], config.batch_size).steps(config.train_for) * config.batch_size
+
+
+def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
+    questions = {
+        'depth', 'learning_rate', 'epochs', 'data_and_batch', 'stages', 'near_56', 'skips', 'preactivation', 'scaled',
+        'identity4',
+    }  # fmt: skip
+    cifar = {'table6_2015', 'figure6_2015', 'table1_2016', 'table2_2016', 'table3_2016', 'table4_2016'}
+    imagenet = {'table2_2015', 'table3_2015', 'table4_2015', 'table5_2016', 'batch_and_rate'}
+    assert set(STUDIES) == questions | cifar | imagenet
+
+
+@pytest.mark.parametrize('name', STUDIES)
+def test_every_study_can_be_planned(name: str) -> None:
+    plan = read(f'configs/studies/{name}.py', [0, 1])
+    assert plan.question.endswith('?') and plan.about
+    assert len(plan.jobs) == 2 * len(plan.rows) and len({job.folder for job in plan.jobs}) == len(plan.jobs)
+    assert {job.seed for job in plan.jobs[: len(plan.rows)]} == {0}
+    assert f'configs/studies/{name}.py' in Path(f'configs/studies/{name}.py').read_text()
+    json.dumps(plan.describe())
+
+
+def test_a_run_is_that_of_the_command_line() -> None:
+    plan = read('configs/studies/learning_rate.py:1/2', [3])
+    job = plan.jobs[0]
+    assert job.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
+    assert job.command == (
+        "python -m jax_resnet train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
+        '--config.schedule.learning_rate=0.05 --config.seed=3'
+    )
+    assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05
+    assert plan.folder == Path('runs/studies/learning_rate-1_2')
+    assert plan.rows[0].parameters == 269_722 and plan.rows[1].parameters == 275_572
+
+
+def test_studies_share_runs() -> None:
+    def folders(study: str) -> set[Path]:
+        return {job.folder for job in read(f'configs/studies/{study}', [0]).jobs}
+
+    base = Path('runs/report_cifar10-resnet20/train_for=164_epochs/seed0')  # whichever study asks for it
+    assert base in folders('learning_rate.py') & folders('epochs.py') & folders('data_and_batch.py')
+    assert len(folders('table6_2015.py:20,56') & folders('figure6_2015.py:resnet')) == 2
+
+
+def test_drops_move_with_the_epochs() -> None:
+    lengths = {job.config.train_for: job.config.schedule.drop_at for job in read('configs/studies/epochs.py', [0]).jobs}
+    assert lengths == {
+        '82 epochs': ('41 epochs', '61 epochs'),
+        '164 epochs': ('81 epochs', '122 epochs'),
+        '328 epochs': ('162 epochs', '244 epochs'),
+    }  # the Report's
+
+
+def test_the_number_of_samples_stays() -> None:
+    plan = read('configs/studies/data_and_batch.py', [0])
+    assert {len(plan.rows)} == {12}
+    for job in plan.jobs:
+        assert abs(examples_seen(job.config) - 164 * 50_000) < job.config.batch_size
+    half = next(job for job in plan.jobs if job.label == 'half of the data')
+    assert half.config.schedule.drop_at == ('162 epochs', '244 epochs')
+    assert half.config.evaluate_every == '2 epochs'
+
+
+def test_set_changes_every_run_and_classes_follow_the_data() -> None:
+    changes = {'train_for': '1 epoch', 'dataset.name': 'digits'}
+    plan = read('configs/studies/learning_rate.py:1,1/10', [0, 1], changes)
+    assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
+    assert {job.config.train_for for job in plan.jobs} == {'1 epoch'}
+    assert {job.config.model.num_classes for job in plan.jobs} == {10}
+    assert [row.label for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
+    assert (
+        plan.notes[0] == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (digits), and is left out'
+    )
+    assert plan.describe()['changes'] == changes and not plan.is_rehearsal
+
+
+def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
+    given = {
+        'schedule.drop_at': '20 epochs',
+        'schedule.warmup_for': 'None',
+        'dataset.flip': 'False',
+        'train_for': '64000 steps',
+    }
+    plan = read('configs/studies/table6_2015.py:20,110', [0], given)
+    assert plan.describe()['changes'] == {
+        'schedule.drop_at': ('20 epochs',),
+        'schedule.warmup_for': None,
+        'dataset.flip': False,
+    }
+    same = read('configs/studies/table6_2015.py:20', [0], {'train_for': '64000 steps'})
+    assert same.describe()['changes'] == {} and same.folder == Path('runs/studies/table6_2015-20')
+    assert read('configs/studies/table6_2015.py:20', [0], {'model.shortcut': 'A'}).changes == {}
+    # Its rows train for 164 epochs, and the file of their config for 350.
+    longer = read('configs/studies/learning_rate.py:cifar10,1,1/10', [0], {'train_for': '350 epochs'})
+    assert longer.changes == {'train_for': '350 epochs'}
+    assert longer.folder == Path('runs/studies/learning_rate-cifar10,1,1_10/train_for=350_epochs')
+
+
+@pytest.mark.parametrize(('study', 'shorten'), [('table6_2015.py:20', 700), ('preactivation.py:20', 20)])
+def test_a_rehearsal_is_a_shortened_run_on_digits(study: str, shorten: int) -> None:
+    plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
+    config = plan.jobs[0].config
+    assert (config.dataset.name, config.dataset.flip, config.model.depth, config.shorten) == (
+        'digits',
+        False,
+        8,
+        shorten,
+    )
+    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal']
+    longer = read(f'configs/studies/{study}', [0], {'shorten': '7'}, is_rehearsal=True)
+    assert longer.jobs[0].config.shorten == 7
+
+
+def test_a_shortened_study_has_other_runs_and_its_windows_are_shortened_too() -> None:
+    plan = read('configs/studies/learning_rate.py:cifar10,1', [0], {'shorten': '10'})
+    assert plan.changes == {'shorten': 10} and plan.rows[0].window == (9.0, 16.0)
+    assert plan.folder == Path('runs/studies/learning_rate-cifar10,1/shorten=10')
+    assert plan.jobs[0].folder == Path('runs/report_cifar10-resnet20/shorten=10,train_for=164_epochs/seed0')
+
+
+def test_rows_are_named_by_what_is_trained() -> None:
+    (row,) = read('configs/studies/learning_rate.py:cifar10,1', [0], is_rehearsal=True).rows
+    assert row.title == 'learning rate 0.1 (digits)'
+    rows = read('configs/studies/table6_2015.py:20,56', [0], {'model.depth': '8'}).rows
+    assert [row.title for row in rows] == ['ResNet-8']
+
+
+def test_a_rehearsals_window_is_a_twentieth_too() -> None:
+    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
+    assert [row.window for row in rows] == [(4.5, 8.0)]
+
+
+def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
+    plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
+    assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
+    assert plan.notes[0].startswith(
+        'left out, since they have more parameters than the limit: ResNet-44 (658,586); ResNet-56 ('
+    )
+    with pytest.raises(ConfigError, match='must have runs; it has none'):
+        read('configs/studies/table6_2015.py', [0], limit=1)
+
+
+def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> None:
+    plans = [read(f'configs/studies/scaled.py:{draw}', [0], limit=1e6) for draw in ('2,seed=1', '2,seed=1', '2,seed=2')]
+    labels = [[row.label for row in plan.rows] for plan in plans]
+    assert labels[0] == labels[1] != labels[2] and len(labels[0]) == 3
+    assert all(row.parameters <= 1e6 for plan in plans for row in plan.rows)
+    best = read('configs/studies/scaled.py:0', [0]).rows
+    assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].published == 9.3
+    assert best[0].jobs[0].folder == Path('runs/scaled_cifar10/seed0')
+    assert 'B 3-3, C 128, F 3-3, K 3-3, P 1, drop (4,435,082)' in plans[0].notes[0]
+
+
+def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
+    rows = runpy.run_path('configs/studies/scaled.py')['get_study']('grid')['rows']
+    assert len({row['label'] for row in rows}) == len(rows) == 3 * 3 * 2 * 2 * 2 * (1 + 4 * 3)
+    assert all(len(set(row['changes']['model.windows'])) == 1 for row in rows)
+
+
+def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
+    first = read('small.py', [0, 1])
+    for folder in (first.folder, first.jobs[0].folder):
+        folder.mkdir(parents=True)
+    wider = plans.with_seeds_of(read('small.py', [2]), first.describe())
+    assert [job.seed for job in wider.rows[0].jobs] == [0, 2]
+    assert wider.rows[0].jobs[0].folder == first.rows[0].jobs[0].folder
+    assert wider.rows[0].jobs[0].config == first.rows[0].jobs[0].config
+
+
+def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
+    first = read('small.py', [0])
+    Path('mine').mkdir()
+    Path('mine/small.py').write_text(Path('small.py').read_text())
+    second = read('mine/small.py', [0])
+    assert second.folder == first.folder
+    with pytest.raises(
+        ConfigError,
+        match=r'^--study=mine/small.py: its folder, runs/studies/small, has the study of small.py; give one of',
+    ):
+        plans.with_seeds_of(second, first.describe())
+    plans.with_seeds_of(read('./small.py', [0]), first.describe())
+    Path('small.py').unlink()  # it was moved
+    plans.with_seeds_of(second, first.describe())
+
+
+def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal() -> None:
+    plan = read('configs/studies/scaled.py:20', [0], is_rehearsal=True, limit=1e6)
+    assert any(
+        note.startswith('left out, since their networks do not fit the small images of the digits: B ')
+        for note in plan.notes
+    )
+    assert plan.rows
+
+
+@pytest.mark.parametrize(
+    ('study', 'changes', 'message'),
+    [
+        ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
+        ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
+        ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
+        ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
+        (
+            'configs/studies/table6_2015.py:20',
+            {'train': '1 epoch'},
+            'config.train: unknown field; the nearest are config.dataset.train, ',
+        ),
+        ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
+        ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
+        (
+            'configs/studies/scaled.py:0',
+            {'model.pooled_size': '3'},
+            'config.model: pooled_size must divide the size of',
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace('(', r'\(').replace('[', r'\[')) as error:
+        read(study, [0], changes)
+    assert '\n' not in str(error.value)
+
+
+def written(text: str) -> str:
+    Path('mine.py').write_text(text)
+    return 'mine.py'
+
+
+@pytest.mark.parametrize(
+    ('study', 'message'),
+    [
+        ('None', 'get_study must return what base.study makes; Expected `object`, got `null`'),
+        (f'{{"rows": [{{{WHOLE_ROW}}}], "source": "", "measure": "final"}}', 'Object missing required field `most`'),
+        ('{"rows": [], "source": "", "most": None}', 'Object missing required field `measure`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "label": 8}}], {REST}}}', 'Expected `str`, got `int` - at `$.rows[0].label`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "published": 105}}], {REST}}}', 'Expected `float` <= 100.0 - at `$.rows[0].published`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "window": 5}}], {REST}}}', 'Expected `array | null`, got `int` - at `$.rows[0].window`'),
+        (f'{{"rows": [], {REST}, "measure": "mean"}}', "Invalid enum value 'mean' - at `$.measure`"),
+        ('{}["x"]', "--study=mine.py: KeyError: 'x'"),
+        ('exit()', '--study=mine.py: SystemExit'),
+    ],
+)  # fmt: skip
+def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(written(f'get_study = lambda: {study}'), [0])
+    text = str(error.value)
+    assert text.startswith('--study=mine.py: ') and message in text and '\n' not in text
+
+
+def test_a_rehearsal_has_about_a_twentieth_of_the_epochs() -> None:
+    digits = datasets.DATASETS['digits'].splits['train']
+    lengths = []
+    for config in (base.get_config(), report_cifar10.get_config()):  # 64,000 steps, and 350 epochs
+        config = change(as_config(config), plans.rehearsal(as_config(config)))
+        clock = Clock(digits, config.batch_size, config.shorten)
+        lengths.append(clock.epochs(clock.steps(config.train_for)))
+    assert lengths == pytest.approx([163.84 / 20, 350 / 20], rel=0.06)
+
+
+def test_pictures_have_no_rehearsal() -> None:
+    with pytest.raises(
+        ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet2012$'
+    ):
+        plans.rehearsal(as_config(resnet50_imagenet.get_config()))
