@@ -17,7 +17,7 @@ from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures.folder import DRAW, open_folder
 from jax_resnet.data.pictures.imagenet import IMAGENET, imagenet_classes, open_tars
 from jax_resnet.data.pictures.records import open_records
-from jax_resnet.data.sources import Examples, PictureSource, Source
+from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError
 
 TFDS = 'tfds/'
@@ -111,6 +111,16 @@ def image_shape(dataset: Dataset) -> tuple[int, int, int]:
     """
     size = dataset.test_crop or dataset.crop
     return find(dataset.name).image_shape or (size, size, 3)
+
+
+def count(dataset: Dataset) -> int:
+    """The number of training examples; 0 if it is not known before the data is read.
+
+    Args:
+        dataset: the group `dataset` of a config.
+    """
+    sizes = find(dataset.name).splits
+    return Splits(dataset.name, (), sizes).count(dataset.train) if sizes else 0
 
 
 def streams(name: str) -> bool:

@@ -76,7 +76,7 @@ def mistakes(run: Run, found: Predictions) -> list[Mistake]:
         Mistake(
             _png(image),
             f'{found.class_names[found.labels[i]]}, predicted {found.class_names[found.classes[i, 0]]}\n'
-            f'{100 * found.probabilities[i, 0]:.1f} %',
+            f'{100 * found.probabilities[i, 0]:.1f} %' + (f'\n{found.files[i]}' if found.files else ''),
         )
         for i, image in zip(index, images, strict=True)
     ]
@@ -98,7 +98,7 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def drawings(run: Run | None) -> list[Path]:
-    """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
+    """Returns SVG drawings in the run folder, such as those of `python -m jax_resnet inspect responses`."""
     return [] if run is None else sorted(path for path in run.folder.glob('*.svg') if path.is_file())
 
 

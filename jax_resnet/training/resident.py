@@ -60,9 +60,11 @@ class ResidentSplit:
 
     Attributes:
         passes: number of passes over this process's share. Each has other views of each example.
+        files: the names of the files of the whole split's pictures; empty for images that are no files.
     """
 
     passes = 1
+    files = ()
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
         self._examples, self._batch = examples, devices.whole_batch(batch_size, len(examples), mesh.size)

@@ -145,6 +145,11 @@ class StreamedSplit:
         finally:
             self._feed.close()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the pictures' files."""
+        return tuple(map(self._whole.pictures.name, range(len(self))))
+
     def images(self, index: np.ndarray) -> np.ndarray:
         """The first views of the pictures."""
         return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])

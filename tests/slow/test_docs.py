@@ -66,6 +66,7 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet caches runs': [],
     'python -m jax_resnet caches runs --remove': [],
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
+    'python main.py --config=configs/resnet20_cifar10.py --shorten=32': REAL,
     'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
     "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "
     "--config.dataset.validation='train[45000:]'": [*SHORT, '--config.dataset.train=train[:64]',

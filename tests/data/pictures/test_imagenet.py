@@ -17,10 +17,10 @@ import tensorflow_datasets
 from PIL import Image
 
 from jax_resnet import files
-from jax_resnet.commands import command_line
 from jax_resnet.data.pictures import imagenet
 from jax_resnet.data.pictures.imagenet import Archive, Archives, imagenet_classes, open_tars
 from jax_resnet.errors import DataError
+from tests.conftest import Ended
 
 SYNSETS = ('n01440764', 'n01443537', 'n02124075')  # tench, goldfish, Egyptian cat
 LABELS = np.array([2, 0, 1, 1, 0, 2])
@@ -378,19 +378,16 @@ def test_verify(folder: Path, archives: Archives) -> None:
 
 
 def test_the_command(
-    folder: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    folder: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
 ) -> None:
-    def run(*words: str) -> tuple[int, str, str]:
-        return command_line.main(['data', *words]), *capsys.readouterr()
-
-    code, out, err = run('imagenet2012', f'--manual-dir={folder}')
+    code, out, err = command('data', 'imagenet2012', f'--manual-dir={folder}')
     assert (code, out) == (2, '') and 'it must have 147,897,477,120' in err and err.count('\n') == 1
-    assert "--manual-dir: must be given for verify: a folder with ImageNet's two tars" in run('verify')[2]
-    assert (
-        '--data-dir: has no effect on imagenet2012' in run('imagenet2012', f'--manual-dir={folder}', '--data-dir=x')[2]
-    )
+    assert "--manual-dir: must be given for verify: a folder with ImageNet's two tars" in command('data', 'verify').err
+    refused = command('data', 'imagenet2012', f'--manual-dir={folder}', '--data-dir=x').err
+    assert '--data-dir: has no effect on imagenet2012' in refused
     monkeypatch.setattr(imagenet, 'IMAGENET', archives)
-    assert run('verify', f'--manual-dir={folder}')[1].splitlines() == list(imagenet.verify(folder, archives))
+    expected = [*imagenet.verify(folder, archives)]
+    assert command('data', 'verify', f'--manual-dir={folder}').out.splitlines() == expected
 
 
 def test_the_facts_of_imagenet() -> None:
