@@ -71,21 +71,35 @@ class Trained:
         Raises:
             ConfigError: the images have another dtype or shape.
         """
+        return self._logits(self.variables, self._checked(images))
+
+    def features(self, images: ArrayLike) -> dict[str, jax.Array]:
+        """Computes the outputs of the stem and of each stage, and the pooled features; see `models.features`.
+
+        Arguments and errors as of `logits`.
+        """
+        return self._features(self.variables, self._checked(images))
+
+    def probabilities(self, images: ArrayLike) -> jax.Array:
+        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
+        return jax.nn.softmax(self.logits(images))
+
+    def _checked(self, images: ArrayLike) -> jax.Array:
         images = jnp.asarray(images)
         if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
             sides = ', '.join(map(str, self.image_shape))
             raise ConfigError(
                 f'images: must be uint8 [batch, {sides}], 0 to 255; got {images.dtype} {list(images.shape)}'
             )
-        return self._logits(self.variables, images)
-
-    def probabilities(self, images: ArrayLike) -> jax.Array:
-        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
-        return jax.nn.softmax(self.logits(images))
+        return images
 
     @cached_property
     def _logits(self) -> Any:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
+
+    @cached_property
+    def _features(self) -> Any:
+        return jax.jit(lambda variables, images: models.features(self.model, variables, self.preprocess(images)))
 
 
 @exactness.exact(draws=False)
