@@ -261,6 +261,13 @@ def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
         found = network(recorded)
     except ConfigError as e:
         raise ConfigError(f'{name}: describes no network ({e})') from None
+    depth, needed = (
+        2 + sum(len(u) * n for u, n in zip(net.layers, net.stage_sizes, strict=True)) for net in (found, configured)
+    )
+    if depth != needed:
+        raise ConfigError(
+            f'{name}: has another network; these are the weights of a ResNet-{depth}, not of a ResNet-{needed}'
+        )
     pairs = {
         attribute: (getattr(found, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
     }
