@@ -22,9 +22,16 @@ from jax_resnet.models.networks import (
     scaled_resnet,
 )
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
-from jax_resnet.models.resnet import Pooling, ResNet, Stage, Stem
+from jax_resnet.models.resnet import Pooling, ResNet, Stage, Stem, features
 from jax_resnet.models.units import LAYERS, ORDERS, Layer, Unit
-from jax_resnet.models.variables import count_multiply_adds, count_parameters, describe, stack, unstack
+from jax_resnet.models.variables import (
+    count_multiply_adds,
+    count_parameters,
+    describe,
+    stack,
+    unstack,
+    with_channels,
+)
 
 __all__ = [
     'LAYERS',
@@ -44,6 +51,7 @@ __all__ = [
     'count_multiply_adds',
     'count_parameters',
     'describe',
+    'features',
     'from_config',
     'from_pytorch',
     'identity4',
@@ -53,4 +61,5 @@ __all__ = [
     'stack',
     'to_pytorch',
     'unstack',
+    'with_channels',
 ]

@@ -184,7 +184,7 @@ def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int
         raise ValueError('width_factor and groups need bottlenecks, which begin at depth 50')
     if factor < 1 or groups < 1 or (groups > 1) != (group_width > 0) or (groups > 1 and factor > 1):
         raise ValueError(
-            'width_factor must be at least 1; or groups at least 2, and then also group_width at least 1; '
+            'bottlenecks take width_factor, or else groups, at least 2, with group_width, at least 1; '
             f'got width_factor={factor}, groups={groups}, group_width={group_width}'
         )
     width = layers[0].width * (groups * group_width / 64 if groups > 1 else factor)

@@ -228,7 +228,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """Maps images [batch, height, width, 3] to logits [batch, num_classes] or features [batch, channels], float32.
+        """Maps images [batch, height, width, channels] to logits [batch, num_classes] or pooled features, float32.
 
         With `train=True`, BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`. Networks
         with dropout then also need `rngs={'dropout': key}`.
@@ -263,6 +263,27 @@ class ResNet(nn.Module):
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=head_init, dtype=self.dtype, name='head')(x)
         return to_float32(x)
+
+
+def features(net: ResNet, variables: Mapping[str, Any], images: jax.Array) -> dict[str, jax.Array]:
+    """Computes the outputs of a network's stem and stages, and its pooled features, as in evaluation.
+
+    They serve retrieval, segmentation heads and probing. The network may be stacked or not, with or without a head.
+
+    Args:
+        net: the network.
+        variables: {'params': ..., 'batch_stats': ...}.
+        images: [batch, height, width, channels], normalized as in training.
+
+    Returns:
+        'stem', 'stage1', 'stage2', ...: maps [batch, height, width, channels]; in a pre-activation network they are
+        before BatchNorm and ReLU. 'pooled': [batch, channels], the input of the head.
+    """
+    parts = (StemLayers, Stage, PoolingLayers)
+    _, found = net.apply(variables, images, capture_intermediates=lambda module, _: isinstance(module, parts))
+    outputs = {name: part['__call__'][0] for name, part in found['intermediates'].items()}
+    names = ('stem', *(f'stage{i}' for i in range(1, len(net.stage_sizes) + 1)))
+    return {**{name: outputs[name] for name in names}, 'pooled': outputs['end']}
 
 
 class Attributes(TypedDict, total=False):

@@ -51,6 +51,29 @@ def _unstack(tree: Any) -> Any:
     return tree
 
 
+def with_channels(variables: Mapping[str, Any], channels: int) -> dict[str, Any]:
+    """Converts the variables of a network of RGB images to another number of input channels, by timm's rule.
+
+    For one channel, the kernels of the stem are summed over the colours: a grey image gives the same output as RGB. For
+    others, the colours are repeated, and scaled by 3 / channels (timm's `in_chans`).
+
+    Raises:
+        ValueError: the network does not have three input channels, or `channels` is less than 1.
+    """
+    kernel = variables['params']['stem']['conv']['kernel']
+    if kernel.shape[2] != 3 or channels < 1:
+        raise ValueError(
+            f'channels must be at least 1, and the network must have 3; got {channels}, and {kernel.shape[2]}'
+        )
+    if channels == 1:
+        kernel = kernel.sum(2, keepdims=True)
+    elif channels != 3:
+        kernel = kernel[:, :, jnp.arange(channels) % 3] * (3 / channels)
+    params = variables['params']
+    stem = {**params['stem'], 'conv': {**params['stem']['conv'], 'kernel': kernel}}
+    return {**variables, 'params': {**params, 'stem': stem}}
+
+
 def category(path: Sequence[str]) -> str:
     """The category of an array, such as 'conv/kernel', 'norm/scale', 'norm/bias' or 'head/kernel'.
 

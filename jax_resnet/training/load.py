@@ -71,21 +71,35 @@ class Trained:
         Raises:
             ConfigError: the images have another dtype or shape.
         """
+        return self._logits(self.variables, self._checked(images))
+
+    def features(self, images: ArrayLike) -> dict[str, jax.Array]:
+        """Computes the outputs of the stem and of each stage, and the pooled features; see `models.features`.
+
+        Arguments and errors as of `logits`.
+        """
+        return self._features(self.variables, self._checked(images))
+
+    def probabilities(self, images: ArrayLike) -> jax.Array:
+        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
+        return jax.nn.softmax(self.logits(images))
+
+    def _checked(self, images: ArrayLike) -> jax.Array:
         images = jnp.asarray(images)
         if images.dtype != jnp.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
             sides = ', '.join(map(str, self.image_shape))
             raise ConfigError(
                 f'images: must be uint8 [batch, {sides}], 0 to 255; got {images.dtype} {list(images.shape)}'
             )
-        return self._logits(self.variables, images)
-
-    def probabilities(self, images: ArrayLike) -> jax.Array:
-        """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
-        return jax.nn.softmax(self.logits(images))
+        return images
 
     @cached_property
     def _logits(self) -> Any:
         return jax.jit(lambda variables, images: self.model.apply(variables, self.preprocess(images)))
+
+    @cached_property
+    def _features(self) -> Any:
+        return jax.jit(lambda variables, images: models.features(self.model, variables, self.preprocess(images)))
 
 
 @exactness.exact(draws=False)
@@ -279,23 +293,24 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
 
     Returns:
         Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
-        the numbers of layers differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34'.
+        the depths differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34' (also for plain
+        networks, whose arrays are the same).
     """
     found, needed = (
         {name: np.shape(array) for name, array in flatten_dict(dict(tree), sep='/').items()}
         for tree in (variables, expected)
     )
-    names = [_name(shapes) for shapes in (found, needed)]
+    depth, needed_depth = _depth(found), _depth(needed)
+    start = f'these are the weights of a ResNet-{depth}, not of a ResNet-{needed_depth}; '
     for name in sorted({*found, *needed}):
         shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            start = '' if names[0] == names[1] else f'these are the weights of a {names[0]}, not of a {names[1]}; '
-            return f'{start}{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            return difference if depth == needed_depth else start + difference
     return None
 
 
-def _name(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Names a network by the shapes of its arrays, in either form: by its layers, without those of shortcuts."""
+def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Counts the weighted layers of a network by the shapes of its arrays, in either form, as the papers do."""
     places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    depth = 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
-    return f'ResNet-{depth}' if any('/shortcut/' in name for name in shapes) else f'ResNet-{depth} or plain-{depth}'
+    return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)

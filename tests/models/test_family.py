@@ -16,10 +16,11 @@ REFERENCES = np.load(Path(__file__).parents[1] / 'references' / 'torch_family.np
 TWO_STAGES = {'stage_sizes': (2, 1), 'widths': (256, 512), 'num_classes': 10}
 RESNEXT = models.imagenet_resnet(50, v1_5=True, groups=32, group_width=4)
 WIDE = models.imagenet_resnet(50, v1_5=True, width_factor=2)
+CIFAR_STEM = models.imagenet_resnet(18, shortcut='B', cifar_stem=True, num_classes=10)
 NETS = {
     'resnext': RESNEXT.clone(**TWO_STAGES, layers=RESNEXT.layers[:2]),
     'wide': WIDE.clone(**TWO_STAGES, layers=WIDE.layers[:2]),
-    'cifar_stem': models.imagenet_resnet(18, shortcut='B', cifar_stem=True, num_classes=10),
+    'cifar_stem': CIFAR_STEM.clone(stage_sizes=(2, 2), widths=(64, 128), layers=CIFAR_STEM.layers[:2]),
     'cifar_wide': models.cifar_wide_resnet(16, width_factor=2),
 }
 
@@ -90,8 +91,8 @@ def test_multiply_adds_are_those_of_torchvision() -> None:
     ('make', 'message'),
     [
         (lambda: models.imagenet_resnet(34, groups=32, group_width=4), 'width_factor and groups need bottlenecks, which'),
-        (lambda: models.imagenet_resnet(50, groups=32), 'and then also group_width at least 1; got width_factor=1, groups=32'),
-        (lambda: models.imagenet_resnet(50, group_width=4), 'or groups at least 2, and then also group_width at least 1'),
+        (lambda: models.imagenet_resnet(50, groups=32), 'with group_width, at least 1; got width_factor=1, groups=32, group_width=0'),
+        (lambda: models.imagenet_resnet(50, group_width=4), 'bottlenecks take width_factor, or else groups, at least 2'),
         (lambda: models.imagenet_resnet(50, width_factor=2, groups=2, group_width=64), 'got width_factor=2, groups=2, group'),
         (lambda: models.cifar_wide_resnet(27), 'depth must be 6n.4, such as 16, 22, 28, 40; got 27'),
         (lambda: models.cifar_wide_resnet(28, dropout=1.0), 'at least 0 and below 1; got 10 and 1.0'),
@@ -103,14 +104,22 @@ def test_what_cannot_be_says_what_can(make, message: str) -> None:
 
 
 def test_dropout_between_the_convolutions_acts_in_training_alone() -> None:
-    images = np.ones((2, 8, 8, 3), np.float32)
-    net = models.cifar_wide_resnet(10, width_factor=1, dropout=0.3, stacked=True)
-    variables = jax.jit(net.init)(jax.random.key(0), images)
+    def net(rate: float) -> models.ResNet:
+        return models.cifar_wide_resnet(10, width_factor=1, dropout=rate).clone(
+            stage_sizes=(1,), widths=(16,), layers=((models.Layer(3), models.Layer(3, dropout=rate)),)
+        )
 
-    @jax.jit
-    def train(key: jax.Array) -> jax.Array:
-        return net.apply(variables, images, train=True, mutable=['batch_stats'], rngs={'dropout': key})[0]
-
-    assert (train(jax.random.key(0)) != train(jax.random.key(1))).any()
-    without = models.cifar_wide_resnet(10, width_factor=1, stacked=True)
-    np.testing.assert_array_equal(net.apply(variables, images), without.apply(variables, images))
+    assert models.cifar_wide_resnet(28, dropout=0.3).layers[0] == (
+        models.Layer(3, strided=True),
+        models.Layer(3, dropout=0.3),
+    )
+    images = np.ones((2, 4, 4, 3), np.float32)
+    variables = net(0.0).init(jax.random.key(0), images)
+    np.testing.assert_array_equal(net(0.3).apply(variables, images), net(0.0).apply(variables, images))
+    first, other = (
+        net(0.3).apply(variables, images, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(seed)})[
+            0
+        ]
+        for seed in (0, 1)
+    )
+    assert (first != other).any()

@@ -81,6 +81,8 @@ def test_what_has_no_counterpart_is_named() -> None:
         (models.cifar_resnet(56, shortcut='B', stage_sizes=(5, 9, 13)), 'cifar'),
         (models.imagenet_resnet(18, shortcut='B'), 'torchvision'),
         (models.imagenet_resnet(50, v1_5=True), 'torchvision'),
+        (models.imagenet_resnet(50, v1_5=True, groups=32, group_width=4), 'torchvision'),
+        (models.imagenet_resnet(18, shortcut='B', cifar_stem=True, num_classes=10), 'cifar'),
     ],
 )
 def test_what_a_pytorch_network_can_be(net: models.ResNet, style: str) -> None:

@@ -73,3 +73,32 @@ def test_describe() -> None:
     lines = models.describe(models.cifar_resnet(20), (32, 32, 3)).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ['stem', 'stage1', 'stage2', 'stage3', 'head', 'total']
     assert lines[-1].split()[1:] == ['269,722', '40,551,040']
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 7])
+def test_channels_by_timms_rule(variables: dict, channels: int) -> None:
+    """timm/models/_manipulate.py, adapt_input_conv."""
+    kernel = variables['params']['stem']['conv']['kernel']
+    found = models.with_channels(variables, channels)
+    tiled = np.concatenate([kernel] * 3, 2)[:, :, :channels] * (3 / channels)
+    expected = kernel.sum(2, keepdims=True) if channels == 1 else tiled
+    np.testing.assert_allclose(found['params']['stem']['conv']['kernel'], expected, rtol=1e-6)
+    assert NET.apply(found, IMAGES[:, :, :, :1].repeat(channels, 3)).shape == (4, 10)
+    if channels != 3:
+        with pytest.raises(ValueError, match=f'the network must have 3; got 3, and {channels}'):
+            models.with_channels(found, 3)
+
+
+@pytest.mark.parametrize('stacked', [False, True])
+def test_features_are_the_stages_outputs_and_the_heads_input(variables: dict, stacked: bool) -> None:
+    net, saved = NET.clone(stacked=stacked), models.stack(variables) if stacked else variables
+    found = models.features(net, saved, IMAGES)
+    shapes = {name: x.shape[1:] for name, x in found.items()}
+    assert shapes == {
+        'stem': (16, 16, 16), 'stage1': (16, 16, 16), 'stage2': (8, 8, 32), 'stage3': (4, 4, 64), 'pooled': (64,)
+    }  # fmt: skip
+    head = variables['params']['head']
+    np.testing.assert_allclose(found['pooled'] @ head['kernel'] + head['bias'], net.apply(saved, IMAGES), atol=1e-4)
+    np.testing.assert_allclose(found['stage3'].mean((1, 2)), found['pooled'], atol=1e-4)
+    body = {'params': {k: x for k, x in saved['params'].items() if k != 'head'}, 'batch_stats': saved['batch_stats']}
+    np.testing.assert_array_equal(models.features(net.clone(num_classes=0), body, IMAGES)['pooled'], found['pooled'])

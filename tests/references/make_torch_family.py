@@ -2,7 +2,7 @@
 
     python tests/references/make_torch_family.py
 
-ResNeXt and a wide network are the first two stages of torchvision's. `cifar_stem` is torchvision's ResNet-18 with
+ResNeXt and a wide network are the first two stages of torchvision's. `cifar_stem` is those of its ResNet-18 with
 kuangliu's stem. The Wide ResNet for CIFAR is written here, after Zagoruyko and Komodakis' models/wide-resnet.lua.
 Gradients are those of half the sum of the squared logits. Of each tensor, at most 20 numbers are stored.
 """
@@ -44,8 +44,10 @@ def networks() -> dict[str, ResNet]:
         net.layer3 = net.layer4 = nn.Identity()
         net.fc = nn.Linear(512, 10)
         found[name] = net
-    net = torchvision.models.resnet18(num_classes=10)
+    net = torchvision.models.resnet18()
     net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    net.layer3 = net.layer4 = nn.Identity()
+    net.fc = nn.Linear(128, 10)
     return found | {'cifar_stem': net}
 
 

@@ -77,7 +77,8 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
         begin_from(str(run), state, deeper)
     weights.write(tmp_path / 'ours.safetensors', flat(jax_resnet.load(run).variables))
     with pytest.raises(
-        ConfigError, match=r'has another network; batch_stats/stage1/rest/norm1/mean is missing in the weights'
+        ConfigError,
+        match=r'has another network; these are the weights of a ResNet-8, not of a ResNet-14; batch_stats/stage1',
     ):
         begin_from(str(tmp_path / 'ours.safetensors'), state, deeper)
     with pytest.raises(DataError, match='must end in'):

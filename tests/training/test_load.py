@@ -41,6 +41,8 @@ def test_load_gives_the_network_of_the_run(run: Path) -> None:
     assert (np.asarray(trained.logits(test.images)).argmax(1) == test.labels).sum() == summary['test_correct']
     assert trained.class_names == tuple('0123456789') and trained.image_shape == (16, 16, 1)
     np.testing.assert_allclose(trained.probabilities(test.images[:3]).sum(1), 1, rtol=1e-6)
+    found = trained.features(test.images[:3])
+    assert list(found) == ['stem', 'stage1', 'stage2', 'stage3', 'pooled'] and found['pooled'].shape == (3, 64)
     assert 'unit1' in trained.variables['params']['stage1'] and not trained.model.stacked
     x = trained.preprocess(jnp.asarray(test.images[:2]))
     jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # forward mode works, too
@@ -52,7 +54,7 @@ def test_load_gives_the_network_of_the_run(run: Path) -> None:
 )
 def test_images_of_another_dtype_or_shape_are_an_error(run: Path, dtype: type, shape: tuple[int, ...]) -> None:
     trained = jax_resnet.load(run)
-    for function in (trained.logits, trained.probabilities):
+    for function in (trained.logits, trained.probabilities, trained.features):
         with pytest.raises(ConfigError, match=r'images: must be uint8 \[batch, 16, 16, 1\], 0 to 255; got') as error:
             function(np.zeros(shape, dtype))
         assert '\n' not in str(error.value)
