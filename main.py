@@ -10,9 +10,7 @@ if __name__ == '__main__':
 
 import sys
 
-from jax_resnet.platform import huge_pages
 from jax_resnet.train import main
 
 if __name__ == '__main__':
-    huge_pages.restart()
     sys.exit(main(sys.argv))

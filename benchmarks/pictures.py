@@ -24,7 +24,6 @@ from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iter
 from jax_resnet.data.pictures.crops import AreaCrop, resize
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.source import Picture
-from jax_resnet.platform import huge_pages
 
 CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
 
@@ -211,5 +210,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -15,6 +15,7 @@ import argparse
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def _measure(name: str, options: argparse.Namespace, config_of_weights: Config |
             for i in range(0, count - batch_size + 1, batch_size)
         ],
         cross_entropy,
-        platform.jit,
+        partial(jax.jit, compiler_options=dict(platform.compiler_options)),
     )
     return {'layers': found.names, 'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
 

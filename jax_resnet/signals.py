@@ -17,15 +17,12 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_BLOCKED = 'JAX_RESNET_SIGINT_IS_BLOCKED'
-"""Environment variable that tells a new program that SIGINT is blocked."""
-
 
 def end_at_once() -> None:
     """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    A main program calls this before its slow imports. A SIGINT that `block_sigint` has blocked is delivered. In a
-    process that was not started for this program, such as a notebook, the handler stays.
+    A main program calls this before its slow imports. In a process that was not started for this program, such as a
+    notebook, the handler stays.
     """
     if is_own_process(sys._getframe(1)):
         _end_at_once()
@@ -39,22 +36,6 @@ def is_own_process(caller: FrameType) -> bool:
     _, *outer = (frame.f_code.co_name for frame, _ in traceback.walk_stack(caller))
     is_file = Path(caller.f_globals.get('__file__', '')).is_file()
     return is_file and outer in ([], ['_run_code', '_run_module_as_main'])
-
-
-def unblock_sigint() -> None:
-    """Unblocks SIGINT after `block_sigint`. A pending SIGINT is then delivered."""
-    if os.environ.pop(_BLOCKED, None) and hasattr(signal, 'pthread_sigmask'):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-def block_sigint() -> None:
-    """Blocks SIGINT until the program that this process starts with `exec` calls `unblock_sigint`.
-
-    Without this, a SIGINT while Python starts would print a traceback.
-    """
-    if hasattr(signal, 'pthread_sigmask'):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        os.environ[_BLOCKED] = '1'
 
 
 @contextlib.contextmanager
@@ -71,7 +52,6 @@ def ending_at_once() -> Iterator[None]:
 def _end_at_once() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    unblock_sigint()
 
 
 class StopSignals:

@@ -182,13 +182,13 @@ def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_paramet
 
 
 def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
-    from jax_resnet.hosts import gpus
+    from jax_resnet.hosts.place import find_gpus
     from jax_resnet.studies import workers
     from jax_resnet.studies.display import Display
 
     display = Display({job: plan.setting_of(job).cost for job in jobs})
     try:
-        return workers.train_all(jobs, gpus.find_gpus() if devices is None else devices.split(','), display)
+        return workers.train_all(jobs, find_gpus() if devices is None else devices.split(','), display)
     finally:
         display.close()
 

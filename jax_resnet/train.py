@@ -19,7 +19,6 @@ from jax_resnet import command_line
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import joining
 from jax_resnet.hosts.place import find_place
-from jax_resnet.platform import huge_pages
 
 flags.DEFINE_string('config', None, 'The config: a name or file, perhaps with :argument; or a folder, to list it.')
 _WORKDIR = flags.DEFINE_string(
@@ -35,8 +34,8 @@ _PROCESSES = flags.DEFINE_integer(
     'processes', None, 'The number of processes; with --coordinator. 1 means a single process, also within Slurm.'
 )
 _PROCESS = flags.DEFINE_integer('process', None, 'The index of this process, from 0; with --coordinator.')
-_JOIN_TIMEOUT = flags.DEFINE_float('join-timeout', 300.0, 'Seconds to wait for all processes at the start.')
-_PATIENCE = flags.DEFINE_float('patience', 60.0, 'A process counts as missing after this many seconds of silence.')
+_JOIN_TIMEOUT = flags.DEFINE_integer('join-timeout', 300, 'Seconds to wait for all processes at the start.', 1)
+_PATIENCE = flags.DEFINE_integer('patience', 60, 'A process counts as missing after this many seconds of silence.', 5)
 _PROFILE = flags.DEFINE_bool('profile', False, 'Write a trace of a few steps to the run folder.')
 flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
@@ -113,5 +112,4 @@ def _train(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     sys.exit(main(sys.argv))

@@ -1,7 +1,6 @@
-"""Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches, processes.
+"""Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches.
 
 Training calls `platform.for_platform('cpu')`. To add a platform, write a module here and add a line to `for_platform`.
-Importing this package does not import JAX, because `huge_pages` must act before JAX is imported.
 """
 
 from collections.abc import Mapping

@@ -50,7 +50,10 @@ class RunConfig(TypedDict):
 
 
 class Start(TypedDict):
-    """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions."""
+    """An element of environment.json: the date of a start of the run (UTC, ISO 8601), its machine and versions.
+
+    `used` says what was found to work on the platform, such as oneDNN or CUDA graphs: see `platform.base.Backend`.
+    """
 
     step: Count
     versions: dict[str, str]
@@ -58,6 +61,7 @@ class Start(TypedDict):
     git_commit: str | None
     date: str | None
     jax_options: dict[str, dict[str, Value]]
+    used: NotRequired[dict[str, bool]]
     extension: NotRequired[str]
 
 

@@ -16,7 +16,6 @@ from jax_resnet import command_line
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.hosts import joining
 from jax_resnet.hosts.place import find_place
-from jax_resnet.platform import huge_pages
 from jax_resnet.runs.run_folder import RunFolder
 
 
@@ -73,6 +72,5 @@ def _stop_with_the_study() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     threading.Thread(target=_stop_with_the_study, daemon=True).start()
     sys.exit(command_line.run(lambda: train(sys.argv[1])))

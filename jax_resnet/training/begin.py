@@ -110,6 +110,26 @@ def check_source(path: str | None) -> None:
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
 
 
+def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], deterministic: bool) -> str:
+    """Returns a line if a run continues with other parts of its platform than at its last start, or ''.
+
+    Args:
+        starts: those in `environment.json`.
+        used: `Backend.used` of this start.
+        deterministic: `config.precision.deterministic`.
+
+    Raises:
+        ConfigError: `deterministic`, and they differ.
+    """
+    before = starts[-1].get('used', used) if starts else used
+    if before == used:
+        return ''
+    line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
+    if deterministic:
+        raise ConfigError(f'config.precision.deterministic=True: {line}; continue with the same machine and versions')
+    return line
+
+
 def check_classes(folder: RunFolder, class_names: Sequence[str]) -> None:
     """Raises DataError if the run in a folder has other classes than the data."""
     with contextlib.suppress(ConfigError):  # a damaged file will be written again

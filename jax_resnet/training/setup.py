@@ -166,6 +166,6 @@ def compile_training(
         settings: those of the platform for this training.
         like: a state with the shapes of those that the program will be called with.
     """
-    steps = Steps.create(config, settings.form(model), data.augmentation, mesh)
+    steps = Steps.create(config, model, settings, data.augmentation, mesh)
     numbers = Numbers.create(config.seed, schedule, data.normalization)
     return data.program(steps, numbers, settings, like, mesh)

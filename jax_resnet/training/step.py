@@ -11,11 +11,14 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
-from jax_resnet.platform.base import Form
+from jax_resnet.models import ResNet
+from jax_resnet.platform import flat
+from jax_resnet.platform.base import Backend
 from jax_resnet.training import optimizer
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
@@ -100,7 +103,8 @@ class Steps:
     """Training steps, as functions to compile.
 
     Attributes:
-        form: the network, in the form in which programs run it.
+        net: the network that programs run.
+        flat_arrays: whether programs join its arrays to flat ones.
         optimizer: makes an optimizer from a learning rate, which is a function of the step.
         augment: makes random views of images.
         batch_size: number of examples in a step.
@@ -110,7 +114,8 @@ class Steps:
         label_smoothing: as for `cross_entropy`.
     """
 
-    form: Form
+    net: ResNet
+    flat_arrays: bool
     optimizer: Callable[[optax.Schedule], optax.GradientTransformation]
     augment: Augmentation | ColourAugmentation
     batch_size: int
@@ -119,8 +124,15 @@ class Steps:
     label_smoothing: float = 0.0
 
     @classmethod
-    def create(cls, config: Config, form: Form, augment: Augmentation | ColourAugmentation, mesh: Mesh) -> 'Steps':
-        """Makes the steps of a config, for these devices."""
+    def create(
+        cls,
+        config: Config,
+        model: ResNet,
+        backend: Backend,
+        augment: Augmentation | ColourAugmentation,
+        mesh: Mesh,
+    ) -> 'Steps':
+        """Makes the steps of a config, for these devices. `model` is the network of training states."""
 
         def make_optimizer(rate: optax.Schedule) -> optax.GradientTransformation:
             return optimizer.create(config.optimizer, rate, config.schedule.head_factor)
@@ -128,8 +140,25 @@ class Steps:
         by_example = NamedSharding(mesh, PartitionSpec('data'))
         memory, loss = config.memory, config.loss
         return cls(
-            form, make_optimizer, augment, config.batch_size, by_example, memory.microbatches, loss.label_smoothing
+            backend.program_network(model),
+            backend.flat_arrays,
+            make_optimizer,
+            augment,
+            config.batch_size,
+            by_example,
+            memory.microbatches,
+            loss.label_smoothing,
         )
+
+    def pack(self, state: TrainState) -> TrainState:
+        """Converts a state of checkpoints to one of programs: unstacked, and with flat arrays, if those are used."""
+        unstacked = state if self.net.stacked else models.unstack(state)
+        return flat.pack(unstacked) if self.flat_arrays else unstacked  # type: ignore[no-any-return]
+
+    def unpack(self, state: TrainState) -> TrainState:
+        """The inverse of `pack`."""
+        unstacked = flat.unpack(state)
+        return unstacked if self.net.stacked else models.stack(unstacked)  # type: ignore[no-any-return]
 
     def run(
         self, state: TrainState, stop: jax.Array, numbers: Numbers, images: jax.Array, labels: jax.Array
@@ -152,8 +181,8 @@ class Steps:
             chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
             return self.step(state, numbers, images[chosen], labels[chosen])
 
-        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.pack_state(state))
-        return self.form.unpack_state(state)  # type: ignore[no-any-return]
+        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.pack(state))
+        return self.unpack(state)
 
     def step(
         self,
@@ -166,7 +195,7 @@ class Steps:
         """Makes one update and returns the new state.
 
         Args:
-            state: one that `form.pack_state` made.
+            state: one that `pack` made.
             numbers: the numbers of the run.
             images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
@@ -203,15 +232,16 @@ class Steps:
 
         def differentiate(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
             def loss_fn(params: nn.FrozenDict) -> tuple:
-                variables = {'params': params, 'batch_stats': self.form.unpack(state.batch_stats)}
+                variables = {'params': params, 'batch_stats': flat.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
-                logits, updates = self.form.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
+                logits, updates = self.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
                 return cross_entropy(logits, labels, self.label_smoothing), (logits, updates['batch_stats'])
 
-            params = self.form.unpack(state.params)
+            params = flat.unpack(state.params)
             (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_fn, has_aux=True)(params)
             errors = jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)
-            return errors, (loss, self.form.pack(batch_stats), self.form.pack(gradient))
+            packed = flat.pack((batch_stats, gradient)) if self.flat_arrays else (batch_stats, gradient)
+            return errors, (loss, *packed)
 
         if self.microbatches == 1:
             return differentiate(dropout, views, labels)

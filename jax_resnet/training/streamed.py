@@ -59,7 +59,7 @@ class StreamedProgram:
         self._failed: InputError | None = None
         self._pending: deque[jax.Array] = deque()
         self._numbers = devices.put(numbers, everywhere)
-        form, batch = steps.form, steps.batch_size
+        batch = steps.batch_size
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
             for shape, dtype in (((batch, *image_shape), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
@@ -72,11 +72,11 @@ class StreamedProgram:
         compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
-            held = jax.eval_shape(form.pack_state, state)
+            held = jax.eval_shape(steps.pack, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
-            self._pack_state = compiled(form.pack_state, state)
+            self._pack_state = compiled(steps.pack, state)
             self._step = compiled(step, held, self._numbers, *like)
-            self._unpack_state = compiled(form.unpack_state, held)
+            self._unpack_state = compiled(steps.unpack, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Trains; see `Program`. If a picture cannot be read, stops before its step; the next call raises InputError.
@@ -272,7 +272,7 @@ class StreamedInput:
         batches = replace(self._training(batch_size), rows=processes.share(batch_size))
         feed = Feed(
             _iterator(batches, self.config.pictures),
-            partial(devices.put_rows, sharding=steps.by_example, size=batch_size),
+            partial(jax.make_array_from_process_local_data, steps.by_example),
         )
         return StreamedProgram(
             steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())

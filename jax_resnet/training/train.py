@@ -26,7 +26,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
-from jax_resnet.training.begin import begin, check_source, extend, open_folder
+from jax_resnet.training.begin import begin, check_source, check_used, extend, open_folder
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator, evaluator
 from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
@@ -127,6 +127,12 @@ def train(
             shown.say(line)
         wall_time.add(spent)
         step = int(state.step)
+        with wall_time('compiling'):
+            settings = training_backend(config, data, model, mesh, end)
+        start['used'] = dict(settings.used)
+        line = check_used(folder.starts() if step else [], settings.used, config.precision.deterministic)
+        if line:
+            shown.say(line)
         folder.record_start(step, start)
         lines = folder.metrics() if folder.writes else []
         last_line = lines[-1] if lines else texts.FIRST
@@ -138,7 +144,6 @@ def train(
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
-            settings = training_backend(config, data, model, mesh, end)
             introduction = texts.introduce(config, data, model, clock, schedule, state.params)
         own_mesh = devices.local_mesh(mesh)
         own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))

@@ -45,9 +45,13 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     config = as_config(given)
     data, model, mesh, _, schedule = setup.set_up(config)
     settings, examples = setup.backend(config, mesh), data.first(32)
-    steps = Steps.create(config, settings.form(model), data.augmentation, mesh)
+    steps = Steps.create(config, model, settings, data.augmentation, mesh)
     numbers = Numbers.create(config.seed, schedule, data.normalization)
-    return settings.jit(steps.step), (numbers, examples.images, examples.labels)
+    return jax.jit(steps.step, compiler_options=dict(settings.compiler_options)), (
+        numbers,
+        examples.images,
+        examples.labels,
+    )
 
 
 def after_a_step(**changes) -> TrainState:
