@@ -1,6 +1,6 @@
 """Trains the network that a config describes: `python main.py --config=configs/resnet20_cifar10.py`.
 
-It is `python -m jax_resnet.train`, for a clone. Any field can be changed: `--config.seed=2`.
+It is `python -m jax_resnet train`, for a clone. Any field can be changed: `--config.seed=2`.
 """
 
 from jax_resnet import signals
@@ -10,7 +10,7 @@ if __name__ == '__main__':
 
 import sys
 
-from jax_resnet.train import main
+from jax_resnet.commands import command_line
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv))
+    sys.exit(command_line.main(['train', *sys.argv[1:]]))

@@ -27,16 +27,19 @@ LOOP = 8
 
 
 class Case(NamedTuple):
-    """A convolution: the shapes of its input [N, H, W, C] and kernel [height, width, C, O], strides, padding."""
+    """A convolution: the shapes of its input [N, H, W, C] and kernel [height, width, C / groups, O]."""
 
     x: tuple[int, ...]
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
+    groups: int = 1
 
     def __str__(self) -> str:
         (_, height, width, channels), (taps, _, _, features) = self.x, self.kernel
         text = f'{height}x{width}, {channels} to {features}, {taps}x{taps}'
+        if self.groups > 1:
+            text += f', {self.groups} groups'
         return text if self.strides[0] == 1 else f'{text} /{self.strides[0]}'
 
     def output(self) -> tuple[int, ...]:
@@ -62,7 +65,8 @@ def cases(network: str, batch_size: int, size: int) -> dict[Case, int]:
     def collect(eqn: Any) -> None:
         if eqn.primitive.name == 'conv_general_dilated':
             x, kernel = (var.aval.shape for var in eqn.invars)
-            found[Case(x, kernel, eqn.params['window_strides'], eqn.params['padding'])] += 1
+            options = [eqn.params[name] for name in ('window_strides', 'padding', 'feature_group_count')]
+            found[Case(x, kernel, *options)] += 1
         for jaxpr in jaxprs_in_params(eqn.params):
             for inner in jaxpr.eqns:
                 collect(inner)
@@ -95,13 +99,16 @@ def ours() -> Callable[..., dict[str, float]]:
             return lambda x, kernel, cotangent: gradient(x, arguments[0], cotangent, *arguments[1:])
 
         def of_training(which: int) -> Callable:
+            def forward(x: Any, kernel: Any) -> Any:
+                return conv(x, kernel, case.strides, case.padding, feature_group_count=case.groups)
+
             def run(x: Any, kernel: Any, cotangent: Any) -> Any:
-                out, back = jax.vjp(lambda x, kernel: conv(x, kernel, case.strides, case.padding), x, kernel)
+                out, back = jax.vjp(forward, x, kernel)
                 return (out, *back(cotangent))[which]
 
             return run
 
-        if operation == OPERATIONS[2]:
+        if operation == OPERATIONS[2] and case.groups == 1:
             forms = [cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns]
             found = {gradient.__name__.replace('_', ' '): form(gradient) for gradient in forms}
             if arguments[0] == (1, 1):

@@ -17,7 +17,6 @@ import os
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +81,12 @@ def program(
     config, (data, model, _, clock, schedule) = given[0], setup.set_up(*given)
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
     model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
-    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
-    if form != 'training':  # the network of `models`, stacked or unstacked
-        settings = replace(
-            settings, flat_arrays=False, program_network=lambda net: net.clone(stacked=form == 'stacked')
-        )
-    steps = Steps.create(config, model, settings, data.augmentation, mesh)
+    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
+    if form == 'training':
+        net, flat_arrays = settings.program_network(model), settings.flat_arrays
+    else:  # the network of `models`, stacked or unstacked
+        net, flat_arrays = model.clone(stacked=form == 'stacked'), False
+    steps = Steps(config, net, flat_arrays, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
         Numbers.create(config.seed, schedule, data.normalization),
         NamedSharding(mesh, PartitionSpec()),

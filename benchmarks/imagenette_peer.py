@@ -26,7 +26,7 @@ from jax_resnet.config.loading import load
 from jax_resnet.data import PictureSource, open_source
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
 from jax_resnet.data.pictures.crops import CentreCrop, training_crop
-from jax_resnet.training.inputs import SOURCE_FIELDS
+from jax_resnet.training.setup import SOURCE_FIELDS
 
 EPOCH = '1 epoch'
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -69,7 +69,7 @@ def train(config: Config, source: PictureSource) -> Iterator[dict[str, float]]:
         source: the data set of the config.
     """
     torch.manual_seed(config.seed)
-    clock = Clock(source.count(config.dataset.train), config.batch_size)
+    clock = Clock(source.count(config.dataset.train), config.batch_size, config.shorten)
     net = ResNet(config.model.depth, config.model.num_classes)
     net.initialize()
     net.to(DEVICE, memory_format=torch.channels_last)

@@ -18,7 +18,7 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     import jax.numpy as jnp
 
     from jax_resnet.data import stream
-    from jax_resnet.training.inputs import open_input
+    from jax_resnet.training.setup import open_input
 
     data = open_input(*synthetic('ResNet-20', batch_size))
     augment, normalize = data.augmentation, data.normalization

@@ -16,6 +16,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
     'pre-act ResNet-1001': {**CIFAR, 'depth': 1001, 'unit': 'bottleneck', 'order': 'full_preactivation'},
     'ImageNet ResNet-18': {'name': 'imagenet_resnet', 'depth': 18, 'num_classes': 10},
     'ImageNet ResNet-50': {'name': 'imagenet_resnet', 'depth': 50, 'num_classes': 10},
+    'ImageNet ResNeXt-50 32x4d': {
+        'name': 'imagenet_resnet', 'depth': 50, 'num_classes': 10, 'v1_5': True, 'groups': 32, 'group_width': 4,
+    },
     'ImageNet ResNet-152': {'name': 'imagenet_resnet', 'depth': 152, 'num_classes': 10},
     'ImageNet pre-act ResNet-200': {
         'name': 'imagenet_resnet', 'depth': 200, 'num_classes': 10, 'order': 'full_preactivation',
@@ -69,8 +72,8 @@ def begun(config: Any, source: Any) -> tuple[Any, Any]:
 
     data, model, mesh, clock, schedule = setup.set_up(config, source)
     first = state.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
-    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
-    return setup.compile_training(config, data, model, mesh, schedule, settings, first), first
+    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
+    return setup.compile_training(data, model, mesh, schedule, settings, first), first
 
 
 def black(known: Any) -> Any:

@@ -22,10 +22,10 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import load
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.source import Pictures
-from jax_resnet.models.pytorch_styles import check_style
+from jax_resnet.models.pytorch import check_style
 from jax_resnet.training import recalibrate as recalibration
-from jax_resnet.training.inputs import open_input
 from jax_resnet.training.load import load_stacked
+from jax_resnet.training.setup import open_input
 from jax_resnet.training.step import augmented
 
 SCALES = (224, 256, 384, 480, 640)

@@ -46,7 +46,7 @@ def network(name: str) -> nn.Module:
     described = NETWORKS[name]
     depth, preactivation = described['depth'], 'order' in described
     if described['name'] == 'imagenet_resnet':
-        if preactivation:
+        if preactivation or 'groups' in described:
             raise ValueError(f'{name}: has no counterpart in PyTorch here')
         return ResNet(depth, described['num_classes'], v1_5=False)
     factor, layers_per_unit = (4, 9) if preactivation else (1, 6)
@@ -99,15 +99,19 @@ def convolutions() -> Callable[..., float]:
         taps, _, _, features = case.kernel
         format = {'memory_format': torch.channels_last}
         x = torch.randn(batch, channels, height, width).contiguous(**format)
-        kernel = torch.randn(features, channels, taps, taps).contiguous(**format)
-        cotangent = torch.randn_like(F.conv2d(x, kernel, None, case.strides, pads))
+        kernel = torch.randn(features, channels // case.groups, taps, taps).contiguous(**format)
+
+        def forward() -> torch.Tensor:
+            return F.conv2d(x, kernel, None, case.strides, pads, groups=case.groups)
+
+        cotangent = torch.randn_like(forward())
 
         def gradient(*which: bool) -> Callable:
-            arguments = None, case.strides, pads, (1, 1), False, (0, 0), 1, (*which, False)
+            arguments = None, case.strides, pads, (1, 1), False, (0, 0), case.groups, (*which, False)
             return lambda: torch.ops.aten.convolution_backward(cotangent, x, kernel, *arguments)
 
         function = {
-            'forward': lambda: F.conv2d(x, kernel, None, case.strides, pads),
+            'forward': forward,
             "input's gradient": gradient(True, False),
             "kernel's gradient": gradient(False, True),
         }[operation]

@@ -41,10 +41,10 @@ def one(name: str, size: int) -> None:
 
     config, source = synthetic(name, 8, size=size)
     data, model, mesh, clock, schedule = setup.set_up(config, source)
-    settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
     state = states.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
     built = time.perf_counter()
-    program = setup.compile_training(config, data, model, mesh, schedule, settings, state)
+    program = setup.compile_training(data, model, mesh, schedule, settings, state)
     compiled = time.perf_counter()
     state = jax.block_until_ready(program(state, 1))
     first = time.perf_counter()

@@ -141,6 +141,16 @@ CONFIGS: dict[str, Published] = {
         for data in ('cifar10', 'cifar100')
         for network in ('resnet50', 'resnet62', 'plain20', 'plain56', 'plain110')
     },
+    # Zagoruyko and Komodakis 2016, medians of five runs; kuangliu/pytorch-cifar
+    **{
+        f'wide_resnet_cifar10:{network}': Published(error)
+        for network, error in {'40-4': 4.53, '16-8': 4.27, '28-10': 4.00, '28-10_dropout': 3.89}.items()
+    },
+    **{
+        f'kuangliu_cifar10:resnet{depth}': Published(error, f'{error:.2f} % (accuracy {100 - error:.2f} %)')
+        for depth, error in ((18, 6.98), (50, 6.38), (101, 6.25))
+    },
+    'kuangliu_cifar10:resnet18_cosine': NOTHING,
     # Other projects' own designs, and assignments' questions
     'scaled_cifar10': Published(9.30, '9.30 % (accuracy 90.70 %)'),
     'identity4_cifar10:2,2,2,2': NOTHING,
@@ -181,6 +191,12 @@ CONFIGS: dict[str, Published] = {
     **{
         f'torchvision_imagenet:resnet{depth}': _accuracy(accuracy)
         for depth, accuracy in ((18, 69.76), (34, 73.31), (50, 76.13), (101, 77.37), (152, 78.31))
+    },
+    **{
+        f'torchvision_imagenet:{name}': _accuracy(accuracy)
+        for name, accuracy in {
+            'wide_resnet50_2': 78.47, 'wide_resnet101_2': 78.85, 'resnext50_32x4d': 77.62, 'resnext101_32x8d': 79.31,
+        }.items()
     },
     # Our choice
     **{

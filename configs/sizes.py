@@ -52,7 +52,7 @@ def count(name: str) -> Size:
     module, *argument = name.split(':')
     config = as_config(importlib.import_module(f'configs.{module}').get_config(*argument))
     examples = DATASETS[config.dataset.name].splits.get('train')
-    steps = None if examples is None else Clock(examples, config.batch_size).steps(config.train_for)
+    steps = None if examples is None else Clock(examples, config.batch_size, config.shorten).steps(config.train_for)
     return Size(*_of_network(tuple(flatten(config.model).items()), image_shape(config.dataset)), steps)
 
 

@@ -17,25 +17,28 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+CONSOLE_SCRIPT = 'jax-resnet'
+
 
 def end_at_once() -> None:
     """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    A main program calls this before its slow imports. In a process that was not started for this program, such as a
-    notebook, the handler stays.
+    A main program calls this before its slow imports. In a
+    process that was not started for this program, such as a notebook, the handler stays.
     """
     if is_own_process(sys._getframe(1)):
         _end_at_once()
 
 
 def is_own_process(caller: FrameType) -> bool:
-    """Whether the process was started for the caller, a module: by `python FILE` or `python -m MODULE`.
+    """Whether the process was started for the caller's file: by `python FILE`, `python -m MODULE` or `jax-resnet`.
 
-    It was not if a notebook, a profiler or another script runs the module, or if Python reads it from a pipe.
+    It was not if a notebook, a profiler or another script runs the file, or if Python reads it from a pipe.
     """
-    _, *outer = (frame.f_code.co_name for frame, _ in traceback.walk_stack(caller))
-    is_file = Path(caller.f_globals.get('__file__', '')).is_file()
-    return is_file and outer in ([], ['_run_code', '_run_module_as_main'])
+    frames = [frame.f_code for frame, _ in traceback.walk_stack(caller)]
+    first = next(code for code in reversed(frames) if code.co_name not in ('_run_code', '_run_module_as_main'))
+    is_own = first.co_filename == caller.f_code.co_filename or Path(first.co_filename).name == CONSOLE_SCRIPT
+    return is_own and Path(first.co_filename).is_file()
 
 
 @contextlib.contextmanager

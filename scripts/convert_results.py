@@ -1,4 +1,4 @@
-"""Converts results and cards of weights of commit 8237b8d: `python scripts/convert_results.py results/**/*.json`.
+"""Converts results of commit 8237b8d: `python scripts/convert_results.py results/**/*.json`.
 
 A run that was trained with that commit is added by its own `results add`, and its file is then converted by this
 script. A file that is converted already only gets fields that are newer.
@@ -20,7 +20,7 @@ FORMER = {'file': 'config_file', 'changes': 'overrides', 'fields': 'config'}
 
 
 def convert(old: dict[str, Any]) -> dict[str, Any]:
-    """Returns the content of a file of results/, or of a card of weights, as this version reads it."""
+    """Returns the content of a file of results/, as this version reads it."""
     origin = {name: old.get(former, old.get(name)) for name, former in FORMER.items()}
     fields = origin['fields'] = _fields(origin['fields'])
     origin['changes'] = changed_recipe(origin['changes'], fields)
@@ -30,14 +30,16 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
         for start in old['environment']
     ]
     new = origin | others | {'environment': starts}
-    if 'metrics' in old and 'train_loss_sum' not in old['metrics']:
+    if isinstance(old['metrics'], dict) and 'train_loss_sum' not in old['metrics']:
         lines, size = old['metrics'], fields.batch_size
         steps = [end - start for start, end in itertools.pairwise([0, *lines['step']])]
         losses = (loss * count for loss, count in zip(lines['train_loss'], steps, strict=True))
         errors = (round(error * count * size / 100) for error, count in zip(lines['train_error'], steps, strict=True))
         sums = {'train_loss_sum': [*itertools.accumulate(losses)], 'train_error_sum': [*itertools.accumulate(errors)]}
         new['metrics'] = lines | sums
-    new.pop('network_sha256', None)
+    if isinstance(new['metrics'], dict):
+        columns = new['metrics']
+        new['metrics'] = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
     return new
 
 

@@ -3,9 +3,9 @@
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from jax.sharding import SingleDeviceSharding
 
 from configs import base
 from jax_resnet import training
+from jax_resnet.commands import command_line
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
@@ -22,8 +23,8 @@ from jax_resnet.platform import compilation_cache, for_platform
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup, state
 from jax_resnet.training.checkpoint import Checkpoints
+from jax_resnet.training.setup import Program
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Program
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -56,6 +57,26 @@ def data_dir() -> str:
     if not folder or not Path(folder, 'cifar10').is_dir():
         pytest.skip('TFDS_DATA_DIR names no folder with prepared cifar10')
     return folder
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture) -> Callable[..., Ended]:
+    """Runs a command in this process: `command('evaluate', folder, '--json')`. Its log lines are in `caplog`."""
+
+    def call(*words: object) -> Ended:
+        capsys.readouterr()
+        code = command_line.main([*map(str, words)])
+        return Ended(code, *capsys.readouterr())
+
+    return call
 
 
 RESNET8 = {'name': 'cifar_resnet', 'depth': 8}
@@ -113,8 +134,8 @@ def compiled(config: Mapping[str, Any]) -> Program:
     """Returns the compiled training program of a config."""
     whole = as_config(config)
     data, model, mesh, clock, schedule = setup.set_up(whole)
-    settings = setup.training_backend(whole, data, model, mesh, clock.steps(whole.train_for))
-    return setup.compile_training(whole, data, model, mesh, schedule, settings, initial_state(config))
+    settings = setup.training_backend(data, model, mesh, clock.steps(whole.train_for))
+    return setup.compile_training(data, model, mesh, schedule, settings, initial_state(config))
 
 
 def saved_state(folder: Path, step: int | None = None) -> TrainState:
@@ -123,7 +144,7 @@ def saved_state(folder: Path, step: int | None = None) -> TrainState:
     device = jax.local_devices()[0]
     model = network(config, **for_platform(device.platform).network)
     like = state.shapes(config, model, image_shape(config.dataset))
-    found, _ = checkpoints.restore(step or checkpoints.steps()[-1], like, SingleDeviceSharding(device))
+    found, _ = checkpoints.restore(like, SingleDeviceSharding(device), step)
     checkpoints.close()
     return jax.device_get(found)
 

@@ -17,6 +17,7 @@ PACKAGES: dict[str, set[str]] = {
     'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
     'studies': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training'},
     'report': {'config', 'runs'},
+    'inspections': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training', 'report'},
 }
 """The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""
 

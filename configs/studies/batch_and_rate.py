@@ -6,7 +6,7 @@ warm-up. They are compared with the mean of our last five epochs.
 
 The argument is the batches, with the names of `configs/goyal_imagenet.py`.
 
-    python -m jax_resnet.study --study=configs/studies/batch_and_rate.py:256,8192 --set=dataset.manual_dir=DIR
+    python -m jax_resnet study --study=configs/studies/batch_and_rate.py:256,8192 --set=dataset.manual_dir=DIR
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ all and 9 % for half of CIFAR-10, and 30 % for all and 51 % for a fifth of CIFAR
 
 The argument is the parts of the study, data and batch, and cifar10 or cifar100 for only one data set: cifar10,data.
 
-    python -m jax_resnet.study --study=configs/studies/data_and_batch.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/data_and_batch.py --seeds=0,1,2
 """
 
 from fractions import Fraction

@@ -7,7 +7,7 @@ al. 2015 (Figure 6) published that the error of plain nets rises with depth.
 The argument is the depths, and cifar10 or cifar100 for only one data set: cifar10,20,56. For other depths than 20, 56
 and 110, the depth of the 20-layer net is changed.
 
-    python -m jax_resnet.study --study=configs/studies/depth.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/depth.py --seeds=0,1,2
 """
 
 from typing import Any

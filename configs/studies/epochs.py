@@ -6,7 +6,7 @@ and 0.25 / 7.8 % with 328; for 56 layers 0.09 / 7.3 % and 0.01 / 6.1 %.
 
 The argument is the factors of the 164 epochs, and cifar10 or cifar100 for only one data set: cifar10,1,2.
 
-    python -m jax_resnet.study --study=configs/studies/epochs.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/epochs.py --seeds=0,1,2
 """
 
 from fractions import Fraction

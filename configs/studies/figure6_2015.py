@@ -5,7 +5,7 @@ ResNets falls with their depth, to the numbers of Table 6.
 
 The argument is the kinds of nets: plain, resnet.
 
-    python -m jax_resnet.study --study=configs/studies/figure6_2015.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/figure6_2015.py --seeds=0,1,2
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
 Identity4 with 2, 2, 2, 2 units, and with 4, 5, 6, 3 units and augmentation, by its course's template on CIFAR-10. The
 published result is that the second is 8 points better.
 
-    python -m jax_resnet.study --study=configs/studies/identity4.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/identity4.py --seeds=0,1,2
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ CIFAR-100.
 
 The argument is the factors, and cifar10 or cifar100 for only one data set: cifar10,1,1/10.
 
-    python -m jax_resnet.study --study=configs/studies/learning_rate.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/learning_rate.py --seeds=0,1,2
 """
 
 from fractions import Fraction

@@ -5,7 +5,7 @@ error of 7.3 % for 56 layers.
 
 The argument is the depths.
 
-    python -m jax_resnet.study --study=configs/studies/near_56.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/near_56.py --seeds=0,1,2
 """
 
 from typing import Any

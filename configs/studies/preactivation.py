@@ -5,7 +5,7 @@ published the ResNets' accuracies: 92.37, 93.53 and 93.95 %. It also asks for th
 
 The argument is the depths.
 
-    python -m jax_resnet.study --study=configs/studies/preactivation.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/preactivation.py --seeds=0,1,2
 """
 
 from typing import Any

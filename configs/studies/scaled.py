@@ -9,7 +9,7 @@ The argument is `grid` for compound scaling, in which all stages have the same B
 draws from the whole space, in which each stage has its own, with the seed of the draws: 20 or 20,seed=1. The best
 network comes first. Networks above the limit are not counted.
 
-    python -m jax_resnet.study --study=configs/studies/scaled.py:20 --limit=5e6
+    python -m jax_resnet study --study=configs/studies/scaled.py:20 --limit=5e6
 """
 
 import itertools

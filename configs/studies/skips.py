@@ -5,7 +5,7 @@ published numbers.
 
 The argument is the number of convolutions of each shortcut.
 
-    python -m jax_resnet.study --study=configs/studies/skips.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/skips.py --seeds=0,1,2
 """
 
 from typing import Any

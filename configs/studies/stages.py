@@ -5,7 +5,7 @@ ways, by the Report's recipe of 164 epochs on CIFAR-10. There are no published n
 
 The argument is the numbers of units in the stages.
 
-    python -m jax_resnet.study --study=configs/studies/stages.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/stages.py --seeds=0,1,2
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ bias of the gate from 0 to -5; it has 8.70 % with -6 and 9.81 % with -7. Shortcu
 
 The argument is the shortcuts, with the names of `configs/shortcut_resnet110_cifar10.py`.
 
-    python -m jax_resnet.study --study=configs/studies/table1_2016.py:original,conv,dropout --seeds=0,1,2,3,4
+    python -m jax_resnet study --study=configs/studies/table1_2016.py:original,conv,dropout --seeds=0,1,2,3,4
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ ResNets (shortcut A).
 
 The argument is the depths.
 
-    python -m jax_resnet.study --study=configs/studies/table2_2015.py:18 --set=dataset.manual_dir=DIR
+    python -m jax_resnet study --study=configs/studies/table2_2015.py:18 --set=dataset.manual_dir=DIR
 """
 
 from typing import Any

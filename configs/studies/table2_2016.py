@@ -6,7 +6,7 @@ pre-activation 6.37 and 5.46 %.
 
 The argument is the depths.
 
-    python -m jax_resnet.study --study=configs/studies/table2_2016.py --seeds=0,1,2,3,4
+    python -m jax_resnet study --study=configs/studies/table2_2016.py --seeds=0,1,2,3,4
 """
 
 from typing import Any

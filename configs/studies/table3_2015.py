@@ -5,7 +5,7 @@ Published are top-1 errors with ten crops: ResNet-34 with shortcut A 25.03, with
 
 The argument is the networks.
 
-    python -m jax_resnet.study --study=configs/studies/table3_2015.py:34a,34b,34c --set=dataset.manual_dir=DIR
+    python -m jax_resnet study --study=configs/studies/table3_2015.py:34a,34b,34c --set=dataset.manual_dir=DIR
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ ResNet-164 25.16 and 24.33 %, ResNet-1001 27.82 and 22.71 %.
 
 The argument is the networks.
 
-    python -m jax_resnet.study --study=configs/studies/table3_2016.py:110,164 --seeds=0,1,2,3,4
+    python -m jax_resnet study --study=configs/studies/table3_2016.py:110,164 --seeds=0,1,2,3,4
 """
 
 from typing import Any

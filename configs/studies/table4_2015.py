@@ -5,7 +5,7 @@ ResNet-152 19.38 %. The networks are trained as in Table 3; only the last test d
 
 The argument is the networks.
 
-    python -m jax_resnet.study --study=configs/studies/table4_2015.py:50 --set=dataset.manual_dir=DIR
+    python -m jax_resnet study --study=configs/studies/table4_2015.py:50 --set=dataset.manual_dir=DIR
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ ResNet-1001 22.71 % (22.68 ± 0.22).
 
 The argument is the data sets.
 
-    python -m jax_resnet.study --study=configs/studies/table4_2016.py:cifar10 --seeds=0,1,2,3,4
+    python -m jax_resnet study --study=configs/studies/table4_2016.py:cifar10 --seeds=0,1,2,3,4
 """
 
 from typing import Any

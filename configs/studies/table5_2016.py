@@ -5,7 +5,7 @@ and 20.7 %. With scale and aspect ratio augmentation, the pre-activation ResNet-
 
 The argument is the networks, with the names of `configs/table5_imagenet.py`.
 
-    python -m jax_resnet.study --study=configs/studies/table5_2016.py:resnet152 --set=dataset.manual_dir=DIR
+    python -m jax_resnet study --study=configs/studies/table5_2016.py:resnet152 --set=dataset.manual_dir=DIR
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ five runs is 6.61 ± 0.16 %; the table has the best run, 6.43 %.
 
 The argument is the depths.
 
-    python -m jax_resnet.study --study=configs/studies/table6_2015.py:20,32,44,56,110 --seeds=0,1,2,3,4
+    python -m jax_resnet study --study=configs/studies/table6_2015.py:20,32,44,56,110 --seeds=0,1,2,3,4
 """
 
 from typing import Any

@@ -34,21 +34,26 @@ class Duration:
 class Clock:
     """Converts durations to steps: N epochs of E examples in batches of B end at step ceil(N x E / B).
 
+    A shortened recipe of S has its end, its drops and its warm-up at ceil(N x E / B / S). Intervals stay as they are.
+
     Attributes:
         epoch_size: number of examples in an epoch.
         batch_size: number of examples in a step.
+        shorten: how many times a recipe is shortened, `config.shorten`.
     """
 
     epoch_size: int
     batch_size: int
+    shorten: int = 1
 
-    def steps(self, duration: Duration | str, times: int = 1) -> int:
-        """The first step at which `times` x `duration` has passed."""
-        return ceil(times * self._exact(duration))
+    def steps(self, duration: Duration | str) -> int:
+        """The first step at which a duration of the recipe has passed."""
+        return ceil(self._exact(duration) / self.shorten)
 
     def next_due(self, duration: Duration | str, step: int) -> int:
         """The first step after `step` at which an action that happens every `duration` is due."""
-        return self.steps(duration, step // self._exact(duration) + 1)
+        exact = self._exact(duration)
+        return ceil((step // exact + 1) * exact)
 
     def is_due(self, duration: Duration | str, step: int) -> bool:
         """Whether an action that happens every `duration` is due at `step`; never at step 0."""

@@ -69,8 +69,9 @@ class Dataset(Group, frozen=True):
     channel_mean: Annotated[tuple[Fraction, ...], 'mean of each channel'] = (0.4914, 0.4824, 0.4467)
     channel_std: Annotated[tuple[Share, ...], 'standard deviation of each channel'] = (0.2471, 0.2435, 0.2616)
     pad: Annotated[int, Meta(ge=0, le=1024), 'pixels added on each side before the random crop'] = 4
-    pad_with: Annotated[Literal['zero', 'black'],
-        'zero pads with zeros after normalization (inferred); black pads with black pixels before it'] = 'zero'
+    pad_with: Annotated[Literal['zero', 'black', 'reflection'],
+        'zero pads with zeros after normalization (inferred); black pads with black pixels before it; reflection '
+        'pads with the mirrored image'] = 'zero'
     crop: Annotated[Size, "height and width of the random crop; 0 is the image's own size"] = 0
     flip: Annotated[bool, 'mirror training images with probability 1/2'] = True
     color_jitter: Annotated[Fraction, PICTURES,
@@ -172,6 +173,14 @@ class CifarPlain(Named, frozen=True, tag='cifar_plain'):
     initialization: Initialization = 'fan_out'
 
 
+class CifarWideResNet(Named, frozen=True, tag='cifar_wide_resnet'):
+    depth: Annotated[Whole, 'weighted layers: 6n+4']
+    width_factor: Annotated[Whole, 'factor of the 16, 32 and 64 channels of the stages'] = 10
+    dropout: Annotated[Rate, 'rate of dropout between the two convolutions of each unit'] = 0.0
+    num_classes: Classes = 10
+    initialization: Initialization = 'fan_out'
+
+
 class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
     depth: Annotated[Whole, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)']
     order: Order = 'original'
@@ -180,6 +189,10 @@ class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
     initialization: Initialization = 'fan_out'
     zero_last_scale: ZeroLastScale = False
     v1_5: Annotated[bool, 'put the stride of a bottleneck in its 3x3 convolution, like torchvision'] = False
+    width_factor: Annotated[Whole, 'factor of the channels inside bottlenecks; 2 is wide_resnet50_2'] = 1
+    groups: Annotated[Whole, "groups of a bottleneck's 3x3 convolution; 32 of width 4 are ResNeXt 32x4d"] = 1
+    group_width: Annotated[Natural, 'channels of each group in the first stage; 0 without groups'] = 0
+    cifar_stem: Annotated[bool, 'begin with a 3x3 convolution without stride and pooling, for small images'] = False
 
 
 class ImageNetPlain(Named, frozen=True, tag='imagenet_plain'):
@@ -209,7 +222,7 @@ class Identity4(Named, frozen=True, tag='identity4'):
     initialization: Initialization = 'fan_out'
 
 
-Network = CifarResNet | CifarPlain | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4
+Network = CifarResNet | CifarPlain | CifarWideResNet | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4
 
 
 class Optimizer(Group, frozen=True):
@@ -290,6 +303,8 @@ class Config(Group, frozen=True):
     seed: Annotated[Natural, 'seed of all random draws'] = 0
     batch_size: Annotated[Whole, 'number of examples in a step'] = 128
     train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
+    shorten: Annotated[Whole,
+        'divides the length of training, the times of the drops, and the warm-up; each is rounded up to a step'] = 1
     init_from: Annotated[str | None,
         'run folder or weights file with the initial weights; a head with another number of classes is initialized '
         'at random'] = None
@@ -310,15 +325,12 @@ class Config(Group, frozen=True):
     precision: Precision = Precision()
     gpu: Gpu = Gpu()
     parallel: Parallel = Parallel()
+
+    @property
+    def length(self) -> str:
+        """The length of training for a person: '64000 steps', or '64000 steps, shortened 32 times'."""
+        return self.train_for + (f', shortened {self.shorten} times' if self.shorten > 1 else '')
 # fmt: on
-
-
-class NetworkFields(Struct, frozen=True):
-    """The groups of a config that describe a network, in the header of a file of weights."""
-
-    model: Network
-    batch_norm: BatchNorm
-    precision: Precision
 
 
 class Field(NamedTuple):

@@ -226,17 +226,14 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     """The three fields that an unknown name can mean: by their words, initials (lr), meanings, or spelling."""
     leaf = name.rpartition('.')[2]
 
-    def distance(field: str) -> tuple[int, float]:
+    def likeness(field: str) -> float:
         its_leaf = field.rpartition('.')[2]
         words = its_leaf.split('_')
-        initials = ''.join(word[0] for word in words)
-        meaning = re.findall(r'\w+', known[field].meaning)
-        kinds = (leaf == its_leaf, leaf == initials, initials.endswith(leaf) or leaf in words, leaf in meaning)
+        words += [''.join(word[0] for word in words), *re.findall(r'\w+', known[field].meaning)]
         pairs = (name, field), (leaf, its_leaf)
-        similarity = max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
-        return next((rank for rank, fits in enumerate(kinds) if fits), len(kinds)), -similarity
+        return (leaf in words) + max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
 
-    return sorted(known, key=distance)[:3]
+    return sorted(known, key=likeness, reverse=True)[:3]
 
 
 def _literal(text: str) -> Any:

@@ -5,15 +5,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from jax_resnet import models
-from jax_resnet.config.fields import Config, NetworkFields, flatten
+from jax_resnet.config.fields import Config, flatten
 from jax_resnet.errors import ConfigError
 
 
-def network(config: Config | NetworkFields, **attributes: Any) -> models.ResNet:
+def network(config: Config, **attributes: Any) -> models.ResNet:
     """Builds the network of a config, with the config's BatchNorm and precision.
 
     Args:
-        config: a config, or those groups of it that describe a network.
+        config: a config.
         **attributes: further attributes of `models.ResNet`, such as conv and stacked.
 
     Raises:

@@ -137,24 +137,29 @@ def without_data(dataset: Dataset) -> PictureSource | None:
     return PictureSource(dataset.name, tuple(known.classes()), infos, pictures={}, fingerprint='')
 
 
-def located(config: Config, place: str | None) -> Config:
-    """A config with data in another folder.
+def located(config: Config, data: str | None) -> Config:
+    """A config with other data. Its splits and preprocessing stay.
 
     Args:
         config: the config.
-        place: a folder of pictures, if the config names one; else a folder with ImageNet's tars, for ImageNet; or else
-            a folder of prepared data. None keeps the folders of the config.
+        data: the name of a data set; or a folder. If the data set of the config has pictures, the folder may have
+            ImageNet's tars, the data as prepared by TFDS, or folders of pictures; else it has prepared data. None keeps
+            the data of the config.
     """
     dataset = config.dataset
-    if not place:
+    if not data:
         return config
-    if dataset.folder is not None:
-        return change(config, {'dataset.folder': place})
-    if dataset.name != 'imagenet2012':  # CIFAR reads `manual_dir` only if the place has no prepared data
-        return change(config, {'dataset.data_dir': place})
-    if (Path(place).expanduser() / IMAGENET.train.file).is_file():
-        return change(config, {'dataset.manual_dir': place})
-    return change(config, {'dataset.data_dir': place, 'dataset.manual_dir': None})
+    elsewhere = {'dataset.folder': None, 'dataset.manual_dir': None, 'dataset.data_dir': None}
+    if data in DATASETS or data.startswith(TFDS):
+        return change(config, elsewhere | {'dataset.name': data})
+    if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
+        return change(config, {'dataset.data_dir': data})
+    place = Path(data).expanduser()
+    if (place / IMAGENET.train.file).is_file():
+        return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
+    if dataset.name != 'folder' and (place / dataset.name.removeprefix(TFDS)).is_dir():
+        return change(config, elsewhere | {'dataset.data_dir': data})
+    return change(config, elsewhere | {'dataset.name': 'folder', 'dataset.folder': data})
 
 
 def open_source(

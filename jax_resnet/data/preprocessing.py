@@ -68,7 +68,7 @@ class Augmentation(NamedTuple):
     Attributes:
         pad: pixels added on each side.
         pad_with: 'zero' pads after normalization, like fb.resnet.torch (zero is then the mean); 'black' pads before
-            normalization, like torchvision's transforms.
+            normalization, like torchvision's transforms; 'reflection' pads with the mirrored image.
         crop: height and width of the crop; 0 is the image's own size.
         flip: mirror left to right with probability 1/2.
     """
@@ -88,7 +88,8 @@ class Augmentation(NamedTuple):
         crop_key, flip_key = jax.random.split(key)
         n, height, width, channels = x.shape
         size = (self.crop or height, self.crop or width, channels)
-        x = jnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)))
+        mode = 'reflect' if self.pad_with == 'reflection' else 'constant'
+        x = jnp.pad(x, ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)), mode)
         slack = jnp.array(x.shape[1:3]) - jnp.array(size[:2])
         offsets = jax.random.randint(crop_key, (n, 2), 0, slack + 1)
         x = jax.vmap(lambda image, offset: jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), size))(x, offsets)

@@ -29,12 +29,15 @@ def joined(place: Place | None, join_timeout: int = 300, patience: int = 60) -> 
         patience: maximum silence of a process, in seconds. After it, JAX aborts the others.
 
     Raises:
-        ConfigError: process 0 cannot be reached, or its port is in use.
+        ConfigError: process 0 cannot be reached, its port is in use, or a number of seconds is too small.
         Disconnected: an exchange with another process has failed.
     """
     if place is None:
         yield
         return
+    for flag, seconds, least in (('--join-timeout', join_timeout, 1), ('--patience', patience, 5)):
+        if seconds < least:
+            raise ConfigError(f'{flag}={seconds}: must be a number of seconds, at least {least}')
     _join(place, join_timeout, patience)
     import jax
 

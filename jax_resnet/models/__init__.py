@@ -9,18 +9,22 @@
 `units` and `shortcuts` hold the blocks.
 """
 
-from jax_resnet.models.assignments import identity4, scaled_resnet
 from jax_resnet.models.batch_norm import BatchNorm, BatchNorms
-from jax_resnet.models.by_name import from_config
-from jax_resnet.models.counts import count_multiply_adds, count_parameters, describe
-from jax_resnet.models.drop_block import DropBlock
-from jax_resnet.models.end import End
-from jax_resnet.models.papers import cifar_plain, cifar_resnet, imagenet_plain, imagenet_resnet
+from jax_resnet.models.layers import DropBlock
+from jax_resnet.models.networks import (
+    cifar_plain,
+    cifar_resnet,
+    cifar_wide_resnet,
+    from_config,
+    identity4,
+    imagenet_plain,
+    imagenet_resnet,
+    scaled_resnet,
+)
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
-from jax_resnet.models.resnet import ResNet, Stage
-from jax_resnet.models.stacking import stack, unstack
-from jax_resnet.models.stem import Stem
+from jax_resnet.models.resnet import Pooling, ResNet, Stage, Stem
 from jax_resnet.models.units import LAYERS, ORDERS, Layer, Unit
+from jax_resnet.models.variables import count_multiply_adds, count_parameters, describe, stack, unstack
 
 __all__ = [
     'LAYERS',
@@ -28,14 +32,15 @@ __all__ = [
     'BatchNorm',
     'BatchNorms',
     'DropBlock',
-    'End',
     'Layer',
+    'Pooling',
     'ResNet',
     'Stage',
     'Stem',
     'Unit',
     'cifar_plain',
     'cifar_resnet',
+    'cifar_wide_resnet',
     'count_multiply_adds',
     'count_parameters',
     'describe',

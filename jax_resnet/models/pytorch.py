@@ -1,28 +1,62 @@
-"""Converts variables between our names and layouts and PyTorch's.
+"""Converts variables between our names and layouts and PyTorch's, and says which networks PyTorch's styles have.
 
-Two styles are known: the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (`layer1.0.conv1`, `linear`, `shortcut.0`),
-and torchvision's ImageNet ResNets (`layer1.0.conv1`, `fc`, `downsample.0`). A leading `module.` is allowed.
+Two styles are known: that of akamaster/pytorch_resnet_cifar10 and kuangliu/pytorch-cifar (`layer1.0.conv1`, `linear`,
+`shortcut.0`), and that of torchvision and timm (`layer1.0.conv1`, `fc`, `downsample.0`). `module.` may come before.
 
-Tensors do not fully show a network's shortcut and order; `pytorch_styles` knows which ones each style has.
+The names and shapes of tensors do not identify a network. They are the same for the shortcuts A, A_centred and none,
+for three of the orders, and for bottlenecks with their stride in either convolution. `check_style` compares these.
 
 PyTorch's running variance is unbiased and ours is biased. The conversion keeps the values as they are.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jax_resnet.models.pytorch_styles import STYLES, unknown
+from jax_resnet.models.resnet import Pooling, ResNet, Stem
+from jax_resnet.models.units import LAYERS, Layer
+
+
+class Style(NamedTuple):
+    """A style of PyTorch networks.
+
+    Attributes:
+        head, projection: names of the head and of the projection shortcut.
+        stem: the stem of its networks, which may have any number of channels.
+        shortcuts: shortcuts that its networks may have.
+    """
+
+    head: str
+    projection: str
+    stem: Stem
+    shortcuts: tuple[str, ...]
+
+
+STYLES = {
+    'cifar': Style('linear', 'shortcut', Stem(16), ('A_centred', 'B')),
+    'torchvision': Style('fc', 'downsample', Stem(64, window=7, stride=2, pool=True), ('B',)),
+}
+"""By name. Bottlenecks of both styles are "v1.5"."""
+
+OTHERS = {
+    r'\.(se|eca|attn|gc)\.': 'with squeeze-and-excitation or another attention',
+    r'^conv1\.\d': 'with several convolutions in its stem (ResNet-C, -D, -S, -T)',
+    r'\bdownsample\.[2-9]\b': 'with pooling in its shortcuts (ResNet-D)',
+    r'\.aa\.': 'with blur pooling',
+    r'^(stem|stages)\.': "of timm's resnetv2 or of another family there",
+}
+"""Maps a pattern in the name of an unknown tensor to the networks that have it, to follow 'a network'."""
+
+EPSILON = 1e-5
+"""Default epsilon of PyTorch's BatchNorm."""
 
 _NORM = {'scale': 'weight', 'bias': 'bias', 'mean': 'running_mean', 'var': 'running_var'}
 _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
-_LEAVES = _CONV_OR_HEAD | _NORM
-_UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:conv|norm)(\d)/')
-_SHORTCUT = re.compile(r'stage(\d+)/unit(\d+)/shortcut/')
-_PLACE = re.compile(r'stem/(conv|norm)|head|stage[1-9]\d*/unit[1-9]\d*/(conv[1-9]|norm[1-9]|shortcut/(conv|norm))')
+_OUR_UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:(conv|norm)(\d)|shortcut/(conv|norm))')
+_THEIR_UNIT = re.compile(r'layer([1-9]\d*)\.(\d+)\.(?:(conv|bn)([1-9])|(?:shortcut|downsample)\.([01]))')
 
 
 def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict[str, np.ndarray]:
@@ -37,139 +71,92 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
     """
     tensors = {}
     for name, array in flatten_dict(variables, sep='/').items():
-        place, _, leaf = name.partition('/')[2].rpartition('/')
-        module = _pytorch_module(place, style)
-        if '/' in module or leaf not in _LEAVES:
+        module, _, leaf = name.partition('/')[2].rpartition('/')
+        theirs, their_leaf = _their_module(module, STYLES[style]), (_CONV_OR_HEAD | _NORM).get(leaf)
+        if theirs is None or their_leaf is None:
             raise ValueError(f'{name}: has no counterpart in PyTorch networks of style {style}')
-        tensors[f'{module}.{_LEAVES[leaf]}'] = _to_layout(np.asarray(array), leaf)
+        tensors[f'{theirs}.{their_leaf}'] = _transpose(np.asarray(array), leaf, (3, 2, 0, 1))
     return tensors
 
 
-def from_pytorch(tensors: Mapping[str, np.ndarray], headless: bool = False) -> dict[str, Any]:
-    """Converts PyTorch's tensors of either style to our variables, unstacked.
+def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Converts PyTorch's tensors of either style, by name, to our variables, unstacked.
 
-    Args:
-        tensors: PyTorch's tensors, by name.
-        headless: whether the head may be missing.
+    Whether all tensors of a network are there, is not checked: compare the result with the shapes of the network.
 
     Raises:
-        ValueError: neither style has a tensor's name, a tensor has the wrong number of dimensions, a convolution is
-            grouped, or a tensor is missing: for example a BatchNorm, a whole unit, or the head.
+        ValueError: neither style has a tensor's name. The message says which networks have such tensors, if known.
     """
     variables = {}
     for full_name, tensor in tensors.items():
-        name = full_name.removeprefix('module.')
-        place, _, leaf = name.rpartition('.')
-        if leaf == 'num_batches_tracked':
+        module, _, their_leaf = full_name.removeprefix('module.').rpartition('.')
+        if their_leaf == 'num_batches_tracked':
             continue
-        place = re.sub(r'^conv1$', 'stem/conv', place)
-        place = re.sub(r'^bn1$', 'stem/norm', place)
-        place = re.sub(r'^(linear|fc)$', 'head', place)
-        place = re.sub(r'^layer(\d+)\.(\d+)\.', lambda m: f'stage{m[1]}/unit{int(m[2]) + 1}/', place)
-        place = re.sub(r'/bn(\d+)$', r'/norm\1', place)
-        place = re.sub(r'/(shortcut|downsample)\.0$', '/shortcut/conv', place)
-        place = re.sub(r'/(shortcut|downsample)\.1$', '/shortcut/norm', place)
-        leaves = _NORM if 'norm' in place else _CONV_OR_HEAD
-        ours = {pytorchs: ours for ours, pytorchs in leaves.items()}.get(leaf)
-        if ours is None or not _PLACE.fullmatch(place):
-            raise ValueError(unknown(full_name))
-        dimensions = 1 if ours != 'kernel' else 2 if place == 'head' else 4
-        if np.ndim(tensor) != dimensions:
-            raise ValueError(f'{full_name}: has shape {list(np.shape(tensor))}; must have {dimensions} dimensions')
-        collection = 'batch_stats' if ours in ('mean', 'var') else 'params'
-        variables[f'{collection}/{place}/{ours}'] = _from_layout(np.asarray(tensor), ours)
-    _check_whole(variables, tensors, headless)
+        ours = _our_module(module)
+        leaves = _NORM if ours and 'norm' in ours else _CONV_OR_HEAD
+        leaf = next((leaf for leaf, theirs in leaves.items() if theirs == their_leaf), None)
+        if ours is None or leaf is None or (leaf == 'bias' and 'conv' in ours):
+            belongs = (
+                f'; it belongs to a network {o}' for pattern, o in OTHERS.items() if re.search(pattern, full_name)
+            )
+            raise ValueError(
+                f'{full_name}: is not a tensor of the known ResNets, {" and ".join(STYLES)}{next(belongs, "")}'
+            )
+        collection = 'batch_stats' if leaf in ('mean', 'var') else 'params'
+        variables[f'{collection}/{ours}/{leaf}'] = _transpose(np.asarray(tensor), leaf, (2, 3, 1, 0))
     return unflatten_dict(variables, sep='/')
 
 
-def _check_whole(variables: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray], headless: bool) -> None:
-    places = {name.partition('/')[2] for name in variables}
-    style = 'torchvision' if re.search(r'\b(fc|downsample|layer4)\b', ' '.join(tensors)) else 'cifar'
-    needed = set()
-    for place in _needed(places, headless):
-        needed.add(place)
-        if place not in places:
-            raise ValueError(f'{_tensor(place, style)}: missing')
-    for place in sorted(places - needed):
-        raise ValueError(unknown(_tensor(place, style)))
-    _check_channels(variables, style)
+def check_style(net: ResNet, style: str) -> None:
+    """Checks that a PyTorch network of this style, with the same tensors, computes the same function as `net`.
+
+    Raises:
+        ValueError: it does not; the message says what the style needs.
+    """
+    stem, shortcuts = STYLES[style].stem, STYLES[style].shortcuts
+    windows = net.shortcut_windows or (1,)
+    units = ('basic', 'bottleneck_v1.5')
+    found = next((name for name in map(unit_name, net.layers) if name not in units), 'basic')
+    for attribute, value, allowed in [
+        ('stem', str(net.stem._replace(channels=0)), (str(stem._replace(channels=0)),)),
+        ('pooling', str(net.pooling), (str(Pooling()),)),
+        ("units' type", found, units),
+        ('order', net.order, ('original',)),
+        ('shortcut', net.shortcut, shortcuts),
+        ("projections' window", str(max(windows)), ('1',)),
+        ('batch_norm.epsilon', f'{getattr(net.norm, "epsilon", EPSILON):g}', (f'{EPSILON:g}',)),
+    ]:
+        if value not in allowed:
+            hint = ' (config.model.v1_5=True)' if value == 'bottleneck' else ''
+            needed = ' or '.join(allowed)
+            raise ValueError(f'is not a network of style {style}: its {attribute} is {value}; must be {needed}{hint}')
 
 
-def _check_channels(variables: Mapping[str, np.ndarray], style: str) -> None:
-    """Raises ValueError if a convolution or the head takes a number of channels that the layer before does not give."""
-    kernels = {_order(name): name for name in variables if _UNIT.search(name) and name.endswith('kernel')}
-    for (stage, unit, layer), name in kernels.items():
-        if layer > 1:
-            taken, given = variables[name].shape[2], variables[kernels[stage, unit, layer - 1]].shape[-1]
-            if taken != given:
-                raise ValueError(
-                    f'{_tensor(name.partition("/")[2], style)}: takes {taken} channels, where the convolution before '
-                    f'gives {given}; grouped convolutions (ResNeXt) are not supported'
-                )
-    if 'params/head/kernel' in variables:
-        taken, given = variables['params/head/kernel'].shape[0], variables[kernels[max(kernels)]].shape[-1]
-        if taken != given:
-            head = _pytorch_module('head', style)
-            raise ValueError(
-                f'{head}.weight: takes {taken} channels, where the last unit has {given}: units are missing'
-            )
+def unit_name(layers: tuple[Layer, ...]) -> str:
+    """The entry of LAYERS with these kernel sizes and strides, or 'others'."""
+    form = [(layer.window, layer.strided) for layer in layers]
+    return next((n for n, known in LAYERS.items() if [(x.window, x.strided) for x in known] == form), 'others')
 
 
-def _needed(places: set[str], headless: bool) -> Iterator[str]:
-    """Yields the names, without collection, that a network with `places` must have. Lazy: unit numbers may be huge."""
-    yield from _layer('stem/')
-    units = {_order(place) for place in places if _UNIT.match(place)}
-    projected = {(int(m[1]), int(m[2])) for place in places if (m := _SHORTCUT.match(place))}
-    projects_everywhere = any(unit > 1 for _, unit in projected)
-    for stage in range(1, 1 + max((stage for stage, *_ in units), default=1)):
-        in_stage = [(unit, layer) for s, unit, layer in units if s == stage] or [(1, 1)]
-        layers = max(layer for _, layer in in_stage)
-        for unit in range(1, 1 + max(unit for unit, _ in in_stage)):
-            for layer in range(1, 1 + layers):
-                yield from _layer(f'stage{stage}/unit{unit}/', str(layer))
-            if projects_everywhere or (stage, unit) in projected or (projected and stage > 1 and unit == 1):
-                yield from _layer(f'stage{stage}/unit{unit}/shortcut/')
-    if not headless or any(place.startswith('head/') for place in places):
-        yield from ('head/kernel', 'head/bias')
+def _their_module(ours: str, style: Style) -> str | None:
+    """PyTorch's name of a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'."""
+    if match := _OUR_UNIT.fullmatch(ours):
+        stage, unit, layer, number, projection = match.groups()
+        last = f'{style.projection}.{["conv", "norm"].index(projection)}' if projection else f'{layer}{number}'
+        return f'layer{stage}.{int(unit) - 1}.{last.replace("norm", "bn")}'
+    return {'stem/conv': 'conv1', 'stem/norm': 'bn1', 'head': style.head}.get(ours)
 
 
-def _layer(prefix: str, number: str = '') -> Iterator[str]:
-    yield f'{prefix}conv{number}/kernel'
-    yield from (f'{prefix}norm{number}/{leaf}' for leaf in _NORM)
+def _our_module(theirs: str) -> str | None:
+    if match := _THEIR_UNIT.fullmatch(theirs):
+        stage, unit, layer, number, projection = match.groups()
+        last = f'shortcut/{("conv", "norm")[int(projection)]}' if projection else f'{layer}{number}'
+        return f'stage{stage}/unit{int(unit) + 1}/{last.replace("bn", "norm")}'
+    return {'conv1': 'stem/conv', 'bn1': 'stem/norm', 'linear': 'head', 'fc': 'head'}.get(theirs)
 
 
-def _order(name: str) -> tuple[int, int, int]:
-    """Stage, unit and layer numbers in a name."""
-    match = _UNIT.search(name)
-    assert match is not None
-    return int(match[1]), int(match[2]), int(match[3])
-
-
-def _tensor(place: str, style: str) -> str:
-    """PyTorch's name of a tensor."""
-    module, _, leaf = place.rpartition('/')
-    return f'{_pytorch_module(module, style)}.{_LEAVES[leaf]}'
-
-
-def _pytorch_module(place: str, style: str) -> str:
-    """PyTorch's name of a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'. Modules unknown there keep a slash."""
-    place = re.sub(r'^stem/conv$', 'conv1', place)
-    place = re.sub(r'^stem/norm$', 'bn1', place)
-    place = re.sub(r'^head$', STYLES[style].head, place)
-    place = re.sub(r'^stage(\d+)/unit(\d+)/', lambda m: f'layer{m[1]}.{int(m[2]) - 1}.', place)
-    place = re.sub(r'norm(\d+)$', r'bn\1', place)
-    place = re.sub(r'shortcut/conv$', f'{STYLES[style].projection}.0', place)
-    return re.sub(r'shortcut/norm$', f'{STYLES[style].projection}.1', place)
-
-
-def _to_layout(array: np.ndarray, leaf: str) -> np.ndarray:
-    """Transposes kernels: convolutions to [out, in, height, width], the head's [in, out] to [out, in]."""
+def _transpose(array: np.ndarray, leaf: str, axes: tuple[int, ...]) -> np.ndarray:
+    """Transposes kernels: those of convolutions by `axes`, the head's from [in, out] to [out, in] or back."""
     if leaf != 'kernel':
         return array
-    return np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T)
-
-
-def _from_layout(array: np.ndarray, leaf: str) -> np.ndarray:
-    if leaf != 'kernel':
-        return array
-    return np.ascontiguousarray(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T)
+    return np.ascontiguousarray(array.transpose(axes) if array.ndim == 4 else array.T)

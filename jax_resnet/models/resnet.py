@@ -1,12 +1,12 @@
-"""ResNet: a stem, stages of units, an end and a head. All named networks are instances of this class.
+"""ResNet: a stem, stages of units, a pooling and a head. All named networks are instances of this class.
 
 Its attributes are names and numbers, so that a network can be hashed, compared and pickled. Calling the network turns
 the names into modules.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar
 
 import flax.linen as nn
 import jax
@@ -14,11 +14,8 @@ from flax.typing import Dtype
 from jax.nn.initializers import Initializer
 
 from jax_resnet.models.batch_norm import BatchNorm, to_float32
-from jax_resnet.models.choose import choose
-from jax_resnet.models.end import End, EndLayers
-from jax_resnet.models.layer_factory import LayerFactory, MakesConvolution, MakesNorm
+from jax_resnet.models.layers import LayerFactory, MakesConvolution, MakesNorm, average_pool, max_pool
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
-from jax_resnet.models.stem import Stem, StemLayers
 from jax_resnet.models.units import ORDERS, Layer, Unit
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
@@ -40,10 +37,54 @@ INITIALIZATIONS: dict[str, tuple[Initializer, Initializer]] = {
 for both, as in the Lab. 'lecun': LeCun's, truncated, for both, as in Flax's example.
 """
 
-MOST_LAYERS = 10_000
+MAX_LAYERS = 10_000
 """Maximum number of layers. Without it, a typing error in the depth could make a run wait for ever."""
 
-WHY_MOST = "since time and memory grow with each layer (the papers' deepest network has 1,202)"
+WHY_MAX = "since time and memory grow with each layer (the papers' deepest network has 1,202)"
+
+Entry = TypeVar('Entry')
+
+
+def choose(field: str, name: str | None, table: Mapping[str, Entry]) -> Entry:
+    """Returns the table's entry of that name. If there is none, raises ValueError with the known names."""
+    if name is None or name not in table:
+        raise ValueError(f'{field} must be one of {", ".join(table)}; got {name!r}')
+    return table[name]
+
+
+class Stem(NamedTuple):
+    """Settings of a network's stem. The defaults are for CIFAR.
+
+    Attributes:
+        channels, window, stride: output channels, kernel size and stride of the convolution.
+        pool: whether the stem ends with 3x3 max pooling of stride 2 (ImageNet).
+    """
+
+    channels: int
+    window: int = 3
+    stride: int = 1
+    pool: bool = False
+
+
+class StemLayers(nn.Module):
+    """The layers of a stem: `conv`, `norm`.
+
+    Attributes:
+        stem: its settings.
+        activates: whether BatchNorm and ReLU follow the convolution.
+        factory: makes its layers.
+    """
+
+    stem: Stem
+    activates: bool
+    factory: LayerFactory
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.factory.conv(self.stem.channels, self.stem.window, self.stem.stride)(x)
+        if self.activates:
+            x = nn.relu(self.factory.norm()(x))
+        return max_pool(x) if self.stem.pool else x
 
 
 class MakesUnit(Protocol):
@@ -94,6 +135,45 @@ def _run(unit: Unit, x: jax.Array) -> jax.Array:
     return unit(x)
 
 
+class Pooling(NamedTuple):
+    """Settings of what follows the last unit: by default global average pooling, as in both papers.
+
+    Attributes:
+        pooled_size: height and width after the pooling.
+        drop_block: rate of DropBlock before the pooling, with 3x3 squares.
+        dropout: rate of dropout on the features.
+    """
+
+    pooled_size: int = 1
+    drop_block: float = 0.0
+    dropout: float = 0.0
+
+
+class PoolingLayers(nn.Module):
+    """The layers between the last unit and the head.
+
+    Attributes:
+        pooling: their settings.
+        steps: layers before the pooling that the last unit does not have itself: '', 'relu' or 'norm relu'.
+        factory: makes its layers.
+    """
+
+    pooling: Pooling
+    steps: str
+    factory: LayerFactory
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Features [batch, pooled_size^2 x channels], at least float32. Raises ValueError as `average_pool`."""
+        if 'norm' in self.steps:
+            x = self.factory.norm()(x)
+        if 'relu' in self.steps:
+            x = nn.relu(x)
+        x = self.factory.drop_block(self.pooling.drop_block)(x)
+        x = average_pool(x, self.pooling.pooled_size).reshape(x.shape[0], -1)
+        return self.factory.dropout(self.pooling.dropout)(x)
+
+
 class ResNet(nn.Module):
     """A residual network, or a plain one if its shortcut is 'none'.
 
@@ -101,7 +181,7 @@ class ResNet(nn.Module):
         stage_sizes: number of units in each stage.
         widths: output channels of each stage.
         layers: for each stage, the convolutions of a unit; for example an entry of LAYERS.
-        stem, end: settings of the stem and of the end.
+        stem, pooling: settings of the layers before the first unit and after the last.
         order: order of convolution, BatchNorm, ReLU and addition in every unit; one of ORDERS.
         shortcut: a name that `shortcuts.shortcut` accepts.
         shortcut_windows: kernel size of the projections in each stage; by default 1.
@@ -128,7 +208,7 @@ class ResNet(nn.Module):
     widths: tuple[int, ...]
     layers: tuple[tuple[Layer, ...], ...]
     stem: Stem
-    end: End = End()
+    pooling: Pooling = Pooling()
     order: str = 'original'
     shortcut: str = 'A'
     shortcut_windows: tuple[int, ...] = ()
@@ -179,7 +259,7 @@ class ResNet(nn.Module):
                 rematerialize=self.rematerialize,
                 name=f'stage{i}',
             )(x)
-        x = EndLayers(self.end, order.before_pooling, factory, name='end')(x)
+        x = PoolingLayers(self.pooling, order.before_pooling, factory, name='end')(x)
         if self.num_classes:
             x = nn.Dense(self.num_classes, kernel_init=head_init, dtype=self.dtype, name='head')(x)
         return to_float32(x)
@@ -200,8 +280,8 @@ def _check(net: ResNet) -> None:
     choose('order', net.order, ORDERS)
     choose('initialization', net.initialization, INITIALIZATIONS)
     shortcut(net.shortcut)
-    if sum(size * len(layers) for size, layers in zip(net.stage_sizes, net.layers, strict=True)) > MOST_LAYERS:
-        raise ValueError(f'stage_sizes must make at most {MOST_LAYERS:,} layers, {WHY_MOST}; got {net.stage_sizes}')
+    if sum(size * len(layers) for size, layers in zip(net.stage_sizes, net.layers, strict=True)) > MAX_LAYERS:
+        raise ValueError(f'stage_sizes must make at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {net.stage_sizes}')
     if net.zero_last_scale:
         never = 'so that the branch would get a gradient of exactly 0 and never train'
         where = ORDERS[net.order].after_last_norm

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.layer_factory import LayerFactory
+from jax_resnet.models.layers import LayerFactory
 
 
 class MakesShortcut(Protocol):

@@ -12,7 +12,7 @@ import flax.linen as nn
 from jax import Array
 from jax.nn import relu
 
-from jax_resnet.models.layer_factory import LayerFactory
+from jax_resnet.models.layers import LayerFactory
 from jax_resnet.models.shortcuts import MakesShortcut
 
 
@@ -21,21 +21,25 @@ class Layer(NamedTuple):
 
     Attributes:
         window: kernel size.
-        divisor: the convolution's number of output channels is that of the unit, divided by this number.
+        width: number of output channels, relative to that of the unit.
         strided: whether this convolution has the unit's stride.
+        groups: number of groups, between which channels are not connected (ResNeXt).
+        dropout: rate of dropout on the convolution's input (Wide ResNet).
     """
 
     window: int
-    divisor: int = 1
+    width: float = 1
     strided: bool = False
+    groups: int = 1
+    dropout: float = 0.0
 
 
 LAYERS: dict[str, tuple[Layer, ...]] = {
     'one_layer': (Layer(3, strided=True),),
     'basic': (Layer(3, strided=True), Layer(3)),
     'three_layer': (Layer(3, strided=True), Layer(3), Layer(3)),
-    'bottleneck': (Layer(1, 4, strided=True), Layer(3, 4), Layer(1)),
-    'bottleneck_v1.5': (Layer(1, 4), Layer(3, 4, strided=True), Layer(1)),
+    'bottleneck': (Layer(1, 1 / 4, strided=True), Layer(3, 1 / 4), Layer(1)),
+    'bottleneck_v1.5': (Layer(1, 1 / 4), Layer(3, 1 / 4, strided=True), Layer(1)),
 }
 """By name (He et al. 2015, Figure 5; 'one_layer': 2016, Table 3; 'three_layer': an assignment's question). The 2015
 paper puts a bottleneck's stride in the first 1x1 convolution; torchvision ("v1.5") puts it in the 3x3."""
@@ -88,7 +92,10 @@ class Unit(nn.Module):
         """Applies the convolution of layer i."""
         layer = self.layers[i - 1]
         stride = self.stride if layer.strided else 1
-        return self.factory.conv(self.channels // layer.divisor, layer.window, stride, name=f'conv{i}')(x)
+        if layer.dropout:
+            x = self.factory.dropout(layer.dropout)(x)
+        channels = int(self.channels * layer.width)
+        return self.factory.conv(channels, layer.window, stride, groups=layer.groups, name=f'conv{i}')(x)
 
     @nn.nowrap
     def norm(self, i: int, x: Array) -> Array:

@@ -47,7 +47,7 @@ def conv_general_dilated(
 
     Args:
         x: images [N, H, W, C].
-        kernel: [height, width, C, O].
+        kernel: [height, width, C / groups, O].
         window_strides, padding: as in `lax.conv_general_dilated`.
         kernel_gradient: computes the gradient of the kernel.
         **options: further arguments that `nn.Conv` passes.
@@ -56,12 +56,21 @@ def conv_general_dilated(
         [N, h, w, O].
 
     Raises:
-        NotImplementedError: the options ask for feature groups or dilation.
+        NotImplementedError: the options ask for dilation.
     """
     dilations = (*(options.get('lhs_dilation') or ()), *(options.get('rhs_dilation') or ()))
-    if options.get('feature_group_count', 1) != 1 or any(d != 1 for d in dilations):
-        raise NotImplementedError('the convolution for CPUs has neither feature groups nor dilation')
-    return _conv(x, kernel, tuple(window_strides), tuple(tuple(p) for p in padding), kernel_gradient)
+    if any(d != 1 for d in dilations):
+        raise NotImplementedError('the convolution for CPUs has no dilation')
+    strides, pads = tuple(window_strides), tuple(tuple(p) for p in padding)
+    groups = options.get('feature_group_count', 1)
+    if groups == 1:
+        return _conv(x, kernel, strides, pads, kernel_gradient)
+    x, kernel = (
+        array.reshape(*array.shape[:3], *sizes)
+        for array, sizes in ((x, (groups, -1)), (kernel, (groups, kernel.shape[3] // groups)))
+    )
+    y = jax.vmap(lambda x, kernel: _conv(x, kernel, strides, pads, kernel_gradient), (3, 3), 3)(x, kernel)
+    return y.reshape(*y.shape[:3], -1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))

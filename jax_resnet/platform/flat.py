@@ -1,8 +1,8 @@
 """Joins a network's arrays to a few flat arrays, so that a GPU updates all of them with a few kernels.
 
-One flat array has all convolutions' kernels, another has all scales, and so on, one for each kind (`models.kinds`). XLA
-makes at least one GPU kernel for each array that is updated. For many small arrays, the launches of these kernels would
-take longer than the memory traffic.
+One flat array has all convolutions' kernels, another has all scales, and so on, one for each category
+(`models.variables.category`). XLA makes at least one GPU kernel for each array that is updated. For many small arrays,
+the launches of these kernels would take longer than the memory traffic.
 """
 
 import math
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jax_resnet.models.kinds import kind
+from jax_resnet.models.variables import category
 
 Member = tuple[tuple[str, ...], tuple[int, ...]]
 """An array in a flat one: the parts of its name, and its shape."""
@@ -28,11 +28,11 @@ operands, and each array needs up to four. With more arrays, XLA would make a GP
 
 
 class Flat(flax.struct.PyTreeNode):
-    """A tree of arrays, joined to one flat array for each kind.
+    """A tree of arrays, joined to one flat array for each category.
 
     Attributes:
-        arrays: the flat arrays, by kind.
-        members: pairs of a kind and the members of its flat array, in order.
+        arrays: the flat arrays, by category.
+        members: pairs of a category and the members of its flat array, in order.
 
     Convolutions' kernels are in the order OHWI, which cuDNN needs for images in NHWC.
     """
@@ -46,7 +46,7 @@ class Flat(flax.struct.PyTreeNode):
         by_name = flatten_dict(tree)
         members: dict[str, list[Member]] = {}
         for name, array in sorted(by_name.items(), key=lambda item: (item[1].ndim, item[1].shape, item[0])):
-            members.setdefault(kind(name), []).append((name, array.shape))
+            members.setdefault(category(name), []).append((name, array.shape))
         by_name = {name: jnp.moveaxis(x, -1, -4) if x.ndim >= 4 else x for name, x in by_name.items()}
         arrays = {key: _concatenate([by_name[name].ravel() for name, _ in group]) for key, group in members.items()}
         return cls(arrays, tuple((key, tuple(group)) for key, group in members.items()))

@@ -1,223 +1,250 @@
-"""The tables of a section: their columns, the format of their numbers, and the notes below them."""
+"""The table of a section. Each column is described once: for the page, the terminal, Markdown, CSV and the README."""
 
+import csv
+import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tabulate import tabulate
+
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.report import wording
-from jax_resnet.report.sections import Row, Section
-from jax_resnet.report.table import Cell, Links, Table
-from jax_resnet.report.templating import address
-from jax_resnet.runs.run import FINISHED, STATES, Run
+from jax_resnet.report.sections import Row, Section, varied
+from jax_resnet.runs.run import FINISHED, Run
 
 NONE = '–'  # noqa: RUF001
 
-OURS = {
-    'final': 'our error', 'median': 'our median', 'window': 'our mean over these epochs',
-    'protocol': 'our error by the protocol',
-}  # fmt: skip
-"""What is compared with a published number, by the measure of the study."""
+FURTHER = {
+    'final_test_top5_error': 'top-5 error',
+    'protocol_test_error': '{} test error',
+    'protocol_test_top5_error': '{} top-5 error',
+}
+"""Errors that only some runs have, by their field in the summary. `{}` is the protocol of the last test."""
 
 
-def columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """Returns the columns of a section's table: for each heading, a function from a row to a text. Errors are in %."""
-    window = next((row.window for row in section.rows if row.window), None)
-    has_published = any(row.published is not None or row.published_text for row in section.rows)
-    result: dict[str, Callable[[Row], str]] = {
-        'network': network,
-        'parameters': lambda row: _whole(row.mean('parameters')),
-        'multiply-adds': lambda row: _millions(row.mean('multiply_adds')),
-        'runs': lambda row: f'{len(row.finished)} of {len(row.runs)}',
-        'test error': lambda row: with_spread(row.mean('final_test_error'), row.std),
-        'median': lambda row: _two(row.median),
-        **further_columns(section),
-    }
-    if window:
-        result[f'epochs {window[0]:g} to {window[1]:g}: mean (smallest to largest)'] = _window
-    result['best test error'] = lambda row: _two(row.mean('best_test_error'))
-    if has_published:
-        result['published'] = lambda row: row.published_text or _two(row.published)
-        result['difference'] = lambda row: NONE if (d := section.difference(row)) is None else f'{d:+.2f}'
-    result['training error'] = lambda row: _two(row.mean('final_train_error'))
-    result['time'] = lambda row: NONE if not row.finished else duration(median(row.values('seconds')))
-    result['device'] = lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished)) or NONE
-    return result
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
 
-
-def further_errors(row: Row) -> dict[str, float]:
-    """Returns mean errors that only some rows have, by heading: the top-5 error, and those of `pictures.protocol`."""
-    protocol = wording.value_name(row.protocol, 'pictures.protocol')
-    heads = {
-        'final_test_top5_error': 'top-5 error',
-        'protocol_test_error': f'{protocol} test error',
-        'protocol_test_top5_error': f'{protocol} top-5 error',
-    }
-    return {head: mean for field, head in heads.items() if (mean := row.mean(field)) is not None}
-
-
-def further_columns(section: Section) -> dict[str, Callable[[Row], str]]:
-    """Returns a column for each of the `further_errors` that some row has."""
-    heads = dict.fromkeys(head for row in section.rows for head in further_errors(row))
-    return {head: partial(_further, head) for head in heads}
-
-
-def _further(head: str, row: Row) -> str:
-    return _two(further_errors(row).get(head))
-
-
-def table(section: Section, folder: Path | None = None) -> Table:
-    """Makes a section's table. The label and group of a row come first.
-
-    Args:
-        section: the section.
-        folder: the folder of the page. With it, the table has links to the runs.
+    Attributes:
+        head: its heading.
+        value: returns the value for a row, a number if there is one: for CSV.
+        text: returns the text for such a value; None if only CSV has the column.
     """
-    parts = columns(section)
-    grouped = len(section.groups) > 1
 
-    def cell(head: str, row: Row) -> Cell:
-        text = parts[head](row)
-        if head != 'runs' or folder is None:
-            return text
-        return Links(text, tuple((str(run.seed), link(run, folder)) for run in row.runs))
+    head: str
+    value: Callable[[Row], Any]
+    text: Callable[[Any], str] | None = str
 
-    return Table(
-        ['', *(['group'] if grouped else []), *parts],
-        [[row.label, *([row.group] if grouped else []), *(cell(head, row) for head in parts)] for row in section.rows],
-    )
+    def cell(self, row: Row) -> str:
+        value = self.value(row)
+        return NONE if value is None or value == '' or self.text is None else self.text(value)
 
 
-def link(run: Run, folder: Path) -> str:
-    """Returns the relative address of a run, for a page in `folder`."""
-    is_file = run.folder.suffix == '.json'
-    return address(run.folder, folder) + ('' if is_file else '/')
-
-
-def varied(section: Section) -> Table:
-    """Makes the table of the config fields that differ between the rows."""
-    values = section.varied
-    rows = [
-        [row.label, *(wording.value_name(column[i], field) for field, column in values.items())]
-        for i, row in enumerate(section.rows)
+def columns(section: Section) -> list[Column]:
+    """Returns the columns of a section's table. The first one has the errors that the section compares, in %."""
+    result = [Column(section.measure_name, section.measured)]
+    if any(row.published is not None or row.published_text for row in section.rows):
+        result.append(Column('published', lambda row: row.published_text or row.published, _published))
+        result.append(Column('difference', section.difference, '{:+.2f}'.format))
+    result += [
+        Column('finished runs', lambda row: len(row.finished), None),
+        Column('runs', lambda row: f'{len(row.finished)} of {len(row.runs)}'),
+        Column('seeds', lambda row: ', '.join(map(seed, row.runs))),
     ]
-    return Table(['', *map(wording.field_name, values)], rows)
+    if section.measure != 'final':
+        result.append(Column('final test error', mean('final_test_error'), _two))
+    if section.measure != 'median' and any(len(row.finished) > 2 for row in section.rows):
+        result.append(Column('median', _median, _two))
+    result += further(section)
+    if section.measure == 'window':
+        result.append(Column('smallest', lambda row: min(map(min, row.in_window), default=None), _two))
+        result.append(Column('largest', lambda row: max(map(max, row.in_window), default=None), _two))
+    return [
+        *result,
+        Column('best test error', mean('best_test_error'), _two),
+        Column('training error', mean('final_train_error'), _two),
+        Column('network', network),
+        Column('parameters', mean('parameters'), '{:,.0f}'.format),
+        Column('multiply-adds', mean('multiply_adds'), lambda value: f'{value / 1e6:,.1f} M'),
+        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, duration),
+        Column('device', lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))),
+    ]
+
+
+def _median(row: Row) -> float | None:
+    errors = row.values('final_test_error')
+    return median(errors) if errors else None
+
+
+def mean(field: str) -> Callable[[Row], float | None]:
+    return lambda row: row.mean(field)
+
+
+def further(section: Section) -> list[Column]:
+    """Returns a column for each error of FURTHER that some row has and that is not the one to compare."""
+    protocols = {wording.value_name(row.protocol, 'pictures.protocol') for row in section.rows if row.protocol}
+    heads = {field: head.format(' or '.join(sorted(protocols))) for field, head in FURTHER.items()}
+    return [
+        Column(head, mean(field), _two)
+        for field, head in heads.items()
+        if head != section.measure_name and any(row.values(field) for row in section.rows)
+    ]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of a section, folded: columns that are equal in all rows are lines in `same` instead.
+
+    Attributes:
+        heads: the headings. The first column has the labels of the rows.
+        rows: each row with its cells.
+        same: what all rows share.
+    """
+
+    heads: Sequence[str]
+    rows: Sequence[tuple[Row, Sequence[str]]]
+    same: str
+
+    def text(self) -> str:
+        """Returns the table for a terminal. A line with the name of a group is above its rows."""
+        lines = _aligned('plain', self.heads, [[one_line(cell) for cell in cells] for _, cells in self.rows])
+        return '\n'.join([lines[0], *self._grouped(lines[1:], one_line)])
+
+    def markdown(self, best: Sequence[Row] = (), link: Callable[[Path], str] | None = None) -> str:
+        """Returns the table as Markdown. The rows in `best` are bold; `link` gives the address of a run's folder."""
+
+        def cell(row: Row, head: str, text: str) -> str:
+            if head == 'seeds' and link is not None:
+                return ', '.join(f'[{escaped(seed(run))}]({link(run.folder)})' for run in row.runs)
+            is_bold = row in best and head in self.heads[:2]
+            return f'**{escaped(text)}**' if is_bold else escaped(text)
+
+        rows = [[cell(row, *pair) for pair in zip(self.heads, cells, strict=True)] for row, cells in self.rows]
+        lines = _aligned('pipe', [*map(escaped, self.heads)], rows)
+        return '\n'.join([*lines[:2], *self._grouped(lines[2:], lambda name: f'| {escaped(name)} |')])
+
+    def _grouped(self, lines: Sequence[str], heading: Callable[[str], str]) -> list[str]:
+        """Puts a heading above the lines of each group, if there are several groups."""
+        groups = [row.group for row, _ in self.rows]
+        are_several = len({*groups}) > 1
+        found: list[str] = []
+        for i, line in enumerate(lines):
+            is_new = are_several and groups[i] not in groups[:i]
+            found += [heading(groups[i]), line] if is_new else [line]
+        return found
+
+
+def table(section: Section, heads: Collection[str] | None = None) -> Table:
+    """Makes the table of a section; or with `heads`, these columns of the rows that have a finished run."""
+    rows = [row for group in section.groups.values() for row in group if heads is None or row.finished]
+    every = [column for column in columns(section) if column.text is not None]
+    if heads is not None:
+        every = [column for column in every if column.head in heads]
+    kept = (every[0].head, 'seeds', *(heads or ()))  # the answer, and the links to the runs
+    shown = [c for c in every if c.head in kept or len(rows) == 1 or len({c.cell(row) for row in rows}) > 1]
+    same = [f'{c.head} {c.cell(rows[0])}' for c in every if c not in shown and c.cell(rows[0]) != NONE]
+    cells = [(row, [row.label, *(column.cell(row) for column in shown)]) for row in rows]
+    return Table(['', *(column.head for column in shown)], cells, ', '.join(same))
+
+
+def numbers(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """Returns all rows of all sections for other programs, with unrounded numbers."""
+    return [_numbers(section, row) for section in sections for row in section.rows]
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Formats rows as CSV, with a column for each name that a row has."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, [*dict.fromkeys(head for row in rows for head in row)], lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _numbers(section: Section, row: Row) -> dict[str, Any]:
+    measured, (_, *others) = section.measured(row), columns(section)
+    return {
+        'study': section.name,
+        'shared': '; '.join(section.shared),
+        'group': row.group,
+        'row': row.label,
+        'measure': section.measure_name,
+        'error': measured and measured.error,
+        'standard deviation': measured and measured.std,
+        **{column.head: column.value(row) for column in others},
+        'run folders': '; '.join(str(run.folder) for run in row.runs),
+    }
+
+
+def varied_table(section: Section) -> Table:
+    """Makes the table of the config fields that differ between the rows."""
+    rows, differing = section.rows, varied(section.rows)
+    words = {field: [wording.value_name(value, field) for value in values] for field, values in differing.items()}
+    cells = [(row, [row.label, *(texts[i] for texts in words.values())]) for i, row in enumerate(rows)]
+    return Table(['', *map(wording.field_name, differing)], cells, '')
 
 
 def explain(section: Section) -> list[str]:
-    """Returns notes on the table: what its numbers mean, what was changed in the runs, and what was left out."""
+    """Returns notes on the table: what its numbers mean."""
     notes = [
-        'Errors are in %. Test error: at the end of training, mean ± standard deviation over runs. Best test '
+        'Errors are in %: means over runs at the end of training, ± standard deviation over the seeds. Best test '
         'error: the smallest of a run; it is chosen on the test data, so it is not a result. Training error: over the '
         'augmented batches since the evaluation before the last one. Time: median of the runs.'
     ]
-    further = further_columns(section)
-    if further:
-        notes.append(f'Means over runs at the end of training: {", ".join(further)}.')
+    if any(row.published is not None or row.published_text for row in section.rows):
+        notes.append(f'Published: {section.source}. Difference: our error minus the published one, in points.')
+    return notes
+
+
+def warnings(section: Section) -> list[str]:
+    """Returns what a reader must know beside the numbers: what is changed, not finished or left out."""
+    notes = []
     if section.is_rehearsal:
         notes.append(
-            'This is a rehearsal: a twentieth of the epochs, on the digits. Its numbers say nothing about CIFAR, and '
-            'are not compared with the published ones.'
+            'This is a rehearsal on the digits, with a shortened recipe. Its numbers say nothing about CIFAR, and are '
+            'not compared with the published ones.'
         )
     if section.changes:
         changed = ', '.join(wording.phrase(*change) for change in section.changes.items())
         notes.append(
             f'Changed in every run: {changed}. Published numbers belong to the unchanged recipe, and are not shown.'
         )
-    if any(row.published is not None or row.published_text for row in section.rows):
-        ours = ' or '.join(dict.fromkeys(OURS[row.measure] for row in section.rows))
-        notes.append(f'Published: {section.source}. Difference: {ours} minus the published one, in points.')
-    return [*notes, *section.notes]
-
-
-def states(section: Section) -> list[str]:
-    """Returns a line that counts all runs by state, and a line for each run that is not finished."""
-    runs = [(row, run) for row in section.rows for run in row.runs]
-    lines = [
-        f'{row.label}, seed {run.seed}: {run.state}{f" ({run.detail})" if run.detail else ""}'
-        for row, run in runs
+    unfinished = [
+        f'{row.label}, seed {run.seed}: {run.state}' + (f' ({run.detail})' if run.detail else '')
+        for row, run in section.runs
         if run.state != FINISHED
     ]
-    counted = ', '.join(f'{count} {name}' for name in STATES if (count := section.count(name)))
-    total = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
-    return [f'{total}: {counted}' if counted else total, *lines]
+    return [*notes, *unfinished, *section.notes]
 
 
-def numbers(sections: Sequence[Section]) -> Table:
-    """Makes one table of all rows of all sections, for other programs: unrounded numbers, and the run folders."""
-    lines = [_numbers(section, row) for section in sections for row in section.rows]
-    return Table(list(lines[0]) if lines else [], [list(line.values()) for line in lines])
-
-
-def _numbers(section: Section, row: Row) -> dict[str, Any]:
-    least, greatest, mean = row.in_window or (None, None, None)
-    first_epoch, last_epoch = row.window or (None, None)
-    return {
-        'study': section.name,
-        'rehearsal': str(section.is_rehearsal),
-        'group': row.group,
-        'row': row.label,
-        'network': network(row),
-        'parameters': row.mean('parameters'),
-        'multiply_adds': row.mean('multiply_adds'),
-        'runs': len(row.runs),
-        'finished': len(row.finished),
-        'test_error_mean': row.mean('final_test_error'),
-        'test_error_std': row.std,
-        'test_error_median': row.median,
-        'test_top5_error_mean': row.mean('final_test_top5_error'),
-        'protocol': row.protocol,
-        'protocol_test_error_mean': row.mean('protocol_test_error'),
-        'protocol_test_top5_error_mean': row.mean('protocol_test_top5_error'),
-        'window_first_epoch': first_epoch,
-        'window_last_epoch': last_epoch,
-        'window_mean': mean,
-        'window_least': least,
-        'window_greatest': greatest,
-        'best_test_error_mean': row.mean('best_test_error'),
-        'published': row.published,
-        'published_text': row.published_text,
-        'difference': section.difference(row),
-        'train_error_mean': row.mean('final_train_error'),
-        'seconds_mean': row.mean('seconds'),
-        'devices': '; '.join(dict.fromkeys(run.summary['device'] for run in row.finished)),
-        'run_folders': '; '.join(str(run.folder) for run in row.runs),
-        'states': '; '.join(run.state for run in row.runs),
-    }
+def seed(run: Run) -> str:
+    return f'{run.seed}' + ('' if run.state == FINISHED else f' ({run.state})')
 
 
 def network(row: Row) -> str:
     """Names a row's network by config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
     model = {name.removeprefix('model.'): v for name, v in row.config.items() if name.startswith('model.')}
     if 'depth' not in model:
-        return str(model.get('name', NONE)).replace('_', ' ')
+        return str(model.get('name', '')).replace('_', ' ')
     kind = 'plain' if str(model['name']).endswith('plain') else 'ResNet'
     order = str(model.get('order', 'original'))
     before = 'pre-activation ' if order == 'full_preactivation' else ''
     parts = [f'{before}{kind}-{model["depth"]}']
     parts += [_spaced(order)] if order not in ('original', 'full_preactivation') else []
-    parts += [_shortcut(model)] if kind == 'ResNet' else []
-    return ', '.join(filter(None, parts))
-
-
-def _shortcut(model: Mapping[str, Any]) -> str:
-    """Names the shortcuts of a network, or '' if they are those of the 2015 paper."""
-    usual = effective_shortcut({**model, 'shortcut': ''})
-    named = str(model.get('shortcut') or usual)
-    return '' if named == usual else f'shortcut {_spaced(named)}'
+    usual = effective_shortcut({**model, 'shortcut': ''})  # that of the 2015 paper
+    shortcut = str(model.get('shortcut') or usual)
+    return ', '.join([*parts, *([f'shortcut {_spaced(shortcut)}'] if kind == 'ResNet' and shortcut != usual else [])])
 
 
 def _spaced(name: str) -> str:
     """Turns 'exclusive_gating_-6' into 'exclusive gating -6'. Between two numbers it puts a comma."""
     return re.sub(r'(?<=\d)_(?=[\d-])', ', ', name).replace('_', ' ')
-
-
-def with_spread(mean: float | None, std: float | None) -> str:
-    return _two(mean) + ('' if std is None else f' ± {std:.2f}')
 
 
 def duration(seconds: float) -> str:
@@ -230,20 +257,26 @@ def duration(seconds: float) -> str:
     return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
 
 
-def _window(row: Row) -> str:
-    if row.in_window is None:
-        return NONE
-    least, greatest, mean = row.in_window
-    return f'{mean:.2f} ({least:.2f} to {greatest:.2f})'
+def _published(value: float | str) -> str:
+    return value if isinstance(value, str) else _two(value)
 
 
-def _two(value: float | None) -> str:
-    return NONE if value is None else f'{value:.2f}'
+def _two(value: float) -> str:
+    return f'{value:.2f}'
 
 
-def _whole(value: float | None) -> str:
-    return NONE if value is None else f'{value:,.0f}'
+def one_line(text: str) -> str:
+    """Replaces line breaks and control characters of a text by Python's escapes."""
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _millions(value: float | None) -> str:
-    return NONE if value is None else f'{value / 1e6:,.1f} M'
+def escaped(text: str) -> str:
+    """Escapes a text so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
+    text = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', one_line(text))
+    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+
+
+def _aligned(form: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    sides = ['left', *['right'] * (len(heads) - 1)]
+    table: str = tabulate(cells, headers=heads, tablefmt=form, colalign=sides, disable_numparse=True)
+    return [line.rstrip() for line in table.splitlines()]

@@ -1,255 +1,234 @@
-"""The curves of a group of runs, drawn as in the papers: training dashed, test solid, error in %."""
+"""The charts of a group of rows: the picture that answers, and curves as in the papers. Errors are in %."""
 
-import itertools
+import re
 from collections.abc import Mapping, Sequence
-from math import ceil
+from fractions import Fraction
 from statistics import fmean
 from typing import Any
 
-from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.schedule import Schedule
-from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled, switch, zoom
-from jax_resnet.report.sections import Row
+from jax_resnet.report import wording
+from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled
+from jax_resnet.report.sections import Row, Section, varied
 
-SPLITS = {'test': [], 'training': [6, 4]}
-"""The splits, each with the dash pattern of its lines."""
+DASHES = {'test': [], 'training': [6, 4]}
 
-CURVE_POINTS = 100
-"""Number of points with which a cosine or a linear warm-up is drawn."""
-
-DECADES = [10.0**k for k in range(-9, 3)]
-"""The ticks of a logarithmic axis."""
+QUANTITIES = {
+    'error': ('error (%)', {'test': 'test_error', 'training': 'train_error'}),
+    'top5_error': ('top-5 error (%)', {'test': 'test_top5_error'}),
+    'loss': ('loss', {'test': 'test_loss', 'training': 'train_loss'}),
+    'learning_rate': ('learning rate', {'training': 'learning_rate'}),
+}
+"""What has a curve: the title of its axis, and its field in a run's metrics, by split."""
 
 HINT = (
     'Click a name below a chart to hide or show its curves. Drag to move, Ctrl + wheel or pinch to zoom, double click '
     'to reset.'
 )
 
-
-def errors(rows: Sequence[Row], title: str) -> Any:
-    """Draws training and test error: a thin line for each run, and the mean and the range over seeds."""
-    return _curves(rows, title, 'error', 'error (%)', '.2f', 320)
+ORDERED = ('model.depth', 'dataset.train', 'batch_size', 'schedule.learning_rate', 'train_for')
+"""Of several fields that vary together, the first one of these is the axis."""
 
 
-def top5_errors(rows: Sequence[Row], title: str) -> Any:
-    """Draws the top-5 test error, like `errors`."""
-    return _curves(rows, title, 'top5_error', 'top-5 error (%)', '.2f', 240)
+def overview(section: Section, rows: Sequence[Row]) -> Any:
+    """Draws the error of each row with its spread over seeds, and the published error. None without several errors.
 
-
-def losses(rows: Sequence[Row], title: str) -> Any:
-    """Draws training and test loss, like `errors`."""
-    return _curves(rows, title, 'loss', 'loss', '.3f', 240)
-
-
-def learning_rates(rows: Sequence[Row], title: str) -> Any:
-    """Draws the learning rate of every row. Rows with equal rates share one line, in dashes of alternating colours."""
-    alt = altair()
-    rates = {row.label: _rates(row) for row in rows}
-    shown, click = switch('row', [row.label for row in rows])
-    lines: list[Any] = []
-    for label, values in rates.items():
-        same = [other for other in rates if rates[other] == values]
-        dashes = {'strokeDash': [7, 7 * (len(same) - 1)], 'strokeDashOffset': -7 * same.index(label)}
-        points = [{'row': label, 'epoch': epoch, 'rate': rate} for epoch, rate in values]
-        line = (
-            alt.Chart(alt.Data(values=points))
-            .mark_line(strokeWidth=1.8, clip=True, **dashes if len(same) > 1 else {})
-            .encode(
-                x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
-                y=alt.Y(
-                    'rate:Q',
-                    title='learning rate',
-                    scale=alt.Scale(type='log', padding=8, nice=False),
-                    axis=alt.Axis(format='~g', values=DECADES),
-                ),
-                color=colours([row.label for row in rows]),
-                opacity=click,
-                tooltip=['row:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('rate:Q', format='~g')],
-            )
-        )
-        lines.append(line if lines else line.add_params(shown, zoom()))
-    return styled(alt.layer(*lines).properties(title=title), height=180)
-
-
-def _schedule(row: Row) -> tuple[Schedule, Clock, int] | None:
-    """Returns the schedule of a row, its clock, and the last step of its longest run; None before an evaluation."""
-    lines = max((run.metrics for run in row.runs), key=len, default=())
-    if not lines:
-        return None
-    config = next(run.config for run in row.runs if run.config is not None)
-    last, batch_size = lines[-1], config.batch_size
-    clock = Clock(round(last['step'] * batch_size / last['epoch']), batch_size)
-    return schedule.create(config.schedule, clock, clock.steps(config.train_for)), clock, last['step']
-
-
-def _rates(row: Row) -> list[tuple[float, float]]:
-    """Returns (epoch, learning rate) at the ends of the pieces of the schedule, and between them if it is no stair."""
-    found = _schedule(row)
-    if found is None:
-        return []
-    planned, clock, last = found
-    steps = {0, last - 1}
-    for start, _ in planned.pieces[1:]:
-        steps |= {start - 1, start}
-    if planned.rises or planned.zero_at is not None:
-        steps |= {last * i // CURVE_POINTS for i in range(CURVE_POINTS)}
-    return [(round(clock.epochs(k), 4), float(planned.rate(k))) for k in sorted(steps) if k < last]
-
-
-def against_parameters(rows: Sequence[Row], data: str = '') -> Any:
-    """Draws the final test error against the number of parameters: a point for each row, with its spread over seeds.
-
-    Args:
-        rows: rows of one data set.
-        data: name of the data set, for the title.
+    If one number is varied, such as the depth, the errors are drawn against it; else there is a line for each row.
     """
-    alt = altair()
-    values = [
-        {
-            'row': row.label,
-            'parameters': row.mean('parameters'),
-            'error': _round(error),
-            'low': _round(error - (row.std or 0)),
-            'high': _round(error + (row.std or 0)),
-        }
-        for row in rows
-        if (error := row.mean('final_test_error')) is not None
-    ]
-    labels = [str(value['row']) for value in values]
-    base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X('parameters:Q', title='parameters', scale=alt.Scale(type='log', padding=20, nice=False),
-                axis=alt.Axis(format='~s', tickCount=5)),
-        color=colours(labels) if len(labels) <= len(PALETTE) else alt.value(PALETTE[0]),
-        tooltip=['row:N', alt.Tooltip('parameters:Q', format=','), alt.Tooltip('error:Q', format='.2f')],
-    )  # fmt: skip
-    y = alt.Y('low:Q', title='final test error (%)', scale=alt.Scale(zero=False, padding=12))
-    bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=y, y2='high:Q')
-    points = base.mark_point(filled=True, size=70, opacity=0.9).encode(y='error:Q')
-    title = 'Final test error against parameters' + (f', {data}' if data else '')
-    return styled((bars + points).properties(title=title), height=300)
-
-
-def drops(row: Row) -> list[dict[str, Any]]:
-    """Returns the changes of a row's learning rate after a warm-up: the epoch, and the rates before and after."""
-    found = _schedule(row)
-    if found is None:
-        return []
-    planned, clock, last = found
-    return [
-        {'epoch': round(clock.epochs(start), 4), 'change': f'{before:.3g} to {rate:.3g}'}
-        for (_, before), (start, rate) in itertools.pairwise(planned.pieces)
-        if rate < before and start < last
-    ]
-
-
-def points(row: Row, quantity: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Returns two lists of points: one point for each evaluation of each run; and the mean and extremes over the runs.
-
-    The second list has only steps at which all runs were evaluated.
-    """
-    single: list[dict[str, Any]] = []
-    together: list[dict[str, Any]] = []
-    runs = [run for run in row.runs if run.metrics]
-    for split in SPLITS:
-        field = f'{"train" if split == "training" else split}_{quantity}'
-        by_step: dict[int, list[Mapping[str, Any]]] = {}
-        for run in runs:
-            for line in run.metrics:
-                if line.get(field) is None:
-                    continue
-                by_step.setdefault(line['step'], []).append(line)
-                about = {'row': row.label, 'split': split, 'run': f'seed {run.seed}'}
-                single.append({**about, 'epoch': round(line['epoch'], 4), 'value': _round(line[field])})
-        for lines in by_step.values():
-            values = [line[field] for line in lines]
-            if len(values) == len(runs):
-                together.append({
-                    'row': row.label, 'split': split, 'epoch': round(lines[0]['epoch'], 4),
-                    'value': _round(fmean(values)), 'low': _round(min(values)), 'high': _round(max(values)),
-                    'runs': len(values),
-                })  # fmt: skip
-    return single, sorted(together, key=lambda point: (point['split'], point['epoch']))
-
-
-def _curves(rows: Sequence[Row], title: str, quantity: str, axis: str, form: str, height: int) -> Any:
-    alt = altair()
-    single: list[dict[str, Any]] = []
-    together: list[dict[str, Any]] = []
+    axis, places = against(rows) or ('', {})
+    values: list[dict[str, Any]] = []
     for row in rows:
-        one, mean = points(row, quantity)
-        single += one if len([run for run in row.runs if run.metrics]) > 1 else []
-        together += mean
-    top = top_of([point['value'] for point in together], None if quantity == 'loss' else 100)
-    splits = [split for split in SPLITS if any(point['split'] == split for point in together)]
-    shown, by_row = switch('row', [row.label for row in rows])
-    x = alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False))
-    y = alt.Y('value:Q', title=axis, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=6))
-    dash = alt.StrokeDash(
-        'split:N',
-        scale=alt.Scale(domain=splits, range=[SPLITS[split] for split in splits]),
-        legend=alt.Legend(title=None, orient='top', symbolStrokeColor='#344054', symbolSize=500, offset=4),
+        x, series = places.get(row, (0, ''))
+        value = {'row': row.label, 'place': x, 'series': series}
+        if (measured := section.measured(row)) is not None:
+            low, high = min(measured.errors), max(measured.errors)
+            value |= {'error': measured.error, 'low': low, 'high': high, 'text': str(measured)}
+        if row.published is not None and not section.is_rehearsal:
+            value['published'] = row.published
+        values.append(value)
+    if sum('error' in value for value in values) < 2:
+        return None
+    alt = altair()
+    note = '● our runs'
+    note += ', from the best to the worst' if any(value.get('low') != value.get('high') for value in values) else ''
+    note += '; ◇ published' if any('published' in value for value in values) else ''
+    name = section.measure_name[:1].upper() + section.measure_name[1:]
+    scale = alt.Scale(zero=False, padding=16)
+    if places:
+        numbers = sorted({number for number, _ in places.values()})
+        kind = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
+        of_place = alt.X('place:Q', title=axis, scale=alt.Scale(type=kind, zero=False, padding=24, nice=False),
+                         axis=alt.Axis(values=numbers, labelExpr='datum.value', grid=False))  # fmt: skip
+        colour: Any = colours('series', [*dict.fromkeys(series for _, series in places.values())])
+        errors, channel, height = alt.Y(title=f'{name} (%)', scale=scale), 'y', 300
+    else:
+        of_place = alt.Y(
+            'row:N', sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False, grid=True)
+        )
+        is_best = alt.FieldOneOfPredicate('row', [row.label for row in section.best])
+        colour = alt.condition(is_best, alt.value(PALETTE[1]), alt.value(PALETTE[0]))
+        errors, channel, height = (
+            alt.X(title=f'{name} (%)', scale=scale, axis=alt.Axis(grid=False, tickCount=6)),
+            'x',
+            30 * len(rows) + 20,
+        )
+    base = alt.Chart(alt.Data(values=values)).encode(of_place, color=colour, tooltip=['row:N', 'text:N', 'published:Q'])
+
+    def at(field: str) -> dict[str, Any]:
+        """Returns the encoding of the place of a mark by an error."""
+        channel_of_error = errors.copy()
+        channel_of_error.shorthand = f'{field}:Q'
+        return {channel: channel_of_error}
+
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(**at('low'), **{f'{channel}2': 'high:Q'}),
+        base.mark_point(filled=True, size=90, opacity=1).encode(**at('error')),
+        base.mark_point(shape='diamond', size=90, strokeWidth=1.8).encode(**at('published')),
+    ]
+    if places:
+        layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
+    else:
+        layers.append(base.mark_text(align='left', dx=9, dy=-9, fontSize=11).encode(**at('error'), text='text:N'))
+    return styled(alt.layer(*layers), name, height, note)
+
+
+def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | None:
+    """Finds the field with a number that is varied in rows, if there is one.
+
+    Returns:
+        Its name for an axis; and for each row the number, and the name of the series that the row is in: rows of a
+        series differ only in this field, and in fields that follow from it.
+    """
+    values = varied(rows)
+    for field in sorted(values, key=lambda name: ORDERED.index(name) if name in ORDERED else len(ORDERED)):
+        numbers = [number for value in values[field] if (number := _number(value)) is not None]
+        if len(numbers) < len(rows) or len({*numbers}) < 3:
+            continue
+        others = [texts for column in values.values() if not _follows(texts := [*map(repr, column)], numbers)]
+        series = [*zip(*others, strict=True)] or [()] * len(rows)
+        if len({*zip(series, numbers, strict=True)}) < len(rows) or 2 * len({*series}) > len(rows):
+            continue
+        units = {'train_for': 'training in epochs', 'dataset.train': 'part of the training data in %'}
+        names = {
+            kind: re.sub(rf'(?<!\d){number:g}(?!\d)', '', row.label).strip(' -,=:')
+            for kind, row, number in zip(series, rows, numbers, strict=True)
+        }
+        places = {row: (number, names[kind]) for row, kind, number in zip(rows, series, numbers, strict=True)}
+        return units.get(field, wording.field_name(field)), places
+    return None
+
+
+def _follows(column: Sequence[str], numbers: Sequence[float]) -> bool:
+    """Whether a column has one value for each number."""
+    return len({*zip(column, numbers, strict=True)}) == len({*numbers})
+
+
+def _number(value: Any) -> float | None:
+    """Returns the number in a config's value, such as 0.1, '82 epochs', or 50 for 'train[:50%]'; None without one."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if value == 'train':
+        return 100.0
+    found = re.fullmatch(r'train\[:([\d.]+)%\]|([\d./]+) epochs?', str(value))
+    return float(Fraction(found[1] or found[2])) if found else None
+
+
+def group_charts(rows: Sequence[Row]) -> dict[str, Any]:
+    """Draws the curves of rows by name: errors, losses, top-5 errors if any, and learning rates if they differ."""
+    lines = [line for row in rows for run in row.runs for line in run.metrics]
+    if not lines:
+        return {}
+    charts = {'errors': curves(rows, 'Error')}
+    if any('test_top5_error' in line for line in lines):
+        charts['top5_errors'] = curves(rows, 'Top-5 error', 'top5_error')
+    charts['losses'] = curves(rows, 'Loss', 'loss')
+    rates = [[(p['epoch'], p['value']) for p in points(row, 'learning_rate')] for row in rows]
+    if len({*map(repr, filter(None, rates))}) > 1:
+        charts['learning_rates'] = curves(rows, 'Learning rate', 'learning_rate')
+    return charts
+
+
+def curves(rows: Sequence[Row], title: str, quantity: str = 'error') -> Any:
+    """Draws a quantity in training (dashed) and test (solid): means over runs, and the range over seeds."""
+    alt = altair()
+    axis, fields = QUANTITIES[quantity]
+    values = [point for row in rows for point in points(row, quantity)]
+    legend = alt.Legend(title=None, orient='top', symbolStrokeColor=GREY, symbolSize=500, offset=4)
+    scale = alt.Scale(domain=[*fields], range=[DASHES[split] if len(fields) > 1 else [] for split in fields])
+    dash = alt.StrokeDash('split:N', scale=scale, legend=legend if len(fields) > 1 else None)
+    labels = [{'row': row.label} for row in rows]
+    shown = alt.selection_point(name='shown', fields=['row'], bind='legend', toggle='true', empty=False, value=labels)
+    # A drag moves the chart. Only with Ctrl, or by a pinch, the wheel zooms it: else the page scrolls.
+    zoom = alt.selection_interval(name='zoom', bind='scales', zoom='wheel![event.ctrlKey || event.metaKey]')
+    is_percent = axis.endswith('(%)')
+    scale = alt.Scale(domain=domain(values), nice=False) if is_percent else alt.Scale(type='log', nice=False, padding=8)
+    y = {'title': axis, 'scale': scale, 'axis': alt.Axis(tickCount=6)}
+    base = (
+        alt.Chart(alt.Data(values=values))
+        .transform_filter(shown)
+        .encode(
+            x=alt.X('epoch:Q', title='epoch', axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=True, nice=False)),
+            y=alt.Y('value:Q', **y),
+            color=colours('row', [row.label for row in rows]),
+            tooltip=['row:N', 'split:N', *(f'{field}:Q' for field in ('epoch', 'value', 'low', 'high', 'runs'))],
+        )
     )
-    mean = alt.Chart(alt.Data(values=together)).encode(x=x, color=colours([row.label for row in rows]), opacity=by_row)
-    lines = mean.mark_line(clip=True, strokeWidth=1.9).encode(y=y, strokeDash=dash).add_params(shown, zoom())
-    band = mean.mark_area(clip=True).encode(
-        y=alt.Y('low:Q', title=axis), y2='high:Q', detail='split:N',
-        opacity=alt.condition(shown, alt.value(0.14), alt.value(0), empty=False),
-    )  # fmt: skip
-    each = (
-        alt.Chart(alt.Data(values=single))
-        .mark_line(clip=True, strokeWidth=0.8)
-        .encode(
-            x=x, y=y, strokeDash=dash, detail='run:N', color=colours([row.label for row in rows]),
-            opacity=alt.condition(shown, alt.value(0.35), alt.value(0), empty=False),
+    width = alt.condition("datum.split === 'training'", alt.value(1.2), alt.value(2.2))
+    interpolate = 'step-before' if quantity == 'learning_rate' else 'linear'
+    layers = [
+        base.mark_line(clip=True, interpolate=interpolate).encode(strokeDash=dash, strokeWidth=width),
+        base.mark_point(filled=True, clip=True, size=90, opacity=0),  # for its tooltip
+    ]
+    if any(value['runs'] > 1 for value in values) and quantity != 'learning_rate':
+        area = base.mark_area(clip=True, opacity=0.14)
+        layers.insert(0, area.encode(y=alt.Y('low:Q', **y), y2='high:Q', detail='split:N'))
+    if drops := sorted({epoch for row in rows for epoch in drop_epochs(row)}):
+        marks = alt.Chart(
+            alt.Data(values=[{'epoch': epoch, 'the learning rate drops at epoch': epoch} for epoch in drops])
         )
-    )  # fmt: skip
-    spots = mean.mark_point(filled=True, clip=True, size=90).encode(
-        y=y,
-        opacity=alt.value(0),
-        tooltip=[
-            'row:N', 'split:N', alt.Tooltip('epoch:Q', format='.1f'), alt.Tooltip('value:Q', format=form, title=axis),
-            alt.Tooltip('low:Q', format=form, title='smallest'), alt.Tooltip('high:Q', format=form, title='largest'),
-            'runs:Q',
-        ],
-    )  # fmt: skip
-    above = [{**point, 'edge': top} for point in together if point['value'] > top]
-    marks_above = (
-        alt.Chart(alt.Data(values=above))
-        .mark_point(shape='triangle-up', filled=True, size=36, yOffset=4, clip=True)
-        .encode(
-            x=x, y=alt.Y('edge:Q', title=axis), color=colours([row.label for row in rows]), opacity=by_row,
-            tooltip=['row:N', 'split:N', alt.Tooltip('value:Q', format=form, title=axis)],
-        )
-    )  # fmt: skip
-    dropped = {(drop['epoch'], drop['change']): drop for row in rows for drop in drops(row)}
-    marks = (
-        alt.Chart(alt.Data(values=list(dropped.values())))
-        .mark_rule(strokeDash=[2, 3], color=GREY, opacity=0.7, clip=True)
-        .encode(
-            x='epoch:Q', tooltip=[alt.Tooltip('change:N', title='learning rate'), alt.Tooltip('epoch:Q', format='.1f')]
-        )
-    )
-    layers = [*([marks] if dropped else []), *([band, each] if single else []), lines, spots]
-    layers += [marks_above] if above else []
-    return styled(alt.layer(*layers).properties(title=title_of(title, bool(above))), height=height)
+        rule = marks.mark_rule(strokeDash=[2, 3], color=GREY, opacity=0.7, clip=True)
+        layers.append(rule.encode(x='epoch:Q', tooltip='the learning rate drops at epoch:Q'))
+    layers[0] = layers[0].add_params(shown, zoom)
+    return styled(alt.layer(*layers), title, 320 if quantity == 'error' else 240)
 
 
-def title_of(title: str, has_above: bool) -> dict[str, str]:
-    """Returns a title, with a subtitle that explains the marks at the upper edge if there are any."""
-    return {'text': title, **({'subtitle': '▲ the curve continues above the frame'} if has_above else {})}
+def domain(values: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Returns the ends of the axis: they show the differences in the second half of training.
+
+    The first epochs are cut off where they are far above it, as in the papers' figures.
+    """
+    last = max((value['epoch'] for value in values), default=0)
+    late = [value['value'] for value in values if value['epoch'] >= last / 2] or [0]
+    room = 0.1 * (max(late) - min(late)) or 1
+    return round(max(0.0, min(late) - room), 4), round(max(late) + room, 4)
 
 
-def top_of(values: Sequence[float], most: float | None) -> float:
-    """Returns the end of the axis. It cuts off the first epochs, far above the rest, as the papers' figures do."""
-    if not values:
-        return 1.0
-    usual = sorted(values)[min(len(values) - 1, int(0.85 * len(values)))]
-    top = min(1.3 * usual or 1.0, max(values) or 1.0)
-    size = 10.0 ** (len(str(int(top))) - 1) if top >= 1 else 0.1
-    nice = ceil(top / size * 2) * size / 2
-    return nice if most is None else min(most, nice)
+def points(row: Row, quantity: str) -> list[dict[str, Any]]:
+    """Returns the mean and the extremes over the runs, for each split and each step at which all were evaluated."""
+    runs = [run for run in row.runs if run.metrics]
+    found = []
+    for split, field in QUANTITIES[quantity][1].items():
+        by_step: dict[int, list[Mapping[str, Any]]] = {}
+        for line in (line for run in runs for line in run.metrics):
+            by_step.setdefault(line['step'], []).append(line)
+        for _, lines in sorted(by_step.items()):
+            values = [line[field] for line in lines if line.get(field) is not None]
+            if len(values) == len(runs):
+                mean, low, high = (float(f'{value:.5g}') for value in (fmean(values), min(values), max(values)))
+                epoch = round(lines[0]['epoch'], 4)
+                found.append({
+                    'row': row.label, 'split': split, 'epoch': epoch, 'value': mean, 'low': low, 'high': high,
+                    'runs': len(runs),
+                })  # fmt: skip
+    return found
 
 
-def _round(value: float) -> float:
-    return float(f'{value:.5g}')
+def drop_epochs(row: Row) -> list[float]:
+    """Returns the epochs at which the learning rate of a row drops, by its config; [] before an evaluation."""
+    run = next((run for run in row.runs if run.metrics and run.config is not None), None)
+    if run is None or run.config is None:
+        return []
+    last, size = run.metrics[-1], run.config.batch_size
+    clock = Clock(round(last['step'] * size / last['epoch']), size, run.config.shorten)
+    steps = map(clock.steps, run.config.schedule.drop_at)
+    return [round(clock.epochs(step), 4) for step in steps if step < last['step']]

@@ -1,68 +1,184 @@
-"""The page: one HTML file that contains the tables, the charts and the code that draws them."""
+"""Writes sections: as text for a terminal; and as a page, with the same content as Markdown, CSV and pictures."""
 
-import base64
-from collections.abc import Mapping, Sequence
-from functools import partial
+import hashlib
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from jax_resnet.report import charts, columns, curves, predictions, run_facts, templating
+from jax_resnet import files
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
-from jax_resnet.report.pictures import Charts
-from jax_resnet.report.sections import Row, Section
+from jax_resnet.report.columns import escaped, one_line
+from jax_resnet.report.sections import Section
+from jax_resnet.runs.run_folder import RunFolder
+
+WROTE = b'\n<!-- python -m jax_resnet report wrote files with these SHA-256: '
+"""The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
 
 
-def render(sections: Sequence[Section], pictures: Mapping[str, Mapping[str, Charts]], folder: Path) -> str:
-    """Returns the page, as HTML.
+def text(section: Section) -> str:
+    """Returns a section for a terminal: its question, the answers, its table, and what to know beside the numbers."""
+    table = columns.table(section)
+    blocks = [
+        [section.title, *map(str, answers(section))],
+        table.text().splitlines(),
+        [f'In all rows: {table.same}'] if table.same else [],
+        columns.warnings(section),
+    ]
+    return '\n\n'.join('\n'.join(map(one_line, block)) for block in blocks if block)
+
+
+def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> list[Path]:
+    """Writes a report. It replaces the files of an earlier report of this name, and no others.
 
     Args:
         sections: the sections of the report.
-        pictures: the charts, by section, title and name.
-        folder: the folder of the page. Links to runs are relative to it.
+        out: the path of the page, such as `report.html`. `report.md`, `report.csv` and the folder `report_pictures` are
+            written to the same folder.
+        notes: a file of Markdown, see `read_notes`. Each text stands under the answer of its section.
+
+    Returns:
+        The paths of the page, the Markdown and the CSV file, and the folder of pictures.
+
+    Raises:
+        ConfigError: the name does not end in .html, another file has one of the names, a file cannot be read, or the
+            packages for reports are missing.
+        DataError: a file cannot be written.
     """
-    return templating.html(
-        'page.html',
-        title=sections[0].question if len(sections) == 1 else f'{len(sections)} studies',
-        parts=[_part(section, pictures[section.name], f's{i}') for i, section in enumerate(sections)],
-        link=partial(columns.link, folder=folder),
-        library=templating.markup(charts.library()),
-        hint=curves.HINT,
-    )
+    if out.suffix != '.html':
+        raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
+    charts.altair()
+    folder, markdown, numbers = out.parent / f'{out.stem}_pictures', out.with_suffix('.md'), out.with_suffix('.csv')
+    texts = {} if notes is None else read_notes(notes, [section.name for section in sections])
+    parts = [_part(section, texts.get(section.name, ''), out.parent, folder) for section in sections]
+    contents = {
+        numbers: columns.as_csv(columns.numbers(sections)).encode(),
+        markdown: fill('report.md', parts=parts).encode(),
+    }
+    for part in parts:
+        for group in part['groups']:
+            about = '; '.join(filter(None, [group['answer'].group, *part['section'].shared]))
+            for chart in group['charts']:
+                for suffix in ('png', 'svg'):
+                    contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
+        contents |= {folder / f'mistake{i:02}.png': mistake.png for i, mistake in enumerate(part['mistakes'], start=1)}
+    contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), hint=curves.HINT).encode()
+    digests = sorted({*map(_digest, contents.values())})
+    contents[out] += WROTE + ' '.join(digests).encode() + b' -->\n'
+    try:
+        earlier = _earlier(out, [markdown, numbers, *folder.glob('*')])
+        for path in (out, *contents):
+            if path.exists() and path not in earlier:
+                raise ConfigError(
+                    f'--out={out}: {files.shown(path)} was not written by a report, or was changed since; move it, or '
+                    'give another name'
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_all(contents)
+        for stale in earlier - contents.keys():
+            stale.unlink()
+    except OSError as e:
+        raise DataError(f'--out={out}: cannot be written ({e.strerror})') from None
+    return [out, markdown, numbers, folder]
 
 
-def _part(section: Section, pictures: Mapping[str, Charts], name: str) -> dict[str, Any]:
-    table, run = columns.table(section), section.only_run
-    texts = dict(zip(section.rows, table.rows, strict=True))
+def _earlier(page: Path, others: Sequence[Path]) -> set[Path]:
+    """Returns the files that an earlier report wrote, and nobody has changed since."""
+    contents = {path: files.read(path) for path in (page, *others) if path.is_file()}
+    contents[page], _, line = contents.get(page, b'').rpartition(WROTE)
+    digests = line.decode(errors='replace').split()
+    return {path for path, content in contents.items() if _digest(content) in digests}
 
-    def cells(row: Row) -> dict[str, Any]:
-        return dict(zip(table.heads, texts[row], strict=True))
 
-    part = {
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_notes(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Reads a text for each section from a file of Markdown.
+
+    The text of a section begins with a heading that is the name of the section, such as `# learning_rate`. A text
+    before such a heading is that of the first section.
+    """
+    try:
+        content = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f'--notes={path}: cannot be read ({getattr(e, "strerror", "it is not UTF-8")})') from None
+    first, *rest = re.split(f'^#+ *({"|".join(map(re.escape, names))}) *$', content, flags=re.MULTILINE)
+    texts = {names[0]: first.strip()}
+    for name, part in zip(rest[::2], rest[1::2], strict=True):
+        texts[name] = f'{texts.get(name, "")}\n\n{part}'.strip()
+    return texts
+
+
+def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> dict[str, Any]:
+    """Returns what the templates show of a section."""
+    run = section.only_run
+    predictions = None if run is None else RunFolder(run.folder).predictions()
+    groups = []
+    for answer, rows in zip(answers(section), section.groups.values(), strict=True):
+        drawn = {'answer': curves.overview(section, rows), **curves.group_charts(rows)}
+        if run is not None and predictions is not None:
+            drawn |= single_run.charts(run, predictions)
+        shown = []
+        for kind, chart in drawn.items():
+            if chart is not None:
+                name = file_name(f'{section.name} {answer.group} {kind}')
+                place = address(pictures / f'{name}.png', page_folder)
+                shown.append({'chart': chart, 'kind': kind, 'name': name, 'address': place, **charts.embedded(chart)})
+        groups.append({'answer': answer, 'rows': rows, 'charts': shown})
+    return {
         'section': section,
-        'name': name,
-        'answers': answers(section),
-        'states': columns.states(section),
-        'table': table,
-        'cells': cells,
-        'notes': columns.explain(section),
-        'varied': columns.varied(section),
-        'charts': [
-            [charts.embedded(chart, f'{name}-{i}-{kind}') for kind, chart in drawn.items()]
-            for i, drawn in enumerate(pictures.values())
-        ],
-        'about': [text for text in section.about.split('\n\n') if text and 'python -m' not in text],
-    }
-    if run is None:
-        return part
-    test_predictions = predictions.read_if_undamaged(run)
-    return part | {
-        'facts': run_facts.facts(run),
-        'fields': run_facts.fields(run),
-        'mistakes': test_predictions.mistakes if test_predictions else [],
-        'drawings': [(path.stem.replace('_', ' '), _data_uri(path)) for path in predictions.drawings(run)],
+        'groups': groups,
+        'notes': notes,
+        'table': columns.table(section),
+        'run': run,
+        'mistakes': single_run.mistakes(run, predictions) if run is not None and predictions is not None else [],
+        'link': lambda path: address(path, page_folder) + ('/' if path.is_dir() else ''),
     }
 
 
-def _data_uri(path: Path) -> str:
-    """Returns an SVG drawing as a data URI for an image element, in which no script runs."""
-    return 'data:image/svg+xml;base64,' + base64.b64encode(path.read_bytes()).decode()
+def address(path: Path, folder: Path) -> str:
+    """Returns the relative address of a file for a page in `folder`, quoted so that HTML and Markdown can hold it."""
+    return quote(Path(os.path.relpath(path, folder)).as_posix(), safe='/=,')
+
+
+def file_name(title: str) -> str:
+    return re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')[:100]
+
+
+def fill(template: str, **values: Any) -> str:
+    """Fills a template of HTML or Markdown. All values are escaped, except those made by `markup`."""
+    import jinja2
+
+    is_html = template.endswith('.html')
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader('jax_resnet.report'),
+        undefined=jinja2.StrictUndefined,
+        autoescape=is_html,
+        finalize=None if is_html else lambda value: value if hasattr(value, '__html__') else escaped(str(value)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
+    environment.globals |= {'columns': columns, 'single_run': single_run, 'markup': markup, 'html_of_markdown': _html}
+    filled: str = environment.get_template(template).render(values)
+    return filled if is_html else re.sub(r'\n{3,}', '\n\n', filled).strip() + '\n'
+
+
+def markup(text: str) -> Any:
+    """Marks a text as HTML or Markdown, so that it is not escaped."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _html(markdown: str) -> Any:
+    """Returns a text in Markdown as HTML. HTML in the text stays text."""
+    from markdown_it import MarkdownIt
+
+    return markup(MarkdownIt('commonmark', {'html': False}).enable('table').render(markdown))

@@ -5,6 +5,7 @@ from typing import Any
 
 NAMES = {
     'init_from': 'initial weights',
+    'shorten': 'times shortened',
     'dataset.name': 'data set',
     'dataset.train': 'training split',
     'dataset.validation': 'validation split',
@@ -58,6 +59,7 @@ def _drops(value: Any) -> str:
 
 PHRASES: Mapping[str, Callable[[Any], str]] = {
     'train_for': lambda value: f'trained for {value}',
+    'shorten': lambda value: f'shortened {value} times',
     'batch_size': lambda value: f'batches of {value}',
     'evaluate_every': lambda value: f'evaluated every {value}',
     'init_from': lambda value: f'initial weights of {value}' if value else 'random initial weights',
@@ -104,7 +106,7 @@ def phrase(field: str, value: Any) -> str:
 
 def label(name: str, changes: Mapping[str, Any]) -> str:
     """Names a config or a row, and the changes in it: 'resnet20_cifar10, trained for 8 epochs'."""
-    return ', '.join([name, *(phrase(*change) for change in changes.items())])
+    return ', '.join(filter(None, [name, *(phrase(*change) for change in changes.items())]))
 
 
 def _joined(values: Sequence[Any]) -> str:

@@ -11,19 +11,23 @@ from typing import Any
 
 PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
 
+DECODERS = ('Pillow', 'simplejpeg', 'grain')
+"""Packages on whose versions decoded and resized pictures depend."""
 
-def environment(options: Mapping[str, Any]) -> dict[str, Any]:
+
+def environment(options: Mapping[str, Any], streams: bool = False) -> dict[str, Any]:
     """Returns date (UTC), versions, devices, git commit and JAX's options. JSON can represent all values.
 
     The git commit is None if the package is not in a git checkout. A '+' after it means uncommitted changes.
 
     Args:
         options: JAX's options, as `exactness.exact` yields them.
+        streams: whether the run decodes pictures. The versions of what decodes them are then recorded, too.
     """
     import jax
 
     versions = {'python': platform.python_version()}
-    for name in PACKAGES:
+    for name in PACKAGES + DECODERS * streams:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -38,10 +42,14 @@ def environment(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_devices(devices: Sequence[Any]) -> str:
-    """Describes devices, for example '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'."""
-    cores = f' ({os.cpu_count()} cores)' if devices[0].platform == 'cpu' else ''
+    """Describes devices, for example '1 x NVIDIA H200', '1 x cpu (2 cores)' or '16 x NVIDIA H200 in 2 processes'.
+
+    The cores are those on which this process may run.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    each = f' ({cores} cores)' if devices[0].platform == 'cpu' else ''
     count = len({device.process_index for device in devices})
-    return f'{len(devices)} x {devices[0].device_kind}{cores}' + (f' in {count} processes' if count > 1 else '')
+    return f'{len(devices)} x {devices[0].device_kind}{each}' + (f' in {count} processes' if count > 1 else '')
 
 
 def _git_commit() -> str | None:

@@ -1,20 +1,22 @@
-"""The arrays of a run folder: the preprocessing of the images, and the predictions."""
+"""What the arrays of a run folder are: the preprocessing of the images, and the predictions. Reads and writes .npz."""
 
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jax_resnet import files
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs import arrays
 
 MOST_LOGITS = 100
 """Up to this number of classes, predictions.npz has all logits. 1,000 classes and 50,000 examples would be 200 MB."""
 
 LIKELIEST = 5
-"""With more classes, predictions.npz has only this many, the most likely ones, for each example."""
+"""The number of classes, the most likely ones, of which predictions.npz has the probabilities."""
 
 
 class Preprocessing(NamedTuple):
@@ -51,12 +53,6 @@ class Predictions(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def preprocessing(folder: Path) -> Preprocessing:
-    """Returns the preprocessing of a run. Raises ConfigError if preprocessing.npz is missing or damaged."""
-    mean, std, crop, shape, names = _read(folder / 'preprocessing.npz', *Preprocessing._fields)
-    return Preprocessing(mean, std, int(crop), tuple(shape.tolist()), tuple(names.tolist()))
-
-
 def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the arrays to write into predictions.npz.
 
@@ -65,59 +61,29 @@ def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
         labels: the true classes, int [n].
 
     Returns:
-        `logits` and `labels`. With more than MOST_LOGITS classes, `classes`, `probabilities` and `labels` instead, as
-        in `Predictions`.
+        `labels`; `classes` and `probabilities`, as in `Predictions`; and `logits`, if there are few classes. Of equal
+        logits, the lower class comes first.
     """
-    if logits.shape[1] <= MOST_LOGITS:
-        return {'logits': logits, 'labels': labels}
-    classes, probabilities = _likeliest(logits)
-    return {'classes': classes, 'probabilities': probabilities, 'labels': labels}
-
-
-def predictions(folder: Path) -> Predictions | None:
-    """Reads predictions.npz, with logits or with the likeliest classes. Returns None if there is no such file.
-
-    Raises:
-        ConfigError: the file or preprocessing.npz is damaged.
-    """
-    path = folder / 'predictions.npz'
-    if not path.exists():
-        return None
-    names = preprocessing(folder).class_names
-    if len(names) <= MOST_LOGITS:
-        logits, labels = _read(path, 'logits', 'labels')
-        return Predictions(*_likeliest(logits), labels, names)
-    classes, probabilities, labels = _read(path, 'classes', 'probabilities', 'labels')
-    return Predictions(classes, probabilities, labels, names)
-
-
-def mistakes(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.
-
-    Returns:
-        The positions of the n examples in the predictions, int [n], and their images, uint8 [n, height, width,
-        channels]. None if there is no such file.
-    """
-    path = folder / 'mistakes.npz'
-    if not path.exists():
-        return None
-    index, images = _read(path, 'index', 'images')
-    return index, images
-
-
-def _likeliest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns each example's LIKELIEST classes, int32, and their softmax, float32. Ties: the lower class first."""
     classes = np.argsort(-logits, axis=1, kind='stable')[:, :LIKELIEST].astype(np.int32)
     z = logits.astype(np.float64)
     z -= z.max(1, keepdims=True)
     np.exp(z, out=z)
-    return classes, (np.take_along_axis(z, classes, 1) / z.sum(1, keepdims=True)).astype(np.float32)
+    probabilities = (np.take_along_axis(z, classes, 1) / z.sum(1, keepdims=True)).astype(np.float32)
+    arrays = {'labels': labels, 'classes': classes, 'probabilities': probabilities}
+    return arrays | ({'logits': logits} if logits.shape[1] <= MOST_LOGITS else {})
 
 
-def _read(path: Path, *names: str) -> list[np.ndarray]:
+def npz(arrays: Mapping[str, ArrayLike]) -> bytes:
+    """Returns the content of an .npz file with these arrays."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def read(path: Path, *names: str) -> list[np.ndarray]:
+    """Returns the arrays with these names in an .npz file. Raises ConfigError if it is missing or damaged."""
     try:
-        found = arrays.from_npz(files.read(path))
-        return [found[name] for name in names]
-    except (OSError, ValueError, KeyError) as e:
-        reason = e.strerror if isinstance(e, OSError) else f'it has no {e}' if isinstance(e, KeyError) else e
-        raise ConfigError(f'{shown(path)} cannot be read ({reason})') from None
+        with np.load(io.BytesIO(files.read(path)), allow_pickle=False) as found:
+            return [found[name] for name in names]
+    except Exception as e:  # for a damaged file numpy, zipfile and zlib raise many types of exception
+        raise ConfigError(f'{shown(path)} cannot be read ({" ".join(str(e).split())[:200]})') from None

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,11 @@ import msgspec
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config
-from jax_resnet.config.identity import changed_recipe, default_name, recipe
+from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs import schemas
-from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs import run
 
 RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
@@ -34,42 +32,32 @@ def weights_path_of(result: Mapping[str, Any]) -> Path:
 
 
 def of_run(run_folder: str | Path) -> dict[str, Any]:
-    """Collects the result of a finished run from its run folder. The result does not hold the folder's name.
+    """Collects the result of a finished run from its run folder.
+
+    The result has no path of this machine. Numbers of the summary and the metrics have six digits.
 
     Returns:
-        A mapping with `file`, `changes` and `fields`, as in config.json, and `summary`; `environment`, one mapping for
-        each start of the run; and `metrics`, one list for each field of metrics.jsonl, with one element for each
-        evaluation. Numbers of the summary and the metrics have six digits.
+        The fields of `schemas.Result`.
 
     Raises:
         ConfigError: the folder is no run folder, or the run has no config file, is not finished or a rehearsal.
     """
-    folder = RunFolder(run_folder)
-    origin, summary, metrics = folder.origin(), folder.summary(), folder.metrics()
-    config = origin['fields']
-    if summary is None:
-        epoch = metrics[-1]['epoch'] if metrics else 0.0
-        raise ConfigError(
-            f'{folder.path}: must be finished; it is at epoch {epoch:.1f} (train_for={config.train_for!r})'
-        )
-    if folder.is_rehearsal():
-        raise ConfigError(f'{folder.path}: must not be a rehearsal, whose numbers are not results')
-    if origin['file'] is None:
-        raise ConfigError(f'{folder.path}: must be a run of a config file; its config.json names none')
-    curves = {name: [_round(line[name]) for line in metrics] for name in metrics[-1]} if metrics else {}
+    found = run.read(Path(run_folder))
+    if found.config is None or found.state != run.FINISHED:
+        state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
+        raise ConfigError(f'{shown(run_folder)}: must be the folder of a finished run; {state}')
+    if found.is_rehearsal:
+        raise ConfigError(f'{shown(run_folder)}: must not be a rehearsal, whose numbers are not results')
+    if found.file is None:
+        raise ConfigError(f'{shown(run_folder)}: must be a run of a config file; its config.json names none')
     return {
-        'file': origin['file'],
-        'changes': changed_recipe(origin['changes'], config),
-        'fields': portable(config),
-        'summary': _round(summary),
-        'environment': folder.starts(),
-        'metrics': curves,
+        'file': found.file,
+        'changes': dict(found.changes),
+        'fields': change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}),
+        'summary': _round(found.summary),
+        'environment': list(found.starts),
+        'metrics': [_round(line) for line in found.metrics],
     }
-
-
-def portable(config: Config) -> Config:
-    """Returns the config without the paths of this machine's data folders."""
-    return change(config, {'dataset.data_dir': None, 'dataset.manual_dir': None})
 
 
 def write(result: Mapping[str, Any]) -> Path:
@@ -90,14 +78,16 @@ def write(result: Mapping[str, Any]) -> Path:
     return path
 
 
-def as_text(value: Any) -> str:
-    """Returns the value as JSON, with each list of numbers or texts on one line."""
-    return _as_text(value, '\n') + '\n'
+def as_text(result: Mapping[str, Any]) -> str:
+    """Returns a result as JSON, with a line for each of its fields, start and line of metrics."""
 
+    def line(value: Any) -> str:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, default=msgspec.to_builtins)
 
-def read(path: Path) -> dict[str, Any]:
-    """Reads a result. Raises ConfigError if its file is missing or damaged."""
-    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+    def lines(value: Any) -> str:
+        return '[\n  ' + ',\n  '.join(map(line, value)) + '\n ]' if isinstance(value, list) else line(value)
+
+    return '{\n ' + ',\n '.join(f'"{name}": {lines(value)}' for name, value in result.items()) + '\n}\n'
 
 
 def paths(folder: Path = RESULTS) -> list[Path]:
@@ -111,31 +101,9 @@ def find(config: Config) -> Path | None:
     Raises:
         ConfigError: a file in the results folder is damaged.
     """
-    wanted = _identity(config)
-    return next((path for path in paths() if _identity(read(path)['fields']) == wanted), None)
-
-
-@cache
-def _read(path: Path, changed: int) -> dict[str, Any]:
-    result: dict[str, Any] = schemas.read(path, schemas.Result)
-    return result
-
-
-def _as_text(value: Any, line: str) -> str:
-    if isinstance(value, Config):
-        value = msgspec.to_builtins(value, order='sorted')
-    is_mapping = isinstance(value, Mapping)
-    if not value or not (is_mapping or (isinstance(value, list | tuple) and isinstance(value[0], Mapping))):
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
-    names = [f'{json.dumps(name, ensure_ascii=False)}: ' for name in value] if is_mapping else [''] * len(value)
-    parts = [_as_text(part, f'{line} ') for part in (value.values() if is_mapping else value)]
-    begin, end = '{}' if is_mapping else '[]'
-    inside = ','.join(f'{line} {name}{part}' for name, part in zip(names, parts, strict=True))
-    return f'{begin}{inside}{line}{end}'
-
-
-def _identity(config: Config) -> dict[str, Any]:
-    return {**recipe(config), 'seed': config.seed}
+    wanted = recipe(config), config.seed
+    runs = map(run.read, paths())
+    return next((found.folder for found in runs if (found.recipe, found.seed) == wanted), None)
 
 
 def _round(value: Any) -> Any:

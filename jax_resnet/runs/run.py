@@ -1,6 +1,8 @@
-"""A run, read from its run folder or from a file of the results folder."""
+"""Runs as reports and studies see them: read from a run folder, or from a file of the results folder."""
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,14 @@ from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs import lock, results_folder
-from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs import schemas
+from jax_resnet.runs.run_folder import REPLACED, RunFolder
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
 """The states of a run: it has a summary; a program trains it; no program does; its last start failed; no folder."""
+
+STUDY = 'study.json'
+"""The file in a study's folder that describes it, see `schemas.Study`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,25 +29,27 @@ class Run:
         folder: the run folder, or the file of a result.
         seed: the seed of the run.
         config: the config; None if the folder is missing.
-        metrics: one mapping for each evaluation, in order.
+        metrics: one mapping for each evaluation, in order, see `schemas.Line`.
         summary: the summary of a finished run; empty for any other run.
+        starts: one mapping for each start of the run, see `schemas.Start`.
+        file: the config file with its argument, or None.
+        changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
         failure: why the run failed, or ''.
         is_rehearsal: whether it is the rehearsal of a study.
         is_running: whether a program was training the run when this was read.
-        file: the config file with its argument, or None.
-        changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
     """
 
     folder: Path
     seed: int
-    config: Config | None
-    metrics: Sequence[Mapping[str, Any]]
-    summary: Mapping[str, Any]
-    failure: str
-    is_rehearsal: bool
-    is_running: bool = False
+    config: Config | None = None
+    metrics: Sequence[Mapping[str, Any]] = ()
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    starts: Sequence[Mapping[str, Any]] = ()
     file: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ''
+    is_rehearsal: bool = False
+    is_running: bool = False
 
     @property
     def name(self) -> str:
@@ -72,7 +79,7 @@ class Run:
             return self.failure
         if not self.metrics or self.config is None:
             return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.train_for}'
+        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -80,45 +87,69 @@ class Run:
         return {} if self.config is None else identity.recipe(self.config)
 
 
-def read(folder: Path, seed: int | None = None) -> Run:
+def read(path: Path, seed: int | None = None) -> Run:
     """Reads a run from its folder, which may be missing, or from the file of a result.
 
     Args:
-        folder: the run folder; or the file of a result, *.json.
+        path: the run folder; or the file of a result, *.json.
         seed: the seed of the run, needed if the folder may be missing.
 
     Raises:
         ConfigError: a file cannot be read.
     """
-    if folder.suffix == '.json':
-        return _of_result(folder)
-    files = RunFolder(folder)
-    if not files.exists():
-        return Run(folder, seed or 0, None, [], {}, '', False)
-    is_running = lock.is_held(folder)  # before the summary: if the run ends now, it counts as finished
-    origin = files.origin()
+    if path.suffix == '.json':
+        result = schemas.read(path, schemas.Result)
+        config, starts = result['fields'], result['environment']
+        return Run(
+            path, config.seed, config, result['metrics'], result['summary'], starts, result['file'], result['changes']
+        )
+    folder = RunFolder(path)
+    if not folder.exists():
+        return Run(path, seed or 0)
+    is_running = folder.is_locked()  # before the summary: if the run ends now, it counts as finished
+    origin = folder.origin()
     config = origin['fields']
     return Run(
-        folder,
+        path,
         config.seed if seed is None else seed,
         config,
-        files.metrics(),
-        files.summary() or {},
-        files.failure() or '',
-        files.is_rehearsal(),
-        is_running,
+        folder.metrics(),
+        folder.summary() or {},
+        folder.starts(),
         origin['file'],
         identity.changed_recipe(origin['changes'], config),
+        folder.failure() or '',
+        folder.is_rehearsal(),
+        is_running,
     )
 
 
-def _of_result(path: Path) -> Run:
-    result = results_folder.read(path)
-    columns = result['metrics']
-    try:
-        lines = [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
-    except ValueError:
-        raise ConfigError(f'{shown(path)} is damaged: metrics: columns of different lengths') from None
-    config = result['fields']
-    file, changes = result['file'], result['changes']
-    return Run(path, config.seed, config, lines, result['summary'], '', False, file=file, changes=changes)
+def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
+    """Finds the studies and the runs in these folders and their subfolders.
+
+    Returns:
+        The description files of studies; and the run folders and result files. Each path is listed once, in the order
+        of the search.
+
+    Raises:
+        ConfigError: a path is not a folder, or has neither runs nor studies.
+    """
+    studies: dict[Path, None] = {}
+    runs: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise ConfigError(
+                f'{shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'
+            )
+        before = len(studies) + len(runs)
+        for folder, inner, names in os.walk(path):
+            inner[:] = sorted(name for name in inner if REPLACED not in name)
+            if STUDY in names:
+                studies[Path(folder, STUDY)] = None
+            if 'config.json' in names:
+                runs[Path(folder)] = None
+                inner.clear()
+            runs |= {Path(folder, name): None for name in sorted(names) if re.fullmatch(r'seed\d+\.json', name)}
+        if len(studies) + len(runs) == before:
+            raise ConfigError(f'{shown(path)}: has neither runs nor studies')
+    return list(studies), list(runs)

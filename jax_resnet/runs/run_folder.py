@@ -1,9 +1,15 @@
 """The run folder: everything that a run writes, and what it needs to continue."""
 
 import contextlib
+import errno
+import fcntl
 import glob
 import itertools
 import json
+import logging
+import shutil
+import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,17 +22,23 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.runs import arrays, lock, outputs, schemas
-from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs import outputs, schemas
+from jax_resnet.runs.outputs import Predictions, Preprocessing
 
 REPLACED = '.replaced'
 """This and a number are added to the name of a run folder when another run replaces it."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""Errors of a file system without locks."""
+
+_log = logging.getLogger(__name__)
 
 
 class RunFolder:
     """The files of a run.
 
-    Each file is written under another name first, so it is complete or absent. Only metrics.jsonl grows line by line.
+    Each file is written under another name first, so it is complete or absent. Only metrics.jsonl and TensorBoard's
+    events grow, line by line.
 
     Args:
         path: the path of the folder.
@@ -37,6 +49,7 @@ class RunFolder:
         self.path, self.writes = Path(path), writes
         self.checkpoints, self.tensorboard = self.path / 'checkpoints', self.path / 'tensorboard'
         self.profile, self.log = self.path / 'profile', self.path / 'log.txt'
+        self._events: Path | None = None
 
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, or checks that the run in it has the same config.
@@ -85,9 +98,45 @@ class RunFolder:
                 f'{self.path}: cannot be written ({e.strerror}); the same command continues from the last saved state'
             ) from e
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Holds the lock of the folder within this context. Raises ConfigError if another program trains in it."""
-        return lock.held(self.path) if self.writes else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the lock of the folder within this context. The system releases it when the program ends.
+
+        Raises:
+            ConfigError: another program trains in the folder.
+        """
+        if not self.writes:
+            yield
+            return
+        with (self.path / 'lock').open('a') as file:
+            for _ in range(50):  # `is_locked` takes the lock, too, for a moment
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.02)
+                except OSError as e:
+                    if e.errno not in _NO_LOCKS:
+                        raise
+                    _log.warning('%s: this file system has no locks; use only one program at a time here', self.path)
+                    break
+            else:
+                raise ConfigError(
+                    f'{shown(self.path)}: another program trains in this folder; wait, or give another folder by '
+                    '--workdir'
+                )
+            yield
+
+    def is_locked(self) -> bool:
+        """Whether a program trains in the folder. It writes nothing, and several callers do not disturb each other."""
+        try:
+            with (self.path / 'lock').open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # there is no lock, or the file system has none
+            pass
+        return False
 
     def config(self) -> Config:
         """Returns the config of the run. Raises ConfigError like `origin`."""
@@ -107,11 +156,12 @@ class RunFolder:
 
     def preprocessing(self) -> Preprocessing:
         """Reads preprocessing.npz. Raises ConfigError if it is missing or damaged."""
-        return outputs.preprocessing(self.path)
+        mean, std, crop, shape, names = outputs.read(self.path / 'preprocessing.npz', *Preprocessing._fields)
+        return Preprocessing(mean, std, int(crop), tuple(shape.tolist()), tuple(names.tolist()))
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""
-        self._write('preprocessing.npz', arrays.as_npz(preprocessing._asdict()))
+        self._write('preprocessing.npz', outputs.npz(preprocessing._asdict()))
 
     def write_parameters(self, overview: str) -> None:
         """Writes parameters.txt, a table of the network's arrays for a person."""
@@ -123,10 +173,31 @@ class RunFolder:
         Args:
             logits: float [n, classes].
             labels: the true classes, int [n].
-            mistakes: positions and images of some wrong predictions, see `outputs.mistakes`.
+            mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
         """
-        self._write('predictions.npz', arrays.as_npz(outputs.predictions_of(logits, labels)))
-        self._write('mistakes.npz', arrays.as_npz(mistakes))
+        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels)))
+        self._write('mistakes.npz', outputs.npz(mistakes))
+
+    def predictions(self) -> Predictions | None:
+        """Reads predictions.npz. Returns None if there is no such file. Raises ConfigError if a file is damaged."""
+        path = self.path / 'predictions.npz'
+        if not path.exists():
+            return None
+        classes, probabilities, labels = outputs.read(path, 'classes', 'probabilities', 'labels')
+        return Predictions(classes, probabilities, labels, self.preprocessing().class_names)
+
+    def mistakes(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.
+
+        Returns:
+            The positions of the n examples in the predictions, int [n], and their images, uint8 [n, height, width,
+            channels]. None if there is no such file.
+        """
+        path = self.path / 'mistakes.npz'
+        if not path.exists():
+            return None
+        index, images = outputs.read(path, 'index', 'images')
+        return index, images
 
     def starts(self) -> list[dict[str, Any]]:
         """Returns what `record_start` wrote, one mapping for each start."""
@@ -151,14 +222,25 @@ class RunFolder:
         ]
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
-        """Appends a line to metrics.jsonl. The line is on disk when this returns."""
+        """Appends a line to metrics.jsonl and to TensorBoard's events. It is on disk when this returns."""
         if self.writes:
             files.append(self.path / 'metrics.jsonl', (json.dumps(line, allow_nan=False) + '\n').encode())
+            if self._events is not None:
+                files.append(self._events, _events(line))
 
     def cut_metrics(self, step: int) -> None:
-        """Removes the lines after `step` from metrics.jsonl, because the run will write them again."""
-        kept = [json.dumps(line) + '\n' for line in self.metrics() if line['step'] <= step]
-        self._write('metrics.jsonl', ''.join(kept).encode())
+        """Removes the lines after `step` from metrics.jsonl, because the run will write them again.
+
+        A start of a run calls this once. It writes TensorBoard's events again, so that a kill leaves no gap.
+        """
+        if not self.writes:
+            return
+        kept = [line for line in self.metrics() if line['step'] <= step]
+        self._write('metrics.jsonl', ''.join(json.dumps(line) + '\n' for line in kept).encode())
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
+        self.tensorboard.mkdir()
+        self._events = self.tensorboard / f'events.out.tfevents.{time.time_ns()}'  # TensorBoard asks for such a name
+        files.write(self._events, _record(file_version='brain.Event:2') + b''.join(map(_events, kept)))
 
     def summary(self) -> dict[str, Any] | None:
         """Returns the summary of a finished run, see `schemas.Summary`, else None."""
@@ -197,7 +279,6 @@ class RunFolder:
         return aside
 
     def _read_json(self, name: str, kind: Any) -> Any:
-        """Returns None if there is no such file."""
         path = self.path / name
         return schemas.read(path, kind) if path.exists() else None
 
@@ -207,3 +288,20 @@ class RunFolder:
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:
             files.write(self.path / name, content)
+
+
+def _events(line: Mapping[str, Any]) -> bytes:
+    """TensorBoard's records of a line of metrics: a scalar for each field."""
+    from tensorboardX.summary import scalar  # sets an environment variable
+
+    values = {name: value for name, value in line.items() if name != 'step' and value is not None}
+    return b''.join(_record(step=line['step'], summary=scalar(name, value)) for name, value in values.items())
+
+
+def _record(**fields: Any) -> bytes:
+    """A record of TFRecord: the length of an event, its checksum, the event, its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
+
+    event = Event(wall_time=time.time(), **fields).SerializeToString()
+    return b''.join(part + struct.pack('<I', masked_crc32c(part)) for part in (struct.pack('<Q', len(event)), event))

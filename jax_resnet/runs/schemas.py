@@ -11,11 +11,9 @@ from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 
-Count = Annotated[int, Meta(ge=0, lt=2**62)]
-Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+Count = Annotated[int, Meta(ge=0)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Amount = Annotated[float, Meta(ge=0, lt=1e15)]
-Side = Annotated[int, Meta(ge=1, lt=2**16)]
+Amount = Annotated[float, Meta(ge=0)]
 Value = bool | int | float | str | tuple[Any, ...] | None
 
 
@@ -50,9 +48,9 @@ class RunConfig(TypedDict):
 
 
 class Start(TypedDict):
-    """An element of environment.json: the date of a start of the run (UTC, ISO 8601), its machine and versions.
+    """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions.
 
-    `used` says what was found to work on the platform, such as oneDNN or CUDA graphs: see `platform.base.Backend`.
+    `platform` says what the start used of its platform, such as oneDNN or CUDA graphs.
     """
 
     step: Count
@@ -61,7 +59,7 @@ class Start(TypedDict):
     git_commit: str | None
     date: str | None
     jax_options: dict[str, dict[str, Value]]
-    used: NotRequired[dict[str, bool]]
+    platform: NotRequired[dict[str, Value]]
     extension: NotRequired[str]
 
 
@@ -72,7 +70,7 @@ class Line(TypedDict):
     sums over all steps of the run: of the steps' mean losses, and of the wrong predictions.
     """
 
-    step: Annotated[int, Meta(ge=1, lt=2**31)]
+    step: Count
     epoch: Amount
     train_loss: float | None
     train_error: Percent | None
@@ -104,6 +102,7 @@ class Summary(TypedDict):
     multiply_adds: Count
     steps: Count
     epochs: Amount
+    shorten: NotRequired[Count]
     seconds: Amount
     device: str
     seconds_by_part: NotRequired[dict[str, Amount]]
@@ -115,22 +114,24 @@ class Summary(TypedDict):
 
 
 class Result(RunConfig):
-    """A file of results/: the content of a run folder in one file. Each field of metrics.jsonl is a list."""
+    """A file of results/: the content of a run folder in one file."""
 
     summary: Summary
     environment: list[Start]
-    metrics: dict[str, list[int | float | None]]
+    metrics: list[Line]
 
 
 class Card(RunConfig):
-    """The JSON file in the folder of a file of weights that describes it."""
+    """The card in the header of a file of weights: the config of the network, what its input and output mean, the run.
 
-    image_shape: tuple[Side, Side, Side]
-    test_crop: Count
-    class_names: tuple[str, ...]
-    sha256: str
-    seed: NotRequired[Seed]
-    median_of_seeds: NotRequired[list[Seed]]
+    A card without `image_shape`, `test_crop` and `class_names` describes only the network.
+    """
+
+    image_shape: NotRequired[tuple[Count, Count, Count]]
+    test_crop: NotRequired[Count]
+    class_names: NotRequired[tuple[str, ...]]
+    seed: NotRequired[Count]
+    median_of_seeds: NotRequired[list[Count]]
     median_test_error: NotRequired[Percent]
     test_error: NotRequired[Percent]
     test_count: NotRequired[Count]
@@ -141,7 +142,7 @@ class Card(RunConfig):
 class PlannedRun(TypedDict):
     """A run in study.json: its folder and perhaps the file of its result, relative to the study's folder."""
 
-    seed: Seed
+    seed: Count
     folder: str
     result: NotRequired[str]
 
@@ -181,7 +182,7 @@ class ProgressLine(TypedDict):
     """A line of progress that a job of a study writes to its standard output."""
 
     step: Count
-    end: Annotated[int, Meta(ge=1, lt=2**31)]
+    end: Count
     epoch: Amount
     train_loss: float
     train_error: Percent

@@ -1,37 +1,37 @@
-"""Files of weights: named arrays of this package or of PyTorch, in .safetensors or .npz.
+"""Files of weights: named arrays, of this package or of PyTorch, in the format safetensors.
 
-The header of a .safetensors file may describe its network. A file of this package may have a card: a JSON file of the
-same name, which describes the network and its training. A file and its card can be used like a run folder. Such a file
-also holds the arrays of the normalization.
+The header of a file may have a card, which describes the network and its training. With the card, and the arrays of the
+normalization, a file can be used like a run folder.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
-from msgspec import to_builtins
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from jax_resnet import files
-from jax_resnet.config.fields import Config, NetworkFields
+from jax_resnet.config.fields import Config
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
-from jax_resnet.runs import arrays, schemas
+from jax_resnet.runs import schemas
 from jax_resnet.runs.outputs import Preprocessing
-from jax_resnet.runs.results_folder import as_text
+from jax_resnet.runs.schemas import Card
 
-SUFFIXES = ('.safetensors', '.npz')
+SUFFIX = '.safetensors'
 
 PICKLES = ('.pth', '.th', '.pt', '.bin')
 """Suffixes of PyTorch's files, which can run code and are not read."""
 
+CARD = 'jax_resnet'
+"""The name of the card in the header."""
+
 NORMALIZATION = 'normalization/'
 """The names of the arrays of the normalization begin with this."""
-
-METADATA = 'jax_resnet.network'
-"""The name under which the header of a .safetensors file describes its network."""
 
 
 class Weights(NamedTuple):
@@ -40,99 +40,84 @@ class Weights(NamedTuple):
     Attributes:
         path: the path of the file.
         arrays: its arrays by name.
-        network: the config of its card, or the groups of a config in its header; None if there is neither.
-        preprocessing: what the network's input and output mean; None if there is no card.
+        network: the config in its card; None if it has no card.
+        preprocessing: what the network's input and output mean; None if the file does not say it.
     """
 
     path: Path
     arrays: dict[str, np.ndarray]
-    network: Config | NetworkFields | None
+    network: Config | None
     preprocessing: Preprocessing | None
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether a path means a file of weights, not a run folder."""
-    return Path(path).suffix in SUFFIXES + PICKLES and not Path(path).is_dir()
-
-
-def card_of(path: str | Path) -> Path:
-    """Returns the path of the card of a file of weights."""
-    return Path(path).with_suffix('.json')
+    """Whether a path means a file of weights, perhaps of a format that is not read; not a run folder."""
+    return Path(path).suffix in (SUFFIX, '.npz', *PICKLES) and not Path(path).is_dir()
 
 
 def read(path: str | Path) -> Weights:
-    """Reads a file of weights, and its card if it has one.
+    """Reads a file of weights.
 
     Raises:
-        ConfigError, DataError: the file or its card cannot be read, or the card belongs to other weights.
+        ConfigError, DataError: the file or its card cannot be read, or the file has changed since it was written.
     """
     path = Path(path)
-    _check_suffix(path)
-    is_npz = path.suffix == '.npz'
-    try:
-        content = files.read(path)
-        named = arrays.from_npz(content) if is_npz else arrays.from_safetensors(content)
-    except (OSError, ValueError, MemoryError) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
-        raise DataError(f'{shown(path)}: cannot be read as weights ({reason})') from None
-    weights = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
-    if not weights:
+    header, named = _read(path)
+    arrays = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
+    if not arrays:
         raise DataError(f'{shown(path)}: must have arrays; it has none')
-    if card_of(path).exists():
-        card = schemas.read(card_of(path), schemas.Card)
-        if card['sha256'] != hashlib.sha256(content).hexdigest():
-            raise DataError(f'{shown(path)}: is damaged, or is not the file of {card_of(path).name}: wrong SHA-256')
-        mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
-        about = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
-        return Weights(path, weights, card['fields'], about)
-    text = None if is_npz else arrays.metadata_of(content).get(METADATA)
-    where = f'{shown(path)}: {METADATA} in its header'
-    return Weights(path, weights, None if text is None else schemas.parse(text.encode(), NetworkFields, where), None)
+    card = _card(path, header)
+    if card is None:
+        return Weights(path, arrays, None, None)
+    if header.get('sha256') != _digest(header[CARD], named):
+        raise DataError(f'{shown(path)}: is damaged: wrong SHA-256')
+    if 'class_names' not in card:
+        return Weights(path, arrays, card['fields'], None)
+    mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
+    about = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
+    return Weights(path, arrays, card['fields'], about)
+
+
+def read_card(path: str | Path) -> Card | None:
+    """Reads the card of a file of weights, and not its arrays. Returns None if it has no card. Errors as of `read`."""
+    return _card(Path(path), _read(Path(path), with_arrays=False)[0])
 
 
 def write(
     path: str | Path,
-    weights: Mapping[str, np.ndarray],
-    network: Config | NetworkFields | None = None,
-    card: tuple[Preprocessing, Mapping[str, Any]] | None = None,
+    arrays: Mapping[str, np.ndarray],
+    card: Mapping[str, Any] | None = None,
+    preprocessing: Preprocessing | None = None,
     replace: bool = True,
 ) -> None:
-    """Writes a file of weights, in the format of the path's suffix.
+    """Writes a file of weights.
 
     Args:
         path: the path of the file.
-        weights: the arrays by name. Of a file with a card, the unstacked variables, by names such as
-            'params/stem/conv/kernel'; they are written as float32.
-        network: its groups of NetworkFields are written to the header of a .safetensors file.
-        card: for a card, what the network's input and output mean, and the further fields: at least those of
-            config.json, `file`, `changes` and `fields`.
+        arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
+        card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
+        preprocessing: what the network's input and output mean, for the card.
         replace: whether to overwrite other weights at this path.
 
     Raises:
-        DataError: the path has none of SUFFIXES; a file cannot be written; or other weights are there.
+        DataError: the path has another suffix; the file cannot be written; or other weights are there.
     """
     path = Path(path)
     _check_suffix(path)
-    header = {}
-    if network is not None:
-        fields = {name: to_builtins(getattr(network, name)) for name in NetworkFields.__struct_fields__}
-        header = {METADATA: json.dumps(fields, sort_keys=True)}
+    header, named = {}, {name: np.asarray(array, order='C') for name, array in arrays.items()}
+    if preprocessing is not None:
+        mean, std, crop, image_shape, class_names = preprocessing
+        named |= {f'{NORMALIZATION}mean': np.asarray(mean), f'{NORMALIZATION}std': np.asarray(std)}
+        card = {**(card or {}), 'image_shape': image_shape, 'test_crop': crop, 'class_names': class_names}
     if card is not None:
-        (mean, std, crop, image_shape, class_names), about = card
-        weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
-        weights |= {f'{NORMALIZATION}mean': mean, f'{NORMALIZATION}std': std}
-    is_npz = path.suffix == '.npz'
-    contents = {path: arrays.as_npz(weights, False) if is_npz else arrays.as_safetensors(weights, header)}
-    if card is not None:
-        inputs = {'image_shape': list(image_shape), 'test_crop': crop, 'class_names': list(class_names)}
-        text = as_text({**about, **inputs, 'sha256': hashlib.sha256(contents[path]).hexdigest()})
-        contents[card_of(path)] = text.encode()
+        text = msgspec.json.encode(card).decode()
+        header = {CARD: text, 'sha256': _digest(text, named)}
+    content = save(named, header or None)
     try:
-        there = {path: files.read(path) for path in contents if path.exists()}
-        if there and there != contents and not replace:
+        if path.exists() and not replace and files.read(path) != content:
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_all(contents)
+        files.write(path, content)
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
 
@@ -153,7 +138,34 @@ def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
             raise DataError(f'{shown(path)}: {name} has negative numbers; a variance must be 0 or more')
 
 
+def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Reads the texts in the header, and the arrays."""
+    _check_suffix(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError('not a regular file')
+        with safe_open(path, framework='numpy') as file:
+            names = file.keys() if with_arrays else ()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except Exception as e:  # safetensors raises many types of exception
+        raise DataError(f'{shown(path)}: cannot be read as weights ({" ".join(str(e).split())[:200]})') from None
+
+
+def _card(path: Path, header: Mapping[str, str]) -> Card | None:
+    if CARD not in header:
+        return None
+    card: Card = schemas.parse(header[CARD].encode(), Card, f'{shown(path)}: the card in its header')
+    return card
+
+
+def _digest(card: str, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(card.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f'{name} {array.dtype} {array.shape} '.encode() + array.tobytes())
+    return digest.hexdigest()
+
+
 def _check_suffix(path: Path) -> None:
-    if path.suffix not in SUFFIXES:
+    if path.suffix != SUFFIX:
         advice = '; scripts/pth_to_safetensors.py converts a file of PyTorch' if path.suffix in PICKLES else ''
-        raise DataError(f'{shown(path)}: must end in {" or ".join(SUFFIXES)}{advice}')
+        raise DataError(f'{shown(path)}: must end in {SUFFIX}{advice}')

@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from jax_resnet import command_line
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.hosts import joining
 from jax_resnet.hosts.place import find_place

@@ -58,7 +58,7 @@ class Job:
         """The command that trains only this job."""
         changed = {**self.changes, 'seed': self.seed}
         words = [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
-        return shlex.join(['python', '-m', 'jax_resnet.train', *words])
+        return shlex.join(['python', '-m', 'jax_resnet', 'train', *words])
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class Setting:
         """An estimate of how long one job takes, in no unit: it only compares settings."""
         config = self.jobs[0].config
         examples = datasets.find(config.dataset.name).splits.get('train', datasets.DATASETS['cifar10'].splits['train'])
-        steps = Clock(examples, config.batch_size).steps(config.train_for)
+        steps = Clock(examples, config.batch_size, config.shorten).steps(config.train_for)
         return steps * config.batch_size * (self.parameters + 20_000)  # a network without parameters takes time, too
 
 

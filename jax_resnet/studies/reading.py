@@ -117,12 +117,12 @@ def _setting(
     if is_rehearsal:
         config, _ = loading.load(file, changes)
         changes |= rehearsal.changes(config)
-        if window is not None:
-            window = tuple(float(epoch * rehearsal.SHARE) for epoch in window)
     unchanged, _ = loading.load(file, changes)
     changes |= given
     config, differing = loading.load(file, changes)
     changed = _changed(unchanged, config, given)
+    if window is not None:
+        window = tuple(epoch / config.shorten for epoch in window)
     classes = DATASETS[config.dataset.name].num_classes if config.dataset.name in DATASETS else None
     if classes is not None and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})

@@ -1,21 +1,18 @@
-"""A rehearsal of a run: the same recipe on the digits, for a twentieth of the epochs."""
+"""A rehearsal of a run: the same recipe on the digits, shortened."""
 
-from fractions import Fraction
 from typing import Any
 
 from jax_resnet.config.durations import Duration
 from jax_resnet.config.fields import Config
-from jax_resnet.data import DATASETS, datasets
+from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
 
-SHARE = Fraction(1, 20)
-"""A rehearsal has this share of the run's epochs: 164 epochs on CIFAR become 8.2."""
-
-CIFAR_EXAMPLES = DATASETS['cifar10'].splits['train']
+SHORTEN = {'epochs': 20, 'steps': 640, 'examples': 640}
+"""How many times a recipe is shortened, by the unit of its length. An epoch of CIFAR is 33 times one of the digits."""
 
 
 def changes(config: Config) -> dict[str, Any]:
-    """Returns the fields to change, by dotted name: the data set becomes the digits, and every duration is shortened.
+    """Returns the fields to change, by dotted name: the data set becomes the digits, and the recipe is shortened.
 
     Args:
         config: the config of the run, on CIFAR.
@@ -28,8 +25,7 @@ def changes(config: Config) -> dict[str, Any]:
             f'--rehearse: is only for studies on CIFAR; the digits are too small for {config.model.name} '
             f'on {config.dataset.name}'
         )
-    schedule = config.schedule
-    wanted: dict[str, Any] = {
+    return {
         'dataset.name': 'digits',
         'dataset.normalization': 'pixel_mean',
         'dataset.pad_with': 'zero',
@@ -37,15 +33,5 @@ def changes(config: Config) -> dict[str, Any]:
         'dataset.crop': 0,
         'dataset.test_crop': 0,
         'dataset.flip': False,
-        'train_for': _shorten(config.train_for, config),
-        'schedule.drop_at': tuple(_shorten(duration, config) for duration in schedule.drop_at),
+        'shorten': SHORTEN[Duration.parse(config.train_for).unit],
     }
-    if schedule.warmup_for is not None:
-        wanted['schedule.warmup_for'] = _shorten(schedule.warmup_for, config)
-    return wanted
-
-
-def _shorten(text: str, config: Config) -> str:
-    duration = Duration.parse(text)
-    examples = {'epochs': CIFAR_EXAMPLES, 'steps': config.batch_size, 'examples': 1}[duration.unit]
-    return f'{float(round(duration.amount * Fraction(examples, CIFAR_EXAMPLES) * SHARE, 4)):g} epochs'

@@ -23,7 +23,7 @@ def run_of(job: Job, reuses_results: bool = False) -> Run:
         if run.config is not None:
             RunFolder(job.folder).check_same(job.config)
     except ConfigError as e:
-        run = Run(job.folder, job.seed, job.config, [], {}, str(e), False)
+        run = Run(job.folder, job.seed, job.config, failure=str(e))
     if run.state in (FINISHED, RUNNING) or not reuses_results:
         return run
     result = results_folder.find(job.config)

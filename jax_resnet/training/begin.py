@@ -3,14 +3,12 @@
 import contextlib
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jax.sharding import Sharding
 
 from jax_resnet import models
 from jax_resnet.config import schedule
@@ -22,86 +20,25 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.checkpoint import Checkpoints, Damaged
 from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
+from jax_resnet.training.setup import check_same_in_all
 from jax_resnet.training.state import TrainState
 
 MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'))
 """Fields in which a longer run may differ from a shorter one. `extend` compares their learning rates."""
 
 
-def open_folder(
-    folder: RunFolder, config: Config, file: str | None, changes: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    """Opens a run folder, see `RunFolder.open`. All processes must call it at the same point.
-
-    Returns:
-        None if the run is not finished. Else the summary in process 0, and an empty dict in other processes.
-
-    Raises:
-        ConfigError: as `RunFolder.open`; or the processes have different folders.
-    """
-    if folder.writes:
-        folder.open(config, file, changes)
-    if processes.are_several():
-        mark = folder.path / f'start{processes.from_first(secrets.randbits(31))}'
-        if folder.writes:
-            mark.touch()
-        processes.from_first(0)  # waits for process 0
-        blind = np.flatnonzero(processes.gather_numbers(not mark.exists()))
-        if folder.writes:
+def check_visible_to_all(folder: Path) -> None:
+    """Raises ConfigError if other processes do not see a file of process 0 in a folder. All processes must call it."""
+    mark = folder / f'start{processes.from_first(secrets.randbits(31))}'
+    if processes.is_first():
+        mark.touch()
+    processes.from_first(0)  # waits for process 0
+    try:
+        check_same_in_all({'run folder, on a file system that all processes share': mark.exists()})
+    finally:
+        if processes.is_first():
             mark.unlink()
-        if len(blind):
-            raise ConfigError(
-                f'{folder.path}: must be on a file system that all processes share; files of process 0 are not visible '
-                f'in processes {", ".join(map(str, blind))} of {jax.process_count()}'
-            )
-    if not processes.from_first(folder.summary() is not None):
-        return None
-    return folder.summary() if folder.writes else {}
-
-
-def begin(
-    folder: RunFolder,
-    checkpoints: Checkpoints,
-    like: TrainState,
-    sharding: Sharding,
-    initial_state: Callable[[], TrainState],
-    model: models.ResNet,
-    init_from: str | None,
-    class_names: Sequence[str],
-) -> tuple[TrainState, dict[str, float], str]:
-    """Returns the state with which a start of a run begins. Removes lines of metrics that the run will write again.
-
-    Args:
-        folder, checkpoints: those of the run.
-        like: the shapes and dtypes of the state.
-        sharding: the sharding of the state, a copy on each device of all processes.
-        initial_state: makes the state of a new run.
-        model: the network of the state.
-        init_from: a run folder or a file of weights, with which a new run begins; or None.
-        class_names: the classes of the data.
-
-    Returns:
-        The state; the seconds of each part of the run up to its step; and a line for the log, or ''.
-
-    Raises:
-        ConfigError, DataError: no checkpoint can be used, `init_from` cannot be used, or the classes changed.
-    """
-    if not processes.from_first(len(checkpoints.steps())):
-        folder.cut_metrics(0)
-        state, line = initial_state(), ''
-        if init_from is not None:
-            state, line = begin_from(init_from, state, model)
-        return state, {}, line
-    check_classes(folder, class_names)
-    if processes.is_first():  # it finds the newest undamaged checkpoint, and the others restore the same one
-        state, seconds = checkpoints.restore_latest(like, sharding)
-        processes.from_first(int(state.step))
-    else:
-        state, seconds = checkpoints.restore(processes.from_first(0), like, sharding)
-    folder.cut_metrics(int(state.step))
-    return state, seconds, ''
 
 
 def check_source(path: str | None) -> None:
@@ -121,7 +58,7 @@ def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], de
     Raises:
         ConfigError: `deterministic`, and they differ.
     """
-    before = starts[-1].get('used', used) if starts else used
+    before = starts[-1].get('platform', used) if starts else used
     if before == used:
         return ''
     line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
@@ -153,7 +90,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         DataError: the file cannot be read.
     """
     check_source(path)
-    variables, recorded = read_network(path, headless=True)
+    variables, recorded = read_network(path)
     name = f'config.init_from={path!r}'
     if recorded is not None:
         check_same(name, recorded, model)
@@ -174,16 +111,8 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     return state.replace(**unflatten_dict(arrays, sep='/')), line
 
 
-def extend(
-    source: RunFolder,
-    folder: RunFolder,
-    config: Config,
-    clock: Clock,
-    class_names: Sequence[str],
-    like: TrainState,
-    sharding: Sharding,
-) -> str:
-    """Copies a run's newest checkpoint, and its lines of metrics up to this step, into the folder of a longer run.
+def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -> str:
+    """Copies a run's last checkpoints, and what it has written, into the folder of a longer run, which continues there.
 
     If the learning rates up to this step are the same, the longer run has the same result as a run from the start: bit
     for bit, if both run the same program on the same devices with the same versions; else up to rounding.
@@ -193,39 +122,38 @@ def extend(
         folder: the folder of the longer run. The caller holds its lock.
         config: the config of the longer run.
         clock: converts its durations to steps.
-        class_names: the classes of its data.
-        like, sharding: the shapes and dtypes of the state, and its sharding.
 
     Returns:
         A line that says what was copied, and whether the learning rates are the same; '' if the folder has a checkpoint
         already, so that the run continues with it.
 
     Raises:
-        ConfigError: `source` is no run folder, has no usable checkpoint, or differs in more than MAY_DIFFER.
-        DataError: the data has other classes.
+        ConfigError: `source` is no run folder, has no checkpoint before the end, or differs in more than MAY_DIFFER.
     """
-    if any(path.name.isdigit() for path in folder.checkpoints.glob('*')):
+    if saved_steps(folder):
         return ''
+    name = f'--extend-from={shown(source.path)}'
     if source.path.resolve() == folder.path.resolve():
-        raise ConfigError(f'--extend-from={shown(source.path)}: must be another folder than --workdir')
+        raise ConfigError(f'{name}: must be another folder than --workdir')
     shorter, end = source.config(), clock.steps(config.train_for)
     different = '; '.join(differences(shorter, config, may_differ=MAY_DIFFER))
     if different:
-        raise ConfigError(f'--extend-from={shown(source.path)}: {different}; these must be the same')
-    check_classes(source, class_names)
+        raise ConfigError(f'{name}: {different}; these must be the same')
     with source.locked():
-        step = _newest_step(source, end, like, sharding)
-        last = max((line['step'] for line in folder.metrics()), default=0)
-        for line in source.metrics():
-            if last < line['step'] <= step:
-                folder.add_metrics(line)
-        for entry in source.starts()[len(folder.starts()) :]:
-            folder.record_start(entry['step'], entry)
-        # orbax removes the draft at the next start if this process is killed
-        draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(source.checkpoints / str(step), draft)
-        draft.replace(folder.checkpoints / str(step))
+        steps = [step for step in saved_steps(source) if step < end][
+            -2:
+        ]  # if the last one is damaged, the other serves
+        if not steps:
+            raise ConfigError(f'{name}: has no checkpoint before step {end:,}, the end of this run')
+        for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
+            if (source.path / file).exists():
+                shutil.copyfile(source.path / file, folder.path / file)
+        for step in steps:
+            # orbax removes the draft at the next start if this process is killed
+            draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(source.checkpoints / str(step), draft)
+            draft.replace(folder.checkpoints / str(step))
     begins = f'begins with step {step:,} of {shown(source.path)}'
     schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (shorter, config)]
     old, new = (np.broadcast_to(one.rate(np.arange(step)), step) for one in schedules)
@@ -237,15 +165,6 @@ def extend(
     return f'{begins}; the learning rates up to there are the same'
 
 
-def _newest_step(source: RunFolder, end: int, like: TrainState, sharding: Sharding) -> int:
-    """The step of the newest undamaged checkpoint before step `end`."""
-    checkpoints = Checkpoints(source.checkpoints, read_only=True)
-    try:
-        for step in reversed(checkpoints.steps()):
-            if step < end:
-                with contextlib.suppress(Damaged):
-                    checkpoints.restore(step, like, sharding)
-                    return step
-    finally:
-        checkpoints.close()
-    raise ConfigError(f'--extend-from={shown(source.path)}: has no checkpoint before step {end:,}, the end of this run')
+def saved_steps(folder: RunFolder) -> list[int]:
+    """The steps of the complete checkpoints in a run folder."""
+    return sorted(int(path.name) for path in folder.checkpoints.glob('*') if path.name.isdigit())

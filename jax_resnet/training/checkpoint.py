@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import logging
-import math
 import re
 import shutil
 import time
@@ -20,26 +19,20 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from jax_resnet import models
 from jax_resnet.errors import DataError, UserError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform import memory
-from jax_resnet.runs import weights
 from jax_resnet.training.state import TrainState
 
 SPARE_BYTES = 500_000
 """Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
 
-LARGE_BYTES = 200_000_000
-"""States from this size on are written in the background. A smaller one takes less than a second."""
-
-_NO_DAMAGE = re.compile('too many open files|permission denied|not permitted|stale file', re.IGNORECASE)
-"""Texts of the operating system's errors after which a checkpoint may still be good."""
-
 T = TypeVar('T')
+
+Seconds = dict[str, float]
+"""Seconds of each part of a run's wall time."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,16 +49,9 @@ class Checkpoints:
         keep: whether the checkpoint of a step is kept for ever. Of the others, only the last two are kept; so are the
             steps that an earlier start has kept, which may have had another `keep`.
         read_only: whether to change nothing in the folder, in which another process may train. `save` does nothing.
-        like: a state with the shapes of the states to save. With LARGE_BYTES or more, they are saved in the background.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        keep: Callable[[int], bool] = lambda step: False,
-        read_only: bool = False,
-        like: TrainState | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, keep: Callable[[int], bool] = lambda step: False, read_only: bool = False) -> None:
         import orbax.checkpoint as ocp  # only here, as it adds a handler to the root logger
 
         self._folder, self._read_only, self._keep, self._args = folder, read_only, keep, ocp.args
@@ -79,7 +65,6 @@ class Checkpoints:
                 preservation_policy=self,
                 cleanup_tmp_directories=not read_only,
                 create=False,
-                enable_async_checkpointing=like is not None and _size(like) >= LARGE_BYTES,
                 # Otherwise, if a folder cannot be made, orbax's threads delay the end of the process by minutes.
                 async_options=ocp.options.AsyncOptions(create_directories_asynchronously=False),
                 multiprocessing_options=ocp.options.MultiprocessingOptions(
@@ -92,7 +77,8 @@ class Checkpoints:
         self._kept_before = self.steps()[:-2]
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, in ascending order."""
+        """Steps of the complete checkpoints, in ascending order. Waits until the last one is on disk."""
+        self._write(self._manager.wait_until_finished)
         return sorted(self._manager.all_steps())
 
     def should_preserve(self, checkpoints: list[Any], *, context: Any) -> list[bool]:
@@ -101,7 +87,7 @@ class Checkpoints:
         return [step in steps[-2:] or step in self._kept_before or self._keep(step) for step in steps]
 
     def save(self, state: TrainState, seconds: Mapping[str, float]) -> None:
-        """Saves a state, or starts to save a large one in the background. Then the caller may donate the state to JAX.
+        """Starts to save a state in the background. Then the caller may donate the state to JAX.
 
         Args:
             state: the state. If its step has a checkpoint already, nothing is done.
@@ -114,7 +100,7 @@ class Checkpoints:
         if self._read_only or step in self._manager.all_steps():
             return
         self._write(self._manager.wait_until_finished)  # so that the free space below is correct
-        size, free = _size(state) + SPARE_BYTES, shutil.disk_usage(self._folder).free
+        size, free = SPARE_BYTES + sum(x.nbytes for x in jax.tree.leaves(state)), shutil.disk_usage(self._folder).free
         if free < size:
             raise self._unwritten(
                 f'the disk is full, {free / 1e6:.1f} MB are free and a checkpoint takes {size / 1e6:.1f}'
@@ -127,8 +113,8 @@ class Checkpoints:
         args = self._args.Composite(**items, about=self._args.JsonSave(about))
         self._write(lambda: self._manager.save(step, args=args, force=True))
 
-    def restore_latest(self, like: TrainState, sharding: Sharding) -> tuple[TrainState, dict[str, float]]:
-        """Restores the newest undamaged checkpoint.
+    def restore(self, like: TrainState, sharding: Sharding, step: int | None = None) -> tuple[TrainState, Seconds]:
+        """Restores the state of a step, or else the newest undamaged one.
 
         Each newer, damaged checkpoint is logged. Its folder is renamed (unless `read_only`), so that its step can be
         saved again.
@@ -136,37 +122,29 @@ class Checkpoints:
         Args:
             like: a state with the same shapes, or the result of `jax.eval_shape`.
             sharding: the sharding of the restored arrays; it may differ from that of the saved arrays.
+            step: the step; None for the newest undamaged one.
 
         Returns:
             The state, and the seconds of each part of the run up to its step.
 
         Raises:
-            Damaged: all checkpoints are damaged.
-            DataError: weights are not finite, or a variance is negative; or a checkpoint cannot be read for another
-                reason than damage, such as too many open files.
+            Damaged: the checkpoint of this step, or every one, is damaged.
             OutOfMemory: memory is too small.
         """
-        parts, seconds = self._newest(_parts(like), sharding)
-        return _state(parts), seconds
+        parts = _parts(like)
+        restored, seconds = self._newest(parts, sharding) if step is None else self._restore(step, parts, sharding)
+        return TrainState(**restored['variables'], **restored['others']), seconds
 
-    def latest_variables(self, like: Mapping[str, Any], sharding: Sharding) -> dict[str, Any]:
-        """Restores the network's variables alone from the newest checkpoint in which they are undamaged.
-
-        Arguments and errors as of `restore_latest`, with variables instead of a state.
-        """
+    def variables(self, like: Mapping[str, Any], sharding: Sharding) -> dict[str, Any]:
+        """Restores the network's variables alone from the newest checkpoint in which they are undamaged."""
         variables: dict[str, Any] = self._newest({'variables': like}, sharding)[0]['variables']
         return variables
-
-    def restore(self, step: int, like: TrainState, sharding: Sharding) -> tuple[TrainState, dict[str, float]]:
-        """Like `restore_latest`, but restores the checkpoint of `step`. Raises Damaged if this one is damaged."""
-        parts, seconds = self._restore(step, _parts(like), sharding)
-        return _state(parts), seconds
 
     def close(self) -> None:
         """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
         self._write(self._manager.close)
 
-    def _newest(self, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], dict[str, float]]:
+    def _newest(self, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], Seconds]:
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
@@ -183,32 +161,25 @@ class Checkpoints:
             'in another --workdir'
         )
 
-    def _restore(
-        self, step: int, like: Mapping[str, Any], sharding: Sharding
-    ) -> tuple[dict[str, Any], dict[str, float]]:
-        path = self._folder / str(step)
-
-        def failed(e: Exception) -> DataError:
-            if memory.is_shortage(e) or _NO_DAMAGE.search(str(e)):
-                return DataError(f'{path}: cannot be read: {_reason(e)}')
-            return Damaged(f'{path} is damaged: {_reason(e)}')
-
-        with memory.shortage_as_error('free some, or use a device with more'):
-            return _quietly(lambda: self._read(step, like, sharding), failed)
-
-    def _read(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], dict[str, float]]:
+    def _restore(self, step: int, like: Mapping[str, Any], sharding: Sharding) -> tuple[dict[str, Any], Seconds]:
         own = sharding if sharding.is_fully_addressable else SingleDeviceSharding(jax.local_devices()[0])
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=own), dict(like))
         items = {name: self._args.StandardRestore(part) for name, part in target.items()}
         args = self._args.Composite(**items, about=self._args.JsonRestore())
-        found = self._manager.restore(step, args=args)
-        parts, about = {name: found[name] for name in like}, found.about
-        for name, part in parts.items():
-            if about['sha256'][name] != _digest(part, about['seconds']):
-                raise ValueError(f'its {name} are not what was saved: wrong SHA-256')
-        unstacked = flatten_dict(models.unstack(jax.device_get(parts['variables'])), sep='/')
-        weights.check_sound(self._folder / str(step), unstacked)
-        return parts if sharding.is_fully_addressable else devices.put(parts, sharding), about['seconds']
+
+        def read() -> tuple[dict[str, Any], Seconds]:
+            found = self._manager.restore(step, args=args)
+            for name in like:
+                if found.about['sha256'][name] != _digest(found[name], found.about['seconds']):
+                    raise ValueError(f'its {name} are not what was saved: wrong SHA-256')
+            return {name: found[name] for name in like}, found.about['seconds']
+
+        def failed(e: Exception) -> Damaged:
+            return Damaged(f'{self._folder / str(step)} is damaged: {_reason(e)}')
+
+        with memory.shortage_as_error('free some, or use a device with more'):
+            parts, seconds = _quietly(read, failed)
+        return parts if sharding.is_fully_addressable else devices.put(parts, sharding), seconds
 
     def _write(self, action: Callable[[], object]) -> None:
         _quietly(action, lambda e: self._unwritten(f'cannot be written ({_reason(e)})'))
@@ -229,15 +200,6 @@ def _parts(state: TrainState) -> dict[str, Any]:
     """The parts of a checkpoint by name."""
     others = {name: getattr(state, name) for name in ('step', 'finite', 'opt_state', 'totals')}
     return {'variables': state.variables, 'others': others}
-
-
-def _state(parts: Mapping[str, Any]) -> TrainState:
-    return TrainState(**parts['variables'], **parts['others'])
-
-
-def _size(state: TrainState) -> int:
-    """Size of all arrays in bytes."""
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
 
 
 def _digest(part: Any, seconds: Mapping[str, float]) -> str:

@@ -9,9 +9,7 @@ convolutional form of the paper.
 """
 
 import contextlib
-import logging
-import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from tqdm import tqdm
 
 from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
-from jax_resnet.data.pictures.views import SCALES
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.data.splits import other_classes
 from jax_resnet.errors import ConfigError, DataError
@@ -34,13 +32,10 @@ from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.platform.base import Backend
-from jax_resnet.training.inputs import Input, Split, open_input
 from jax_resnet.training.load import check_finite, load_stacked
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
-
-SECONDS_BETWEEN_LINES = 20
-"""Time between two log lines about the progress of an evaluation."""
+from jax_resnet.training.setup import Input, Split, open_input
 
 LESS_MEMORY = (
     'an evaluation takes as many images at a time as a microbatch of its config has; use a device with more memory '
@@ -50,8 +45,6 @@ LESS_MEMORY = (
 
 BatchScores = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Places of the n examples of a batch in the share of this process, their labels, and scores, float32 [n, classes]."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -138,15 +131,6 @@ class Evaluator:
                 logits = np.maximum(np.log(logits), np.finfo(np.float32).min)
         return Scores(logits.astype(np.float32), labels, self.class_names)
 
-    def mistakes(self, scores: Scores, most: int = 36) -> dict[str, np.ndarray]:
-        """The wrong predictions with the highest probabilities, at most `most`.
-
-        Returns:
-            index: positions in the split, int [n]; images: as in the data set, uint8 [n, height, width, channels].
-        """
-        index = scores.mistakes(most)
-        return {'index': index, 'images': self.split.images(index)}
-
 
 def evaluator(
     data: Input,
@@ -182,7 +166,7 @@ def evaluator(
 def evaluate(
     path: str | Path,
     split: str | None = None,
-    data_dir: str | None = None,
+    data: str | None = None,
     config: Config | Mapping[str, Any] | None = None,
     *,
     protocol: str = 'center',
@@ -195,9 +179,9 @@ def evaluate(
 
     Args:
         path, config: as for `load`.
-        split: a split such as 'train[:10%]'; by default the test split of the run.
-        data_dir: folder of the prepared data, of the pictures or of ImageNet's tars, if it is not where the run found
-            it.
+        split: a split such as 'train[:10%]'; by default the test split of the run, or that of `data`.
+        data: the name of a data set, or a folder of pictures, of ImageNet's tars or of prepared data; by default the
+            data of the run.
         protocol: the views of a picture: 'center', 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table
             4).
         average: what is averaged over the views of 'ten_crop' or 'multi_scale', 'softmax' or 'logits'; by default
@@ -216,62 +200,48 @@ def evaluate(
         ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
             has no effect with the protocol; or logits are not finite.
     """
-    _check_effects(protocol, average, shorter_side, crop)
-    trained, config = load_stacked(path, config, data_dir)
-    config, preprocess = _apply_options(config, trained.preprocess, protocol, average, shorter_side, crop)
-    data = open_input(located(config, data_dir))
-    data.check()
-    if tuple(trained.class_names) != data.source.class_names:
-        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, data.source.class_names)}')
+    trained, config = load_stacked(path, config, data)
+    options = {'average': average, 'shorter_side': shorter_side, 'crop': crop}
+    config, preprocess = _with_options(config, trained.preprocess, protocol, options)
+    inputs = open_input(located(config, data))
+    inputs.check()
+    if tuple(trained.class_names) != inputs.source.class_names:
+        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, inputs.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:
-            variables = recalibrated(config, data, variables, recalibrate, mesh, settings)
-        spec = config.dataset.test if split is None else split
-        test = evaluator(data, trained.model, preprocess, mesh, settings, spec, protocol)
-        scores = test.collect(_log_progress(test.batches(variables), len(test.split) * test.split.passes))
-    check_finite(path, scores.not_finite, scores.count)
+            variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
+        spec = _test_split(config.dataset.test, inputs.source.split_infos) if split is None else split
+        test = evaluator(inputs, trained.model, preprocess, mesh, settings, spec, protocol)
+        scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
+    check_finite(path, scores.logits)
     return scores
 
 
-def _check_effects(protocol: str, average: str | None, shorter_side: int | None, crop: int | None) -> None:
-    """Raises ConfigError if an option of `evaluate` has no effect with the protocol."""
-    if protocol == 'center' and average is not None:
-        raise ConfigError(
-            f'average={average}: must be given only with protocol=ten_crop or multi_scale; center has one view'
-        )
-    for name, value in (('shorter_side', shorter_side), ('crop', crop)):
-        if protocol == 'multi_scale' and value is not None:
-            raise ConfigError(
-                f'{name}={value}: must be given only with protocol=center or ten_crop; multi_scale takes whole '
-                f'pictures, at shorter sides of {", ".join(map(str, SCALES))}'
-            )
+def _test_split(spec: str, splits: Collection[str]) -> str:
+    """Returns the test split of a config, or of other data that does not have it."""
+    is_known = any(spec.startswith(name) for name in splits)
+    return spec if is_known else next((name for name in ('test', 'validation') if name in splits), spec)
 
 
-def _apply_options(
-    config: Config,
-    preprocess: Preprocess,
-    protocol: str,
-    average: str | None,
-    shorter_side: int | None,
-    crop: int | None,
+def _with_options(
+    config: Config, preprocess: Preprocess, protocol: str, options: Mapping[str, str | int | None]
 ) -> tuple[Config, Preprocess]:
-    """Applies the options of `evaluate` to a config and a preprocessing. Raises ConfigError if one is not valid."""
-    changes = {
-        'pictures.protocol': protocol,
-        'pictures.average': average,
-        'pictures.test_shorter_side': shorter_side,
-        'dataset.test_crop': crop,
-    }
-    config = change(config, {name: value for name, value in changes.items() if value is not None})
-    if crop is None:
-        return config, preprocess
-    if not streams(config.dataset.name):
+    """Applies options of `evaluate`. Raises ConfigError if one is not valid, or has no effect with the protocol."""
+    without_effect = {'center': ('average',), 'multi_scale': ('shorter_side', 'crop')}
+    for name in without_effect.get(protocol, ()):
+        if options[name] is not None:
+            raise ConfigError(f'{name}={options[name]}: has no effect with protocol={protocol}')
+    fields = {'average': 'pictures.average', 'shorter_side': 'pictures.test_shorter_side', 'crop': 'dataset.test_crop'}
+    changes = {field: options[name] for name, field in fields.items() if options[name] is not None}
+    config, crop = change(config, {'pictures.protocol': protocol, **changes}), options['crop']
+    if isinstance(crop, int) and not streams(config.dataset.name):
         return config, preprocess._replace(crop=crop)
-    mean, size = preprocess.normalize.mean, image_shape(config.dataset)[0]
-    if mean.ndim == 3 and mean.shape[0] != size:  # of a mean image of another size, the mean of each channel is used
+    mean = preprocess.normalize.mean
+    if crop is not None and mean.ndim == 3 and len(mean) != image_shape(config.dataset)[0]:
+        # Of a mean image of another size, the mean of each channel is used.
         preprocess = Preprocess(preprocess.normalize.by_channel())
         mean, std = (np.broadcast_to(numbers, 3) for numbers in preprocess.normalize)
         channels = {'dataset.channel_mean': mean, 'dataset.channel_std': std}
@@ -279,12 +249,9 @@ def _apply_options(
     return config, preprocess
 
 
-def _log_progress(batches: Generator, count: int) -> Generator:
-    """Yields the batches unchanged, and regularly logs how many of `count` images are evaluated."""
-    began, seen = time.monotonic(), 0
-    for batch in batches:
-        yield batch
-        seen += len(batch[1])
-        if time.monotonic() - began > SECONDS_BETWEEN_LINES:
-            began = time.monotonic()
-            _log.info('evaluated %s of %s images', f'{seen:,}', f'{count:,}')
+def _with_bar(batches: Generator[BatchScores], count: int) -> Generator[BatchScores]:
+    """Yields the batches unchanged. In a terminal, a bar shows how many of `count` images are evaluated."""
+    with tqdm(total=count, desc='evaluated', unit=' images', disable=None, leave=False) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch[1]))

@@ -1,6 +1,7 @@
 """Loads a trained network from a run folder or a file of weights. Reads only the arrays of the network."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,32 +16,30 @@ from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
 from jax_resnet import models
-from jax_resnet.config.fields import Config, NetworkFields, Pictures
+from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.models.pytorch_styles import unit_name
+from jax_resnet.models.pytorch import unit_name
 from jax_resnet.platform import exactness, for_platform
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.weights import Weights
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.inputs import open_input
-from jax_resnet.training.setup import check_network
+from jax_resnet.training.setup import check_network, open_input
 
-COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'end')
+COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'pooling')
 """Attributes that determine what a network computes from its weights. The head may differ."""
 
-STRIDE_NOTES = {
-    'bottleneck': "; the stride of a bottleneck is in its first convolution; torchvision's and timm's networks have it "
-    'in the 3x3 convolution: config.model.v1_5=True',
-    'bottleneck_v1.5': '; the stride of a bottleneck is in its 3x3 convolution, as torchvision and timm have it',
-}
-"""Notes on the units whose arrays have the same names and shapes."""
+STRIDE_NOTE = (
+    "; the stride of a bottleneck is in its first convolution; torchvision's and timm's networks have it in the 3x3 "
+    'convolution: config.model.v1_5=True'
+)
+"""Note on the units whose arrays have the same names and shapes as those of PyTorch's networks."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
-        path: a run folder, of which the last checkpoint is loaded; or a file of weights with its card beside it.
+        path: a run folder, of which the last checkpoint is loaded; or a file of weights with a card in its header.
         config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
             which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
 
@@ -108,52 +107,40 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
 
 
 def load_stacked(
-    path: str | Path, config: Config | Mapping[str, Any] | None = None, data_dir: str | None = None
+    path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
 ) -> tuple[Trained, Config]:
     """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
-    file = weights.read(path) if config is not None or weights.is_file(path) else None
-    if file is None:
-        folder = RunFolder(path)
-        fields, checkpoints = folder.config(), Checkpoints(folder.checkpoints, read_only=True)
-        if not checkpoints.steps():
-            raise ConfigError(f'{folder.path}: has no checkpoint yet')
-        about = folder.preprocessing()
-    elif config is not None:
-        fields, about = described(file, config, data_dir)
-    elif isinstance(file.network, Config) and file.preprocessing is not None:
+    file = _read(path)
+    if config is not None:
+        fields, about = described(file, config, data)
+    elif file.network is not None and file.preprocessing is not None:
         fields, about = file.network, file.preprocessing
     else:
         raise DataError(
-            f'{shown(path)}: its card, {weights.card_of(path).name}, is missing in the same folder; add it, or give a '
-            'config by --config=FILE'
+            f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
+            '--config=FILE'
         )
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *about.image_shape)))
-    if file is None:
-        variables = checkpoints.latest_variables(shapes, SingleDeviceSharding(device))
-        checkpoints.close()
-    else:
-        found = models.stack(variables_of(file))
-        difference = first_difference(found, shapes, 'the config')
-        if difference is not None:
-            raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
-        # The file may have float16 or float64; the network has float32.
-        variables = jax.device_put(
-            jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device
-        )
+    found, shapes = models.stack(variables_of(file)), _shapes(model, about)
+    difference = first_difference(found, shapes, 'the config')
+    if difference is not None:
+        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+    # The file may have float16 or float64; the network has float32.
+    variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
     return Trained(model, variables, preprocess, about.image_shape, about.class_names), fields
 
 
-def check_finite(path: str | Path, not_finite: int, count: int) -> None:
-    """Raises DataError if `not_finite` of `count` examples have logits that are infinite or NaN."""
+def check_finite(path: str | Path, scores: np.ndarray) -> None:
+    """Raises DataError if scores of a network, [examples, classes], are infinite or NaN."""
+    not_finite = int((~np.isfinite(scores).all(1)).sum())
     if not_finite:
-        raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {count:,} examples are infinite or NaN')
+        raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {len(scores):,} examples are infinite or NaN')
 
 
 def described(
-    file: Weights, config: Config | Mapping[str, Any], data_dir: str | None = None
+    file: Weights, config: Config | Mapping[str, Any], data: str | None = None
 ) -> tuple[Config, Preprocessing]:
     """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
 
@@ -162,7 +149,7 @@ def described(
     Args:
         file: the file of weights.
         config: a config as for `training.train`.
-        data_dir: folder of the data, if it differs from the config.
+        data: other data than that of the config, as for `located`.
 
     Raises:
         ConfigError: the config is not valid or has another network; or the file has a card.
@@ -170,13 +157,13 @@ def described(
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(f'{shown(path)}: has a card, {weights.card_of(path).name}, which says what --config would')
-    config = located(as_config(config), data_dir)
+        raise ConfigError(f'{shown(path)}: has a card, which says what --config would; --data names other data')
+    config = located(as_config(config), data)
     model = network(config)
     try:
-        data = open_input(config, without_data(config.dataset))
-        check_network(config, data, model)
-        (normalize, crop), names = data.preprocess, tuple(data.source.class_names)
+        inputs = open_input(config, without_data(config.dataset))
+        check_network(inputs, model)
+        (normalize, crop), names = inputs.preprocess, tuple(inputs.source.class_names)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
         raise DataError(f'{shown(path)}: {reason}: {e}') from None
@@ -184,32 +171,47 @@ def described(
         _log.info('%s %s', shown(path), describe_assumptions(model))
     else:
         check_same(shown(path), file.network, model)
-    return config, Preprocessing(normalize.mean, normalize.std, crop, data.image_shape, names)
+    return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
-def read_network(path: str | Path, headless: bool = False) -> tuple[dict[str, Any], Config | NetworkFields | None]:
-    """Reads the variables of a network, unstacked, and the config, or the groups of one, that describe it.
+def read_network(path: str | Path) -> tuple[dict[str, Any], Config | None]:
+    """Reads the variables of a network, unstacked, and the config that describes it, or None.
 
     Args:
         path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
-        headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
         ConfigError, DataError: as `load`, or as `variables_of`.
     """
-    if Path(path).is_dir():
-        trained, config = load_stacked(path)
-        return models.unstack(trained.variables), config
-    file = weights.read(path)
-    return variables_of(file, headless), file.network
+    file = _read(path)
+    return variables_of(file), file.network
 
 
-def variables_of(file: Weights, headless: bool = False) -> dict[str, Any]:
+def _read(path: str | Path) -> Weights:
+    """Reads a file of weights; or the newest weights of a run folder, with what the folder says about them."""
+    if weights.is_file(path) or Path(path).is_file():
+        return weights.read(path)
+    folder = RunFolder(path)
+    config, checkpoints = folder.config(), Checkpoints(folder.checkpoints, read_only=True)
+    if not checkpoints.steps():
+        raise ConfigError(f'{folder.path}: has no checkpoint yet')
+    about, sharding = folder.preprocessing(), SingleDeviceSharding(jax.local_devices()[0])
+    variables = checkpoints.variables(_shapes(network(config, stacked=True), about), sharding)
+    checkpoints.close()
+    return Weights(folder.path, flat(models.unstack(jax.device_get(variables))), config, about)
+
+
+def _shapes(model: models.ResNet, about: Preprocessing) -> dict[str, Any]:
+    """The shapes and dtypes of a network's variables."""
+    shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *about.image_shape)))
+    return shapes
+
+
+def variables_of(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Args:
         file: the file of weights.
-        headless: whether the head may be missing in a file with PyTorch's names.
 
     Raises:
         DataError: the file has unknown names, lacks tensors, or has arrays that are not floats, not finite or negative
@@ -217,7 +219,7 @@ def variables_of(file: Weights, headless: bool = False) -> dict[str, Any]:
     """
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in file.arrays)
-        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays, headless)
+        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays)
     except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
         raise DataError(f'{shown(file.path)}: {e}') from None
     for name, array in flatten_dict(variables, sep='/').items():
@@ -233,12 +235,12 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def check_same(name: str, recorded: Config | NetworkFields, configured: models.ResNet) -> None:
+def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
     """Raises ConfigError if weights are of no network, or of another than a config. The message names a difference.
 
     Args:
         name: name of the weights, for the message.
-        recorded: the config, or the groups of one, that a run or a file of weights records.
+        recorded: the config that a run or a file of weights records.
         configured: the network of the config.
     """
     try:
@@ -252,6 +254,8 @@ def check_same(name: str, recorded: Config | NetworkFields, configured: models.R
     for attribute, values in pairs.items():
         if values[0] != values[1]:
             texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
+            if texts[0] == texts[1]:  # units that differ in their widths or groups
+                texts = [str(value[0]) for value in values]
             raise ConfigError(
                 f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
             )
@@ -261,7 +265,8 @@ def describe_assumptions(net: models.ResNet) -> str:
     """Says which attributes of the network `net` are assumed for weights that do not record their network."""
     units = unit_name(net.layers[0])
     attributes = f'shortcut {net.shortcut}, order {net.order}, units {units}'
-    return f'does not name its network; {attributes} are taken from the config, unchecked{STRIDE_NOTES.get(units, "")}'
+    note = STRIDE_NOTE if units == 'bottleneck' else ''
+    return f'does not name its network; {attributes} are taken from the config, unchecked{note}'
 
 
 def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
@@ -273,14 +278,24 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
         description: where the network is from, for the text.
 
     Returns:
-        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal.
+        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
+        the numbers of layers differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34'.
     """
     found, needed = (
-        {name: str(list(np.shape(array))) for name, array in flatten_dict(dict(tree), sep='/').items()}
+        {name: np.shape(array) for name, array in flatten_dict(dict(tree), sep='/').items()}
         for tree in (variables, expected)
     )
+    names = [_name(shapes) for shapes in (found, needed)]
     for name in sorted({*found, *needed}):
-        shapes = [names.get(name, 'missing') for names in (found, needed)]
+        shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            return f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            start = '' if names[0] == names[1] else f'these are the weights of a {names[0]}, not of a {names[1]}; '
+            return f'{start}{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
     return None
+
+
+def _name(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Names a network by the shapes of its arrays, in either form: by its layers, without those of shortcuts."""
+    places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
+    depth = 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
+    return f'ResNet-{depth}' if any('/shortcut/' in name for name in shapes) else f'ResNet-{depth} or plain-{depth}'

@@ -7,14 +7,14 @@ import jax
 import optax
 
 from jax_resnet.config.fields import Optimizer
-from jax_resnet.models.kinds import kind
+from jax_resnet.models.variables import category
 
 DECAYED: dict[str, Callable[[str], bool]] = {
-    'kernels': lambda kind: kind.endswith('kernel'),
-    'all_but_batch_norm': lambda kind: 'norm/' not in kind,
-    'all': lambda kind: True,
+    'kernels': lambda name: name.endswith('kernel'),
+    'all_but_batch_norm': lambda name: 'norm/' not in name,
+    'all': lambda name: True,
 }
-"""Valid values of `config.optimizer.decay`. Each selects parameters by their kind (see `models.kinds`).
+"""Valid values of `config.optimizer.decay`. Each selects parameters by their category (see `models.variables`).
 
 'kernels' selects the kernels of the convolutions and of the head; 'all_but_batch_norm' selects all parameters except
 BatchNorm's scales and biases (Goyal et al. 2017, section 5.1); 'all' selects every parameter.
@@ -75,12 +75,12 @@ def decay_mask(decay: str, params: Any) -> Any:
 
 def head_mask(params: Any) -> Any:
     """Which parameters belong to the head: a tree of bools."""
-    return _mask(lambda kind: 'head/' in kind, params)
+    return _mask(lambda name: 'head/' in name, params)
 
 
 def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
     return jax.tree.map_with_path(
-        lambda path, _: is_selected(kind([str(getattr(entry, 'key', '')) for entry in path])), params
+        lambda path, _: is_selected(category([str(getattr(entry, 'key', '')) for entry in path])), params
     )
 
 

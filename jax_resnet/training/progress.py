@@ -1,19 +1,16 @@
 """Shows the progress of a run: a progress bar in a terminal, plain lines elsewhere."""
 
-import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import jax
+import numpy as np
 from tqdm import tqdm
 
 from jax_resnet.config.durations import Clock
-from jax_resnet.hosts import processes
 from jax_resnet.training.summary import describe_line
 
 MIN_WAITING_SHARE = 0.05
@@ -34,8 +31,8 @@ class Progress:
         self._is_terminal = sys.stdout.isatty()
         self._bar: tqdm | None = None
         self._began: tuple[int, float] | None = None
-        self._sums = (0, 0.0, 0)  # steps, loss and errors since the last line or update of the bar
-        self._times = (0.0, 0.0)  # seconds since then, and seconds of these in which the devices waited for input
+        # Since the last line or update of the bar: steps, losses, errors, seconds, and seconds of waiting for input.
+        self._sums = np.zeros(5)
 
     def say(self, text: str) -> None:
         """Prints a line. The bar stays below it."""
@@ -65,16 +62,14 @@ class Progress:
         """
         if self._began is None:
             self._began = (step, time.monotonic())
-        self._sums = (self._sums[0] + steps, self._sums[1] + loss, self._sums[2] + errors)
-        self._times = (self._times[0] + seconds, self._times[1] + waited)
+        self._sums += steps, loss, errors, seconds, waited
         if self._is_terminal and self._bar is None:
             bar_format = '{percentage:3.0f}%|{bar}| {desc}'
             self._bar = tqdm(total=self._end, initial=step, dynamic_ncols=True, file=sys.stdout, bar_format=bar_format)
         if self._bar is None and not self._clock.is_due(self._log_every, step):
             return
-        all_steps, all_loss, all_errors = self._sums
-        waiting_share = self._times[1] / self._times[0]
-        self._sums, self._times = (0, 0.0, 0), (0.0, 0.0)
+        all_steps, all_loss, all_errors, all_seconds, all_waited = self._sums
+        waiting_share, self._sums = all_waited / all_seconds, np.zeros(5)
         text = (
             f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
@@ -117,18 +112,3 @@ class Silent(Progress):
 
     def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:
         """Prints nothing."""
-
-
-ProgressFactory = Callable[[Clock, int, str], Progress]
-"""Makes the object that shows a run's progress, from its clock, its last step and `log_every`."""
-
-
-@contextlib.contextmanager
-def trace(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside this context, process 0 traces the devices and Python. The trace goes to `profile` in the run folder."""
-    if not processes.is_first():
-        yield
-        return
-    with jax.profiler.trace(str(folder / 'profile')):
-        yield
-    say(f'trace written to {folder / "profile"}')

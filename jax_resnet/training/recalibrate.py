@@ -18,7 +18,7 @@ from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
 from jax_resnet.platform.base import Backend
-from jax_resnet.training.inputs import Input
+from jax_resnet.training.setup import Input
 from jax_resnet.training.state import KeyPurpose
 from jax_resnet.training.step import augmented
 
@@ -34,17 +34,14 @@ def batch_size(config: Config) -> int:
     return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
 
 
-def recalibrated(
-    config: Config, data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh, backend: Backend
-) -> dict[str, Any]:
+def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh, backend: Backend) -> dict[str, Any]:
     """Returns a network's variables with new BatchNorm statistics, from the first images of the sample stream.
 
     As in training, the images are augmented, and BatchNorm normalizes each group by the group's own statistics. The new
     statistics are the arithmetic means of the groups' means and of their biased variances.
 
     Args:
-        config: the config of the network.
-        data: its data.
+        data: the data of the network's config.
         variables: variables of the network, stacked.
         count: number of training images. It is rounded up to whole batches; a log line gives the rounded number.
         mesh: the devices, with one axis `data`.
@@ -55,6 +52,7 @@ def recalibrated(
     """
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
+    config = data.config
     without_momentum = change(config, {'batch_norm.momentum': 0.0})
     net, size = backend.program_network(network(without_momentum, **backend.network)), batch_size(config)
     seed_key = jax.random.key(config.seed)

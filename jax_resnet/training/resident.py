@@ -18,61 +18,48 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import KeyPurpose, TrainState
-from jax_resnet.training.step import Numbers, Program, Steps
+from jax_resnet.training.step import Numbers, Steps
 
 
 class ResidentProgram:
     """A compiled training program for examples that are on the devices. A call is one dispatch of many steps.
 
-    Args:
-        steps: the training steps.
-        numbers: the numbers of the run.
-        backend: settings of the devices' platform.
-        state: a state with the shapes of those that the program will be called with.
-        examples: the training split.
-        everywhere: the sharding with a copy on each device.
+    Attributes:
+        waited: seconds in which the devices were idle because their input was not ready.
     """
 
     waited = 0.0
 
-    def __init__(
-        self,
-        steps: Steps,
-        numbers: Numbers,
-        backend: Backend,
-        state: TrainState,
-        examples: Examples,
-        everywhere: NamedSharding,
-    ) -> None:
-        self._batch_size, self._size = steps.batch_size, len(examples)
+    def __init__(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, examples: Examples) -> None:
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
+        self._batch_size, self._size = steps.config.batch_size, len(examples)
         self._arguments = devices.put((numbers, examples.images, examples.labels), everywhere)
         self._run = backend.compile(
             steps.run, state, np.int32(0), *self._arguments, donate_argnums=0, out_shardings=everywhere
         )
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """See `Program`. Raises ValueError if `stop` is beyond the window of the sample stream at `state.step`."""
-        first = int(state.step)
-        end = self.window_end(first)
-        if stop > end:
-            raise ValueError(f'from step {first}, the stream reaches to step {end}; got {stop}')
-        return self._run(state, np.int32(stop), *self._arguments)  # type: ignore[no-any-return]
+        """Trains up to step `stop`, or up to the first step that is not finite. The call donates `state`.
 
-    def window_end(self, step: int) -> int:
-        """The last step that one call can reach from `step`: the end of the window (see `data.stream`)."""
-        return stream.window_end(step, self._batch_size, self._size)
+        It ends earlier at the end of the stream's window (see `data.stream`).
+        """
+        end = stream.window_end(int(state.step), self._batch_size, self._size)
+        return self._run(state, np.int32(min(stop, end)), *self._arguments)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Does nothing, as no batches are made ahead of time."""
 
 
 class ResidentSplit:
-    """A split on the devices, for evaluation; see `inputs.Split`. The only view of an image is the whole image.
+    """A split on the devices, for evaluation. The only view of an image is the whole image.
 
     Args:
         examples: the examples of the split.
         batch_size: maximum batch size of all processes together.
         mesh: the devices of this process, with one axis `data`.
+
+    Attributes:
+        passes: number of passes over this process's share. Each has other views of each example.
     """
 
     passes = 1
@@ -92,29 +79,32 @@ class ResidentSplit:
 
     @property
     def like(self) -> tuple[jax.Array, jax.Array]:
-        """The images and the first place of a batch."""
+        """Arguments of `views` with the shapes of a batch, for compiling ahead of time."""
         return self._images, jnp.int32(0)
 
     def views(self, images: jax.Array, start: jax.Array) -> jax.Array:
-        """Slices a batch."""
+        """Returns the views of a batch, uint8 [batch, views, rows, columns, channels], in a compiled program."""
         batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
         return jax.lax.with_sharding_constraint(batch, self._by_example)[:, None]
 
     def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
-        """Yields the batches in the split's order."""
+        """Yields each batch: places in this process's share and labels, both int [n], and arguments of `views`.
+
+        After the n examples of a batch are padded ones, which have neither place nor label.
+        """
         places = np.arange(len(self._labels))
         for start in range(0, len(self._images), self._batch):
             batch = slice(start, start + self._batch)
             yield places[batch], self._labels[batch], (self._images, jnp.int32(start))
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """The images as in the data set."""
+        """The images at some places of the whole split, uint8 [n, height, width, channels]."""
         return self._examples.images[index]
 
 
 @dataclass(frozen=True)
 class ResidentInput:
-    """Input whose whole data set is decoded and on the devices; see `inputs.Input`."""
+    """Input whose whole data set is decoded and on the devices."""
 
     config: Config
     source: Source
@@ -146,12 +136,7 @@ class ResidentInput:
         return self.source.read(self.config.dataset.train)
 
     def check(self) -> None:
-        """Checks the fields of the config that depend on the images.
-
-        Raises:
-            ConfigError: a crop is larger than the images; the padding does not fit the normalization; or a field for
-                pictures is set.
-        """
+        """Raises ConfigError if fields of the config do not fit each other or the images."""
         dataset, (height, width, _) = self.config.dataset, self.image_shape
         most = min(height, width) + 2 * dataset.pad
         if dataset.crop > most or dataset.test_crop > min(height, width):
@@ -176,7 +161,12 @@ class ResidentInput:
         return Examples(self.examples.images[:count], self.examples.labels[:count])
 
     def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
-        """Puts a split on the devices. `check` refuses every protocol except 'center'."""
+        """Puts a split on the devices. `check` refuses every protocol except 'center'.
+
+        Args:
+            batch_size: maximum number of images in a batch of all processes together.
+            mesh: the devices of this process, with one axis `data`.
+        """
         return ResidentSplit(self.source.read(spec), batch_size, mesh)
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, None]]:
@@ -189,6 +179,6 @@ class ResidentInput:
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
 
-    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
-        """Compiles the training program. Its calls are dispatches of many steps."""
-        return ResidentProgram(steps, numbers, backend, state, self.examples, NamedSharding(mesh, PartitionSpec()))
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> ResidentProgram:
+        """Compiles the training program for states with the shapes of `state`."""
+        return ResidentProgram(steps, numbers, backend, state, self.examples)

@@ -26,13 +26,8 @@ class Scores:
         return len(self.labels)
 
     @property
-    def not_finite(self) -> int:
-        """Number of examples with a logit that is infinite or NaN. Their predictions count as wrong."""
-        return int((~np.isfinite(self.logits).all(1)).sum())
-
-    @property
     def correct(self) -> int:
-        """Number of correct predictions."""
+        """Number of correct predictions. If a logit is infinite or NaN, the prediction counts as wrong."""
         return int(self._is_correct.sum())
 
     @property

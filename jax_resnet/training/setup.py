@@ -1,12 +1,16 @@
-"""Makes what a config describes: data, network, devices, learning rate, compiled steps. Checks that they fit."""
+"""Makes what a config describes: data, network, devices, learning rate, compiled steps. Checks that they fit.
+
+Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `Program`) have one interface each.
+"""
 
 import math
 import zlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from msgspec import structs
 
 import jax_resnet
@@ -16,16 +20,31 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, flatten
 from jax_resnet.config.network import network
 from jax_resnet.config.schedule import Schedule
-from jax_resnet.data import PictureSource, Source
+from jax_resnet.data import PictureSource, Source, open_source
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.training import optimizer, state
-from jax_resnet.training.inputs import Input, open_input
+from jax_resnet.training.resident import ResidentInput, ResidentProgram, ResidentSplit
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Program, Steps
+from jax_resnet.training.step import Numbers, Steps
+from jax_resnet.training.streamed import StreamedInput, StreamedProgram, StreamedSplit
+
+Input = ResidentInput | StreamedInput
+Split = ResidentSplit | StreamedSplit
+Program = ResidentProgram | StreamedProgram
+
+SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
+"""Fields of `config.dataset` that are arguments of `open_source`."""
+
+
+def open_input(config: Config, source: Source | PictureSource | None = None) -> Input:
+    """Opens the data of a config. Arguments and errors as of `set_up`."""
+    if source is None:
+        source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})
+    return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 
 class Setup(NamedTuple):
@@ -62,7 +81,7 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
     if config.memory.rematerialize:
         attributes['rematerialize'] = True
     model, data = network(config, **attributes), open_input(config, source)
-    clock = Clock(data.source.count(dataset.train), config.batch_size)
+    clock = Clock(data.source.count(dataset.train), config.batch_size, config.shorten)
     for split in (dataset.validation, dataset.test):
         if split is not None:
             data.source.count(split)
@@ -71,7 +90,7 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
         schedule = schedules.create(config.schedule, clock, clock.steps(config.train_for))
     except ValueError as e:
         raise ConfigError(f'config.schedule.{e}') from None
-    check_network(config, data, model)
+    check_network(data, model)
     return Setup(data, model, mesh, clock, schedule)
 
 
@@ -98,9 +117,10 @@ def check_batches(config: Config, clock: Clock, mesh: Mesh) -> None:
         )
 
 
-def check_network(config: Config, data: Input, model: ResNet) -> None:
+def check_network(data: Input, model: ResNet) -> None:
     """Raises ConfigError if optimizer, network and data do not fit each other."""
-    dataset, channels, classes = config.dataset, data.image_shape[-1], len(data.source.class_names)
+    config, channels, classes = data.config, data.image_shape[-1], len(data.source.class_names)
+    dataset = config.dataset
     try:
         optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
     except ValueError as e:
@@ -121,20 +141,25 @@ def check_network(config: Config, data: Input, model: ResNet) -> None:
         raise ConfigError(f'config.model: {e}') from None
 
 
-def check_same_in_all(config: Config, source: Source | PictureSource) -> None:
-    """Raises ConfigError if config, data or versions differ between processes. All processes must call it."""
-    splits = [config.dataset.train, config.dataset.validation, config.dataset.test]
-    facts = {
-        'config': sorted(flatten(config).items()),
-        'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
-        'versions': (jax_resnet.__version__, jax.__version__, jax.lib.__version__),
-    }
+def check_same_in_all(facts: Mapping[str, object]) -> None:
+    """Raises ConfigError if facts, such as the versions, differ between processes. All processes must call it."""
     checksums = [zlib.crc32(repr(fact).encode()) >> 1 for fact in facts.values()]  # shifted to fit into int32
     for name, values in zip(facts, processes.gather_numbers(*checksums).T, strict=True):
         different = np.flatnonzero(values != values[0])
         if len(different):
             listed = ', '.join(map(str, different))
             raise ConfigError(f'all processes must have the same {name}; it differs from process 0 in: {listed}')
+
+
+def shared_facts(data: Input) -> dict[str, Any]:
+    """What must be the same in all processes, for `check_same_in_all`."""
+    config, source = data.config, data.source
+    splits = [config.dataset.train, config.dataset.validation, config.dataset.test]
+    return {
+        'config': sorted(flatten(config).items()),
+        'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
+        'versions': (jax_resnet.__version__, jax.__version__, jax.lib.__version__),
+    }
 
 
 def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
@@ -149,23 +174,18 @@ def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
 
 
-def training_backend(config: Config, data: Input, model: ResNet, mesh: Mesh, end: int) -> Backend:
+def training_backend(data: Input, model: ResNet, mesh: Mesh, end: int) -> Backend:
     """Settings of the devices' platform for a training of `end` steps."""
     forward = models.count_multiply_adds(model, data.image_shape)
-    return backend(config, mesh, 3.0 * end * config.batch_size * forward)  # forward and two gradients
+    return backend(data.config, mesh, 3.0 * end * data.config.batch_size * forward)  # forward and two gradients
 
 
 def compile_training(
-    config: Config, data: Input, model: ResNet, mesh: Mesh, schedule: Schedule, settings: Backend, like: TrainState
+    data: Input, model: ResNet, mesh: Mesh, schedule: Schedule, settings: Backend, like: TrainState
 ) -> Program:
-    """Compiles the training program.
-
-    Args:
-        config: the config.
-        data, model, mesh, schedule: as in `Setup`.
-        settings: those of the platform for this training.
-        like: a state with the shapes of those that the program will be called with.
-    """
-    steps = Steps.create(config, model, settings, data.augmentation, mesh)
-    numbers = Numbers.create(config.seed, schedule, data.normalization)
-    return data.program(steps, numbers, settings, like, mesh)
+    """Compiles the training program, for a platform's `training_backend` and states with the shapes of `like`."""
+    by_example = NamedSharding(mesh, PartitionSpec('data'))
+    net = settings.program_network(model)
+    steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
+    numbers = Numbers.create(data.config.seed, schedule, data.normalization)
+    return data.program(steps, numbers, settings, like)

@@ -1,15 +1,14 @@
-"""The training step: loss, gradient and update; and the interface of compiled programs that run many steps."""
+"""The training step: loss, gradient and update."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet import models
 from jax_resnet.config.fields import Config
@@ -18,7 +17,6 @@ from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
 from jax_resnet.models import ResNet
 from jax_resnet.platform import flat
-from jax_resnet.platform.base import Backend
 from jax_resnet.training import optimizer
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
@@ -103,52 +101,18 @@ class Steps:
     """Training steps, as functions to compile.
 
     Attributes:
+        config: the config of the run.
         net: the network that programs run.
         flat_arrays: whether programs join its arrays to flat ones.
-        optimizer: makes an optimizer from a learning rate, which is a function of the step.
         augment: makes random views of images.
-        batch_size: number of examples in a step.
         by_example: sharding of a batch over the devices.
-        microbatches: number of consecutive parts into which a batch is split. The gradient is the mean over them. If
-            each contains whole groups of BatchNorm, the update is that of the whole batch, up to rounding.
-        label_smoothing: as for `cross_entropy`.
     """
 
+    config: Config
     net: ResNet
     flat_arrays: bool
-    optimizer: Callable[[optax.Schedule], optax.GradientTransformation]
     augment: Augmentation | ColourAugmentation
-    batch_size: int
     by_example: NamedSharding
-    microbatches: int = 1
-    label_smoothing: float = 0.0
-
-    @classmethod
-    def create(
-        cls,
-        config: Config,
-        model: ResNet,
-        backend: Backend,
-        augment: Augmentation | ColourAugmentation,
-        mesh: Mesh,
-    ) -> 'Steps':
-        """Makes the steps of a config, for these devices. `model` is the network of training states."""
-
-        def make_optimizer(rate: optax.Schedule) -> optax.GradientTransformation:
-            return optimizer.create(config.optimizer, rate, config.schedule.head_factor)
-
-        by_example = NamedSharding(mesh, PartitionSpec('data'))
-        memory, loss = config.memory, config.loss
-        return cls(
-            backend.program_network(model),
-            backend.flat_arrays,
-            make_optimizer,
-            augment,
-            config.batch_size,
-            by_example,
-            memory.microbatches,
-            loss.label_smoothing,
-        )
 
     def pack(self, state: TrainState) -> TrainState:
         """Converts a state of checkpoints to one of programs: unstacked, and with flat arrays, if those are used."""
@@ -175,10 +139,11 @@ class Steps:
             images: all training images, uint8 [size, height, width, channels].
             labels: int32 [size].
         """
-        orders = stream.window(KeyPurpose.ORDER.key(numbers.seed_key), state.step, self.batch_size, len(labels))
+        size = self.config.batch_size
+        orders = stream.window(KeyPurpose.ORDER.key(numbers.seed_key), state.step, size, len(labels))
 
         def step(state: TrainState) -> TrainState:
-            chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, self.batch_size), self.by_example)
+            chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, size), self.by_example)
             return self.step(state, numbers, images[chosen], labels[chosen])
 
         state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.pack(state))
@@ -205,8 +170,10 @@ class Steps:
         views = augmented(self.augment, numbers.normalize, numbers.seed_key, state.step, images, draws)
         dropout = jax.random.fold_in(KeyPurpose.DROPOUT.key(numbers.seed_key), state.step)
         errors, (loss, batch_stats, gradient) = self._differentiate(state, dropout, views, labels)
-        optimizer = self.optimizer(lambda count: numbers.schedule.rate(count, jnp))
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        tx = optimizer.create(
+            self.config.optimizer, lambda count: numbers.schedule.rate(count, jnp), self.config.schedule.head_factor
+        )
+        updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         return TrainState(
             step=state.step + 1,
             finite=all_finite((loss, gradient)),
@@ -228,14 +195,19 @@ class Steps:
         return after.replace(step=step, finite=state.finite & after.finite)  # type: ignore[no-any-return]
 
     def _differentiate(self, state: TrainState, dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
-        """Returns (errors, (loss, batch_stats, gradient)) of a batch."""
+        """Returns (errors, (loss, batch_stats, gradient)) of a batch.
+
+        With microbatches, the gradient is the mean over them. If each contains whole groups of BatchNorm, the update
+        is that of the whole batch, up to rounding.
+        """
+        microbatches, smoothing = self.config.memory.microbatches, self.config.loss.label_smoothing
 
         def differentiate(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
             def loss_fn(params: nn.FrozenDict) -> tuple:
                 variables = {'params': params, 'batch_stats': flat.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
                 logits, updates = self.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
-                return cross_entropy(logits, labels, self.label_smoothing), (logits, updates['batch_stats'])
+                return cross_entropy(logits, labels, smoothing), (logits, updates['batch_stats'])
 
             params = flat.unpack(state.params)
             (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_fn, has_aux=True)(params)
@@ -243,36 +215,17 @@ class Steps:
             packed = flat.pack((batch_stats, gradient)) if self.flat_arrays else (batch_stats, gradient)
             return errors, (loss, *packed)
 
-        if self.microbatches == 1:
+        if microbatches == 1:
             return differentiate(dropout, views, labels)
         sharding = NamedSharding(self.by_example.mesh, PartitionSpec(None, *self.by_example.spec))
-        examples = [x.reshape(self.microbatches, -1, *x.shape[1:]) for x in (views, labels)]
-        keys = jax.random.split(dropout, self.microbatches)
-        microbatches = keys, *jax.lax.with_sharding_constraint(examples, sharding)
-        first = jax.tree.map(lambda x: x[0], microbatches)
+        examples = [x.reshape(microbatches, -1, *x.shape[1:]) for x in (views, labels)]
+        keys = jax.random.split(dropout, microbatches)
+        parts = keys, *jax.lax.with_sharding_constraint(examples, sharding)
+        first = jax.tree.map(lambda x: x[0], parts)
         zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(differentiate, *first))
 
-        def add(sums: Any, microbatch: tuple) -> tuple:
-            return jax.tree.map(jnp.add, sums, differentiate(*microbatch)), None
+        def add(sums: Any, part: tuple) -> tuple:
+            return jax.tree.map(jnp.add, sums, differentiate(*part)), None
 
-        (errors, sums), _ = jax.lax.scan(add, zeros, microbatches)
-        return errors, jax.tree.map(lambda x: x / self.microbatches, sums)
-
-
-class Program(Protocol):
-    """A compiled training program.
-
-    Attributes:
-        waited: seconds in which the devices were idle because their input was not ready.
-    """
-
-    waited: float
-
-    def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Trains up to step `stop`, or up to the first step that is not finite. The call donates `state`."""
-
-    def window_end(self, step: int) -> int:
-        """The largest `stop` of a call at `step`."""
-
-    def close(self) -> None:
-        """Stops the threads that make batches ahead of time."""
+        (errors, sums), _ = jax.lax.scan(add, zeros, parts)
+        return errors, jax.tree.map(lambda x: x / microbatches, sums)

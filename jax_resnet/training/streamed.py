@@ -5,7 +5,6 @@ import math
 import sys
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -30,96 +29,63 @@ from jax_resnet.errors import InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Program, Steps
-
-IN_FLIGHT = 2
-"""Maximum number of unfinished steps when another one is dispatched. Each keeps its batch on the devices."""
+from jax_resnet.training.step import Numbers, Steps
 
 
 class StreamedProgram:
     """A compiled training program for batches that come from the host. Each step is one dispatch.
 
-    Args:
-        steps, numbers, backend, state, everywhere: as for `ResidentProgram`.
-        feed: copies batches to the devices. The number of a batch is the number of its step.
-        image_shape: (height, width, channels) of a view.
+    The number of a batch of `feed` is the number of its step. The rest is as for `ResidentProgram`.
     """
 
-    def __init__(
-        self,
-        steps: Steps,
-        numbers: Numbers,
-        backend: Backend,
-        state: TrainState,
-        feed: Feed,
-        image_shape: tuple[int, int, int],
-        everywhere: NamedSharding,
-    ) -> None:
+    def __init__(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, feed: Feed) -> None:
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
         self.waited, self._feed = 0.0, feed
-        self._failed: InputError | None = None
-        self._pending: deque[jax.Array] = deque()
         self._numbers = devices.put(numbers, everywhere)
-        batch = steps.batch_size
+        batch, side = steps.config.batch_size, steps.config.dataset.crop
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
-            for shape, dtype in (((batch, *image_shape), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
+            for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
         ]
-
-        def step(held: TrainState, numbers: Numbers, *batch: jax.Array) -> tuple[TrainState, jax.Array]:
-            held = steps.streamed(held, numbers, *batch)
-            return held, held.step + 0  # a copy to wait for: the next step gets `held` as a donation
-
         compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
             held = jax.eval_shape(steps.pack, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
             self._pack_state = compiled(steps.pack, state)
-            self._step = compiled(step, held, self._numbers, *like)
+            self._step = compiled(steps.streamed, held, self._numbers, *like)
             self._unpack_state = compiled(steps.unpack, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Trains; see `Program`. If a picture cannot be read, stops before its step; the next call raises InputError.
+        """Trains like `ResidentProgram`. If a picture cannot be read, ends before its step.
 
-        So the state of the last step can be saved. With several processes, the process that needs the picture raises
-        InputError at once, because the others cannot go on without it.
+        The next call reads it again, and may raise InputError; the state can be saved before. With several processes,
+        the process that needs the picture raises InputError at once, because the others cannot go on without it.
         """
-        if self._failed is not None:
-            raise self._failed
         first = int(state.step)
         self._feed.begin(first)
-        batch = self._take()
+        batch = self._take(state)
         held = self._pack_state(state)
         for step in range(first + 1, stop + 1):
-            held, done = self._step(held, self._numbers, *batch)
-            self._pending.append(done)
-            if len(self._pending) > IN_FLIGHT:
-                self._pending.popleft().block_until_ready()
+            held = self._step(held, self._numbers, *batch)
             if step < stop:
                 try:
-                    batch = self._take()
-                except InputError as e:
+                    batch = self._take(held)
+                except InputError:
                     if processes.are_several():
                         raise
-                    self._failed = e
                     break
-        self._pending.clear()
         return self._unpack_state(held)  # type: ignore[no-any-return]
-
-    def window_end(self, step: int) -> int:
-        """Has no limit: one call can reach any step."""
-        return sys.maxsize
 
     def close(self) -> None:
         """Stops the threads that make batches ahead of time."""
         self._feed.close()
 
-    def _take(self) -> Any:
-        """Returns the next batch. Adds to `waited` the time from the end of all dispatched steps until it is ready."""
+    def _take(self, held: TrainState) -> Any:
+        """Returns the next batch. Adds to `waited` the time from the end of the step to `held` until it is ready."""
         if self._feed.is_ready:
             return self._feed.take()
-        while self._pending:
-            self._pending.popleft().block_until_ready()
+        jax.block_until_ready(held)
         began = time.monotonic()
         batch = self._feed.take()
         self.waited += time.monotonic() - began
@@ -127,7 +93,7 @@ class StreamedProgram:
 
 
 class StreamedSplit:
-    """A split whose views come from the host, for evaluation; see `inputs.Split`.
+    """A split whose views come from the host, for evaluation; the interface is that of `ResidentSplit`.
 
     All examples of a batch have views of the same shape. Each shape is compiled once.
 
@@ -214,7 +180,7 @@ class StreamedSplit:
 
 @dataclass(frozen=True)
 class StreamedInput:
-    """Input whose pictures are decoded, cropped and resized when they are needed; see `inputs.Input`."""
+    """Input whose pictures are decoded, cropped and resized when they are needed. Its interface: `ResidentInput`."""
 
     config: Config
     source: PictureSource
@@ -266,17 +232,12 @@ class StreamedInput:
         chosen = views.of_protocol(protocol, settings.test_shorter_side, height)
         return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
 
-    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, mesh: Mesh) -> Program:
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> StreamedProgram:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
-        size, batch_size = self.config.dataset.crop, self.config.batch_size
-        batches = replace(self._training(batch_size), rows=processes.share(batch_size))
-        feed = Feed(
-            _iterator(batches, self.config.pictures),
-            partial(jax.make_array_from_process_local_data, steps.by_example),
-        )
-        return StreamedProgram(
-            steps, numbers, backend, state, feed, (size, size, 3), NamedSharding(mesh, PartitionSpec())
-        )
+        size = self.config.batch_size
+        batches = replace(self._training(size), rows=processes.share(size))
+        put = partial(jax.make_array_from_process_local_data, steps.by_example)
+        return StreamedProgram(steps, numbers, backend, state, Feed(_iterator(batches, self.config.pictures), put))
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """Yields batches of random crops, uint8 [batch_size, crop, crop, 3], and their draws, without end.

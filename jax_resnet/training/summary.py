@@ -9,14 +9,14 @@ from jax.sharding import Mesh
 
 from jax_resnet import models
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.models import ResNet
 from jax_resnet.runs.environment import describe_devices
-from jax_resnet.training.inputs import Input
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.optimizer import describe_decay
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.state import Totals, TrainState
+from jax_resnet.training.setup import Input
+from jax_resnet.training.state import Totals
 
 FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
 """The sums before the first line of metrics."""
@@ -67,15 +67,17 @@ class WallTime:
         self._part, self._since = part, now
 
 
-def introduce(config: Config, data: Input, model: ResNet, clock: Clock, schedule: Schedule, params: Any) -> list[str]:
+def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, params: Any) -> list[str]:
     """Lines for the log at the start: the network's size, weight decay, the length of training, the learning rate."""
-    dataset, end = config.dataset, clock.steps(config.train_for)
+    config, end = data.config, clock.steps(data.config.train_for)
+    dataset = config.dataset
     lines = [models.describe(model, data.image_shape)]
     shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
     lines.append(describe_decay(config.optimizer, params))
-    lines.append(f'{clock.epoch_size:,} training examples, {end:,} steps, {clock.epochs(end):.2f} epochs')
+    length = _length(end, clock.epochs(end), config.shorten)
+    lines.append(f'{clock.epoch_size:,} training examples, {length}')
     if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
     return lines + schedule.describe(end)
@@ -99,11 +101,9 @@ def metrics_line(
     """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since the line before.
 
     Args:
-        clock, schedule: those of the run.
-        step: the step at which the network was evaluated.
-        totals: sums over all steps of the run.
+        clock, schedule, step, totals: those of the run, at the evaluation.
         before: the line before, or FIRST.
-        scores: scores of each evaluated split, by its name.
+        scores: scores of each evaluated split, by its name; those named 'protocol' are only for the summary.
         steps_and_seconds: number of steps since the last line in this start of the run, and their duration.
         seconds: duration of the run up to now, over all its starts.
     """
@@ -115,6 +115,8 @@ def metrics_line(
         'train_error': 100 * (int(totals.errors) - before['train_error_sum']) / (steps * batch_size),
     }
     for name, split_scores in scores.items():
+        if name == 'protocol':
+            continue
         line |= {f'{name}_loss': split_scores.loss, f'{name}_error': split_scores.error}
         if split_scores.top5_error is not None:
             line[f'{name}_top5_error'] = split_scores.top5_error
@@ -134,65 +136,48 @@ def describe_line(line: Mapping[str, Any]) -> str:
 
 
 def describe_divergence(
-    clock: Clock,
-    schedule: Schedule,
-    step: int,
-    last_loss: str,
-    changes: Mapping[str, Any],
-    saved: Sequence[int] | None,
+    clock: Clock, schedule: Schedule, step: int, last_loss: str, folder: RunFolder, saved: Sequence[int]
 ) -> str:
-    """Says where a run diverged.
-
-    Args:
-        clock, schedule: those of the run.
-        step: the step after which a number is not finite.
-        last_loss: the last training loss that was finite, and its steps.
-        changes: the fields that were changed in the config file, by dotted name.
-        saved: the steps of the checkpoints; None if they are not known.
-    """
+    """Says where a run diverged: its numbers after `step` are not finite. `saved` are the steps of its checkpoints."""
     parts = [
         f'step {step:,}, epoch {clock.epochs(step):.2f}',
         f'last finite training loss: {last_loss}',
         f'learning rate: {learning_rate(schedule, step):g}',
     ]
+    changes = folder.origin()['changes']
     if changes:
         parts.append(f'changed fields: {", ".join(f"config.{name}={value!r}" for name, value in changes.items())}')
-    if saved is not None:
-        parts.append(f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet')
+    parts.append(f'the last checkpoint is of step {saved[-1]:,}' if saved else 'there is no checkpoint yet')
     return '; '.join(parts)
 
 
 def summarize(
-    config: Config,
+    data: Input,
     model: ResNet,
     mesh: Mesh,
-    clock: Clock,
-    image_shape: tuple[int, int, int],
-    state: TrainState,
+    params: Any,
     metrics: Sequence[Mapping[str, Any]],
-    test: Scores,
-    by_protocol: Scores | None,
+    scores: Mapping[str, Scores],
     spent: Mapping[str, float],
 ) -> dict[str, Any]:
     """Makes the summary of a finished run. The result is the final error; the best error is only additional.
 
     Args:
-        config, model, mesh, clock, image_shape: those of the run.
-        state: the last state.
+        data, model, mesh: those of the run.
+        params: the last parameters.
         metrics: the lines of metrics.jsonl; the last one is that of the last step.
-        test: scores of the test split at the end.
-        by_protocol: scores of the test split by `config.pictures.protocol`; None if that is the central crop.
+        scores: the scores at the end: of 'test', and of 'protocol', if `config.pictures.protocol` is not 'center'.
         spent: seconds of each part of the run, over all its starts.
     """
-    last, best, end = metrics[-1], min(metrics, key=lambda line: line['test_error']), int(state.step)
+    last, best, test = metrics[-1], min(metrics, key=lambda line: line['test_error']), scores['test']
     summary: dict[str, Any] = {'final_test_error': test.error, 'final_test_loss': test.loss}
     if test.top5_error is not None:
         summary['final_test_top5_error'] = test.top5_error
-    if by_protocol is not None:
-        summary['protocol'] = config.pictures.protocol
-        summary['protocol_test_error'] = by_protocol.error
-        if by_protocol.top5_error is not None:
-            summary['protocol_test_top5_error'] = by_protocol.top5_error
+    if 'protocol' in scores:
+        summary['protocol'] = data.config.pictures.protocol
+        summary['protocol_test_error'] = scores['protocol'].error
+        if test.top5_error is not None:
+            summary['protocol_test_top5_error'] = scores['protocol'].top5_error
     summary['best_test_error'], summary['best_epoch'] = best['test_error'], best['epoch']
     summary['final_train_error'] = last['train_error']
     if 'validation_error' in last:
@@ -201,14 +186,19 @@ def summarize(
         'test_correct': test.correct,
         'test_count': test.count,
         'class_errors': test.class_errors,
-        'parameters': models.count_parameters(state.params),
-        'multiply_adds': models.count_multiply_adds(model, image_shape),
-        'steps': end,
-        'epochs': clock.epochs(end),
+        'parameters': models.count_parameters(params),
+        'multiply_adds': models.count_multiply_adds(model, data.image_shape),
+        'steps': last['step'],
+        'epochs': last['epoch'],
+        'shorten': data.config.shorten,
         'seconds': sum(spent.values()),
         'seconds_by_part': dict(spent),
         'device': describe_devices(list(mesh.devices.flat)),
     }
+
+
+def _length(steps: int, epochs: float, shorten: int) -> str:
+    return f'{steps:,} steps, {epochs:.2f} epochs' + (f' (shortened {shorten} times)' if shorten > 1 else '')
 
 
 def _top5(error: float | None) -> str:
@@ -218,6 +208,7 @@ def _top5(error: float | None) -> str:
 def describe_summary(summary: Mapping[str, Any]) -> str:
     """Converts a summary to lines for the log."""
     error = summary['final_test_error']
+    length = _length(summary['steps'], summary['epochs'], summary.get('shorten', 1))
     percent = {name: error for name, error in summary['class_errors'].items() if error}
     hardest = sorted(percent, key=lambda name: -percent[name])[:3]
     lines = [
@@ -237,12 +228,8 @@ def describe_summary(summary: Mapping[str, Any]) -> str:
         f'final train error  {summary["final_train_error"]:.2f} % (augmented batches since the evaluation before)',
         'hardest classes    ' + (', '.join(f'{name} {percent[name]:.1f} %' for name in hardest) or 'none'),
         f'size               {summary["parameters"]:,} parameters, {summary["multiply_adds"]:,} multiply-adds',
-        f'training           {summary["steps"]:,} steps, {summary["epochs"]:.2f} epochs, '
-        f'{summary["seconds"]:.0f} s on {summary["device"]}',
+        f'training           {length}, {summary["seconds"]:.0f} s on {summary["device"]}',
     ]
-    if 'seconds_by_part' in summary:
-        shares = {
-            PARTS[part]: 100 * seconds / summary['seconds'] for part, seconds in summary['seconds_by_part'].items()
-        }
-        lines.append('time               ' + ', '.join(f'{name} {share:.1f} %' for name, share in shares.items()))
+    shares = {PARTS[part]: seconds / summary['seconds'] for part, seconds in summary['seconds_by_part'].items()}
+    lines.append('time               ' + ', '.join(f'{name} {100 * share:.1f} %' for name, share in shares.items()))
     return '\n'.join(lines)

@@ -16,22 +16,29 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
+from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
-from jax_resnet.runs.events import Events
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
-from jax_resnet.training.begin import begin, check_source, check_used, extend, open_folder
+from jax_resnet.training.begin import begin_from, check_classes, check_source, check_used, check_visible_to_all, extend
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator, evaluator
-from jax_resnet.training.progress import Progress, ProgressFactory, Silent, trace
+from jax_resnet.training.progress import Progress, Silent
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import backend, check_same_in_all, compile_training, set_up, training_backend
+from jax_resnet.training.setup import (
+    backend,
+    check_same_in_all,
+    compile_training,
+    set_up,
+    shared_facts,
+    training_backend,
+)
 from jax_resnet.training.step import dispatch_size
 
 LESS_MEMORY = (
@@ -40,12 +47,15 @@ LESS_MEMORY = (
 )
 """What to do if training lacks memory."""
 
+MOST_MISTAKES = 36
+"""Number of wrong predictions whose images a run folder has: those with the highest probabilities."""
+
 
 def train(
     config: Config | Mapping[str, Any],
     workdir: str | Path,
     profile: bool = False,
-    progress: ProgressFactory = Progress,
+    progress: type[Progress] = Progress,
     extend_from: str | Path | None = None,
     file: str | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -58,7 +68,7 @@ def train(
         config: a Config, an ml_collections ConfigDict, or nested dicts. Missing fields get their defaults.
         workdir: the run folder. It is made if it does not exist.
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
-        progress: makes the object that shows the progress.
+        progress: the class of the object that shows the progress.
         extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `begin.extend`).
         file: the config file with its argument, if the config was loaded from one. A new run folder records it.
         changes: the fields that were changed in that config, by dotted name. A new run folder records them.
@@ -94,57 +104,65 @@ def train(
         stack.enter_context(folder.os_errors_as_data_errors())
         if processes.are_several():
             processes.barrier('opened')  # decoding or checking data may have taken long in one of them
-            check_same_in_all(config, data.source)
-        finished = open_folder(folder, config, file, changes)
-        if finished is not None:
-            if finished:
-                print(f'This run is already finished. Its summary, from {folder.path}:')
-                print(texts.describe_summary(finished))
+            check_same_in_all(shared_facts(data))
+        if folder.writes:
+            folder.open(config, file, changes)
+        if processes.are_several():
+            check_visible_to_all(folder.path)
+        if processes.from_first(folder.summary() is not None):
+            finished = folder.summary() if folder.writes else None
+            if finished is None:
+                return {}
+            print(f'This run is already finished. Its summary, from {folder.path}:')
+            print(texts.describe_summary(finished))
             return finished
         stack.enter_context(folder.locked())
         folder.write_failure(None)
-        start = environment(jax_options)
+        start = environment(jax_options, streams(config.dataset.name))
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         if extend_from is not None and folder.writes:
-            line = extend(RunFolder(extend_from), folder, config, clock, class_names, like, everywhere)
+            line = extend(RunFolder(extend_from), folder, config, clock)
             if line:
                 shown.say(line)
                 start['extension'] = line
-
-        def new_state() -> states.TrainState:
-            with wall_time('compiling'):
-                return states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
-
         with wall_time('saving'):
             keep = partial(is_due, 'keep_every')
-            checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes, like=like)
+            checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes)
             stack.callback(checkpoints.close)
-            state, spent, line = begin(
-                folder, checkpoints, like, everywhere, new_state, model, config.init_from, class_names
-            )
-        if line:
-            shown.say(line)
-        wall_time.add(spent)
-        step = int(state.step)
+            continues = bool(processes.from_first(len(checkpoints.steps())))
+            if continues:
+                check_classes(folder, class_names)
+                # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
+                chosen = None if processes.is_first() else processes.from_first(0)
+                state, spent = checkpoints.restore(like, everywhere, chosen)
+                if processes.is_first():
+                    processes.from_first(int(state.step))
+                wall_time.add(spent)
+        if not continues:
+            with wall_time('compiling'):
+                state = states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
+            if config.init_from is not None:
+                state, line = begin_from(config.init_from, state, model)
+                shown.say(line)
+        step, last_line = int(state.step), texts.FIRST
         with wall_time('compiling'):
-            settings = training_backend(config, data, model, mesh, end)
-        start['used'] = dict(settings.used)
-        line = check_used(folder.starts() if step else [], settings.used, config.precision.deterministic)
+            settings = training_backend(data, model, mesh, end)
+        start['platform'] = dict(settings.used)
+        line = check_used(folder.starts() if continues else [], settings.used, config.precision.deterministic)
         if line:
             shown.say(line)
-        folder.record_start(step, start)
-        lines = folder.metrics() if folder.writes else []
-        last_line = lines[-1] if lines else texts.FIRST
-        last_line_step = processes.from_first(int(last_line['step']))
         if folder.writes:
             with wall_time('saving'):
-                events = Events(folder.tensorboard, lines)
-                stack.callback(events.close)
+                folder.cut_metrics(step)  # the run will write the lines after this step again
+                folder.record_start(step, start)
+                lines = folder.metrics()
+                last_line = lines[-1] if lines else texts.FIRST
+        last_line_step = processes.from_first(int(last_line['step']))
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
-            introduction = texts.introduce(config, data, model, clock, schedule, state.params)
+            introduction = texts.introduce(data, model, clock, schedule, state.params)
         own_mesh = devices.local_mesh(mesh)
         own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
@@ -163,7 +181,7 @@ def train(
         shown.say(f'compiling; {settings.remark}' if settings.remark else 'compiling')
         began = time.monotonic()
         with wall_time('compiling'):
-            run = compile_training(config, data, model, mesh, schedule, settings, state)
+            run = compile_training(data, model, mesh, schedule, settings, state)
             stack.callback(run.close)
             for one in evaluators.values():
                 one.compile(own_copy(state.variables))
@@ -174,16 +192,12 @@ def train(
         stop_signals = stack.enter_context(StopSignals())
         totals = jax.device_get(state.totals)
         scores: dict[str, Scores] = {}
-        by_protocol: Scores | None = None
         last_loss = 'none'
-        broken: InputError | None = None
         steps_per_dispatch = 3 if profile else 1
         steps_and_seconds = 0, 0.0  # since the last line of metrics
 
         def diverged(subject: str) -> Diverged:
-            saved = checkpoints.steps() if folder.writes else None
-            changed = folder.origin()['changes'] if folder.writes else {}
-            where = texts.describe_divergence(clock, schedule, step, last_loss, changed, saved)
+            where = texts.describe_divergence(clock, schedule, step, last_loss, folder, checkpoints.steps())
             return Diverged(f'{subject} not finite: {where}')
 
         def save() -> None:
@@ -193,27 +207,25 @@ def train(
                 checkpoints.save(state, wall_time.spent())
 
         while True:
-            # Stop: after a signal in any process, or if a picture cannot be read.
+            # Stop after a signal in any process.
             number, steps_per_dispatch = _heed(stop_signals, steps_per_dispatch)
-            if number or broken:
+            if number:
                 save()
                 checkpoints.close()
-            if number:
                 name = signal.Signals(number).name
                 raise Stopped(number, f'stopped by {name} at step {step:,}, saved; the same command continues')
-            if broken:
-                message = f'{broken}; step {step:,} is saved; the same command continues from there'
-                raise InputError(message) from broken
 
             try:
                 # Evaluate and log, if it is due. At its end, a run that continues may have its last line already.
                 is_new = last_line_step < step
                 if (is_new and is_due('evaluate_every', step)) or (step == end and (is_new or not scores)):
                     with wall_time('evaluation'):
-                        found = _score(evaluators, own_copy(state.variables), stop_signals)
-                    if found is None:
+                        if step == end and config.pictures.protocol != 'center':
+                            spec, protocol = config.dataset.test, config.pictures.protocol
+                            evaluators['protocol'] = make_evaluator(spec, protocol=protocol)
+                        scores = _score(evaluators, own_copy(state.variables), stop_signals)
+                    if not scores:
                         continue
-                    scores = found
                     for name, one_split in scores.items():
                         if not np.isfinite(one_split.loss):
                             raise diverged(f'the {name} loss is')
@@ -223,38 +235,36 @@ def train(
                             clock, schedule, step, totals, last_line, scores, steps_and_seconds, seconds
                         )
                         folder.add_metrics(last_line)
-                        events.add(last_line)
                         shown.add_metrics(last_line)
                     last_line_step, steps_and_seconds = step, (0, 0.0)
 
                 # Save, if it is due.
                 if step == end or is_due('checkpoint_every', step) or is_due('keep_every', step):
                     save()
-
-                # End, after the views of the protocol.
                 if step == end:
-                    if config.pictures.protocol != 'center':
-                        with wall_time('evaluation'):
-                            several_views = make_evaluator(config.dataset.test, protocol=config.pictures.protocol)
-                            found = _score({'protocol': several_views}, own_copy(state.variables), stop_signals)
-                        if found is None:
-                            continue
-                        by_protocol = found['protocol']
                     break
 
                 # Run the next chunk of steps. It ends no later than the next thing that is due.
-                stop = min(step + steps_per_dispatch, run.window_end(step), _next_due(config, clock, step), end)
+                stop = min(step + steps_per_dispatch, _next_due(config, clock, step), end)
                 before, waited_before, began = totals, run.waited, time.monotonic()
-                with trace(folder.path, shown.say) if profile else contextlib.nullcontext(), wall_time('training'):
+                with contextlib.ExitStack() as context:
+                    context.enter_context(wall_time('training'))
+                    if profile and folder.writes:
+                        context.enter_context(jax.profiler.trace(str(folder.profile)))
                     state = run(state, stop)
                     reached, finite, totals = jax.device_get((state.step, state.finite, state.totals))
-                seconds, waited, profile = time.monotonic() - began, run.waited - waited_before, False
+                seconds, waited = time.monotonic() - began, run.waited - waited_before
                 wall_time.add({'training': -waited, 'input': waited})
             except InputError as e:
                 if processes.are_several():
                     raise  # the others cannot save this step, as they wait for gradients of this process
-                broken = e
-                continue
+                save()
+                checkpoints.close()
+                message = f'{e}; step {step:,} is saved; the same command continues from there'
+                raise InputError(message) from e
+            if profile:
+                shown.say(f'trace written to {folder.profile}')
+                profile = False
 
             # Check that the loss and its gradient are finite, and show the progress.
             steps, step = int(reached) - step, int(reached)
@@ -272,19 +282,10 @@ def train(
         with wall_time('saving'):
             checkpoints.close()
             test = scores['test']
-            folder.write_predictions(test.logits, test.labels, evaluators['test'].mistakes(test))
-        summary = texts.summarize(
-            config,
-            model,
-            mesh,
-            clock,
-            data.image_shape,
-            state,
-            folder.metrics(),
-            scores['test'],
-            by_protocol,
-            wall_time.spent(),
-        )
+            worst = test.mistakes(MOST_MISTAKES)
+            mistakes = {'index': worst, 'images': evaluators['test'].split.images(worst)}
+            folder.write_predictions(test.logits, test.labels, mistakes)
+        summary = texts.summarize(data, model, mesh, state.params, folder.metrics(), scores, wall_time.spent())
         folder.write_summary(summary)
         shown.close()
         shown.say(texts.describe_summary(summary))
@@ -309,8 +310,8 @@ def _heed(stop_signals: StopSignals, steps_per_dispatch: int = 1) -> tuple[int, 
     return int(signals.max()), int(steps[0])
 
 
-def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: StopSignals) -> dict[str, Scores] | None:
-    """Evaluates the network. Returns the scores by the evaluators' names; None after a signal in any process."""
+def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: StopSignals) -> dict[str, Scores]:
+    """Evaluates the network. Returns the scores by the evaluators' names; none after a signal in any process."""
     scores: dict[str, Scores] = {}
     for name, one in evaluators.items():
         found = []
@@ -320,6 +321,6 @@ def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: St
                 if stop_signals.received is not None:
                     break
         if _heed(stop_signals)[0]:
-            return None
+            return {}
         scores[name] = one.collect(found)
     return scores

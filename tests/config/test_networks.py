@@ -13,15 +13,15 @@ from jax_resnet.config.fields import NETWORKS, fields_of
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.config.loading import as_config
 from jax_resnet.errors import ConfigError
-from jax_resnet.models import by_name, papers, shortcuts
+from jax_resnet.models import networks, shortcuts
 from jax_resnet.models.resnet import INITIALIZATIONS
 
 SMALL = {'cifar_resnet': {'depth': 56}, 'imagenet_resnet': {'depth': 50}}
 
 
 def test_the_table_has_every_network_with_every_argument_and_its_default() -> None:
-    assert set(NETWORKS) == set(by_name.NETWORKS)
-    for name, make in by_name.NETWORKS.items():
+    assert set(NETWORKS) == set(networks.NETWORKS)
+    for name, make in networks.NETWORKS.items():
         expected = {
             argument: NODEFAULT if parameter.default is parameter.empty else parameter.default
             for argument, parameter in inspect.signature(make).parameters.items()
@@ -31,7 +31,7 @@ def test_the_table_has_every_network_with_every_argument_and_its_default() -> No
 
 
 NAMES = {
-    'unit': papers.CIFAR_DEPTHS,
+    'unit': networks.CIFAR_DEPTHS,
     'order': models.ORDERS,
     'shortcut': ['', *shortcuts.SHORTCUTS, 'scaling_0.5_1', 'exclusive_gating_-6', 'shortcut_only_gating_0'],
     'initialization': INITIALIZATIONS,
@@ -57,9 +57,9 @@ def test_names_of_parts_are_those_that_the_networks_know(network: str) -> None:
     [
         *(
             {'name': 'cifar_resnet', 'unit': unit, 'depth': 20 if unit != 'basic' else 14}
-            for unit in papers.CIFAR_DEPTHS
+            for unit in networks.CIFAR_DEPTHS
         ),
-        *({'name': 'imagenet_resnet', 'depth': depth} for depth in papers.IMAGENET_STAGES),
+        *({'name': 'imagenet_resnet', 'depth': depth} for depth in networks.IMAGENET_STAGES),
     ],
 )
 def test_what_an_empty_shortcut_stands_for_is_what_the_network_takes_it_for(model: dict[str, Any]) -> None:

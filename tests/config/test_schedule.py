@@ -53,10 +53,6 @@ def test_epochs() -> None:
     assert rates(config, [31_640, 31_641, 47_656, 47_657]) == [0.1, 0.01, 0.01, 0.001]
 
 
-def test_constant() -> None:
-    assert rates(replace(PAPER, drop_at=()), [0, 10**6]) == [0.1, 0.1]
-
-
 @pytest.mark.parametrize(
     'change',
     [

@@ -60,7 +60,7 @@ def test_half_are_flipped_left_to_right() -> None:
 def test_zero_padding_is_the_mean_and_black_padding_is_black() -> None:
     normalize = preprocessing.channel((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     white = jnp.full((500, 8, 8, 3), 255, jnp.uint8)
-    for pad_with, border in [('zero', 0), ('black', -2)]:
+    for pad_with, border in [('zero', 0), ('black', -2), ('reflection', 2)]:
         x = Augmentation(pad=4, pad_with=pad_with)(jax.random.key(0), white, normalize)
         assert set(np.unique(x).tolist()) == {float(border), 2.0}
 

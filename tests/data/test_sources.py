@@ -132,8 +132,12 @@ def test_data_that_has_moved(tmp_path: Path) -> None:
 
     here = str(tmp_path)
     assert folders('imagenet2012', None, manual_dir='/old') == (None, '/old', None)
+    assert folders('imagenet2012', here, manual_dir='/old') == (None, None, here)
+    (tmp_path / 'imagenet2012').mkdir()
     assert folders('imagenet2012', here, manual_dir='/old') == (here, None, None)
     (tmp_path / 'ILSVRC2012_img_train.tar').touch()
     assert folders('imagenet2012', here, manual_dir='/old') == folders('imagenet2012', here) == (None, here, None)
-    assert folders('imagenet2012', here, folder='/old') == (None, None, here)
+    (tmp_path / 'ILSVRC2012_img_train.tar').unlink()
+    assert folders('folder', here, folder='/old') == (None, None, here)
+    assert folders('imagenet2012', 'tfds/flowers', folder='/old') == (None, None, None)
     assert folders('cifar10', here, data_dir='/old', manual_dir='/archive') == (here, '/archive', None)

@@ -35,11 +35,6 @@ def test_evaluation_uses_the_running_statistics() -> None:
     np.testing.assert_allclose(y, (X - 2) / np.sqrt(9 + 1e-5) * [1, 2, 3, 4] + [0, 1, 2, 3], atol=1e-5)
 
 
-def test_momentum() -> None:
-    _, updates = apply(X, momentum=0.5)
-    np.testing.assert_allclose(updates['batch_stats']['mean'], 0.5 * X.mean((0, 1, 2)), rtol=1e-5)
-
-
 def test_bfloat16_statistics_are_those_of_float32() -> None:
     x = X.astype(jnp.bfloat16)
     y, updates = apply(x)

@@ -20,15 +20,21 @@ CONVOLUTIONS = {
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-@pytest.mark.parametrize(('window', 'padding'), [(3, (1, 1)), (1, (0, 0)), (3, (0, 1)), (4, (2, 1)), (3, (0, 0))])
+@pytest.mark.parametrize(
+    ('window', 'padding', 'groups'),
+    [(3, (1, 1), 1), (1, (0, 0), 1), (3, (0, 1), 1), (4, (2, 1), 1), (3, (0, 0), 1), (3, (1, 1), 3)],
+)
 @pytest.mark.parametrize('shape', [(2, 8, 8, 3), (9, 9, 7, 3)])
-def test_value_and_gradients(stride: int, window: int, padding: tuple, shape: tuple) -> None:
+def test_value_and_gradients(stride: int, window: int, padding: tuple, groups: int, shape: tuple) -> None:
     rng = np.random.default_rng(0)
     x, kernel = rng.normal(size=shape), rng.normal(size=(window, window, 3, 5))
+    if groups > 1:
+        x, kernel = np.concatenate([x, -2 * x[:, ::-1]], 3), rng.normal(size=(window, window, 2, 9))
     with jax.enable_x64(True):
-        plain = partial(lax.conv_general_dilated, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        options = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC'), 'feature_group_count': groups}
+        plain = lax.conv_general_dilated
         out = [
-            jax.vjp(lambda x, k, conv=conv: conv(x, k, (stride, stride), (padding, padding)), x, kernel)
+            jax.vjp(lambda x, k, conv=conv: conv(x, k, (stride, stride), (padding, padding), **options), x, kernel)
             for conv in (plain, *CONVOLUTIONS.values())
         ]
         cotangent = rng.normal(size=out[0][0].shape)
@@ -69,10 +75,10 @@ def test_only_float32_uses_the_kernel_gradient_for_one_dnn() -> None:
 
 
 def test_unsupported_options_raise() -> None:
-    x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 2, 4))
+    x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 4, 4))
     conv = CONVOLUTIONS['for_xla']
-    for options in ({'feature_group_count': 2}, {'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
-        with pytest.raises(NotImplementedError, match='neither feature groups nor dilation'):
+    for options in ({'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
+        with pytest.raises(NotImplementedError, match='the convolution for CPUs has no dilation'):
             conv(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
 
 
@@ -120,7 +126,7 @@ def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.Monke
         monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', least)
         config = whole_config()
         data, model, mesh, clock, _ = setup.set_up(config)
-        settings = setup.training_backend(config, data, model, mesh, clock.steps(config.train_for))
+        settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
         keeps_programs[name] = settings.keeps_programs
         states[name] = jax.device_get(compiled(small_config())(initial_state(small_config()), 2))
     assert keeps_programs == {'short': True, 'long': not cpu.has_one_dnn()}

@@ -1,9 +1,9 @@
-"""Makes `timm.json` and `timm.npz`: what timm's ResNets hold, and logits of its ResNet-18 and ResNet-50 on real images.
+"""Makes `timm.json` and `timm.npz`: tensors of timm's ResNets, and logits of those that are ours, on real images.
 
     python tests/references/make_timm.py
 
-Needs timm, with PyTorch and torchvision. Torchvision's ResNet-18 and ResNet-50 hold the same tensors; the weights are
-those of `draw.py`. The others are networks that ours are not.
+Needs timm, with PyTorch and torchvision. Torchvision's networks of OURS have the same tensors; the weights are those of
+`draw.py`. The others are networks that ours are not.
 """
 
 import json
@@ -15,8 +15,11 @@ import torch
 import torchvision
 from draw import draw_pytorch, real_images
 
-OURS = ('resnet18', 'resnet50')
-OTHERS = ('resnet18d', 'seresnet18', 'resnet50_gn', 'resnext50_32x4d', 'wide_resnet50_2', 'resnetv2_18')
+OURS = (
+    'resnet18', 'resnet50', 'wide_resnet50_2', 'wide_resnet101_2', 'resnext50_32x4d', 'resnext101_32x8d',
+    'resnext101_64x4d',
+)  # fmt: skip
+OTHERS = ('resnet18d', 'seresnet18', 'resnet50_gn', 'resnetv2_18')
 
 
 def main() -> None:

@@ -3,20 +3,19 @@
 import contextlib
 import io
 import json
-import unittest.mock
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from jax_resnet.commands import command_line
 from jax_resnet.config.loading import as_config
-from jax_resnet.report import __main__ as command
-from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.outputs import Preprocessing, npz, predictions_of
 from jax_resnet.runs.run_folder import RunFolder
-from tests.conftest import RESNET8, small_config
+from tests.conftest import RESNET8, Ended, small_config
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 10  # steps
@@ -73,7 +72,7 @@ def write_run(
         }  # fmt: skip
         (folder / 'summary.json').write_text(json.dumps(summary))
         logits = np.float32([[2, 0, 0], [0, 3, 0], [0, 1, 0], [0, 4, 0]])
-        np.savez(folder / 'predictions.npz', logits=logits, labels=np.int32([0, 0, 1, 1]))
+        (folder / 'predictions.npz').write_bytes(npz(predictions_of(logits, np.int32([0, 0, 1, 1]))))
         np.savez(folder / 'mistakes.npz', index=[1], images=np.full((1, 8, 8, 1), 128, np.uint8))
         write_classes(folder, ['cat', 'dog', 'owl'])
     return folder
@@ -130,29 +129,20 @@ def make_study(runs: Path) -> Path:
     return write_study(runs / 'studies' / 'rates', rows)
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    code: int
-    output: str
-    errors: str
-
-
 def report(*arguments: str | Path) -> Ended:
     """Runs the command in this process, in the checkout."""
     output, errors = io.StringIO(), io.StringIO()
     with (
-        unittest.mock.patch('sys.argv', ['report', *map(str, arguments)]),
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
     ):
-        code = command.main()
+        code = command_line.main(['report', *map(str, arguments)])
     return Ended(code, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope='session')
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study and a run that failed, in a folder `out` beside `runs`."""
     pytest.importorskip('altair')
     pytest.importorskip('vl_convert')
@@ -161,6 +151,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
-    assert done.code == 0, done.errors
-    assert 'Rate 0.1 has the smallest final test error' in done.output and 'seed 0: failed (the loss' in done.output
+    assert done.code == 0, done.err
+    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed (the loss' in done.out
     return out

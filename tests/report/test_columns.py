@@ -1,37 +1,41 @@
-"""The table's columns, numbers and notes."""
+"""The table's columns, numbers and notes; one description for the terminal, Markdown and CSV."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import columns, reading
+from jax_resnet.report import columns, page, sections
+from jax_resnet.report.columns import NONE, escaped, table
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
+
+EVIL = '<img src=x onerror=alert(1)>|[x](javascript:alert(1))\n# y'
+
+
+def numbers(section: sections.Section) -> list[dict[str, str]]:
+    return [*csv.DictReader(columns.as_csv(columns.numbers([section])).splitlines())]
 
 
 def test_a_row_of_the_table(study: Path) -> None:
-    (section,) = reading.read([study])
-    made = columns.table(section)
-    heads, cells = made.heads, made.rows
-    row = dict(zip(heads, cells[0], strict=True))
-    assert row == {
-        '': 'rate 0.1',
-        'network': 'ResNet-8',
-        'parameters': '75,002',
-        'multiply-adds': '3.0 M',
-        'runs': '2 of 2',
-        'test error': '11.00 ± 1.41',
-        'median': '11.00',
-        'epochs 3 to 4: mean (smallest to largest)': '15.50 (10.00 to 20.00)',
-        'best test error': '11.00',
-        'published': '9.00',
-        'difference': '+2.00',
-        'training error': '6.00',
-        'time': '12 s',
-        'device': '1 x cpu (2 cores)',
-    }
-    assert cells[1][heads.index('published')] == 'fail' and cells[1][heads.index('difference')] == columns.NONE
+    (section,) = sections.read([study])
+    made = table(section)
+    heads, cells = made.heads, [texts for _, texts in made.rows]
+    assert dict(zip(heads, cells[0], strict=True)) == {
+        '': 'rate 0.1', 'final test error': '11.00 ± 1.41', 'published': '9.00', 'difference': '+2.00', 'seeds': '0, 1',
+        'best test error': '11.00', 'training error': '6.00',
+    }  # fmt: skip
+    assert cells[1][2:4] == ['fail', NONE]
+    same = 'runs 2 of 2, network ResNet-8, parameters 75,002, multiply-adds 3.0 M, time 12 s, device 1 x cpu (2 cores)'
+    assert made.same == same and f'\nIn all rows: {same}' in page.text(section)
     text = made.text().splitlines()
-    assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('device')
+    assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('training error')
+    row, _ = numbers(section)
+    assert (row['error'], row['measure'], row['parameters'], row['finished runs']) == (
+        '11.0',
+        'final test error',
+        '75002.0',
+        '2',
+    )
 
 
 def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path) -> None:
@@ -43,51 +47,41 @@ def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path)
     folder = write_run(tmp_path / 'd' / 'seed0', batch_size=16)
     write_top5(folder, protocol='multi_scale', protocol_test_error=8.0)
     rows = [{'label': name, 'runs': [f'{name}/seed{i}' for i in range(1 + (name == 'c'))]} for name in 'abcd']
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
-    made = columns.table(section)
-    heads = ['top-5 error', '10-crop test error', '10-crop top-5 error', 'multi-scale test error']
-    at = made.heads.index('top-5 error')
-    assert [*made.heads[at - 1 : at + 5]] == ['median', *heads, 'best test error']
-    none = columns.NONE
-    assert [row[at : at + 4] for row in made.rows] == [
-        [none] * 4, ['4.00', none, none, none], ['4.00', '9.75', '3.25', none], ['4.00', none, none, '8.00'],
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    made, found = table(section), numbers(section)
+    heads = ['top-5 error', '10-crop or multi-scale test error', '10-crop or multi-scale top-5 error']
+    assert [[texts[made.heads.index(head)] for head in heads] for _, texts in made.rows] == [
+        [NONE] * 3, ['4.00', NONE, NONE], ['4.00', '9.75', '3.25'], ['4.00', '8.00', NONE],
     ]  # fmt: skip
-    assert f'Means over runs at the end of training: {", ".join(heads)}.' in columns.explain(section)
-    numbers = columns.numbers([section])
-    at = numbers.heads.index('test_top5_error_mean')
-    assert [row[at : at + 4] for row in numbers.rows] == [
-        [None] * 4, [4.0, None, None, None], [4.0, 'ten_crop', 9.75, 3.25], [4.0, 'multi_scale', 8.0, None],
-    ]  # fmt: skip
+    assert [found[2][head] for head in heads] == ['4.0', '9.75', '3.25']
 
 
 def test_what_varied_is_said_in_words(tmp_path: Path) -> None:
     for name, way, head in (('a', 'fan_out', 1.0), ('b', 'fan_out_small_head', 10.0)):
         write_run(tmp_path / name / 'seed0', **{'schedule.head_factor': head, 'model.initialization': way})
     rows = [{'label': name, 'runs': [f'{name}/seed0']} for name in 'ab']
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
-    made = columns.varied(section)
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    made = columns.varied_table(section)
     assert {*made.heads} == {'', "factor of the head's learning rate", 'initialization'}
     at = made.heads.index('initialization')
-    assert [row[at] for row in made.rows] == ["He's by fan-out", "He's by fan-out, with N(0, 0.01) for the head"]
+    assert [texts[at] for _, texts in made.rows] == ["He's by fan-out", "He's by fan-out, with N(0, 0.01) for the head"]
 
 
 def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
-    rows = [{'label': 'a', 'runs': ['a/seed0', 'b/seed0'], 'published': 9.0}]
+    rows = [{'label': 'a', 'runs': ['a/seed0', 'b/seed0'], 'published': 9.0, 'published_text': '9'}]
     folder = write_study(
         tmp_path / 'studies' / 's', rows, changes={'train_for': '1 epoch'}, is_rehearsal=True, notes=['x: merged']
     )
-    (section,) = reading.read([folder])
-    notes = columns.explain(section)
-    assert any(note.startswith('This is a rehearsal') for note in notes) and notes[-1] == 'x: merged'
-    assert (
+    (section,) = sections.read([folder])
+    assert section.title == 'Which <rate> is better? (rehearsal on the digits; trained for 1 epoch)'
+    rehearsal, changed, *others = columns.warnings(section)
+    assert rehearsal.startswith('This is a rehearsal') and others == ['a, seed 1: missing', 'x: merged']
+    assert changed == (
         'Changed in every run: trained for 1 epoch. Published numbers belong to the unchanged recipe, and are not shown.'
-        in notes
     )
-    assert columns.states(section) == ['2 runs: 1 finished, 1 missing', 'a, trained for 1 epoch, seed 1: missing']
-    made = columns.table(section)
-    heads, cells = made.heads, made.rows
-    assert cells[0][0] == 'a, trained for 1 epoch' and not {'published', 'difference'} & {*heads}
+    assert not {'published', 'difference'} & {*table(section).heads}
+    assert numbers(section)[0]['shared'] == 'rehearsal on the digits; trained for 1 epoch'
 
 
 @pytest.mark.parametrize(
@@ -102,7 +96,7 @@ def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
 )
 def test_networks_are_called_by_their_config(tmp_path: Path, model: dict, text: str) -> None:
     write_run(tmp_path / 'a' / 'seed0', model=model)
-    (section,) = reading.read([tmp_path / 'a'])
+    (section,) = sections.read([tmp_path / 'a'])
     assert columns.network(section.rows[0]) == text
 
 
@@ -111,3 +105,13 @@ def test_networks_are_called_by_their_config(tmp_path: Path, model: dict, text: 
 )
 def test_durations(seconds: float, text: str) -> None:
     assert columns.duration(seconds) == text
+
+
+def test_names_stay_text_in_markdown_and_in_a_terminal(tmp_path: Path) -> None:
+    write_run(tmp_path / 'a' / 'seed0')
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': EVIL, 'runs': ['a/seed0']}])])
+    head, _, row = table(section).markdown(section.best, str).splitlines()
+    assert '<' not in row and r'\[x\](javascript' in row and r'\n# y' in row and '[0](' in row
+    assert row.replace(r'\|', '').count('|') == head.count('|')
+    assert escaped('# a') == r'\# a' and escaped('- a') == r'\- a' and escaped('-0.5') == '-0.5'
+    assert columns.one_line('a\x1b[31mb\nc') == r'a\x1b[31mb\nc'

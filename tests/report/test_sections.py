@@ -6,64 +6,61 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.report import columns, reading
-from jax_resnet.runs import find
+from jax_resnet.report import sections
 from jax_resnet.runs import run as runs
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
 
 def test_numbers_of_a_row(study: Path) -> None:
-    (section,) = reading.read([study])
+    (section,) = sections.read([study])
     row, other = section.rows
-    assert (row.mean('final_test_error'), row.median, row.std) == (11.0, 11.0, pytest.approx(2**0.5))
-    assert row.in_window == (10.0, 20.0, (15 + 16) / 2)  # of epochs 3 and 4, of both runs
+    assert section.measured(row) == (11.0, pytest.approx(2**0.5), [10.0, 12.0])
+    assert row.in_window == [[20.0, 10.0], [20.0, 12.0]]  # of epochs 3 and 4, of both runs
     assert (row.mean('best_test_error'), other.mean('best_test_error')) == (11.0, 17.0)
-    assert row.mean('final_train_error') == 6.0
     assert section.difference(row) == 2.0 and section.difference(other) is None
-    assert section.varied == {'schedule.learning_rate': [0.1, 1.0]}
+    assert sections.varied(section.rows) == {'schedule.learning_rate': [0.1, 1.0]} and section.best == [row]
     assert [run.folder for run in row.runs] == [study.parents[1] / 'a' / f'seed{seed}' for seed in (0, 1)]
 
 
 def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     for seed, error in enumerate((10.0, 11.0, 18.0)):
-        write_run(tmp_path / 'a' / f'seed{seed}', seed, (90.0, 40.0, 30.0, error))
-    rows = [{'label': 'a', 'runs': [f'a/seed{i}' for i in range(3)], 'published': 9.0, 'window': [3, 4]}]
-    differences = {}
-    for measure in ('final', 'median', 'window'):
-        folder = write_study(tmp_path / 'studies' / measure, rows, measure=measure)
-        (section,) = reading.read([folder])
-        differences[measure] = section.difference(section.rows[0])
-        (note,) = [note for note in columns.explain(section) if note.startswith('Published')]
-        ours = {'final': 'our error', 'median': 'our median', 'window': 'our mean over these epochs'}[measure]
-        assert note.endswith(f'Difference: {ours} minus the published one, in points.')
-    assert differences == {'final': 4.0, 'median': 2.0, 'window': pytest.approx((30 + 13) / 2 - 9)}
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
-    assert section.difference(section.rows[0]) is None
-    assert list(section.groups) == ['rehearsal on the digits']
-
-
-def test_what_is_published_by_a_protocol_is_compared_with_ours_by_it(tmp_path: Path) -> None:
-    for seed, error in enumerate((9.5, 10.0)):
-        folder = write_run(tmp_path / 'a' / f'seed{seed}', seed)
-        write_top5(folder, **TEN_CROP | {'protocol_test_error': error})
+        run = write_run(tmp_path / 'a' / f'seed{seed}', seed, (90.0, 40.0, 30.0, error))
+        write_top5(run, **TEN_CROP)
     write_run(tmp_path / 'b' / 'seed0', batch_size=64)
-    rows = [
-        {'label': 'a', 'runs': ['a/seed0', 'a/seed1'], 'published': 9.0},
-        {'label': 'b', 'runs': ['b/seed0'], 'published': 9.0},
-    ]
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, measure='protocol')])
-    of_protocol, central = section.rows
-    assert (of_protocol.protocol, of_protocol.measured, section.difference(of_protocol)) == ('ten_crop', 9.75, 0.75)
-    assert (central.protocol, central.measured, section.difference(central)) == (None, None, None)
-    (note,) = [note for note in columns.explain(section) if note.startswith('Published: the Paper.')]
-    assert note.endswith('Difference: our error by the protocol minus the published one, in points.')
+    rows = [{'label': 'a', 'runs': [f'a/seed{i}' for i in range(3)], 'published': 9.0, 'window': [3, 4]}]
+    differences = {'final': 4.0, 'median': 2.0, 'window': (30 + 13) / 2 - 9, 'protocol': 0.5}
+    for measure, difference in differences.items():
+        (section,) = sections.read([write_study(tmp_path / 'studies' / measure, rows, measure=measure)])
+        assert section.difference(section.rows[0]) == pytest.approx(difference)
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 'rehearsal', rows, is_rehearsal=True)])
+    assert section.difference(section.rows[0]) is None and section.shared == ['rehearsal on the digits']
+    rows.append({'label': 'b', 'runs': ['b/seed0']})  # without the protocol: all are compared by the final error
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 'two', rows, measure='protocol')])
+    assert (section.measure, section.difference(section.rows[0])) == ('final', None)
+
+
+def test_rows_of_another_length_are_not_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / 'runs' / 'whole', file='configs/my-net.py')
+    for times in (2, 4):
+        write_run(tmp_path / 'runs' / f'{times}', file='configs/my-net.py', shorten=times)
+    (section,) = sections.read([tmp_path / 'runs'])
+    assert {group: [row.label for row in rows] for group, rows in section.groups.items()} == {
+        'on digits, trained for 4 epochs, shortened 2 times': ['my-net'],
+        'on digits, trained for 4 epochs, shortened 4 times': ['my-net'],
+        'on digits, trained for 4 epochs': ['my-net'],
+    }
+    rows = [{'label': f'{times}', 'runs': [f'runs/{times}'], 'published': 9.0} for times in (2, 4)]
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows[:1])])
+    assert section.shared == ['shortened 2 times'] and section.difference(section.rows[0]) is None
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 't', rows)])
+    assert len(section.groups) == 2 and section.difference(section.rows[0]) is None
 
 
 def test_a_window_that_was_not_reached_has_no_number(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     rows = [{'label': 'a', 'runs': ['a/seed0'], 'window': window} for window in ([3, 5], [3, 4])]
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
-    assert [row.in_window for row in section.rows] == [None, (10.0, 20.0, 15.0)]
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    assert [row.in_window for row in section.rows] == [[], [[20.0, 10.0]]]
 
 
 def test_an_epoch_is_evaluated_at_the_step_that_completes_it(tmp_path: Path) -> None:
@@ -73,8 +70,8 @@ def test_an_epoch_is_evaluated_at_the_step_that_completes_it(tmp_path: Path) -> 
     lines[3]['epoch'] = 4.0013
     (folder / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
     rows = [{'label': 'a', 'runs': ['a/seed0'], 'window': [3, 4]}]
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows)])
-    assert section.rows[0].in_window == (10.0, 20.0, 15.0)
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
+    assert section.rows[0].in_window == [[20.0, 10.0]]
 
 
 def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
@@ -84,13 +81,13 @@ def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r'must have the same recipe; config.batch_size is 100 in .*seed0, 64 in .*seed1'
     ):
-        reading.read([folder])
+        sections.read([folder])
 
 
 def test_where_the_data_lies_is_no_part_of_the_recipe(tmp_path: Path) -> None:
     write_run(tmp_path / 'runs' / 'a' / 'seed0')
     write_run(tmp_path / 'runs' / 'a' / 'seed1', 1, **{'dataset.data_dir': '/elsewhere'})
-    (section,) = reading.read([tmp_path])
+    (section,) = sections.read([tmp_path])
     assert len(section.rows) == 1 and len(section.rows[0].finished) == 2
 
 
@@ -102,7 +99,7 @@ def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
     write_run(tmp_path / 'moved' / '3', file='/mine/lab.py:wide', **{'model.depth': 14})
     for depth in (20, 26):  # a program gave the config, so the folder names the run
         write_run(tmp_path / 'moved' / f'depth{depth}' / 'own' / 'seed0', **{'model.depth': depth})
-    (section,) = reading.read([tmp_path / 'moved'])
+    (section,) = sections.read([tmp_path / 'moved'])
     assert {row.label: len(row.runs) for row in section.rows} == {
         'my-net': 2, 'my-net, batches of 64': 1, 'lab:wide, depth 14': 1, 'own, depth 20': 1, 'own, depth 26': 1,
     }  # fmt: skip
@@ -110,8 +107,8 @@ def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
 
 def test_runs_of_a_study_are_told_once(study: Path) -> None:
     write_run(study.parents[1] / 'c' / 'seed0', **{'model.depth': 14})
-    made = reading.read([study.parents[1]])
-    assert [section.question for section in made] == ['Which <rate> is better?', 'Runs']
+    made = sections.read([study.parents[1]])
+    assert [section.question for section in made] == ['Which <rate> is better?', 'c']
     assert [row.label for row in made[1].rows] == ['c']
 
 
@@ -119,7 +116,7 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     for folder, study in (('s', 'my-study'), ('t', 'my-study'), ('u', 'my-study'), ('v', 'runs')):
         write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study=study)
-    names = [section.name for section in reading.read([tmp_path / 'studies'])]
+    names = [section.name for section in sections.read([tmp_path / 'studies'])]
     assert names == ['my-study', 'my-study-2', 'my-study-3', 'runs-2']
 
 
@@ -127,24 +124,24 @@ def test_states(tmp_path: Path) -> None:
     for state in ('finished', 'stopped', 'failed'):
         write_run(tmp_path / state, state=state)
     names = ['finished', 'stopped', 'failed', 'missing']
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
+    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
     row = section.rows[0]
     assert [run.state for run in row.runs] == names
     assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
-    assert row.mean('final_test_error') == 10.0 and row.std is None
+    assert section.measured(row) == (10.0, None, [10.0])
 
 
 def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
     (write_run(tmp_path / 'runs' / 'a' / 'seed0') / 'rehearsal.txt').touch()
-    (section,) = reading.read([tmp_path / 'runs' / 'a' / 'seed0'])
+    (section,) = sections.read([tmp_path / 'runs' / 'a' / 'seed0'])
     assert section.is_rehearsal and section.rows[0].label == 'a, rehearsal'
 
 
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
-        find.find([tmp_path / 'none'])
+        runs.find([tmp_path / 'none'])
     with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        find.find([tmp_path])
+        runs.find([tmp_path])
     folder = write_run(tmp_path / 'a')
     (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
     assert runs.read(folder).metrics == []
@@ -159,7 +156,7 @@ def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     broken.mkdir(parents=True)
     (broken / 'study.json').write_text('{"rows": []}')
     with pytest.raises(ConfigError, match='study.json is damaged: Object missing required field `study`'):
-        reading.read([broken])
+        sections.read([broken])
 
 
 def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
@@ -169,11 +166,11 @@ def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
     write_run(folder / 'other' / 'seed0', **{'model.depth': 14})
     (folder / 'studies' / 'broken').mkdir()
     (folder / 'studies' / 'broken' / 'study.json').write_text('[]')
-    of_study, of_runs = reading.read([folder])
+    of_study, of_runs = sections.read([folder])
     assert [len(row.runs) for row in of_study.rows] == [2, 1] and [row.label for row in of_runs.rows] == ['other']
     (left_out,) = of_study.notes
     assert left_out.startswith('Left out: ') and 'metrics.jsonl: line 1 is damaged' in left_out
     assert len(of_runs.notes) >= 2 and all('Left out: ' in note for note in of_runs.notes)
     assert any('lone/seed0/summary.json is damaged' in note for note in of_runs.notes)
     with pytest.raises(ConfigError, match=r'^\S*lone/seed0/summary.json is damaged'):
-        reading.read([folder / 'lone'])
+        sections.read([folder / 'lone'])

@@ -8,11 +8,10 @@ import pytest
 from configs.studies import table1_2016
 from jax_resnet.config.fields import every_field, flatten
 from jax_resnet.config.loading import load
-from jax_resnet.report import columns, files, reading, wording
-from jax_resnet.report.answer import answers
+from jax_resnet.report import columns, page, sections, wording
 from jax_resnet.report.sections import Row
 from jax_resnet.runs import run as runs
-from tests.report.conftest import write_run, write_study
+from tests.report.conftest import write_run
 
 
 @pytest.mark.parametrize(
@@ -58,29 +57,22 @@ def test_words_are_of_fields_and_values_that_there_are() -> None:
 def test_a_run_says_what_is_changed_against_its_config(tmp_path: Path) -> None:
     file = 'configs/resnet20_cifar10.py'
     write_run(tmp_path / 'a', file=file)
-    write_run(tmp_path / 'b', file=file, train_for='60 steps')
+    write_run(tmp_path / 'b', file=file, batch_size=64)
     write_run(tmp_path / 'c', file=file, checkpoint_every='9 steps', keep_every='9 steps')
-    (section,) = reading.read([tmp_path])
-    assert {row.label: len(row.runs) for row in section.rows} == {
-        'resnet20_cifar10': 2, 'resnet20_cifar10, trained for 60 steps': 1,
-    }  # fmt: skip
-    (alone,) = reading.read([tmp_path / 'b'])
-    label = 'resnet20_cifar10, trained for 60 steps'
-    assert f'test error of {label} is' in ' '.join(answers(alone))
-    assert label in columns.numbers([alone]).csv() and label in files.markdown([alone], {'runs': []}, tmp_path)
-    assert label in columns.table(alone).text()
+    (section,) = sections.read([tmp_path])
+    label = 'resnet20_cifar10, batches of 64'
+    assert {row.label: len(row.runs) for row in section.rows} == {'resnet20_cifar10': 2, label: 1}
+    (alone,) = sections.read([tmp_path / 'b'])
+    assert label in columns.as_csv(columns.numbers([alone])) and f'test error of {label} is' in page.text(alone)
 
 
-def test_a_changed_study_says_so_and_is_compared_with_nothing_published(tmp_path: Path) -> None:
-    write_run(tmp_path / 'a' / 'seed0')
-    rows = [{'label': 'ResNet-20', 'runs': ['a/seed0'], 'published': 8.75, 'published_text': '8.75'}]
-    changes = {'train_for': '8 epochs'}
-    (section,) = reading.read([write_study(tmp_path / 'studies' / 's', rows, changes=changes)])
-    assert section.rows[0].label == 'ResNet-20, trained for 8 epochs' and section.difference(section.rows[0]) is None
-    text = (
-        files.markdown([section], {'s': []}, tmp_path) + columns.numbers([section]).csv() + ' '.join(answers(section))
-    )
-    assert '8.75' not in text and 'Changed in every run: trained for 8 epochs.' in text
+def test_what_all_rows_change_is_said_once(tmp_path: Path) -> None:
+    for depth in (8, 14):
+        changes = {'batch_size': 64, 'model.depth': depth}
+        write_run(tmp_path / f'{depth}', file='configs/resnet20_cifar10.py', **changes)
+    (section,) = sections.read([tmp_path])
+    assert [*section.groups] == ['on digits, batches of 64']
+    assert [row.label for row in section.rows] == ['resnet20_cifar10, depth 14', 'resnet20_cifar10, depth 8']
 
 
 def test_rows_of_table_1_of_2016_differ_in_their_shortcut(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import find, lock, results_folder, run
+from jax_resnet.runs import results_folder, run
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import whole_config
 from tests.runs.conftest import LINE, SUMMARY
@@ -60,20 +60,21 @@ def test_a_folder_that_was_replaced_is_no_run(tmp_path: Path) -> None:
         folder.set_aside()
     assert sorted(path.name for path in (tmp_path / 'net').iterdir()) == ['seed0.replaced1', 'seed0.replaced2']
     with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        find.find([tmp_path])
+        run.find([tmp_path])
     shutil.copytree(tmp_path / 'net' / 'seed0.replaced1', tmp_path / 'net' / 'seed1')
-    assert find.find([tmp_path]) == ([], [tmp_path / 'net' / 'seed1'])
+    assert run.find([tmp_path]) == ([], [tmp_path / 'net' / 'seed1'])
 
 
 def _look(folder: Path, ready: object, end: object) -> None:
     while not end.is_set():  # type: ignore[attr-defined]
-        lock.is_held(folder)
+        RunFolder(folder).is_locked()
         ready.set()  # type: ignore[attr-defined]
 
 
 def test_to_look_at_a_run_keeps_none_from_starting(tmp_path: Path) -> None:
     """Another process looks without a pause, while this one takes the lock and lets it go."""
-    with lock.held(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.locked():
         pass
     context = multiprocessing.get_context('spawn')
     ready, end = context.Event(), context.Event()
@@ -82,7 +83,7 @@ def test_to_look_at_a_run_keeps_none_from_starting(tmp_path: Path) -> None:
     try:
         assert ready.wait(60)
         for _ in range(300):
-            with lock.held(tmp_path):
+            with folder.locked():
                 pass
         assert looking.is_alive()
     finally:
@@ -92,4 +93,4 @@ def test_to_look_at_a_run_keeps_none_from_starting(tmp_path: Path) -> None:
 
 
 def test_to_look_writes_nothing(tmp_path: Path) -> None:
-    assert not lock.is_held(tmp_path) and not list(tmp_path.iterdir())
+    assert not RunFolder(tmp_path).is_locked() and not list(tmp_path.iterdir())

@@ -1,11 +1,15 @@
 import json
+import os
+import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.environment import environment
+from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import whole_config
 from tests.runs.conftest import LINE
@@ -55,7 +59,19 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         RunFolder(tmp_path).config()
 
 
-def test_metrics_survive_a_line_cut_short(tmp_path: Path) -> None:
+def events(folder: Path) -> list[tuple[int, str, float]]:
+    """(step, name, value) of each scalar, by the format of TFRecord: length, its checksum, content, its checksum."""
+    (path,) = folder.iterdir()
+    content, scalars = path.read_bytes(), []
+    while content:
+        (length,) = struct.unpack('<Q', content[:8])
+        event = Event.FromString(content[12 : 12 + length])
+        scalars += [(event.step, value.tag, round(value.simple_value, 4)) for value in event.summary.value]
+        content = content[16 + length :]
+    return scalars
+
+
+def test_metrics_survive_a_line_cut_short_and_tensorboard_shows_them(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert folder.metrics() == []
     for step in (5, 10, 15):
@@ -64,15 +80,29 @@ def test_metrics_survive_a_line_cut_short(tmp_path: Path) -> None:
         file.write('{"step": 20, "test_')
     assert [line['step'] for line in folder.metrics()] == [5, 10, 15]
     folder.cut_metrics(10)
-    folder.add_metrics(LINE | {'step': 15, 'test_error': 2.5})
-    lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
-    assert [json.loads(line)['step'] for line in lines] == [5, 10, 15]
+    folder.add_metrics(LINE | {'step': 15, 'test_error': 2.5, 'images_per_second': None})
+    lines = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    assert [line['step'] for line in lines] == [5, 10, 15]
+    assert events(folder.tensorboard) == [
+        (line['step'], name, round(value, 4))
+        for line in lines
+        for name, value in line.items()
+        if name != 'step' and value is not None
+    ]
 
 
-def test_starts_are_recorded(tmp_path: Path) -> None:
+def test_starts_are_recorded_with_the_versions_of_what_decodes_pictures(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    for step in (0, 40):
-        folder.record_start(step, environment({}))
-    starts = json.loads((tmp_path / 'environment.json').read_text())
-    assert [start['step'] for start in starts] == [0, 40]
-    assert {'python', 'jax', 'jaxlib', 'flax', 'optax'} <= starts[0]['versions'].keys() and starts[0]['device']
+    for step, streams in ((0, False), (40, True)):
+        folder.record_start(step, environment({}, streams))
+    first, second = folder.starts()
+    assert (first['step'], second['step']) == (0, 40)
+    assert {'python', 'jax', 'jaxlib', 'flax', 'optax'} <= first['versions'].keys() and first['device']
+    assert second['versions'].keys() - first['versions'].keys() == {'Pillow', 'simplejpeg', 'grain'}
+
+
+def test_devices_name_their_processes_and_the_cores_of_this_one() -> None:
+    cpus = [SimpleNamespace(platform='cpu', device_kind='cpu', process_index=k) for k in (0, 1)]
+    cores = len(os.sched_getaffinity(0))
+    assert describe_devices(cpus) == f'2 x cpu ({cores} cores) in 2 processes'
+    assert describe_devices(cpus[:1]) == f'1 x cpu ({cores} cores)'

@@ -48,21 +48,21 @@ SHELL: dict[str, list[str] | None] = {
     'python scripts/pth_to_safetensors.py resnet50.pth resnet50.safetensors': None,
     'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
     '--config.model.num_classes=3 --config.init_from=resnet50.safetensors --workdir=runs/mine': None,
-    'python -m jax_resnet.evaluate runs/mine': None,
-    'python -m jax_resnet.predict runs/mine picture.jpg': None,
-    f'python -m jax_resnet.evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR': None,
-    f'python -m jax_resnet.evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR '
+    'python -m jax_resnet evaluate runs/mine': None,
+    'python -m jax_resnet predict runs/mine picture.jpg': None,
+    f'python -m jax_resnet evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR': None,
+    f'python -m jax_resnet evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR '
     '--config.pictures.interpolation=bicubic --config.pictures.test_shorter_side=235': None,
-    f'python -m jax_resnet.predict resnet50.safetensors picture.jpg {TORCHVISIONS}': None,
-    f'python -m jax_resnet.convert resnet50.safetensors ours.safetensors --card {TORCHVISIONS}': None,
-    'python -m jax_resnet.convert runs/mine theirs.safetensors --to=torchvision': None,
+    f'python -m jax_resnet predict resnet50.safetensors picture.jpg {TORCHVISIONS}': None,
+    f'python -m jax_resnet convert resnet50.safetensors ours.safetensors --card {TORCHVISIONS}': None,
+    'python -m jax_resnet convert runs/mine theirs.safetensors --to=torchvision': None,
     # tests/training/test_protocols.py has the protocols
     'python main.py --config=configs/goyal_imagenet.py:8192 --config.dataset.manual_dir=DIR': None,
-    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=ten_crop': None,
-    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
-    'python -m jax_resnet.evaluate runs/resnet50_imagenet/seed0 --shorter_side=320 --crop=320': None,
-    'python -m jax_resnet.data imagenet2012 --manual_dir=DIR': None,
-    'python -m jax_resnet.data verify --manual_dir=DIR': None,
+    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --protocol=ten_crop': None,
+    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
+    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --shorter-side=320 --crop=320': None,
+    'python -m jax_resnet data imagenet2012 --manual-dir=DIR': None,
+    'python -m jax_resnet data verify --manual-dir=DIR': None,
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
     'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
     "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "
@@ -74,46 +74,48 @@ SHELL: dict[str, list[str] | None] = {
     '--config.model.unit=one_layer': REAL,
     'python main.py --config=configs/': [],
     'python main.py --help --config=configs/resnet20_cifar10.py': [],
-    "python -m jax_resnet.evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
-    'python -m jax_resnet.predict runs/resnet20_digits/seed0 digit.png': [],
-    'python -m jax_resnet.export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
-    'python -m jax_resnet.convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar --force': [],
-    # The next four, of a published file from elsewhere, are in tests/test_convert.py.
-    f'python -m jax_resnet.evaluate resnet20.safetensors {AKAMASTERS}': None,
-    f'python -m jax_resnet.convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
-    'python -m jax_resnet.convert ours.safetensors theirs.safetensors --to=cifar': None,
-    'python -m jax_resnet.evaluate ours.safetensors': None,
-    'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2 --rehearse': ['--list'],
-    'python -m jax_resnet.study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
-    'python -m jax_resnet.report runs/studies/table6_2015-20 --out=runs/report.html': [],
-    'python -m jax_resnet.study': [],
-    'python -m jax_resnet.study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
-    "python -m jax_resnet.study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
-    'python -m jax_resnet.study --study=configs/studies/learning_rate.py:1,1/10 --rehearse --set=model.depth=8': [
+    "python -m jax_resnet evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
+    'python -m jax_resnet predict runs/resnet20_digits/seed0 digit.png': [],
+    'python -m jax_resnet export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
+    'python -m jax_resnet convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar --force': [],
+    # The next four, of a published file from elsewhere, are in tests/slow/test_published_weights.py.
+    f'python -m jax_resnet evaluate resnet20.safetensors {AKAMASTERS}': None,
+    f'python -m jax_resnet convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
+    'python -m jax_resnet convert ours.safetensors theirs.safetensors --to=cifar': None,
+    'python -m jax_resnet evaluate ours.safetensors': None,
+    'python -m jax_resnet study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2 --rehearse': ['--list'],
+    'python -m jax_resnet study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
+    'python -m jax_resnet report runs/studies/table6_2015-20 --out=runs/report.html': [],
+    'python -m jax_resnet study': [],
+    'python -m jax_resnet study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
+    "python -m jax_resnet study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
+    'python -m jax_resnet study --study=configs/studies/learning_rate.py:1,1/10 --rehearse --set=model.depth=8': [
         '--list'],
-    'python -m jax_resnet.study --study=configs/studies/table6_2015.py --launcher=slurm '
+    'python -m jax_resnet study --study=configs/studies/table6_2015.py --launcher=slurm '
     '--slurm=slurm_partition=gpu': None,
     # tests/slow/test_processes.py and tests/slow/test_cluster.py have several processes
     'python main.py --config=configs/resnet50_imagenet.py --config.dataset.manual_dir=DIR': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
-    'python -m jax_resnet.study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
+    'python -m jax_resnet study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
     '--slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
-    'python -m jax_resnet.report runs/resnet20_digits/seed0': [],
+    'python -m jax_resnet report runs/resnet20_digits/seed0': [],
+    # tests/report/test_page.py has notes
+    'python -m jax_resnet report runs/resnet20_digits/seed0 --out=runs/report.html --notes=notes.md': None,
     # tests/test_extend.py has these five, with the files of their page
     'python main.py --config=configs/large_batch_digits.py': None,
-    'python -m jax_resnet.study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,
-    'python -m jax_resnet.report runs/studies/label_smoothing-0,0.1 --out=runs/smoothing.html': None,
+    'python -m jax_resnet study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,
+    'python -m jax_resnet report runs/studies/label_smoothing-0,0.1 --out=runs/smoothing.html': None,
     'python main.py --config=configs/large_batch_digits.py --config.dataset.name=shapes --config.model.num_classes=2':
         None,
     'python main.py --config=configs/large_batch_digits.py --config.model.shortcut=learned_scaling': None,
-    'python -m jax_resnet.results add runs/resnet20_cifar10/seed*': None,
-    'python -m jax_resnet.results weights runs/resnet20_cifar10/seed*': None,
-    'python -m jax_resnet.results table': [],
-    'python -m jax_resnet.evaluate results/weights/resnet20_digits.safetensors': [],
+    'python -m jax_resnet results add runs/resnet20_cifar10/seed*': None,
+    'python -m jax_resnet results weights runs/resnet20_cifar10/seed*': None,
+    'python -m jax_resnet results table': [],
+    'python -m jax_resnet evaluate results/weights/resnet20_digits.safetensors': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
-    'python -m jax_resnet.responses results/weights/resnet20_digits.safetensors configs/resnet20_digits.py '
-    '--examples=128': [],
+    'python -m jax_resnet inspect responses results/weights/resnet20_digits.safetensors configs/resnet20_digits.py '
+    '--examples=128 --out=responses': [],
 }  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save(folder / 'digit.png')
-    done = in_checkout(folder, ['-m', 'jax_resnet.export', 'runs/resnet20_digits/seed0', '--out=net.jaxexport'])
+    done = in_checkout(folder, ['-m', 'jax_resnet', 'export', 'runs/resnet20_digits/seed0', '--out=net.jaxexport'])
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -188,7 +190,7 @@ def test_shell_line(checkout: Path, lines: list[str], request: pytest.FixtureReq
 
 def check_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
     words = shlex.split(line.replace('=DIR', '=.'))
-    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'jax_resnet.study')):
+    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'study')):
         os.environ['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
     added = SHELL[line]
     assert words[0] == 'python' and added is not None

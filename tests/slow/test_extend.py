@@ -46,9 +46,9 @@ def test_the_commands_run_in_order(checkout: Path) -> None:
         words = [sys.executable, *shlex.split(line)[1:]]
         if 'main.py' in line:
             words += [*SHORT, f'--workdir=runs/{len(line)}']
-        if 'jax_resnet.study' in line:
+        if 'jax_resnet study' in line:
             words += ['--seeds=0', *(option.replace('--config.', '--set=') for option in SHORT)]
-        if 'jax_resnet.report' in line:
+        if 'jax_resnet report' in line:
             (study,) = checkout.glob('runs/studies/**/study.json')
             words = [str(study.parent) if word.startswith('runs/studies/') else word for word in words]
         done = subprocess.run(words, cwd=checkout, capture_output=True, text=True)

@@ -13,11 +13,13 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
         "for name in ('jax', 'jaxlib', 'flax', 'optax', 'orbax', 'tensorflow_datasets', 'ml_collections'):\n"
         '    sys.modules[name] = None\n'
         'from pathlib import Path\n'
-        'from jax_resnet.runs import find, outputs, results_folder, run, weights\n'
-        f'_, (folder, *_) = find.find([{str(finished_run)!r}])\n'
+        'from jax_resnet.runs import results_folder, run, weights\n'
+        'from jax_resnet.runs.run_folder import RunFolder\n'
+        f'_, (folder, *_) = run.find([{str(finished_run)!r}])\n'
         'of_folder = run.read(folder)\n'
-        'print(of_folder.state, of_folder.config.model.width, outputs.predictions(folder).labels.size)\n'
-        'print(outputs.preprocessing(folder).image_shape, len(outputs.preprocessing(folder).class_names))\n'
+        'print(of_folder.state, of_folder.config.model.width, RunFolder(folder).predictions().labels.size)\n'
+        'about = RunFolder(folder).preprocessing()\n'
+        'print(about.image_shape, len(about.class_names))\n'
         'print(run.read(results_folder.paths()[0]).state)\n'
         "file = weights.read('results/weights/resnet20_digits.safetensors')\n"
         "print(file.network.seed, file.preprocessing.class_names[9], file.arrays['params/head/kernel'].shape)\n"
@@ -29,7 +31,7 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
 
 def test_reading_reports_imports_neither_jax_nor_altair() -> None:
     program = (
-        'import sys, jax_resnet.report.__main__\n'
+        'import sys, jax_resnet.report.reading, jax_resnet.report.terminal\n'
         "print([name for name in ('jax', 'altair', 'vl_convert', 'jax_resnet.training') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True).stdout == '[]\n'

@@ -184,7 +184,7 @@ def test_the_confusion_matrix(run: Path, new: list[list[dict[str, Any]]]) -> Non
 
 def test_the_prediction(run: Path, new: list[list[dict[str, Any]]]) -> None:
     np.testing.assert_array_equal(picture(STORED[Cell.DIGIT][0]), picture(new[Cell.DIGIT][0]))
-    logits, labels = np.load(run / 'predictions.npz').values()
+    logits, labels = (np.load(run / 'predictions.npz')[name] for name in ('logits', 'labels'))
     for outputs in (STORED, new):
         label, predicted, probability = numbers(outputs[Cell.PREDICTION][0]['text'])
         assert label == labels[0] and predicted in range(10) and 0.1 < probability <= 1
@@ -197,10 +197,10 @@ def test_the_table_of_the_report(run: Path, new: list[list[dict[str, Any]]]) -> 
     assert [re.split(r'  +', line.strip()) for line in stored if '  network' in line] == [
         re.split(r'  +', line.strip()) for line in made if '  network' in line
     ]
-    (row,) = (re.split(r'  +', line) for line in stored if line.startswith('resnet20_digits'))
+    (row,) = (re.split(r'  +', line) for line in stored if line.startswith('resnet20_digits  '))
     final, best, *_ = numbers(STORED[Cell.SUMMARY][0]['text'])
-    assert [row[i] for i in (1, 2, 4, 5, 7)] == ['ResNet-20', '269,434', '1 of 1', f'{final:.2f}', f'{best:.2f}']
-    command = [sys.executable, '-m', 'jax_resnet.report', 'runs/resnet20_digits/seed0']
+    assert [row[i] for i in (1, 2, 4, 6, 7)] == [f'{final:.2f}', '1 of 1', f'{best:.2f}', 'ResNet-20', '269,434']
+    command = [sys.executable, '-m', 'jax_resnet', 'report', 'runs/resnet20_digits/seed0']
     printed = subprocess.run(command, cwd=run.parents[2], capture_output=True, text=True).stdout
     assert new[Cell.REPORT][0]['text'] + '\n' == printed
 

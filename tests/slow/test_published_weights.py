@@ -1,16 +1,16 @@
 """The published weights of akamaster's ResNets, evaluated on all of CIFAR-10's test images."""
 
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jax_resnet import evaluate, training
+from jax_resnet import training
 from jax_resnet.config import loading
 from jax_resnet.runs import weights
-from tests.test_convert import main
+from tests.conftest import Ended
 
 CHANGES = {
     'model.shortcut': 'A_centred',
@@ -36,26 +36,21 @@ def test_errors_are_those_of_pytorch(depth: int, errors: int, data_dir: str) -> 
     assert (scores.count - scores.correct, scores.count) == (errors, 10_000)
 
 
-def test_published_weights_with_a_card(
-    tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_published_weights_with_a_card(tmp_path: Path, data_dir: str, command: Callable[..., Ended]) -> None:
     """Akamaster's ResNet-20 has 827 errors on CIFAR-10's test images in float32."""
     source = published(20)
     changes = [f'--config.{name}={",".join(map(str, v)) if isinstance(v, tuple) else v}' for name, v in CHANGES.items()]
     config = ('--config=configs/resnet20_cifar10.py', *changes)
     ours = tmp_path / 'resnet20.safetensors'
-    code, out, err = main(capsys, monkeypatch, source, ours, '--card', *config)
+    code, out, err = command('convert', source, ours, '--card', *config)
     assert code == 0 and 'resnet20.safetensors: 97 arrays' in out, err
     some = [source, '--split=test[:1000]', *config]
     for arguments, correct in (([ours], '9,173 of 10,000'), (some, '920 of 1,000')):
-        monkeypatch.setattr(sys, 'argv', ['evaluate', *map(str, arguments)])
-        assert evaluate.main() == 0
-        assert f'({correct} correct)' in capsys.readouterr().out
-    assert main(capsys, monkeypatch, ours, tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
+        assert f'({correct} correct)' in command('evaluate', *arguments).out
+    assert command('convert', ours, tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
     theirs = {name.removeprefix('module.'): tensor for name, tensor in weights.read(source).arrays.items()}
     back = weights.read(tmp_path / 'back.safetensors').arrays
     assert back.keys() == {name for name in theirs if not name.endswith('num_batches_tracked')}
     for name, tensor in back.items():
         np.testing.assert_array_equal(tensor, theirs[name])
-    monkeypatch.setattr(sys, 'argv', ['evaluate', str(ours), *config])
-    assert evaluate.main() == 2 and 'has a card, resnet20.json, which says what' in capsys.readouterr().err
+    assert 'has a card, which says what' in command('evaluate', ours, *config).err

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import jax_resnet
-from jax_resnet import export, training
+from jax_resnet import training
+from jax_resnet.commands import export
 from jax_resnet.data import open_source
 from tests.conftest import small_config
 

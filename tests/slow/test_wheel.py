@@ -64,7 +64,9 @@ def test_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None
         "print(load('lab_cifar10:resnet56', {})[0].model.depth)\n"
     )
     assert python(program, tmp_path) == '(3, 3, 3)\n56\n'
-    listed = python(f'{program}from jax_resnet.train import main; main(["", "--config=configs/"])', tmp_path)
+    listed = python(
+        f'{program}from jax_resnet.commands.command_line import main; main(["train", "--config=configs/"])', tmp_path
+    )
     assert 'configs/resnet20_digits.py: ' in listed and 'configs/base' not in listed
 
 
@@ -81,7 +83,5 @@ def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() 
 
 
 def test_training_needs_no_tensorflow() -> None:
-    program = (
-        "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training, jax_resnet.evaluate\nprint('done')"
-    )
+    program = "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training\nprint('done')"
     assert python(program) == 'done\n'

@@ -50,7 +50,7 @@ def test_a_run_is_that_of_the_command_line() -> None:
     job = plan.jobs[0]
     assert job.folder == Path('runs/report_cifar10-resnet20/schedule.learning_rate=0.05,train_for=164_epochs/seed3')
     assert job.command == (
-        "python -m jax_resnet.train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
+        "python -m jax_resnet train --config=configs/report_cifar10.py:resnet20 '--config.train_for=164 epochs' "
         '--config.schedule.learning_rate=0.05 --config.seed=3'
     )
     assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05
@@ -122,19 +122,26 @@ def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
     assert longer.folder == Path('runs/studies/learning_rate-cifar10,1,1_10/train_for=350_epochs')
 
 
-@pytest.mark.parametrize(
-    ('study', 'train_for', 'drop_at'),
-    [
-        ('table6_2015.py:20', '8.192 epochs', ('4.096 epochs', '6.144 epochs')),
-        ('preactivation.py:20', '8.2 epochs', ('4.05 epochs', '6.1 epochs')),
-    ],
-)
-def test_a_rehearsal_is_a_twentieth_on_digits(study: str, train_for: str, drop_at: tuple[str, str]) -> None:
+@pytest.mark.parametrize(('study', 'shorten'), [('table6_2015.py:20', 640), ('preactivation.py:20', 20)])
+def test_a_rehearsal_is_a_shortened_run_on_digits(study: str, shorten: int) -> None:
     plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
     config = plan.jobs[0].config
-    assert (config.train_for, config.schedule.drop_at) == (train_for, drop_at)
-    assert (config.dataset.name, config.dataset.flip, config.model.depth) == ('digits', False, 8)
+    assert (config.dataset.name, config.dataset.flip, config.model.depth, config.shorten) == (
+        'digits',
+        False,
+        8,
+        shorten,
+    )
     assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.jobs[0].is_rehearsal
+    longer = read(f'configs/studies/{study}', [0], {'shorten': '7'}, is_rehearsal=True)
+    assert longer.jobs[0].config.shorten == 7
+
+
+def test_a_shortened_study_has_other_runs_and_its_windows_are_shortened_too() -> None:
+    plan = read('configs/studies/learning_rate.py:cifar10,1', [0], {'shorten': '10'})
+    assert plan.changes == {'shorten': 10} and plan.settings[0].window == (9.0, 16.0)
+    assert plan.folder == Path('runs/studies/learning_rate-cifar10,1/shorten=10')
+    assert plan.jobs[0].folder == Path('runs/report_cifar10-resnet20/shorten=10,train_for=164_epochs/seed0')
 
 
 def test_a_rehearsals_window_is_a_twentieth_too() -> None:

@@ -2,25 +2,22 @@
 
 import pytest
 
-from configs import base, preact_resnet1001_batch64_cifar10, report_cifar10, resnet50_imagenet
-from jax_resnet.config.loading import as_config
+from configs import base, report_cifar10, resnet50_imagenet
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.loading import as_config, change
+from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import rehearsal
 
 
-def test_every_duration_is_a_twentieth_of_its_epochs() -> None:
-    config = base.get_config()
-    config.schedule.warmup_for = '400 steps'
-    changes = rehearsal.changes(as_config(config))
-    assert changes['train_for'] == '8.192 epochs'  # of 64,000 steps of 128, 163.84 epochs of CIFAR
-    assert changes['schedule.drop_at'] == ('4.096 epochs', '6.144 epochs')
-    assert changes['schedule.warmup_for'] == '0.0512 epochs'
-    assert rehearsal.changes(as_config(report_cifar10.get_config()))['train_for'] == '17.5 epochs'
-
-
-def test_no_warm_up_stays_none() -> None:
-    config = as_config(preact_resnet1001_batch64_cifar10.get_config())
-    assert 'schedule.warmup_for' not in rehearsal.changes(config)
+def test_a_rehearsal_has_about_a_twentieth_of_the_epochs() -> None:
+    digits = datasets.DATASETS['digits'].splits['train']
+    lengths = []
+    for config in (base.get_config(), report_cifar10.get_config()):  # 64,000 steps, and 350 epochs
+        config = change(as_config(config), rehearsal.changes(as_config(config)))
+        clock = Clock(digits, config.batch_size, config.shorten)
+        lengths.append(clock.epochs(clock.steps(config.train_for)))
+    assert lengths == pytest.approx([163.84 / 20, 350 / 20], rel=0.06)
 
 
 def test_pictures_have_no_rehearsal() -> None:

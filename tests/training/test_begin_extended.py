@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import setup, state
-from jax_resnet.training.begin import extend
+from jax_resnet.training import setup
+from jax_resnet.training.begin import extend, saved_steps
 from tests.conftest import small_config, whole_config
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -69,13 +68,10 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
 
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
     config, folder = whole_config(), RunFolder(tmp_path / 'run')
-    data, model, mesh, clock, _ = setup.set_up(config)
     folder.open(config)
-    folder.checkpoints.mkdir()
-    like, everywhere = state.shapes(config, model, data.image_shape), NamedSharding(mesh, PartitionSpec())
-    arguments = RunFolder(short), folder, config, clock, data.source.class_names, like, everywhere
+    arguments = RunFolder(short), folder, config, setup.set_up(config).clock
     assert extend(*arguments).startswith('begins with step 7 of ')
-    assert [path.name for path in folder.checkpoints.iterdir()] == ['7']
+    assert saved_steps(folder) == [4, 7]
     assert extend(*arguments) == ''
 
 

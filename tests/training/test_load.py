@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -13,13 +13,14 @@ import pytest
 from PIL import Image
 
 import jax_resnet
-from jax_resnet import evaluate, predict, training
+from jax_resnet import training
+from jax_resnet.commands import predict
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.load import flat
-from tests.conftest import small_config
+from tests.conftest import Ended, small_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,22 +58,17 @@ def test_images_of_another_dtype_or_shape_are_an_error(run: Path, dtype: type, s
         assert '\n' not in str(error.value)
 
 
-def test_logits_that_are_not_finite_give_no_result(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logits_that_are_not_finite_give_no_result(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:
     trained = jax_resnet.load(run)
     arrays = flat(trained.variables)
     arrays |= {name: np.full_like(array, 3e38) for name, array in arrays.items() if 'head' in name}
     about = RunFolder(run).preprocessing()
-    weights.write(tmp_path / 'large.npz', arrays, card=(about, RunFolder(run).origin()))
+    weights.write(tmp_path / 'large.safetensors', arrays, RunFolder(run).origin(), about)
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
-    for command, count in ((evaluate, 100), (predict, 1)):
-        images = [str(tmp_path / 'image.png')] if command is predict else []
-        monkeypatch.setattr(sys, 'argv', ['command', str(tmp_path / 'large.npz'), *images])
-        assert command.main() == 2
-        out, err = capsys.readouterr()
-        expected = f'large.npz: the logits of {count} of {count} examples are infinite or NaN'
-        assert out == '' and expected in err and len(err.splitlines()) == 1
+    for name, images, count in (('evaluate', [], 100), ('predict', [tmp_path / 'image.png'], 1)):
+        code, out, err = command(name, tmp_path / 'large.safetensors', *images)
+        expected = f'large.safetensors: the logits of {count} of {count} examples are infinite or NaN'
+        assert code == 2 and out == '' and expected in err and len(err.splitlines()) == 1
 
 
 def test_load_does_not_depend_on_options_of_jax(run: Path) -> None:
@@ -97,17 +93,6 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     incomplete.mkdir()
     training.evaluate(copy, 'test[:20]')
     assert incomplete.is_dir()
-
-
-@pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA', 'P', '1', 'I;16'])
-@pytest.mark.parametrize('suffix', ['png', 'jpg'])
-def test_images_of_any_size_and_mode(tmp_path: Path, mode: str, suffix: str) -> None:
-    if suffix == 'jpg' and mode not in ('RGB', 'L'):
-        pytest.skip('JPEG has no such mode')
-    path = tmp_path / f'image.{suffix}'
-    Image.new(mode, (50, 37)).save(path)
-    assert predict.read_image(path, (32, 32, 3)).shape == (32, 32, 3)
-    assert predict.read_image(path, (16, 16, 1)).shape == (16, 16, 1)
 
 
 def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
@@ -157,12 +142,6 @@ def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
             predict.read_image(path, (8, 8, 3))
 
 
-def test_an_image_of_the_right_size_is_not_changed(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / 'image.png')
-    np.testing.assert_array_equal(predict.read_image(tmp_path / 'image.png', (32, 32, 3)), pixels)
-
-
 def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:
     (tmp_path / 'text.png').write_text('no image')
     Image.fromarray(np.zeros((99, 99), np.uint8)).save(tmp_path / 'whole.png')
@@ -172,15 +151,11 @@ def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:
             predict.read_image(tmp_path / name, (32, 32, 3))
 
 
-def test_predict_prints_the_five_most_likely(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:
     test = open_source('digits').read('test[:2]')
     for i, image in enumerate(test.images):
         Image.fromarray(image[..., 0]).save(tmp_path / f'{i}.png')
-    monkeypatch.setattr(sys, 'argv', ['predict', str(run), str(tmp_path / '0.png'), str(tmp_path / '1.png')])
-    assert predict.main() == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = command('predict', run, tmp_path / '0.png', tmp_path / '1.png').out.splitlines()
     assert len(lines) == 2 * (1 + 5) and lines[0] == str(tmp_path / '0.png')
     probabilities = np.asarray(jax_resnet.load(run).probabilities(test.images))
     for i, offset in ((0, 1), (1, 7)):

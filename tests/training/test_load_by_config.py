@@ -1,7 +1,7 @@
 """Weights without a card. A config gives their network and preprocessing."""
 
-import shutil
-import sys
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 import jax_resnet
-from jax_resnet import evaluate, export, models, predict, training
+from jax_resnet import models, training
 from jax_resnet.config import loading
 from jax_resnet.config.arguments import separate
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
 from jax_resnet.training.load import described
+from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / 'results' / 'weights' / 'resnet20_digits.safetensors'
@@ -24,18 +25,14 @@ CONFIG = f'--config={ROOT}/configs/resnet20_digits.py'
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A copy of the published weights for the digits, without their card."""
-    return Path(shutil.copy(PUBLISHED, tmp_path / 'bare.safetensors'))
+    """A copy of the published weights for the digits, without a card."""
+    weights.write(tmp_path / 'bare.safetensors', weights.read(PUBLISHED).arrays)
+    return tmp_path / 'bare.safetensors'
 
 
 def config(*changes: str) -> Config:
     _, file, changed = separate([CONFIG, *changes])
     return loading.load(file, changed)[0]
-
-
-def call(command: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, 'argv', ['command', *map(str, arguments)])
-    return command.main()
 
 
 def test_a_config_replaces_the_card(bare: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -50,20 +47,21 @@ def test_a_config_replaces_the_card(bare: Path, caplog: pytest.LogCaptureFixture
     assert training.evaluate(bare, config=config()).correct == 355
 
 
-def test_every_command_takes_a_config(
-    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_command_takes_a_config(bare: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:
     Image.new('L', (16, 16)).save(tmp_path / 'image.png')
     theirs = tmp_path / 'theirs.safetensors'
     weights.write(theirs, models.to_pytorch(jax_resnet.load(PUBLISHED).variables, 'cifar'))
     for path in (bare, theirs):
-        assert call(evaluate, monkeypatch, path, CONFIG, '--split=test[:36]') == 0
-        assert 'of 36 correct' in capsys.readouterr().out
-    assert call(predict, monkeypatch, theirs, tmp_path / 'image.png', CONFIG) == 0
-    assert call(export, monkeypatch, theirs, f'--out={tmp_path}/net.jaxexport', CONFIG) == 0
-    capsys.readouterr()
+        assert 'of 36 correct' in command('evaluate', path, CONFIG, '--split=test[:36]').out
+    assert command('predict', theirs, tmp_path / 'image.png', CONFIG).code == 0
+    assert command('export', theirs, f'--out={tmp_path}/net.jaxexport', CONFIG).code == 0
+    description = json.loads((tmp_path / 'net.json').read_text())
+    assert description['class_names'] == [*'0123456789'] and description['image_shape'] == [16, 16, 1]
     for arguments, message in (
-        ([bare], 'its card, bare.json, is missing in the same folder; add it, or give a config by --config=FILE'),
+        (
+            [bare],
+            'bare.safetensors: its header has no card, which would say how images become its input; give a config by --',
+        ),
         (
             [bare, '--config.model.shortcut=B'],
             '--config.model.shortcut: must be given with --config=FILE, which it changes',
@@ -74,16 +72,16 @@ def test_every_command_takes_a_config(
             [bare, CONFIG, '--config.model.shortcut=B'],
             'must have the network of the config; batch_stats/stage2',
         ),
-        ([PUBLISHED, CONFIG], 'has a card, resnet20_digits.json, which says what --config would'),
-        ([tmp_path, CONFIG], 'must end in .safetensors or .npz'),
+        ([PUBLISHED, CONFIG], 'has a card, which says what --config would'),
+        ([tmp_path, CONFIG], 'must be a run folder; it has no config.json'),
     ):
-        assert call(evaluate, monkeypatch, *arguments) == 2
-        err = capsys.readouterr().err.splitlines()
-        assert message in err[-1] and all('Traceback' not in line for line in err)
+        code, _, err = command('evaluate', *arguments)
+        assert code == 2 and message in err and len(err.splitlines()) == 1
 
 
 def test_weights_that_record_another_network(bare: Path) -> None:
-    weights.write(bare, weights.read(bare).arrays, config('--config.model.shortcut=A_centred'))
+    fields = config('--config.model.shortcut=A_centred')
+    weights.write(bare, weights.read(bare).arrays, {'file': None, 'changes': {}, 'fields': fields})
     with pytest.raises(
         ConfigError,
         match='bare.safetensors: has another network; shortcut is A_centred in the weights, A in the config',
@@ -96,7 +94,7 @@ def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyP
     def missing(**_: object) -> None:
         raise DataError('digits: is not there')
 
-    monkeypatch.setattr('jax_resnet.training.inputs.open_source', missing)
+    monkeypatch.setattr('jax_resnet.training.setup.open_source', missing)
     with pytest.raises(
         DataError, match='bare.safetensors: .*the mean that pixel_mean subtracts.*: digits: is not there'
     ):

@@ -32,16 +32,12 @@ def test_decay_is_added_to_the_gradient_before_the_momentum() -> None:
     assert float(params['norm']['scale'][0]) == pytest.approx(1 - 0.5 - 0.5 * 1.9)  # does not decay
 
 
-def test_decay_on_all() -> None:
-    params = after(replace(CONFIG, decay='all'), 1)
-    assert float(params['norm']['bias'][0]) == pytest.approx(4 - 0.5 * (1 + 0.1 * 4))
-
-
 def test_decay_on_all_but_batch_norm() -> None:
     params = PARAMS | {'head': {'kernel': jnp.ones((1, 1)), 'bias': jnp.ones(1)}}
     assert optimizer.decay_mask('all_but_batch_norm', params) == {
         'conv': {'kernel': True}, 'norm': {'scale': False, 'bias': False}, 'head': {'kernel': True, 'bias': True},
     }  # fmt: skip
+    assert all(jax.tree.leaves(optimizer.decay_mask('all', params)))
 
 
 @pytest.mark.parametrize('decay', optimizer.DECAYED)
@@ -105,6 +101,3 @@ def test_adam() -> None:
 
 def test_describe_decay() -> None:
     assert optimizer.describe_decay(CONFIG, PARAMS) == 'weight decay 0.1 on kernels: 1 of 3 parameters'
-    assert (
-        optimizer.describe_decay(replace(CONFIG, decay='all'), PARAMS) == 'weight decay 0.1 on all: 3 of 3 parameters'
-    )

@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import Mesh
 
 import jax_resnet
-from jax_resnet import evaluate, training
+from jax_resnet import training
 from jax_resnet.config.fields import BatchNorm, Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures import views
@@ -20,8 +20,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import recalibrate as recalibration
 from jax_resnet.training import setup
-from jax_resnet.training.inputs import open_input
-from jax_resnet.training.scores import Scores
+from jax_resnet.training.setup import open_input
 from jax_resnet.training.step import augmented
 from tests.conftest import initial_state, small_config
 from tests.training.conftest import picture_config
@@ -123,14 +122,13 @@ def test_other_sizes(run: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'average': 'logits'}, '^average=logits: must be given only with protocol=ten_crop or multi_scale; center'),
-        ({'protocol': 'multi_scale', 'crop': 320}, '^crop=320: must be given only with protocol=center or ten_crop; '),
-        ({'protocol': 'multi_scale', 'shorter_side': 320}, '^shorter_side=320: .* shorter sides of 224, 256, 384, 480'),
+        ({'average': 'logits'}, '^average=logits: has no effect with protocol=center$'),
+        ({'protocol': 'multi_scale', 'crop': 320}, '^crop=320: has no effect with protocol=multi_scale$'),
     ],
 )
-def test_an_option_without_effect_is_an_error(options: dict[str, Any], message: str) -> None:
+def test_an_option_without_effect_is_an_error(run: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        training.evaluate('run', **options)
+        training.evaluate(run, **options)
 
 
 def test_protocols_are_only_for_pictures(tmp_path: Path) -> None:
@@ -149,7 +147,7 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     whole = as_config(config)
     source, _, mesh, *_ = setup.set_up(whole)
     variables = initial_state(config).variables
-    new = recalibration.recalibrated(whole, source, variables, 40, mesh, setup.backend(whole, mesh))
+    new = recalibration.recalibrated(source, variables, 40, mesh, setup.backend(whole, mesh))
     outputs, key = [], jax.random.key(whole.seed)
     for step, (images, draws) in zip(range(2), source.training_images(32), strict=False):
         inputs = augmented(source.augmentation, source.normalization, key, jnp.int32(step), images, draws)
@@ -169,38 +167,3 @@ def test_batches_of_recalibration_contain_whole_groups() -> None:
         return recalibration.batch_size(Config(batch_size=batch_size, batch_norm=BatchNorm(group_size=group_size)))
 
     assert [size(8192, 32), size(8192, 300), size(64, 0), size(8192, 0), size(100, 64)] == [256, 300, 64, 8192, 100]
-
-
-def test_the_command_prints_the_top_5_error_and_the_hardest_classes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    logits = np.zeros((120, 120), np.float32)
-    logits[:, :4] = 1  # so labels 0 to 3 are in the top 5, and label 4, the first of the equal logits
-    names = tuple(f'class {i}' for i in range(120))
-    monkeypatch.setattr(training, 'evaluate', lambda *_, **__: Scores(logits, np.arange(120, dtype=np.int32), names))
-    monkeypatch.setattr('sys.argv', ['evaluate', 'run'])
-    assert evaluate.main() == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == [
-        'error 99.17 % (1 of 120 correct), loss 4.8099',  # log(116 + 4 e) - 4 / 120
-        'top-5 error 95.83 % (5 of 120 correct)',
-        'the 20 hardest of 120 classes',
-    ]
-    assert len(lines) == 23 and lines[3].split() == ['class', '1', '100.00', '%']
-
-
-def test_options_of_the_command_reach_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[dict[str, Any]] = []
-    scores = Scores(np.eye(2, dtype=np.float32), np.arange(2, dtype=np.int32), ('a', 'b'))
-    monkeypatch.setattr(training, 'evaluate', lambda path, **options: found.append(options) or scores)
-    for words in (
-        [],
-        ['--protocol=ten_crop', '--average=logits', '--recalibrate=64', '--crop=24', '--shorter_side=32'],
-    ):
-        monkeypatch.setattr('sys.argv', ['evaluate', 'run', *words])
-        assert evaluate.main() == 0
-    names = ('protocol', 'average', 'recalibrate', 'crop', 'shorter_side')
-    assert [tuple(options[name] for name in names) for options in found] == [
-        ('center', None, 0, None, None),
-        ('ten_crop', 'logits', 64, 24, 32),
-    ]

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.config.loading import as_config
 from jax_resnet.training import setup
@@ -45,7 +46,8 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     config = as_config(given)
     data, model, mesh, _, schedule = setup.set_up(config)
     settings, examples = setup.backend(config, mesh), data.first(32)
-    steps = Steps.create(config, model, settings, data.augmentation, mesh)
+    net, by_example = settings.program_network(model), NamedSharding(mesh, PartitionSpec('data'))
+    steps = Steps(config, net, settings.flat_arrays, data.augmentation, by_example)
     numbers = Numbers.create(config.seed, schedule, data.normalization)
     return jax.jit(steps.step, compiler_options=dict(settings.compiler_options)), (
         numbers,

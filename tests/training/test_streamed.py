@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import jax_resnet
-from jax_resnet import predict, training
+from jax_resnet import training
+from jax_resnet.commands import predict
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.training.inputs import open_input
 from jax_resnet.training.progress import Progress
-from tests.conftest import assert_equal_trees, small_config
+from jax_resnet.training.setup import open_input
+from tests.conftest import assert_equal_trees
 from tests.training.conftest import CLASSES
 from tests.training.conftest import picture_config as config
 
@@ -56,7 +57,7 @@ class StopAt(Progress):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path) -> None:
+def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path, tmp_path: Path) -> None:
     summary = json.loads((whole / 'summary.json').read_text())
     assert summary['steps'] == 9 and [line['step'] for line in lines(whole)] == [5, 9]
     found = np.load(whole / 'predictions.npz')
@@ -72,6 +73,8 @@ def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Pa
     views = [predict.read_image(path, net.image_shape, pictures=net.pictures) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
     assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14
+    shutil.copytree(folder / 'val', tmp_path / 'test')  # a folder that only has a split to evaluate
+    np.testing.assert_array_equal(training.evaluate(whole, data=str(tmp_path)).logits, scores.logits)
 
 
 def check_stopped_and_continued(fields: dict[str, Any], workdir: Path, whole: Path) -> None:
@@ -141,26 +144,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
             r'shorter_side=\(12, 20\): must be .* at least',
         ),
         (
-            {'pictures.view': 'scale', 'pictures.shorter_side': (30, 20)},
-            r'shorter_side=\(30, 20\): must be two lengths',
-        ),
-        (
             {'pictures.area': (0.9, 0.1)},
             r'config.pictures.area=\(0.9, 0.1\): must be the smallest and then the largest value',
         ),
         ({'pictures.test_shorter_side': 15}, r'test_shorter_side=15: must be at least config.dataset.crop=16'),
         ({'dataset.normalization': 'pixel_mean', 'dataset.test_crop': 18}, r'test_crop=18: must be .*crop=16 with'),
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
-        ({'pictures.view': 'all'}, r"config.pictures.view='all': must be one of area, scale, centre"),
-        ({'pictures.area': (0.0, 1.0)}, r'config.pictures.area=\(0.0, 1.0\): must be a tuple of 2 x \(a number'),
-        (
-            {'pictures.shorter_side': (256,)},
-            r'config.pictures.shorter_side=\(256,\): must be a tuple of 2 x \(an integer',
-        ),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
         ({'dataset.manual_dir': '/x'}, r"config.dataset.manual_dir='/x': must be empty with config.dataset.folder"),
-        ({'dataset.crop': 32}, r'test_shorter_side=18: must be at least config.dataset.crop=32'),
         ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
         ({'dataset.test': 'test'}, r"split 'test' of folder.*The splits are train \(60\), validation \(21\)"),
         (
@@ -176,12 +168,6 @@ def test_invalid_fields_are_an_error_of_one_line(
     with pytest.raises((ConfigError, DataError), match=message) as error:
         training.train(config(folder, **changes), tmp_path / 'run')
     assert '\n' not in str(error.value) and not (tmp_path / 'run').exists()
-
-
-def test_fields_for_pictures_are_an_error_without_pictures(tmp_path: Path) -> None:
-    for name, value in (('pictures.view', 'scale'), ('dataset.lighting', 0.1), ('dataset.check', 'all')):
-        with pytest.raises(ConfigError, match=rf'config.{name}=.*: is for pictures; digits has none'):
-            training.train(small_config(**{name: value}), tmp_path / 'run')
 
 
 def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_path: Path, whole: Path) -> None:
@@ -216,7 +202,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         training.train({**config(copy, **COLOURS), 'log_every': '1 step'}, tmp_path / 'run', progress=StopAt)
     copy.rename(moved)
     training.train(config(moved, **COLOURS), tmp_path / 'run')
-    again = training.evaluate(tmp_path / 'run', data_dir=str(folder))
+    again = training.evaluate(tmp_path / 'run', data=str(folder))
     assert again.count == 21
     with pytest.raises(Stopped):
         training.train({**config(moved, **COLOURS), 'log_every': '1 step'}, tmp_path / 'other', progress=StopAt)
@@ -229,7 +215,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
     with pytest.raises(
         DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
-        training.evaluate(tmp_path / 'run', data_dir=str(moved))
+        training.evaluate(tmp_path / 'run', data=str(moved))
 
 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

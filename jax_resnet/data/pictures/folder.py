@@ -80,6 +80,8 @@ class FolderPictures:
 def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
     """Opens a folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or only <class>/*.
 
+    A folder that has only val or test can be evaluated, but not trained on.
+
     Labels follow the sorted names of the classes' folders. If all of these are ImageNet synsets, such as n01440764, the
     words for these classes are shown instead. Examples are sorted by label, and then by file name.
 
@@ -108,12 +110,13 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
             shown(folder / places['validation']),
         )
     listing.log_unusual()
-    if 'test' in found and not found['test']:
+    if 'test' in found and 'train' in found and not found['test']:
         _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
         del found['test']
     _check_classes(folder, places, found)
-    classes = list(found['train'])
-    if 'validation' not in found:
+    first = next(iter(found))
+    classes = list(found[first])
+    if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
         listing.digest.update(f'{validation_fraction} {seed}'.encode())
     for split, names in found.items():
@@ -140,6 +143,9 @@ def _places(folder: Path) -> dict[str, str]:
     """
     folders = {entry.name for entry in entries(folder) if entry.is_dir()}
     validation = [name for name in ('val', 'validation') if name in folders]
+    only = sorted(folders)
+    if only in (['val'], ['validation'], ['test']) and any(entry.is_dir() for entry in entries(folder / only[0])):
+        return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
     if 'train' not in folders or not (validation or any(entry.is_dir() for entry in entries(folder / 'train'))):
         return {'train': ''}
@@ -150,8 +156,9 @@ def _places(folder: Path) -> dict[str, str]:
 
 
 def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
-    """Raises DataError if 'train' has under two classes, an empty class, or lacks a class of another split."""
-    train, place = found['train'], folder / places['train']
+    """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
+    first = next(iter(found))
+    train, place = found[first], folder / places[first]
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
         raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')

@@ -253,6 +253,14 @@ def test_a_class_can_be_named_as_a_split(tmp_path: Path, name: str) -> None:
     assert sorted(open_folder('vehicles', tmp_path).class_names) == sorted([name, 'plane'])
 
 
+@pytest.mark.parametrize('name', ['val', 'validation', 'test'])
+def test_a_folder_may_have_only_a_split_to_evaluate(tmp_path: Path, name: str) -> None:
+    source = open_folder('pets', make(tmp_path, [f'{name}/{c}/0.png' for c in ('cat', 'dog')]))
+    assert source.class_names == ('cat', 'dog') and labels(source, 'test' if name == 'test' else 'validation') == [0, 1]
+    with pytest.raises(DataError, match="split 'train' of pets"):
+        source.count('train')
+
+
 EXPECTED = 'the layout must be train/<class>/<picture> and val/<class>/<picture>, or <class>/<picture>'
 
 

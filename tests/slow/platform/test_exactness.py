@@ -17,7 +17,7 @@ def test_a_missing_platform(platform: str) -> None:
     if platform == 'gpu' and (jax.local_devices()[0].platform == 'gpu' or importlib.util.find_spec('jax_plugins')):
         pytest.skip('JAX has this platform, or its plugin, which prints its own errors')
     program = (
-        'from jax_resnet import command_line\n'
+        'from jax_resnet.commands import command_line\n'
         'from jax_resnet.platform.exactness import exact\n'
         'raise SystemExit(command_line.run(lambda: exact().__enter__()))'
     )

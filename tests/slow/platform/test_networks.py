@@ -14,6 +14,9 @@ NETWORKS = {
     'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
     'pre-activation': models.cifar_resnet(20, unit='bottleneck', order='full_preactivation', stage_sizes=(2, 2, 2)),
     'gated': models.cifar_resnet(8, shortcut='exclusive_gating_-6'),
+    'grouped': models.imagenet_resnet(50, groups=8, group_width=2, cifar_stem=True, num_classes=5).clone(
+        stage_sizes=(1, 3), widths=(256, 512), layers=models.imagenet_resnet(50, groups=8, group_width=2).layers[:2]
+    ),
 }
 
 
@@ -25,7 +28,12 @@ def backend(platform: str, net: models.ResNet, **options: bool) -> tuple[models.
 
 @pytest.mark.parametrize(
     ('name', 'platform'),
-    [(name, platform) for name in NETWORKS for platform in ('cpu', 'gpu') if platform == 'gpu' or name == 'original'],
+    [
+        (name, platform)
+        for name in NETWORKS
+        for platform in ('cpu', 'gpu')
+        if platform == 'gpu' or name in ('original', 'grouped')
+    ],
 )
 def test_outputs_statistics_and_gradients(name: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage is written out, and the third runs in a loop

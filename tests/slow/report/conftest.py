@@ -1,5 +1,5 @@
 """The same page of a study."""
 
-from tests.report.conftest import page
+from tests.report.conftest import report_page
 
-__all__ = ['page']
+__all__ = ['report_page']

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet.report import columns, reading
+from jax_resnet.report import sections
 from jax_resnet.runs import results_folder
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
@@ -25,7 +25,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 def study(*arguments: str) -> subprocess.CompletedProcess:
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', *arguments]
+    command = [sys.executable, '-m', 'jax_resnet', 'study', *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
@@ -38,7 +38,7 @@ def numbers(folder: Path) -> list[dict]:
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet.study', '--study=small.py']
+    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py']
     first, second = (job.folder for job in read('small.py', [0]).jobs)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -53,7 +53,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     done = study('--study=small.py')
     assert done.returncode == 0, done.stderr
     assert '2 runs: 0 finished, 2 to train' in done.stdout
-    assert 'python -m jax_resnet.report runs/studies/small --out=runs/report.html' in done.stdout
+    assert 'python -m jax_resnet report runs/studies/small --out=runs/report.html' in done.stdout
 
     config, whole = read('small.py', [0]).jobs[0].config, checkout / 'whole'
     RunFolder(whole).open(config)
@@ -63,9 +63,9 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
         assert process.wait() == 0
     summary = RunFolder(whole).summary()
     assert numbers(first) == numbers(whole) and summary is not None
-    (section,) = reading.read(['runs/studies/small'])
+    (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
-    assert columns.states(section) == ['2 runs: 2 finished']
+    assert len(section.rows[0].finished) == 2
 
     again = study('--study=small.py')
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
@@ -86,7 +86,7 @@ def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> Non
     assert RunFolder(aside).summary() == SUMMARY
     run = run_of(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
-    (section,) = reading.read(['runs'])
+    (section,) = sections.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
 
 
@@ -96,7 +96,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     path = results_folder.write(
         {
             'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
-            'summary': SUMMARY, 'environment': [], 'metrics': {name: [value] for name, value in LINE.items()},
+            'summary': SUMMARY, 'environment': [], 'metrics': [LINE],
         }
     )  # fmt: skip
     assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').stdout
@@ -104,7 +104,7 @@ def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
     done = study('--study=small.py:0.1', '--reuse-results')
     assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to train' in done.stdout
-    (section,) = reading.read(['runs/studies'])
+    (section,) = sections.read(['runs/studies'])
     assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
 
 

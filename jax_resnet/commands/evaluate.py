@@ -1,0 +1,74 @@
+"""Evaluates a network on any split of any data with its classes."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+
+from jax_resnet.commands import command_line
+
+MOST_CLASSES, HARDEST = 100, 20
+"""With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    command_line.add_network(parser)
+    command_line.add_data(parser)
+    parser.add_argument(
+        '--split', help="split in TFDS's syntax, such as train[:10%%] (default: the data's test or validation split)"
+    )
+    parser.add_argument(
+        '--protocol', default='center', choices=['center', 'ten_crop', 'multi_scale'],
+        help='views of each picture: the central crop; ten crops; or the whole picture at five scales',
+    )  # fmt: skip
+    parser.add_argument(
+        '--average',
+        choices=['softmax', 'logits'],
+        help='what is averaged over the views of ten_crop or multi_scale (default: as in the config)',
+    )
+    parser.add_argument(
+        '--shorter-side',
+        type=int,
+        help='length in pixels to which the shorter side of pictures is resized before the crop; not for multi_scale',
+    )
+    parser.add_argument(
+        '--crop',
+        type=int,
+        help='height and width of the crop in pixels, not for multi_scale; 0 is the crop of training for pictures, and '
+        'the whole image for other data',
+    )
+    parser.add_argument(
+        '--recalibrate', type=int, default=0, metavar='N',
+        help="compute BatchNorm's statistics again, over N training images (default: keep those of the training)",
+    )  # fmt: skip
+    command_line.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluates, and prints the errors."""
+    config = command_line.given_config(options)
+
+    from jax_resnet import training
+    from jax_resnet.platform import compilation_cache
+
+    compilation_cache.enable()
+    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
+    scores = training.evaluate(options.network, config=config, **{name: getattr(options, name) for name in given})
+    if options.json:
+        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'class_errors')
+        command_line.print_json({name: getattr(scores, name) for name in numbers})
+        return
+    print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
+    if scores.top5_error is not None:
+        print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
+    for line in _class_lines(scores.class_errors):
+        print(line)
+
+
+def _class_lines(errors: Mapping[str, float | None]) -> Iterator[str]:
+    """Yields a line for each class, or for the hardest classes if there are many."""
+    shown = list(errors.items())
+    if len(errors) > MOST_CLASSES:
+        shown = sorted(shown, key=lambda item: -1 if item[1] is None else item[1], reverse=True)[:HARDEST]
+        yield f'the {HARDEST} hardest of {len(errors):,} classes'
+    for name, error in shown:
+        yield f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %')

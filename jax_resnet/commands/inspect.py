@@ -1,0 +1,72 @@
+"""Inspects trained networks: writes numbers and a chart.
+
+Writes KIND.json, KIND.svg and KIND.png in the folder of the first run. The report of a run shows what lies in its
+folder.
+"""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+from jax_resnet import files
+from jax_resnet.commands import command_line
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
+from jax_resnet.inspections import KINDS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds a parser for each kind of inspection."""
+    kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
+    for name in KINDS:
+        module = import_module(f'jax_resnet.inspections.{name}')
+        kind = command_line.add_parser(kinds, name, module.__doc__)
+        kind.add_argument(
+            'networks',
+            nargs='+',
+            metavar='NETWORK',
+            help='run folders, files of weights, or config files, whose networks have their initial weights',
+        )
+        command_line.add_config(kind, 'for files of weights without a card: the network and its preprocessing')
+        command_line.add_data(kind)
+        kind.add_argument(
+            '--initial', action='store_true', help='the initial weights of runs, instead of the last ones'
+        )
+        kind.add_argument(
+            '--out', metavar='NAME', help=f"the files to write, without a suffix (default: {name} in the run's folder)"
+        )
+        module.add_arguments(kind)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Inspects, writes the numbers and the chart, and prints a summary."""
+    out = _out(options)
+    config, kind = command_line.given_config(options), import_module(f'jax_resnet.inspections.{options.kind}')
+
+    from jax_resnet.inspections.networks import open_networks
+    from jax_resnet.report import charts
+
+    charts.altair()  # fails before the measurement if the chart packages are missing
+    measured = kind.measure(open_networks(options.networks, config, options.data, options.initial), options)
+    picture, numbers = kind.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
+    contents = {f'{out}.json': numbers} | {
+        f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
+    }
+    try:
+        files.write_all({Path(path): content for path, content in contents.items()})
+    except OSError as e:
+        raise DataError(f'{shown(out)}: cannot be written ({e.strerror})') from None
+    for line in kind.summarize(measured):
+        print(line)
+    print('written: ' + ', '.join(map(shown, contents)))
+
+
+def _out(options: argparse.Namespace) -> str:
+    """Returns the path of the files to write, without a suffix."""
+    if options.out:
+        return str(options.out)
+    first = Path(options.networks[0])
+    if not first.is_dir():
+        raise ConfigError(f'--out: must be given, such as --out={options.kind}, as {shown(first)} is no run folder')
+    return str(first / options.kind)

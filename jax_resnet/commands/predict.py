@@ -1,0 +1,139 @@
+"""Predicts the five most likely classes of pictures of any size."""
+
+import argparse
+import errno
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jax_resnet import files
+from jax_resnet.commands import command_line
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jax_resnet.config.fields import Pictures
+    from jax_resnet.data.pictures.decoding import Layer
+
+FORMATS = ('PNG', 'JPEG', 'WEBP')
+
+CHUNK = 64
+"""Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
+
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    command_line.add_network(parser)
+    parser.add_argument(
+        'pictures', nargs='+', help=f'{", ".join(FORMATS)} files; of a folder, all pictures in it and in its folders'
+    )
+    parser.add_argument(
+        '--background',
+        default='black',
+        help="colour behind transparent regions, such as white or '#aabbcc' (default: black)",
+    )
+    command_line.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Predicts, and prints the most likely classes of each picture."""
+    config, paths = command_line.given_config(options), list_pictures(options.pictures)
+
+    import numpy as np
+
+    import jax_resnet
+    from jax_resnet.platform import memory
+    from jax_resnet.training.load import check_finite
+
+    found: list[dict[str, Any]] = []
+    with memory.shortage_as_error('give fewer or smaller pictures'):
+        trained = jax_resnet.load(options.network, config)
+        arguments = trained.image_shape, options.background, trained.pictures
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            images = np.stack([read_image(path, *arguments) for path in chunk])
+            probabilities = np.asarray(trained.probabilities(images))
+            check_finite(options.network, probabilities)
+            for path, row in zip(chunk, probabilities, strict=True):
+                best = [(trained.class_names[label], float(row[label])) for label in np.argsort(-row)[:5]]
+                if options.json:
+                    found.append({'picture': str(path), 'classes': [{'name': n, 'probability': p} for n, p in best]})
+                    continue
+                print(shown(path))
+                for name, probability in best:
+                    print(f'  {name:20} {100 * probability:6.2f} %')
+    if options.json:
+        command_line.print_json(found)
+
+
+def list_pictures(names: list[str]) -> list[Path]:
+    """Lists files as they are given, and of each folder the pictures in it and in its folders, sorted.
+
+    Raises:
+        DataError: a file is missing, or a folder has no pictures.
+    """
+    from jax_resnet.data.pictures.listing import ENDINGS
+
+    found = []
+    for path in map(Path, names):
+        inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
+        if path.is_dir() and not inside:
+            raise DataError(f'{shown(path)}: has no pictures ({", ".join(ENDINGS)})')
+        if not path.exists():
+            raise DataError(f'{shown(path)}: cannot be read as an image ({os.strerror(errno.ENOENT)})')
+        found += inside or [path]
+    return found
+
+
+def read_image(
+    path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', pictures: 'Pictures | None' = None
+) -> 'np.ndarray':
+    """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
+
+    Args:
+        path: a file in one of FORMATS.
+        image_shape: (height, width, channels). With one channel, the image becomes grey.
+        background: colour behind transparent regions, in Pillow's notation.
+        pictures: `Trained.pictures`. If it is given, the picture is cropped as in evaluation.
+
+    Raises:
+        ConfigError: the colour is unknown.
+        DataError: the file is missing or not an image.
+    """
+    import numpy as np
+    from PIL import Image, ImageColor, ImageOps
+
+    from jax_resnet.data.pictures.views import Centre
+
+    height, width, channels = image_shape
+    try:
+        colour = ImageColor.getrgb(background)[:3]
+    except ValueError:
+        raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
+    picture = _decoded(path, exif_rotation=pictures is None or pictures.exif_rotation)
+    if picture.alpha is not None:
+        name = '#{:02x}{:02x}{:02x}'.format(*colour)
+        _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
+    pixels = picture.on(colour)
+    if pictures is not None:
+        return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
+    image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
+    return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)
+
+
+def _decoded(path: str | Path, exif_rotation: bool) -> 'Layer':
+    from jax_resnet.data.pictures import decoding
+
+    try:
+        encoded = files.read(Path(path))
+        if not decoding.is_picture(encoded):
+            raise ValueError(f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file')
+        return decoding.decode_layer(encoded, exif_rotation)
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None

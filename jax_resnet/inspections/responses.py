@@ -1,0 +1,68 @@
+"""Measures each 3x3 layer: the standard deviation of its response, and the norm of the loss's gradient there.
+
+He et al. 2015, Figure 7. The chart shows the layers in order and sorted by size. BatchNorm uses the statistics of the
+batch, as in training.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jax_resnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jax_resnet.inspections.networks import Network
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument('--examples', type=int, default=512, help='number of training images (default: 512)')
+
+
+def measure(networks: 'Sequence[Network]', options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measures networks on the first examples of their training splits."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_resnet.models import layer_responses
+    from jax_resnet.training.step import cross_entropy
+
+    measured, count = [], options.examples
+    for net in networks:
+        batch_size, size = net.config.batch_size, net.data.source.count(net.config.dataset.train)
+        if not batch_size <= count <= size:
+            name = f'the batch size of {net.name}'
+            raise ConfigError(f'--examples={count}: must be from {batch_size}, {name}, to {size:,}')
+        examples = net.data.first(count)
+        batches = [
+            (net.preprocess.normalize(jnp.asarray(examples.images[part])), examples.labels[part])
+            for part in (slice(i, i + batch_size) for i in range(0, count - batch_size + 1, batch_size))
+        ]
+        found = layer_responses.measure(
+            net.model,
+            net.variables,
+            batches,
+            cross_entropy,
+            partial(jax.jit, compiler_options=dict(net.platform.compiler_options)),
+        )
+        numbers = {'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
+        measured.append({'network': net.name, 'examples': count, 'layers': found.names, **numbers})
+    return measured
+
+
+def chart(measured: Sequence[dict[str, Any]]) -> Any:
+    """Draws the two panels of the figure, and a panel of the gradients below them."""
+    from jax_resnet.report import responses
+
+    return responses.chart(measured)
+
+
+def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yields a line for each network."""
+    for one in measured:
+        std, norms = one['std'], one['gradient_norm']
+        yield (
+            f'{one["network"]}: {len(std)} layers of 3x3, mean standard deviation {sum(std) / len(std):.3g}, '
+            f"norm of the loss's gradient {norms[0]:.3g} at the first and {norms[-1]:.3g} at the last"
+        )

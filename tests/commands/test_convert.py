@@ -1,0 +1,138 @@
+"""The command `convert`: weights from PyTorch and to PyTorch."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_resnet import models
+from jax_resnet.config.network import network
+from jax_resnet.errors import DataError
+from jax_resnet.runs import weights
+from jax_resnet.training.load import flat, read_network
+from tests.conftest import Ended
+
+ROOT = Path(__file__).parents[2]
+
+
+def small(**arguments: object) -> dict:
+    """Returns random variables of a ResNet-8."""
+    net = models.cifar_resnet(8, **arguments)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda x: rng.uniform(0.1, 1, x.shape).astype(np.float32), shapes)
+
+
+def tensors() -> dict[str, np.ndarray]:
+    return models.to_pytorch(small(), 'cifar')
+
+
+def test_pytorch_to_ours_and_back(tmp_path: Path, command: Callable[..., Ended]) -> None:
+    weights.write(tmp_path / 'theirs.safetensors', tensors())
+    numbers = sum(tensor.size for tensor in tensors().values())
+    code, output, errors = command('convert', tmp_path / 'theirs.safetensors', tmp_path / 'ours.safetensors')
+    assert code == 0 and f'ours.safetensors: {len(tensors())} arrays, {numbers:,} numbers\n' in output, errors
+    assert 'theirs.safetensors does not name its network. Readers of ' in output
+    ours = weights.read(tmp_path / 'ours.safetensors').arrays
+    assert ours['params/stem/conv/kernel'].shape == (3, 3, 3, 16) and ours['params/head/kernel'].shape == (64, 10)
+    assert command('convert', tmp_path / 'ours.safetensors', tmp_path / 'back.safetensors', '--to=cifar')[0] == 0
+    back = weights.read(tmp_path / 'back.safetensors').arrays
+    assert back.keys() == tensors().keys()
+    for name, tensor in tensors().items():
+        np.testing.assert_array_equal(back[name], tensor)
+    np.testing.assert_array_equal(models.from_pytorch(back)['params']['stem']['norm']['scale'], tensors()['bn1.weight'])
+
+
+CONFIG = (f'--config={ROOT}/configs/resnet20_cifar10.py', '--config.model.depth=8')
+
+
+def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
+    tmp_path: Path, command: Callable[..., Ended]
+) -> None:
+    theirs, ours, back = (tmp_path / f'{name}.safetensors' for name in ('theirs', 'ours', 'back'))
+    weights.write(theirs, tensors())
+    code, out, _ = command('convert', theirs, ours, *CONFIG, '--config.model.shortcut=A_centred')
+    assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
+    config = weights.read(ours).network
+    net = network(config)
+    assert config.model.shortcut == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
+    assert command('convert', ours, back, '--to=cifar')[0] == 0
+    assert network(weights.read(back).network) == net
+    for name, tensor in tensors().items():
+        np.testing.assert_array_equal(weights.read(back).arrays[name], tensor)
+    code, _, err = command('convert', back, tmp_path / 'no.safetensors', *CONFIG)
+    assert (
+        code == 2
+        and 'back.safetensors: has another network; shortcut is A_centred in the weights, A in the config' in err
+    )
+    assert len(err.splitlines()) == 1 and not (tmp_path / 'no.safetensors').exists()
+
+
+@pytest.mark.parametrize(
+    ('added', 'message'),
+    [
+        ([], 'its shortcut is A; must be A_centred or B'),
+        (['--config.model.name=cifar_plain'], 'its shortcut is none; must be A_centred or B'),
+        (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; must be original'),
+        (
+            ['--config.model.depth=14'],
+            'must have the network of the config; these are the weights of a ResNet-8 or plain-8, not of a ResNet-14 or plain-14; batch',
+        ),
+        (
+            ['--config.model.shortcut=B'],
+            'must have the network of the config; batch_stats/stage2/unit1/shortcut',
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_the_target_style(
+    tmp_path: Path, command: Callable[..., Ended], added: list[str], message: str
+) -> None:
+    weights.write(tmp_path / 'ours.safetensors', flat(small()))
+    arguments = (tmp_path / 'ours.safetensors', tmp_path / 'out.safetensors', '--to=cifar', *CONFIG, *added)
+    code, _, err = command('convert', *arguments)
+    assert code == 2 and message in err and len(err.splitlines()) == 1
+    assert not (tmp_path / 'out.safetensors').exists()
+    if not message.startswith('must have the network of the config'):
+        code, out, _ = command('convert', *arguments, '--force')
+        assert (
+            code == 0
+            and '--force: only the names are of style cifar; a network of that style may compute something else' in out
+        )
+
+
+def test_a_run_folder_and_a_card_give_the_network(
+    tmp_path: Path, finished_run: Path, command: Callable[..., Ended]
+) -> None:
+    for source in (finished_run, ROOT / 'results/weights/resnet20_digits.safetensors'):
+        code, _, err = command('convert', source, tmp_path / 'out.safetensors', '--to=cifar')
+        assert code == 2 and f'{source}: is not a network of style cifar: ' in err
+        assert command('convert', source, tmp_path / 'out.safetensors')[0] == 0
+        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read_network(source)[1])
+
+
+class Harm:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path('harmed'),))
+
+
+def test_damaged_weights_give_one_line_and_run_no_code(tmp_path: Path, command: Callable[..., Ended]) -> None:
+    (tmp_path / 'pickle.safetensors').write_bytes(pickle.dumps(Harm()))
+    (tmp_path / 'text.safetensors').write_text('no weights')
+    weights.write(tmp_path / 'whole.safetensors', tensors())
+    (tmp_path / 'half.safetensors').write_bytes((tmp_path / 'whole.safetensors').read_bytes()[:500])
+    for name in ('pickle.safetensors', 'text.safetensors', 'half.safetensors', 'none.safetensors'):
+        with pytest.raises(DataError, match=f'{name}: cannot be read as weights'):
+            weights.read(tmp_path / name)
+    with pytest.raises(DataError, match='must end in .safetensors$'):
+        weights.read(tmp_path / 'weights')
+    assert not Path('harmed').exists()
+    weights.write(tmp_path / 'foreign.safetensors', {'encoder.weight': np.zeros(3)})
+    code, _, errors = command('convert', tmp_path / 'foreign.safetensors', tmp_path / 'out.safetensors')
+    assert code == 2 and 'foreign.safetensors: encoder.weight: is not a tensor' in errors
+    assert len(errors.splitlines()) == 1 and not (tmp_path / 'out.safetensors').exists()

@@ -1,0 +1,45 @@
+"""The command `evaluate`: its options and what it prints."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jax_resnet import training
+from jax_resnet.training.scores import Scores
+from tests.conftest import Ended
+
+
+def test_it_prints_the_top_5_error_and_the_hardest_classes(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
+) -> None:
+    logits = np.zeros((120, 120), np.float32)
+    logits[:, :4] = 1  # so labels 0 to 3 are in the top 5, and label 4, the first of the equal logits
+    names = tuple(f'class {i}' for i in range(120))
+    monkeypatch.setattr(training, 'evaluate', lambda *_, **__: Scores(logits, np.arange(120, dtype=np.int32), names))
+    lines = command('evaluate', 'run').out.splitlines()
+    assert lines[:3] == [
+        'error 99.17 % (1 of 120 correct), loss 4.8099',  # log(116 + 4 e) - 4 / 120
+        'top-5 error 95.83 % (5 of 120 correct)',
+        'the 20 hardest of 120 classes',
+    ]
+    assert len(lines) == 23 and lines[3].split() == ['class', '1', '100.00', '%']
+    numbers = json.loads(command('evaluate', 'run', '--json').out)
+    assert (numbers['correct'], numbers['count']) == (1, 120) and numbers['class_errors']['class 0'] == 0
+    assert numbers['top5_error'] == pytest.approx(100 * 115 / 120)
+
+
+def test_options_reach_the_evaluation(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]) -> None:
+    found: list[dict[str, Any]] = []
+    scores = Scores(np.eye(2, dtype=np.float32), np.arange(2, dtype=np.int32), ('a', 'b'))
+    monkeypatch.setattr(training, 'evaluate', lambda path, **options: found.append(options) or scores)
+    options = ['--protocol=ten_crop', '--average=logits', '--recalibrate=64', '--crop=24', '--shorter-side=32']
+    for words in ([], [*options, '--data=/elsewhere']):
+        assert command('evaluate', 'run', *words).code == 0
+    names = ('protocol', 'average', 'recalibrate', 'crop', 'shorter_side', 'data')
+    assert [tuple(options[name] for name in names) for options in found] == [
+        ('center', None, 0, None, None, None),
+        ('ten_crop', 'logits', 64, 24, 32, '/elsewhere'),
+    ]

@@ -1,0 +1,310 @@
+"""The results folder, its tables in the README, and published weights, with runs of a small network."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jax_resnet
+from configs import index
+from jax_resnet import training
+from jax_resnet.commands import results as pages
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import change, load
+from jax_resnet.data import open_source
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.report import readme, sections
+from jax_resnet.runs import results_folder, schemas, weights
+from jax_resnet.runs import run as runs
+from jax_resnet.runs.run import FINISHED, MISSING
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.studies import read as read_study
+from jax_resnet.studies.state import describe, run_of
+from jax_resnet.training.begin import begin_from
+from jax_resnet.training.setup import set_up
+from tests.conftest import Ended, initial_state
+
+ROOT = Path(__file__).parents[2]
+FILE = 'configs/resnet20_digits.py'
+SMALL = {
+    'batch_size': 32, 'train_for': '4 steps', 'dataset.train': 'train[:200]', 'model.depth': 8, 'batch_norm.group_size': 16,
+    'schedule.drop_at': ('3 steps',), 'parallel.devices': 1,
+}  # fmt: skip
+RUNS = [f'runs/resnet20_digits/small/seed{seed}' for seed in range(3)]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a checkout with three finished runs."""
+    folder = tmp_path_factory.mktemp('results')
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    (folder / 'README.md').write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
+    for seed, run in enumerate(RUNS):
+        data_dir = str(folder / 'data')  # a result must not have the data's folder
+        config, changes = load(FILE, SMALL | {'dataset.data_dir': data_dir, 'seed': seed})
+        training.train(config, folder / run, file=FILE, changes=changes)
+    return folder
+
+
+@pytest.fixture
+def checkout(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `trained`, as the working directory."""
+    folder = shutil.copytree(trained, tmp_path / 'checkout', symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def results(command: Callable[..., Ended]) -> Callable[..., Ended]:
+    return lambda *words: command('results', *words)
+
+
+def error_of(run: str) -> float:
+    return float(json.loads(Path(run, 'summary.json').read_text())['final_test_error'])
+
+
+def test_add_keeps_the_numbers_of_the_run_folder(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('add', *RUNS)
+    assert ended.code == 0
+    files = results_folder.paths()
+    assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
+    assert ended.out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
+    result, run = runs.read(files[0]), Path(RUNS[0])
+    assert result.file == 'configs/resnet20_digits.py'
+    assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
+    assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
+    assert result.starts == json.loads((run / 'environment.json').read_text())
+    summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
+    assert result.summary.keys() == summary.keys()
+    assert result.summary['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
+    assert result.metrics == [pytest.approx(json.loads(line), rel=1e-5) for line in lines]
+    assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
+    assert results('add', *RUNS).code == 0  # a second time changes nothing
+
+
+def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[..., Ended]) -> None:
+    own = json.loads(Path(shutil.copytree(RUNS[0], 'own'), 'config.json').read_text())
+    Path('own', 'config.json').write_text(json.dumps(own | {'file': None}))
+    Path(RUNS[1], 'summary.json').unlink()
+    Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
+    cases = {
+        RUNS[1]: f'error: {RUNS[1]}: must be the folder of a finished run; it is stopped, at epoch 0.6 of 4 steps',
+        RUNS[2]: f'error: {RUNS[2]}: must not be a rehearsal, whose numbers are not results',
+        'configs': 'error: configs: must be the folder of a finished run; it has no config.json',
+        'own': 'error: own: must be a run of a config file; its config.json names none',
+    }
+    for run, message in cases.items():
+        ended = results('add', RUNS[0], run)
+        assert ended.code == 2
+        assert ended.err == message + '\n' and not Path('results').exists()
+    shutil.copytree(RUNS[0], 'moved')
+    assert results('add', 'moved').code == 0
+    (path,) = results_folder.paths()
+    path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
+    ended = results('add', RUNS[0])
+    assert ended.code == 2
+    assert 'has the result of another run of this config and seed; delete it first' in ended.err
+
+
+def test_a_result_is_in_the_results_folder(checkout: Path, results: Callable[..., Ended]) -> None:
+    path = Path(RUNS[0], 'config.json')
+    text = path.read_text()
+    for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
+        path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
+        ended = results('add', RUNS[0])
+        assert ended.code == 2
+        assert f'{path} is damaged: Expected `int`' in ended.err and not Path('results').exists()
+    result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': Config()}
+    assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
+
+
+def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('add', RUNS[0]).code == 0
+    config = RunFolder(RUNS[0]).config()
+    assert results_folder.find(change(config, {'keep_every': '2 steps'})) == results_folder.paths()[0]
+    assert results_folder.find(change(config, {'seed': 7})) is None
+
+
+def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable[..., Ended]) -> None:
+    """The results are the small runs, and two that look like runs of a config of the 2015 paper and of another one."""
+    pytest.importorskip('altair')
+    assert results('add', *RUNS).code == results('weights', *RUNS).code == 0
+    for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
+        config, _ = load(f'configs/{name}.py', {})
+        result = schemas.read(results_folder.paths()[-1], schemas.Result)
+        summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
+        results_folder.write(
+            result | {'file': f'configs/{name}.py', 'changes': {}, 'fields': config, 'summary': summary}
+        )
+    assert results('table').code == 0
+    text = re.sub(' +', ' ', Path('README.md').read_text())  # a table's columns are aligned
+    assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
+    missing = 'Not measured yet: plain-20, plain-32, plain-44, plain-56, plain-110, ResNet-20, ResNet-32, ResNet-44, ResNet-110.'
+    assert missing in text
+    assert '| ResNet-56 | 6.50 | 6.97 | 0 | 1 min 30 s | 1 x abacus |' in text
+    paper, stand, kept = text.split('### ')[1:]
+    page = re.sub(' +', ' ', Path('results/README.md').read_text())
+    changed, kept_changed = page.split('### ')[1:]
+    assert f'| resnet20_digits | 1.25 | {index.published("resnet20_digits")} | 0 | 1 min 30 s | 1 x abacus |' in stand
+    errors = [error_of(run) for run in RUNS]
+    (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
+    assert ', depth 8' in row and 'trained for 4 steps' in row and 'published' not in changed.split('|', 1)[1]
+    assert f' | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 0, 1, 2 | {np.median(errors):.2f} | ' in row
+    assert 'None yet.' in kept and f'test error {np.median(errors):.2f} %' in kept_changed
+    assert kept_changed.count('](weights/resnet20_digits/') == 1
+    pictures = {path.name for path in Path('results/curves').iterdir()}
+    assert pictures == {'figure_6_resnets.svg', 'other_configs_digits.svg', 'changed_configs_digits.svg'}
+    assert all(f'](results/curves/{name})' in text or f'](curves/{name})' in page for name in pictures)
+    assert paper.count('| ResNet-') == 1
+    whole = [Path(page).read_text() for page in ('README.md', 'results/README.md')]
+    assert results('table').code == 0
+    assert [Path(page).read_text() for page in ('README.md', 'results/README.md')] == whole
+    Path('README.md').write_text('# Net\n')
+    assert results('table').code == 2 and Path('README.md').read_text() == '# Net\n'
+
+
+def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, results: Callable[..., Ended]) -> None:
+    pytest.importorskip('altair')
+    tested = {'protocol': 'ten_crop', 'protocol_test_error': 30.5, 'protocol_test_top5_error': 7.5}
+    for run, errors in (
+        (RUNS[0], {'final_test_top5_error': 8.5, **tested}),
+        (RUNS[1], {'final_test_top5_error': 9.0, **tested}),
+    ):
+        path = Path(run, 'summary.json')
+        path.write_text(json.dumps(json.loads(path.read_text()) | errors))
+        assert results('add', run).code == 0
+    assert results('table').code == 0
+    paper = Path('README.md').read_text().split('### ')[1]
+    changed = Path('results/README.md').read_text().split('### ')[1]
+    head, _, row = (line.split('|') for line in changed.splitlines() if line.startswith('|'))
+    named = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))
+    heads = ['seeds', 'top-5 error', '10-crop test error', '10-crop top-5 error']
+    assert [*named][2:6] == heads and [named[head] for head in heads] == ['0, 1', '8.75', '30.50', '7.50']
+    assert 'top-5' not in paper and 'crop' not in paper
+
+
+def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
+    monkeypatch.chdir(ROOT)
+    parts = pages.sections_of_pages()
+    pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
+    for page, found in parts.items():
+        text = pages.with_results(page, found, pictures)
+        assert text == page.read_text(), 'run: python -m jax_resnet results table'
+    assert {*pages.CURVES.glob('*.svg')} == {*pictures.values()}
+    published = pages.published_weights(changed=True) + pages.published_weights(changed=False)
+    assert len([weights.read(path) for path in published]) == 3  # none is damaged
+
+
+def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('add', RUNS[1]).code == 0
+    (path,) = results_folder.paths()
+    changes = ', '.join(f'{name!r}: {value!r}' for name, value in runs.read(path).changes.items())
+    Path('small.py').write_text(
+        '"""How good is it?"""\nfrom configs.studies import base\ndef get_study():\n'
+        f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
+    )
+    plan = read_study('small.py', seeds=[0, 1])
+    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # results are not used by default
+    assert 'result' not in plan.describe()['rows'][0]['runs'][1]
+    plan = read_study('small.py', seeds=[0, 1], reuses_results=True)
+    error = error_of(RUNS[1])
+    found = [run_of(job, reuses_results=True) for job in plan.jobs]
+    assert [run.state for run in found] == [MISSING, FINISHED]
+    assert describe(found[1]).startswith(f'{error:.2f} % test error') and describe(found[1]).endswith(f', in {path}')
+    plan.folder.mkdir(parents=True)
+    (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
+    (section,) = sections.read([plan.folder])
+    assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
+    measured = section.measured(section.rows[0])
+    assert measured is not None and measured.error == pytest.approx(error, rel=1e-5)
+    (section_of_results,) = sections.read(['results'])
+    label = section_of_results.rows[0].label
+    assert label.startswith('resnet20_digits, ') and ', trained for 4 steps' in label
+    path.write_text('{')
+    with pytest.raises(ConfigError, match='seed1.json is damaged'):
+        run_of(plan.jobs[0], reuses_results=True)
+
+
+def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('weights', *RUNS, '--out=published/net.safetensors')
+    assert ended.code == 0
+    median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
+    assert (
+        f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, which is the median of seeds 0, 1, 2'
+        in ended.out
+    )
+    card = weights.read_card('published/net.safetensors')
+    assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
+    shutil.rmtree('runs')
+    shutil.move('published', 'moved')
+    file = 'moved/net.safetensors'
+    assert training.evaluate(file).error == pytest.approx(card['test_error'], rel=1e-5)
+    assert training.evaluate(file, 'test[:20]').count == 20
+    net, arrays = jax_resnet.load(file), weights.read(file).arrays
+    assert net.class_names == tuple('0123456789') and net.image_shape == (16, 16, 1)
+    assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
+
+
+def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, results: Callable[..., Ended]) -> None:
+    ended = results('weights', *RUNS[:2], '--out=net.safetensors')
+    assert ended.code == 0
+    (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
+    mean = (better + worse) / 2
+    card = weights.read_card('net.safetensors')
+    assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
+    says = (
+        f'test error {better:.2f} %, the run of seed {run[-1]}, which is the better of the two at the median, '
+        f'{mean:.2f} %, of seeds 0, 1'
+    )
+    assert says in ended.out and says == readme.describe_weights(card)
+
+
+def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
+    images = open_source('digits').read('test[:10]').images
+    ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
+    np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
+    np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
+    config = RunFolder(RUNS[0]).config()
+    begun, _ = begin_from('net.safetensors', initial_state(config), set_up(config).model)
+    np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
+
+
+def test_published_weights_are_not_overwritten_by_default(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0]).code == results('weights', RUNS[0]).code == 0  # the same weights again
+    (path,) = Path('results/weights').glob('**/*.safetensors')
+    before = path.read_bytes()
+    ended = results('weights', RUNS[1])
+    assert ended.code == 2
+    assert ended.err == f'error: {path}: already has other weights; --replace overwrites them\n'
+    assert path.read_bytes() == before
+    assert results('weights', RUNS[1], '--replace').code == 0 and path.read_bytes() != before
+    assert weights.read(path).network.seed == 1
+
+
+def test_weights_of_several_configs_have_no_median(checkout: Path, results: Callable[..., Ended]) -> None:
+    path = Path(RUNS[2], 'config.json')
+    path.write_text(path.read_text().replace('"batch_size": 32', '"batch_size": 64'))
+    ended = results('weights', *RUNS)
+    assert ended.code == 2
+    assert f'{RUNS[2]}: must have the config of {RUNS[0]}; only the seed may differ' in ended.err
+    ended = results('weights', RUNS[0], '--out=README.md/net.safetensors')
+    assert ended.code == 2
+    assert 'README.md/net.safetensors: cannot be written' in ended.err
+    assert not Path('results').exists()
+
+
+def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
+    found, about = weights.read('net.safetensors'), RunFolder(RUNS[0]).origin()
+    deeper = about | {'fields': change(about['fields'], {'model.depth': 14})}
+    weights.write('net.safetensors', found.arrays, deeper, found.preprocessing)
+    message = 'net.safetensors: must have the network of the config; batch_stats/stage1/rest/norm1/mean is'
+    with pytest.raises(DataError, match=message):
+        jax_resnet.load('net.safetensors')
+    with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
+        jax_resnet.load('none.safetensors')

@@ -1,0 +1,113 @@
+"""Commands in processes of their own: `main.py`, `python -m jax_resnet`, and what a process may meet."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    '--config.model.depth=8',
+    '--config.batch_size=32',
+    '--config.train_for=12 steps',
+    '--config.evaluate_every=5 steps',
+    '--config.checkpoint_every=4 steps',
+    '--config.dataset.test=test[:100]',
+]
+DIGITS = ['--config=configs/resnet20_digits.py', *SMALL, '--config.batch_norm.group_size=16']
+
+
+def run(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    """Runs `main.py` if the first word is it, or else a command of `python -m jax_resnet`."""
+    command = [sys.executable, *([] if words[0] == 'main.py' else ['-m', 'jax_resnet']), *words]
+    return subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True)
+
+
+def test_a_run_then_evaluate(tmp_path: Path) -> None:
+    done = run('main.py', *DIGITS, f'--workdir={tmp_path}')
+    assert done.returncode == 0, done.stderr
+    assert 'step 12 of 12' not in done.stdout  # log_every is 100 steps
+    for text in ('total', '75,002', 'weight decay', 'never reached', 'epoch 0.11: error train', 'final test error'):
+        assert text in done.stdout
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    again = run('train', *DIGITS, f'--workdir={tmp_path}', '--quiet')
+    assert again.stdout == f'{tmp_path}: test error {summary["final_test_error"]:.2f} %\n' and not again.stderr
+    numbers = json.loads(run('evaluate', str(tmp_path), '--json', '--quiet').stdout)
+    assert numbers['error'] == summary['final_test_error'] and numbers['correct'] == summary['test_correct']
+
+
+@pytest.mark.soak
+def test_resnet50_trains_on_views_of_224_pixels(tmp_path: Path) -> None:
+    for split in ('train', 'val'):
+        for k, name in enumerate('ab'):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(4):
+                pixels = np.random.default_rng(i).integers(90 * k, 160, (240, 300, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f'{i}.jpg')
+    fields = {
+        'dataset.name': 'folder', 'dataset.folder': tmp_path, 'model.num_classes': 2, 'model.v1_5': True,
+        'batch_size': 8, 'batch_norm.group_size': 0, 'train_for': '3 steps', 'pictures.protocol': 'center',
+    }  # fmt: skip
+    words = [f'--config.{name}={value}' for name, value in fields.items()]
+    done = run('main.py', '--config=configs/resnet50_imagenet.py', *words, f'--workdir={tmp_path / "run"}')
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / 'run' / 'summary.json').read_text())
+    assert summary['steps'] == 3 and summary['final_test_error'] in [12.5 * k for k in range(9)]
+
+
+def test_help_imports_nothing_slow() -> None:
+    program = (
+        'import sys; from jax_resnet.commands import command_line\n'
+        'try: command_line.main(sys.argv[1:])\n'
+        "except SystemExit: print([name for name in ('jax', 'numpy', 'PIL', 'altair') if name in sys.modules])"
+    )
+    for words in (['--help'], ['train', '--help'], ['evaluate', '--help'], ['inspect', 'responses', '--help']):
+        done = subprocess.run([sys.executable, '-c', program, *words], cwd=ROOT, capture_output=True, text=True)
+        assert done.stdout.startswith('usage: python -m jax_resnet') and done.stdout.endswith('\n[]\n')
+
+
+def test_a_run_is_named_by_its_changes_and_says_them_wherever_it_lies(tmp_path: Path) -> None:
+    for name in ('main.py', 'configs', 'jax_resnet'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / 'my-net.py').write_text('from configs.resnet20_digits import get_config\n')
+    words = ['--config=my-net.py', *DIGITS[1:], '--config.model.order=original', '--config.train_for=1 step']
+    done = run('main.py', *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / 'runs' / 'my-net').iterdir()
+    assert 'order' not in folder.name and folder.name.endswith(',model.depth=8,train_for=1_step')
+    (folder / 'seed0').rename(tmp_path / 'moved')
+    origin = json.loads((tmp_path / 'moved' / 'config.json').read_text())
+    assert (
+        origin['file'] == 'my-net.py' and origin['changes'].items() >= {'train_for': '1 step', 'model.depth': 8}.items()
+    )
+    done = run('results', 'add', 'moved', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'results' / 'my-net' / folder.name / 'seed0.json').exists()
+
+
+def test_a_run_continues_if_the_reader_of_its_output_ends(tmp_path: Path) -> None:
+    start = [sys.executable, 'main.py', *DIGITS, '--config.log_every=1 step', f'--workdir={tmp_path}']
+    with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 0, errors
+    assert (tmp_path / 'summary.json').exists()
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
+def test_a_full_output_is_one_line() -> None:
+    with Path('/dev/full').open('w') as full:
+        command = [sys.executable, '-m', 'jax_resnet', 'study']
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, 'error: the output: No space left on device\n')
+
+
+def test_an_output_that_supports_only_ascii() -> None:
+    done = run('report', 'results/resnet20_digits', PYTHONIOENCODING='ascii')
+    assert done.returncode == 0 and r'\xb1' in done.stdout and done.stderr == ''
