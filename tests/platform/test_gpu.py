@@ -98,7 +98,7 @@ def test_a_start_that_uses_other_parts_says_so_or_refuses(tmp_path: Path, capsys
         config = small_config(**{'precision.deterministic': deterministic})
         folder = tmp_path / str(deterministic)
         training.train(config, folder)
-        assert RunFolder(folder).starts()[0]['used']['oneDNN'] is False
+        assert RunFolder(folder).starts()[0]['platform']['oneDNN'] is False
         (folder / 'summary.json').unlink()
         starts = folder / 'environment.json'
         starts.write_text(starts.read_text().replace('"oneDNN": false', '"oneDNN": true'))
