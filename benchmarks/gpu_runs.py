@@ -1,6 +1,7 @@
 """The part of `on_a_gpu.py` that trains the papers' runs at full length, as many as fit."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -40,14 +41,14 @@ STEPS = 64_000
 def runs(job: Job) -> None:
     """Trains the runs of FULL_LENGTH, as many as fit. One that was cut by an earlier call is continued first."""
     job.found.update(job.earlier.get('runs', {}).get('found', {}))
-    data_dir = job.scratch / 'data'
+    os.environ['XDG_CACHE_HOME'] = str(job.scratch / 'cache')
     for name in {file.name.rsplit('-', 1)[0] for file in job.data}:
-        problem = packed.unpack([file for file in job.data if file.name.startswith(f'{name}-')], data_dir)
+        problem = packed.unpack([file for file in job.data if file.name.startswith(f'{name}-')])
         job.record(f'data {name}', problem or 'whole')
     planned = FULL_LENGTH[4:6] if job.rehearse else FULL_LENGTH
-    changes = {'dataset.data_dir': data_dir, 'checkpoint_every': '20 epochs', 'log_every': '40 epochs'}
+    changes: dict[str, Any] = {'checkpoint_every': '20 epochs', 'log_every': '40 epochs'}
     if job.rehearse:
-        changes |= {'model.depth': 8, 'batch_size': 16, 'train_for': '6 steps'}
+        changes |= {'model.depth': 8, 'batch_size': 16, 'train_for': '6 steps', 'dataset.test': 'test[:32]'}
     folders = {run: job.scratch / 'runs' / run.config / f'seed{run.seed}' for run in planned}
     for run in sorted(planned, key=lambda run: not folders[run].exists()):  # a stable order: those that were cut first
         key, name = f'{run.config}, seed {run.seed}', run.config.split('_')[-1]

@@ -25,7 +25,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import load
 from jax_resnet.data import PictureSource, open_source
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
-from jax_resnet.data.pictures.crops import CentreCrop, training_crop
+from jax_resnet.data.pictures.views import CentreCrop, training_crop
 from jax_resnet.training.setup import SOURCE_FIELDS
 
 EPOCH = '1 epoch'

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -39,8 +38,7 @@ def synthetic(
     count, rng = max(examples, batch_size), np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     data = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
-    splits = dict.fromkeys(('train', 'test'), SimpleNamespace(num_examples=count, shard_lengths=[count]))
-    source = Source('random', tuple('0123456789'), splits, (size, size, 3), lambda split: data, f'{count} {size}')
+    source = Source('random', tuple('0123456789'), {'train': count, 'test': count}, (size, size, 3), lambda split: data)
     config = base.get_config()
     config.model = NETWORKS[network]
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
@@ -84,7 +82,6 @@ def black(known: Any) -> Any:
     from PIL import Image
 
     from jax_resnet.data import Examples, PictureSource, Source
-    from jax_resnet.data.pictures.source import Picture
 
     class Black(Source):
         def read(self, spec: str) -> Examples:
@@ -95,24 +92,21 @@ def black(known: Any) -> Any:
         def __init__(self, count: int) -> None:
             file = io.BytesIO()
             Image.new('RGB', (32, 32)).save(file, 'JPEG')
-            self.count, self.picture = count, Picture(file.getvalue(), 0)
+            self.count, self.picture = count, (file.getvalue(), 0)
 
         def __len__(self) -> int:
             return self.count
 
-        def __getitem__(self, index: int) -> Picture:
+        def __getitem__(self, index: int) -> tuple[bytes, int]:
             return self.picture
 
         def name(self, index: int) -> str:
             return f'black picture {index}'
 
-    names = tuple(map(str, range(known.num_classes)))
+    about = 'black', known.class_names, known.splits
     if known.image_shape is None:
-        return PictureSource.from_pictures(
-            'black', names, {name: Pictures(n) for name, n in known.splits.items()}, 'black'
-        )
-    splits = {name: SimpleNamespace(num_examples=n, shard_lengths=[n]) for name, n in known.splits.items()}
-    return Black('black', names, splits, known.image_shape, lambda split: None, '')
+        return PictureSource(*about, {name: Pictures(n) for name, n in known.splits.items()}, 'black')
+    return Black(*about, known.image_shape, lambda split: None)
 
 
 def fields(words: Sequence[str]) -> dict[str, Any]:

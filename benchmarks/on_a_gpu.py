@@ -129,7 +129,7 @@ def write(out: Path, results: dict[str, Any], planned: dict[str, gpu_parts.Part]
 
 
 def random_data(folder: Path) -> list[Path]:
-    """Packs random images as if they were CIFAR-10."""
+    """Packs images of one random colour each as if they were CIFAR-10."""
     import numpy as np
     import packed
 
@@ -137,10 +137,13 @@ def random_data(folder: Path) -> list[Path]:
 
     rng = np.random.default_rng(0)
     splits = {
-        split: Examples(rng.integers(0, 256, (count, 32, 32, 3), np.uint8), rng.integers(0, 10, count, np.int32))
-        for split, count in (('train', 64), ('test', 32))
+        split: Examples(
+            rng.integers(0, 256, (count, 1, 1, 3), np.uint8).repeat(32, 1).repeat(32, 2),
+            rng.integers(0, 10, count, np.int32),
+        )
+        for split, count in (('train', 50_000), ('test', 10_000))
     }
-    return packed.pack('cifar10', list('0123456789'), splits, folder)
+    return packed.pack('cifar10', splits, folder)
 
 
 def pack(folder: Path) -> None:
@@ -150,8 +153,8 @@ def pack(folder: Path) -> None:
     from jax_resnet.data import open_source
 
     source = open_source('cifar10')
-    splits = {split: source.read(split) for split in source.split_infos}
-    for path in packed.pack('cifar10', source.class_names, splits, folder):
+    splits = {split: source.read(split) for split in source.sizes}
+    for path in packed.pack('cifar10', splits, folder):
         print(f'{path}: {path.stat().st_size / 2**20:.1f} MiB')
     listed = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     size = sum((ROOT / name).stat().st_size for name in listed.split('\0') if (ROOT / name).is_file())
@@ -180,14 +183,14 @@ def imported(scratch: Path) -> list[str]:
     """Trains two steps on packed data, without a home and without what is REFUSED. Returns the packages it imports."""
     import packed
 
-    if problem := packed.unpack(random_data(scratch), scratch / 'data'):
+    os.environ['XDG_CACHE_HOME'] = str(scratch / 'cache')
+    if problem := packed.unpack(random_data(scratch)):
         raise SystemExit(problem)
     argv = ['main.py', '--config=configs/resnet20_cifar10.py', f'--workdir={scratch / "run"}']
-    argv += [f'--config.dataset.data_dir={scratch / "data"}', '--config.model.depth=8', '--config.batch_size=16']
+    argv += ['--config.dataset.test=test[:32]', '--config.model.depth=8', '--config.batch_size=16']
     argv += ['--config.train_for=2 steps']
     program = WHAT_IS_IMPORTED.format(refused=REFUSED, argv=argv)
-    environment = {name: value for name, value in os.environ.items() if name != 'XDG_CACHE_HOME'}
-    environment |= {
+    environment = os.environ | {
         'HOME': '/proc/nowhere',
         'JAX_PLATFORMS': 'cpu',
         'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),

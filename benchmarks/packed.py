@@ -1,4 +1,4 @@
-"""Packs decoded images into a few files that a machine without TFDS can be sent, and unpacks them there.
+"""Packs decoded images into a few files that a machine without TFDS can be sent, and unpacks them into its cache.
 
 A file is a tar of WebP pictures, lossless, each a sheet of up to 2,500 images, with their labels beside it. Every file
 also says what the whole data set is, with a digest of each split.
@@ -21,11 +21,11 @@ COLUMNS = 50
 ABOUT = 'about.json'
 
 
-def pack(name: str, class_names: Sequence[str], splits: Mapping[str, Any], folder: Path, count: int = 2) -> list[Path]:
+def pack(name: str, splits: Mapping[str, Any], folder: Path, count: int = 2) -> list[Path]:
     """Packs a data set into `count` files of about the same size in `folder`.
 
     Args:
-        name, class_names: of the data set.
+        name: name of the data set.
         splits: the Examples of each split, with uint8 images [n, height, width, 3].
         folder: where the files `<name>-<number>.tar` are written.
         count: number of files.
@@ -37,7 +37,6 @@ def pack(name: str, class_names: Sequence[str], splits: Mapping[str, Any], folde
             sheets.append((f'{split}-{start:06}', _sheet(examples.images[part]), examples.labels[part].tobytes()))
     about = {
         'name': name,
-        'class_names': list(class_names),
         'image_shape': list(next(iter(splits.values())).images.shape[1:]),
         'splits': {split: {'count': len(each), 'sha256': _digest(each)} for split, each in splits.items()},
         'sheets': len(sheets),
@@ -54,10 +53,9 @@ def pack(name: str, class_names: Sequence[str], splits: Mapping[str, Any], folde
     return paths
 
 
-def unpack(paths: Sequence[Path], data_dir: Path) -> str | None:
-    """Unpacks all files of a data set for `--config.dataset.data_dir`. Returns what is missing or damaged, or None."""
-    from jax_resnet.data import Examples
-    from jax_resnet.data.prepared import save_arrays
+def unpack(paths: Sequence[Path]) -> str | None:
+    """Unpacks all files of a data set into the user's cache. Returns what is missing or damaged, or None."""
+    from jax_resnet.data import Examples, cache
 
     members: dict[str, bytes] = {}
     for path in paths:
@@ -66,7 +64,7 @@ def unpack(paths: Sequence[Path], data_dir: Path) -> str | None:
     about = json.loads(members.pop(ABOUT))
     if len(members) < 2 * about['sheets']:
         return f'{about["name"]}: {len(members) // 2} of {about["sheets"]} sheets of images are here'
-    splits = {}
+    arrays = {}
     for split, known in about['splits'].items():
         names = sorted(name.removesuffix('.webp') for name in members if name.startswith(f'{split}-'))
         names = [name for name in names if not name.endswith('.labels')]
@@ -75,10 +73,11 @@ def unpack(paths: Sequence[Path], data_dir: Path) -> str | None:
             _images(members[f'{name}.webp'], len(some), about['image_shape'])
             for name, some in zip(names, labels, strict=True)
         ]
-        splits[split] = Examples(np.concatenate(images), np.concatenate(labels))
-        if _digest(splits[split]) != known['sha256']:
+        whole = Examples(np.concatenate(images), np.concatenate(labels))
+        if _digest(whole) != known['sha256']:
             return f'{about["name"]}: the images of {split} are not those that were packed'
-    save_arrays(about['name'], about['class_names'], splits, data_dir)
+        arrays |= {f'{split}_images': whole.images, f'{split}_labels': whole.labels}
+    cache.load(about['name'], lambda: arrays)
     return None
 
 

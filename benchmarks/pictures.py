@@ -21,9 +21,8 @@ import numpy as np
 from peers import Load, Run, in_a_process, in_turn, versions
 
 from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iterate
-from jax_resnet.data.pictures.crops import AreaCrop, resize
 from jax_resnet.data.pictures.records import open_records
-from jax_resnet.data.pictures.source import Picture
+from jax_resnet.data.pictures.views import AreaCrop, resize
 
 CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
 
@@ -40,8 +39,8 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def __getitem__(self, index: int) -> Picture:
-        return Picture(self.encoded[index], 0)
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
+        return self.encoded[index], 0
 
     def name(self, index: int) -> str:
         return f'picture {index}'
@@ -52,7 +51,7 @@ def pictures(data_dir: str, count: int, enlarged: bool) -> InMemory:
     from PIL import Image
 
     split = open_records('imagenette', Path(data_dir)).read('train')
-    encoded = [split[index].encoded for index in range(count)]
+    encoded = [split[index][0] for index in range(count)]
     if enlarged:
         for index, content in enumerate(encoded):
             file = io.BytesIO()

@@ -21,7 +21,7 @@ from jax_resnet import models, training
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import load
 from jax_resnet.data.pictures.decoding import decode
-from jax_resnet.data.pictures.source import Pictures
+from jax_resnet.data.sources import Pictures
 from jax_resnet.models.pytorch import check_style
 from jax_resnet.training import recalibrate as recalibration
 from jax_resnet.training.load import load_stacked

@@ -15,7 +15,7 @@ PACKAGES: dict[str, set[str]] = {
     'platform': {'models'},
     'runs': {'config'},
     'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
-    'studies': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training'},
+    'studies': {'models', 'data', 'config', 'runs'},
     'report': {'config', 'runs'},
     'inspections': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training', 'report'},
 }

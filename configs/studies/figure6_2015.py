@@ -3,9 +3,11 @@
 Published are curves. The error of plain nets rises with their depth, to more than 60 % at 110 layers. The error of
 ResNets falls with their depth, to the numbers of Table 6.
 
-The argument is the kinds of nets: plain, resnet.
+The argument is the kinds of nets (plain, resnet) and the numbers of layers; all if it names none. In an afternoon,
+without a GPU, a recipe of a 32nd of the steps shows the question's answer for 20 and 56 layers.
 
     python -m jax_resnet study --study=configs/studies/figure6_2015.py --seeds=0,1,2
+    python -m jax_resnet study --study=configs/studies/figure6_2015.py:20,56 --seeds=0,1 --shorten=32
 """
 
 from typing import Any
@@ -13,15 +15,16 @@ from typing import Any
 from configs.published import CONFIGS
 from configs.studies import base
 
-DEPTHS = {'plain': ('20', '32', '44', '56', '110'), 'resnet': ('20', '32', '44', '56', '110')}
+DEPTHS = ('20', '32', '44', '56', '110')
 TITLES = {'plain': ('plain', 'Plain nets'), 'resnet': ('ResNet', 'ResNets')}
 
 
-def get_study(kinds: str = 'plain,resnet') -> dict[str, Any]:
+def get_study(argument: str = 'plain,resnet') -> dict[str, Any]:
+    names = base.choose(argument, (*TITLES, *DEPTHS))
     rows = []
-    for kind in base.choose(kinds, tuple(DEPTHS)):
+    for kind in [kind for kind in TITLES if kind in names] or TITLES:
         label, group = TITLES[kind]
-        for depth in DEPTHS[kind]:
+        for depth in [depth for depth in DEPTHS if depth in names] or DEPTHS:
             result = CONFIGS[f'{kind}{depth}_cifar10']
             rows.append(
                 base.row(

@@ -19,7 +19,19 @@ from jax_resnet.errors import ConfigError, UserError
 if TYPE_CHECKING:
     from jax_resnet.config.fields import Config
 
-COMMANDS = ('train', 'evaluate', 'predict', 'export', 'convert', 'inspect', 'study', 'report', 'results', 'data')
+COMMANDS = (
+    'train',
+    'evaluate',
+    'predict',
+    'export',
+    'convert',
+    'inspect',
+    'study',
+    'report',
+    'results',
+    'data',
+    'caches',
+)
 """The modules of this package with a command. The first line of a module's docstring says what its command does.
 
 Each has two functions: `add_arguments(parser)`, and `run(options)`, which prints results and raises UserError. Both are

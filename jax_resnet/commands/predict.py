@@ -77,7 +77,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     Raises:
         DataError: a file is missing, or a folder has no pictures.
     """
-    from jax_resnet.data.pictures.listing import ENDINGS
+    from jax_resnet.data.pictures.folder import ENDINGS
 
     found = []
     for path in map(Path, names):

@@ -140,10 +140,10 @@ def sections_of_pages() -> dict[Path, list[Any]]:
     left = [runs.read(path) for path in results_folder.paths()]
     plan = studies.read(STUDY, seeds=[0])
     paper = []
-    for setting in plan.settings:
-        measured = [run for run in left if run.recipe == recipe(setting.jobs[0].config)]
+    for planned in plan.rows:
+        measured = [run for run in left if run.recipe == planned.recipe]
         left = [run for run in left if run not in measured]
-        paper.append(sections.Row(setting.label, setting.group, measured, setting.published, setting.published_text))
+        paper.append(sections.Row(planned.label, planned.group, measured, planned.published, planned.published_text))
     by_label: dict[tuple[str, str, bool], list[Any]] = {}
     for run in left:
         key = wording.label(run.name, run.changes), run.recipe['dataset.name'], not run.changes

@@ -5,6 +5,7 @@ the others go on. The same command continues a stopped study. `python -m jax_res
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,55 +21,50 @@ class RunsFailed(UserError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         '--study',
         help='the study: FILE or FILE:ARGUMENT, where the argument selects rows; for a folder, its studies are listed '
         '(default: configs/studies)',
         default='configs/studies',
     )
-    parser.add_argument('--seeds', default='0', help='seeds of each row, such as 0,1,2 (default: 0)')
-    parser.add_argument(
+    add('--seeds', default='0', help='seeds of each row, such as 0,1,2 (default: 0)')
+    add(
         '--set', action='append', default=[], metavar='FIELD=VALUE', help='change a field in every run; may be repeated'
     )
-    parser.add_argument(
-        '--shorten', type=int, help='divide the length of training, the drops and the warm-up of every run by this'
-    )
-    parser.add_argument(
+    add('--shorten', type=int, help='divide the length of training, the drops and the warm-up of every run by this')
+    add(
         '--rehearse',
         action='store_true',
-        help='train on the digits, with --shorten=20 (of a recipe in steps: 640) if it is not given; reports say so',
+        help='train on the digits, with --shorten=20 (of a recipe in steps: 700) if it is not given; reports say so',
     )
-    parser.add_argument(
-        '--limit', type=float, default=float('inf'), help='largest number of parameters; larger networks are left out'
-    )
-    parser.add_argument(
+    add('--limit', type=float, default=float('inf'), help='largest number of parameters; larger networks are left out')
+    add(
         '--reuse-results',
         action='store_true',
         help='use a file of the folder results, with the same config and seed, as a finished run',
     )
-    parser.add_argument(
+    add(
         '--retrain',
         action='store_true',
         help='train finished runs with these seeds again; their old folders are renamed, such as to seed0.replaced1',
     )
-    parser.add_argument('--list', action='store_true', help='only show the runs, their folders and states')
-    parser.add_argument(
-        '--dry-run', action='store_true', help='only show the commands of the runs that are not finished'
-    )
-    parser.add_argument('--devices', help='GPUs, such as 0,1 (default: all); each GPU trains one run at a time')
-    parser.add_argument(
+    add('--list', action='store_true', help='only show the runs, their folders and states')
+    add('--dry-run', action='store_true', help='only show the commands of the runs that are not finished')
+    add('--devices', help='GPUs, such as 0,1 (default: all); each GPU trains one run at a time')
+    add(
         '--launcher',
         choices=('local', 'slurm'),
         default='local',
         help='where the runs are trained: on this machine, or by Slurm',
     )
-    parser.add_argument('--nodes', type=int, help='number of hosts for each run on Slurm (default: 1)')
-    parser.add_argument(
+    add('--nodes', type=int, help='number of hosts for each run on Slurm (default: 1)')
+    add(
         '--gpus-per-node',
         type=int,
         help='number of GPUs on each of these hosts; each GPU has its own process (default: 1)',
     )
-    parser.add_argument(
+    add(
         '--slurm',
         action='append',
         default=[],
@@ -82,7 +78,15 @@ def run(options: argparse.Namespace) -> None:
     """Trains or lists the runs. Raises RunsFailed if some failed."""
     from jax_resnet.config import loading
 
-    _check(options)
+    on_slurm = options.launcher == 'slurm'
+    if options.retrain and options.reuse_results:
+        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
+    if on_slurm and options.devices is not None:
+        raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
+    of_slurm = {'nodes': options.nodes, 'gpus-per-node': options.gpus_per_node, 'slurm': (*options.slurm, None)[0]}
+    for flag, value in of_slurm.items():
+        if value is not None and not on_slurm:
+            raise ConfigError(f'--{flag}={value}: must be given with --launcher=slurm')
     path = loading.find(options.study, 'study')
     if path.is_dir():
         print(command_line.list_files(path, '--study', 'get_study'))
@@ -90,104 +94,64 @@ def run(options: argparse.Namespace) -> None:
     import jax
 
     jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
-    from jax_resnet import studies
     from jax_resnet.runs import schemas
     from jax_resnet.runs.run import STUDY
-    from jax_resnet.studies import reading
+    from jax_resnet.studies import plan as plans
 
     changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
     if options.shorten is not None:
         changes['shorten'] = str(options.shorten)
     seeds = _seeds(options.seeds)
-    slurm_parameters = _slurm_parameters(options)
-    plan = studies.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
+    plan = plans.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
     description = plan.folder / STUDY
     if description.exists():
-        plan = reading.with_seeds_of(plan, schemas.read(description, schemas.Study))
+        plan = plans.with_seeds_of(plan, schemas.read(description, schemas.Study))
     for note in plan.notes:
-        print(note)
+        print(note, file=sys.stderr if options.json else sys.stdout)
     if options.list or options.dry_run:
         _show(plan, options)
     else:
-        _train(plan, seeds if options.retrain else [], options.devices, slurm_parameters)
+        _train(plan, seeds if options.retrain else [], options)
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Raises ConfigError if two options contradict each other, or if an option would have no effect."""
-    if options.retrain and options.reuse_results:
-        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
-    if options.dry_run and options.rehearse:
-        raise ConfigError('--dry-run: must be given without --rehearse, since main.py does not mark rehearsals')
-    if options.launcher == 'slurm':
-        if options.devices is not None:
-            raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
-        return
-    of_slurm = [('nodes', options.nodes), ('gpus-per-node', options.gpus_per_node)]
-    of_slurm += [('slurm', text) for text in options.slurm]
-    for flag, value in of_slurm:
-        if value is not None:
-            raise ConfigError(f'--{flag}={value}: must be given with --launcher=slurm')
-
-
-def _slurm_parameters(options: argparse.Namespace) -> dict[str, Any] | None:
-    """Returns the parameters of submitit; None if the runs are trained on this machine."""
-    if options.launcher != 'slurm':
-        return None
-    from jax_resnet.studies import slurm
-
-    hosts, gpus = (1 if number is None else number for number in (options.nodes, options.gpus_per_node))
-    given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
-    return slurm.parameters(hosts, gpus) | {name: slurm.value(text) for name, text in given.items()}
-
-
-def _train(plan: Any, retrain: Sequence[int], devices: str | None, slurm_parameters: dict[str, Any] | None) -> None:
+def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
+    from jax_resnet.hosts.place import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
-    from jax_resnet.studies import slurm
+    from jax_resnet.studies import local, slurm
     from jax_resnet.studies.state import describe, run_of
 
     runs = {job: run_of(job, plan.reuses_results) for job in plan.jobs}
     again = [job for job, run in runs.items() if run.state == FINISHED and job.seed in retrain]
     running = [job for job, run in runs.items() if run.state == RUNNING]
     to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
-    executor = slurm.executor(plan.folder / 'slurm', slurm_parameters) if slurm_parameters and to_do else None
+    executor = None
+    if options.launcher == 'slurm':
+        given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
+        executor = slurm.executor(plan.folder / 'slurm', options.nodes, options.gpus_per_node, given)
     plan.folder.mkdir(parents=True, exist_ok=True)
     files.write(plan.folder / STUDY, plan.as_json())
     for job in again:
         print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
-    reused = [run for run in runs.values() if run.folder.suffix == '.json']
+    reused = sum(run.folder.suffix == '.json' for run in runs.values())
     finished = len(runs) - len(to_do) - len(running)
-    from_results = f' ({len(reused)} of them in results)' if reused else ''
+    from_results = f' ({reused} of them in results)' if reused else ''
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
     print(f'{plan.question}\n{count}: {finished} finished{from_results}, {len(to_do)} to train', flush=True)
     for job in running:
         print(f'{job.name}: another program is training it, {describe(runs[job])}')
     failed: dict[Any, str] = {}
-    if executor is not None:
-        submitted = slurm.submit(to_do, executor)
-        number = submitted[0].job_id.partition('_')[0]
-        print(f'submitted as job array {number}; Ctrl-C does not stop it', flush=True)
-        failed = slurm.wait(to_do, submitted)
+    if to_do and executor is not None:
+        failed = slurm.train_all(to_do, executor)
     elif to_do:
-        failed = _train_here(plan, to_do, devices)
+        devices = find_gpus() if options.devices is None else options.devices.split(',')
+        failed = local.train_all(to_do, devices)
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
         raise RunsFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
     print(f'python -m jax_resnet report {plan.folder} --out=runs/report.html')
-
-
-def _train_here(plan: Any, jobs: Sequence[Any], devices: str | None) -> dict[Any, str]:
-    from jax_resnet.hosts.place import find_gpus
-    from jax_resnet.studies import workers
-    from jax_resnet.studies.display import Display
-
-    display = Display({job: plan.setting_of(job).cost for job in jobs})
-    try:
-        return workers.train_all(jobs, find_gpus() if devices is None else devices.split(','), display)
-    finally:
-        display.close()
 
 
 def _show(plan: Any, options: argparse.Namespace) -> None:
@@ -195,28 +159,19 @@ def _show(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.studies.state import describe, run_of
 
     if options.json:
-        rows = [
-            {'row': setting.label, 'group': setting.group, 'parameters': setting.parameters}
-            for setting in plan.settings
-        ]
-        for row, setting in zip(rows, plan.settings, strict=True):
-            found = {job: run_of(job, plan.reuses_results) for job in setting.jobs}
-            row['runs'] = [
-                {
-                    'seed': job.seed,
-                    'state': run.state,
-                    'folder': str(job.folder),
-                    'test_error': run.summary.get('final_test_error'),
-                }
-                for job, run in found.items()
+        listed = [(row, job, run_of(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
+        command_line.print_json(
+            [
+                {'row': row.label, 'group': row.group, 'parameters': row.parameters, 'seed': job.seed}
+                | {'state': run.state, 'folder': str(run.folder), 'test_error': run.summary.get('final_test_error')}
+                for row, job, run in listed
             ]
-        command_line.print_json({'question': plan.question, 'rows': rows})
+        )
         return
     print(plan.question)
-    for setting in plan.settings:
-        group = f' ({setting.group})' if setting.group else ''
-        print(f'{setting.label}{group}: {setting.parameters:,} parameters')
-        for job in setting.jobs:
+    for row in plan.rows:
+        print(f'{row.title}: {row.parameters:,} parameters')
+        for job in row.jobs:
             run = run_of(job, plan.reuses_results)
             if not options.dry_run:
                 details = f', {describe(run)}' if describe(run) else ''

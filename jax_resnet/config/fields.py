@@ -53,7 +53,7 @@ class Dataset(Group, frozen=True):
     data_dir: Annotated[str | None, FREE,
         'folder of prepared TFDS data; if empty: TFDS_DATA_DIR, or else ~/tensorflow_datasets'] = None
     manual_dir: Annotated[str | None, FREE,
-        'folder with the original archive: CIFAR is prepared from it, ImageNet is read from it'] = None
+        'folder with the original archive of CIFAR or ImageNet, which is read from it'] = None
     folder: Annotated[str | None, FREE, 'folder of pictures to read instead, with a folder for each class'] = None
     check: Annotated[Literal['headers', 'all', 'none'], FREE, PICTURES,
         'check of all pictures before training: their headers only; a complete decoding; or no check'] = 'headers'

@@ -1,13 +1,13 @@
-"""Caches decoded arrays on disk, so that the next start reads them in a fraction of a second.
+"""Caches arrays on disk, so that the next start reads them in a fraction of a second.
 
-The header of a cache file has its key and a digest of its arrays. So `load` detects a damaged or renamed file, and
+The header of a cache file has its key and a digest of each array. So `load` detects a damaged or renamed file, and
 makes the arrays again.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,50 +21,56 @@ _log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]
 
 
-def load(key: str, make: Callable[[], Arrays], folder: Path | None = None) -> Arrays:
+def path(key: str) -> Path:
+    """The cache file of a key, in the user's cache folder."""
+    return files.cache_folder() / f'{key}.safetensors'
+
+
+def load(key: str, make: Callable[[], Arrays], names: Collection[str] = ()) -> Arrays:
     """Returns the arrays cached under `key`. If they are missing, damaged or of another key, makes and caches them.
 
     If the cache cannot be written, logs a warning and returns the arrays anyway.
 
     Args:
         key: the name of the cache file, without its extension.
-        make: makes the arrays.
-        folder: the folder of the cache file; None means the user's cache folder.
+        make: makes all arrays.
+        names: the arrays to return; by default all. Others are not read.
     """
-    path = (folder or files.cache_folder()) / f'{key}.safetensors'
+    file = path(key)
     try:
-        return _read(path, key)
+        return _read(file, key, names)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, SafetensorError) as e:
-        _log.warning('%s is damaged (%s); its content is computed again', path, ' '.join(str(e).split()))
+        _log.warning('%s is damaged (%s); its content is computed again', file, ' '.join(str(e).split()))
     arrays = {name: np.ascontiguousarray(array) for name, array in make().items()}  # as safetensors needs them
-    about = {'key': key, 'sha256': _digest(arrays)}
+    about = {'key': key, **{name: _digest(array) for name, array in arrays.items()}}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, save(arrays, metadata=about))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.write(file, save(arrays, metadata=about))
     except OSError as e:
-        _log.warning('the data cannot be cached in %s, so the next start computes it again: %s', path.parent, e)
-    return arrays
+        _log.warning('the data cannot be cached in %s, so the next start computes it again: %s', file.parent, e)
+    return {name: arrays[name] for name in names or arrays}
 
 
-def _read(path: Path, key: str) -> Arrays:
+def _read(path: Path, key: str, names: Collection[str]) -> Arrays:
     if not path.is_file():
         raise FileNotFoundError(path)
     with safe_open(path, framework='numpy') as file:
         about = file.metadata() or {}
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is not a mapping
-    if about.get('key') != key:
-        raise ValueError(f'its key is {about.get("key")!r}; must be {key!r}')
-    if about.get('sha256') != _digest(arrays):
-        raise ValueError('its content is not what was written: wrong SHA-256')
+        if about.get('key') != key:
+            raise ValueError(f'its key is {about.get("key")!r}; must be {key!r}')
+        if about.keys() != {'key', *file.keys()}:
+            raise ValueError('its header is not what was written')
+        arrays = {name: file.get_tensor(name) for name in names or file.keys()}
+    for name, array in arrays.items():
+        if about[name] != _digest(array):
+            raise ValueError(f'its array {name!r} is not what was written: wrong SHA-256')
     return arrays
 
 
-def _digest(arrays: Arrays) -> str:
-    """SHA-256 of the arrays' names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(json.dumps([name, str(array.dtype), array.shape]).encode())
-        digest.update(np.ascontiguousarray(array).data)
+def _digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps([str(array.dtype), array.shape]).encode())
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -1,235 +1,279 @@
-"""Converts CIFAR's original binary archives to prepared TFDS data, without TensorFlow.
+"""CIFAR-10 and CIFAR-100, from data that TFDS has prepared, or else from an original archive; a cache keeps the arrays.
 
-TFDS itself encodes images with TensorFlow. Here TFDS's builder gets images that are encoded already. The result has the
-same pixels, labels, ids and order as TFDS's own data, and any TFDS program can read it.
+All sources give the same arrays: the examples are in the order of the original files, and their digest is known.
 """
 
-import contextlib
+import functools
 import hashlib
+import http
+import http.client
 import io
 import logging
-import shutil
-import sys
+import pickle
 import tarfile
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping
+import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jax_resnet.data.download import download
+from jax_resnet import files
+from jax_resnet.data import cache
+from jax_resnet.data.pictures import records
+from jax_resnet.data.sources import Examples, Source
 from jax_resnet.errors import DataError
+from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
 PIXELS = 32 * 32 * 3
-MOST_BYTES_OF_NAMES = 65_536
-MOST_BYTES = 2**30
-"""Maximum size of an unpacked archive. Both archives are smaller than 200 MB."""
+CONNECT_SECONDS = 4
+ATTEMPTS = 3
+
+
+class Form(NamedTuple):
+    """A published form of a data set: its archive, the folder in it, and the ending of the files with examples."""
+
+    archive: str
+    folder: str
+    ending: str
 
 
 @dataclass(frozen=True)
-class Archive:
-    """A published archive. Its members contain records: the labels, then 32x32 pixels, one channel after another.
+class Cifar:
+    """A published data set.
 
     Attributes:
-        file, sha256: name of the archive at HOST, and its checksum.
-        folder: folder of the members in the archive.
-        label_files: for each label, the member with the names of its classes; in the order of the labels in a record.
-        class_counts: for each label, the number of classes.
-        splits: for each split, its members in order, each with its checksum.
-        records: for each split, the number of records in each of its members.
+        binary: the archive of binary files. They contain records: the labels, then the pixels by channel.
+        python: the archive of Python's pickles, with the same examples.
+        files: for each split, its files in order, without ending.
+        digests: for each split, the SHA-256 of its images, uint8 [n, 32, 32, 3], and its labels, uint8 [n].
+        labels: number of labels in a record; the last one counts.
+        class_names: one per label.
     """
 
-    file: str
-    sha256: str
-    folder: str
-    label_files: Mapping[str, str]
-    class_counts: Mapping[str, int]
-    splits: Mapping[str, Mapping[str, str]]
-    records: Mapping[str, int]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Size in bytes of each member that contains records."""
-        record = len(self.label_files) + PIXELS
-        return {member: self.records[split] * record for split, members in self.splits.items() for member in members}
+    binary: Form
+    python: Form
+    files: Mapping[str, Sequence[str]]
+    digests: Mapping[str, str]
+    labels: int
+    class_names: tuple[str, ...]
 
 
-ARCHIVES = {
-    'cifar10': Archive(
-        file='cifar-10-binary.tar.gz',
-        sha256='c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
-        folder='cifar-10-batches-bin',
-        label_files={'label': 'batches.meta.txt'},
-        class_counts={'label': 10},
-        splits={
-            'train': {
-                'data_batch_1.bin': 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5',
-                'data_batch_2.bin': 'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed',
-                'data_batch_3.bin': 'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67',
-                'data_batch_4.bin': '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48',
-                'data_batch_5.bin': '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add',
-            },
-            'test': {'test_batch.bin': '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b'},
+CIFAR10_CLASSES = 'airplane automobile bird cat deer dog frog horse ship truck'
+CIFAR100_CLASSES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+willow_tree wolf woman worm
+"""
+
+SIZES = {'train': 50_000, 'test': 10_000}
+"""Number of examples of each split, in both data sets."""
+
+CIFAR = {
+    'cifar10': Cifar(
+        binary=Form('cifar-10-binary.tar.gz', 'cifar-10-batches-bin', '.bin'),
+        python=Form('cifar-10-python.tar.gz', 'cifar-10-batches-py', ''),
+        files={'train': [f'data_batch_{number}' for number in range(1, 6)], 'test': ['test_batch']},
+        digests={
+            'train': 'f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b',
+            'test': '8193b3fbce55bec361cd1b8fd4880cb1649832dc4d6de6da1e7a21847a4843aa',
         },
-        records={'train': 10_000, 'test': 10_000},
+        labels=1,
+        class_names=tuple(CIFAR10_CLASSES.split()),
     ),
-    'cifar100': Archive(
-        file='cifar-100-binary.tar.gz',
-        sha256='58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec',
-        folder='cifar-100-binary',
-        label_files={'coarse_label': 'coarse_label_names.txt', 'label': 'fine_label_names.txt'},
-        class_counts={'coarse_label': 20, 'label': 100},
-        splits={
-            'train': {'train.bin': 'f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29'},
-            'test': {'test.bin': 'd8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a'},
+    'cifar100': Cifar(
+        binary=Form('cifar-100-binary.tar.gz', 'cifar-100-binary', '.bin'),
+        python=Form('cifar-100-python.tar.gz', 'cifar-100-python', ''),
+        files={'train': ['train'], 'test': ['test']},
+        digests={
+            'train': '14886c20287690f03728355958fe0858f491f72573360ceb2c75e0feff0833ba',
+            'test': '1a89522ef3d4d89d962566436ca6223f42f4a2dcbfa3bd870b2ead933a83e54a',
         },
-        records={'train': 50_000, 'test': 10_000},
+        labels=2,
+        class_names=tuple(CIFAR100_CLASSES.split()),
     ),
 }
 
 
-def prepare(name: str, data_dir: Path, manual_dir: Path | None = None) -> None:
-    """Prepares 'cifar10' or 'cifar100' in `data_dir`, in the layout of TFDS. An error leaves no partial data there.
+def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
+    """Opens CIFAR-10 or CIFAR-100. Its arrays are read when they are needed, and then kept in the cache.
 
-    Args:
-        name: one of ARCHIVES.
-        data_dir: folder of prepared data; the function creates `<name>/<version>` in it.
-        manual_dir: a folder with the archive, packed or unpacked. With None, the archive is downloaded.
-
-    Raises:
-        DataError: the archive is missing, damaged or cannot be downloaded, or a folder cannot be written.
+    They come from data prepared by TFDS in `data_dir`; if there is none, from an archive in `manual_dir`, binary or
+    Python, packed or unpacked; if that is None, from a download. `load` of the source raises DataError if they are
+    missing, damaged or cannot be downloaded.
     """
-    archive = ARCHIVES[name]
-    found = None if manual_dir is None else _find(archive, manual_dir)
-    is_new = not data_dir.exists()
+    make = functools.cache(functools.partial(_make, name, data_dir, manual_dir))  # both splits are made at once
+
+    def load(split: str) -> Examples:
+        names = f'{split}_images', f'{split}_labels'
+        arrays = cache.load(name, make, names)
+        return Examples(*(arrays[array] for array in names))
+
+    return Source(name, CIFAR[name].class_names, SIZES, (32, 32, 3), load)
+
+
+def _make(name: str, data_dir: Path, manual_dir: Path | None) -> cache.Arrays:
+    """Reads both splits, and compares them with the published data."""
+    known = CIFAR[name]
+    folder = records.find(name, data_dir)
+    if folder is not None:
+        where, read = shown(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
+    elif manual_dir is not None:
+        path, form = _find(known, manual_dir)
+        where, read = shown(path), functools.partial(_read_archive, known, path, form)
+    else:
+        where, read = known.binary.archive, functools.partial(_download, name, data_dir)
+    _log.info('reading %s from %s; this is done only once', name, where)
+    arrays: cache.Arrays = {}
+    for split, (images, labels) in read().items():
+        if hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() != known.digests[split]:
+            raise DataError(f'{where} is damaged: its {split} examples are not those of {name} (another SHA-256)')
+        arrays |= {f'{split}_images': images, f'{split}_labels': labels.astype(np.int32)}
+    return arrays
+
+
+_Split = tuple[np.ndarray, np.ndarray]
+"""Images, uint8 [n, 32, 32, 3], and labels, uint8 [n]."""
+
+
+def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
+    """Reads data prepared by TFDS. Its own order is another; `number` gives the place in the original files."""
+    splits = {}
+    for split, size in SIZES.items():
+        found = pictures[split]
+        images, labels = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.uint8)
+        for index in tqdm(range(min(size, len(found))), f'reading {split}', disable=None):
+            encoded, label = found[index]
+            try:
+                number = found.number(index)
+                images[number], labels[number] = np.asarray(Image.open(io.BytesIO(encoded))), label
+            except Exception as e:  # for a damaged file, the readers may raise any error
+                raise DataError(f'{found.name(index)}: cannot be read ({" ".join(repr(e).split())})') from None
+        splits[split] = images, labels
+    return splits
+
+
+def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Form]:
+    """Finds an archive, or the folder with its files."""
+    for form in (known.binary, known.python):
+        first = known.files['train'][0] + form.ending
+        for path in (manual_dir / form.archive, manual_dir / form.folder / first, manual_dir / first):
+            if path.is_file():
+                return path if path.name == form.archive else path.parent, form
+    names = f'{known.binary.archive}, {known.python.archive}, or the unpacked folder of one'
+    raise DataError(f'{shown(manual_dir)} has none of {names} (dataset.manual_dir)')
+
+
+def _read_archive(known: Cifar, path: Path, form: Form) -> dict[str, _Split]:
+    """Reads an archive, packed or unpacked."""
+    names = {split: [name + form.ending for name in group] for split, group in known.files.items()}
+    wanted = {name for group in names.values() for name in group}
+    read = functools.partial(_from_binary, labels=known.labels) if form is known.binary else _from_pickle
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f'.preparing-{name}-', dir=data_dir))
-    except OSError as e:
-        raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror}') from None
+        if path.is_dir():
+            members = {name: files.read(path / name) for name in sorted(wanted)}
+        else:
+            with tarfile.open(path, 'r:gz') as tar:
+                members = {
+                    Path(info.name).name: cast(IO[bytes], tar.extractfile(info)).read()
+                    for info in tar
+                    if info.isfile() and Path(info.name).name in wanted
+                }
+        if missing := sorted(wanted - members.keys()):
+            raise ValueError(f'it has no {missing[0]}')
+        return {split: _joined([read(members[name]) for name in group]) for split, group in names.items()}
+    except Exception as e:  # for damaged files, the readers may raise any error
+        reason = ' '.join(str(e).split()) or type(e).__name__
+        raise DataError(f'{shown(path)} is damaged: {reason}') from None
+
+
+def _from_binary(content: bytes, labels: int) -> _Split:
+    records = np.frombuffer(content, np.uint8).reshape(-1, labels + PIXELS)
+    return records[:, labels:], records[:, labels - 1]
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads pickles of dicts, lists, bytes and NumPy arrays. Nothing else is made, and nothing found is executed."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Returns what NumPy's arrays need. Raises UnpicklingError for all other names."""
+        if (module.replace('._core', '.core'), name) == ('numpy.core.multiarray', '_reconstruct'):
+            return np.zeros(0).__reduce__()[0]
+        if (module, name) in (('numpy', 'ndarray'), ('numpy', 'dtype')):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f'it has {module}.{name}, which no file of CIFAR has')
+
+
+def _from_pickle(content: bytes) -> _Split:
+    batch = _Arrays(io.BytesIO(content), encoding='bytes').load()
+    return batch[b'data'], np.array(batch.get(b'fine_labels', batch.get(b'labels')), np.uint8)
+
+
+def _joined(parts: Sequence[_Split]) -> _Split:
+    """Joins pixels by channel, uint8 [n, 3072], and labels. Makes images of the pixels."""
+    pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels
+
+
+def _download(name: str, data_dir: Path) -> dict[str, _Split]:
+    """Reads the binary archive from the network. It is not kept."""
+    known, url, folder = CIFAR[name], HOST + CIFAR[name].binary.archive, files.cache_folder()
     try:
-        members = _read(archive, found or _download(name, archive, data_dir, draft))
-        _log.info('preparing %s in %s; this is done only once', name, data_dir)
-        folder = _build(name, archive, members, draft)
-        target = data_dir / folder.relative_to(draft)
-        target.parent.mkdir(exist_ok=True)
-        try:
-            folder.rename(target)
-        except OSError:
-            if not target.is_dir():  # otherwise another process has prepared the same data
-                raise
-    except OSError as e:
-        raise DataError(f'{name} cannot be prepared in {data_dir}: {e.strerror or e}') from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        with contextlib.suppress(OSError):  # removes the folder only if it is empty
-            (data_dir / name).rmdir()
-        if is_new:
-            with contextlib.suppress(OSError):
-                data_dir.rmdir()
-
-
-def _find(archive: Archive, manual_dir: Path) -> Path:
-    first = next(iter(archive.splits['train']))
-    for path in (manual_dir / archive.file, manual_dir / archive.folder / first, manual_dir / first):
-        if path.is_file():
-            return path if path.name == archive.file else path.parent
-    raise DataError(f'{manual_dir} has neither {archive.file} nor its folder {archive.folder} (dataset.manual_dir)')
-
-
-def _download(name: str, archive: Archive, data_dir: Path, draft: Path) -> Path:
-    """Downloads an archive into `draft`."""
-    url, path = HOST + archive.file, draft / archive.file
-    try:
-        checksum = download(url, path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix='download-', dir=folder) as scratch:
+            path = Path(scratch, known.binary.archive)
+            download(url, path)
+            return _read_archive(known, path, known.binary)
     except OSError as e:
         raise DataError(
-            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({e}): give a folder '
-            f'with {archive.file} by --config.dataset.manual_dir, or one with prepared TFDS data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs '
-            'no download'
+            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({e}): give a folder '
+            f'with {known.binary.archive} or {known.python.archive} by --config.dataset.manual_dir, or one with '
+            'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
+            '--config=configs/resnet20_digits.py, which needs no download'
         ) from None
-    if checksum != archive.sha256:
-        raise DataError(f'{url}: the download is damaged, its SHA-256 is {checksum}; try again')
-    return path
 
 
-def _read(archive: Archive, source: Path) -> dict[str, bytes]:
-    """Reads the members by name, and checks them. `source` is the packed archive or the unpacked folder."""
-    checksums = {member: checksum for split in archive.splits.values() for member, checksum in split.items()}
-    wanted = {*checksums, *archive.label_files.values()}
-    members: dict[str, bytes] = {}
+def download(url: str, path: Path) -> None:
+    """Downloads a file. A broken download is resumed a few times.
 
-    def check_size(name: str, size: int) -> None:
-        expected = archive.sizes.get(name)
-        if size > MOST_BYTES_OF_NAMES if expected is None else size != expected:
-            allowed = f'at most {MOST_BYTES_OF_NAMES:,}' if expected is None else f'{expected:,}'
-            raise DataError(f'{source} is damaged: {name} has {size:,} bytes; it must have {allowed}')
-
-    try:
-        if source.is_dir():
-            for name in sorted(wanted):
-                if (source / name).is_file():
-                    check_size(name, (source / name).stat().st_size)
-                    members[name] = (source / name).read_bytes()
-        else:
-            with tarfile.open(source, 'r:gz') as tar:
-                for info in tar:
-                    if info.offset_data + info.size > MOST_BYTES:
-                        raise DataError(f'{source} is damaged: it unpacks to more than {MOST_BYTES:,} bytes')
-                    path = Path(info.name)
-                    if info.isfile() and path.name in wanted and path.parent.name == archive.folder:  # not a link
-                        check_size(path.name, info.size)
-                        members[path.name] = cast(IO[bytes], tar.extractfile(info)).read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, MemoryError) as e:
-        raise DataError(f'{source} is damaged: {" ".join(str(e).split()) or type(e).__name__}') from None
-    for name in sorted(wanted):
-        if name not in members:
-            raise DataError(f'{source} is damaged: it has no {name}')
-        if name in checksums and hashlib.sha256(members[name]).hexdigest() != checksums[name]:
-            raise DataError(f'{source} is damaged: {name} has a wrong checksum')
-    for label, name in archive.label_files.items():
-        count, names = archive.class_counts[label], members[name].decode(errors='replace').split()
-        if len({*names}) != count or len(names) != count or not all(text.isascii() for text in names):
-            raise DataError(f'{source} is damaged: {name} must name {count} classes, each once')
-    return members
+    Raises:
+        OSError: the download failed; the message gives the reason.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            if _fetch(url, path):
+                return
+            reason = 'the connection was closed before the end of the file'
+        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
+            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
+        if attempt == ATTEMPTS - 1 or not path.exists():
+            raise OSError(reason)
 
 
-def _build(name: str, archive: Archive, members: Mapping[str, bytes], data_dir: Path) -> Path:
-    """Lets TFDS write the data set below `data_dir`. Returns its folder."""
-    import tensorflow_datasets as tfds
-
-    tfds_builder: Any = tfds.builder_cls(name)
-    terminal = sys.stderr
-    with tfds.core.registered.skip_registration():
-
-        class Builder(tfds_builder):
-            def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
-                for label, file in archive.label_files.items():
-                    self.info.features[label].names = members[file].decode().split()
-                return {split: self._generate_examples(split, list(files)) for split, files in archive.splits.items()}
-
-            def _generate_examples(self, split: str, files: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-                labels = list(archive.label_files)
-                records = np.frombuffer(b''.join(members[f] for f in files), np.uint8).reshape(-1, len(labels) + 3072)
-                bar = tqdm(records, f'preparing {name}, {split}', file=terminal, disable=None)
-                for i, record in enumerate(bar):
-                    png = io.BytesIO()
-                    pixels = record[len(labels) :].reshape(3, 32, 32).transpose(1, 2, 0)
-                    Image.fromarray(np.ascontiguousarray(pixels)).save(png, 'PNG')
-                    png.seek(0)
-                    yield i, {**dict(zip(labels, record, strict=False)), 'id': f'{split}_{i:05d}', 'image': png}
-
-        Builder.name = name
-        builder = Builder(data_dir=data_dir, file_format='array_record')
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # hides TFDS's bars
-            builder.download_and_prepare(download_dir=data_dir / 'downloads')
-    return Path(builder.data_path)
+def _fetch(url: str, path: Path) -> bool:
+    """Downloads the rest of a file. Returns whether the file is complete. An error keeps the downloaded bytes."""
+    offset = path.stat().st_size if path.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={offset}-'} if offset else {})
+    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
+        offset = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        length = response.headers.get('Content-Length')
+        size = offset + int(length) if length else None
+        with (
+            path.open('ab' if offset else 'wb') as file,
+            tqdm(total=size, initial=offset, unit='B', unit_scale=True, desc=path.name) as bar,
+        ):
+            while chunk := response.read1(1 << 20):
+                file.write(chunk)
+                bar.update(len(chunk))
+            return size is None or file.tell() >= size

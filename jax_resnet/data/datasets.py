@@ -6,20 +6,18 @@ configurations are prepared.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
-from jax_resnet.data import digits, prepared
-from jax_resnet.data.pictures.classes import imagenet_classes
+from jax_resnet.data import digits
+from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures.folder import DRAW, open_folder
+from jax_resnet.data.pictures.imagenet import IMAGENET, imagenet_classes, open_tars
 from jax_resnet.data.pictures.records import open_records
-from jax_resnet.data.pictures.source import PictureSource
-from jax_resnet.data.pictures.tars import IMAGENET, open_tars
-from jax_resnet.data.sources import Source
+from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError
 
 TFDS = 'tfds/'
@@ -33,32 +31,28 @@ class DataSet:
     Attributes:
         title: name for people.
         image_shape: (height, width, channels); None means pictures of any size, which are streamed.
-        num_classes: number of classes; None if unknown before the data is read.
+        class_names: names of its classes; empty if unknown before the data is read.
         splits: number of examples of each split; empty if unknown before the data is read.
         open: takes its name, the folder of prepared data, and the folder with its archive (or None); returns its
             source.
-        classes: returns the names of its classes; None if they are unknown before the data is read.
     """
 
     title: str
     image_shape: tuple[int, int, int] | None
-    num_classes: int | None
+    class_names: tuple[str, ...]
     splits: Mapping[str, int]
     open: Callable[[str, Path, Path | None], Source | PictureSource]
-    classes: Callable[[], Iterable[str]] | None = None
 
 
-def _open_digits(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
-    shape = DATASETS[name].image_shape
-    assert shape is not None
-    return Source(
-        name=name,
-        image_shape=shape,
-        class_names=tuple('0123456789'),
-        split_infos={s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in DATASETS[name].splits.items()},
-        decode=digits.decode,
-        fingerprint='1',
-    )
+def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None], Source]:
+    """The `open` of a data set whose splits a function makes or reads."""
+
+    def open_arrays(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
+        known = DATASETS[name]
+        assert known.image_shape is not None
+        return Source(name, known.class_names, known.splits, known.image_shape, load)
+
+    return open_arrays
 
 
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -79,22 +73,23 @@ def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> Pictu
     )
 
 
-_CIFAR_SPLITS = {'train': 50_000, 'test': 10_000}
+_IMAGENET_CLASSES = tuple(imagenet_classes().values())
 
 DATASETS: dict[str, DataSet] = {
-    'cifar10': DataSet('CIFAR-10', (32, 32, 3), 10, _CIFAR_SPLITS, prepared.open_cifar),
-    'cifar100': DataSet('CIFAR-100', (32, 32, 3), 100, _CIFAR_SPLITS, prepared.open_cifar),
-    'digits': DataSet('digits', (16, 16, 1), 10, digits.SPLITS, _open_digits),
+    'cifar10': DataSet('CIFAR-10', (32, 32, 3), CIFAR['cifar10'].class_names, SIZES, open_cifar),
+    'cifar100': DataSet('CIFAR-100', (32, 32, 3), CIFAR['cifar100'].class_names, SIZES, open_cifar),
+    'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), digits.SPLITS, arrays(digits.load)),
     'imagenet2012': DataSet(
-        'ImageNet',
-        None,
-        1000,
-        {'train': 1_281_167, 'validation': 50_000},
-        _open_imagenet,
-        lambda: imagenet_classes().values(),
+        'ImageNet', None, _IMAGENET_CLASSES, {'train': 1_281_167, 'validation': 50_000}, _open_imagenet
     ),
-    'imagenette': DataSet('Imagenette', None, 10, {'train': 9_469, 'validation': 3_925}, _open_records),
-    'folder': DataSet('a folder of pictures', None, None, {}, _require_folder),
+    'imagenette': DataSet(
+        'Imagenette',
+        None,
+        tuple(_IMAGENET_CLASSES[label] for label in (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)),
+        {'train': 9_469, 'validation': 3_925},
+        _open_records,
+    ),
+    'folder': DataSet('a folder of pictures', None, (), {}, _require_folder),
 }
 """Valid values of `config.dataset.name`, in addition to `tfds/...`."""
 
@@ -102,7 +97,7 @@ DATASETS: dict[str, DataSet] = {
 def find(name: str) -> DataSet:
     """Returns the entry of a data set. Raises ConfigError for an unknown name."""
     if name.startswith(TFDS) and len(name) > len(TFDS):
-        return DataSet(name, None, None, {}, _open_records)
+        return DataSet(name, None, (), {}, _open_records)
     if name not in DATASETS:
         raise ConfigError(f'config.dataset.name={name!r}: must be one of {", ".join(DATASETS)}, or {TFDS}NAME')
     return DATASETS[name]
@@ -118,6 +113,16 @@ def image_shape(dataset: Dataset) -> tuple[int, int, int]:
     return find(dataset.name).image_shape or (size, size, 3)
 
 
+def count(dataset: Dataset) -> int:
+    """The number of training examples; 0 if it is not known before the data is read.
+
+    Args:
+        dataset: the group `dataset` of a config.
+    """
+    sizes = find(dataset.name).splits
+    return Splits(dataset.name, (), sizes).count(dataset.train) if sizes else 0
+
+
 def streams(name: str) -> bool:
     """Whether a data set has pictures of any size, which are streamed."""
     known = DATASETS.get(name)
@@ -131,10 +136,11 @@ def without_data(dataset: Dataset) -> PictureSource | None:
         dataset: the group `dataset` of a config.
     """
     known = find(dataset.name)
-    if known.classes is None or dataset.folder is not None or dataset.normalization == 'pixel_mean':
+    if known.image_shape or not known.class_names or dataset.folder is not None:
         return None
-    infos = {s: SimpleNamespace(num_examples=n, shard_lengths=[n]) for s, n in known.splits.items()}
-    return PictureSource(dataset.name, tuple(known.classes()), infos, pictures={}, fingerprint='')
+    if dataset.normalization == 'pixel_mean':
+        return None
+    return PictureSource(dataset.name, known.class_names, known.splits, pictures={}, fingerprint='')
 
 
 def located(config: Config, data: str | None) -> Config:
@@ -170,19 +176,18 @@ def open_source(
     validation_fraction: float = DRAW[0],
     split_seed: int = DRAW[1],
 ) -> Source | PictureSource:
-    """Opens a data set. If CIFAR is not prepared yet, prepares it first.
+    """Opens a data set.
 
     Args:
         name: one of DATASETS, or `tfds/NAME`.
         data_dir: folder of prepared TFDS data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets.
-        manual_dir: folder with the data set's original archive. CIFAR is prepared from it (with None, it is
-            downloaded); ImageNet is read from it.
+        manual_dir: folder with the data set's original archive. With None, CIFAR is downloaded if it is not prepared.
         folder: folder of pictures to read instead of the data set's own.
         validation_fraction, split_seed: for a folder without a validation split; see `pictures.folder`.
 
     Raises:
         ConfigError: the name is unknown, or this data set cannot be read from a given folder.
-        DataError: the data is missing and cannot be downloaded, or is damaged.
+        DataError: the data is missing, or is damaged.
     """
     known = find(name)
     if folder is not None:

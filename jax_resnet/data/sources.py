@@ -1,15 +1,87 @@
-"""Data sets that are decoded completely into arrays of examples."""
+"""Data sets: their splits and classes, and their examples, decoded (`Source`) or encoded (`PictureSource`)."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from jax_resnet.data import cache
-from jax_resnet.data.splits import Splits
 from jax_resnet.errors import DataError
+
+SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
+"""A part of a split: its name, and perhaps the first example and the one after the last, as numbers or percentages."""
+
+
+def other_classes(trained: Sequence[str], found: Sequence[str]) -> str:
+    """Error message if a network was trained on the classes `trained`, but the data has the classes `found`."""
+    shorter = min(len(trained), len(found))
+    label = next((i for i in range(shorter) if trained[i] != found[i]), shorter)
+    was, is_now = (repr(classes[label]) if label < len(classes) else 'none' for classes in (trained, found))
+    return f'the data must have the classes that the network was trained on; label {label} is {is_now}, must be {was}'
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set's splits and classes.
+
+    Attributes:
+        name: as in `config.dataset.name`.
+        class_names: one per label.
+        sizes: the number of examples of each split.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    sizes: Mapping[str, int]
+
+    def count(self, spec: str) -> int:
+        """Number of examples in a split such as 'train[:20%]'. Decodes nothing."""
+        return sum(stop - start for _, start, stop in self.ranges(spec))
+
+    def shared(self, one: str, other: str) -> int:
+        """Number of examples that are in both splits."""
+        return sum(
+            max(0, min(stop, end) - max(start, begin))
+            for split, start, stop in self.ranges(one)
+            for name, begin, end in self.ranges(other)
+            if name == split
+        )
+
+    def ranges(self, spec: str) -> list[tuple[str, int, int]]:
+        """Converts a split string to ranges: name of the split, first example, and the example after the last.
+
+        The syntax is TFDS's: 'test', 'train[:45000]', 'train[-5000:]' or 'train[:10%]+train[90%:]'. A percentage is
+        rounded to the nearest example.
+
+        Raises:
+            DataError: the split is unknown, or a slice is outside it or empty.
+        """
+        ranges = []
+        for part in spec.split('+'):
+            match = SLICE.fullmatch(part.strip())
+            if match is None or match[1] not in self.sizes:
+                known = ', '.join(f'{name} ({size})' for name, size in self.sizes.items())
+                raise DataError(
+                    f"split {spec!r} of {self.name}: {part.strip()!r} is unknown; it must be a split, such as 'train', "
+                    f"or a slice, such as 'train[:45000]' or 'train[:10%]'. The splits are {known}"
+                )
+            split, first, first_unit, last, last_unit = match.groups()
+            size = self.sizes[split]
+            start = 0 if first is None else _position(int(first), first_unit, size)
+            stop = size if last is None else _position(int(last), last_unit, size)
+            if not 0 <= min(start, stop) <= max(start, stop) <= size:
+                raise DataError(f'split {spec!r} of {self.name}: {split} has only {size} examples')
+            if start >= stop:
+                raise DataError(f'split {spec!r} of {self.name} has a part without examples, from {start} to {stop}')
+            ranges.append((split, start, stop))
+        return ranges
+
+
+def _position(number: int, unit: str, size: int) -> int:
+    """An end of a slice, as a number of examples from the beginning."""
+    number = round(number * size / 100) if unit else number
+    return number if number >= 0 else size + number
 
 
 @dataclass(frozen=True)
@@ -25,37 +97,87 @@ class Examples:
 
 @dataclass(frozen=True)
 class Source(Splits):
-    """A data set: its splits, its image shape, and a function that decodes a split.
+    """A data set that is decoded completely.
 
     Attributes:
         image_shape: (height, width, channels).
-        decode: takes the name of a split and returns its Examples.
-        fingerprint: differs for data sets whose decoded arrays may differ.
-        folder: the folder of the decoded arrays; None means the user's cache folder.
+        load: takes the name of a split and returns its Examples.
     """
 
     image_shape: tuple[int, int, int]
-    decode: Callable[[str], Examples]
-    fingerprint: str
-    folder: Path | None = None
+    load: Callable[[str], Examples]
 
     def read(self, spec: str) -> Examples:
-        """Examples of a split in TFDS's syntax, such as 'test', 'train[:45000]' or 'train[:10%]+train[90%:]'.
+        """Examples of a split; `ranges` says how it is written.
 
         Raises:
             DataError: the split is unknown, a slice is outside it or empty, or files cannot be decoded.
         """
         parts = []
         for split, start, stop in self.ranges(spec):
-            key = f'{self.name.replace("/", "-")}-{split}-{self.fingerprint}'
-            arrays = cache.load(key, partial(self._decode, split), self.folder)
-            parts.append((arrays['images'][start:stop], arrays['labels'][start:stop]))
+            whole = self.load(split)
+            parts.append((whole.images[start:stop], whole.labels[start:stop]))
         images, labels = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True))
         return Examples(images, labels)
 
-    def _decode(self, split: str) -> dict[str, np.ndarray]:
-        examples = self.decode(split)
-        known = len(self.class_names)
-        if len(examples) and not 0 <= examples.labels.min() <= examples.labels.max() < known:
-            raise DataError(f'{self.name}, split {split!r}: labels must be from 0 to {known - 1}; it has others')
-        return {'images': examples.images, 'labels': examples.labels}
+
+class Pictures(Protocol):
+    """The encoded pictures of a split, by index. All threads may read them.
+
+    It can be pickled, so that other processes can read it too.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
+        """Returns the bytes of a JPEG, PNG or WebP file, and its label. Raises DataError, which names the picture."""
+
+    def name(self, index: int) -> str:
+        """Name of a picture in messages: its file, or the archive and the member."""
+
+
+@dataclass(frozen=True)
+class PictureSource(Splits):
+    """A data set of pictures of any size, which are decoded when they are needed.
+
+    Attributes:
+        pictures: pictures of each split, by the split's name.
+        fingerprint: differs for data sets whose pictures or order may differ.
+    """
+
+    pictures: Mapping[str, Pictures]
+    fingerprint: str
+
+    def read(self, spec: str) -> Pictures:
+        """The pictures of a split; `ranges` says how it is written.
+
+        Raises:
+            DataError: the split is unknown, a slice is outside it, or no pictures remain.
+        """
+        return Parts([(self.pictures[split], start, stop) for split, start, stop in self.ranges(spec)])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Slices of pictures, one after another: each has the pictures, the first index, and the index after the last."""
+
+    parts: Sequence[tuple[Pictures, int, int]]
+
+    def __len__(self) -> int:
+        return sum(stop - start for _, start, stop in self.parts)
+
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
+        pictures, position = self._find(index)
+        return pictures[position]
+
+    def name(self, index: int) -> str:
+        """Name of a picture in messages."""
+        pictures, position = self._find(index)
+        return pictures.name(position)
+
+    def _find(self, index: int) -> tuple[Pictures, int]:
+        for pictures, start, stop in self.parts:
+            if 0 <= index < stop - start:
+                return pictures, start + index
+            index -= stop - start
+        raise IndexError(index)

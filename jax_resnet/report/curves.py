@@ -21,11 +21,6 @@ QUANTITIES = {
 }
 """What has a curve: the title of its axis, and its field in a run's metrics, by split."""
 
-HINT = (
-    'Click a name below a chart to hide or show its curves. Drag to move, Ctrl + wheel or pinch to zoom, double click '
-    'to reset.'
-)
-
 ORDERED = ('model.depth', 'dataset.train', 'batch_size', 'schedule.learning_rate', 'train_for')
 """Of several fields that vary together, the first one of these is the axis."""
 

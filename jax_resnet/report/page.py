@@ -66,7 +66,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
                 for suffix in ('png', 'svg'):
                     contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
         contents |= {folder / f'mistake{i:02}.png': mistake.png for i, mistake in enumerate(part['mistakes'], start=1)}
-    contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), hint=curves.HINT).encode()
+    contents[out] = fill('page.html', parts=parts, library=markup(charts.library())).encode()
     digests = sorted({*map(_digest, contents.values())})
     contents[out] += WROTE + ' '.join(digests).encode() + b' -->\n'
     try:

@@ -235,7 +235,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     if runs := [*_undamaged(run_folders.read, without_study, left_out)]:
         rows = _rows(runs)
         title = rows[0].label if len(rows) == 1 else 'Runs'
-        sections.append(Section(RUNS, title, rows, is_rehearsal=all(run.is_rehearsal for run in runs)))
+        sections.append(Section(RUNS, title, rows))
     if not sections:
         raise ConfigError(left_out[0].removeprefix('Left out: '))
     sections[-1] = replace(sections[-1], notes=[*sections[-1].notes, *left_out])
@@ -321,16 +321,16 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             label = wording.label(same[0].name, {field: changed[field] for field in changed if field not in shared})
             used.append(label)
             number = f' ({used.count(label)})' if used.count(label) > 1 else ''
-            rows.append(Row(label + (', rehearsal' if same[0].is_rehearsal else '') + number, title, same))
+            rows.append(Row(label + number, title, same))
     return rows
 
 
 def _changes(run: Run, others: Sequence[Run]) -> dict[str, Any]:
     """Returns the fields that a run without a study changes in its config.
 
-    If it has no config file, or is a rehearsal, the fields in which it differs from other runs of that name.
+    If it has no config file, the fields in which it differs from other runs of that name.
     """
-    if not run.is_rehearsal and run.file is not None:
+    if run.file is not None:
         return dict(run.changes)
     alike = [other for other in others if other.name == run.name]
     return {k: v for k, v in run.recipe.items() if any(other.recipe.get(k) != v for other in alike)}

@@ -76,7 +76,7 @@ def mistakes(run: Run, found: Predictions) -> list[Mistake]:
         Mistake(
             _png(image),
             f'{found.class_names[found.labels[i]]}, predicted {found.class_names[found.classes[i, 0]]}\n'
-            f'{100 * found.probabilities[i, 0]:.1f} %',
+            f'{100 * found.probabilities[i, 0]:.1f} %' + (f'\n{found.files[i]}' if found.files else ''),
         )
         for i, image in zip(index, images, strict=True)
     ]

@@ -1,7 +1,7 @@
 """What the arrays of a run folder are: the preprocessing of the images, and the predictions. Reads and writes .npz."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,31 +45,34 @@ class Predictions(NamedTuple):
         probabilities: their softmax, float [n, k].
         labels: the true classes, int [n].
         class_names: one for each output of the network.
+        files: the names of the examples' files; empty if the examples are no files.
     """
 
     classes: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+    files: tuple[str, ...]
 
 
-def predictions_of(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+def predictions_of(logits: np.ndarray, labels: np.ndarray, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Returns the arrays to write into predictions.npz.
 
     Args:
         logits: the predictions for the test split, float [n, classes].
         labels: the true classes, int [n].
+        names: the names of the examples' files, if they are files.
 
     Returns:
-        `labels`; `classes` and `probabilities`, as in `Predictions`; and `logits`, if there are few classes. Of equal
-        logits, the lower class comes first.
+        `labels`; `files`, the names; `classes` and `probabilities`, as in `Predictions`; and `logits`, if there are few
+        classes. Of equal logits, the lower class comes first.
     """
     classes = np.argsort(-logits, axis=1, kind='stable')[:, :LIKELIEST].astype(np.int32)
     z = logits.astype(np.float64)
     z -= z.max(1, keepdims=True)
     np.exp(z, out=z)
     probabilities = (np.take_along_axis(z, classes, 1) / z.sum(1, keepdims=True)).astype(np.float32)
-    arrays = {'labels': labels, 'classes': classes, 'probabilities': probabilities}
+    arrays = {'labels': labels, 'files': np.array(names, np.str_), 'classes': classes, 'probabilities': probabilities}
     return arrays | ({'logits': logits} if logits.shape[1] <= MOST_LOGITS else {})
 
 

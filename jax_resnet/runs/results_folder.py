@@ -40,14 +40,12 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
         The fields of `schemas.Result`.
 
     Raises:
-        ConfigError: the folder is no run folder, or the run has no config file, is not finished or a rehearsal.
+        ConfigError: the folder is no run folder, or the run has no config file or is not finished.
     """
     found = run.read(Path(run_folder))
     if found.config is None or found.state != run.FINISHED:
         state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
         raise ConfigError(f'{shown(run_folder)}: must be the folder of a finished run; {state}')
-    if found.is_rehearsal:
-        raise ConfigError(f'{shown(run_folder)}: must not be a rehearsal, whose numbers are not results')
     if found.file is None:
         raise ConfigError(f'{shown(run_folder)}: must be a run of a config file; its config.json names none')
     return {

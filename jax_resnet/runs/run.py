@@ -35,7 +35,6 @@ class Run:
         file: the config file with its argument, or None.
         changes: the fields that were changed in it and on which the result depends, by dotted name; without the seed.
         failure: why the run failed, or ''.
-        is_rehearsal: whether it is the rehearsal of a study.
         is_running: whether a program was training the run when this was read.
     """
 
@@ -48,7 +47,6 @@ class Run:
     file: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     failure: str = ''
-    is_rehearsal: bool = False
     is_running: bool = False
 
     @property
@@ -119,7 +117,6 @@ def read(path: Path, seed: int | None = None) -> Run:
         origin['file'],
         identity.changed_recipe(origin['changes'], config),
         folder.failure() or '',
-        folder.is_rehearsal(),
         is_running,
     )
 

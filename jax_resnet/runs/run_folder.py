@@ -10,7 +10,7 @@ import logging
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from jax_resnet import files
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.files import shown
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
@@ -167,15 +167,18 @@ class RunFolder:
         """Writes parameters.txt, a table of the network's arrays for a person."""
         self._write('parameters.txt', f'{overview}\n'.encode())
 
-    def write_predictions(self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray]) -> None:
+    def write_predictions(
+        self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray], names: Sequence[str] = ()
+    ) -> None:
         """Writes what the network predicts for the n examples of the test split.
 
         Args:
             logits: float [n, classes].
             labels: the true classes, int [n].
             mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
+            names: the names of the examples' files, if they are files.
         """
-        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels)))
+        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:
@@ -183,8 +186,8 @@ class RunFolder:
         path = self.path / 'predictions.npz'
         if not path.exists():
             return None
-        classes, probabilities, labels = outputs.read(path, 'classes', 'probabilities', 'labels')
-        return Predictions(classes, probabilities, labels, self.preprocessing().class_names)
+        classes, probabilities, labels, names = outputs.read(path, 'classes', 'probabilities', 'labels', 'files')
+        return Predictions(classes, probabilities, labels, self.preprocessing().class_names, tuple(names.tolist()))
 
     def mistakes(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.
@@ -251,8 +254,33 @@ class RunFolder:
         """Writes summary.json, which marks the run as finished."""
         self._write_json('summary.json', summary)
 
+    def progress(self) -> tuple[dict[str, Any], float] | None:
+        """Returns how far the run is, see `schemas.Progress`, and when it was that far; None before its first step."""
+        path = self.path / 'progress.json'
+        return (self._read_json(path.name, schemas.Progress), path.stat().st_mtime) if path.exists() else None
+
+    def write_progress(self, progress: Mapping[str, Any]) -> None:
+        """Writes how far the run is. This is often, so that it does not wait for the disk."""
+        if self.writes:
+            draft = self.path / 'progress.json.draft'
+            draft.write_text(json.dumps(progress))
+            draft.replace(self.path / 'progress.json')
+
+    @contextlib.contextmanager
+    def failures_written(self) -> Iterator[None]:
+        """Writes the reason to the folder if training fails in this context. A stop or a wrong config is no failure."""
+        try:
+            yield
+        except (Stopped, ConfigError):
+            raise
+        except Exception as e:
+            if self.exists():
+                with contextlib.suppress(OSError):
+                    self.write_failure(' '.join(str(e).split()) or type(e).__name__)
+            raise
+
     def failure(self) -> str | None:
-        """Returns why the last start of the run by a study failed, or None."""
+        """Returns why the last start of the run failed, or None."""
         path = self.path / 'failure.txt'
         return ' '.join(path.read_text(errors='replace').split()) if path.exists() else None
 
@@ -262,14 +290,6 @@ class RunFolder:
             self._write('failure.txt', f'{reason}\n'.encode())
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
-
-    def is_rehearsal(self) -> bool:
-        """Whether the run is the rehearsal of a study."""
-        return (self.path / 'rehearsal.txt').exists()
-
-    def mark_as_rehearsal(self) -> None:
-        """Marks the run as a rehearsal, which reports show."""
-        self._write('rehearsal.txt', b'This run is a rehearsal. Its numbers say nothing about the experiment.\n')
 
     def set_aside(self) -> Path:
         """Renames the folder, such as to `seed0.replaced1`, and returns the new path. It no longer counts as a run."""

@@ -178,11 +178,10 @@ class Study(TypedDict):
     file: str
 
 
-class ProgressLine(TypedDict):
-    """A line of progress that a job of a study writes to its standard output."""
+class Progress(TypedDict):
+    """progress.json: how far a run is, and the training error of its last steps."""
 
     step: Count
     end: Count
     epoch: Amount
-    train_loss: float
     train_error: Percent

@@ -1,6 +1,5 @@
-"""Studies: plans the runs that answer a question, and trains them, one after another or in parallel."""
+"""Studies: plans the runs that answer a question, and trains them on this machine or by Slurm."""
 
-from jax_resnet.studies.plan import Job, Plan, Setting
-from jax_resnet.studies.reading import read
+from jax_resnet.studies.plan import Job, Plan, Row, read
 
-__all__ = ['Job', 'Plan', 'Setting', 'read']
+__all__ = ['Job', 'Plan', 'Row', 'read']

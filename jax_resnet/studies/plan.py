@@ -1,48 +1,80 @@
-"""The plan of a study: its settings, one for each row of its table, and the jobs of each setting, one for each seed."""
+"""The plan of a study: the rows of its table, and the jobs of each row, one for each seed.
+
+`read` makes it from the study's file, `configs/studies/depth.py:20,56`, and from what the command line changes.
+"""
 
 import json
 import os
+import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
+import msgspec
 
 from jax_resnet import models
-from jax_resnet.config.durations import Clock
+from jax_resnet.config import loading
+from jax_resnet.config.durations import Duration
 from jax_resnet.config.fields import Config
-from jax_resnet.config.identity import default_name
+from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
-from jax_resnet.data import datasets, image_shape
+from jax_resnet.data import DATASETS, datasets, image_shape
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import results_folder, schemas
+from jax_resnet.files import shown
+from jax_resnet.runs import results_folder
+from jax_resnet.runs.schemas import Amount, Count, Measure, Percent
+
+SHORTEN = {'epochs': 20, 'steps': 700, 'examples': 700}
+"""How many times a rehearsal is shortened, by the unit of its length: the digits have 35 times fewer examples."""
+
+
+class DescribedRow(TypedDict):
+    """What `configs.studies.base.row` makes."""
+
+    label: str
+    config: str
+    changes: dict[str, Any]
+    published: Percent | None
+    published_text: str
+    group: str
+    window: tuple[Amount, Amount] | None
+
+
+class Described(TypedDict):
+    """What `configs.studies.base.study` makes."""
+
+    rows: list[DescribedRow]
+    source: str
+    measure: Measure
+    most: Count | None
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One training run of a study: a setting with a seed.
+    """One training run of a study: a row with a seed.
 
     Attributes:
-        label: the label of its setting.
+        label: the label of its row.
         file: the config file with its argument, as on the command line of `main.py`.
         changes: the fields that are changed in that config, by dotted name.
-        seed: the seed of the run.
         config: the complete config, with the changes and the seed.
-        is_rehearsal: whether it is a rehearsal.
     """
 
     label: str
     file: str
     changes: Mapping[str, Any]
-    seed: int
     config: Config = field(repr=False)
-    is_rehearsal: bool = False
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed
 
     @property
     def name(self) -> str:
@@ -54,25 +86,29 @@ class Job:
         return default_name(self.file, self.changes, self.seed)
 
     @property
+    def arguments(self) -> list[str]:
+        """The arguments of `main.py` that train this job."""
+        changed = {**self.changes, 'seed': self.seed}
+        return [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
+
+    @property
     def command(self) -> str:
         """The command that trains only this job."""
-        changed = {**self.changes, 'seed': self.seed}
-        words = [f'--config={self.file}', *(f'--config.{name}={value}' for name, value in changed.items())]
-        return shlex.join(['python', '-m', 'jax_resnet', 'train', *words])
+        return shlex.join(['python', '-m', 'jax_resnet', 'train', *self.arguments])
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class Row:
     """A row of the study's table: jobs that differ only in the seed, and the published error.
 
     Attributes:
         label: the name of the row.
-        group: settings of one group are drawn in one picture.
+        group: rows of one group are drawn in one picture.
         jobs: one for each seed.
         published: the published error in %, or None.
         published_text: a text to show instead, such as 'fail'.
         window: if the published error is a mean over epochs, its first and last epoch; else None.
-        changes: the fields whose values the command line changes in this setting, by dotted name.
+        changes: the fields whose values the command line changes in this row, by dotted name.
     """
 
     label: str
@@ -81,7 +117,15 @@ class Setting:
     published: float | None
     published_text: str
     window: tuple[float, float] | None
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        return _title({'label': self.label, 'group': self.group})
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return recipe(self.jobs[0].config)
 
     @property
     def limit(self) -> float:
@@ -95,21 +139,13 @@ class Setting:
         Raises:
             ConfigError: the network does not fit the images.
         """
-        config = without_limit(self.jobs[0].config)
+        config = _without_limit(self.jobs[0].config)
         model, shape = network(config, stacked=True), image_shape(config.dataset)
         try:
             variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
         except ValueError as e:
             raise ConfigError(f'config.model: {" ".join(str(e).split())}') from None
         return models.count_parameters(variables['params'])
-
-    @cached_property
-    def cost(self) -> float:
-        """An estimate of how long one job takes, in no unit: it only compares settings."""
-        config = self.jobs[0].config
-        examples = datasets.find(config.dataset.name).splits.get('train', datasets.DATASETS['cifar10'].splits['train'])
-        steps = Clock(examples, config.batch_size, config.shorten).steps(config.train_for)
-        return steps * config.batch_size * (self.parameters + 20_000)  # a network without parameters takes time, too
 
 
 @dataclass(frozen=True)
@@ -122,11 +158,9 @@ class Plan:
         about: the rest of that docstring.
         source: who published the numbers.
         measure: what the published numbers are, one of `runs.schemas.Measure`.
-        settings: the rows of the table.
-        changes: the fields that the command line changes in a setting, by dotted name. A value that all settings have
-            anyway is no change.
+        rows: the rows of the table.
         is_rehearsal: whether the study is a rehearsal.
-        notes: lines for the user about settings that were merged or left out.
+        notes: lines for the user about rows that were merged or left out.
         reuses_results: whether a file of results/ with the same config and seed replaces a run.
     """
 
@@ -135,26 +169,29 @@ class Plan:
     about: str
     source: str
     measure: str
-    settings: tuple[Setting, ...]
-    changes: Mapping[str, Any]
+    rows: tuple[Row, ...]
     is_rehearsal: bool
     notes: tuple[str, ...]
-    reuses_results: bool = False
+    reuses_results: bool
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that the command line changes in a row. A value that all rows have anyway is no change."""
+        return {name: value for row in self.rows for name, value in row.changes.items()}
 
     @property
     def jobs(self) -> list[Job]:
-        """All jobs, in this order: the first seed of every setting, then the second, and so on."""
-        numbered = [(i, job) for setting in self.settings for i, job in enumerate(setting.jobs)]
+        """All jobs, in this order: the first seed of every row, then the second, and so on."""
+        numbered = [(i, job) for row in self.rows for i, job in enumerate(row.jobs)]
         return [job for _, job in sorted(numbered, key=lambda pair: pair[0])]
 
     @property
     def folder(self) -> Path:
         """The folder for study.json: `runs/studies/<name>[-<argument>][/<changes>][/rehearsal]`."""
-        inside = default_name(_without_slashes(self.file), self.changes, 0).parent.relative_to('runs')
+        path, colon, argument = self.file.partition(':')
+        file = path + colon + argument.replace('/', '_')  # such as 1,1/2
+        inside = default_name(file, self.changes, 0).parent.relative_to('runs')
         return Path('runs', 'studies', inside, 'rehearsal' if self.is_rehearsal else '')
-
-    def setting_of(self, job: Job) -> Setting:
-        return next(setting for setting in self.settings if job in setting.jobs)
 
     def describe(self) -> dict[str, Any]:
         """Returns the content of study.json, see `schemas.Study`. Its paths are relative to the study's folder."""
@@ -166,52 +203,195 @@ class Plan:
             found = results_folder.find(job.config) if self.reuses_results else None
             return {} if found is None else {'result': path(found)}
 
+        of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
-            {
-                'label': setting.label,
-                'group': setting.group,
-                'published': setting.published,
-                'published_text': setting.published_text,
-                'window': setting.window,
-                'runs': [{'seed': job.seed, 'folder': path(job.folder), **result(job)} for job in setting.jobs],
-            }
-            for setting in self.settings
+            {name: getattr(row, name) for name in of_row}
+            | {'runs': [{'seed': job.seed, 'folder': path(job.folder), **result(job)} for job in row.jobs]}
+            for row in self.rows
         ]
-        return {
-            'study': Path(self.file.partition(':')[0]).stem,
-            'file': self.file,
-            'question': self.question,
-            'about': self.about,
-            'source': self.source,
-            'measure': self.measure,
-            'changes': self.changes,
-            'is_rehearsal': self.is_rehearsal,
-            'notes': self.notes,
-            'rows': rows,
-        }
+        own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
+        study = Path(self.file.partition(':')[0]).stem
+        return {'study': study, **{name: getattr(self, name) for name in own}, 'rows': rows}
 
     def as_json(self) -> bytes:
-        """Returns the content of study.json as JSON.
+        """Returns the content of study.json as JSON."""
+        return (json.dumps(self.describe(), indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
 
-        Raises:
-            ConfigError: a value of the study is not allowed in study.json.
-        """
-        described = self.describe()
+
+def read(
+    file: str,
+    seeds: Sequence[int],
+    changes: Mapping[str, str] | None = None,
+    is_rehearsal: bool = False,
+    limit: float = inf,
+    reuses_results: bool = False,
+) -> Plan:
+    """Makes the plan of a study. This needs no data and writes nothing.
+
+    Args:
+        file: the file of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
+        seeds: the seeds for every row.
+        changes: fields to change in every job, by dotted name, as text.
+        is_rehearsal: whether to train on the digits, with a shortened recipe. Rows whose networks do not fit the digits
+            are left out.
+        limit: the most parameters. Rows with more, or with more than their config allows, are left out.
+        reuses_results: whether a file of results/ with the same config and seed replaces a run.
+
+    Raises:
+        ConfigError: the study, a config or a field does not exist or is wrong; a network does not fit its images; or
+            the study has no runs.
+    """
+    variables, returned = loading.run(file, 'study')
+    question, _, about = (variables['__doc__'] or file).strip().partition('\n\n')
+    try:
+        study = msgspec.convert(returned, Described)
+    except msgspec.ValidationError as e:
+        raise ConfigError(f'--study={file}: get_study must return what base.study makes; {e}') from None
+    given = dict(changes or {})
+    if 'seed' in given:
+        raise ConfigError(f'--set=seed={given["seed"]}: the seeds of a study are given by --seeds={given["seed"]}')
+    rows, notes = _rows(study, seeds, given, is_rehearsal, limit)
+    if len({(row.label, row.group) for row in rows}) < len(rows):
+        raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
+    if not rows:
+        raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
+    question, source, measure = ' '.join(question.split()), study['source'], study['measure']
+    return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes), reuses_results)
+
+
+def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
+    """Adds the seeds of earlier runs to a plan.
+
+    Args:
+        plan: the plan.
+        former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
+
+    Raises:
+        ConfigError: the earlier study.json is that of another file, which still exists.
+    """
+    file, other = (Path(text.partition(':')[0]) for text in (plan.file, former['file']))
+    if other.is_file() and not other.samefile(file):
+        raise ConfigError(
+            f'--study={plan.file}: its folder, {shown(plan.folder)}, has the study of {shown(former["file"])}; give '
+            'one of the two files another name'
+        )
+    existing = {
+        run['seed']
+        for row in former['rows']
+        for run in row['runs']
+        if (plan.folder / run['folder']).exists()
+        or (plan.reuses_results and 'result' in run and (plan.folder / run['result']).exists())
+    }
+    seeds = sorted({job.seed for job in plan.jobs} | existing)
+
+    def with_all_seeds(row: Row) -> Row:
+        first = row.jobs[0]
+        return replace(row, jobs=tuple(replace(first, config=change(first.config, {'seed': s})) for s in seeds))
+
+    return replace(plan, rows=tuple(map(with_all_seeds, plan.rows)))
+
+
+def rehearsal(config: Config) -> dict[str, Any]:
+    """Returns the changes of a rehearsal, by dotted name: the data set becomes the digits, and the recipe is shortened.
+
+    Args:
+        config: the config of the run, on CIFAR.
+
+    Raises:
+        ConfigError: the config trains on a data set of pictures.
+    """
+    if datasets.find(config.dataset.name).image_shape is None:
+        raise ConfigError(
+            f'--rehearse: is only for studies on CIFAR; the digits are too small for {config.model.name} '
+            f'on {config.dataset.name}'
+        )
+    return {
+        'dataset.name': 'digits',
+        'dataset.normalization': 'pixel_mean',
+        'dataset.pad_with': 'zero',
+        'dataset.pad': 1,
+        'dataset.crop': 0,
+        'dataset.test_crop': 0,
+        'dataset.flip': False,
+        'shorten': SHORTEN[Duration.parse(config.train_for).unit],
+    }
+
+
+def _rows(
+    study: Described, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool, limit: float
+) -> tuple[list[Row], list[str]]:
+    """Returns the rows of the study, and notes about those that are left out."""
+    rows: list[Row] = []
+    notes: list[str] = []
+    too_large: list[str] = []
+    unsuitable: list[str] = []
+    for described in study['rows']:
+        if study['most'] is not None and len(rows) == study['most']:
+            break
+        row = _row(described, seeds, given, is_rehearsal)
         try:
-            content = (json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
-            schemas.parse(content, schemas.Study, '')
-        except (TypeError, ValueError) as e:  # ConfigError is a ValueError
-            problem = ' '.join(str(e).split()).removeprefix('is damaged: ')
-            raise ConfigError(f'--study={self.file}: {problem}') from None
-        return content
+            parameters = row.parameters
+        except ConfigError:
+            if not is_rehearsal:
+                raise
+            unsuitable.append(_title(described))
+            continue
+        same = next((other for other in rows if other.recipe == row.recipe), None)
+        if parameters > min(limit, row.limit):
+            too_large.append(f'{row.label} ({parameters:,})')
+        elif same is not None:
+            notes.append(f'{_title(described)} becomes the same as {same.title}, and is left out')
+        else:
+            rows.append(row)
+    if too_large:
+        notes.append(_left_out('they have more parameters than the limit', too_large))
+    if unsuitable:
+        notes.append(_left_out('their networks do not fit the small images of the digits', unsuitable))
+    return rows, notes
 
 
-def without_limit(config: Config) -> Config:
-    """Returns the config without the limit on the number of parameters."""
+def _title(row: Mapping[str, Any]) -> str:
+    return f'{row["label"]} ({row["group"]})' if row['group'] else row['label']
+
+
+def _left_out(reason: str, labels: Sequence[str]) -> str:
+    more = f' and {len(labels) - 5} more' if len(labels) > 5 else ''
+    return f'left out, since {reason}: {"; ".join(labels[:5])}{more}'
+
+
+def _row(described: DescribedRow, seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
+    file, changes, window = described['config'], dict(described['changes']), described['window']
+    named, _ = before, _ = loading.load(file, changes)
+    if is_rehearsal:
+        changes |= rehearsal(named)
+        before, _ = loading.load(file, changes)
+    changes |= given
+    config, differing = loading.load(file, changes)
+    old, new = recipe(before), recipe(config)
+    changed = {name: new[name] for name in given if name in new and new[name] != old.get(name)}
+    classes = len(DATASETS[config.dataset.name].class_names) if config.dataset.name in DATASETS else 0
+    if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
+        config, differing = loading.load(file, changes | {'model.num_classes': classes})
+    network(_without_limit(config))  # raises ConfigError if there is no such network
+    label, group = (_renamed(text, named, config) for text in (described['label'], described['group']))
+    return Row(
+        label=label,
+        group=group,
+        jobs=tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds),
+        published=described['published'],
+        published_text=described['published_text'],
+        window=None if window is None else (window[0] / config.shorten, window[1] / config.shorten),
+        changes=changed,
+    )
+
+
+def _renamed(text: str, before: Config, after: Config) -> str:
+    """Changes the data set and the depth in the name of a row to those of its runs: 'ResNet-20' to 'ResNet-8'."""
+    old, new = (datasets.find(config.dataset.name).title for config in (before, after))
+    old_depth, depth = (getattr(config.model, 'depth', 0) for config in (before, after))
+    text = text.replace(old, new)
+    return re.sub(rf'-{old_depth}\b', f'-{depth}', text) if old_depth and depth else text
+
+
+def _without_limit(config: Config) -> Config:
     return change(config, {'model.parameter_limit': 0} if hasattr(config.model, 'parameter_limit') else {})
-
-
-def _without_slashes(file: str) -> str:
-    """Replaces the slashes in the argument of a study, such as 1,1/2, which becomes part of a folder's name."""
-    path, colon, argument = file.partition(':')
-    return path + colon + argument.replace('/', '_')

@@ -6,57 +6,51 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs.run import FAILED, FINISHED, RUNNING
-from jax_resnet.studies.job import train
+from jax_resnet.runs.run import FINISHED, RUNNING
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.state import describe, prepare, run_of
+from jax_resnet.studies.state import describe, run_of
 
 SECONDS_BETWEEN_CHECKS = 5.0
 
 
 class Train:
-    """What submitit runs in each process of a job. When a job's time is over, submitit queues the same job again."""
+    """What submitit runs in each process of a job: `main.py`. When a job's time is over, submitit queues it again."""
 
-    def __call__(self, folder: str) -> None:
-        """Trains the run of a folder."""
-        train(folder)
+    def __call__(self, arguments: Sequence[str]) -> None:
+        """Trains a run, see `Job.arguments`."""
+        code = command_line.main(['train', *arguments])
+        if code:
+            raise SystemExit(code)
 
-    def checkpoint(self, folder: str) -> Any:
+    def checkpoint(self, arguments: Sequence[str]) -> Any:
         """Returns what submitit runs when the job starts again."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, folder)
+        return DelayedSubmission(self, arguments)
 
 
-def parameters(nodes: int, gpus_per_node: int) -> dict[str, int]:
-    """Returns submitit's parameters for runs on several hosts, one process for each GPU. Raises ConfigError below 1."""
-    for flag, value in (('--nodes', nodes), ('--gpus-per-node', gpus_per_node)):
-        if value < 1:
-            raise ConfigError(f'{flag}={value}: must be at least 1')
-    return {'nodes': nodes, 'gpus_per_node': gpus_per_node, 'tasks_per_node': gpus_per_node}
-
-
-def value(text: str) -> Any:
-    """Converts the value of an option: 600, 16.5, True and "['module load cuda']" as in Python; others are texts."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return text
-
-
-def executor(logs: Path, options: Mapping[str, Any], cluster: str = 'slurm') -> Any:
+def executor(
+    logs: Path, nodes: int | None, gpus_per_node: int | None, options: Mapping[str, Any], cluster: str = 'slurm'
+) -> Any:
     """Returns submitit's executor, which submits jobs. It writes nothing before.
 
     Args:
         logs: the folder for submitit's files.
+        nodes, gpus_per_node: the hosts of each run and the GPUs of each host, which have a process each; None means 1.
         options: arguments of `submitit.AutoExecutor.update_parameters`, such as {'slurm_partition': 'gpu',
-            'timeout_min': 600}.
+            'timeout_min': 600}. Texts are converted as in Python: '600', "['module load cuda']".
         cluster: 'slurm', or submitit's 'local', which starts processes on this machine.
 
     Raises:
         ConfigError: submitit or Slurm is missing, or an option is wrong.
     """
+    for flag, number in (('--nodes', nodes), ('--gpus-per-node', gpus_per_node)):
+        if number is not None and number < 1:
+            raise ConfigError(f'{flag}={number}: must be at least 1')
+    places = {'nodes': nodes or 1, 'gpus_per_node': gpus_per_node or 1, 'tasks_per_node': gpus_per_node or 1}
     try:
         import submitit
     except ImportError:
@@ -65,42 +59,35 @@ def executor(logs: Path, options: Mapping[str, Any], cluster: str = 'slurm') -> 
         made = submitit.AutoExecutor(logs, cluster=cluster)
     except (RuntimeError, ValueError) as e:
         raise ConfigError(f'--launcher={cluster}: {_in_a_line(e)}') from None
-    for name, given in {'name': 'jax_resnet', 'timeout_min': 24 * 60, **options}.items():
+    for name, given in {'name': 'jax_resnet', 'timeout_min': 24 * 60, **places, **options}.items():
         try:
-            made.update_parameters(**{name: given})
+            made.update_parameters(**{name: _value(given)})
         except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as e:
             raise ConfigError(f'--slurm={name}={given}: {_in_a_line(e)}') from None
     return made
 
 
-def submit(jobs: Sequence[Job], executor: Any) -> list[Any]:
-    """Submits the jobs of a study as one array.
+def train_all(jobs: Sequence[Job], executor: Any) -> dict[Job, str]:
+    """Submits jobs as one array, waits until all have ended, and prints one line for each.
 
     Args:
-        jobs: the jobs of the study.
+        jobs: the jobs.
         executor: what `executor` returned.
 
     Returns:
-        The jobs of submitit, in the order of `jobs`.
+        The reason for each job whose run did not finish.
 
     Raises:
         ConfigError: a folder holds a run of another config, or Slurm refuses the jobs.
     """
     for job in jobs:
-        prepare(job)
+        RunFolder(job.folder).open(job.config, job.file, job.changes)
     try:
-        submitted: list[Any] = executor.map_array(Train(), [str(job.folder.absolute()) for job in jobs])
+        submitted = executor.map_array(Train(), [job.arguments for job in jobs])
     except (AssertionError, RuntimeError, TypeError, ValueError) as e:
         raise ConfigError(f'--launcher={executor.cluster}: {_in_a_line(e)}') from None
-    return submitted
-
-
-def wait(jobs: Sequence[Job], submitted: Sequence[Any]) -> dict[Job, str]:
-    """Waits until all jobs have ended and prints one line for each.
-
-    Returns:
-        The reason for each job whose run did not finish.
-    """
+    number = submitted[0].job_id.partition('_')[0]
+    print(f'submitted as job array {number}; Ctrl-C does not stop it', flush=True)
     failed: dict[Job, str] = {}
     waiting = dict(zip(jobs, submitted, strict=True))
     while waiting:
@@ -110,10 +97,17 @@ def wait(jobs: Sequence[Job], submitted: Sequence[Any]) -> dict[Job, str]:
             if run.state == RUNNING:
                 text = f'another program is training it, {text}'
             elif run.state != FINISHED:
-                text = failed[job] = run.detail if run.state == FAILED else f'see {slurm_job.paths.stderr}'
+                text = failed[job] = run.failure or f'see {slurm_job.paths.stderr}'
             print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {text}', flush=True)
         time.sleep(SECONDS_BETWEEN_CHECKS if waiting else 0)
     return failed
+
+
+def _value(text: Any) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
 
 
 def _in_a_line(error: Exception) -> str:

@@ -36,15 +36,3 @@ def describe(run: Run) -> str:
         return run.detail
     place = f', in {run.folder}' if run.folder.suffix == '.json' else ''
     return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{place}'
-
-
-def prepare(job: Job) -> None:
-    """Makes the run folder of a job before it is trained.
-
-    Raises:
-        ConfigError: the folder holds a run of another config.
-    """
-    folder = RunFolder(job.folder)
-    folder.open(job.config, job.file, job.changes)
-    if job.is_rehearsal:
-        folder.mark_as_rehearsal()

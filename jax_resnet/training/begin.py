@@ -15,7 +15,7 @@ from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Schedule
 from jax_resnet.config.identity import differences
-from jax_resnet.data.splits import other_classes
+from jax_resnet.data.sources import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes

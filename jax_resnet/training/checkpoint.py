@@ -140,6 +140,12 @@ class Checkpoints:
         variables: dict[str, Any] = self._newest({'variables': like}, sharding)[0]['variables']
         return variables
 
+    def delete_earlier(self) -> None:
+        """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
+        for step in self.steps()[:-1]:
+            if not self._read_only and step not in self._kept_before and not self._keep(step):
+                self._manager.delete(step)
+
     def close(self) -> None:
         """Waits until the last checkpoint is on disk. Raises DataError if it cannot be written."""
         self._write(self._manager.close)

@@ -25,7 +25,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
-from jax_resnet.data.splits import other_classes
+from jax_resnet.data.sources import other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
@@ -213,7 +213,7 @@ def evaluate(
     with exactness.exact(config.precision.matmul):
         if recalibrate:
             variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
-        spec = _test_split(config.dataset.test, inputs.source.split_infos) if split is None else split
+        spec = _test_split(config.dataset.test, inputs.source.sizes) if split is None else split
         test = evaluator(inputs, trained.model, preprocess, mesh, settings, spec, protocol)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)

@@ -152,12 +152,12 @@ def described(
         data: other data than that of the config, as for `located`.
 
     Raises:
-        ConfigError: the config is not valid or has another network; or the file has a card.
+        ConfigError: the config is not valid or has another network; or the file describes its network already.
         DataError: data that a mean image or the class names need is missing.
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(f'{shown(path)}: has a card, which says what --config would; --data names other data')
+        raise ConfigError(f'{shown(path)}: already says what --config would; --data names other data')
     config = located(as_config(config), data)
     model = network(config)
     try:

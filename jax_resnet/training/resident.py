@@ -60,9 +60,11 @@ class ResidentSplit:
 
     Attributes:
         passes: number of passes over this process's share. Each has other views of each example.
+        files: the names of the files of the whole split's pictures; empty for images that are no files.
     """
 
     passes = 1
+    files = ()
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
         self._examples, self._batch = examples, devices.whole_batch(batch_size, len(examples), mesh.size)
@@ -154,7 +156,8 @@ class ResidentInput:
                 raise ConfigError(f'config.{name}={value!r}: is for pictures; {self.source.name} has none')
 
     def check_data(self) -> None:
-        """Does nothing, as the data is checked when it is decoded."""
+        """Reads the training examples. An unknown split is an error too."""
+        len(self.examples)
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`."""

@@ -18,13 +18,11 @@ from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
 from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
-from jax_resnet.data.pictures import checks, mean, views
-from jax_resnet.data.pictures.batches import Batch, Batches, iterate
-from jax_resnet.data.pictures.crops import CentreCrop, training_crop
-from jax_resnet.data.pictures.feed import Feed
-from jax_resnet.data.pictures.source import Parts, Pictures
-from jax_resnet.data.pictures.views import Pass, View
+from jax_resnet.data.pictures import checks, views
+from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, iterate, mean_image
+from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
 from jax_resnet.data.preprocessing import ColourAugmentation, Normalization, Preprocess
+from jax_resnet.data.sources import Parts, Pictures
 from jax_resnet.errors import InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
@@ -147,6 +145,11 @@ class StreamedSplit:
         finally:
             self._feed.close()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the pictures' files."""
+        return tuple(map(self._whole.pictures.name, range(len(self))))
+
     def images(self, index: np.ndarray) -> np.ndarray:
         """The first views of the pictures."""
         return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])
@@ -220,7 +223,7 @@ class StreamedInput:
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
         settings, pictures = self.config.pictures, self.source.read(self.config.dataset.train)
-        (view,) = views.of_protocol('center', settings.test_shorter_side, self.image_shape[0])
+        (view,) = views.evaluation_views('center', settings.test_shorter_side, self.image_shape[0])
         central = Pass(pictures, view, settings.interpolation, settings.exif_rotation)
         found = [central[i] for i in range(min(count, len(central)))]
         return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
@@ -229,7 +232,7 @@ class StreamedInput:
         """Opens a split by the views of the protocol. An evaluation doubles those of 'ten_crop' and 'multi_scale'."""
         height, width, _ = self.image_shape
         settings, pixels = self.config.pictures, batch_size * height * width // (1 if protocol == 'center' else 2)
-        chosen = views.of_protocol(protocol, settings.test_shorter_side, height)
+        chosen = views.evaluation_views(protocol, settings.test_shorter_side, height)
         return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
 
     def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> StreamedProgram:
@@ -261,7 +264,7 @@ class StreamedInput:
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
         central = Batches(pictures, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
-        return preprocessing.mean_image(mean.mean_image(central, key, settings.threads, settings.processes))
+        return preprocessing.mean_image(mean_image(central, key, settings.threads, settings.processes))
 
 
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:

@@ -84,11 +84,12 @@ def train(
     """
     config, wall_time = as_config(config), texts.WallTime()
     with contextlib.ExitStack() as stack:
+        folder = RunFolder(workdir, writes=processes.is_first())
         jax_options = stack.enter_context(exactness.exact(config.precision.matmul))
+        stack.enter_context(folder.failures_written())
         stack.enter_context(memory.shortage_as_error(LESS_MEMORY))
 
         # ---- Data, network, learning rate -------------------------------------------------------------------------
-        folder = RunFolder(workdir, writes=processes.is_first())
         with wall_time('input'):
             data, model, mesh, clock, schedule = set_up(config)
             if folder.writes:
@@ -275,16 +276,20 @@ def train(
             steps_per_dispatch = dispatch_size(steps_per_dispatch, seconds / steps)
             steps_and_seconds = steps_and_seconds[0] + steps, steps_and_seconds[1] + seconds
             shown.update(step, steps, loss, errors, seconds, waited)
+            train_error = 100 * errors / (steps * config.batch_size)
+            folder.write_progress({'step': step, 'end': end, 'epoch': clock.epochs(step), 'train_error': train_error})
 
         # ---- The end: predictions and the summary -----------------------------------------------------------------
         if not folder.writes:
             return {}
         with wall_time('saving'):
+            checkpoints.delete_earlier()
             checkpoints.close()
             test = scores['test']
             worst = test.mistakes(MOST_MISTAKES)
-            mistakes = {'index': worst, 'images': evaluators['test'].split.images(worst)}
-            folder.write_predictions(test.logits, test.labels, mistakes)
+            split = evaluators['test'].split
+            mistakes = {'index': worst, 'images': split.images(worst)}
+            folder.write_predictions(test.logits, test.labels, mistakes, split.files)
         summary = texts.summarize(data, model, mesh, state.params, folder.metrics(), scores, wall_time.spent())
         folder.write_summary(summary)
         shown.close()

@@ -90,10 +90,8 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     own = json.loads(Path(shutil.copytree(RUNS[0], 'own'), 'config.json').read_text())
     Path('own', 'config.json').write_text(json.dumps(own | {'file': None}))
     Path(RUNS[1], 'summary.json').unlink()
-    Path(RUNS[2], 'rehearsal.txt').write_text('A rehearsal.\n')
     cases = {
         RUNS[1]: f'error: {RUNS[1]}: must be the folder of a finished run; it is stopped, at epoch 0.6 of 4 steps',
-        RUNS[2]: f'error: {RUNS[2]}: must not be a rehearsal, whose numbers are not results',
         'configs': 'error: configs: must be the folder of a finished run; it has no config.json',
         'own': 'error: own: must be a run of a config file; its config.json names none',
     }

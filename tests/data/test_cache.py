@@ -64,3 +64,16 @@ def test_without_a_place_to_write_it_is_said_and_goes_on(
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(cache.load('k', lambda: made([]))['x'], np.arange(5))
     assert 'cannot be cached' in caplog.text
+
+
+def test_only_some_arrays_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    both = {'x': np.arange(5), 'y': np.arange(7)}
+    assert cache.load('k', lambda: both, ['y']).keys() == {'y'}
+    path = cache.path('k')
+    path.write_bytes(path.read_bytes()[:-1] + b'!')  # damages the last array
+    assert cache.load('k', dict, ['x']).keys() == {'x'}
+    np.testing.assert_array_equal(cache.load('k', lambda: both, ['y'])['y'], both['y'])
+    assert "its array 'y' is not what was written" in caplog.text

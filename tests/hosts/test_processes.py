@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jax_resnet.data.pictures.batches import Batches
-from jax_resnet.data.pictures.crops import CentreCrop
+from jax_resnet.data.pictures.views import CentreCrop
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 
@@ -85,13 +85,11 @@ def pictures() -> object:
 
     from PIL import Image
 
-    from jax_resnet.data.pictures.source import Picture
-
     rng, encoded = np.random.default_rng(0), []
     for label in range(20):
         stream = io.BytesIO()
         Image.fromarray(rng.integers(0, 255, (24, 20, 3), dtype=np.uint8)).save(stream, 'JPEG')
-        encoded.append(Picture(stream.getvalue(), label))
+        encoded.append((stream.getvalue(), label))
 
     class Pictures(list):
         def name(self, index: int) -> str:

@@ -1,9 +1,9 @@
 """Numbers that are the same everywhere and always: NumPy's legacy generator, seeded by a name."""
 
 import zlib
+from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_sample_images
 
 
 def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -30,11 +30,13 @@ def draw_pytorch(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def real_images(size: int) -> np.ndarray:
-    """16 squares cut from scikit-learn's two photographs: float32 [16, size, size, 3], from -1 to 1."""
-    photographs = load_sample_images().images
-    corners = [(top, left) for top in (40, 280) for left in (30, 180, 330, 480)]
-    squares = [photo[top : top + size, left : left + size] for photo in photographs for top, left in corners]
-    return np.stack(squares).astype(np.float32) / 127.5 - 1
+    """16 squares of photographs: float32 [16, size, size, 3], from -1 to 1, with a size of at most 64.
+
+    `photographs.npz` has squares of scikit-learn's two sample images: china.jpg by danielbuechele and flower.jpg by
+    vultilion, both on Flickr, licence CC BY 2.0.
+    """
+    with np.load(Path(__file__).with_name('photographs.npz')) as file:
+        return file['squares'][:, :size, :size].astype(np.float32) / 127.5 - 1
 
 
 def sample(x: np.ndarray) -> np.ndarray:

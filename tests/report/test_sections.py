@@ -131,12 +131,6 @@ def test_states(tmp_path: Path) -> None:
     assert section.measured(row) == (10.0, None, [10.0])
 
 
-def test_a_rehearsal_told_by_its_run_folder_is_one(tmp_path: Path) -> None:
-    (write_run(tmp_path / 'runs' / 'a' / 'seed0') / 'rehearsal.txt').touch()
-    (section,) = sections.read([tmp_path / 'runs' / 'a' / 'seed0'])
-    assert section.is_rehearsal and section.rows[0].label == 'a, rehearsal'
-
-
 def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='none: no such folder'):
         runs.find([tmp_path / 'none'])

@@ -25,6 +25,8 @@ def test_where_a_run_is_wrong(tmp_path: Path) -> None:
     np.testing.assert_array_equal(single_run.confusion(found), [[1, 1, 0], [0, 2, 0], [0, 0, 0]])
     (mistake,) = single_run.mistakes(run, found)
     assert mistake.caption == 'cat, predicted dog\n90.9 %' and mistake.png.startswith(b'\x89PNG')
+    (mistake,) = single_run.mistakes(run, found._replace(files=tuple('abcd')))
+    assert mistake.caption == 'cat, predicted dog\n90.9 %\nb'
 
 
 def of_many_classes(folder: Path, classes: int) -> runs.Run:

@@ -34,7 +34,7 @@ def test_states(tmp_path: Path) -> None:
 
 def test_a_result_is_a_run(tmp_path: Path) -> None:
     read = run.read(ROOT / 'results' / 'resnet20_digits' / 'seed1.json')
-    assert (read.state, read.seed, read.is_rehearsal) == (run.FINISHED, 1, False)
+    assert (read.state, read.seed) == (run.FINISHED, 1)
     assert read.metrics[-1]['step'] == read.summary['steps'] == 270 and isinstance(read.metrics[0]['step'], int)
     assert read.config.schedule.drop_at == ('6 epochs', '9 epochs')
 

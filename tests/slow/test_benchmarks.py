@@ -139,10 +139,10 @@ def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path, monkeypatc
 def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: int, width: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     picture, bilinear = Image.fromarray(image), Image.Resampling.BILINEAR
-    ours = views.of_protocol('ten_crop', 36, 32)[0](image, 'bilinear')
+    ours = views.evaluation_views('ten_crop', 36, 32)[0](image, 'bilinear')
     (theirs,) = protocols_peer.ten_crop(picture, 36, 32, bilinear)
     np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
-    scales = views.of_protocol('multi_scale', 0, 0, (32, 64))
+    scales = views.evaluation_views('multi_scale', 0, 0, (32, 64))
     for scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
         ours = scale(image, 'bilinear')
         np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])

@@ -88,12 +88,3 @@ def test_a_run_of_a_study_on_several_nodes(slurm: Path, tmp_path: Path, monkeypa
     assert done.returncode == 0, done
     (summary,) = tmp_path.glob('runs/**/summary.json')
     assert json.loads(summary.read_text())['device'].endswith(' in 2 processes')
-
-
-def test_a_number_of_hosts_that_is_not_valid(tmp_path: Path) -> None:
-    from jax_resnet.errors import ConfigError
-    from jax_resnet.studies import slurm
-
-    with pytest.raises(ConfigError, match='--nodes=0: must be at least 1'):
-        slurm.parameters(0, 1)
-    assert slurm.parameters(2, 8) == {'nodes': 2, 'gpus_per_node': 8, 'tasks_per_node': 8}

@@ -63,7 +63,10 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --shorter-side=320 --crop=320': None,
     'python -m jax_resnet data imagenet2012 --manual-dir=DIR': None,
     'python -m jax_resnet data verify --manual-dir=DIR': None,
+    'python -m jax_resnet caches runs': [],
+    'python -m jax_resnet caches runs --remove': [],
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
+    'python main.py --config=configs/resnet20_cifar10.py --shorten=32': REAL,
     'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
     "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "
     "--config.dataset.validation='train[45000:]'": [*SHORT, '--config.dataset.train=train[:64]',

@@ -31,7 +31,7 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
 
 def test_reading_reports_imports_neither_jax_nor_altair() -> None:
     program = (
-        'import sys, jax_resnet.report.reading, jax_resnet.report.terminal\n'
+        'import sys, jax_resnet.report.page, jax_resnet.report.sections\n'
         "print([name for name in ('jax', 'altair', 'vl_convert', 'jax_resnet.training') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True).stdout == '[]\n'

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from jax_resnet.data import Examples, open_source
+from jax_resnet.data import Examples, cache
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / 'benchmarks' / 'on_a_gpu.py'
@@ -103,7 +103,7 @@ def test_a_second_call_takes_what_is_left(tmp_path: Path) -> None:
 
 
 def test_what_a_run_from_packed_data_needs(tmp_path: Path) -> None:
-    """It trains without TFDS, grain and array_record, and without a home that can be written."""
+    """It trains without TFDS, grain and array_record, and without a home."""
     (tmp_path / 'there.txt').write_text('Package Version\nflax 0.12.8\njax  0.11.2\nml_dtypes==0.6.0\n')
     missing = on_a_gpu.wheels(tmp_path / 'there.txt')
     names = {line.split('==')[0].lower() for line in missing}
@@ -111,25 +111,25 @@ def test_what_a_run_from_packed_data_needs(tmp_path: Path) -> None:
     assert not names & {'grain', 'array_record', 'tensorflow-datasets'}
 
 
-def test_packed_images_come_back(tmp_path: Path) -> None:
+def test_packed_images_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     rng = np.random.default_rng(0)
     splits = {
         split: Examples(rng.integers(0, 256, (count, 32, 32, 3), np.uint8), rng.integers(0, 10, count, np.int32))
         for split, count in (('train', 2600), ('test', 40))
     }
-    one, two = packed.pack('cifar10', 'abcdefghij', splits, tmp_path)
-    assert packed.unpack([one], tmp_path / 'data') == 'cifar10: 2 of 3 sheets of images are here'
-    assert packed.unpack([one, two], tmp_path / 'data') is None
-    source = open_source('cifar10', str(tmp_path / 'data'))
-    assert source.class_names == tuple('abcdefghij') and source.count('train') == 2600
+    one, two = packed.pack('cifar10', splits, tmp_path)
+    assert packed.unpack([one]) == 'cifar10: 2 of 3 sheets of images are here'
+    assert packed.unpack([one, two]) is None
+    found = cache.load('cifar10', dict)
     for split, expected in splits.items():
-        np.testing.assert_array_equal(source.read(split).images, expected.images)
-        np.testing.assert_array_equal(source.read(split).labels, expected.labels)
+        np.testing.assert_array_equal(found[f'{split}_images'], expected.images)
+        np.testing.assert_array_equal(found[f'{split}_labels'], expected.labels)
     content = bytearray(two.read_bytes())
     with tarfile.open(two) as tar:
         content[tar.getmember('test-000000.labels').offset_data] ^= 1
     two.write_bytes(content)
-    assert packed.unpack([one, two], tmp_path / 'other') == 'cifar10: the images of test are not those that were packed'
+    assert packed.unpack([one, two]) == 'cifar10: the images of test are not those that were packed'
 
 
 def test_kernels_of_a_trace() -> None:

@@ -53,4 +53,4 @@ def test_published_weights_with_a_card(tmp_path: Path, data_dir: str, command: C
     assert back.keys() == {name for name in theirs if not name.endswith('num_batches_tracked')}
     for name, tensor in back.items():
         np.testing.assert_array_equal(tensor, theirs[name])
-    assert 'has a card, which says what' in command('evaluate', ours, *config).err
+    assert 'already says what --config would' in command('evaluate', ours, *config).err

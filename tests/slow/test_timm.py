@@ -13,7 +13,7 @@ from PIL import Image
 
 from configs import torchvision_imagenet
 from jax_resnet import models
-from jax_resnet.data.pictures.classes import imagenet_classes
+from jax_resnet.data.pictures.imagenet import imagenet_classes
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
 from jax_resnet.training.load import describe_assumptions, described

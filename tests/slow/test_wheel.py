@@ -32,7 +32,8 @@ def test_the_wheel_has_only_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'jax_resnet'}
     assert 'jax_resnet/py.typed' in names and 'jax_resnet/models/resnet.py' in names
-    assert 'jax_resnet/data/pictures/imagenet_classes.txt' in names
+    data = ('digits.npz', 'pictures/imagenet_classes.txt', 'pictures/imagenet_validation.npz')
+    assert {f'jax_resnet/data/{name}' for name in data} <= {*names}
     configs = {f'jax_resnet/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')}
     assert configs == {name for name in names if name.startswith('jax_resnet/configs/') and name.endswith('.py')}
     templates = {path.name for path in (ROOT / 'jax_resnet' / 'report' / 'templates').iterdir()}
@@ -76,7 +77,7 @@ def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() 
         'before = dict(os.environ), dict(jax.config.values)\n'
         'import jax_resnet, jax_resnet.models\n'
         'assert before == (dict(os.environ), dict(jax.config.values))\n'
-        "slow = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'sklearn', 'clu', 'jax_resnet.training')\n"
+        "slow = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'clu', 'jax_resnet.training')\n"
         'print([name for name in slow if name in sys.modules])\n'
     )
     assert python(program) == '[]\n'

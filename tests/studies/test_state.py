@@ -9,8 +9,12 @@ from jax_resnet.runs.run import FAILED, FINISHED, MISSING, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.state import describe, prepare, run_of
+from jax_resnet.studies.state import describe, run_of
 from tests.runs.conftest import LINE, SUMMARY
+
+
+def prepare(job: Job) -> None:
+    RunFolder(job.folder).open(job.config, job.file, job.changes)
 
 
 def told(job: Job) -> tuple[str, str]:
@@ -51,10 +55,3 @@ def test_a_folder_of_another_run_is_a_failure(checkout: Path) -> None:
     (job.folder / 'config.json').write_text(json.dumps(config | {'fields': config['fields'] | {'batch_size': 33}}))
     state, detail = told(job)
     assert state == FAILED and 'config.batch_size is 33 in the existing run, 32 in this one' in detail
-
-
-def test_a_rehearsal_is_marked(checkout: Path) -> None:
-    job, rehearsed = (read('small.py', [0], is_rehearsal=flag).jobs[0] for flag in (False, True))
-    for each in (job, rehearsed):
-        prepare(each)
-    assert [run_of(each).is_rehearsal for each in (job, rehearsed)] == [False, True]

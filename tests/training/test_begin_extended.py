@@ -30,7 +30,9 @@ def content(folder: Path) -> dict[Path, bytes]:
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 7 steps, with evaluations at 5 and 7, and checkpoints at 4 and 7."""
     folder = tmp_path_factory.mktemp('short') / 'run'
-    training.train(small_config(train_for='7 steps', **{'schedule.drop_at': ('6 steps',)}), folder)
+    training.train(
+        small_config(train_for='7 steps', keep_every='4 steps', **{'schedule.drop_at': ('6 steps',)}), folder
+    )
     return folder
 
 

@@ -72,7 +72,7 @@ def test_every_command_takes_a_config(bare: Path, tmp_path: Path, command: Calla
             [bare, CONFIG, '--config.model.shortcut=B'],
             'must have the network of the config; batch_stats/stage2',
         ),
-        ([PUBLISHED, CONFIG], 'has a card, which says what --config would'),
+        ([PUBLISHED, CONFIG], 'already says what --config would'),
         ([tmp_path, CONFIG], 'must be a run folder; it has no config.json'),
     ):
         code, _, err = command('evaluate', *arguments)

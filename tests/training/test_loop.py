@@ -36,8 +36,8 @@ def metrics(folder: Path) -> list[dict]:
 
 @pytest.fixture(scope='module')
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path, dict]:
-    """An uninterrupted run of 12 steps: its config, folder and summary."""
-    config = make_config()
+    """An uninterrupted run of 12 steps: its config, folder and summary. It keeps a checkpoint before the last one."""
+    config = make_config(keep_every='8 steps')
     folder = tmp_path_factory.mktemp('whole') / 'run'
     return config, folder, training.train(config, folder)
 
@@ -76,7 +76,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     assert (predictions['logits'].argmax(1) != predictions['labels'])[mistakes['index']].all()
     assert {path.name for path in folder.iterdir()} == {
         'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
-        'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard',
+        'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard', 'progress.json',
     }  # fmt: skip
     assert Checkpoints(folder / 'checkpoints').steps() == [8, 12]
     assert 'stage1/unit1/conv1/kernel' in (folder / 'parameters.txt').read_text()
@@ -279,11 +279,16 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
 def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
-    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 10, 12]
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [
+        3,
+        6,
+        9,
+        12,
+    ]  # of a finished run, that of step 10 is deleted
     (tmp_path / 'summary.json').unlink()
     shutil.rmtree(tmp_path / 'checkpoints' / '12')
     training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every
-    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 10, 12]
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 12]
 
 
 def test_a_run_continues_with_other_microbatches(whole_run: tuple, tmp_path: Path) -> None:

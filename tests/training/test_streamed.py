@@ -70,6 +70,7 @@ def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Pa
     assert scores.error == summary['final_test_error']
     pictures = sorted((folder / 'val').rglob('*.jpg'))
     pictures = [path for name in CLASSES for path in pictures if path.parent.name == name]
+    assert found['files'].tolist() == [*map(str, pictures)]
     views = [predict.read_image(path, net.image_shape, pictures=net.pictures) for path in pictures]
     np.testing.assert_allclose(net.logits(np.stack(views)), found['logits'], rtol=1e-4, atol=1e-4)
     assert training.evaluate(whole, 'validation[:50%]+train[:4]').count == 14

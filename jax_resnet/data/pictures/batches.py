@@ -1,26 +1,36 @@
-"""Batches of decoded views. `Batches` chooses pictures, order and crops; `iterate` makes batches in threads.
+"""Batches of decoded views: `Batches` and `Pass` make one, `iterate` makes them in threads, `Feed` copies them.
 
 The order and the crops are functions of (seed, epoch, index). So a batch does not depend on threads, processes, the
 size of other batches, or the step at which a run was stopped.
 """
 
+import contextlib
+import hashlib
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_resnet.data.pictures.crops import NUMBERS, Crop, resize
+from jax_resnet.data import cache
 from jax_resnet.data.pictures.decoding import decode
-from jax_resnet.data.pictures.source import Pictures
-from jax_resnet.errors import DataError
+from jax_resnet.data.pictures.views import NUMBERS, Crop, View, resize
+from jax_resnet.data.sources import Pictures
+from jax_resnet.errors import DataError, InputError
+
+MEAN_PICTURES = 10_000
+"""Maximum number of pictures in a mean image. They are drawn at random from the split."""
+
+AHEAD = 2
+"""Number of batches that wait on the devices."""
 
 
 class HostPurpose(IntEnum):
@@ -94,6 +104,34 @@ class Batches:
         return batch
 
 
+@dataclass(frozen=True)
+class Pass:
+    """A pass over the pictures of a split in order: the views of each picture, by its index.
+
+    Attributes:
+        pictures: pictures of the split.
+        view: makes the views of a picture.
+        interpolation, exif_rotation: as for `Batches`.
+    """
+
+    pictures: Pictures
+    view: View
+    interpolation: str = 'bilinear'
+    exif_rotation: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Makes a picture's views, uint8 [views, rows, columns, 3], its label, [], and its draws (0, index).
+
+        Raises:
+            DataError: the picture cannot be read or decoded. The message names it.
+        """
+        image, label = decoded(self.pictures, index, self.exif_rotation)
+        return Batch(self.view(image, self.interpolation), np.int32(label), np.array([0, index], np.uint32))
+
+
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
     """Decodes a picture, uint8 [height, width, 3]; returns it and its label. Raises DataError if it cannot be read."""
     encoded, label = pictures[index]
@@ -143,22 +181,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-Item = TypeVar('Item', bound=tuple, covariant=True)
-
-
-class LazySequence(Protocol[Item]):
-    """A sequence that makes each item when it is read."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int, /) -> Item: ...
-
-
-def iterate(batches: LazySequence[Item], first: int, threads: int, processes: int) -> Generator[Item]:
+def iterate(batches: Batches | Pass, first: int, threads: int, processes: int) -> Generator[Batch]:
     """Yields the batches from number `first` in order. Threads or worker processes make them ahead of time.
 
     Args:
-        batches: the batches, or other items that are NamedTuples of arrays.
+        batches: the batches, or the views of one picture after another.
         first: number of the first batch.
         threads: decoding threads in each process; each makes a whole batch. 0 divides the cores among the processes.
         processes: worker processes; 0 runs the threads in this process.
@@ -182,7 +209,7 @@ def iterate(batches: LazySequence[Item], first: int, threads: int, processes: in
     try:
         for batch in iterator:
             # A worker's batch is in shared memory. A copy lets this memory be freed.
-            yield type(batch)(*map(np.array, batch)) if processes else batch
+            yield Batch(*map(np.array, batch)) if processes else batch
     except RuntimeError as e:
         if not processes:
             raise
@@ -204,3 +231,96 @@ def _begin_worker(number: int, count: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0) -> np.ndarray:
+    """The mean of MEAN_PICTURES views, or of all if there are fewer: float64 [size, size, 3], pixels from 0 to 255.
+
+    It is computed once and cached.
+
+    Args:
+        batches: batches of the split, in a random order.
+        key: part of the cache key; it must differ for different pictures.
+        threads, processes: as for `iterate`.
+    """
+    count = min(MEAN_PICTURES, len(batches.pictures))
+    drawn = replace(batches, count=-(-count // batches.batch_size))
+
+    def make() -> cache.Arrays:
+        total, remaining = np.zeros((batches.size, batches.size, 3)), count
+        for batch in iterate(drawn, 0, threads, processes):
+            total += batch.images[:remaining].sum(0, dtype=np.float64)
+            remaining -= len(batch.images[:remaining])
+        return {'mean': total / count}
+
+    about = repr((key, drawn.crop, drawn.size, drawn.interpolation, drawn.exif_rotation))
+    return cache.load(f'mean-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['mean']
+
+
+class Feed:
+    """Batches on the devices. A thread copies them there ahead of time.
+
+    Args:
+        iterate: takes the number of a batch, and returns an iterator that begins with this batch.
+        put: copies an array of a batch to the devices.
+    """
+
+    def __init__(self, iterate: Callable[[int], Generator[Batch]], put: Callable[[np.ndarray], Any]) -> None:
+        self._iterate, self._put = iterate, put
+        self._next: int | None = None
+        self._stop = threading.Event()
+
+    def begin(self, number: int) -> None:
+        """Starts to make batches from this number on. Does nothing if this batch is the next one already."""
+        if self._next == number:
+            return
+        self.close()
+        self._next, self._stop, self._queue = number, threading.Event(), queue.Queue[Any](AHEAD)
+        arguments = self._iterate(number), self._queue, self._stop
+        self._thread = threading.Thread(target=self._copy_batches, args=arguments, name='feed', daemon=True)
+        self._thread.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` returns at once."""
+        return not self._queue.empty()
+
+    def take(self) -> Batch | None:
+        """Returns the next batch; None after the last one.
+
+        Raises:
+            InputError: a picture cannot be read. Other errors are raised unchanged.
+        """
+        assert self._next is not None
+        found = self._queue.get()
+        if isinstance(found, BaseException):
+            self.close()
+            if isinstance(found, DataError):
+                raise InputError(str(found)) from found
+            raise found
+        self._next += 1
+        return found  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Stops the thread and the iterator of batches."""
+        if self._next is None:
+            return
+        self._next = None
+        self._stop.set()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):  # makes room in the queue, as the thread may wait to put a batch
+                self._queue.get(timeout=0.01)
+        self._thread.join()
+
+    def _copy_batches(self, batches: Generator[Batch], ready: queue.Queue, stop: threading.Event) -> None:
+        try:
+            for batch in batches:
+                on_devices = Batch(*map(self._put, batch))
+                ready.put(on_devices)
+                if stop.is_set():
+                    return
+            ready.put(None)
+        except BaseException as e:  # `take` raises it
+            ready.put(e)
+        finally:
+            batches.close()

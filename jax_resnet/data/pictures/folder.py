@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from jax_resnet import files
-from jax_resnet.data.pictures.classes import shown_names
-from jax_resnet.data.pictures.listing import Listing, entries
-from jax_resnet.data.pictures.source import Picture, PictureSource
+from jax_resnet.data.pictures.imagenet import shown_names
+from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
 
@@ -24,6 +24,10 @@ LAYOUT = (
 DRAW = (0.2, 0)
 """By default, about this fraction of each class is drawn for validation, with this seed."""
 
+ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
+SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
+"""Files of Windows. Like hidden files, they are ignored."""
+
 _Found = Mapping[str, Sequence[str]]
 """Maps each class to the names of its pictures. Classes and names are sorted."""
 
@@ -32,39 +36,33 @@ _Found = Mapping[str, Sequence[str]]
 class FolderPictures:
     """The pictures of a split, read from their files.
 
-    It needs about 35 bytes of memory per picture, so a million pictures need little.
-
     Attributes:
         folder: the folder that contains the classes' folders.
         classes: names of the classes' folders, indexed by label.
         labels: int32, one per picture.
-        names: the names of all files, concatenated.
-        bounds: int64; the name of picture i is names[bounds[i] : bounds[i + 1]].
+        names: names of the files, bytes of a fixed length; so a million pictures need little memory.
     """
 
     folder: Path
     classes: tuple[str, ...]
     labels: np.ndarray
-    names: bytes
-    bounds: np.ndarray
+    names: np.ndarray
 
     @classmethod
     def from_names(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
         """Makes it from the names found in the folder; a class may have no pictures."""
-        names_of_classes = [found.get(class_name, ()) for class_name in classes]
-        counts = [*map(len, names_of_classes)]
-        names = [os.fsencode(name) for class_names in names_of_classes for name in class_names]
-        labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
-        return cls(folder, tuple(classes), labels, b''.join(names), np.cumsum([0, *map(len, names)], dtype=np.int64))
+        groups = [found.get(class_name, ()) for class_name in classes]
+        labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
+        return cls(folder, tuple(classes), labels, np.array([os.fsencode(name) for group in groups for name in group]))
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
         """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
         path = self._path(index)
         try:
-            return Picture(files.read(path), int(self.labels[index]))
+            return files.read(path), int(self.labels[index])
         except OSError as e:
             raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
 
@@ -73,8 +71,7 @@ class FolderPictures:
         return shown(self._path(index))
 
     def _path(self, index: int) -> Path:
-        name = self.names[self.bounds[index] : self.bounds[index + 1]]
-        return self.folder / self.classes[self.labels[index]] / os.fsdecode(name)
+        return self.folder / self.classes[self.labels[index]] / os.fsdecode(self.names[index])
 
 
 def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
@@ -96,10 +93,10 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     Raises:
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
-    listing = Listing()
+    listing = _Listing()
     try:
         places = _places(folder)
-        found = {split: listing.pictures(folder, place, f'listing {name}, {split}') for split, place in places.items()}
+        found = {split: listing.read(folder, place, f'listing {name}, {split}') for split, place in places.items()}
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if 'validation' in found and (validation_fraction, seed) != DRAW:
@@ -109,7 +106,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
             seed,
             shown(folder / places['validation']),
         )
-    listing.log_unusual()
+    listing.log_ignored()
     if 'test' in found and 'train' in found and not found['test']:
         _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
         del found['test']
@@ -129,9 +126,62 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         split: FolderPictures.from_names(folder / places.get(split, ''), classes, names)
         for split, names in found.items()
     }
-    return PictureSource.from_pictures(
-        name, shown_names([*map(shown, classes)]), pictures, listing.digest.hexdigest()[:16]
-    )
+    sizes = {split: len(each) for split, each in pictures.items()}
+    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, listing.digest.hexdigest()[:16])
+
+
+class _Listing:
+    """Lists the pictures in folders of classes, computes a digest of them, and collects what is ignored."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._files: list[str] = []
+        self._folders: list[str] = []
+
+    def read(self, folder: Path, place: str, title: str) -> dict[str, list[str]]:
+        """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
+        found = {}
+        for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
+            if entry.is_dir():
+                found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
+            else:
+                self._files.append(entry.path)
+        return found
+
+    def _in_class(self, folder: os.DirEntry[str], relative: str) -> list[str]:
+        names = []
+        for entry in _entries(folder.path):
+            if entry.is_dir():
+                self._folders.append(entry.path)
+            elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+                about = entry.stat()
+                path = os.fsencode(f'{relative}/{entry.name}')
+                self.digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
+                names.append(entry.name)
+            else:
+                self._files.append(entry.path)
+        return names
+
+    def log_ignored(self) -> None:
+        """Logs the ignored files and folders, in at most one line each."""
+        for paths, kind, why in (
+            (
+                self._files,
+                'file',
+                f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class',
+            ),
+            (self._folders, 'folder', 'only <class>/<picture> is read'),
+        ):
+            if paths:
+                count = f'{len(paths):,} {kind}{"s" * (len(paths) > 1)}'
+                _log.warning('ignored %s, such as %s: %s', count, shown(paths[0]), why)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Entries of a folder, sorted by name, without hidden files and system files."""
+    with os.scandir(folder) as found:
+        seen = [e for e in found if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
+    return sorted(seen, key=lambda entry: entry.name)
 
 
 def _places(folder: Path) -> dict[str, str]:
@@ -141,13 +191,13 @@ def _places(folder: Path) -> dict[str, str]:
         DataError: 'train' exists, and neither or both of 'val' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    folders = {entry.name for entry in entries(folder) if entry.is_dir()}
+    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
     validation = [name for name in ('val', 'validation') if name in folders]
     only = sorted(folders)
-    if only in (['val'], ['validation'], ['test']) and any(entry.is_dir() for entry in entries(folder / only[0])):
+    if only in (['val'], ['validation'], ['test']) and any(entry.is_dir() for entry in _entries(folder / only[0])):
         return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
-    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in entries(folder / 'train'))):
+    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
         return {'train': ''}
     if len(validation) != 1:
         found = 'both val and validation' if validation else 'train, but neither val nor validation'

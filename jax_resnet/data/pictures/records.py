@@ -1,12 +1,13 @@
 """Reads pictures that TFDS has prepared as ArrayRecord files. It does not need TensorFlow."""
 
+import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.data.pictures.classes import shown_names
-from jax_resnet.data.pictures.source import Picture, PictureSource
-from jax_resnet.data.prepared import open_builder
+from jax_resnet.data.pictures.imagenet import shown_names
+from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 
 FORMAT = 'array_record'
@@ -36,20 +37,20 @@ class RecordPictures:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
         """Reads a picture. Raises DataError if it cannot be read, or has no label."""
-        from tensorflow_datasets.proto import tf_example_pb2
-
         try:
-            if self._records is None:
-                self._records = self._open()
-            features = tf_example_pb2.Example.FromString(self._records[index]).features.feature
+            features = self._features(index)
             (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
         except Exception as e:  # a damaged file may make the reader raise any error
             raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
         if not 0 <= label < self.classes:  # TFDS marks unlabelled pictures by -1
             raise DataError(f'{self.name(index)}: has no label: it must be from 0 to {self.classes - 1}; it is {label}')
-        return Picture(encoded, label)
+        return encoded, label
+
+    def number(self, index: int) -> int:
+        """The number of an example in the original files: 42 if its `id` is 'train_00042'."""
+        return int(self._features(index)['id'].bytes_list.value[0].rsplit(b'_', 1)[1])
 
     def name(self, index: int) -> str:
         """Name of a picture, such as '.../imagenette/160px-v2/1.0.0, train, record 17'."""
@@ -58,13 +59,16 @@ class RecordPictures:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_records': None}  # another process opens the files itself
 
-    def _open(self) -> Any:
+    def _features(self, index: int) -> Any:
         import tensorflow_datasets as tfds
+        from tensorflow_datasets.proto import tf_example_pb2
 
-        # Reads raw records; `__getitem__` parses them. TFDS would need TensorFlow, or four times as long without it.
-        raw = tfds.decode.DeserializeMethod.RAW_BYTES
-        builder = tfds.builder_from_directory(self.folder)
-        return builder.as_data_source(self.split, deserialize_method=raw, file_format=FORMAT)
+        if self._records is None:
+            # Raw records are parsed here. TFDS would need TensorFlow, or four times as long without it.
+            raw = tfds.decode.DeserializeMethod.RAW_BYTES
+            builder = tfds.builder_from_directory(self.folder)
+            self._records = builder.as_data_source(self.split, deserialize_method=raw, file_format=FORMAT)
+        return tf_example_pb2.Example.FromString(self._records[index]).features.feature
 
 
 def open_records(name: str, data_dir: Path) -> PictureSource:
@@ -79,46 +83,55 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
         DataError: the data is missing, is not in ArrayRecord files, or an example does not have one picture and one
             label.
     """
+    folder = find(name, data_dir)
+    if folder is None:
+        raise DataError(
+            f'no prepared {name} in {data_dir}: give the folder with the prepared data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
+        )
     import tensorflow_datasets as tfds
 
-    folder = _find(name, data_dir)
-    builder, fingerprint = open_builder(folder)
-    info = builder.info
+    try:
+        info = tfds.builder_from_directory(folder).info
+    except Exception as e:  # a missing or damaged dataset_info.json may raise any error
+        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({" ".join(repr(e).split())})') from e
     if tfds.core.FileFormat(FORMAT) not in info.available_file_formats():
         raise DataError(
             f'{folder}: has {info.file_format.value} files, which only TensorFlow can read; convert them in an '
             'environment with TensorFlow: python -m tensorflow_datasets.scripts.convert_format '
             f'--dataset_version_dir={folder} --out_file_format={FORMAT}'
         )
-    image, label = _features(info, folder)
-    names = shown_names(info.features[label].names)
-    splits = {
-        split: RecordPictures(folder, split, split_info.num_examples, image, label, len(names))
-        for split, split_info in info.splits.items()
-    }
-    return PictureSource.from_pictures(name, names, splits, fingerprint)
+    image, label = _feature_names(info, folder)
+    names, sizes = (
+        shown_names(info.features[label].names),
+        {name: each.num_examples for name, each in info.splits.items()},
+    )
+    splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
+    return PictureSource(name, names, sizes, splits, hashlib.sha256(repr(stats).encode()).hexdigest()[:16])
 
 
-def _find(name: str, data_dir: Path) -> Path:
-    """The folder of the last version of a data set."""
-    from tensorflow_datasets.core.utils.version import list_all_versions
+def find(name: str, data_dir: Path) -> Path | None:
+    """The folder of the last version of a prepared data set. None if there is no version.
 
+    Raises:
+        DataError: several configurations of the data set are prepared, and the name has none.
+    """
     base = data_dir / name
-    found = [base] if base.is_dir() and list_all_versions(base) else []
-    if not found and base.is_dir():
-        found = sorted(path for path in base.iterdir() if path.is_dir() and list_all_versions(path))
-    if not found:
-        raise DataError(
-            f'no prepared {name} in {data_dir}: give the folder with the prepared data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
-        )
+    found = [folder for folder in (base, *sorted(base.glob('*/'))) if _versions(folder)]
     if len(found) > 1:
         names = ', '.join(f'tfds/{name}/{path.name}' for path in found)
         raise DataError(f'{base} has several configurations; config.dataset.name must be one of {names}')
-    return found[0] / str(list_all_versions(found[0])[-1])
+    return _versions(found[0])[-1] if found else None
 
 
-def _features(info: Any, folder: Path) -> tuple[str, str]:
+def _versions(folder: Path) -> list[Path]:
+    """The folders of versions, such as 3.0.2, in a folder; the last version is the last one."""
+    found = [path for path in folder.glob('*/') if re.fullmatch(r'\d+\.\d+\.\d+', path.name)]
+    return sorted(found, key=lambda path: [*map(int, path.name.split('.'))])
+
+
+def _feature_names(info: Any, folder: Path) -> tuple[str, str]:
     """Names of the feature with the picture and of the feature with the label."""
     import tensorflow_datasets as tfds
 

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.batches import Batch, Batches, iterate
-from jax_resnet.data.pictures.crops import AreaCrop, CentreCrop
-from jax_resnet.data.pictures.mean import mean_image
-from jax_resnet.data.pictures.source import Parts, Picture, PictureSource
-from jax_resnet.data.pictures.views import Centre, Pass
+from jax_resnet.data.pictures.batches import Batch, Batches, Pass, iterate, mean_image
+from jax_resnet.data.pictures.views import AreaCrop, Centre, CentreCrop
+from jax_resnet.data.sources import Parts, PictureSource
 from jax_resnet.errors import DataError
 
 
@@ -23,14 +21,14 @@ class Drawn:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
         if not 0 <= index < self.count:
             raise IndexError(index)
         rng = np.random.default_rng(index)
         small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
         file = io.BytesIO()
         small.resize((48, 40)).save(file, 'JPEG')
-        return Picture(b'no picture' if index == self.damaged else file.getvalue(), index % 7)
+        return b'no picture' if index == self.damaged else file.getvalue(), index % 7
 
     def name(self, index: int) -> str:
         return f'drawing {index}'
@@ -73,7 +71,7 @@ def test_a_crop_is_a_function_of_seed_epoch_and_index_not_of_the_place() -> None
     """The same pictures under other numbers, and read through that permutation: the same views."""
 
     class Permuted(Drawn):
-        def __getitem__(self, index: int) -> Picture:
+        def __getitem__(self, index: int) -> tuple[bytes, int]:
             return super().__getitem__((index * 5) % 23)
 
     inverse = {(index * 5) % 23: index for index in range(23)}
@@ -103,10 +101,11 @@ def test_a_picture_that_is_none_is_named() -> None:
 
 
 def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
-    source = PictureSource.from_pictures('drawings', list('abcdefg'), {'train': Drawn(20), 'validation': Drawn(5)}, '1')
+    pictures = {'train': Drawn(20), 'validation': Drawn(5)}
+    source = PictureSource('drawings', tuple('abcdefg'), {'train': 20, 'validation': 5}, pictures, '1')
     both = source.read('train[15:]+validation[:40%]')
     assert len(both) == source.count('train[15:]+validation[:40%]') == 7
-    assert [both[i].label for i in range(7)] == [1, 2, 3, 4, 5, 0, 1]
+    assert [both[i][1] for i in range(7)] == [1, 2, 3, 4, 5, 0, 1]
     assert both.name(0) == 'drawing 15' and both.name(6) == 'drawing 1'
     with pytest.raises(IndexError):
         both[7]

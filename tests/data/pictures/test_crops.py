@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.crops import AreaCrop, Box, CentreCrop, ScaleCrop, resize
+from jax_resnet.data.pictures.views import AreaCrop, Box, CentreCrop, ScaleCrop, resize
 
 SIZES = [(160, 160), (375, 500), (500, 333), (90, 1000), (1000, 90), (1, 1), (3, 2000)]
 

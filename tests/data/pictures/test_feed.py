@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jax_resnet.data.pictures.batches import Batch
-from jax_resnet.data.pictures.feed import AHEAD, Feed
+from jax_resnet.data.pictures.batches import AHEAD, Batch, Feed
 from jax_resnet.errors import DataError
 
 

@@ -35,8 +35,8 @@ def test_pictures_and_labels_of_a_prepared_data_set(prepared: Path) -> None:
     assert source.class_names[:2] == ('tench', 'English springer') and len(source.class_names) == 10
     train = source.read('train')
     assert len(train) == 2000 and source.count('validation[:10%]') == 50
-    assert np.bincount([train[i].label for i in range(2000)]).tolist() == [200] * 10
-    assert train[7].encoded.startswith(b'\xff\xd8') and train.name(7).endswith('1.0.0, train, record 7')
+    assert np.bincount([train[i][1] for i in range(2000)]).tolist() == [200] * 10
+    assert train[7][0].startswith(b'\xff\xd8') and train.name(7).endswith('1.0.0, train, record 7')
     again = pickle.loads(pickle.dumps(train))
     assert again[1999] == train[1999]
     named = open_source('tfds/imagenette/160px-v2', str(prepared))
@@ -66,7 +66,7 @@ def test_what_is_missing_or_not_readable_is_one_line(copy: Path) -> None:
     assert '\n' not in str(error.value)
     converted = {**info, 'fileFormat': 'tfrecord', 'alternativeFileFormats': ['parquet', 'array_record']}
     (copy / 'dataset_info.json').write_text(json.dumps(converted))  # as convert_format leaves it
-    assert open_records('imagenette/160px-v2', data_dir).read('train')[7].encoded.startswith(b'\xff\xd8')
+    assert open_records('imagenette/160px-v2', data_dir).read('train')[7][0].startswith(b'\xff\xd8')
     (copy / 'dataset_info.json').write_text('{')
     with pytest.raises(DataError, match='must be a folder of prepared TFDS data'):
         open_records('imagenette/160px-v2', data_dir)

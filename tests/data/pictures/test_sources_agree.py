@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from jax_resnet.data.pictures.batches import Batches
-from jax_resnet.data.pictures.crops import AreaCrop
 from jax_resnet.data.pictures.folder import open_folder
+from jax_resnet.data.pictures.imagenet import open_tars
 from jax_resnet.data.pictures.records import open_records
-from jax_resnet.data.pictures.source import Parts, Pictures, PictureSource
-from jax_resnet.data.pictures.tars import open_tars
+from jax_resnet.data.pictures.views import AreaCrop
+from jax_resnet.data.sources import Parts, Pictures, PictureSource
 from tests.data.pictures import unpacked
 
 

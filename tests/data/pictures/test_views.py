@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.source import Picture
-from jax_resnet.data.pictures.views import Centre, FiveCrops, Pass, Whole
+from jax_resnet.data.pictures.batches import Pass
+from jax_resnet.data.pictures.views import Centre, FiveCrops, Whole
 from jax_resnet.errors import DataError
 
 
@@ -60,9 +60,9 @@ def test_a_long_picture_loses_its_ends() -> None:
 
 
 def test_the_views_of_each_protocol() -> None:
-    assert views.of_protocol('center', 256, 224) == [Centre(256, 224)]
-    assert views.of_protocol('ten_crop', 256, 224) == [FiveCrops(256, 224)]
-    assert views.of_protocol('multi_scale', 256, 224) == [Whole(side) for side in (224, 256, 384, 480, 640)]
+    assert views.evaluation_views('center', 256, 224) == [Centre(256, 224)]
+    assert views.evaluation_views('ten_crop', 256, 224) == [FiveCrops(256, 224)]
+    assert views.evaluation_views('multi_scale', 256, 224) == [Whole(side) for side in (224, 256, 384, 480, 640)]
 
 
 class Pictures:
@@ -71,10 +71,10 @@ class Pictures:
     def __len__(self) -> int:
         return 2
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
         content = io.BytesIO()
         Image.fromarray(np.full((20, 30, 3), 77, np.uint8)).save(content, 'PNG')
-        return Picture(content.getvalue() if index == 0 else b'no picture', 5)
+        return content.getvalue() if index == 0 else b'no picture', 5
 
     def name(self, index: int) -> str:
         return f'picture {index}'

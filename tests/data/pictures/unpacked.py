@@ -10,9 +10,11 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from jax_resnet.data.pictures.imagenet import Archive, Archives
 from jax_resnet.data.pictures.records import open_records
-from jax_resnet.data.pictures.source import Pictures
-from jax_resnet.data.pictures.tars import Archive, Archives
+from jax_resnet.data.sources import Pictures
 
 SYNSETS = (
     *('n01440764', 'n02102040', 'n02979186', 'n03000684', 'n03028079'),
@@ -29,7 +31,7 @@ def place(split: str, label: int, index: int) -> str:
 
 
 def write(data_dir: Path, out: Path, most: int | None = None) -> Archives:
-    """Writes `out`/folder, `out`/tars and the labels of validation; at most `most` pictures of each split."""
+    """Writes `out`/folder and `out`/tars; at most `most` pictures of each split."""
     splits = {split: open_records('imagenette', data_dir).read(split) for split in FILES}
     for split, pictures in splits.items():
         for index, (encoded, label) in _of(pictures, most):
@@ -49,17 +51,12 @@ def write(data_dir: Path, out: Path, most: int | None = None) -> Archives:
     with tarfile.open(out / 'tars' / FILES['validation'], 'w') as tar:
         for index, (encoded, label) in found['validation']:
             _add(tar, place('validation', label, index), encoded)
-    (out / 'labels.txt').write_text('\n'.join(SYNSETS[label] for _, (_, label) in found['validation']) + '\n')
-    return archives(out, len(found['train']), len(found['validation']))
-
-
-def archives(out: Path, train: int, validation: int) -> Archives:
-    """The facts of the tars, with so many pictures."""
     facts = []
-    for file, count in zip(FILES.values(), (train, validation), strict=True):
+    for split, file in FILES.items():
         content = (out / 'tars' / file).read_bytes()
-        facts.append(Archive(file, len(content), hashlib.sha256(content).hexdigest(), count))
-    return Archives(*facts, synsets=SYNSETS, validation_labels=out / 'labels.txt')
+        facts.append(Archive(file, len(content), hashlib.sha256(content).hexdigest(), len(found[split])))
+    labels = np.array([label for _, (_, label) in found['validation']])
+    return Archives(*facts, synsets=lambda: SYNSETS, validation_labels=lambda: labels)
 
 
 def _of(pictures: Pictures, most: int | None) -> Iterator[tuple[int, tuple[bytes, int]]]:

@@ -10,7 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, slurm
-from jax_resnet.studies.state import describe, prepare, run_of
+from jax_resnet.studies.state import describe, run_of
 
 pytest.importorskip('submitit')
 
@@ -19,30 +19,24 @@ pytest.importorskip('submitit')
 def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(slurm, 'SECONDS_BETWEEN_CHECKS', 0.2)
     jobs = read('small.py:0.1', [0]).jobs
-    submitted = slurm.submit(jobs, slurm.executor(Path('logs'), {'timeout_min': 5}, cluster='local'))
-    assert slurm.wait(jobs, submitted) == {}
+    executor = slurm.executor(Path('logs'), None, None, {'timeout_min': '5'}, cluster='local')
+    assert slurm.train_all(jobs, executor) == {}
     assert run_of(jobs[0]).state == FINISHED
     assert f'[1/1] {jobs[0].name}: {describe(run_of(jobs[0]))}' in capsys.readouterr().out
 
 
-def test_a_job_that_failed_is_named(checkout: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_job_that_failed_is_named(checkout: Path) -> None:
+    ended = SimpleNamespace(done=lambda: True, job_id='7_0', paths=SimpleNamespace(stderr='logs/1_log.err'))
+    executor = SimpleNamespace(map_array=lambda *_: [ended, ended])
     jobs = read('small.py', [0]).jobs
-    for job in jobs:
-        prepare(job)
+    RunFolder(jobs[0].folder).open(jobs[0].config)
     RunFolder(jobs[0].folder).write_failure('the loss is not finite')
-    ended = SimpleNamespace(done=lambda: True, paths=SimpleNamespace(stderr='logs/1_log.err'))
-    failed = slurm.wait(jobs, [ended, ended])
-    assert list(failed.values()) == ['the loss is not finite', 'see logs/1_log.err']
+    assert list(slurm.train_all(jobs, executor).values()) == ['the loss is not finite', 'see logs/1_log.err']
 
 
 def test_without_slurm_it_is_said_in_a_line(checkout: Path) -> None:
     with pytest.raises(ConfigError, match='--launcher=slurm: .*slurm'):
-        slurm.executor(Path('logs'), {})
-
-
-def test_options_are_converted_as_in_python() -> None:
-    texts = ('600', '16.5', 'True', "['module load cuda']", 'gpu', '10h', '1-00:00:00')
-    assert list(map(slurm.value, texts)) == [600, 16.5, True, ['module load cuda'], 'gpu', '10h', '1-00:00:00']
+        slurm.executor(Path('logs'), None, None, {})
 
 
 @pytest.fixture
@@ -66,13 +60,23 @@ def fake_slurm(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_wrong_option_is_named(fake_slurm: None, name: str, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        slurm.executor(Path('logs'), {name: slurm.value(text)})
+        slurm.executor(Path('logs'), None, None, {name: text})
     assert '\n' not in str(error.value) and not Path('logs').exists()
 
 
 def test_what_slurm_refuses_is_one_line(fake_slurm: None) -> None:
-    options = {'mem_gb': slurm.value('16.5'), 'stderr_to_stdout': slurm.value('True'), 'slurm_partition': 'none'}
-    executor = slurm.executor(Path('logs'), options)
+    options = {
+        'mem_gb': '16.5',
+        'stderr_to_stdout': 'True',
+        'slurm_partition': 'none',
+        'slurm_setup': "['module load x']",
+    }
+    executor = slurm.executor(Path('logs'), 2, 8, options)
     with pytest.raises(ConfigError, match='^--launcher=slurm: .*invalid partition') as error:
-        slurm.submit(read('small.py', [0]).jobs, executor)
+        slurm.train_all(read('small.py', [0]).jobs, executor)
     assert '\n' not in str(error.value)
+
+
+def test_a_number_of_hosts_that_is_not_valid() -> None:
+    with pytest.raises(ConfigError, match='--nodes=0: must be at least 1'):
+        slurm.executor(Path('logs'), 0, 1, {})

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet import training
+from jax_resnet.errors import ConfigError, Diverged, OutOfMemory
 from jax_resnet.report import sections
 from jax_resnet.runs import results_folder
-from jax_resnet.runs.run import FINISHED
+from jax_resnet.runs.run import FAILED, FINISHED
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.studies import read
-from jax_resnet.studies.state import prepare, run_of
+from jax_resnet.studies import Job, read
+from jax_resnet.studies.state import run_of
 from tests.runs.conftest import LINE, SUMMARY
 from tests.studies.conftest import ROOT
+from tests.training.conftest import loop
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -38,43 +41,61 @@ def numbers(folder: Path) -> list[dict]:
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py']
-    first, second = (job.folder for job in read('small.py', [0]).jobs)
+    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py', '--set=train_for=400 steps']
+    first, second = read('small.py', [0], {'train_for': '400 steps'}).jobs
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any('started' in line for line in process.stdout)
-        while not (first / 'lock').exists():
+        while not (first.folder / 'progress.json').exists():
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
-    with (first / 'lock').open('w') as file:
+    with (first.folder / 'lock').open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until the run has stopped
-    assert not (first / 'summary.json').exists() and not second.exists()
+    assert 'stopped by SIGTERM' in RunFolder(first.folder).log.read_text() and not second.folder.exists()
 
-    done = study('--study=small.py')
+    done = study(*command[3:])
     assert done.returncode == 0, done.stderr
-    assert '2 runs: 0 finished, 2 to train' in done.stdout
-    assert 'python -m jax_resnet report runs/studies/small --out=runs/report.html' in done.stdout
+    assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
+    assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
 
-    config, whole = read('small.py', [0]).jobs[0].config, checkout / 'whole'
-    RunFolder(whole).open(config)
-    command = [sys.executable, '-m', 'jax_resnet.studies.job', str(whole)]
-    nowhere = subprocess.DEVNULL
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere) as process:
-        assert process.wait() == 0
-    summary = RunFolder(whole).summary()
-    assert numbers(first) == numbers(whole) and summary is not None
+    summary = training.train(first.config, checkout / 'whole')
+    assert numbers(first.folder) == numbers(checkout / 'whole')
     (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
     assert len(section.rows[0].finished) == 2
 
-    again = study('--study=small.py')
+    again = study(*command[3:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
+
+
+@pytest.fixture
+def job(checkout: Path) -> Job:
+    return read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).jobs[0]
+
+
+def test_why_a_run_failed_is_kept(job: Job) -> None:
+    with pytest.raises(Diverged):
+        training.train(job.config, job.folder)
+    assert run_of(job).state == FAILED and 'is not finite' in run_of(job).failure
+    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
+        training.train(job.config, job.folder)
+    assert 'is not finite' in run_of(job).failure
+
+
+def test_a_run_that_lacks_memory_has_failed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError('Unable to allocate 4 TiB')
+
+    monkeypatch.setattr(loop, 'compile_training', fail)
+    with pytest.raises(OutOfMemory):
+        training.train(job.config, job.folder)
+    assert run_of(job).state == FAILED and 'out of memory (Unable to allocate 4 TiB)' in run_of(job).failure
 
 
 def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> None:
     job, other = read('small.py:0.1', [0, 1]).jobs
     for each in (job, other):
-        prepare(each)
+        RunFolder(each.folder).open(each.config, each.file, each.changes)
         RunFolder(each.folder).write_summary(SUMMARY)
     assert '2 finished, 0 to train' in study('--study=small.py:0.1', '--seeds=0,1').stdout
     done = study('--study=small.py:0.1', '--seeds=0', '--retrain')
@@ -112,6 +133,8 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
     listed = study('--study=small.py', '--seeds=0,1', '--list')
     job = read('small.py', [0]).jobs[0]
     assert f'  seed 0: missing; {job.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
+    found = json.loads(study('--study=small.py', '--list', '--json').stdout)
+    assert (found[0]['parameters'], found[0]['seed'], found[0]['state']) == (75_002, 0, 'missing')
     dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
     assert job.command in dry.stdout and not Path('runs').exists()
     questions = study()
@@ -127,7 +150,7 @@ def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
         (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; the nearest are config.train_for, '),
         (['--study=small.py', '--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
         (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
-        (['--study=small.py', '--dry-run', '--rehearse'], '--dry-run: must be given without --rehearse'),
+        (['--study=small.py', '--shorten=0'], 'config.shorten=0: must be an integer, at least 1'),
         (['--study=small.py', '--nodes=0'], '--nodes=0: must be given with --launcher=slurm'),
         (['--study=small.py', '--gpus-per-node=1'], '--gpus-per-node=1: must be given with --launcher=slurm'),
         (['--study=small.py', '--slurm=mem_gb=1'], '--slurm=mem_gb=1: must be given with --launcher=slurm'),

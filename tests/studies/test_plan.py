@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from configs import base, report_cifar10, resnet50_imagenet
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config, change
+from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
-from jax_resnet.studies import read, reading
+from jax_resnet.studies import plan as plans
+from jax_resnet.studies import read
 from tests.studies.conftest import ROOT
 
 STUDIES = sorted(path.stem for path in (ROOT / 'configs' / 'studies').glob('*.py') if path.stem != 'base')
+
+
+ROW = "'label': 'eight', 'config': 'configs/resnet20_digits.py', 'changes': {}, 'published': 1.5, 'group': ''"
+WHOLE_ROW = f"{ROW}, 'published_text': '', 'window': (1, 2)"
+REST = "'source': 'nobody', 'measure': 'final', 'most': None"
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +48,8 @@ def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
 def test_every_study_can_be_planned(name: str) -> None:
     plan = read(f'configs/studies/{name}.py', [0, 1])
     assert plan.question.endswith('?') and plan.about
-    assert len(plan.jobs) == 2 * len(plan.settings) and len({job.folder for job in plan.jobs}) == len(plan.jobs)
-    assert {job.seed for job in plan.jobs[: len(plan.settings)]} == {0}
+    assert len(plan.jobs) == 2 * len(plan.rows) and len({job.folder for job in plan.jobs}) == len(plan.jobs)
+    assert {job.seed for job in plan.jobs[: len(plan.rows)]} == {0}
     assert f'configs/studies/{name}.py' in Path(f'configs/studies/{name}.py').read_text()
     json.dumps(plan.describe())
 
@@ -55,7 +64,7 @@ def test_a_run_is_that_of_the_command_line() -> None:
     )
     assert job.config.seed == 3 and job.config.schedule.learning_rate == 0.05
     assert plan.folder == Path('runs/studies/learning_rate-1_2')
-    assert plan.settings[0].parameters == 269_722 and plan.settings[1].parameters == 275_572
+    assert plan.rows[0].parameters == 269_722 and plan.rows[1].parameters == 275_572
 
 
 def test_studies_share_runs() -> None:
@@ -78,7 +87,7 @@ def test_drops_move_with_the_epochs() -> None:
 
 def test_the_number_of_samples_stays() -> None:
     plan = read('configs/studies/data_and_batch.py', [0])
-    assert {len(plan.settings)} == {12}
+    assert {len(plan.rows)} == {12}
     for job in plan.jobs:
         assert abs(examples_seen(job.config) - 164 * 50_000) < job.config.batch_size
     half = next(job for job in plan.jobs if job.label == 'half of the data')
@@ -92,10 +101,9 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
     assert {job.config.train_for for job in plan.jobs} == {'1 epoch'}
     assert {job.config.model.num_classes for job in plan.jobs} == {10}
-    assert [setting.label for setting in plan.settings] == ['learning rate 0.1', 'learning rate 0.01']
+    assert [row.label for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
     assert (
-        plan.notes[0]
-        == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (CIFAR-10), and is left out'
+        plan.notes[0] == 'learning rate 0.1 (CIFAR-100) becomes the same as learning rate 0.1 (digits), and is left out'
     )
     assert plan.describe()['changes'] == changes and not plan.is_rehearsal
 
@@ -122,7 +130,7 @@ def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
     assert longer.folder == Path('runs/studies/learning_rate-cifar10,1,1_10/train_for=350_epochs')
 
 
-@pytest.mark.parametrize(('study', 'shorten'), [('table6_2015.py:20', 640), ('preactivation.py:20', 20)])
+@pytest.mark.parametrize(('study', 'shorten'), [('table6_2015.py:20', 700), ('preactivation.py:20', 20)])
 def test_a_rehearsal_is_a_shortened_run_on_digits(study: str, shorten: int) -> None:
     plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
     config = plan.jobs[0].config
@@ -132,26 +140,33 @@ def test_a_rehearsal_is_a_shortened_run_on_digits(study: str, shorten: int) -> N
         8,
         shorten,
     )
-    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and plan.jobs[0].is_rehearsal
+    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal']
     longer = read(f'configs/studies/{study}', [0], {'shorten': '7'}, is_rehearsal=True)
     assert longer.jobs[0].config.shorten == 7
 
 
 def test_a_shortened_study_has_other_runs_and_its_windows_are_shortened_too() -> None:
     plan = read('configs/studies/learning_rate.py:cifar10,1', [0], {'shorten': '10'})
-    assert plan.changes == {'shorten': 10} and plan.settings[0].window == (9.0, 16.0)
+    assert plan.changes == {'shorten': 10} and plan.rows[0].window == (9.0, 16.0)
     assert plan.folder == Path('runs/studies/learning_rate-cifar10,1/shorten=10')
     assert plan.jobs[0].folder == Path('runs/report_cifar10-resnet20/shorten=10,train_for=164_epochs/seed0')
 
 
+def test_rows_are_named_by_what_is_trained() -> None:
+    (row,) = read('configs/studies/learning_rate.py:cifar10,1', [0], is_rehearsal=True).rows
+    assert row.title == 'learning rate 0.1 (digits)'
+    rows = read('configs/studies/table6_2015.py:20,56', [0], {'model.depth': '8'}).rows
+    assert [row.title for row in rows] == ['ResNet-8']
+
+
 def test_a_rehearsals_window_is_a_twentieth_too() -> None:
-    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).settings
-    assert [setting.window for setting in rows] == [(4.5, 8.0)]
+    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
+    assert [row.window for row in rows] == [(4.5, 8.0)]
 
 
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
     plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
-    assert [setting.label for setting in plan.settings] == ['ResNet-20', 'ResNet-32']
+    assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
     assert plan.notes[0].startswith(
         'left out, since they have more parameters than the limit: ResNet-44 (658,586); ResNet-56 ('
     )
@@ -161,10 +176,10 @@ def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
 
 def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> None:
     plans = [read(f'configs/studies/scaled.py:{draw}', [0], limit=1e6) for draw in ('2,seed=1', '2,seed=1', '2,seed=2')]
-    labels = [[setting.label for setting in plan.settings] for plan in plans]
+    labels = [[row.label for row in plan.rows] for plan in plans]
     assert labels[0] == labels[1] != labels[2] and len(labels[0]) == 3
-    assert all(setting.parameters <= 1e6 for plan in plans for setting in plan.settings)
-    best = read('configs/studies/scaled.py:0', [0]).settings
+    assert all(row.parameters <= 1e6 for plan in plans for row in plan.rows)
+    best = read('configs/studies/scaled.py:0', [0]).rows
     assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].published == 9.3
     assert best[0].jobs[0].folder == Path('runs/scaled_cifar10/seed0')
     assert 'B 3-3, C 128, F 3-3, K 3-3, P 1, drop (4,435,082)' in plans[0].notes[0]
@@ -176,24 +191,14 @@ def test_the_grid_of_scaled_scales_all_stages_alike() -> None:
     assert all(len(set(row['changes']['model.windows'])) == 1 for row in rows)
 
 
-def test_what_the_published_numbers_are_is_known_before_anything_runs(checkout: Path) -> None:
-    text = Path('small.py').read_text()
-    for measure in ('final', 'median', 'window', 'protocol'):
-        Path('small.py').write_text(text.replace("'nobody'", f"'nobody', {measure!r}"))
-        assert read('small.py', [0]).describe()['measure'] == measure
-    Path('small.py').write_text(text.replace("'nobody'", "'nobody', 'mean'"))
-    with pytest.raises(ConfigError, match=r"^--study=small.py: .*; Invalid enum value 'mean' - at `\$.measure`$"):
-        read('small.py', [0])
-
-
 def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
     for folder in (first.folder, first.jobs[0].folder):
         folder.mkdir(parents=True)
-    wider = reading.with_seeds_of(read('small.py', [2]), first.describe())
-    assert [job.seed for job in wider.settings[0].jobs] == [0, 2]
-    assert wider.settings[0].jobs[0].folder == first.settings[0].jobs[0].folder
-    assert wider.settings[0].jobs[0].config == first.settings[0].jobs[0].config
+    wider = plans.with_seeds_of(read('small.py', [2]), first.describe())
+    assert [job.seed for job in wider.rows[0].jobs] == [0, 2]
+    assert wider.rows[0].jobs[0].folder == first.rows[0].jobs[0].folder
+    assert wider.rows[0].jobs[0].config == first.rows[0].jobs[0].config
 
 
 def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
@@ -206,10 +211,10 @@ def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
         ConfigError,
         match=r'^--study=mine/small.py: its folder, runs/studies/small, has the study of small.py; give one of',
     ):
-        reading.with_seeds_of(second, first.describe())
-    reading.with_seeds_of(read('./small.py', [0]), first.describe())
+        plans.with_seeds_of(second, first.describe())
+    plans.with_seeds_of(read('./small.py', [0]), first.describe())
     Path('small.py').unlink()  # it was moved
-    reading.with_seeds_of(second, first.describe())
+    plans.with_seeds_of(second, first.describe())
 
 
 def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal() -> None:
@@ -218,13 +223,7 @@ def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal(
         note.startswith('left out, since their networks do not fit the small images of the digits: B ')
         for note in plan.notes
     )
-    assert plan.settings
-
-
-def test_what_study_json_cannot_hold_is_refused(checkout: Path) -> None:
-    Path('small.py').write_text(Path('small.py').read_text().replace("f'rate {rate}'", "'rate \\ud800'"))
-    with pytest.raises(ConfigError, match='^--study=small.py:0.1: .*surrogates not allowed$'):
-        read('small.py:0.1', [0])
+    assert plan.rows
 
 
 @pytest.mark.parametrize(
@@ -252,3 +251,46 @@ def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str]
     with pytest.raises(ConfigError, match=message.replace('(', r'\(').replace('[', r'\[')) as error:
         read(study, [0], changes)
     assert '\n' not in str(error.value)
+
+
+def written(text: str) -> str:
+    Path('mine.py').write_text(text)
+    return 'mine.py'
+
+
+@pytest.mark.parametrize(
+    ('study', 'message'),
+    [
+        ('None', 'get_study must return what base.study makes; Expected `object`, got `null`'),
+        (f'{{"rows": [{{{WHOLE_ROW}}}], "source": "", "measure": "final"}}', 'Object missing required field `most`'),
+        ('{"rows": [], "source": "", "most": None}', 'Object missing required field `measure`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "label": 8}}], {REST}}}', 'Expected `str`, got `int` - at `$.rows[0].label`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "published": 105}}], {REST}}}', 'Expected `float` <= 100.0 - at `$.rows[0].published`'),
+        (f'{{"rows": [{{{WHOLE_ROW}, "window": 5}}], {REST}}}', 'Expected `array | null`, got `int` - at `$.rows[0].window`'),
+        (f'{{"rows": [], {REST}, "measure": "mean"}}', "Invalid enum value 'mean' - at `$.measure`"),
+        ('{}["x"]', "--study=mine.py: KeyError: 'x'"),
+        ('exit()', '--study=mine.py: SystemExit'),
+    ],
+)  # fmt: skip
+def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(written(f'get_study = lambda: {study}'), [0])
+    text = str(error.value)
+    assert text.startswith('--study=mine.py: ') and message in text and '\n' not in text
+
+
+def test_a_rehearsal_has_about_a_twentieth_of_the_epochs() -> None:
+    digits = datasets.DATASETS['digits'].splits['train']
+    lengths = []
+    for config in (base.get_config(), report_cifar10.get_config()):  # 64,000 steps, and 350 epochs
+        config = change(as_config(config), plans.rehearsal(as_config(config)))
+        clock = Clock(digits, config.batch_size, config.shorten)
+        lengths.append(clock.epochs(clock.steps(config.train_for)))
+    assert lengths == pytest.approx([163.84 / 20, 350 / 20], rel=0.06)
+
+
+def test_pictures_have_no_rehearsal() -> None:
+    with pytest.raises(
+        ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet2012$'
+    ):
+        plans.rehearsal(as_config(resnet50_imagenet.get_config()))
