@@ -79,7 +79,6 @@ def _make_weights(here: Path) -> None:
     (here / 'weights.pth').write_bytes(pickle.dumps(Harm()))
     for name, array in {
         'foreign': {'encoder.weight': np.zeros(3)},
-        'shape': {'conv1.weight': np.zeros(3)},
         'ours': {'params/encoder/weights': np.zeros(3)},
         'blank': {},
         'twice': {'params/stem': np.zeros(3), 'params/stem/conv/kernel': np.zeros(3)},
