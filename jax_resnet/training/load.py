@@ -303,7 +303,11 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
     for name in sorted({*found, *needed}):
         shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            start = '' if names[0] == names[1] else f'these are the weights of a {names[0]}, not of a {names[1]}; '
+            start = (
+                ''
+                if names[0].split()[0] == names[1].split()[0]
+                else f'these are the weights of a {names[0]}, not of a {names[1]}; '
+            )
             return f'{start}{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
     return None
 

@@ -107,7 +107,7 @@ def test_what_it_cannot_be_is_told_with_what_fits(net: models.ResNet, style: str
         check_style(net, style)
 
 
-def test_published_weights_are_wrong_on_80_of_the_first_1000_test_images(data_dir: str) -> None:
+def test_published_weights_are_wrong_on_85_of_the_first_1000_test_images(data_dir: str) -> None:
     """Akamaster's ResNet-20, in float32. tests/slow/test_published_weights.py has its published error, on all images."""
     folder = os.environ.get('JAX_RESNET_TEST_WEIGHTS', '')
     path = Path(folder, 'akamaster', 'resnet20.safetensors')
@@ -117,4 +117,4 @@ def test_published_weights_are_wrong_on_80_of_the_first_1000_test_images(data_di
     normalize = preprocessing.channel((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     predict = jax.jit(lambda images: net.apply(variables, normalize(images)).argmax(-1))
     test = open_source('cifar10', data_dir).read('test[:1000]')
-    assert (predict(test.images) != test.labels).sum() == 80
+    assert (predict(test.images) != test.labels).sum() == 85
