@@ -11,8 +11,6 @@ if __name__ == '__main__':
 import sys
 
 from jax_resnet.commands import command_line
-from jax_resnet.platform import huge_pages
 
 if __name__ == '__main__':
-    huge_pages.restart()
     sys.exit(command_line.main(['train', *sys.argv[1:]]))

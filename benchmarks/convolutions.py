@@ -21,8 +21,6 @@ os.environ['JAX_PLATFORMS'] = 'cpu'  # these forms and libraries are for CPUs
 from networks import NETWORKS, model
 from peers import Load, in_a_process, medians, versions
 
-from jax_resnet.platform import huge_pages
-
 OPERATIONS = ('forward', "input's gradient", "kernel's gradient")
 LOOP = 8
 """The number of iterations of the loop."""
@@ -91,7 +89,7 @@ def ours() -> Callable[..., dict[str, float]]:
     libraries = {'XLA': cpu.compiler_options(), 'YNNPACK': without}  # it takes convolutions by default
     if cpu.has_one_dnn():
         libraries['oneDNN'] = {**cpu.compiler_options(), cpu.ONE_DNN: True}
-    conv = training.form(cifar_resnet(8, **training.network)).net.conv.conv_general_dilated
+    conv = training.program_network(cifar_resnet(8, **training.network)).conv.conv_general_dilated
 
     def functions(operation: str, case: Case) -> dict[str, Callable]:
         """Returns the forms, by name: functions of (x, kernel, cotangent)."""
@@ -206,5 +204,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -82,8 +82,11 @@ def program(
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
     model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
     settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-    training_form = settings.form(model) if form == 'training' else other_form(model, form)
-    steps = Steps(config, training_form, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
+    if form == 'training':
+        net, flat_arrays = settings.program_network(model), settings.flat_arrays
+    else:  # the network of `models`, stacked or unstacked
+        net, flat_arrays = model.clone(stacked=form == 'stacked'), False
+    steps = Steps(config, net, flat_arrays, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
         Numbers.create(config.seed, schedule, data.normalization),
         NamedSharding(mesh, PartitionSpec()),
@@ -100,12 +103,12 @@ def program(
         side, count = config.dataset.crop, config.batch_size
         kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
-        packed = jax.eval_shape(steps.form.pack_state, abstract)
+        packed = jax.eval_shape(steps.pack, abstract)
         arguments = [*shapes((packed, numbers)), *batch]
     else:
         examples = data.examples  # type: ignore[attr-defined]
         arguments = shapes((abstract, jnp.int32(0), numbers, examples.images, examples.labels))
-    run = settings.jit(run, donate_argnums=0, out_shardings=everywhere)
+    run = jax.jit(run, compiler_options=dict(settings.compiler_options), donate_argnums=0, out_shardings=everywhere)
     lowered = run.lower(*arguments)
     began = time.monotonic()
     compiled = lowered.compile()
@@ -138,14 +141,6 @@ def program(
         'most_images_a_second': config.batch_size / max(kernels, products),
         'kinds': dict(found.kernels.most_common()),
     }  # fmt: skip
-
-
-def other_form(net: Any, form: str) -> Any:
-    """Returns another form than that of training: the network of `models`, stacked or unstacked."""
-    from jax_resnet.platform.base import Form
-    from jax_resnet.platform.flat import UnstackedForm
-
-    return Form(net) if form == 'stacked' else UnstackedForm(net.clone(stacked=False))
 
 
 def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:

@@ -16,8 +16,6 @@ import time
 from networks import NETWORKS
 from peers import in_turn, ours, versions
 
-from jax_resnet.platform import huge_pages
-
 
 def one(network: str, batch_size: int, devices: int, rounds: int) -> None:
     """Measures one case, in its own process. Prints seconds and bytes, as JSON."""
@@ -78,5 +76,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -11,8 +11,6 @@ import time
 from networks import synthetic
 from peers import Run, in_turn, ours, versions
 
-from jax_resnet.platform import huge_pages
-
 
 def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     """Times only the batches. The sum prevents the compiler from removing them."""
@@ -69,5 +67,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -17,8 +17,6 @@ from typing import Any
 
 from networks import NETWORKS, begun, synthetic
 
-from jax_resnet.platform import huge_pages
-
 
 def trace(network: str, batch_size: int, size: int, steps: int, folder: Path, **changes: Any) -> float:
     """Writes a trace of `steps` steps to `folder`. Returns the seconds of a step without a trace."""
@@ -126,5 +124,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -23,7 +23,6 @@ from peers import Load, Run, in_a_process, in_turn, versions
 from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iterate
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.views import AreaCrop, resize
-from jax_resnet.platform import huge_pages
 
 CROP = AreaCrop((0.08, 1.0), (3 / 4, 4 / 3))
 
@@ -210,5 +209,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -20,8 +20,6 @@ from pathlib import Path
 from networks import NETWORKS
 from peers import versions
 
-from jax_resnet.platform import huge_pages
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -111,5 +109,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

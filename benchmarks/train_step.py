@@ -21,8 +21,6 @@ from typing import Any
 from networks import NETWORKS, model, multiply_adds
 from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours, rounds_in_turn, spread, versions
 
-from jax_resnet.platform import huge_pages
-
 ENOUGH = 0.05
 """Below this spread of the ratios, a network needs no more rounds."""
 
@@ -170,5 +168,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    huge_pages.restart()
     main()

@@ -8,13 +8,10 @@ if __name__ == '__main__':
 import sys
 
 from jax_resnet.commands import command_line
-from jax_resnet.platform import huge_pages
 
 
 def main() -> int:
     """Runs the command line of this process and returns its exit code. The console script is this function."""
-    if sys.argv[1:2] == ['train']:
-        huge_pages.restart()
     return command_line.main(sys.argv[1:])
 
 

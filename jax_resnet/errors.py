@@ -27,6 +27,12 @@ class Diverged(UserError):
     """The loss or its gradient became infinite or NaN."""
 
 
+class Disconnected(UserError):
+    """Another process of the run is missing. The same command continues the run."""
+
+    exit_code = 75  # EX_TEMPFAIL in BSD's sysexits.h
+
+
 class Stopped(UserError):
     """A signal stopped a run, and the run has saved its state. `signal` is the signal's number."""
 

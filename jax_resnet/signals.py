@@ -19,14 +19,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 CONSOLE_SCRIPT = 'jax-resnet'
 
-_BLOCKED = 'JAX_RESNET_SIGINT_IS_BLOCKED'
-"""Environment variable that tells a new program that SIGINT is blocked."""
-
 
 def end_at_once() -> None:
     """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
 
-    A main program calls this before its slow imports. A SIGINT that `block_sigint` has blocked is delivered. In a
+    A main program calls this before its slow imports. In a
     process that was not started for this program, such as a notebook, the handler stays.
     """
     if is_own_process(sys._getframe(1)):
@@ -44,22 +41,6 @@ def is_own_process(caller: FrameType) -> bool:
     return is_own and Path(first.co_filename).is_file()
 
 
-def unblock_sigint() -> None:
-    """Unblocks SIGINT after `block_sigint`. A pending SIGINT is then delivered."""
-    if os.environ.pop(_BLOCKED, None) and hasattr(signal, 'pthread_sigmask'):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-def block_sigint() -> None:
-    """Blocks SIGINT until the program that this process starts with `exec` calls `unblock_sigint`.
-
-    Without this, a SIGINT while Python starts would print a traceback.
-    """
-    if hasattr(signal, 'pthread_sigmask'):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        os.environ[_BLOCKED] = '1'
-
-
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
     """Does the same as `end_at_once` in any process, and restores the old handler at the end of the context."""
@@ -74,7 +55,6 @@ def ending_at_once() -> Iterator[None]:
 def _end_at_once() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    unblock_sigint()
 
 
 class StopSignals:

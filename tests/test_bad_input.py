@@ -247,7 +247,7 @@ CASES = [
         'whole.safetensors/out.safetensors: cannot be written',
     ),
     (
-        'data cifar10 --data_dir={here}/data-infoless',
+        'data cifar10 --data-dir={here}/data-infoless',
         '/data-infoless/cifar10/3.0.2: must be a folder of prepared TFDS data',
     ),
     ('data cifar10 --data-dir={here}/gone --manual-dir={here}/empty', 'empty has none of cifar-10-binary.tar.gz'),

@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jax_resnet import files
 from jax_resnet.config.durations import Clock
 from jax_resnet.errors import DataError
-from jax_resnet.runs.run_folder import REPLACED, RunFolder
+
+if TYPE_CHECKING:
+    from jax_resnet.runs.run_folder import RunFolder
 
 DATA = re.compile(r'(cifar100?|imagenet2012-index-\w+|mean-\w+|checked-\w+)\.safetensors')
 """Names of the files with decoded data, with indices of archives and with results of checks."""
@@ -72,6 +74,8 @@ def cached() -> list[Entry]:
 
 def in_runs(folder: Path) -> list[Entry]:
     """The entries of a folder of runs. Raises ConfigError if a run is damaged."""
+    from jax_resnet.runs.run_folder import REPLACED, RunFolder
+
     paths = sorted(path.parent for path in folder.rglob('config.json'))
     replaced = [path for path in paths if re.search(rf'{re.escape(REPLACED)}\d+$', path.name)]
     runs = [path for path in paths if path not in replaced]
@@ -83,7 +87,7 @@ def in_runs(folder: Path) -> list[Entry]:
     ]
 
 
-def _surplus(run: RunFolder) -> Iterable[Path]:
+def _surplus(run: 'RunFolder') -> Iterable[Path]:
     """The checkpoints of a finished run that are neither the last one nor kept by `keep_every`."""
     if run.summary() is None or run.is_locked():
         return []

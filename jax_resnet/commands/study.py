@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
 def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
-    from jax_resnet.hosts import gpus
+    from jax_resnet.hosts.place import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import local, slurm
@@ -146,7 +146,7 @@ def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> No
     if to_do and executor is not None:
         failed = slurm.train_all(to_do, executor)
     elif to_do:
-        devices = gpus.find_gpus() if options.devices is None else options.devices.split(',')
+        devices = find_gpus() if options.devices is None else options.devices.split(',')
         failed = local.train_all(to_do, devices)
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())

@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     several.add_argument('--process', type=int, help='the index of this process, from 0')
     several.add_argument(
-        '--join-timeout', type=float, default=300.0, metavar='SECONDS', help='wait for all at the start (default: 300)'
+        '--join-timeout', type=int, default=300, metavar='SECONDS', help='wait for all at the start (default: 300)'
     )
     several.add_argument(
-        '--patience', type=float, default=60.0, metavar='SECONDS', help='a process this silent is missing (default: 60)'
+        '--patience', type=int, default=60, metavar='SECONDS', help='a process this silent is missing (default: 60)'
     )
 
 

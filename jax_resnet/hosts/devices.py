@@ -6,10 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, Sharding
+from jax.sharding import Mesh, Sharding
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.hosts import processes
 
 
 def mesh(wanted: int | None, batch_size: int) -> Mesh:
@@ -22,22 +21,18 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
         batch_size: number of examples. Each device gets the same number of them.
 
     Raises:
-        ConfigError: there are fewer devices; the batch size is not a multiple of their number; or the processes cannot
-            all use the same number of devices.
+        ConfigError: there are fewer devices; the batch size is not a multiple of their number; or the processes do not
+            have, or cannot use, the same number of devices.
     """
-    by_process: list[list[jax.Device]] = [[] for _ in range(jax.process_count())]
-    for device in jax.devices():
-        by_process[device.process_index].append(device)
-    count, least, most = len(by_process), min(map(len, by_process)), max(map(len, by_process))
+    count = jax.process_count()
+    by_process = [[device for device in jax.devices() if device.process_index == index] for index in range(count)]
+    least, most = min(map(len, by_process)), max(map(len, by_process))
     several = f' of {count} processes' if count > 1 else ''
     total = count * most if wanted is None else wanted
-    if wanted is None and least < most:
-        raise ConfigError(
-            f'config.parallel.devices={wanted}: some of the {count} processes have {least} devices, others {most}; '
-            f'give {count * least} to use {least} of each'
-        )
-    if total > count * least:
-        raise ConfigError(f'config.parallel.devices={total}: must be at most the {count * least} devices{several}')
+    if least < most:
+        raise ConfigError(f'the {count} processes have from {least} to {most} devices: must be the same number in each')
+    if total > count * most:
+        raise ConfigError(f'config.parallel.devices={total}: must be at most the {count * most} devices{several}')
     if total % count:
         raise ConfigError(f'config.parallel.devices={total}: must be a multiple of the {count} processes')
     if batch_size % total:
@@ -45,7 +40,7 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
             f'config.batch_size={batch_size}: must be a multiple of the {total} devices{several} '
             '(config.parallel.devices)'
         )
-    return Mesh(np.array([device for its in by_process for device in its[: total // count]]), ('data',))
+    return Mesh(np.array(by_process)[:, : total // count].ravel(), ('data',))
 
 
 def local_mesh(mesh: Mesh) -> Mesh:
@@ -72,32 +67,6 @@ def put(tree: Any, sharding: Sharding) -> Any:
     return jax.tree.map(partial(_put, sharding=sharding), tree)
 
 
-def put_rows(rows: np.ndarray, sharding: NamedSharding, size: int) -> jax.Array:
-    """Puts an array [size, ...] on the devices, divided by rows.
-
-    Args:
-        rows: this process's rows, which are its `processes.share`.
-        sharding: divides the first axis.
-        size: number of rows of all processes.
-
-    Raises:
-        ValueError: `rows` is not this process's share, or the processes do not have equal shares.
-    """
-    own = processes.share(size)
-    if len(rows) != len(own) or size % jax.process_count():
-        raise ValueError(
-            f'{len(rows)} rows of {size} in one of {jax.process_count()} processes; must be the same number in each'
-        )
-    if sharding.is_fully_addressable:
-        return jax.device_put(rows, sharding)
-
-    def piece(index: Any) -> np.ndarray:
-        start, stop, _ = index[0].indices(size)
-        return rows[start - own.start : stop - own.start]
-
-    return jax.make_array_from_callback((size, *rows.shape[1:]), sharding, piece)
-
-
 def own(tree: Any, sharding: Sharding) -> Any:
     """Returns this process's copies of arrays that have a copy on each device of all processes.
 
@@ -105,16 +74,16 @@ def own(tree: Any, sharding: Sharding) -> Any:
         tree: a tree of such arrays.
         sharding: has a copy on each device of this process.
     """
-    return jax.tree.map(lambda x: x if x.is_fully_addressable else _own(x, sharding), tree)
 
+    def copies(x: jax.Array) -> jax.Array:
+        return jax.make_array_from_single_device_arrays(
+            x.shape, sharding, [shard.data for shard in x.addressable_shards]
+        )
 
-def _own(x: jax.Array, sharding: Sharding) -> jax.Array:
-    copies = [shard.data for shard in x.addressable_shards]
-    return jax.make_array_from_single_device_arrays(x.shape, sharding, copies)
+    return jax.tree.map(lambda x: x if x.is_fully_addressable else copies(x), tree)
 
 
 def _put(x: Any, sharding: Sharding) -> jax.Array:
     if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_put(jax.random.key_data(x), sharding), impl=jax.random.key_impl(x))
-    whole = np.asarray(x)
-    return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+    return jax.make_array_from_process_local_data(sharding, np.asarray(x), np.shape(x))

@@ -1,4 +1,4 @@
-"""Joins the processes that train one run, and lets them exit together."""
+"""Joins the processes that train one run, and lets them exit together. JAX notices a missing process."""
 
 import atexit
 import contextlib
@@ -9,87 +9,87 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from jax_resnet.errors import ConfigError, Diverged, Stopped, UserError
-from jax_resnet.hosts.gpus import find_gpus
-from jax_resnet.hosts.native_output import NativeOutput
-from jax_resnet.hosts.place import Place
-from jax_resnet.hosts.watch import MISSING, Watch
+from jax_resnet.errors import ConfigError, Disconnected, Stopped, UserError
+from jax_resnet.hosts.place import Place, find_gpus
 
-LEAST_PATIENCE = 5.0
-"""Minimum of --patience, in seconds. A process that starts or compiles may be silent for some seconds."""
+SECONDS_TO_FAIL_TOGETHER = 3
+"""How long a process with an error waits for the others to have one, too. So each can print its own line."""
 
 
 @contextlib.contextmanager
-def joined(place: Place | None, join_timeout: float = 300.0, patience: float = 60.0) -> Iterator[None]:
-    """A context that joins the other processes and watches them. If `place` is None, it does nothing.
+def joined(place: Place | None, join_timeout: int = 300, patience: int = 60) -> Iterator[None]:
+    """A context that joins the other processes. If `place` is None, it does nothing.
 
-    After success, a stop or divergence, all processes exit together. After another error, this process tells the
-    others, and they exit too. If a process is missing, this one prints a line and exits with code `watch.MISSING`.
+    Without errors, all processes exit together. A process with an error exits alone. The others then miss it: JAX
+    aborts them, or an exchange fails. JAX also aborts if a process does not join in time.
 
     Args:
         place: the place of this process.
         join_timeout: how many seconds to wait for all processes at the start.
-        patience: maximum silence of a process, in seconds. After it, the process counts as missing.
+        patience: maximum silence of a process, in seconds. After it, JAX aborts the others.
 
     Raises:
-        ConfigError: process 0 cannot be reached, its port is in use, or a number of seconds is not valid.
+        ConfigError: process 0 cannot be reached, its port is in use, or a number of seconds is too small.
+        Disconnected: an exchange with another process has failed.
     """
     if place is None:
         yield
         return
-    for flag, seconds, least in (('--join-timeout', join_timeout, 1), ('--patience', patience, LEAST_PATIENCE)):
-        if not least <= seconds < float('inf'):
-            raise ConfigError(f'{flag}={seconds:g}: must be a number of seconds, at least {least:g}')
-    watch = _join(place, join_timeout, patience)
+    for flag, seconds, least in (('--join-timeout', join_timeout, 1), ('--patience', patience, 5)):
+        if seconds < least:
+            raise ConfigError(f'{flag}={seconds}: must be a number of seconds, at least {least}')
+    _join(place, join_timeout, patience)
+    import jax
+
     try:
-        yield
-    except (Stopped, Diverged):
-        _shut_down_together(watch)
-        raise
+        try:
+            yield
+        except (jax.errors.JaxRuntimeError, ValueError) as e:
+            if isinstance(e, ValueError) and 'Gloo' not in str(e):  # gloo connects CPUs
+                raise
+            reason = ' '.join(str(e).split())[:200]
+            raise Disconnected(
+                f'process {place.index} of {place.count}: another process is missing ({reason}); '
+                'the same command continues from the last checkpoint'
+            ) from e
     except BaseException as e:
-        if isinstance(e, UserError):
-            code = e.exit_code
-        elif isinstance(e, OSError | MemoryError):
-            code = 2
-        else:
-            code = 1
-            if isinstance(e, Exception):
-                watch.wait_for_check()  # JAX has no error class for a broken connection
-        watch.announce(code, ' '.join(str(e).split()) or type(e).__name__)
-        atexit.register(_exit_alone, watch, code)
+        try:
+            _leave_together('an error', None if isinstance(e, Stopped) else SECONDS_TO_FAIL_TOGETHER)
+        except jax.errors.JaxRuntimeError:
+            # The others have no error. JAX's own shutdown would wait for them. Python exits in this way instead, after
+            # the error is printed.
+            code = e.exit_code if isinstance(e, UserError) else 2 if isinstance(e, OSError | MemoryError) else 1
+            atexit.register(_exit, code)
         raise
-    _shut_down_together(watch)
+    _leave_together('the end', None)
 
 
-def _join(place: Place, join_timeout: float, patience: float) -> Watch:
-    end = time.monotonic() + join_timeout
-    _reach(place, end)
+def _leave_together(point: str, seconds: float | None) -> None:
+    """Waits until all processes are at this point, and leaves them. After `seconds`, raises JaxRuntimeError."""
     import jax
 
     from jax_resnet.hosts import processes
 
-    watches: list[Watch] = []
+    processes.barrier(point, seconds)
+    jax.distributed.shutdown()
 
-    def line() -> str:
-        if watches:
-            return watches[0].missing_coordinator_line()
-        return (
-            f'error: process {place.index} of {place.count}: not all processes have reached {place.address} within '
-            f'{join_timeout:.0f} s (--join-timeout)'
-        )
 
-    NativeOutput(MISSING, line)
-    jax.config.update(
-        'jax_enable_preemption_service', False
-    )  # it would handle SIGTERM, which `jax_resnet.signals` does
-    jax.distributed.initialize(
+def _join(place: Place, join_timeout: int, patience: int) -> None:
+    end = time.monotonic() + join_timeout
+    _reach(place, end)
+    import jax
+
+    # JAX's preemption service would handle SIGTERM, which `jax_resnet.signals` does.
+    jax.config.update('jax_enable_preemption_service', False)
+    jax.distributed.initialize(  # it aborts if not all processes have joined in time
         place.address,
         place.count,
         place.index,
         local_device_ids=_own_gpus(place, find_gpus()),
         cluster_detection_method='deactivate',
         initialization_timeout=max(1, round(end - time.monotonic())),
-        heartbeat_timeout_seconds=round(10 * patience) + 60,  # the watch finds a missing process first
+        heartbeat_timeout_seconds=patience,
+        shutdown_timeout_seconds=SECONDS_TO_FAIL_TOGETHER,
     )
     if place.index:
         logging.getLogger('jax_resnet').setLevel(logging.WARNING)  # only process 0 reports the run's progress
@@ -97,20 +97,16 @@ def _join(place: Place, join_timeout: float, patience: float) -> Watch:
         # The processes choose a GPU's kernels together while they compile. If one of them took its program from a
         # cache, the others would wait for it.
         jax.config.update('jax_compilation_cache_dir', None)
-    watches.append(Watch(processes.client(), place.address, place.index, place.count, patience))
-    watches[0].start()
-    return watches[0]
 
 
 def _reach(place: Place, end: float) -> None:
     """Raises ConfigError if process 0 cannot be reached before `end`, or if its port is in use. JAX would abort."""
     host, _, port = place.address.rpartition(':')
     if place.index == 0:
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
         try:
-            if socket.has_dualstack_ipv6():
-                socket.create_server(('', int(port)), family=socket.AF_INET6, dualstack_ipv6=True).close()
-            else:
-                socket.create_server(('', int(port))).close()
+            socket.create_server(('', int(port)), family=family, dualstack_ipv6=both).close()
         except OSError as e:
             raise ConfigError(f'process 0: cannot listen at {place.address} ({e.strerror})') from None
         return
@@ -119,11 +115,11 @@ def _reach(place: Place, end: float) -> None:
             socket.create_connection((host.strip('[]'), int(port)), timeout=5).close()
             return
         except OSError as e:
-            reason = e.strerror or str(e)
-        if time.monotonic() > end:
-            raise ConfigError(
-                f'process {place.index} of {place.count}: cannot reach process 0 at {place.address} ({reason})'
-            )
+            if time.monotonic() > end:
+                raise ConfigError(
+                    f'process {place.index} of {place.count}: cannot reach process 0 at {place.address} '
+                    f'({e.strerror or e})'
+                ) from None
         time.sleep(0.5)
 
 
@@ -138,20 +134,8 @@ def _own_gpus(place: Place, gpus: Sequence[str]) -> list[int] | None:
     return list(range(place.index_on_host * each, (place.index_on_host + 1) * each))
 
 
-def _shut_down_together(watch: Watch) -> None:
-    import jax
-
-    from jax_resnet.hosts import processes
-
-    processes.barrier('the end')
-    watch.stop()
-    jax.distributed.shutdown()
-
-
-def _exit_alone(watch: Watch, code: int) -> None:
-    """Ends the process without JAX's own shutdown, which would wait for the others."""
+def _exit(code: int) -> None:
     try:
-        watch.wait_until_heard()
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

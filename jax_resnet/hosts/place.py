@@ -4,11 +4,15 @@ JAX finds it too, under Slurm and Open MPI 4. Here the processes of a host also 
 different ports, Open MPI 5 needs only --coordinator, and a job with one process does not wait for others.
 """
 
+import importlib.util
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 
 from jax_resnet.errors import ConfigError
+
+PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,21 @@ def _slurm_address() -> str:
     first = re.split(r',(?![^\[]*\])', os.environ['SLURM_STEP_NODELIST'])[0]  # of a list such as gpu[007-008,012],login
     host = re.sub(r'\[(\w+)[^\]]*\]', r'\1', first)
     return f'{host}:{61440 + (int(os.environ["SLURM_JOB_ID"]) + int(os.environ["SLURM_STEP_ID"])) % 4096}'
+
+
+def find_gpus() -> list[str]:
+    """Returns this machine's GPUs that programs may use: those in CUDA_VISIBLE_DEVICES, or all that `nvidia-smi` lists.
+
+    Without JAX's plugin for CUDA, programs would use the CPU: returns none. JAX is not asked, as it would reserve their
+    memory.
+    """
+    if not any(map(importlib.util.find_spec, PLUGINS)):
+        return []
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if visible is not None:
+        return [name for name in visible.split(',') if name]
+    try:
+        query = ['nvidia-smi', '--query-gpu=index', '--format=csv,noheader']
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        return []

@@ -3,12 +3,8 @@
 With one process, these functions do nothing, or return their argument.
 """
 
-from functools import cache
-from typing import Any
-
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def is_first() -> bool:
@@ -48,48 +44,30 @@ def gather_rows(rows: np.ndarray, size: int) -> np.ndarray:
     """
     if not are_several():
         return rows
+    from jax.experimental import multihost_utils
+
     shares = [share(size, index) for index in range(jax.process_count())]
     padded = np.zeros((max(map(len, shares)), *rows.shape[1:]), rows.dtype)
     padded[: len(rows)] = rows
     as_bytes = np.frombuffer(padded.tobytes(), np.uint8)  # JAX would round float64
-    gathered = np.ascontiguousarray(_gather(as_bytes)).view(rows.dtype).reshape(len(shares), *padded.shape)
+    gathered = (
+        np.ascontiguousarray(multihost_utils.process_allgather(as_bytes))
+        .view(rows.dtype)
+        .reshape(len(shares), *padded.shape)
+    )
     return np.concatenate([part[: len(its_rows)] for part, its_rows in zip(gathered, shares, strict=True)])
 
 
-def barrier(name: str) -> None:
-    """Waits until all processes are at this point of the program, without a time limit. It does not use the devices.
+def barrier(name: str, seconds: float | None = None) -> None:
+    """Waits until all processes are at this point of the program. It does not use the devices.
 
     Args:
         name: a name for this point. Each name can be used only once.
+        seconds: after this time JaxRuntimeError is raised; None means one day, as JAX needs a limit.
     """
     if are_several():
-        client().wait_at_barrier(f'jax_resnet/{name}', 1000 * 24 * 60 * 60)
+        from jax._src import distributed
 
-
-def client() -> Any:
-    """Returns JAX's connection to its coordinator, which has barriers and stores values by key."""
-    from jax._src import distributed
-
-    client = distributed.global_state.client
-    assert client is not None
-    return client
-
-
-def _gather(array: np.ndarray) -> np.ndarray:
-    """Returns the arrays of all processes, [processes, ...]. Each process takes part with one device."""
-    devices, copy = _copying()
-    own = jax.device_put(array[None], devices[jax.process_index()])
-    sharding = NamedSharding(Mesh(np.array(devices), ('process',)), PartitionSpec('process'))
-    whole = jax.make_array_from_single_device_arrays((len(devices), *array.shape), sharding, [own])
-    return np.asarray(copy(whole))
-
-
-@cache
-def _copying() -> tuple[list[jax.Device], Any]:
-    """Returns the first device of each process, and a program that copies an array to all of these."""
-    first: dict[int, jax.Device] = {}
-    for device in jax.devices():
-        first.setdefault(device.process_index, device)
-    devices = [first[index] for index in range(jax.process_count())]
-    everywhere = NamedSharding(Mesh(np.array(devices), ('process',)), PartitionSpec())
-    return devices, jax.jit(lambda x: x, out_shardings=everywhere)
+        client = distributed.global_state.client
+        assert client is not None
+        client.wait_at_barrier(f'jax_resnet/{name}', round(1000 * (seconds or 24 * 60 * 60)))

@@ -6,6 +6,7 @@ batch, as in training.
 
 import argparse
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jax_resnet.errors import ConfigError
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(networks: 'Sequence[Network]', options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures networks on the first examples of their training splits."""
+    import jax
     import jax.numpy as jnp
 
     from jax_resnet.models import layer_responses
@@ -37,7 +39,13 @@ def measure(networks: 'Sequence[Network]', options: argparse.Namespace) -> list[
             (net.preprocess.normalize(jnp.asarray(examples.images[part])), examples.labels[part])
             for part in (slice(i, i + batch_size) for i in range(0, count - batch_size + 1, batch_size))
         ]
-        found = layer_responses.measure(net.model, net.variables, batches, cross_entropy, net.platform.jit)
+        found = layer_responses.measure(
+            net.model,
+            net.variables,
+            batches,
+            cross_entropy,
+            partial(jax.jit, compiler_options=dict(net.platform.compiler_options)),
+        )
         numbers = {'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
         measured.append({'network': net.name, 'examples': count, 'layers': found.names, **numbers})
     return measured

@@ -1,14 +1,12 @@
-"""Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches, processes.
+"""Everything that depends on the platform (CPU, GPU): network attributes, compiler options, memory, caches.
 
 Training calls `platform.for_platform('cpu')`. To add a platform, write a module here and add a line to `for_platform`.
-Importing this package does not import JAX, because `huge_pages` must act before JAX is imported.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jax_resnet.platform.base import Backend
+from jax_resnet.platform import cpu, gpu
+from jax_resnet.platform.base import Backend
 
 
 def for_platform(
@@ -16,7 +14,7 @@ def for_platform(
     deterministic: bool = False,
     gpu_options: Mapping[str, bool] | None = None,
     multiply_adds: float = 0.0,
-) -> 'Backend':
+) -> Backend:
     """Returns how a platform runs a network. Other platforms (a TPU) run the plain network without options.
 
     Args:
@@ -25,10 +23,8 @@ def for_platform(
         gpu_options: `config.gpu`, the further arguments of `gpu.backend`; all are on by default.
         multiply_adds: number of multiply-adds of the whole run. A CPU uses oneDNN for long runs: see `cpu.backend`.
     """
-    from jax_resnet.platform import base, cpu, gpu
-
     if platform in ('gpu', 'cuda'):
         return gpu.backend(deterministic, **(gpu_options or {}))
     if platform == 'cpu':
         return cpu.backend(multiply_adds)
-    return base.Backend()
+    return Backend()

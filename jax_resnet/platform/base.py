@@ -1,7 +1,8 @@
 """How a platform runs a network. The defaults are the plain network and no compiler options."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -9,45 +10,14 @@ from typing import Any
 import jax
 
 from jax_resnet import models
-from jax_resnet.platform import compilation_cache, huge_pages
+from jax_resnet.platform import compilation_cache
+
+_log = logging.getLogger(__name__)
 
 MOST_PROGRAMS = 64
 """Maximum number of compiled programs that a process keeps, so that another run with an equal program can use them."""
 
 _programs: dict[tuple, Any] = {}
-
-
-class Form:
-    """How a program runs a network, and how it packs the network's arrays while it runs.
-
-    This class packs nothing: the program has the same network and the same arrays as training states and checkpoints.
-
-    Attributes:
-        net: the network that the program runs.
-    """
-
-    def __init__(self, net: models.ResNet) -> None:
-        self.net = net
-
-    def pack_state(self, state: Any) -> Any:
-        """Packs a training state, or any other tree that has trees of the network's arrays as parts."""
-        return state
-
-    def unpack_state(self, state: Any) -> Any:
-        """The inverse of `pack_state`."""
-        return state
-
-    def unpack(self, packed: Any) -> Any:
-        """Returns the tree that `net.apply` takes, from packed arrays."""
-        return packed
-
-    def pack(self, tree: Any) -> Any:
-        """The inverse of `unpack`."""
-        return tree
-
-    def variables(self, saved: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns variables for `net.apply`, from the variables of a training state."""
-        return {name: self.unpack(self.pack_state(tree)) for name, tree in saved.items()}
 
 
 @dataclass(frozen=True)
@@ -56,24 +26,24 @@ class Backend:
 
     Attributes:
         network: attributes of `models.ResNet` for the network of training states.
-        form: returns the form in which programs run this network.
+        program_network: returns the network that programs run, from that of training states. If it is not stacked,
+            `models.unstack` gives its variables.
+        flat_arrays: whether training programs join the network's arrays to flat ones, see `flat`.
         compiler_options: compiler options of programs that run many times.
         one_call_options: compiler options of programs that run once, such as initialization.
         keeps_programs: whether compiled programs can be cached for the next start.
+        used: what was found to work here, such as oneDNN. `environment.json` records it, because results depend on it.
         remark: text for the log, or ''.
     """
 
     network: Mapping[str, Any] = field(default_factory=lambda: {'stacked': True})
-    form: Callable[[models.ResNet], Form] = Form
+    program_network: Callable[[models.ResNet], models.ResNet] = lambda net: net
+    flat_arrays: bool = False
     compiler_options: Mapping[str, Any] = field(default_factory=dict)
     one_call_options: Mapping[str, Any] = field(default_factory=dict)
     keeps_programs: bool = True
+    used: Mapping[str, bool] = field(default_factory=dict)
     remark: str = ''
-
-    def jit(self, function: Callable, *, runs_once: bool = False, **options: Any) -> Any:
-        """Calls `jax.jit` with this platform's compiler options. `options` are further arguments of `jax.jit`."""
-        chosen = self.one_call_options if runs_once else self.compiler_options
-        return jax.jit(function, compiler_options=dict(chosen), **options)
 
     def compile(self, function: Callable, *arguments: Any, runs_once: bool = False, **options: Any) -> Any:
         """Compiles a function for the shapes of these arguments. In one process, equal programs are compiled once.
@@ -84,9 +54,9 @@ class Backend:
             runs_once: whether the program runs only once.
             options: further arguments of `jax.jit`.
         """
-        with self.compiling():
-            lowered = self.jit(function, runs_once=runs_once, **options).lower(*arguments)
-            compiler_options = self.one_call_options if runs_once else self.compiler_options
+        compiler_options = dict(self.one_call_options if runs_once else self.compiler_options)
+        with contextlib.nullcontext() if self.keeps_programs else compilation_cache.off():
+            lowered = jax.jit(function, compiler_options=compiler_options, **options).lower(*arguments)
             about = lowered.as_text(), lowered.in_tree, lowered.out_tree, sorted(compiler_options.items())
             key = options.get('out_shardings'), sha256('\n'.join(map(str, about)).encode()).digest()
             if key not in _programs:
@@ -95,9 +65,15 @@ class Backend:
                 _programs[key] = lowered.compile()
             return _programs[key]
 
-    @contextlib.contextmanager
-    def compiling(self) -> Iterator[None]:
-        """A context for compiling: without huge pages, and without the cache if programs cannot be cached."""
-        cache = contextlib.nullcontext() if self.keeps_programs else compilation_cache.off()
-        with huge_pages.suspended(), cache:
-            yield
+
+def works(subject: str, probe: Callable[[], bool]) -> bool:
+    """Whether a probe returns True. It returns False, or fails, if something does not work here.
+
+    XLA fails if it does not know a compiler option. After another failure, a warning gives the reason.
+    """
+    try:
+        return probe()
+    except Exception as e:
+        if 'No such compile option' not in str(e):
+            _log.warning('%s will not be used, as a test of it failed: %s', subject, ' '.join(str(e).split())[:200])
+        return False

@@ -1,6 +1,7 @@
 """What makes XLA fast on a CPU: compiler options, hand-written gradients of convolutions, and rematerialization."""
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import jax.extend.core
 import jax.numpy as jnp
 
 from jax_resnet.platform import cpu_convolution
-from jax_resnet.platform.base import Backend, Form
+from jax_resnet.platform.base import Backend, works
 
 YNNPACK = 'xla_cpu_experimental_ynn_fusion_type'
 ONE_DNN = 'xla_cpu_experimental_onednn_custom_call'
@@ -48,13 +49,20 @@ def backend(multiply_adds: float = 0.0) -> Backend:
         'conv': cpu_convolution.Conv,
         'rematerialize': keep_convolutions,
     }
-    if multiply_adds < ONE_DNN_MULTIPLY_ADDS or not has_one_dnn():
-        return Backend(network=network, compiler_options=compiler_options(), one_call_options=ONE_CALL_OPTIONS)
-    return Backend(
+    options = compiler_options()
+    one_dnn = multiply_adds >= ONE_DNN_MULTIPLY_ADDS and has_one_dnn()
+    plain = Backend(
         network=network,
-        form=lambda net: Form(net.clone(conv=cpu_convolution.OneDnnConv)),
-        compiler_options=compiler_options() | {ONE_DNN: True},
+        compiler_options=options,
         one_call_options=ONE_CALL_OPTIONS,
+        used={'oneDNN': one_dnn} | {name: name in options for name in COMPILER_OPTIONS},
+    )
+    if not one_dnn:
+        return plain
+    return replace(
+        plain,
+        program_network=lambda net: net.clone(conv=cpu_convolution.OneDnnConv),
+        compiler_options=options | {ONE_DNN: True},
         keeps_programs=False,
         remark='oneDNN runs the convolutions; the compiled program cannot be cached for the next start',
     )
@@ -70,15 +78,14 @@ def keep_convolutions(primitive: jax.extend.core.Primitive, *_: Any, **__: Any) 
 
 @cache
 def compiler_options() -> dict[str, str | bool]:
-    """Returns the COMPILER_OPTIONS that the installed jaxlib knows, for `jax.jit(..., compiler_options=...)`."""
-    known = {}
-    for name, value in COMPILER_OPTIONS.items():
-        try:
-            jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(0.0).compile()
-        except Exception:  # jaxlib has no error class for an unknown option
-            continue
-        known[name] = value
-    return known
+    """Returns the COMPILER_OPTIONS that work with the installed jaxlib, for `jax.jit(..., compiler_options=...)`."""
+
+    def compiles(name: str) -> bool:
+        option = {name: COMPILER_OPTIONS[name]}
+        jax.jit(lambda x: x + 1, compiler_options=option).lower(0.0).compile()
+        return True
+
+    return {name: value for name, value in COMPILER_OPTIONS.items() if works(name, partial(compiles, name))}
 
 
 @cache
@@ -88,8 +95,8 @@ def has_one_dnn() -> bool:
     def convolve(x: jax.Array) -> jax.Array:
         return jax.lax.conv(x, jnp.ones((8, 8, 3, 3)), (1, 1), 'SAME')
 
-    try:
+    def is_called() -> bool:
         compiled = jax.jit(convolve, compiler_options={ONE_DNN: True}).lower(jnp.ones((1, 8, 8, 8))).compile()
-    except Exception:  # jaxlib has no error class for an unknown option
-        return False
-    return 'onednn' in (compiled.as_text() or '')
+        return 'onednn' in (compiled.as_text() or '')
+
+    return works('oneDNN', is_called)

@@ -1,8 +1,8 @@
 """Joins a network's arrays to a few flat arrays, so that a GPU updates all of them with a few kernels.
 
 One flat array has all convolutions' kernels, another has all scales, and so on, one for each category
-(`models.variables`). XLA makes at least one GPU kernel for each array that is updated. For many small arrays, the
-launches of these kernels would take longer than the memory traffic.
+(`models.variables.category`). XLA makes at least one GPU kernel for each array that is updated. For many small arrays,
+the launches of these kernels would take longer than the memory traffic.
 """
 
 import math
@@ -14,9 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jax_resnet import models
 from jax_resnet.models.variables import category
-from jax_resnet.platform.base import Form
 
 Member = tuple[tuple[str, ...], tuple[int, ...]]
 """An array in a flat one: the parts of its name, and its shape."""
@@ -65,40 +63,20 @@ class Flat(flax.struct.PyTreeNode):
         return unflatten_dict(by_name)
 
 
-class UnstackedForm(Form):
-    """Keeps each array of an unstacked network on its own. It is the plain form, beside `FlatForm`."""
+def pack(tree: Any) -> Any:
+    """Joins a network's tree of arrays; in another tree, such as a training state, each part that is such a tree."""
+    return jax.tree.map(
+        lambda part: Flat.from_tree(part) if isinstance(part, Mapping) else part,
+        tree,
+        is_leaf=lambda part: isinstance(part, Mapping),
+    )
 
-    def pack_state(self, state: Any) -> Any:
-        return models.unstack(state)
 
-    def unpack_state(self, state: Any) -> Any:
-        return models.stack(state)
-
-
-class FlatForm(Form):
-    """Packs the network's arrays as `Flat`. The network is unstacked or stacked."""
-
-    def pack_state(self, state: Any) -> Any:
-        return jax.tree.map(self._pack_part, state, is_leaf=lambda x: isinstance(x, Mapping))
-
-    def _pack_part(self, tree: Any) -> Any:
-        if not isinstance(tree, Mapping):
-            return tree
-        return self.pack(tree if self.net.stacked else models.unstack(tree))
-
-    def unpack_state(self, state: Any) -> Any:
-        return jax.tree.map(self._unpack_part, state, is_leaf=lambda x: isinstance(x, Flat))
-
-    def _unpack_part(self, packed: Any) -> Any:
-        if not isinstance(packed, Flat):
-            return packed
-        return packed.tree() if self.net.stacked else models.stack(packed.tree())
-
-    def unpack(self, packed: Flat) -> dict[str, Any]:
-        return packed.tree()
-
-    def pack(self, tree: Any) -> Flat:
-        return Flat.from_tree(tree)
+def unpack(tree: Any) -> Any:
+    """The inverse of `pack`. A tree that was not packed stays as it is."""
+    return jax.tree.map(
+        lambda part: part.tree() if isinstance(part, Flat) else part, tree, is_leaf=lambda part: isinstance(part, Flat)
+    )
 
 
 def _features_last(flat: jax.Array, shape: tuple[int, ...]) -> jax.Array:

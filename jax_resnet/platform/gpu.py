@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet import models
-from jax_resnet.platform.base import Backend, Form
-from jax_resnet.platform.flat import FlatForm, UnstackedForm
+from jax_resnet.platform.base import Backend, works
 from jax_resnet.platform.gpu_batch_norm import normalize
 
 COMMAND_BUFFER = 'xla_gpu_enable_command_buffer'
@@ -51,51 +50,51 @@ def backend(
     Args:
         deterministic: whether every start must give the same bits.
         graphs: whether to use CUDA graphs, if they work here.
-        flat_arrays, batch_norm_sums: as for `form`.
+        flat_arrays: whether training programs join the network's arrays to flat ones.
+        batch_norm_sums: as for `program_network`.
     """
-    no_graph = why_no_graph() if graphs else 'config.gpu.graphs=False'
     exact = DETERMINISTIC if deterministic else {}
+    graphs = graphs and has_graphs()
     return Backend(
-        form=partial(form, flat_arrays=flat_arrays, batch_norm_sums=batch_norm_sums),
-        compiler_options=exact | (NO_GRAPH if no_graph else GRAPH),
-        one_call_options=exact | (NO_GRAPH if no_graph else {}),
-        remark=f'without CUDA graphs, so slower: {no_graph}' if no_graph else 'with CUDA graphs',
+        program_network=partial(program_network, batch_norm_sums=batch_norm_sums),
+        flat_arrays=flat_arrays,
+        compiler_options=exact | (GRAPH if graphs else NO_GRAPH),
+        one_call_options=exact | ({} if graphs else NO_GRAPH),
+        used={'CUDA graphs': graphs},
+        remark='with CUDA graphs' if graphs else 'without CUDA graphs, so slower',
     )
 
 
-def form(net: models.ResNet, flat_arrays: bool = True, batch_norm_sums: bool = True) -> Form:
-    """Returns the form in which a GPU runs the stacked network of a training state.
+def program_network(net: models.ResNet, batch_norm_sums: bool = True) -> models.ResNet:
+    """Returns the network that a GPU runs, from the stacked network of a training state.
 
     Args:
         net: the network of the training state.
-        flat_arrays: whether its arrays are joined to flat ones.
         batch_norm_sums: whether BatchNorm is that of `gpu_batch_norm`, with two sums in one pass.
     """
     if batch_norm_sums and isinstance(net.norm, models.BatchNorms):
         net = net.clone(norm=net.norm._replace(normalize=normalize))
-    net = net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS)
-    if flat_arrays:
-        return FlatForm(net)
-    return Form(net) if net.stacked else UnstackedForm(net)
+    return net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS)
 
 
 @cache
-def why_no_graph() -> str:
-    """Returns why the installed jaxlib or the driver does not support GRAPH, in one line; '' if both do.
+def has_graphs() -> bool:
+    """Whether the installed jaxlib and the driver support GRAPH.
 
     Runs a small training loop with GRAPH, several times, because XLA makes a graph only from the second call on.
     """
-    try:
+
+    def is_right() -> bool:
         for dtype in (jnp.float32, jnp.bfloat16):
             with_graph, plain = (jax.jit(_descend, compiler_options=dict(options)) for options in (GRAPH, NO_GRAPH))
             expected, _ = plain(_kernels(dtype), PROBE_STEPS)
             for _ in range(3):
                 found, steps = with_graph(_kernels(dtype), PROBE_STEPS)
                 if steps != PROBE_STEPS or not all(map(_is_close, _kernels(dtype), expected, found)):
-                    return 'a program gives other results with them'
-    except Exception as e:  # jaxlib has no error class for an unknown option
-        return ' '.join(str(e).split())[:200]
-    return ''
+                    raise RuntimeError('a program gives other results with them')
+        return True
+
+    return works('CUDA graphs', is_right)
 
 
 def _is_close(initial: jax.Array, expected: jax.Array, found: jax.Array) -> bool:

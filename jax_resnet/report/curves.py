@@ -46,9 +46,8 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     alt = altair()
     note = '● our runs'
     note += ', from the best to the worst' if any(value.get('low') != value.get('high') for value in values) else ''
-    note += '; ◇ published' if any('published' in value for value in values) else ''
     name = section.measure_name[:1].upper() + section.measure_name[1:]
-    scale = alt.Scale(zero=False, padding=16)
+    scale = alt.Scale(zero=False, padding=16 if places else 48)
     if places:
         numbers = sorted({number for number, _ in places.values()})
         kind = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
@@ -78,12 +77,14 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     layers = [
         base.mark_rule(strokeWidth=2).encode(**at('low'), **{f'{channel}2': 'high:Q'}),
         base.mark_point(filled=True, size=90, opacity=1).encode(**at('error')),
-        base.mark_point(shape='diamond', size=90, strokeWidth=1.8).encode(**at('published')),
     ]
+    if any('published' in value for value in values):
+        note += '; ◇ published'
+        layers.append(base.mark_point(shape='diamond', size=90, strokeWidth=1.8).encode(**at('published')))
     if places:
         layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
     else:
-        layers.append(base.mark_text(align='left', dx=9, dy=-9, fontSize=11).encode(**at('error'), text='text:N'))
+        layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='text:N'))
     return styled(alt.layer(*layers), name, height, note)
 
 

@@ -119,15 +119,16 @@ def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> di
     """Returns what the templates show of a section."""
     run = section.only_run
     predictions = None if run is None else RunFolder(run.folder).predictions()
-    groups = []
+    groups: list[dict[str, Any]] = []
     for answer, rows in zip(answers(section), section.groups.values(), strict=True):
+        number = f' {len(groups) + 1}' if len(section.groups) > 1 else ''
         drawn = {'answer': curves.overview(section, rows), **curves.group_charts(rows)}
         if run is not None and predictions is not None:
             drawn |= single_run.charts(run, predictions)
         shown = []
         for kind, chart in drawn.items():
             if chart is not None:
-                name = file_name(f'{section.name} {answer.group} {kind}')
+                name = file_name(f'{section.name}{number} {kind}')
                 place = address(pictures / f'{name}.png', page_folder)
                 shown.append({'chart': chart, 'kind': kind, 'name': name, 'address': place, **charts.embedded(chart)})
         groups.append({'answer': answer, 'rows': rows, 'charts': shown})
@@ -148,7 +149,7 @@ def address(path: Path, folder: Path) -> str:
 
 
 def file_name(title: str) -> str:
-    return re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')[:100]
+    return re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')
 
 
 def fill(template: str, **values: Any) -> str:

@@ -98,7 +98,7 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def drawings(run: Run | None) -> list[Path]:
-    """Returns SVG drawings in the run folder. Other commands, such as `python -m jax_resnet.responses`, write them."""
+    """Returns SVG drawings in the run folder, such as those of `python -m jax_resnet inspect responses`."""
     return [] if run is None else sorted(path for path in run.folder.glob('*.svg') if path.is_file())
 
 

@@ -3,8 +3,9 @@
 import contextlib
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -44,6 +45,26 @@ def check_source(path: str | None) -> None:
     """Raises ConfigError if `config.init_from` names a file or folder that does not exist."""
     if path is not None and not Path(path).exists():
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
+
+
+def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], deterministic: bool) -> str:
+    """Returns a line if a run continues with other parts of its platform than at its last start, or ''.
+
+    Args:
+        starts: those in `environment.json`.
+        used: `Backend.used` of this start.
+        deterministic: `config.precision.deterministic`.
+
+    Raises:
+        ConfigError: `deterministic`, and they differ.
+    """
+    before = starts[-1].get('platform', used) if starts else used
+    if before == used:
+        return ''
+    line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
+    if deterministic:
+        raise ConfigError(f'config.precision.deterministic=True: {line}; continue with the same machine and versions')
+    return line
 
 
 def check_classes(folder: RunFolder, class_names: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tqdm import tqdm
 
+from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
@@ -71,7 +72,7 @@ class Evaluator:
     mirror: bool = False
 
     def __post_init__(self) -> None:
-        self._form = self.backend.form(self.model)
+        self._net = self.backend.program_network(self.model)
         self._everywhere = NamedSharding(self.mesh, PartitionSpec())
         self._normalize = jax.device_put(self.preprocess.normalize, self._everywhere)
         self.programs: dict[tuple, Any] = {}
@@ -81,7 +82,8 @@ class Evaluator:
         x = self.preprocess._replace(normalize=normalize)(self.split.views(*arguments))
         if self.mirror:
             x = jnp.concatenate([x, x[:, :, :, ::-1]], axis=1)  # this axis keeps a picture on one device
-        logits = self._form.net.apply(self._form.variables(variables), x.reshape(-1, *x.shape[2:]))
+        variables = variables if self._net.stacked else models.unstack(variables)
+        logits = self._net.apply(variables, x.reshape(-1, *x.shape[2:]))
         assert isinstance(logits, jax.Array)
         scores = jax.nn.softmax(logits) if self.average == 'softmax' else logits
         return scores.reshape(*x.shape[:2], -1).mean(1)

@@ -261,6 +261,13 @@ def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
         found = network(recorded)
     except ConfigError as e:
         raise ConfigError(f'{name}: describes no network ({e})') from None
+    depth, needed = (
+        2 + sum(len(u) * n for u, n in zip(net.layers, net.stage_sizes, strict=True)) for net in (found, configured)
+    )
+    if depth != needed:
+        raise ConfigError(
+            f'{name}: has another network; these are the weights of a ResNet-{depth}, not of a ResNet-{needed}'
+        )
     pairs = {
         attribute: (getattr(found, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
     }
@@ -293,27 +300,24 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
 
     Returns:
         Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
-        the numbers of layers differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34'.
+        the depths differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34' (also for plain
+        networks, whose arrays are the same).
     """
     found, needed = (
         {name: np.shape(array) for name, array in flatten_dict(dict(tree), sep='/').items()}
         for tree in (variables, expected)
     )
-    names = [_name(shapes) for shapes in (found, needed)]
+    depth, needed_depth = _depth(found), _depth(needed)
+    start = f'these are the weights of a ResNet-{depth}, not of a ResNet-{needed_depth}; '
     for name in sorted({*found, *needed}):
         shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            start = (
-                ''
-                if names[0].split()[0] == names[1].split()[0]
-                else f'these are the weights of a {names[0]}, not of a {names[1]}; '
-            )
-            return f'{start}{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            return difference if depth == needed_depth else start + difference
     return None
 
 
-def _name(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Names a network by the shapes of its arrays, in either form: by its layers, without those of shortcuts."""
+def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Counts the weighted layers of a network by the shapes of its arrays, in either form, as the papers do."""
     places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    depth = 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
-    return f'ResNet-{depth}' if any('/shortcut/' in name for name in shapes) else f'ResNet-{depth} or plain-{depth}'
+    return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)

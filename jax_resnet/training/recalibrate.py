@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
@@ -53,7 +54,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
     config = data.config
     without_momentum = change(config, {'batch_norm.momentum': 0.0})
-    form, size = backend.form(network(without_momentum, **backend.network)), batch_size(config)
+    net, size = backend.program_network(network(without_momentum, **backend.network)), batch_size(config)
     seed_key = jax.random.key(config.seed)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
@@ -61,11 +62,11 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     def statistics(variables: Any, step: jax.Array, images: jax.Array, draws: jax.Array | None) -> Any:
         views = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
         rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
-        variables = form.variables(variables)
-        _, updates = form.net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
-        return form.unpack_state(form.pack(updates['batch_stats']))
+        variables = variables if net.stacked else models.unstack(variables)
+        _, updates = net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
+        return updates['batch_stats'] if net.stacked else models.stack(updates['batch_stats'])
 
-    run = backend.jit(statistics, out_shardings=everywhere)
+    run = jax.jit(statistics, compiler_options=dict(backend.compiler_options), out_shardings=everywhere)
     batches = math.ceil(count / size)
     _log.info("BatchNorm's statistics are the means over %s training images", f'{batches * size:,}')
     sums: Any = None

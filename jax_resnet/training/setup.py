@@ -185,6 +185,7 @@ def compile_training(
 ) -> Program:
     """Compiles the training program, for a platform's `training_backend` and states with the shapes of `like`."""
     by_example = NamedSharding(mesh, PartitionSpec('data'))
-    steps = Steps(data.config, settings.form(model), data.augmentation, by_example)
+    net = settings.program_network(model)
+    steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
     numbers = Numbers.create(data.config.seed, schedule, data.normalization)
     return data.program(steps, numbers, settings, like)

@@ -10,11 +10,13 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
 from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
-from jax_resnet.platform.base import Form
+from jax_resnet.models import ResNet
+from jax_resnet.platform import flat
 from jax_resnet.training import optimizer
 from jax_resnet.training.state import KeyPurpose, TrainState, all_finite
 
@@ -100,15 +102,27 @@ class Steps:
 
     Attributes:
         config: the config of the run.
-        form: the network, in the form in which programs run it.
+        net: the network that programs run.
+        flat_arrays: whether programs join its arrays to flat ones.
         augment: makes random views of images.
         by_example: sharding of a batch over the devices.
     """
 
     config: Config
-    form: Form
+    net: ResNet
+    flat_arrays: bool
     augment: Augmentation | ColourAugmentation
     by_example: NamedSharding
+
+    def pack(self, state: TrainState) -> TrainState:
+        """Converts a state of checkpoints to one of programs: unstacked, and with flat arrays, if those are used."""
+        unstacked = state if self.net.stacked else models.unstack(state)
+        return flat.pack(unstacked) if self.flat_arrays else unstacked  # type: ignore[no-any-return]
+
+    def unpack(self, state: TrainState) -> TrainState:
+        """The inverse of `pack`."""
+        unstacked = flat.unpack(state)
+        return unstacked if self.net.stacked else models.stack(unstacked)  # type: ignore[no-any-return]
 
     def run(
         self, state: TrainState, stop: jax.Array, numbers: Numbers, images: jax.Array, labels: jax.Array
@@ -132,8 +146,8 @@ class Steps:
             chosen = jax.lax.with_sharding_constraint(orders.batch(state.step, size), self.by_example)
             return self.step(state, numbers, images[chosen], labels[chosen])
 
-        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.form.pack_state(state))
-        return self.form.unpack_state(state)  # type: ignore[no-any-return]
+        state = jax.lax.while_loop(lambda state: (state.step < stop) & state.finite, step, self.pack(state))
+        return self.unpack(state)
 
     def step(
         self,
@@ -146,7 +160,7 @@ class Steps:
         """Makes one update and returns the new state.
 
         Args:
-            state: one that `form.pack_state` made.
+            state: one that `pack` made.
             numbers: the numbers of the run.
             images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
@@ -190,15 +204,16 @@ class Steps:
 
         def differentiate(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
             def loss_fn(params: nn.FrozenDict) -> tuple:
-                variables = {'params': params, 'batch_stats': self.form.unpack(state.batch_stats)}
+                variables = {'params': params, 'batch_stats': flat.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
-                logits, updates = self.form.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
+                logits, updates = self.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)
                 return cross_entropy(logits, labels, smoothing), (logits, updates['batch_stats'])
 
-            params = self.form.unpack(state.params)
+            params = flat.unpack(state.params)
             (loss, (logits, batch_stats)), gradient = jax.value_and_grad(loss_fn, has_aux=True)(params)
             errors = jnp.sum(logits.argmax(-1) != labels, dtype=jnp.int32)
-            return errors, (loss, self.form.pack(batch_stats), self.form.pack(gradient))
+            packed = flat.pack((batch_stats, gradient)) if self.flat_arrays else (batch_stats, gradient)
+            return errors, (loss, *packed)
 
         if microbatches == 1:
             return differentiate(dropout, views, labels)

@@ -40,7 +40,7 @@ class StreamedProgram:
         everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
         self.waited, self._feed = 0.0, feed
         self._numbers = devices.put(numbers, everywhere)
-        form, batch, side = steps.form, steps.config.batch_size, steps.config.dataset.crop
+        batch, side = steps.config.batch_size, steps.config.dataset.crop
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
             for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
@@ -48,11 +48,11 @@ class StreamedProgram:
         compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
-            held = jax.eval_shape(form.pack_state, state)
+            held = jax.eval_shape(steps.pack, state)
             held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
-            self._pack_state = compiled(form.pack_state, state)
+            self._pack_state = compiled(steps.pack, state)
             self._step = compiled(steps.streamed, held, self._numbers, *like)
-            self._unpack_state = compiled(form.unpack_state, held)
+            self._unpack_state = compiled(steps.unpack, held)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Trains like `ResidentProgram`. If a picture cannot be read, ends before its step.
@@ -239,7 +239,7 @@ class StreamedInput:
         """Compiles the training program. Threads make its batches; each process makes its rows of them."""
         size = self.config.batch_size
         batches = replace(self._training(size), rows=processes.share(size))
-        put = partial(devices.put_rows, sharding=steps.by_example, size=size)
+        put = partial(jax.make_array_from_process_local_data, steps.by_example)
         return StreamedProgram(steps, numbers, backend, state, Feed(_iterator(batches, self.config.pictures), put))
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:

@@ -26,7 +26,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
-from jax_resnet.training.begin import begin_from, check_classes, check_source, check_visible_to_all, extend
+from jax_resnet.training.begin import begin_from, check_classes, check_source, check_used, check_visible_to_all, extend
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator, evaluator
 from jax_resnet.training.progress import Progress, Silent
@@ -147,6 +147,12 @@ def train(
                 state, line = begin_from(config.init_from, state, model)
                 shown.say(line)
         step, last_line = int(state.step), texts.FIRST
+        with wall_time('compiling'):
+            settings = training_backend(data, model, mesh, end)
+        start['platform'] = dict(settings.used)
+        line = check_used(folder.starts() if continues else [], settings.used, config.precision.deterministic)
+        if line:
+            shown.say(line)
         if folder.writes:
             with wall_time('saving'):
                 folder.cut_metrics(step)  # the run will write the lines after this step again
@@ -157,7 +163,6 @@ def train(
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
-            settings = training_backend(data, model, mesh, end)
             introduction = texts.introduce(data, model, clock, schedule, state.params)
         own_mesh = devices.local_mesh(mesh)
         own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))

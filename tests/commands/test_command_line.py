@@ -59,7 +59,7 @@ def test_a_folder_lists_its_configs(tmp_path: Path, command: Callable[..., Ended
         ((), 'the following arguments are required: COMMAND'),
         (('evaluate', 'run', 'more'), "unknown argument 'more'; fields are changed by --config.field=value"),
         (('evaluate', 'run', '--config.seed=1'), '--config.seed: must be given with --config=FILE, which it changes'),
-        (('evaluate', 'README.md/x'), 'README.md/x/config.json: Not a directory'),
+        (('predict', 'run', 'a' * 300), f'{"a" * 300}: File name too long'),
         (('train', DIGITS, '--processes=two'), "argument --processes: invalid int value: 'two'"),
         (
             ('export', 'results/weights/resnet20_digits.safetensors', '--out=net.json'),

@@ -301,7 +301,7 @@ def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, r
     found, about = weights.read('net.safetensors'), RunFolder(RUNS[0]).origin()
     deeper = about | {'fields': change(about['fields'], {'model.depth': 14})}
     weights.write('net.safetensors', found.arrays, deeper, found.preprocessing)
-    message = 'net.safetensors: must have the network of the config; batch_stats/stage1/rest/norm1/mean is'
+    message = 'net.safetensors: must have the network of the config; these are the weights of a ResNet-8'
     with pytest.raises(DataError, match=message):
         jax_resnet.load('net.safetensors')
     with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):

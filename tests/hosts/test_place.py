@@ -1,9 +1,13 @@
 """The place of this process, from the command line, Slurm or Open MPI."""
 
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.hosts.place import Place, find_place
+from jax_resnet.hosts import place as places
+from jax_resnet.hosts.place import Place, find_gpus, find_place
 
 SLURM = {
     'SLURM_JOB_ID': '4711',
@@ -86,3 +90,15 @@ def test_arguments_that_are_not_valid(given: tuple, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         find_place(*given)
     assert message in str(error.value)
+
+
+def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, 'PLUGINS', ('no_such_plugin', 'json'))
+    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: SimpleNamespace(stdout='0\n1\n'))
+    assert find_gpus() == ['0', '1']
+    for visible, expected in (('3,5', ['3', '5']), ('', [])):
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+        assert find_gpus() == expected
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
+    monkeypatch.setattr(places, 'PLUGINS', ('no_such_plugin',))
+    assert find_gpus() == [], "without JAX's plugin"

@@ -6,7 +6,6 @@ import sys
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.data.pictures.batches import Batches
 from jax_resnet.data.pictures.views import CentreCrop
@@ -37,17 +36,6 @@ def test_one_process_exchanges_nothing_and_starts_no_coordinator() -> None:
     subprocess.run([sys.executable, '-c', script], check=True, timeout=60)
 
 
-def test_unequal_numbers_of_rows_raise(monkeypatch: pytest.MonkeyPatch) -> None:
-    sharding = NamedSharding(Mesh(np.array(jax.local_devices()[:2]), ('data',)), PartitionSpec('data'))
-    np.testing.assert_array_equal(devices.put_rows(np.arange(4), sharding, 4), np.arange(4))
-    monkeypatch.setattr(jax, 'process_count', lambda: 2)
-    for rows, size in ((3, 4), (1, 3)):
-        with pytest.raises(
-            ValueError, match=f'{rows} rows of {size} in one of 2 processes; must be the same number in each'
-        ):
-            devices.put_rows(np.arange(rows), sharding, size)
-
-
 class Device:
     """Stands for a JAX device in a mesh."""
 
@@ -63,8 +51,7 @@ class Device:
         ((4, 4), 7, 14, 'config.parallel.devices=7: must be a multiple of the 2 processes'),
         ((4, 4), 10, 20, 'config.parallel.devices=10: must be at most the 8 devices of 2 processes'),
         ((4, 4), None, 12, 'config.batch_size=12: must be a multiple of the 8 devices of 2 processes'),
-        ((4, 2), None, 12, 'some of the 2 processes have 2 devices, others 4; give 4 to use 2 of each'),
-        ((4, 2), 4, 12, None),
+        ((4, 2), 4, 12, 'the 2 processes have from 2 to 4 devices: must be the same number in each'),
     ],
 )
 def test_a_mesh_has_the_same_number_of_devices_of_each_process(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jax_resnet.runs import weights
 from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +25,8 @@ def responses(command: Callable[..., Ended]) -> Callable[..., Ended]:
 def test_numbers_and_charts_lie_in_the_folder_of_the_run_or_where_out_says(
     finished_run: Path, tmp_path: Path, responses: Callable[..., Ended]
 ) -> None:
-    run, out = shutil.copytree(finished_run, tmp_path / 'run'), tmp_path / 'inside'
-    bare = shutil.copy(WEIGHTS, tmp_path / 'bare.safetensors')  # without its card
+    run, out, bare = shutil.copytree(finished_run, tmp_path / 'run'), tmp_path / 'inside', tmp_path / 'bare.safetensors'
+    weights.write(bare, weights.read(WEIGHTS).arrays)  # without a card
     ended = responses(run, DIGITS, WEIGHTS, bare, f'--config={DIGITS}', '--examples=64')
     assert ended.code == 0 and len(ended.out.splitlines()) == 5
     trained, first, published, by_config = json.loads((run / 'responses.json').read_text())

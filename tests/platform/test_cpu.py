@@ -110,7 +110,8 @@ def test_one_dnn_runs_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, 'has_one_dnn', lambda: True)
     short, long = cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS / 2), cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS)
     net = models.cifar_resnet(8, **short.network)
-    assert short.form(net).net.conv is cpu_convolution.Conv and long.form(net).net.conv is cpu_convolution.OneDnnConv
+    assert short.program_network(net) is net and long.program_network(net).conv is cpu_convolution.OneDnnConv
+    assert not short.used['oneDNN'] and long.used['oneDNN']
     assert cpu.ONE_DNN not in short.compiler_options and long.compiler_options[cpu.ONE_DNN]
     assert short.keeps_programs and not long.keeps_programs and 'oneDNN' in long.remark
     monkeypatch.setattr(cpu, 'has_one_dnn', lambda: False)

@@ -6,7 +6,8 @@ import pytest
 
 from jax_resnet import models
 from jax_resnet.config.fields import Config
-from jax_resnet.platform.flat import MOST_CONCATENATED, Flat, FlatForm
+from jax_resnet.platform import flat
+from jax_resnet.platform.flat import MOST_CONCATENATED
 from jax_resnet.training import state as states
 from tests.conftest import assert_equal_trees
 
@@ -20,16 +21,16 @@ def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: b
     rng = np.random.default_rng(0)
     shapes = states.shapes(Config(), net, (8, 8, 3))
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
-    form = FlatForm(net.clone(stacked=stacked))
-    packed = jax.jit(form.pack_state)(state)
+    state = state if stacked else models.unstack(state)
+    packed = jax.jit(flat.pack)(state)
     kinds = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
     assert {*packed.params.arrays} == kinds and {*packed.batch_stats.arrays} == {'norm/mean', 'norm/var'}
     assert all(x.ndim == 1 for x in packed.params.arrays.values())
-    assert_equal_trees(jax.jit(form.unpack_state)(packed), state)
+    assert_equal_trees(jax.jit(flat.unpack)(packed), state)
 
 
 def test_convolutions_kernels_have_features_first() -> None:
     kernel = np.arange(3 * 3 * 2 * 4.0).reshape(3, 3, 2, 4)
-    flat = Flat.from_tree({'conv': {'kernel': kernel}, 'head': {'kernel': np.ones((2, 5))}})
-    assert_equal_trees(flat.arrays, {'conv/kernel': kernel.transpose(3, 0, 1, 2).ravel(), 'head/kernel': np.ones(10)})
-    assert_equal_trees(flat.tree()['conv']['kernel'], kernel)
+    packed = flat.pack({'conv': {'kernel': kernel}, 'head': {'kernel': np.ones((2, 5))}})
+    assert_equal_trees(packed.arrays, {'conv/kernel': kernel.transpose(3, 0, 1, 2).ravel(), 'head/kernel': np.ones(10)})
+    assert_equal_trees(flat.unpack(packed)['conv']['kernel'], kernel)

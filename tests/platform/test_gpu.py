@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jax_resnet import training
+from jax_resnet.errors import ConfigError
 from jax_resnet.platform import for_platform, gpu
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
@@ -17,55 +18,49 @@ from tests.conftest import small_config, whole_config
 
 @pytest.fixture(autouse=True)
 def clear_cache() -> None:
-    gpu.why_no_graph.cache_clear()
+    gpu.has_graphs.cache_clear()
 
 
-@pytest.mark.parametrize('platform', ['gpu', 'cuda'])
-def test_compiler_options(platform: str) -> None:
-    plain, deterministic = for_platform(platform), for_platform(platform, deterministic=True)
+def test_compiler_options() -> None:
+    plain, deterministic = for_platform('cuda'), for_platform('gpu', deterministic=True)
     assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
     assert deterministic.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC
     assert deterministic.one_call_options == gpu.DETERMINISTIC
-    assert plain.remark == 'with CUDA graphs'
+    assert plain.used == {'CUDA graphs': True}
+    assert jax.jit(lambda x: x + 1, compiler_options=deterministic.compiler_options)(1) == 2, 'XLA knows them'
 
 
-def test_xla_knows_the_options() -> None:
-    assert jax.jit(lambda x: x + 1, compiler_options=gpu.DETERMINISTIC | gpu.GRAPH)(1) == 2
-    assert jax.jit(lambda x: x + 1, compiler_options=gpu.NO_GRAPH)(1) == 2
-
-
-def test_without_cuda_graphs_the_remark_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, 'GRAPH', {'xla_no_such_option': 'x'})
-    without_graph = for_platform('gpu')
-    assert without_graph.compiler_options == without_graph.one_call_options == gpu.NO_GRAPH
-    assert without_graph.remark.startswith('without CUDA graphs, so slower: ')
-    assert 'xla_no_such_option' in without_graph.remark
-
-
-def test_cuda_graphs_can_be_turned_off() -> None:
-    off = for_platform('gpu', gpu_options={'graphs': False})
-    assert off.compiler_options == gpu.NO_GRAPH and off.remark.endswith('slower: config.gpu.graphs=False')
+@pytest.mark.parametrize('reason', ['unknown to XLA', 'an error', 'config'])
+def test_without_cuda_graphs(reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A warning gives the reason, except if the installed XLA does not know them."""
+    option = {'unknown to XLA': 'xla_no_such_option', 'an error': 'xla_cpu_experimental_ynn_fusion_type'}
+    if reason != 'config':
+        monkeypatch.setattr(gpu, 'GRAPH', {option[reason]: 'x'})
+    found = for_platform('gpu', gpu_options={'graphs': reason != 'config'})
+    assert found.compiler_options == found.one_call_options == gpu.NO_GRAPH
+    assert found.used == {'CUDA graphs': False} and found.remark == 'without CUDA graphs, so slower'
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == (reason == 'an error')
+    assert all(line.startswith('CUDA graphs will not be used, as a test of it failed: INVALID') for line in warnings)
 
 
 @pytest.mark.parametrize(
     'change',
     [
-        lambda compiled: lambda kernels, stop: compiled(kernels, 0),
         lambda compiled: lambda kernels, stop: (compiled(kernels, stop // 3)[0], stop),
         lambda compiled: lambda kernels, stop: (kernels, stop),
     ],
-    ids=['no step', 'fewer steps', 'nothing learned'],
+    ids=['fewer steps', 'nothing learned'],
 )
 def test_a_program_that_gives_other_results_turns_graphs_off(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    jit, calls = jax.jit, []
+    jit = jax.jit
 
     def wrong(function: Any, compiler_options: dict) -> Any:
         compiled = jit(function)
-        calls.append(compiler_options)
         return change(compiled) if compiler_options == gpu.GRAPH else compiled
 
     monkeypatch.setattr(jax, 'jit', wrong)
-    assert gpu.why_no_graph() == 'a program gives other results with them' and calls == [gpu.GRAPH, gpu.NO_GRAPH]
+    assert not gpu.has_graphs()
 
 
 @pytest.mark.parametrize('value', [False, True])
@@ -96,3 +91,20 @@ def test_a_run_continues_from_a_cpu_to_a_gpu(
     assert 'compiling; with CUDA graphs' in capsys.readouterr().out
     expected, found = (RunFolder(tmp_path / name).metrics() for name in ('cpu', 'gpu'))
     np.testing.assert_allclose(*([line['test_loss'] for line in lines] for lines in (found, expected)), rtol=1e-4)
+
+
+def test_a_start_that_uses_other_parts_says_so_or_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for deterministic in (False, True):
+        config = small_config(**{'precision.deterministic': deterministic})
+        folder = tmp_path / str(deterministic)
+        training.train(config, folder)
+        assert RunFolder(folder).starts()[0]['platform']['oneDNN'] is False
+        (folder / 'summary.json').unlink()
+        starts = folder / 'environment.json'
+        starts.write_text(starts.read_text().replace('"oneDNN": false', '"oneDNN": true'))
+        if deterministic:
+            with pytest.raises(ConfigError, match="deterministic=True: the last start used {'oneDNN': True"):
+                training.train(config, folder)
+        else:
+            training.train(config, folder)
+            assert "the last start used {'oneDNN': True" in capsys.readouterr().out

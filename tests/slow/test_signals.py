@@ -109,19 +109,6 @@ def test_a_program_knows_whether_the_process_is_its_own(command: list[str], is_o
     assert (done.stdout, done.stderr) == (f'{is_own}\n', '')
 
 
-def test_ctrl_c_while_a_program_restarts_is_delivered_after_it(tmp_path: Path) -> None:
-    restarted = tmp_path / 'restarted.py'
-    restarted.write_text(
-        f'import sys\nsys.path.insert(0, {str(ROOT)!r})\n'
-        "from jax_resnet import signals\nsignals.end_at_once()\nprint('not reached')"
-    )
-    done = run(
-        'import os, signal, sys\nfrom jax_resnet import signals\nsignals.block_sigint()\n'
-        f'os.kill(os.getpid(), signal.SIGINT)\nos.execv(sys.executable, [sys.executable, {str(restarted)!r}])'
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
-
-
 def test_two_signals_at_the_same_time_end_the_process_without_a_traceback() -> None:
     two_signals = (
         'both = {signal.SIGINT, signal.SIGTERM}; signal.pthread_sigmask(signal.SIG_BLOCK, both); '

@@ -26,10 +26,10 @@ rate, seed = given.get('schedule.learning_rate', '0.1'), given['seed']
 folders = pathlib.Path('runs').glob(f'*/*/seed{seed}')
 (folder,) = [one for one in folders if ('rate=0.01' in str(one)) == (rate == '0.01')]
 began, mode = time.time(), os.environ.get('MODE', '')
-for step in (1, 2):
+for step in range(1, 8 if mode == 'slow' else 3):
     progress = {'step': step, 'end': 12, 'epoch': 0.5, 'train_error': 80.0}
     (folder / 'progress.json').write_text(json.dumps(progress))
-    time.sleep(0.05)
+    time.sleep(0.3 if mode == 'slow' else 0.05)
 if mode == 'wait':
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     (folder / 'began').touch()
@@ -91,6 +91,7 @@ def test_an_unknown_network_is_trained_for_a_moment_first_and_continued(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(local, 'MEASURED', 0.01)
+    monkeypatch.setenv('MODE', 'slow')
     plan = read('small.py', [0])
     assert local.train_all(plan.jobs, []) == {}
     lines = capsys.readouterr().out.splitlines()

@@ -46,9 +46,14 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     config = as_config(given)
     data, model, mesh, _, schedule = setup.set_up(config)
     settings, examples = setup.backend(config, mesh), data.first(32)
-    steps = Steps(config, settings.form(model), data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
+    net, by_example = settings.program_network(model), NamedSharding(mesh, PartitionSpec('data'))
+    steps = Steps(config, net, settings.flat_arrays, data.augmentation, by_example)
     numbers = Numbers.create(config.seed, schedule, data.normalization)
-    return settings.jit(steps.step), (numbers, examples.images, examples.labels)
+    return jax.jit(steps.step, compiler_options=dict(settings.compiler_options)), (
+        numbers,
+        examples.images,
+        examples.labels,
+    )
 
 
 def after_a_step(**changes) -> TrainState:

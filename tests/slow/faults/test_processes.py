@@ -1,4 +1,4 @@
-"""Faults with several processes: all end in time with one line each, and the same command continues the run.
+"""Faults with several processes: all end in time with an error, and the same command continues the run.
 
 The suite runs two cases. `make soak` runs all: process 0 or process 1 is killed, stopped, frozen, or disconnected, at
 five moments. Connections are between network namespaces (Debian's iproute2, as root).
@@ -21,10 +21,10 @@ from tests.conftest import assert_equal_trees, saved_state
 from tests.slow.processes import SMALL, Ended, ProcessGroup
 from tests.slow.test_processes import metrics
 
-PATIENCE = 8.0
+PATIENCE = 8
 """Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""
 
-MOST_SECONDS = 3 * PATIENCE + 10
+MOST_SECONDS = PATIENCE + 60
 """Maximum time from a fault to the end of the last process."""
 
 MOMENTS = {
@@ -40,7 +40,7 @@ CLOCKS = ('seconds', 'images_per_second')
 
 
 def arguments(folder: Path) -> list[str]:
-    return [*SMALL, f'--patience={PATIENCE}', '--join-timeout=60', f'--workdir={folder}']
+    return [*SMALL, f'--patience={PATIENCE}', '--join-timeout=20', f'--workdir={folder}']
 
 
 @pytest.fixture(scope='module')
@@ -69,13 +69,20 @@ def reach(group: ProcessGroup, folder: Path, moment: str) -> None:
         time.sleep(0.05)
 
 
-def check_lines(ended: Ended, faulty: int, index: int) -> None:
-    """Checks that a process printed one line that names the missing process."""
-    lines = ended.errors.strip().splitlines()
-    assert len(lines) == 1, ended
-    names = f'process {faulty} of 2', f'process {faulty} (', f'cannot reach process {faulty}', 'not all processes'
-    assert any(name in lines[0] for name in names), ended
-    assert ended.code in (75, 2), (index, ended)
+def check_ends(group: ProcessGroup, began: float, what: str) -> list[Ended]:
+    """Waits until all processes have ended, in time and with an error. Prints the seconds to each end."""
+    seconds: dict[int, float] = {}
+    while len(seconds) < len(group.processes):
+        for index, process in enumerate(group.processes):
+            if index not in seconds and process.poll() is not None:
+                seconds[index] = time.monotonic() - began
+        assert time.monotonic() < began + MOST_SECONDS, (what, seconds, group.texts())
+        time.sleep(0.1)
+    ended = group.wait()
+    codes = ', '.join(f'process {i}: {seconds[i]:.1f} s, code {ended[i].code}' for i in sorted(seconds))
+    print(f'{what}: {codes}')
+    assert all(one.code for one in ended), ended
+    return ended
 
 
 def check_continued(folder: Path, undisturbed: Path) -> None:
@@ -95,42 +102,22 @@ FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
     ('fault', 'moment', 'faulty'),
     [
         pytest.param(*case, marks=[] if case in FAST else pytest.mark.soak, id='-'.join(map(str, case)))
-        for case in itertools.product(('killed', 'frozen'), MOMENTS, (0, 1))
+        for case in itertools.product(('killed', 'frozen', 'stopped'), MOMENTS, (0, 1))
     ],
 )
-def test_the_other_process_ends_if_one_is_missing(
+def test_all_processes_end_and_the_same_command_continues(
     fault: str, moment: str, faulty: int, undisturbed: Path, tmp_path: Path
 ) -> None:
     folder, other = tmp_path / 'run', 1 - faulty
     with ProcessGroup(2, 1, tmp_path, arguments(folder)) as group:
         reach(group, folder, moment)
         began = time.monotonic()
-        group.send(faulty, signal.SIGKILL if fault == 'killed' else signal.SIGSTOP)
-        group.processes[other].wait(90 if moment == 'start' else MOST_SECONDS)
-        print(f'{fault}, {moment}, process {faulty}: the other ended after {time.monotonic() - began:.1f} s')
-        if fault == 'frozen':  # the process continues, and finds that the other is missing
+        group.send(faulty, {'killed': signal.SIGKILL, 'frozen': signal.SIGSTOP, 'stopped': signal.SIGTERM}[fault])
+        if fault == 'frozen':  # it continues later, and finds that the other is missing
+            group.processes[other].wait(MOST_SECONDS)
             group.send(faulty, signal.SIGCONT)
-        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
-    print(ended)
-    check_lines(ended[other], faulty, other)
-    check_continued(folder, undisturbed)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize('faulty', [0, 1])
-@pytest.mark.parametrize('moment', list(MOMENTS))
-def test_a_stop_signal_to_one_process_stops_all(moment: str, faulty: int, undisturbed: Path, tmp_path: Path) -> None:
-    folder, other = tmp_path / 'run', 1 - faulty
-    with ProcessGroup(2, 1, tmp_path, arguments(folder)) as group:
-        reach(group, folder, moment)
-        group.send(faulty, signal.SIGTERM)
-        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
-    print(ended)
-    if moment in ('start', 'compilation'):  # the system can end the process, which has nothing to save
-        assert ended[faulty].code in (-signal.SIGTERM, 143)
-        if ended[other].code != 143:
-            check_lines(ended[other], faulty, other)
-    else:
+        ended = check_ends(group, began, f'process {faulty} {fault}, {moment}')
+    if fault == 'stopped' and moment not in ('start', 'compilation'):
         assert [one.code for one in ended] == [143, 143]
         assert 'stopped by SIGTERM at step ' in ended[0].errors
     check_continued(folder, undisturbed)
@@ -146,7 +133,7 @@ def test_a_run_continues_with_other_numbers_of_processes(tmp_path: Path) -> None
             group.wait_for('step ' if number == 0 else 'epoch ')
             time.sleep(0.3)
             group.send(count - 1, signal.SIGKILL)
-            assert [ended.code for ended in group.wait(MOST_SECONDS)] == [75] * (count - 1) + [-signal.SIGKILL]
+            check_ends(group, time.monotonic(), f'one of {count} processes killed')
         print(f'{count} processes, killed; lines of {[line["step"] for line in metrics(folder)]}')
     with ProcessGroup(1, 4, tmp_path / 'output', command) as group:
         assert group.wait()[0].code == 0, group.texts()
@@ -194,9 +181,5 @@ def test_the_connection_is_lost(moment: str, faulty: int, undisturbed: Path, tmp
         reach(group, folder, moment)
         began = time.monotonic()
         subprocess.run(['ip', '-n', hosts[faulty], 'link', 'set', f'cable{faulty}', 'down'], check=True)
-        ended = group.wait(90 if moment == 'start' else MOST_SECONDS)
-        print(f'disconnected, {moment}, process {faulty}: both ended after {time.monotonic() - began:.1f} s')
-    print(ended)
-    for index in (0, 1):
-        check_lines(ended[index], 1 - index, index)
+        check_ends(group, began, f'process {faulty} disconnected, {moment}')
     check_continued(folder, undisturbed)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from jax_resnet import models
-from jax_resnet.platform import cpu, for_platform, gpu
-from jax_resnet.platform.base import Backend, Form
-from jax_resnet.platform.flat import FlatForm
+from jax_resnet.platform import cpu, flat, for_platform, gpu
+from jax_resnet.platform.base import Backend
 
 NETWORKS = {
     'original': models.cifar_resnet(14, stage_sizes=(1, 2, 3), shortcut='B', norm=models.BatchNorms(group_size=2)),
@@ -21,9 +20,10 @@ NETWORKS = {
 }
 
 
-def form(platform: str, net: models.ResNet) -> Form:
-    found = {'cpu': cpu, 'gpu': gpu}[platform].backend()
-    return found.form(net.clone(**found.network))
+def backend(platform: str, net: models.ResNet, **options: bool) -> tuple[models.ResNet, bool]:
+    """Returns the network that programs run on this platform, and whether its arrays are flat."""
+    found = {'cpu': cpu, 'gpu': gpu}[platform].backend(**options)
+    return found.program_network(net.clone(**found.network)), found.flat_arrays
 
 
 @pytest.mark.parametrize(
@@ -37,31 +37,31 @@ def form(platform: str, net: models.ResNet) -> Form:
 )
 def test_outputs_statistics_and_gradients(name: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, 'UNROLL', 1)  # the second stage is written out, and the third runs in a loop
-    check(NETWORKS[name], form(platform, NETWORKS[name]))
+    check(NETWORKS[name], *backend(platform, NETWORKS[name]))
 
 
-@pytest.mark.parametrize(('flat_arrays', 'batch_norm_sums'), [(False, True), (True, False), (False, False)])
+@pytest.mark.parametrize(('flat_arrays', 'batch_norm_sums'), [(False, True), (True, False)])
 def test_each_option_of_a_gpu_can_be_turned_off(flat_arrays: bool, batch_norm_sums: bool) -> None:
-    net = NETWORKS['original']
-    found = gpu.form(net.clone(stacked=True), flat_arrays, batch_norm_sums)
-    assert isinstance(found, FlatForm) == flat_arrays and (found.net.norm == net.norm) != batch_norm_sums
-    check(net, found)
+    plain = NETWORKS['original']
+    net, is_flat = backend('gpu', plain, flat_arrays=flat_arrays, batch_norm_sums=batch_norm_sums)
+    assert is_flat == flat_arrays and (net.norm == plain.norm) != batch_norm_sums
+    check(plain, net, is_flat)
 
 
 def test_a_network_that_is_too_deep_stays_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, 'MOST_UNITS', 5)
-    deep = form('gpu', NETWORKS['original'])
-    assert deep.net.stacked and not form('gpu', NETWORKS['gated']).net.stacked
-    check(NETWORKS['original'], deep)
+    deep, is_flat = backend('gpu', NETWORKS['original'])
+    assert deep.stacked and not backend('gpu', NETWORKS['gated'])[0].stacked
+    check(NETWORKS['original'], deep, is_flat)
 
 
 def test_another_platform_runs_the_plain_network() -> None:
     found = for_platform('tpu', multiply_adds=1e18)
     assert found == Backend() and not found.compiler_options
-    assert found.form(NETWORKS['original']).net is NETWORKS['original']
+    assert found.program_network(NETWORKS['original']) is NETWORKS['original']
 
 
-def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8) -> None:
+def check(plain: models.ResNet, net: models.ResNet, is_flat: bool, batch: int = 4, size: int = 8) -> None:
     """Checks that logits, statistics and gradients in float64 agree to 1e-9."""
     images = np.random.default_rng(0).normal(size=(batch, size, size, 3))
     with jax.enable_x64(True):
@@ -70,23 +70,20 @@ def check(plain: models.ResNet, of_platform: Form, batch: int = 4, size: int = 8
             jax.jit(plain.init, compiler_options=cpu.ONE_CALL_OPTIONS)(jax.random.key(0), images),
         )
 
-        def outputs(form: Form, saved: dict) -> tuple:
-            def loss(params: dict, batch_stats: dict) -> tuple:
-                full = {'batch_stats': batch_stats, 'params': params}
-                logits, updates = form.net.apply(full, images, train=True, mutable=['batch_stats'])
+        def outputs(net: models.ResNet, saved: dict) -> tuple:
+            def loss(params: dict) -> tuple:
+                full = {'batch_stats': saved['batch_stats'], 'params': flat.unpack(params)}
+                logits, updates = net.apply(full, images, train=True, mutable=['batch_stats'])
                 return (logits**2).sum(), (logits, updates['batch_stats'])
 
-            def run(saved: dict) -> tuple:
-                gradient, (logits, batch_stats) = jax.grad(loss, has_aux=True)(
-                    *(form.variables(saved)[name] for name in ('params', 'batch_stats'))
-                )
-                return logits, *(form.unpack_state(form.pack(tree)) for tree in (gradient, batch_stats))
+            params = flat.pack(saved['params']) if is_flat else saved['params']
+            gradient, (logits, batch_stats) = jax.grad(loss, has_aux=True)(params)
+            return logits, flat.unpack(gradient), batch_stats
 
-            return jax.jit(run, compiler_options=cpu.ONE_CALL_OPTIONS)(saved)
-
-        logits, *expected = outputs(Form(plain), variables)
-        same_logits, *stacked = outputs(of_platform, models.stack(variables))
-        unstacked, expected = jax.device_get(([models.unstack(tree) for tree in stacked], expected))
+        run = jax.jit(outputs, static_argnums=0, compiler_options=cpu.ONE_CALL_OPTIONS)
+        logits, *expected = run(plain, variables)
+        same_logits, *found = run(net, models.stack(variables) if net.stacked else variables)
+        found, expected = jax.device_get((models.unstack(found), expected))
     np.testing.assert_allclose(same_logits, logits, rtol=1e-9)
     largest = max(abs(x).max() for x in jax.tree.leaves(expected))
-    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-9 * largest), unstacked, expected)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-9 * largest), found, expected)

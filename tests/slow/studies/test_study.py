@@ -53,7 +53,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
         fcntl.flock(file, fcntl.LOCK_EX)  # until the run has stopped
     assert 'stopped by SIGTERM' in RunFolder(first.folder).log.read_text() and not second.folder.exists()
 
-    done = study(*command[3:])
+    done = study(*command[4:])
     assert done.returncode == 0, done.stderr
     assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
     assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
@@ -64,7 +64,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
     assert len(section.rows[0].finished) == 2
 
-    again = study(*command[3:])
+    again = study(*command[4:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
 
 
