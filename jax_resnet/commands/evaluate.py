@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from jax_resnet.commands import command_line
+from jax_resnet.errors import ConfigError
 
 MOST_CLASSES, HARDEST = 100, 20
 """With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
@@ -13,6 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     command_line.add_network(parser)
     command_line.add_data(parser)
+    parser.add_argument(
+        '--images', metavar='FILE', help='.npy file of another test set, uint8 [n, height, width, channels]'
+    )
+    parser.add_argument(
+        '--labels', metavar='FILE', help='.npy file of its labels, with the same numbers of the classes'
+    )
+    parser.add_argument(
+        '--parts', type=int, default=1, metavar='N',
+        help='also print the error of each of N equal parts, such as the 5 severities in a file of CIFAR-10-C',
+    )  # fmt: skip
     parser.add_argument(
         '--split', help="split in TFDS's syntax, such as train[:10%%] (default: the data's test or validation split)"
     )
@@ -51,15 +62,21 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
-    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
+    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate', 'images', 'labels')
     scores = training.evaluate(options.network, config=config, **{name: getattr(options, name) for name in given})
+    if options.parts < 1 or scores.count % options.parts:
+        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')
+    parts = scores.parts(options.parts)
     if options.json:
         numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'class_errors')
-        command_line.print_json({name: getattr(scores, name) for name in numbers})
+        found = {name: getattr(scores, name) for name in numbers}
+        command_line.print_json(found | ({'part_errors': [part.error for part in parts]} if len(parts) > 1 else {}))
         return
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     if scores.top5_error is not None:
         print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
+    for i, part in enumerate(parts if len(parts) > 1 else [], start=1):
+        print(f'part {i}: error {part.error:.2f} % ({part.correct:,} of {part.count:,} correct)')
     for line in _class_lines(scores.class_errors):
         print(line)
 

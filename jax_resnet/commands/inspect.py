@@ -42,13 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
     out = _out(options)
-    config, kind = command_line.given_config(options), import_module(f'jax_resnet.inspections.{options.kind}')
+    options.config, kind = command_line.given_config(options), import_module(f'jax_resnet.inspections.{options.kind}')
 
-    from jax_resnet.inspections.networks import open_networks
+    from jax_resnet.platform import compilation_cache, exactness
     from jax_resnet.report import charts
 
     charts.altair()  # fails before the measurement if the chart packages are missing
-    measured = kind.measure(open_networks(options.networks, config, options.data, options.initial), options)
+    compilation_cache.enable()
+    with exactness.exact():
+        measured = kind.measure(options)
     picture, numbers = kind.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')

@@ -1,6 +1,6 @@
 """Keeps measured results and weights, and makes their tables.
 
-- `add RUN ...` writes a small JSON file for each finished run.
+- `add RUN ...` writes a small JSON file for each finished run, and beside it the logits on the test split, as float16.
 - `weights RUN ...` writes the weights of the run with the median test error, with a card. With an even number of
   runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
 - `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> None:
 def _add(options: argparse.Namespace) -> None:
     from jax_resnet.runs import results_folder
 
-    results = [results_folder.of_run(run) for run in options.runs]
-    for result in results:
-        print(f'{results_folder.write(result)}: {result["summary"]["final_test_error"]:.2f} % test error')
+    results = {run: results_folder.of_run(run) for run in options.runs}
+    for run, result in results.items():
+        print(f'{results_folder.write(result, run)}: {result["summary"]["final_test_error"]:.2f} % test error')
 
 
 def _weights(options: argparse.Namespace) -> None:

@@ -1,14 +1,17 @@
-"""Opens networks to inspect, trained or with their initial weights, and the data to inspect them on."""
+"""Opens networks to inspect, trained or with their initial weights, and evaluates them, or takes their predictions."""
 
+import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
 
-from jax_resnet import models
+from jax_resnet import models, training
 from jax_resnet.config import loading
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
@@ -19,12 +22,16 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
-from jax_resnet.runs import weights
+from jax_resnet.runs import outputs, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import state as states
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
+from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import Input, backend, open_input, set_up
+
+BATCH = 250
+"""Images in a batch of an evaluation."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,25 +58,98 @@ class Network:
     data: Input
     platform: Backend
 
+    def scorer(self, split: str, apply: Callable[..., Any] | None = None) -> Callable[..., Scores]:
+        """Returns a function that evaluates variants of this network on a split, with one compiled program.
 
-def open_networks(
-    names: Sequence[str], config: Config | None = None, data: str | None = None, initial: bool = False
-) -> list[Network]:
+        The function takes the variables, and what else `apply` takes; and perhaps other numbers for the preprocessing,
+        `normalize`.
+
+        Args:
+            split: a split such as 'test[:1000]'.
+            apply: computes logits of (variables, inputs, ...); by default the network itself.
+        """
+        mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
+        part, apply = self.data.split(split, 'center', BATCH, mesh), apply or self.model.apply
+
+        def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
+            inputs = self.preprocess._replace(normalize=normalize)(part.views(*views))
+            return apply(variables, inputs[:, 0], *more)
+
+        run = jax.jit(logits, compiler_options=dict(self.platform.compiler_options))
+
+        def scores(variables: Any, *more: Any, normalize: Any = self.preprocess.normalize) -> Scores:
+            found = np.zeros((len(part), len(self.data.source.class_names)), np.float32)
+            truth = np.zeros(len(part), np.int32)
+            for places, labels, views in part.batches():
+                found[places] = run(variables, normalize, views, *more)[: len(labels)]
+                truth[places] = labels
+            return Scores(found, truth, self.data.source.class_names)
+
+        return scores
+
+
+def open_networks(options: argparse.Namespace) -> list[Network]:
     """Opens networks.
 
     Args:
-        names: run folders, files of weights, and config files, whose networks have their initial weights (those of
-            init_from, if the config has it).
-        config: the config of the files of weights without a card.
-        data: a data set or folder, as for `located`, to inspect them on; None means each network's own.
-        initial: whether to take the initial weights of runs.
+        options: `networks`: run folders, files of weights, and config files, whose networks have their initial weights
+            (those of init_from, if the config has it). `config`: the config of the files of weights without a card.
+            `data`: a data set or folder, as for `located`, to inspect them on; None means each network's own.
+            `initial`: whether to take the initial weights of runs.
 
     Raises:
         ConfigError, DataError: a network cannot be loaded, its data is missing, or no network needs the config.
     """
-    if config is not None and not any(map(_needs_config, names)):
-        raise ConfigError(f'{shown(names[0])}: must be a file of weights without a card, for --config')
-    return [_open(name, config if _needs_config(name) else None, data, initial) for name in names]
+    names, config = options.networks, options.config
+    _check_config(options)
+    return [_open(name, config if _needs_config(name) else None, options.data, options.initial) for name in names]
+
+
+def predictions(options: argparse.Namespace, split: str | None = None) -> list[tuple[str, Scores]]:
+    """Returns the logits of networks on a split, each with the network's name.
+
+    A file of predictions, and a finished run, have those on the test split: then no network is loaded.
+
+    Args:
+        options: as for `open_networks`; a network may also be a file of predictions, as `results add` writes it.
+        split: a split such as 'test[:1000]'; by default the test split.
+
+    Raises:
+        ConfigError, DataError: as for `open_networks`; or there are no logits.
+    """
+    _check_config(options)
+    if options.initial:
+        raise ConfigError('--initial: must be given to an inspection of weights, not of predictions')
+    found = []
+    for name in options.networks:
+        file = Path(name) / 'predictions.npz' if Path(name).is_dir() else Path(name)
+        if file.suffix == '.npz' and file.is_file() and split is None and options.data is None:
+            logits, labels = outputs.read(file, 'logits', 'labels')
+            names = tuple(map(str, range(logits.shape[1])))
+            found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
+        else:
+            config = options.config if _needs_config(name) else None
+            found.append((name, training.evaluate(name, split, options.data, config)))
+    return found
+
+
+def pictures(options: argparse.Namespace, split: str | None, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns the images at some places of a split, uint8 [n, height, width, channels], and the names of the classes.
+
+    Arguments as for `predictions`. There are none if all networks are files of predictions.
+    """
+    for name in options.networks:
+        if Path(name).suffix != '.npz':
+            net = _open(name, options.config if _needs_config(name) else None, options.data, False)
+            mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
+            part = net.data.split(split or net.config.dataset.test, 'center', BATCH, mesh)
+            return part.images(index), net.data.source.class_names
+    return np.zeros((0, 1, 1, 1), np.uint8), ()
+
+
+def _check_config(options: argparse.Namespace) -> None:
+    if options.config is not None and not any(map(_needs_config, options.networks)):
+        raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
 
 
 def _needs_config(name: str) -> bool:

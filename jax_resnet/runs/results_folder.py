@@ -1,4 +1,7 @@
-"""The results folder: a small JSON file for each finished run. Tables are made from these; studies can reuse them."""
+"""The results folder: a small JSON file for each finished run, and its predictions.
+
+Tables are made from the JSON files; studies can reuse them.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config
@@ -13,7 +17,8 @@ from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs import run
+from jax_resnet.runs import outputs, run
+from jax_resnet.runs.run_folder import RunFolder
 
 RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
@@ -58,8 +63,11 @@ def of_run(run_folder: str | Path) -> dict[str, Any]:
     }
 
 
-def write(result: Mapping[str, Any]) -> Path:
+def write(result: Mapping[str, Any], run_folder: str | Path | None = None) -> Path:
     """Writes the file of a result and returns its path. Writing the same result again changes nothing.
+
+    Beside it, the file `seed<seed>.npz` gets the run's logits on the test split, float16, and the labels, if the run
+    folder has logits. For ten classes and 10,000 examples, it has about 150 kB.
 
     Raises:
         ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
@@ -70,10 +78,21 @@ def write(result: Mapping[str, Any]) -> Path:
         if path.exists() and files.read(path) != content:
             raise ConfigError(f'{path}: has the result of another run of this config and seed; delete it first')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
+        logits = None if run_folder is None else _logits(Path(run_folder))
+        files.write_all({path: content} | ({} if logits is None else {path.with_suffix('.npz'): logits}))
     except OSError as e:
         raise ConfigError(f'{shown(path)}: cannot be written ({e.strerror})') from None
     return path
+
+
+def _logits(run_folder: Path) -> bytes | None:
+    """Returns the content of the file of predictions of a run, or None if its folder has no logits."""
+    path = run_folder / 'predictions.npz'
+    classes = len(RunFolder(run_folder).preprocessing().class_names)
+    if not path.is_file() or classes > outputs.MOST_LOGITS:
+        return None
+    logits, labels = outputs.read(path, 'logits', 'labels')
+    return outputs.npz({'logits': logits.astype(np.float16), 'labels': labels})
 
 
 def as_text(result: Mapping[str, Any]) -> str:

@@ -74,6 +74,9 @@ def test_add_keeps_the_numbers_of_the_run_folder(checkout: Path, results: Callab
     assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
     assert ended.out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = runs.read(files[0]), Path(RUNS[0])
+    with np.load(files[0].with_suffix('.npz')) as kept, np.load(run / 'predictions.npz') as own:
+        np.testing.assert_array_equal(kept['logits'], own['logits'].astype(np.float16))
+        np.testing.assert_array_equal(kept['labels'], own['labels'])
     assert result.file == 'configs/resnet20_digits.py'
     assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
     assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')

@@ -37,7 +37,7 @@ def examples_seen(config: Config) -> int:
 def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
     questions = {
         'depth', 'learning_rate', 'epochs', 'data_and_batch', 'stages', 'near_56', 'skips', 'preactivation', 'scaled',
-        'identity4',
+        'identity4', 'instability',
     }  # fmt: skip
     cifar = {'table6_2015', 'figure6_2015', 'table1_2016', 'table2_2016', 'table3_2016', 'table4_2016'}
     imagenet = {'table2_2015', 'table3_2015', 'table4_2015', 'table5_2016', 'batch_and_rate'}
