@@ -16,7 +16,7 @@ from jax_resnet.errors import Stopped
 from jax_resnet.runs.run import FAILED, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, local, read
-from jax_resnet.studies.state import run_of
+from jax_resnet.studies.progress import run_of
 from tests.runs.conftest import LINE, SUMMARY
 
 PROGRAM = """\

@@ -34,16 +34,6 @@ def examples_seen(config: Config) -> int:
     return Clock(shares[config.dataset.train], config.batch_size).steps(config.train_for) * config.batch_size
 
 
-def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
-    questions = {
-        'depth', 'learning_rate', 'epochs', 'data_and_batch', 'stages', 'near_56', 'skips', 'preactivation', 'scaled',
-        'identity4',
-    }  # fmt: skip
-    cifar = {'table6_2015', 'figure6_2015', 'table1_2016', 'table2_2016', 'table3_2016', 'table4_2016'}
-    imagenet = {'table2_2015', 'table3_2015', 'table4_2015', 'table5_2016', 'batch_and_rate'}
-    assert set(STUDIES) == questions | cifar | imagenet
-
-
 @pytest.mark.parametrize('name', STUDIES)
 def test_every_study_can_be_planned(name: str) -> None:
     plan = read(f'configs/studies/{name}.py', [0, 1])
@@ -159,11 +149,6 @@ def test_rows_are_named_by_what_is_trained() -> None:
     assert [row.title for row in rows] == ['ResNet-8']
 
 
-def test_a_rehearsals_window_is_a_twentieth_too() -> None:
-    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
-    assert [row.window for row in rows] == [(4.5, 8.0)]
-
-
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
     plan = read('configs/studies/table6_2015.py', [0], limit=500_000)
     assert [row.label for row in plan.rows] == ['ResNet-20', 'ResNet-32']
@@ -232,7 +217,6 @@ def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal(
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
         ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
         ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
-        ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
         (
             'configs/studies/table6_2015.py:20',
             {'train': '1 epoch'},
@@ -263,13 +247,7 @@ def written(text: str) -> str:
     [
         ('None', 'get_study must return what base.study makes; Expected `object`, got `null`'),
         (f'{{"rows": [{{{WHOLE_ROW}}}], "source": "", "measure": "final"}}', 'Object missing required field `most`'),
-        ('{"rows": [], "source": "", "most": None}', 'Object missing required field `measure`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "label": 8}}], {REST}}}', 'Expected `str`, got `int` - at `$.rows[0].label`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "published": 105}}], {REST}}}', 'Expected `float` <= 100.0 - at `$.rows[0].published`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "window": 5}}], {REST}}}', 'Expected `array | null`, got `int` - at `$.rows[0].window`'),
-        (f'{{"rows": [], {REST}, "measure": "mean"}}', "Invalid enum value 'mean' - at `$.measure`"),
         ('{}["x"]', "--study=mine.py: KeyError: 'x'"),
-        ('exit()', '--study=mine.py: SystemExit'),
     ],
 )  # fmt: skip
 def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) -> None:
