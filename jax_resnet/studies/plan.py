@@ -27,7 +27,6 @@ from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS, datasets, image_shape
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 from jax_resnet.runs import results_folder
 from jax_resnet.runs.schemas import Count, DescribedRow, Measure
 
@@ -251,16 +250,7 @@ def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
     Args:
         plan: the plan.
         former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
-
-    Raises:
-        ConfigError: the earlier study.json is that of another file, which still exists.
     """
-    file, other = (Path(text.partition(':')[0]) for text in (plan.file, former['file']))
-    if other.is_file() and not other.samefile(file):
-        raise ConfigError(
-            f'--study={plan.file}: its folder, {shown(plan.folder)}, has the study of {shown(former["file"])}; give '
-            'one of the two files another name'
-        )
     kinds = ('folder', 'result') if plan.reuses_results else ('folder',)
     paths = [(run['seed'], run[kind]) for row in former['rows'] for run in row['runs'] for kind in kinds if kind in run]
     existing = {seed for seed, path in paths if (plan.folder / path).exists()}

@@ -186,22 +186,6 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     assert wider.rows[0].jobs[0].config == first.rows[0].jobs[0].config
 
 
-def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
-    first = read('small.py', [0])
-    Path('mine').mkdir()
-    Path('mine/small.py').write_text(Path('small.py').read_text())
-    second = read('mine/small.py', [0])
-    assert second.folder == first.folder
-    with pytest.raises(
-        ConfigError,
-        match=r'^--study=mine/small.py: its folder, runs/studies/small, has the study of small.py; give one of',
-    ):
-        plans.with_seeds_of(second, first.describe())
-    plans.with_seeds_of(read('./small.py', [0]), first.describe())
-    Path('small.py').unlink()  # it was moved
-    plans.with_seeds_of(second, first.describe())
-
-
 def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal() -> None:
     plan = read('configs/studies/scaled.py:20', [0], is_rehearsal=True, limit=1e6)
     assert any(
