@@ -77,7 +77,7 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str]) -> dict[Job, str]:
             networks = '1 network' if len(unknown) == 1 else f'{len(unknown)} networks'
             display.say(f'measuring the speed of {networks}: a minute of the first run of each')
             workers.run(unknown, MEASURED)
-        display.say(f'the study takes about {workers.time_left()} from now')
+        display.say(f'the study takes {workers.time_left()} from now')
         workers.run([job for job in jobs if job not in workers.ended])
         return workers.failed
 

@@ -1,7 +1,7 @@
 """How far a study is: the state of each run, the time that the runs still take, and what a terminal shows of it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -81,13 +81,12 @@ class Estimate:
         first = {_speed(job.config): job for job in reversed([*jobs])}
         return [job for speed, job in reversed(first.items()) if speed not in self._seconds]
 
-    def time(self, jobs: Iterable[Job], workers: int) -> str:
-        """The time that jobs still take if `workers` of them are trained at a time: '1 day, 3:00:00'.
-
-        A job of unknown speed counts as 0.
-        """
-        seconds = [_steps_left(job) * self._seconds.get(_speed(job.config), 0.0) for job in jobs]
-        return str(timedelta(seconds=round(max([sum(seconds) / workers, *seconds]))))
+    def time(self, jobs: Sequence[Job], workers: int) -> str:
+        """The time that jobs still take if `workers` of them are trained at a time: 'about 1 day, 3:00:00'."""
+        known = [job for job in jobs if _speed(job.config) in self._seconds]
+        seconds = [_steps_left(job) * self._seconds[_speed(job.config)] for job in known]
+        about = 'about' if len(known) == len(jobs) else 'more than'
+        return f'{about} {timedelta(seconds=round(max([sum(seconds) / workers, *seconds])))}'
 
 
 def _steps_left(job: Job) -> int:

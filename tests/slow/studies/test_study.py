@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from jax_resnet import training
-from jax_resnet.errors import ConfigError, Diverged, OutOfMemory
 from jax_resnet.report import sections
-from jax_resnet.runs.run import FAILED, FINISHED
+from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.studies import Job, read
+from jax_resnet.studies import read
 from jax_resnet.studies.progress import run_of
 from tests.runs.conftest import SUMMARY
 from tests.studies.conftest import ROOT
-from tests.training.conftest import loop
 
 CLOCKS = ('seconds', 'images_per_second')
 
@@ -65,30 +63,6 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
     again = study(*command[4:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
-
-
-@pytest.fixture
-def job(checkout: Path) -> Job:
-    return read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).jobs[0]
-
-
-def test_why_a_run_failed_is_kept(job: Job) -> None:
-    with pytest.raises(Diverged):
-        training.train(job.config, job.folder)
-    assert run_of(job).state == FAILED and 'is not finite' in run_of(job).failure
-    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
-        training.train(job.config, job.folder)
-    assert 'is not finite' in run_of(job).failure
-
-
-def test_a_run_that_lacks_memory_has_failed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError('Unable to allocate 4 TiB')
-
-    monkeypatch.setattr(loop, 'compile_training', fail)
-    with pytest.raises(OutOfMemory):
-        training.train(job.config, job.folder)
-    assert run_of(job).state == FAILED and 'out of memory (Unable to allocate 4 TiB)' in run_of(job).failure
 
 
 def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> None:
