@@ -42,7 +42,7 @@ def test_load_gives_the_network_of_the_run(run: Path) -> None:
     assert trained.class_names == tuple('0123456789') and trained.image_shape == (16, 16, 1)
     np.testing.assert_allclose(trained.probabilities(test.images[:3]).sum(1), 1, rtol=1e-6)
     found = trained.features(test.images[:3])
-    assert list(found) == ['stem', 'stage1', 'stage2', 'stage3', 'pooled'] and found['pooled'].shape == (3, 64)
+    assert set(found) == {'stem', 'stage1', 'pooled'} and found['pooled'].shape == (3, found['stage1'].shape[-1])
     assert 'unit1' in trained.variables['params']['stage1'] and not trained.model.stacked
     x = trained.preprocess(jnp.asarray(test.images[:2]))
     jax.jvp(lambda x: trained.model.apply(trained.variables, x), (x,), (x,))  # forward mode works, too
