@@ -63,7 +63,9 @@ def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], de
         return ''
     line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
     if deterministic:
-        raise ConfigError(f'config.precision.deterministic=True: {line}; continue with the same machine and versions')
+        raise ConfigError(
+            f'config.precision.deterministic=True: {line}; continue with the same machine, versions and options'
+        )
     return line
 
 
