@@ -282,8 +282,8 @@ def features(net: ResNet, variables: Mapping[str, Any], images: jax.Array) -> di
     parts = (StemLayers, Stage, PoolingLayers)
     _, found = net.apply(variables, images, capture_intermediates=lambda module, _: isinstance(module, parts))
     outputs = {name: part['__call__'][0] for name, part in found['intermediates'].items()}
-    names = ('stem', *(f'stage{i}' for i in range(1, len(net.stage_sizes) + 1)))
-    return {**{name: outputs[name] for name in names}, 'pooled': outputs['end']}
+    outputs['pooled'] = outputs.pop('end')
+    return outputs
 
 
 class Attributes(TypedDict, total=False):
