@@ -97,7 +97,7 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path.
+        replace: whether to overwrite other weights at this path. False needs a card.
 
     Raises:
         DataError: the path has another suffix; the file cannot be written; or other weights are there.
@@ -112,12 +112,12 @@ def write(
     if card is not None:
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
-    content = save(named, header or None)
     try:
-        if path.exists() and not replace and files.read(path) != content:
+        # safetensors writes a header in any order, so that bytes differ; the header has a digest of all arrays
+        if not replace and path.exists() and _read(path, with_arrays=False)[0] != header:
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
+        files.write(path, save(named, header or None))
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
 
