@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
     out = _out(options)
-    config, kind = command_line.given_config(options), import_module(f'jax_resnet.inspections.{options.kind}')
+    config, kind = options.config, import_module(f'jax_resnet.inspections.{options.kind}')
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.report import charts

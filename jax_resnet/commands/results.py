@@ -28,7 +28,6 @@ CURVES = Path('results', 'curves')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the three actions."""
     actions = parser.add_subparsers(required=True, metavar='add | weights | table')
     add = command_line.add_parser(actions, 'add', 'writes a small JSON file for each finished run', action=_add)
     publish = command_line.add_parser(actions, 'weights', 'writes the weights of the median run', action=_weights)
@@ -42,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Does the action."""
     options.action(options)
 
 

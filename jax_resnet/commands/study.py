@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
             raise ConfigError(f'--{flag}={value}: must be given with --launcher=slurm')
     path = loading.find(options.study, 'study')
     if path.is_dir():
-        print(command_line.list_files(path, '--study', 'get_study'))
+        print(command_line.list_files(path, 'study'))
         return
     import jax
 

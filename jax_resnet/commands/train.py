@@ -13,7 +13,6 @@ from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_config(parser, 'the config: a name or file, perhaps with :argument; or a folder, to list it')
     parser.add_argument('--workdir', help='the run folder (default: runs/<config>[-<argument>]/[<changes>/]seed<seed>)')
     parser.add_argument(
@@ -43,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains."""
     from jax_resnet.config import identity, loading
     from jax_resnet.hosts import joining
     from jax_resnet.hosts.place import find_place
@@ -53,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
     path = loading.find(file, 'config')
     if path.is_dir():
-        print(command_line.list_files(path, '--config', 'get_config'))
+        print(command_line.list_files(path, 'config'))
         return
     given = options.changes if options.shorten is None else options.changes | {'shorten': str(options.shorten)}
     config, changes = loading.load(file, given)
