@@ -87,7 +87,7 @@ def _parsers() -> tuple[Parser, list[Parser]]:
 
 
 def add_parser(commands: Any, name: str, about: str | None, **defaults: Any) -> Parser:
-    """Adds the parser of a command, or of a kind in one, with the options that all have.
+    """Adds the parser of a command, or of a part of one, with the options that all have.
 
     Args:
         commands: of `add_subparsers`.

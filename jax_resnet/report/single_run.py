@@ -92,9 +92,9 @@ def _png(pixels: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def data_uri(content: bytes, kind: str) -> str:
+def data_uri(content: bytes, image_format: str) -> str:
     """Returns a picture for an image element, in which no script runs."""
-    return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
+    return f'data:image/{image_format};base64,{base64.b64encode(content).decode()}'
 
 
 def drawings(run: Run | None) -> list[Path]:
