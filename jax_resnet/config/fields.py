@@ -355,12 +355,12 @@ class Field(NamedTuple):
     marks: frozenset[Mark]
 
 
-def fields_of(group: type[Group]) -> dict[str, Field]:
+def list_fields(group: type[Group]) -> dict[str, Field]:
     """The fields of a group, by dotted name. For a config, `fields_with` adds those of its network."""
     found: dict[str, Field] = {}
     for field in structs.fields(group):
         if isinstance(field.type, type) and issubclass(field.type, Group):
-            found |= {f'{field.name}.{name}': inner for name, inner in fields_of(field.type).items()}
+            found |= {f'{field.name}.{name}': inner for name, inner in list_fields(field.type).items()}
         elif field.type != Network:
             kind, optional, notes = _parts(field.type)
             meaning = [note for note in notes if isinstance(note, str)][-1]
@@ -412,13 +412,13 @@ def _allowed(annotation: Any) -> str:
 
 NETWORKS: dict[str, type[Named]] = {str(network.__struct_config__.tag): network for network in get_args(Network)}
 NAME = Field(str, False, False, NODEFAULT, 'the network', f'one of {", ".join(NETWORKS)}', frozenset())
-FIELDS = fields_of(Config) | {'model.name': NAME}
+FIELDS = list_fields(Config) | {'model.name': NAME}
 """The fields that a config of every network has, by dotted name."""
 
 
 def fields_with(network: str) -> dict[str, Field]:
     """The fields of a config with this network, by dotted name."""
-    return FIELDS | {f'model.{name}': field for name, field in fields_of(NETWORKS[network]).items()}
+    return FIELDS | {f'model.{name}': field for name, field in list_fields(NETWORKS[network]).items()}
 
 
 def every_field() -> dict[str, Field]:

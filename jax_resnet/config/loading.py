@@ -21,9 +21,9 @@ from jax_resnet.config.fields import (
     Group,
     Named,
     every_field,
-    fields_of,
     fields_with,
     flatten,
+    list_fields,
 )
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.errors import ConfigError
@@ -104,7 +104,7 @@ def find_field(name: str, network: str | None = None) -> Field:
     if name in known:
         return known[name]
     if name in every_field():
-        arguments = ', '.join(fields_of(NETWORKS[str(network)]))
+        arguments = ', '.join(list_fields(NETWORKS[str(network)]))
         raise ConfigError(f'config.{name}: is not an argument of {network}, which has {arguments}')
     inside = [f'config.{field}' for field in known if field.startswith(f'{name}.')]
     if inside:
@@ -175,7 +175,7 @@ def _switched(model: Named, network: Any) -> dict[str, Any]:
     """
     if network not in NETWORKS:
         raise ConfigError(f'config.model.name={network!r}: must be {NAME.allowed}')
-    old, new = fields_of(type(model)), fields_of(NETWORKS[network])
+    old, new = list_fields(type(model)), list_fields(NETWORKS[network])
     result = {'name': network} | {name: field.default for name, field in new.items() if field.default is not NODEFAULT}
     for name, field in old.items():
         value = getattr(model, name)

@@ -178,7 +178,7 @@ class RunFolder:
             mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
             names: the names of the examples' files, if they are files.
         """
-        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels, names)))
+        self._write('predictions.npz', outputs.npz(outputs.prediction_arrays(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:

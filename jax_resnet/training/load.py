@@ -136,7 +136,7 @@ def load_stacked(
         )
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
-    found, shapes = models.stack(variables_of(file)), _shapes(model, about.image_shape)
+    found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
     _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
     variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
@@ -194,10 +194,10 @@ def read_network(path: str | Path, config: Config | None = None) -> tuple[dict[s
         config: describes the network of a file that does not; it is compared with what any other describes.
 
     Raises:
-        ConfigError, DataError: as `load`, or as `variables_of`; or the network is another than that of the config.
+        ConfigError, DataError: as `load`, or as `to_variables`; or the network is another than that of the config.
     """
     file = _read(path)
-    variables = variables_of(file)
+    variables = to_variables(file)
     if config is not None:
         model = network(config)
         if file.network is not None:
@@ -233,7 +233,7 @@ def _check_shapes(path: str | Path, variables: Mapping[str, Any], shapes: Mappin
         raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
 
 
-def variables_of(file: Weights) -> dict[str, Any]:
+def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Args:

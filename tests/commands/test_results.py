@@ -117,7 +117,7 @@ def test_a_result_is_in_the_results_folder(checkout: Path, results: Callable[...
         assert ended.code == 2
         assert f'{path} is damaged: Expected `int`' in ended.err and not Path('results').exists()
     result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': Config()}
-    assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
+    assert results_folder.result_path(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
 
 
 def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -187,7 +187,7 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, re
 
 def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
     monkeypatch.chdir(ROOT)
-    parts = pages.sections_of_pages()
+    parts = pages.page_sections()
     pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
     for page, found in parts.items():
         text = pages.with_results(page, found, pictures)
