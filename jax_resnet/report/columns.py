@@ -276,7 +276,7 @@ def escaped(text: str) -> str:
     return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 
-def _aligned(form: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(tablefmt: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     sides = ['left', *['right'] * (len(heads) - 1)]
-    table: str = tabulate(cells, headers=heads, tablefmt=form, colalign=sides, disable_numparse=True)
+    table: str = tabulate(cells, headers=heads, tablefmt=tablefmt, colalign=sides, disable_numparse=True)
     return [line.rstrip() for line in table.splitlines()]

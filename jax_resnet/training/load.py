@@ -123,7 +123,7 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
 def load_stacked(
     path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
 ) -> tuple[Trained, Config]:
-    """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
+    """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
     file = _read(path)
     if config is not None:
         fields, about = described(file, config, data)
@@ -330,6 +330,6 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
 
 
 def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Counts the weighted layers of a network by the shapes of its arrays, in either form, as the papers do."""
+    """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
     places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
     return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
