@@ -39,7 +39,7 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
 
     Args:
         file: a config file with its argument, such as `configs/lab_cifar10.py:resnet56`; or its name, see `find`.
-        changes: values, or their texts on a command line, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
+        changes: values, or strings as on a command line, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
 
     Returns:
         The config, and those changes that differ from the file, with their values.
@@ -85,7 +85,7 @@ def as_config(config: Any) -> Config:
 
 
 def change(config: Config | Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
-    """Returns a config with other values, or their texts, by dotted name. Raises ConfigError as `as_config`."""
+    """Returns a config with other values, or strings for them, by dotted name. Raises ConfigError as `as_config`."""
     plain = _plain(config)
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
@@ -114,7 +114,7 @@ def find_field(name: str, network: str | None = None) -> Field:
 
 
 def parse(text: str, field: Field) -> Any:
-    """Converts the text of a value, as on a command line. A text that does not fit is returned as it is."""
+    """Converts the string for a value, as on a command line. A string that does not fit is returned as it is."""
     if text == 'None' and field.optional:
         return None
     if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'

@@ -63,9 +63,11 @@ class RunFolder:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
                 has a path that the checkpoint library cannot handle.
         """
-        whole = str(self.path.absolute())
-        if glob.has_magic(whole) or '\\' in whole or not whole.isprintable():  # orbax finds files by a glob pattern
-            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\ and be printable')
+        absolute = str(self.path.absolute())
+        if (
+            glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
+        ):  # orbax finds files by a glob pattern
+            raise ConfigError(f'{shown(absolute)}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:

@@ -139,7 +139,7 @@ def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
 
 
 def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Reads the texts in the header, and the arrays."""
+    """Reads the strings in the header, and the arrays."""
     _check_suffix(path)
     try:
         if path.exists() and not path.is_file():

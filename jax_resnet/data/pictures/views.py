@@ -67,7 +67,7 @@ class ScaleCrop(NamedTuple):
     """Chooses a random `size` x `size` part of a picture resized to a random shorter side (2015, section 3.4).
 
     Attributes:
-        shorter_side: minimum and maximum, in pixels; both and all whole numbers between them are equally likely.
+        shorter_side: minimum and maximum, in pixels; both and all integers between them are equally likely.
         size: height and width of the crop, in pixels.
     """
 
