@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
 def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
-    from jax_resnet.hosts.place import find_gpus
+    from jax_resnet.hosts.rank import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import local, slurm

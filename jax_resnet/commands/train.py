@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from jax_resnet.config import identity, loading
     from jax_resnet.hosts import joining
-    from jax_resnet.hosts.place import find_place
+    from jax_resnet.hosts.rank import find_rank
 
     file = options.config
     if file is None:
@@ -59,14 +59,14 @@ def run(options: argparse.Namespace) -> None:
         if folder == '':
             raise ConfigError(f'--{flag}: must name a folder; got none')
     workdir = options.workdir or identity.default_name(file, changes, config.seed)
-    place = find_place(options.coordinator, options.processes, options.process)
+    rank = find_rank(options.coordinator, options.processes, options.process)
 
     from jax_resnet import training  # slow to import, so that errors above are reported first
     from jax_resnet.platform import compilation_cache
     from jax_resnet.training.progress import Progress, Silent
 
     compilation_cache.enable()
-    with joining.joined(place, options.join_timeout, options.patience):
+    with joining.joined(rank, options.join_timeout, options.patience):
         summary = training.train(
             config,
             workdir,

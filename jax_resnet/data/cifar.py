@@ -148,7 +148,7 @@ _Split = tuple[np.ndarray, np.ndarray]
 
 
 def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
-    """Reads data prepared by TFDS. Its own order is another; `number` gives the place in the original files."""
+    """Reads data prepared by TFDS. Its own order is another; `number` gives the index in the original files."""
     splits = {}
     for split, size in SIZES.items():
         found = pictures[split]

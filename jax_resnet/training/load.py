@@ -331,5 +331,5 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
 
 def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
-    places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
+    found = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
+    return 2 + sum(shapes[name][0] if match[1] == 'rest' else 1 for name, match in found.items() if match)

@@ -140,8 +140,8 @@ class StreamedSplit:
         try:
             for batch in iter(self._feed.take, None):
                 labels = np.asarray(batch.labels)
-                places = np.asarray(batch.draws)[:, 1]
-                yield places[labels >= 0], labels[labels >= 0], (batch.images,)
+                indices = np.asarray(batch.draws)[:, 1]
+                yield indices[labels >= 0], labels[labels >= 0], (batch.images,)
         finally:
             self._feed.close()
 

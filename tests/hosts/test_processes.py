@@ -28,8 +28,8 @@ def test_one_process_exchanges_nothing_and_starts_no_coordinator() -> None:
     assert processes.gather_rows(rows, 3) is rows
     processes.barrier('nowhere')
     script = (
-        'import sys; from jax_resnet.hosts import joining, place, processes\n'
-        'with joining.joined(place.find_place(None, None, None)): processes.gather_numbers(1); processes.barrier("here")\n'
+        'import sys; from jax_resnet.hosts import joining, rank, processes\n'
+        'with joining.joined(rank.find_rank(None, None, None)): processes.gather_numbers(1); processes.barrier("here")\n'
         'assert "jax.experimental.multihost_utils" not in sys.modules\n'
         'from jax._src import distributed; assert distributed.global_state.client is None'
     )

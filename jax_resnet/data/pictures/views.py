@@ -180,9 +180,9 @@ class FiveCrops(NamedTuple):
         rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
         whole = _resize(image, _all(image), rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
-        places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
-        places.append((round(last_row / 2), round(last_column / 2)))
-        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in places])
+        origins = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
+        origins.append((round(last_row / 2), round(last_column / 2)))
+        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in origins])
 
 
 class Whole(NamedTuple):
