@@ -179,8 +179,8 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def list_files(folder: Path, kind: str) -> str:
-    """Lists the files of a kind, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
+def list_files(folder: Path, category: str) -> str:
+    """Lists the files of a category, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
 
     Raises:
         ConfigError: there is no such file.
@@ -192,9 +192,9 @@ def list_files(folder: Path, kind: str) -> str:
         except (OSError, ValueError, SyntaxError) as e:
             lines.append(f'  {path}: cannot be read ({" ".join(str(e).split())})')
             continue
-        if any(isinstance(node, ast.FunctionDef) and node.name == f'get_{kind}' for node in tree.body):
+        if any(isinstance(node, ast.FunctionDef) and node.name == f'get_{category}' for node in tree.body):
             first_paragraph = (ast.get_docstring(tree) or '').partition('\n\n')[0]
             lines.append(f'  {path}: {" ".join(first_paragraph.split())}')
     if not lines:
-        raise ConfigError(f'--{kind}={folder}: must be a {kind} file, or a folder with some; it has none')
+        raise ConfigError(f'--{category}={folder}: must be a {category} file, or a folder with some; it has none')
     return '\n'.join(lines)

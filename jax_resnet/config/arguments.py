@@ -38,7 +38,7 @@ def separate(words: Sequence[str]) -> tuple[list[str], str | None, dict[str, str
             continue
         no, name, text = match.groups()
         field = None if name is None else find_field(name)
-        is_flag = field is not None and field.kind is bool
+        is_flag = field is not None and field.scalar is bool
         if no and (text is not None or not is_flag):
             raise ConfigError(f'{word}: --no is allowed only for a field that is True or False, and takes no value')
         if text is None:

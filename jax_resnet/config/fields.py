@@ -337,7 +337,7 @@ class Field(NamedTuple):
     """A field of the table.
 
     Attributes:
-        kind: bool, int, float or str; of a tuple, the type of its elements.
+        scalar: bool, int, float or str; of a tuple, the type of its elements.
         is_tuple: whether it is a tuple.
         optional: whether it may be None.
         default: its default; NODEFAULT if it must be given.
@@ -346,7 +346,7 @@ class Field(NamedTuple):
         marks: what else is known of it.
     """
 
-    kind: type
+    scalar: type
     is_tuple: bool
     optional: bool
     default: Any
@@ -362,14 +362,14 @@ def list_fields(group: type[Group]) -> dict[str, Field]:
         if isinstance(field.type, type) and issubclass(field.type, Group):
             found |= {f'{field.name}.{name}': inner for name, inner in list_fields(field.type).items()}
         elif field.type != Network:
-            kind, optional, notes = _parts(field.type)
+            scalar, optional, notes = _parts(field.type)
             meaning = [note for note in notes if isinstance(note, str)][-1]
             marks = frozenset(note for note in notes if isinstance(note, Mark))
-            is_tuple = get_origin(kind) is tuple
+            is_tuple = get_origin(scalar) is tuple
             if is_tuple:
-                kind, _, _ = _parts(get_args(kind)[0])
-            kind = str if get_origin(kind) is Literal else kind
-            found[field.name] = Field(kind, is_tuple, optional, field.default, meaning, _allowed(field.type), marks)
+                scalar, _, _ = _parts(get_args(scalar)[0])
+            scalar = str if get_origin(scalar) is Literal else scalar
+            found[field.name] = Field(scalar, is_tuple, optional, field.default, meaning, _allowed(field.type), marks)
     return found
 
 
@@ -390,19 +390,19 @@ def _parts(annotation: Any) -> tuple[Any, bool, list[Any]]:
 
 def _allowed(annotation: Any) -> str:
     """Describes the allowed values of an annotated type."""
-    kind, optional, notes = _parts(annotation)
+    scalar, optional, notes = _parts(annotation)
     metas = [note for note in notes if isinstance(note, Meta)]
     title = next((meta.title for meta in metas if meta.title), None)
     if title:
         words = title
-    elif get_origin(kind) is Literal:
-        words = f'one of {", ".join(get_args(kind))}'
-    elif get_origin(kind) is tuple:
-        first, *others = get_args(kind)
+    elif get_origin(scalar) is Literal:
+        words = f'one of {", ".join(get_args(scalar))}'
+    elif get_origin(scalar) is tuple:
+        first, *others = get_args(scalar)
         count = '' if ... in others else f'{1 + len(others)} x '
         words = f'a tuple of {count}({_allowed(first)})'
     else:
-        words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a string'}[kind]
+        words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a string'}[scalar]
     limits = {'ge': 'at least', 'gt': 'above', 'le': 'at most', 'lt': 'below'}
     limits |= {'min_length': 'at least', 'max_length': 'at most'}
     bounds = [(text, getattr(meta, name)) for meta in metas for name, text in limits.items()]

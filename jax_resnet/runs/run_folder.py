@@ -300,9 +300,9 @@ class RunFolder:
         self.path.rename(aside)
         return aside
 
-    def _read_json(self, name: str, kind: Any) -> Any:
+    def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name
-        return schemas.read(path, kind) if path.exists() else None
+        return schemas.read(path, schema) if path.exists() else None
 
     def _write_json(self, name: str, value: Any) -> None:
         self._write(name, (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode())

@@ -167,7 +167,7 @@ class _Listing:
 
     def log_ignored(self) -> None:
         """Logs the ignored files and folders, in at most one line each."""
-        for paths, kind, why in (
+        for paths, noun, why in (
             (
                 self._files,
                 'file',
@@ -176,7 +176,7 @@ class _Listing:
             (self._folders, 'folder', 'only <class>/<picture> is read'),
         ):
             if paths:
-                count = f'{len(paths):,} {kind}{"s" * (len(paths) > 1)}'
+                count = f'{len(paths):,} {noun}{"s" * (len(paths) > 1)}'
                 _log.warning('ignored %s, such as %s: %s', count, shown(paths[0]), why)
 
 
