@@ -141,7 +141,12 @@ class Checkpoints:
         return variables
 
     def delete_earlier(self) -> None:
-        """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
+        """Deletes all checkpoints of a finished run except the last one and those that are kept longer.
+
+        Raises:
+            DataError: the last one cannot be written. Then nothing is deleted.
+        """
+        self._write(self._manager.wait_until_finished)
         for step in self.steps()[:-1]:
             if not self._read_only and step not in self._kept_before and not self._keep(step):
                 self._manager.delete(step)
