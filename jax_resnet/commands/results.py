@@ -49,7 +49,8 @@ def _add(options: argparse.Namespace) -> None:
 
     results = [results_folder.collect(run) for run in options.runs]
     for result in results:
-        print(f'{results_folder.write(result)}: {result["summary"]["final_test_error"]:.2f} % test error')
+        told = f'{result["summary"]["final_test_error"]:.2f} % test error, {result["fields"].length}'
+        print(f'{results_folder.write(result)}: {told}')
 
 
 def _weights(options: argparse.Namespace) -> None:

@@ -38,6 +38,7 @@ Ratio = Annotated[float, Meta(ge=0.01, le=100)]
 Rate = Annotated[float, Meta(ge=0, lt=1)]
 Size = Annotated[int, Meta(ge=0, le=4096)]
 Side = Annotated[int, Meta(ge=1, le=8192)]
+# `*_every` is an interval, see `Clock.next_due`. Any other duration belongs to the recipe, and `shorten` divides it.
 Duration = Annotated[str, Meta(pattern=PATTERN, title="a positive number and a unit, such as '2 epochs'")]
 
 

@@ -15,7 +15,7 @@ from jax_resnet.config.loading import change
 from jax_resnet.data import digits
 from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures.folder import DRAW, open_folder
-from jax_resnet.data.pictures.imagenet import IMAGENET, imagenet_classes, open_tars
+from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_tars
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError
@@ -161,7 +161,7 @@ def located(config: Config, data: str | None) -> Config:
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})
     place = Path(data).expanduser()
-    if (place / IMAGENET.train.file).is_file():
+    if (place / ARCHIVES['train'].file).is_file():
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
     if dataset.name != 'folder' and (place / dataset.name.removeprefix(TFDS)).is_dir():
         return change(config, elsewhere | {'dataset.data_dir': data})

@@ -147,14 +147,19 @@ class PlannedRun(TypedDict):
     result: NotRequired[str]
 
 
-class StudyRow(TypedDict):
-    """A row of the table of study.json."""
+class DescribedRow(TypedDict):
+    """What `configs.studies.base.row` says of a row of a study's table."""
 
     label: str
     group: str
     published: Percent | None
     published_text: str
     window: tuple[Amount, Amount] | None
+
+
+class StudyRow(DescribedRow):
+    """A row of the table of study.json."""
+
     runs: list[PlannedRun]
 
 

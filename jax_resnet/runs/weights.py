@@ -113,8 +113,7 @@ def write(
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
     try:
-        # safetensors writes a header in any order, so that bytes differ; the header has a digest of all arrays
-        if not replace and path.exists() and _read(path, with_arrays=False)[0] != header:
+        if path.exists() and not replace and _read(path, with_arrays=False)[0] != header:  # it has the digest
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))

@@ -17,10 +17,8 @@ from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.studies.display import Display
-from jax_resnet.studies.estimate import Estimate
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.state import describe, run_of
+from jax_resnet.studies.progress import Display, Estimate, describe, run_of
 
 COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 """The command that trains a run, without the arguments of the job."""
@@ -79,7 +77,7 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str]) -> dict[Job, str]:
             networks = '1 network' if len(unknown) == 1 else f'{len(unknown)} networks'
             display.say(f'measuring the speed of {networks}: a minute of the first run of each')
             workers.run(unknown, MEASURED)
-        display.say(f'the study takes about {workers.time_left()} from now')
+        display.say(f'the study takes {workers.time_left()} from now')
         workers.run([job for job in jobs if job not in workers.ended])
         return workers.failed
 
@@ -120,13 +118,12 @@ class _Workers:
 
     def time_left(self) -> str:
         """The time that all jobs still take."""
-        return self.estimate.together([job for job in self.jobs if job not in self.ended], self.count)
+        return self.estimate.time([job for job in self.jobs if job not in self.ended], self.count)
 
     def _start(self, job: Job) -> None:
         run = run_of(job)  # another study may share it
         if run.state in (FINISHED, RUNNING):
-            done = 'has trained' if run.state == FINISHED else 'is training'
-            self._tell_end(job, f'another program {done} it, {describe(run)}')
+            self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
             return
         index, device = place = self.free.pop(0)
         folder, where = RunFolder(job.folder), '' if device is None else f' on GPU {device}'
@@ -160,19 +157,19 @@ class _Workers:
         if progress['step'] > first_step:
             self.estimate.learn(one.job.config, (now - first_time) / (progress['step'] - first_step))
         one.share = progress['step'] / progress['end']
-        self.display.show(one.place[0], one.job.name, progress)
+        details = f'epoch {progress["epoch"]:.1f}, train error {progress["train_error"]:.1f} %'
+        self.display.show(one.place[0], f'{one.job.name}: {100 * one.share:.0f} %, {details}')
         return now - first_time
 
     def _end(self, one: _Active) -> None:
-        job, code, run = one.job, one.process.returncode, run_of(one.job)
+        job, run = one.job, run_of(one.job)
         self.active.remove(one)
         self.free.append(one.place)
-        if run.state == FINISHED:
+        self.display.show(one.place[0], '')
+        if run.state in (FINISHED, RUNNING):
             self._tell_end(job, describe(run))
-        elif run.state == RUNNING:
-            self._tell_end(job, f'another program is training it, {describe(run)}')
         elif not one.is_stopping:
-            reason = run.failure or _killed(code) or _last_line(job) or f'exit code {code}'
+            reason = run.failure or _reason(job, one.process.returncode)
             RunFolder(job.folder).write_failure(reason)
             self._tell_end(job, reason, has_failed=True)
 
@@ -184,11 +181,9 @@ class _Workers:
         self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}; {self.time_left()} left')
 
 
-def _killed(code: int) -> str:
-    """Says that a signal ended a run; the system sends SIGKILL if it lacks memory."""
-    return f'killed by {signal.Signals(-code).name}; perhaps it lacked memory' if code < 0 else ''
-
-
-def _last_line(job: Job) -> str:
+def _reason(job: Job, code: int) -> str:
+    """Says why a run ended that wrote no reason."""
+    if code < 0:  # the system sends SIGKILL if it lacks memory
+        return f'killed by {signal.Signals(-code).name}; perhaps it lacked memory'
     lines = RunFolder(job.folder).log.read_text(errors='replace').splitlines()
-    return lines[-1].removeprefix('error: ') if lines else ''
+    return lines[-1].removeprefix('error: ') if lines else f'exit code {code}'

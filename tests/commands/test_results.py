@@ -23,7 +23,7 @@ from jax_resnet.runs import run as runs
 from jax_resnet.runs.run import FINISHED, MISSING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
-from jax_resnet.studies.state import describe, run_of
+from jax_resnet.studies.progress import describe, run_of
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.setup import set_up
 from tests.conftest import Ended, initial_state
