@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a line for each kind of files, and removes those that nothing needs if that is asked for."""
+    """Prints a line for each group of files, and removes those that nothing needs if that is asked for."""
     removable = 0
     for entry in [*cached(), *([] if options.runs is None else in_runs(options.runs))]:
         size = sum(map(_size, entry.paths))
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
 def cached() -> list[Entry]:
     """The entries of the user's cache folder."""
     folder, jaxlib = files.cache_folder(), f'jaxlib-{version("jaxlib")}'
-    found, programs = (sorted(place.glob('*')) for place in (folder, folder / 'compiled'))
+    found, programs = (sorted(each.glob('*')) for each in (folder, folder / 'compiled'))
     data = [path for path in found if DATA.fullmatch(path.name)]
     others = [path for path in found if path not in data and path.name != 'compiled']
     left = [path for path in others if time.time() - path.stat().st_mtime > SECONDS]

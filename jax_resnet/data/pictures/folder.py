@@ -95,11 +95,8 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     """
     listing = _Listing()
     try:
-        subfolders = _subfolders(folder)
-        found = {
-            split: listing.read(folder, subfolder, f'listing {name}, {split}')
-            for split, subfolder in subfolders.items()
-        }
+        places = _places(folder)
+        found = {split: listing.read(folder, place, f'listing {name}, {split}') for split, place in places.items()}
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if 'validation' in found and (validation_fraction, seed) != DRAW:
@@ -107,13 +104,13 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
             'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
             validation_fraction,
             seed,
-            shown(folder / subfolders['validation']),
+            shown(folder / places['validation']),
         )
     listing.log_ignored()
     if 'test' in found and 'train' in found and not found['test']:
         _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
         del found['test']
-    _check_classes(folder, subfolders, found)
+    _check_classes(folder, places, found)
     first = next(iter(found))
     classes = list(found[first])
     if 'train' in found and 'validation' not in found:
@@ -126,7 +123,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
     pictures = {
-        split: FolderPictures.from_names(folder / subfolders.get(split, ''), classes, names)
+        split: FolderPictures.from_names(folder / places.get(split, ''), classes, names)
         for split, names in found.items()
     }
     sizes = {split: len(each) for split, each in pictures.items()}
@@ -141,12 +138,12 @@ class _Listing:
         self._files: list[str] = []
         self._folders: list[str] = []
 
-    def read(self, folder: Path, subfolder: str, title: str) -> dict[str, list[str]]:
-        """Lists the pictures in the classes of `folder / subfolder`. Raises OSError if a folder cannot be listed."""
+    def read(self, folder: Path, place: str, title: str) -> dict[str, list[str]]:
+        """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
         found = {}
-        for entry in tqdm(_entries(folder / subfolder), title, disable=None, delay=2, leave=False):
+        for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
             if entry.is_dir():
-                found[entry.name] = self._in_class(entry, f'{subfolder}/{entry.name}')
+                found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
             else:
                 self._files.append(entry.path)
         return found
@@ -167,7 +164,7 @@ class _Listing:
 
     def log_ignored(self) -> None:
         """Logs the ignored files and folders, in at most one line each."""
-        for paths, noun, why in (
+        for paths, kind, why in (
             (
                 self._files,
                 'file',
@@ -176,7 +173,7 @@ class _Listing:
             (self._folders, 'folder', 'only <class>/<picture> is read'),
         ):
             if paths:
-                count = f'{len(paths):,} {noun}{"s" * (len(paths) > 1)}'
+                count = f'{len(paths):,} {kind}{"s" * (len(paths) > 1)}'
                 _log.warning('ignored %s, such as %s: %s', count, shown(paths[0]), why)
 
 
@@ -187,7 +184,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     return sorted(seen, key=lambda entry: entry.name)
 
 
-def _subfolders(folder: Path) -> dict[str, str]:
+def _places(folder: Path) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
@@ -208,21 +205,19 @@ def _subfolders(folder: Path) -> dict[str, str]:
     return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
-def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[str, _Found]) -> None:
+def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
     """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
     first = next(iter(found))
-    train, subfolder = found[first], folder / subfolders[first]
+    train, place = found[first], folder / places[first]
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
-        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}')
+        raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')
     for class_name, names in train.items():
         if not names:
-            raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
+            raise DataError(f'{shown(place / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
     for split, classes in found.items():
         if unknown := [class_name for class_name in classes if class_name not in train]:
-            raise DataError(
-                f'{shown(folder / subfolders[split])}: has {_list_classes(unknown)} that train does not have'
-            )
+            raise DataError(f'{shown(folder / places[split])}: has {_list_classes(unknown)} that train does not have')
 
 
 def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
