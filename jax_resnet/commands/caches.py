@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a line for each kind of files, and removes those that nothing needs if that is asked for."""
+    """Prints a line for each group of files, and removes those that nothing needs if that is asked for."""
     removable = 0
     for entry in [*cached(), *([] if options.runs is None else in_runs(options.runs))]:
         size = sum(map(_size, entry.paths))

@@ -1,8 +1,6 @@
 """Predicts the five most likely classes of pictures of any size."""
 
 import argparse
-import errno
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,6 @@ CHUNK = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_network(parser)
     parser.add_argument(
         'pictures', nargs='+', help='JPEG, PNG or WebP files; of a folder, all pictures in it and in its folders'
@@ -36,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predicts, and prints the most likely classes of each picture."""
-    config, paths = command_line.given_config(options), list_pictures(options.pictures)
+    config, paths = options.config, list_pictures(options.pictures)
 
     import numpy as np
 
@@ -69,7 +66,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     """Lists files as they are given, and of each folder the pictures in it and in its folders, sorted.
 
     Raises:
-        DataError: a file is missing, or a folder has no pictures.
+        DataError: a folder has no pictures.
     """
     from jax_resnet.data.pictures.folder import ENDINGS
 
@@ -78,8 +75,6 @@ def list_pictures(names: list[str]) -> list[Path]:
         inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
         if path.is_dir() and not inside:
             raise DataError(f'{shown(path)}: has no pictures ({", ".join(ENDINGS)})')
-        if not path.exists():
-            raise DataError(f'{shown(path)}: cannot be read as an image ({os.strerror(errno.ENOENT)})')
         found += inside or [path]
     return found
 

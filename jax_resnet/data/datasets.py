@@ -161,10 +161,10 @@ def located(config: Config, data: str | None) -> Config:
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})
-    place = Path(data).expanduser()
-    if (place / ARCHIVES['train'].file).is_file():
+    path = Path(data).expanduser()
+    if (path / ARCHIVES['train'].file).is_file():
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
-    if dataset.name != 'folder' and (place / dataset.name.removeprefix(TFDS)).is_dir():
+    if dataset.name != 'folder' and (path / dataset.name.removeprefix(TFDS)).is_dir():
         return change(config, elsewhere | {'dataset.data_dir': data})
     return change(config, elsewhere | {'dataset.name': 'folder', 'dataset.folder': data})
 

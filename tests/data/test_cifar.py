@@ -59,18 +59,18 @@ def binary_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> by
 def write(name: str, splits: Arrays, folder: Path) -> None:
     """Writes the unpacked folders of both forms, as they are published."""
     known = cifar.CIFAR[name]
-    for form, make in ((known.binary, binary_file), (known.python, python_file)):
-        (folder / form.folder).mkdir(parents=True)
+    for layout, make in ((known.binary, binary_file), (known.python, python_file)):
+        (folder / layout.folder).mkdir(parents=True)
         for split, names in known.files.items():
             parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
             for file, part in zip(names, parts, strict=True):
-                (folder / form.folder / f'{file}{form.ending}').write_bytes(make(*part, name == 'cifar100'))
+                (folder / layout.folder / f'{file}{layout.ending}').write_bytes(make(*part, name == 'cifar100'))
 
 
-def pack(manual_dir: Path, form: cifar.Form) -> Path:
-    with tarfile.open(manual_dir / form.archive, 'w:gz', compresslevel=0) as tar:
-        tar.add(manual_dir / form.folder, form.folder)
-    return manual_dir / form.archive
+def pack(manual_dir: Path, layout: cifar.Layout) -> Path:
+    with tarfile.open(manual_dir / layout.archive, 'w:gz', compresslevel=0) as tar:
+        tar.add(manual_dir / layout.folder, layout.folder)
+    return manual_dir / layout.archive
 
 
 def digest(examples: data.Examples) -> str:
@@ -89,9 +89,9 @@ def test_all_sources_of_the_real_data_are_the_same(
     known = cifar.CIFAR[name]
     for split, examples in splits.items():
         assert digest(examples) == known.digests[split]
-    for form in (known.binary, known.python):
-        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / f'cache-{form.folder}'))
-        source = data.open_source(name, str(tmp_path), str(tmp_path / form.folder))
+    for layout in (known.binary, known.python):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / f'cache-{layout.folder}'))
+        source = data.open_source(name, str(tmp_path), str(tmp_path / layout.folder))
         for split, examples in splits.items():
             assert digest(source.read(split)) == digest(examples)
     if name == 'cifar10':
@@ -124,15 +124,15 @@ def small(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[P
 
 def read(name: str, manual_dir: Path | None = None, data_dir: Path | None = None) -> data.Examples:
     """The examples of both splits. There is no prepared data."""
-    places = (None if place is None else str(place) for place in (data_dir, manual_dir))
-    return data.open_source(name, *places).read('train+test')
+    folders = (None if folder is None else str(folder) for folder in (data_dir, manual_dir))
+    return data.open_source(name, *folders).read('train+test')
 
 
-@pytest.mark.parametrize('form', ['binary', 'python'])
+@pytest.mark.parametrize('layout', ['binary', 'python'])
 @pytest.mark.parametrize('where', ['packed', 'unpacked'])
-def test_archives(name: str, form: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
+def test_archives(name: str, layout: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
     manual, splits = small
-    chosen = getattr(cifar.CIFAR[name], form)
+    chosen = getattr(cifar.CIFAR[name], layout)
     if where == 'packed':
         pack(manual, chosen).rename(tmp_path / chosen.archive)
     found = read(name, {'packed': tmp_path, 'unpacked': manual}[where])
@@ -150,34 +150,34 @@ class Harm:
         return Path.touch, (Path('harmed'),)
 
 
-def truncate(folder: Path, form: cifar.Form) -> None:
-    archive = pack(folder.parent, form)
+def truncate(folder: Path, layout: cifar.Layout) -> None:
+    archive = pack(folder.parent, layout)
     archive.write_bytes(archive.read_bytes()[:-50_000])
 
 
-def other_bytes(folder: Path, form: cifar.Form) -> None:
-    path = folder / f'data_batch_3{form.ending}'
+def other_bytes(folder: Path, layout: cifar.Layout) -> None:
+    path = folder / f'data_batch_3{layout.ending}'
     content = bytearray(path.read_bytes())
     content[5_000] ^= 1
     path.write_bytes(content)
 
 
-def missing_file(folder: Path, form: cifar.Form) -> None:
-    (folder / f'test_batch{form.ending}').unlink()
-    pack(folder.parent, form)
+def missing_file(folder: Path, layout: cifar.Layout) -> None:
+    (folder / f'test_batch{layout.ending}').unlink()
+    pack(folder.parent, layout)
 
 
-def harmful(folder: Path, form: cifar.Form) -> None:
-    (folder / f'data_batch_3{form.ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
+def harmful(folder: Path, layout: cifar.Layout) -> None:
+    (folder / f'data_batch_3{layout.ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
 
 
-def no_archive(folder: Path, form: cifar.Form) -> None:
+def no_archive(folder: Path, layout: cifar.Layout) -> None:
     folder.rename(folder.with_name('elsewhere'))
 
 
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 @pytest.mark.parametrize(
-    ('damage', 'form', 'message'),
+    ('damage', 'layout', 'message'),
     [
         (truncate, 'binary', 'cifar-10-binary.tar.gz is damaged: '),
         (other_bytes, 'binary', 'cifar-10-batches-bin is damaged: its train examples are not those of cifar10'),
@@ -187,10 +187,10 @@ def no_archive(folder: Path, form: cifar.Form) -> None:
     ],
 )
 def test_damage_is_one_line_and_leaves_nothing(
-    damage: Callable[[Path, cifar.Form], None], form: str, message: str, small: tuple[Path, Arrays], tmp_path: Path
+    damage: Callable[[Path, cifar.Layout], None], layout: str, message: str, small: tuple[Path, Arrays], tmp_path: Path
 ) -> None:
     known = cifar.CIFAR['cifar10']
-    chosen, other = (known.binary, known.python) if form == 'binary' else (known.python, known.binary)
+    chosen, other = (known.binary, known.python) if layout == 'binary' else (known.python, known.binary)
     (small[0] / other.folder).rename(tmp_path / 'other')
     damage(small[0] / chosen.folder, chosen)
     with pytest.raises(DataError, match=message) as error:

@@ -17,7 +17,7 @@ from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FAILED, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, local, read
-from jax_resnet.studies.progress import run_of
+from jax_resnet.studies.progress import read_run
 from tests.runs.conftest import LINE, SUMMARY
 from tests.studies.conftest import ROOT
 
@@ -136,7 +136,7 @@ def test_a_run_that_fails_is_named_and_the_rest_goes_on(
     plan = read('small.py', [0])
     failed = local.train_all(plan.jobs[::-1], [])
     assert {job.name: text for job, text in failed.items()} == {'rate 0.01, seed 0': reason}
-    run = run_of(plan.jobs[1])
+    run = read_run(plan.jobs[1])
     assert (run.state, run.failure) == (FAILED, reason)
     assert (plan.jobs[0].folder / 'summary.json').exists()
 
@@ -172,7 +172,7 @@ def test_a_run_that_another_study_begins_at_the_same_moment_has_not_failed(monke
     (job,) = read('small.py:0.01', [0]).jobs
     with prepare(job).locked():
         states = itertools.chain([STOPPED], itertools.repeat(RUNNING))
-        monkeypatch.setattr(local, 'run_of', lambda job: replace(run_of(job), is_running=next(states) == RUNNING))
+        monkeypatch.setattr(local, 'read_run', lambda job: replace(read_run(job), is_running=next(states) == RUNNING))
         assert local.train_all([job], []) == {}
     assert 'it cannot be' in (job.folder / 'log.txt').read_text() and RunFolder(job.folder).failure() is None
 
@@ -191,4 +191,4 @@ def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyP
     with pytest.raises(Stopped, match='stopped by SIGINT; every run in progress has saved its state') as stopped:
         local.train_all(plan.jobs, ['0', '1'])
     assert stopped.value.exit_code == 130
-    assert not plan.jobs[2].folder.exists() and run_of(plan.jobs[0]).state == STOPPED
+    assert not plan.jobs[2].folder.exists() and read_run(plan.jobs[0]).state == STOPPED

@@ -164,7 +164,7 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
     for folder in (first.folder, first.jobs[0].folder):
         folder.mkdir(parents=True)
-    wider = plans.with_seeds_of(read('small.py', [2]), first.describe())
+    wider = plans.add_seeds(read('small.py', [2]), first.describe())
     assert [job.seed for job in wider.rows[0].jobs] == [0, 2]
     assert wider.rows[0].jobs[0].folder == first.rows[0].jobs[0].folder
     assert wider.rows[0].jobs[0].config == first.rows[0].jobs[0].config

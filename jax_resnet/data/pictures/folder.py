@@ -91,13 +91,13 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     found: dict[str, _Found] = {}
     ignored: list[str] = []
     try:
-        places = _places(folder)
-        for split, place in places.items():
+        subfolders = _subfolders(folder)
+        for split, subfolder in subfolders.items():
             title = f'listing {name}, {split}'
             found[split] = {}
-            for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
+            for entry in tqdm(_entries(folder / subfolder), title, disable=None, delay=2, leave=False):
                 if entry.is_dir():
-                    found[split][entry.name] = _list_pictures(entry, f'{place}/{entry.name}', digest, ignored)
+                    found[split][entry.name] = _list_pictures(entry, f'{subfolder}/{entry.name}', digest, ignored)
                 else:
                     ignored.append(entry.path)
     except OSError as e:
@@ -110,11 +110,11 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
             'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
             validation_fraction,
             seed,
-            shown(folder / places['validation']),
+            shown(folder / subfolders['validation']),
         )
     if not found.get('test', True) and 'train' in found:  # as in ImageNet, whose test pictures have no classes
         del found['test']
-    _check_classes(folder, places, found)
+    _check_classes(folder, subfolders, found)
     first = next(iter(found))
     classes = list(found[first])
     if 'train' in found and 'validation' not in found:
@@ -131,7 +131,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         groups = [names.get(class_name, ()) for class_name in classes]
         labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
         encoded = np.array([os.fsencode(name) for group in groups for name in group])
-        pictures[split] = FolderPictures(folder / places.get(split, ''), tuple(classes), labels, encoded)
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), tuple(classes), labels, encoded)
     sizes = {split: len(each) for split, each in pictures.items()}
     return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16])
 
@@ -157,7 +157,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     return sorted(seen, key=lambda entry: entry.name)
 
 
-def _places(folder: Path) -> dict[str, str]:
+def _subfolders(folder: Path) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
@@ -178,19 +178,21 @@ def _places(folder: Path) -> dict[str, str]:
     return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
-def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
+def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[str, _Found]) -> None:
     """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
     first = next(iter(found))
-    train, place = found[first], folder / places[first]
+    train, subfolder = found[first], folder / subfolders[first]
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
-        raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')
+        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}')
     for class_name, names in train.items():
         if not names:
-            raise DataError(f'{shown(place / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
+            raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
     for split, classes in found.items():
         if unknown := [class_name for class_name in classes if class_name not in train]:
-            raise DataError(f'{shown(folder / places[split])}: has {_list_classes(unknown)} that train does not have')
+            raise DataError(
+                f'{shown(folder / subfolders[split])}: has {_list_classes(unknown)} that train does not have'
+            )
 
 
 def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, _Found]:

@@ -61,7 +61,7 @@ class ScaleCrop(NamedTuple):
     """Chooses a random `size` x `size` part of a picture resized to a random shorter side (2015, section 3.4).
 
     Attributes:
-        shorter_side: minimum and maximum, in pixels; both and all whole numbers between them are equally likely.
+        shorter_side: minimum and maximum, in pixels; both and all integers between them are equally likely.
         size: height and width of the crop, in pixels.
     """
 
@@ -172,9 +172,9 @@ class FiveCrops(NamedTuple):
         rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
         whole = _resize(image, _all(image), rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
-        places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
-        places.append((round(last_row / 2), round(last_column / 2)))
-        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in places])
+        origins = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
+        origins.append((round(last_row / 2), round(last_column / 2)))
+        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in origins])
 
 
 class Whole(NamedTuple):

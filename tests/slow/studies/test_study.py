@@ -15,7 +15,7 @@ from jax_resnet.report import sections
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from jax_resnet.studies.progress import run_of
+from jax_resnet.studies.progress import read_run
 from tests.runs.conftest import SUMMARY
 from tests.studies.conftest import ROOT
 
@@ -79,7 +79,7 @@ def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> Non
     assert '2 runs: 1 finished, 1 to train' in done.stdout
     assert RunFolder(other.folder).summary() == SUMMARY and not list(other.folder.parent.glob('seed1.*'))
     assert RunFolder(aside).summary() == SUMMARY
-    run = run_of(job)
+    run = read_run(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
     (section,) = sections.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]

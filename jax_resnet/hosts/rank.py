@@ -1,4 +1,4 @@
-"""Finds the place of this process among the processes that train one run.
+"""Finds the rank of this process among the processes that train one run.
 
 JAX finds it too. Here the processes of a host also divide its GPUs, the steps of a Slurm job have different ports, Open
 MPI 5 is known, too, and a job with one process does not wait for others.
@@ -16,8 +16,8 @@ PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 
 
 @dataclass(frozen=True)
-class Place:
-    """The place of this process among the processes of a run.
+class Rank:
+    """The rank of this process among the processes of a run.
 
     Attributes:
         address: HOST:PORT of the coordinator, in process 0.
@@ -34,8 +34,8 @@ class Place:
     index_on_host: int = 0
 
 
-def find_place(coordinator: str | None, count: int | None, index: int | None) -> Place | None:
-    """Returns the place of this process, from the arguments, or else from Open MPI or Slurm. None if it is alone.
+def find_rank(coordinator: str | None, count: int | None, index: int | None) -> Rank | None:
+    """Returns the rank of this process, from the arguments, or else from Open MPI or Slurm. None if it is alone.
 
     Args:
         coordinator: HOST:PORT of process 0. Within Open MPI or Slurm, it is given alone; Slurm also gives it.
@@ -56,17 +56,17 @@ def find_place(coordinator: str | None, count: int | None, index: int | None) ->
             names = ('RANK', 'LOCAL_SIZE', 'LOCAL_RANK')
             if coordinator is None:
                 raise ConfigError('--coordinator: must be HOST:PORT of process 0, which Open MPI does not give')
-            return Place(coordinator, mpi, *(int(os.environ[f'OMPI_COMM_WORLD_{name}']) for name in names))
+            return Rank(coordinator, mpi, *(int(os.environ[f'OMPI_COMM_WORLD_{name}']) for name in names))
         if slurm > 1:
             on_host = len(os.environ['SLURM_GTIDS'].split(','))  # the tasks on this host
             index, index_on_host = int(os.environ['SLURM_PROCID']), int(os.environ['SLURM_LOCALID'])
-            return Place(coordinator or _slurm_address(), slurm, index, on_host, index_on_host)
+            return Rank(coordinator or _slurm_address(), slurm, index, on_host, index_on_host)
         return None
     if coordinator is None or count is None or index is None:
         raise ConfigError('--coordinator, --processes, --process: all three must be given, or none')
     if not 0 <= index < count:
         raise ConfigError(f'--process={index}: must be at least 0 and less than --processes={count}')
-    return Place(coordinator, count, index)
+    return Rank(coordinator, count, index)
 
 
 def _slurm_address() -> str:
