@@ -1,6 +1,6 @@
-"""What trained networks tell. Each kind of inspection is a module: it measures networks, and draws one chart.
+"""What trained networks tell. Each inspection is a module: it measures networks, and draws one chart.
 
-A kind's docstring says in its first line what it measures, and then names its source. Its functions are:
+The first line of its docstring says what it measures; then it names its source. Its functions are:
 
 - `add_arguments(parser)`: adds its own options.
 - `measure(options)`: opens the networks that the parsed options name, with `networks`; returns numbers, as for JSON.
@@ -10,5 +10,5 @@ A kind's docstring says in its first line what it measures, and then names its s
 Like those of commands, these modules import slow ones in their functions.
 """
 
-KINDS = ('responses', 'lesions', 'calibration', 'agreement', 'surface', 'path')
-"""The kinds. To add one, write a module and add its name here."""
+INSPECTIONS = ('responses', 'lesions', 'calibration', 'agreement', 'surface', 'path')
+"""The names of the modules. To add one, write a module and add its name here."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Schedule
+from jax_resnet.config.fields import FIELDS, Schedule
 from jax_resnet.data.preprocessing import half
 from jax_resnet.training.step import Numbers
 
@@ -45,6 +45,15 @@ def test_a_linear_warm_up() -> None:
     assert rates(cosine, [0, 100, 400, 32_200, 64_000]) == [0.0, 0.025, 0.1, 0.05, 0.0]
     with pytest.raises(ValueError, match=r"warmup_learning_rate=0.0: must be above 0 with warmup_shape='constant'"):
         schedule.create(replace(linear, warmup_shape='constant', warmup_learning_rate=0.0), CLOCK, 64_000)
+
+
+def test_a_shortened_recipe_has_shorter_parts() -> None:
+    """All durations are divided but intervals. One that is new must be added here, and be converted as these are."""
+    durations = {name for name, field in FIELDS.items() if 'a positive number and a unit' in field.allowed}
+    parts = {name for name in durations if not name.endswith('_every')}
+    assert parts == {'train_for', 'schedule.drop_at', 'schedule.warmup_for'}
+    config, clock = replace(PAPER, warmup_for='400 steps', warmup_learning_rate=0.01), Clock(50_000, 128, shorten=32)
+    assert [start for start, _ in schedule.create(config, clock, 2000).pieces] == [0, 13, 1000, 1500]
 
 
 def test_epochs() -> None:
