@@ -100,9 +100,7 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
     Raises:
         ConfigError, DataError: a network cannot be loaded, its data is missing, or no network needs the config.
     """
-    names, config = options.networks, options.config
-    _check_config(options)
-    return [_open(name, config if _needs_config(name) else None, options.data, options.initial) for name in names]
+    return [_open(name, config, options.data, options.initial) for name, config in _named(options)]
 
 
 def predictions(options: argparse.Namespace, split: str | None = None) -> list[tuple[str, Scores]]:
@@ -117,18 +115,16 @@ def predictions(options: argparse.Namespace, split: str | None = None) -> list[t
     Raises:
         ConfigError, DataError: as for `open_networks`; or there are no logits.
     """
-    _check_config(options)
     if options.initial:
         raise ConfigError('--initial: must be given to an inspection of weights, not of predictions')
     found = []
-    for name in options.networks:
+    for name, config in _named(options):
         file = Path(name) / 'predictions.npz' if Path(name).is_dir() else Path(name)
         if file.suffix == '.npz' and file.is_file() and split is None and options.data is None:
             logits, labels = outputs.read(file, 'logits', 'labels')
             names = tuple(map(str, range(logits.shape[1])))
             found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
         else:
-            config = options.config if _needs_config(name) else None
             found.append((name, training.evaluate(name, split, options.data, config)))
     return found
 
@@ -138,23 +134,26 @@ def pictures(options: argparse.Namespace, split: str | None, index: np.ndarray) 
 
     Arguments as for `predictions`. There are none if all networks are files of predictions.
     """
-    for name in options.networks:
+    for name, config in _named(options):
         if Path(name).suffix != '.npz':
-            net = _open(name, options.config if _needs_config(name) else None, options.data, False)
+            net = _open(name, config, options.data, False)
             mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
             part = net.data.split(split or net.config.dataset.test, 'center', BATCH, mesh)
             return part.images(index), net.data.source.class_names
     return np.zeros((0, 1, 1, 1), np.uint8), ()
 
 
-def _check_config(options: argparse.Namespace) -> None:
-    if options.config is not None and not any(map(_needs_config, options.networks)):
+def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
+    """Returns the name of each network, with the config if it is a file of weights that needs one."""
+    needs = {
+        name: weights.is_file(name)
+        and Path(name).suffix != '.npz'
+        and 'class_names' not in (weights.read_card(name) or {})
+        for name in options.networks
+    }
+    if options.config is not None and not any(needs.values()):
         raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
-
-
-def _needs_config(name: str) -> bool:
-    """Whether a network is a file of weights that does not say how images become its input."""
-    return weights.is_file(name) and 'class_names' not in (weights.read_card(name) or {})
+    return [(name, options.config if needs[name] else None) for name in options.networks]
 
 
 def _open(name: str, config: Config | None, data: str | None, initial: bool) -> Network:
