@@ -67,7 +67,7 @@ def write(result: Mapping[str, Any], run_folder: str | Path | None = None) -> Pa
     """Writes the file of a result and returns its path. Writing the same result again changes nothing.
 
     Beside it, the file `seed<seed>.npz` gets the run's logits on the test split, float16, and the labels, if the run
-    folder has logits. For ten classes and 10,000 examples, it has about 150 kB.
+    folder has logits. For ten classes and 10,000 examples, it has about 190 kB.
 
     Raises:
         ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
