@@ -5,13 +5,14 @@ All sources give the same arrays: the examples are in the order of the original 
 
 import functools
 import hashlib
-import http
 import http.client
 import io
 import logging
 import pickle
+import shutil
 import tarfile
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
 PIXELS = 32 * 32 * 3
-CONNECT_SECONDS = 4
-ATTEMPTS = 3
+DOWNLOAD_TIMEOUT = 15
+"""Seconds without any byte after which a download ends."""
 
 
 class Layout(NamedTuple):
@@ -233,47 +234,20 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='download-', dir=folder) as scratch:
             path = Path(scratch, known.binary.archive)
-            download(url, path)
+            with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response, path.open('wb') as file:
+                size = int(response.headers['Content-Length'])
+                with tqdm.wrapattr(response, 'read', size, desc=path.name) as content:
+                    shutil.copyfileobj(content, file)
+                if file.tell() < size:
+                    raise OSError('the connection was closed before the end of the file')
             return _read_archive(known, path, known.binary)
-    except OSError as e:
+    except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
+        if isinstance(e, urllib.error.HTTPError):
+            e.close()  # it holds the connection
+        reason = getattr(e, 'reason', e)
         raise DataError(
-            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({e}): give a folder '
+            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({reason}): give a folder '
             f'with {known.binary.archive} or {known.python.archive} by --config.dataset.manual_dir, or one with '
             'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
             '--config=configs/resnet20_digits.py, which needs no download'
         ) from None
-
-
-def download(url: str, path: Path) -> None:
-    """Downloads a file. A broken download is resumed a few times.
-
-    Raises:
-        OSError: the download failed; the message gives the reason.
-    """
-    for attempt in range(ATTEMPTS):
-        try:
-            if _fetch(url, path):
-                return
-            reason = 'the connection was closed before the end of the file'
-        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
-            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
-        if attempt == ATTEMPTS - 1 or not path.exists():
-            raise OSError(reason)
-
-
-def _fetch(url: str, path: Path) -> bool:
-    """Downloads the rest of a file. Returns whether the file is complete. An error keeps the downloaded bytes."""
-    offset = path.stat().st_size if path.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={offset}-'} if offset else {})
-    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
-        offset = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-        length = response.headers.get('Content-Length')
-        size = offset + int(length) if length else None
-        with (
-            path.open('ab' if offset else 'wb') as file,
-            tqdm(total=size, initial=offset, unit='B', unit_scale=True, desc=path.name) as bar,
-        ):
-            while chunk := response.read1(1 << 20):
-                file.write(chunk)
-                bar.update(len(chunk))
-            return size is None or file.tell() >= size

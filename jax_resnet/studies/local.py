@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import inf
 
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
@@ -127,7 +128,10 @@ class _Workers:
             return
         index, device = slot = self.free.pop(0)
         folder, where = RunFolder(job.folder), '' if device is None else f' on GPU {device}'
-        environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
+        if device is None:
+            environment = {'GLIBC_TUNABLES': HUGE_PAGES, **os.environ}
+        else:
+            environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
             folder.open(job.config, job.file, job.changes)
             output = folder.log.open('a')

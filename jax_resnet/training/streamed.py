@@ -70,7 +70,7 @@ class StreamedProgram:
                 try:
                     batch = self._take(packed)
                 except InputError:
-                    if processes.are_several():
+                    if jax.process_count() > 1:
                         raise
                     break
         return self._unpack_state(packed)  # type: ignore[no-any-return]

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import Stopped
+from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FAILED, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, local, read
 from jax_resnet.studies.progress import read_run
 from tests.runs.conftest import LINE, SUMMARY
+from tests.studies.conftest import ROOT
 
 PROGRAM = """\
 import json, os, pathlib, signal, sys, time
@@ -41,6 +43,7 @@ if rate == '0.01' and mode == 'killed':
     os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(0.5)
 (folder / 'where.json').write_text(json.dumps([os.environ.get('CUDA_VISIBLE_DEVICES'), began, time.time()]))
+(folder / 'tunables').write_text(os.environ.get('GLIBC_TUNABLES', ''))
 (folder / 'summary.json').write_text(os.environ['SUMMARY'])
 """
 
@@ -109,6 +112,18 @@ def test_one_on_each_gpu() -> None:
         assert own and all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(own))
     first, second = sorted(places, key=lambda p: p[1])[:2]
     assert second[1] < first[2]  # side by side
+
+
+def test_runs_on_a_cpu_use_huge_pages_unless_the_user_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed, (devices, expected) in enumerate(([[], HUGE_PAGES], [['0'], ''], [[], 'the.user=1'])):
+        monkeypatch.delenv('GLIBC_TUNABLES', raising=False)
+        if expected.startswith('the.user'):
+            monkeypatch.setenv('GLIBC_TUNABLES', expected)
+        (job,) = read('small.py:0.1', [seed]).jobs
+        prepare(job).add_metrics(LINE)
+        assert local.train_all([job], devices) == {}
+        assert (job.folder / 'tunables').read_text() == expected
+    assert f'GLIBC_TUNABLES={HUGE_PAGES}\n' in (ROOT / 'docs' / 'runs.md').read_text()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str]
 )
 def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) -> None:
     Path('mine.py').write_text(f'get_study = lambda: {study}')
-    with pytest.raises(ConfigError, match=f'^--study=mine.py: {message}') as error:
+    with pytest.raises(ConfigError, match=f'^--study=mine.py: .*{message}') as error:
         read('mine.py', [0])
     assert '\n' not in str(error.value)
 

@@ -156,24 +156,15 @@ class Uniform:
         return numbers
 
 
+@lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
     """The permutation of an epoch, int32 [size]: the order that sorts raw random numbers of Philox.
 
     All versions of NumPy give the same raw numbers. NumPy does not promise this for `Generator.permutation`.
     """
-    with _order_lock:
-        return _order(seed, epoch, size)
-
-
-@lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
-def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     key, counter = np.array([seed, HostPurpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
     numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
     return np.argsort(numbers, kind='stable').astype(np.int32)
-
-
-_order_lock = threading.Lock()
-"""Prevents several threads from making the same permutation when an epoch begins."""
 
 
 def cores() -> int:

@@ -5,17 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from jax._src import distributed
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import joining
 from jax_resnet.hosts.rank import Rank
 from tests.slow.processes import SMALL, ProcessGroup, free_port
-
-
-def test_without_a_place_nothing_is_joined() -> None:
-    with joining.joined(None):
-        assert distributed.global_state.client is None
 
 
 def test_the_gpus_of_a_host_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
