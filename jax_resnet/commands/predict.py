@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jax_resnet.config.fields import Pictures
-    from jax_resnet.data.pictures.decoding import Layer
-
-FORMATS = ('PNG', 'JPEG', 'WEBP')
 
 CHUNK = 64
 """Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
-
-_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     command_line.add_network(parser)
     parser.add_argument(
-        'pictures', nargs='+', help=f'{", ".join(FORMATS)} files; of a folder, all pictures in it and in its folders'
+        'pictures', nargs='+', help='JPEG, PNG or WebP files; of a folder, all pictures in it and in its folders'
     )
     parser.add_argument(
         '--background',
@@ -96,7 +90,7 @@ def read_image(
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
-        path: a file in one of FORMATS.
+        path: a JPEG, PNG or WebP file.
         image_shape: (height, width, channels). With one channel, the image becomes grey.
         background: colour behind transparent regions, in Pillow's notation.
         pictures: `Trained.pictures`. If it is given, the picture is cropped as in evaluation.
@@ -108,6 +102,7 @@ def read_image(
     import numpy as np
     from PIL import Image, ImageColor, ImageOps
 
+    from jax_resnet.data.pictures.decoding import decode
     from jax_resnet.data.pictures.views import Centre
 
     height, width, channels = image_shape
@@ -115,25 +110,12 @@ def read_image(
         colour = ImageColor.getrgb(background)[:3]
     except ValueError:
         raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
-    picture = _decoded(path, exif_rotation=pictures is None or pictures.exif_rotation)
-    if picture.alpha is not None:
-        name = '#{:02x}{:02x}{:02x}'.format(*colour)
-        _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
-    pixels = picture.on(colour)
+    try:
+        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation, colour)
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
     if pictures is not None:
         return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)
-
-
-def _decoded(path: str | Path, exif_rotation: bool) -> 'Layer':
-    from jax_resnet.data.pictures import decoding
-
-    try:
-        encoded = files.read(Path(path))
-        if not decoding.is_picture(encoded):
-            raise ValueError(f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file')
-        return decoding.decode_layer(encoded, exif_rotation)
-    except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
-        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None

@@ -7,8 +7,7 @@ import io
 import pickle
 import tarfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -119,28 +118,30 @@ def small(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[P
     monkeypatch.setitem(cifar.CIFAR, name, replace(cifar.CIFAR[name], digests=digests))
     monkeypatch.setattr(cifar, 'SIZES', sizes)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'none'))
     return tmp_path / 'manual', splits
 
 
-def read(name: str, tmp_path: Path, manual_dir: Path | None = None) -> data.Examples:
+def read(name: str, manual_dir: Path | None = None, data_dir: Path | None = None) -> data.Examples:
     """The examples of both splits. There is no prepared data."""
-    return data.open_source(name, str(tmp_path / 'none'), None if manual_dir is None else str(manual_dir)).read(
-        'train+test'
-    )
+    places = (None if place is None else str(place) for place in (data_dir, manual_dir))
+    return data.open_source(name, *places).read('train+test')
 
 
 @pytest.mark.parametrize('form', ['binary', 'python'])
-@pytest.mark.parametrize('where', ['packed', 'unpacked', 'inside'])
+@pytest.mark.parametrize('where', ['packed', 'unpacked'])
 def test_archives(name: str, form: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
     manual, splits = small
     chosen = getattr(cifar.CIFAR[name], form)
     if where == 'packed':
         pack(manual, chosen).rename(tmp_path / chosen.archive)
-    found = read(name, tmp_path, {'packed': tmp_path, 'unpacked': manual, 'inside': manual / chosen.folder}[where])
+    found = read(name, {'packed': tmp_path, 'unpacked': manual}[where])
     for array in ('images', 'labels'):
         expected = np.concatenate([getattr(examples, array) for examples in splits.values()])
         np.testing.assert_array_equal(getattr(found, array), expected)
-    np.testing.assert_array_equal(read(name, tmp_path).images, found.images)  # the cache needs no source
+    np.testing.assert_array_equal(read(name).images, found.images)  # the cache needs no source
+    with pytest.raises(DataError, match=rf'no prepared {name} in {tmp_path}/typo \(dataset.data_dir\)'):
+        read(name, data_dir=tmp_path / 'typo')
     assert [path.name for path in files.cache_folder().iterdir()] == [f'{name}.safetensors']
 
 
@@ -154,20 +155,11 @@ def truncate(folder: Path, form: cifar.Form) -> None:
     archive.write_bytes(archive.read_bytes()[:-50_000])
 
 
-def no_tar(folder: Path, form: cifar.Form) -> None:
-    pack(folder.parent, form).write_bytes(b'not a tar file')
-
-
 def other_bytes(folder: Path, form: cifar.Form) -> None:
     path = folder / f'data_batch_3{form.ending}'
     content = bytearray(path.read_bytes())
     content[5_000] ^= 1
     path.write_bytes(content)
-
-
-def shorter(folder: Path, form: cifar.Form) -> None:
-    path = folder / f'data_batch_3{form.ending}'
-    path.write_bytes(path.read_bytes()[:-1])
 
 
 def missing_file(folder: Path, form: cifar.Form) -> None:
@@ -188,11 +180,7 @@ def no_archive(folder: Path, form: cifar.Form) -> None:
     ('damage', 'form', 'message'),
     [
         (truncate, 'binary', 'cifar-10-binary.tar.gz is damaged: '),
-        (no_tar, 'python', 'cifar-10-python.tar.gz is damaged: not a gzip file'),
         (other_bytes, 'binary', 'cifar-10-batches-bin is damaged: its train examples are not those of cifar10'),
-        (other_bytes, 'python', 'cifar-10-batches-py is damaged: its train examples are not those of cifar10'),
-        (shorter, 'binary', 'cifar-10-batches-bin is damaged: cannot reshape'),
-        (shorter, 'python', 'cifar-10-batches-py is damaged: '),
         (missing_file, 'binary', 'cifar-10-binary.tar.gz is damaged: it has no test_batch.bin'),
         (harmful, 'python', r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
         (no_archive, 'binary', 'manual has none of cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the unpacked'),
@@ -206,7 +194,7 @@ def test_damage_is_one_line_and_leaves_nothing(
     (small[0] / other.folder).rename(tmp_path / 'other')
     damage(small[0] / chosen.folder, chosen)
     with pytest.raises(DataError, match=message) as error:
-        read('cifar10', tmp_path, small[0])
+        read('cifar10', small[0])
     assert '\n' not in str(error.value) and not files.cache_folder().exists()
     assert not Path('harmed').exists()
 
@@ -220,42 +208,17 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.ranges.append(self.headers['Range'])
-        begin = int(self.headers['Range'][6:-1]) if self.headers['Range'] and self.fault != 'no ranges' else 0
-        content, fault = self.content[begin:], self.fault
-        length = len(content)
-        if fault == 'garbage':
-            self.wfile.write(b'what?\r\n')
-            return
-        if (fault in ('breaks off', 'no ranges') and len(self.ranges) < 3) or fault == 'always breaks off':
-            content = content[: length // 3]
-        elif fault == 'wrong file':
-            content, length = b'<html>Not here</html>', 21
-        self.send_response(206 if begin else 404 if fault == 'missing' else 200)
-        self.send_header('Content-Length', str(length))
+        begin = int(self.headers['Range'][6:-1]) if self.headers['Range'] else 0
+        content = b'<html>Not here</html>' if self.fault == 'wrong file' else self.content[begin:]
+        breaks = self.fault == 'always breaks off' or (self.fault == 'breaks off' and len(self.ranges) < 3)
+        self.send_response(206 if begin else 404 if self.fault == 'missing' else 200)
+        self.send_header('Content-Length', str(len(content)))
         self.end_headers()
         with contextlib.suppress(OSError):
-            self.wfile.write(content[: length // 2] if fault == 'stalls' else content)
-            if fault == 'stalls':
-                self.wfile.flush()
-                time.sleep(0.5)
+            self.wfile.write(content[: len(content) // 3] if breaks else content)
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-@contextlib.contextmanager
-def serve(content: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
-    ranges: list[str | None] = []
-    handler = type('Faulty', (Server,), {'content': content, 'fault': fault, 'ranges': ranges})
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
-        thread.start()
-        monkeypatch.setattr(cifar, 'HOST', f'http://127.0.0.1:{server.server_port}/')
-        try:
-            yield ranges
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
@@ -264,31 +227,28 @@ def serve(content: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
     [
         ('none', '', 1),
         ('breaks off', '', 3),  # and goes on from there
-        ('no ranges', '', 3),  # and starts over
         ('always breaks off', 'cannot be downloaded .the connection was closed before the end of the file.: give', 3),
-        ('stalls', 'cannot be downloaded .timed out.: give a folder', 3),
         ('wrong file', r'cifar-10-binary.tar.gz is damaged: not a gzip file', 1),
         ('missing', 'cannot be downloaded .Not Found.: give a folder', 1),
-        ('garbage', 'cannot be downloaded .*: give a folder', 1),
     ],
 )
 def test_downloads_from_a_faulty_server(
-    small: tuple[Path, Arrays],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: str,
-    message: str,
-    requests: int,
+    small: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, fault: str, message: str, requests: int
 ) -> None:
-    content = pack(small[0], cifar.CIFAR['cifar10'].binary).read_bytes()
-    monkeypatch.setattr(cifar, 'CONNECT_SECONDS', 0.2)
+    content, ranges = pack(small[0], cifar.CIFAR['cifar10'].binary).read_bytes(), []
+    handler = type('Faulty', (Server,), {'content': content, 'fault': fault, 'ranges': ranges})
     expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
-    with serve(content, fault, monkeypatch) as ranges, expected as error:
-        assert len(read('cifar10', tmp_path)) == 49
-    assert len(ranges) == requests and ranges[0] is None
-    if fault == 'breaks off':
-        third = len(content) // 3
-        assert ranges[1:] == [f'bytes={third}-', f'bytes={third + (len(content) - third) // 3}-']
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
+        thread.start()
+        monkeypatch.setattr(cifar, 'HOST', f'http://127.0.0.1:{server.server_port}/')
+        with expected as error:
+            assert len(read('cifar10')) == 49
+        server.shutdown()
+        thread.join()
+    third = len(content) // 3
+    resumed = [f'bytes={third}-', f'bytes={third + (len(content) - third) // 3}-']
+    assert ranges == ([None, *resumed] if requests == 3 else [None])
     left = [path.name for path in files.cache_folder().iterdir()]
     assert left == ([] if message else ['cifar10.safetensors'])
     assert error is None or '\n' not in str(error.value)
@@ -297,7 +257,6 @@ def test_downloads_from_a_faulty_server(
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 def test_without_a_place_for_the_download(small: tuple[Path, Arrays], tmp_path: Path) -> None:
     (tmp_path / 'cache').touch()
-    with pytest.raises(
-        DataError, match=r'cifar-10-binary.tar.gz cannot be downloaded \(.*Not a directory.*: give a folder'
-    ):
-        read('cifar10', tmp_path)
+    reason = r'cifar-10-binary.tar.gz cannot be downloaded \(.*Not a directory.*: give a folder'
+    with pytest.raises(DataError, match=reason):
+        read('cifar10')

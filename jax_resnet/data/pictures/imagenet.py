@@ -206,7 +206,7 @@ def _open(split: str, path: Path) -> TarPictures:
         if len(found) != archive.pictures:
             raise DataError(f'{where} has {len(found):,} pictures; it must have {archive.pictures:,}')
         labels, _, offsets, sizes = zip(*sorted(found), strict=True)
-        return {'offsets': np.array(offsets), 'sizes': np.int32(sizes), 'labels': np.int32(labels)}
+        return {'offsets': np.array(offsets), 'sizes': np.array(sizes, np.int32), 'labels': np.array(labels, np.int32)}
 
     return TarPictures(path, state, **array_cache.load(f'imagenet2012-index-{_digest(path, state)}', make))
 

@@ -6,7 +6,7 @@ then resized to the view.
 
 from collections.abc import Sequence
 from math import exp, log, sqrt
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -42,12 +42,6 @@ class Box(NamedTuple):
     right: float
     bottom: float
     is_cut: bool = False
-
-
-class Crop(Protocol):
-    """Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
-
-    def __call__(self, height: int, width: int, numbers: Sequence[float], /) -> Box: ...
 
 
 class CentreCrop(NamedTuple):
@@ -115,6 +109,10 @@ class AreaCrop(NamedTuple):
         return Box(left, top, left + columns, top + rows, is_cut=True)
 
 
+Crop = CentreCrop | ScaleCrop | AreaCrop
+"""Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
+
+
 def training_crop(pictures: Pictures, size: int) -> Crop:
     """The crop for training, according to the group `pictures` of a config; its views are `size` x `size`."""
     if pictures.view == 'area':
@@ -146,12 +144,6 @@ def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]
     if height <= width:
         return shorter_side, shorter_side * width // height
     return shorter_side * height // width, shorter_side
-
-
-class View(Protocol):
-    """Maps a decoded picture, uint8 [height, width, 3], to its views, uint8 [views, rows, columns, 3]."""
-
-    def __call__(self, image: np.ndarray, interpolation: str, /) -> np.ndarray: ...
 
 
 class Centre(NamedTuple):
@@ -203,6 +195,10 @@ class Whole(NamedTuple):
         longer = (2 * self.shorter_side * long // short + MULTIPLE) // (2 * MULTIPLE) * MULTIPLE
         rows, columns = (self.shorter_side, longer) if rows <= columns else (longer, self.shorter_side)
         return _resize(image, _all(image), rows, columns, interpolation)[None]
+
+
+View = Centre | FiveCrops | Whole
+"""Maps a picture, uint8 [height, width, 3], and an interpolation to its views, uint8 [views, rows, columns, 3]."""
 
 
 def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
