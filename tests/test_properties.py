@@ -59,6 +59,8 @@ def test_durations_are_due_at_the_right_steps(sizes: tuple[int, int], amount: in
 class FirstPixel(nn.Module):
     """A network whose logits are the pixels of the first row."""
 
+    stacked: bool = True
+
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         return x[:, 0, :, 0]
