@@ -6,13 +6,11 @@ from math import ceil
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.sharding import Mesh
 
-from jax_resnet import models
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.loading import as_config
 from jax_resnet.data import Examples, preprocessing
@@ -20,7 +18,7 @@ from jax_resnet.data.preprocessing import Augmentation, Preprocess
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.resident import ResidentSplit
-from tests.conftest import assert_equal_trees, small_config
+from tests.conftest import small_config
 
 # Each run of the tests has the same examples, without a time limit.
 settings.register_profile('tests', deadline=None, derandomize=True, database=None, max_examples=25)
@@ -61,6 +59,8 @@ def test_durations_are_due_at_the_right_steps(sizes: tuple[int, int], amount: in
 class FirstPixel(nn.Module):
     """A network whose logits are the pixels of the first row."""
 
+    stacked: bool = True
+
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         return x[:, 0, :, 0]
@@ -98,31 +98,3 @@ def test_a_run_folder_returns_the_config_unchanged(seed: int, rate: float, drops
         RunFolder(folder).open(config)
         assert RunFolder(folder).config() == config
         RunFolder(folder).open(config)
-
-
-NETWORKS = st.one_of(
-    st.builds(
-        lambda n, shortcut: models.cifar_resnet(6 * n + 2, shortcut=shortcut),
-        st.integers(1, 4),
-        st.sampled_from(['A', 'A_centred', 'B', 'C', 'none']),
-    ),
-    st.builds(lambda n: models.cifar_resnet(9 * n + 2, unit='bottleneck'), st.integers(1, 3)),
-    st.sampled_from([18, 34, 50]).map(models.imagenet_resnet),
-)
-
-
-def random_variables(net: models.ResNet) -> dict:
-    rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
-    return jax.tree.map(lambda x: rng.integers(0, 9, x.shape).astype(np.float32), shapes)
-
-
-@settings(max_examples=8)
-@given(NETWORKS)
-def test_stacking_and_pytorchs_names_are_reversible(net: models.ResNet) -> None:
-    variables = random_variables(net)
-    assert_equal_trees(models.unstack(models.stack(variables)), variables)
-    for style in ('cifar', 'torchvision'):
-        tensors = models.to_pytorch(variables, style)
-        assert len(tensors) == len(jax.tree.leaves(variables))
-        assert_equal_trees(models.from_pytorch(tensors), variables)

@@ -156,10 +156,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'dataset.manual_dir': '/x'}, r"config.dataset.manual_dir='/x': must be empty with config.dataset.folder"),
         ({'dataset.folder': None}, r'config.dataset.folder: must be given for folder'),
         ({'dataset.test': 'test'}, r"split 'test' of folder.*The splits are train \(60\), validation \(21\)"),
-        (
-            {'dataset.name': 'imagenette', 'dataset.folder': None, 'dataset.split_seed': 2},
-            r'config.dataset.split_seed=2: has an effect only with|no prepared imagenette',
-        ),
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*or tfds/NAME"),
     ],
 )
