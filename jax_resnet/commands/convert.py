@@ -101,7 +101,7 @@ def _config_and_network(
         check_same(shown(source), recorded, net)
     images = jnp.zeros((1, *image_shape(config.dataset)))
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
-    difference = first_difference(variables, shapes, 'the config')
+    difference = first_difference(variables, shapes)
     if difference is not None:
         raise ConfigError(f'{shown(source)}: must have the network of the config; {difference}')
     return recorded or config, net

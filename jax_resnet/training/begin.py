@@ -96,10 +96,10 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         check_same(name, recorded, model)
     saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
     heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
-    has_new_head = first_difference(heads[0], heads[1], 'the config') is not None
+    has_new_head = first_difference(heads[0], heads[1]) is not None
     if has_new_head:
         saved = {name: x for name, x in saved.items() if name not in heads[0]} | heads[1]
-    difference = first_difference(saved, initial, 'the config')
+    difference = first_difference(saved, initial)
     if difference is not None:
         raise ConfigError(f'{name}: has another network; {difference}')
     arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
@@ -140,15 +140,13 @@ def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
     with source.locked():
-        steps = [step for step in saved_steps(source) if step < end][
-            -2:
-        ]  # if the last one is damaged, the other serves
+        steps = [step for step in saved_steps(source) if step < end]
         if not steps:
             raise ConfigError(f'{name}: has no checkpoint before step {end:,}, the end of this run')
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
             if (source.path / file).exists():
                 shutil.copyfile(source.path / file, folder.path / file)
-        for step in steps:
+        for step in steps[-2:]:  # if the last one is damaged, the other serves
             # orbax removes the draft at the next start if this process is killed
             draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
             shutil.rmtree(draft, ignore_errors=True)

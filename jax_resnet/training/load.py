@@ -137,7 +137,7 @@ def load_stacked(
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
     found, shapes = models.stack(variables_of(file)), _shapes(model, about)
-    difference = first_difference(found, shapes, 'the config')
+    difference = first_difference(found, shapes)
     if difference is not None:
         raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
     # The file may have float16 or float64; the network has float32.
@@ -290,13 +290,12 @@ def describe_assumptions(net: models.ResNet) -> str:
     return f'does not name its network; {attributes} are taken from the config, unchecked{note}'
 
 
-def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
+def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
     """Describes the first array, by name, that only one of two trees has, or that has different shapes in them.
 
     Args:
         variables: variables of a file of weights, as nested dicts.
-        expected: variables of the network, or their shapes as of `jax.eval_shape`.
-        description: where the network is from, for the text.
+        expected: variables of the config's network, or their shapes as of `jax.eval_shape`.
 
     Returns:
         Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
@@ -312,7 +311,7 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
     for name in sorted({*found, *needed}):
         shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
+            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in the config'
             return difference if depth == needed_depth else start + difference
     return None
 
