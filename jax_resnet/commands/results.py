@@ -28,7 +28,6 @@ CURVES = Path('results', 'curves')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the three actions."""
     actions = parser.add_subparsers(required=True, metavar='add | weights | table')
     add = command_line.add_parser(actions, 'add', 'writes a small JSON file for each finished run', action=_add)
     publish = command_line.add_parser(actions, 'weights', 'writes the weights of the median run', action=_weights)
@@ -42,14 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Does the action."""
     options.action(options)
 
 
 def _add(options: argparse.Namespace) -> None:
     from jax_resnet.runs import results_folder
 
-    results = [results_folder.of_run(run) for run in options.runs]
+    results = [results_folder.collect(run) for run in options.runs]
     for result in results:
         told = f'{result["summary"]["final_test_error"]:.2f} % test error, {result["fields"].length}'
         print(f'{results_folder.write(result)}: {told}')
@@ -62,7 +60,7 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.training.load import flat
 
-    results = {run: results_folder.of_run(run) for run in options.runs}
+    results = {run: results_folder.collect(run) for run in options.runs}
     first = results[options.runs[0]]
     for run, result in results.items():
         if recipe(result['fields']) != recipe(first['fields']):
@@ -83,7 +81,7 @@ def _weights(options: argparse.Namespace) -> None:
         'environment': result['environment'],
         'fields': result['fields'],
     }
-    path = Path(options.out) if options.out else results_folder.weights_path_of(result)
+    path = Path(options.out) if options.out else results_folder.weights_path(result)
     variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
     weights.write(path, variables, card, preprocessing, options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
@@ -92,7 +90,7 @@ def _weights(options: argparse.Namespace) -> None:
 def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
-    pages = sections_of_pages()
+    pages = page_sections()
     sections = [*chain.from_iterable(pages.values())]
     pictures = readme.drawings(sections, CURVES)
     texts = {page: with_results(page, part, pictures).encode() for page, part in pages.items()}
@@ -125,7 +123,7 @@ def published_weights(changed: bool) -> list[Path]:
     return [path for path, card in cards.items() if card is not None and bool(card['changes']) == changed]
 
 
-def sections_of_pages() -> dict[Path, list[Any]]:
+def page_sections() -> dict[Path, list[Any]]:
     """Makes the sections of both pages.
 
     README.md has the paper's table and other configs as they are. results/README.md has configs with changed fields.

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f'--slurm={options.slurm[0]}: must be given with --launcher=slurm')
     path = loading.find(options.study, 'study')
     if path.is_dir():
-        print(command_line.list_files(path, '--study', 'get_study'))
+        print(command_line.list_files(path, 'study'))
         return
     import jax
 
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     plan = plans.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
     description = plan.folder / STUDY
     if description.exists():
-        plan = plans.with_seeds_of(plan, schemas.read(description, schemas.Study))
+        plan = plans.add_seeds(plan, schemas.read(description, schemas.Study))
     for note in plan.notes:
         print(note, file=sys.stderr if options.json else sys.stdout)
     if options.list or options.dry_run:
@@ -110,13 +110,13 @@ def run(options: argparse.Namespace) -> None:
 def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
-    from jax_resnet.hosts.place import find_gpus
+    from jax_resnet.hosts.rank import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import local, slurm
-    from jax_resnet.studies.progress import describe, run_of
+    from jax_resnet.studies.progress import describe, read_run
 
-    runs = {job: run_of(job, plan.reuses_results) for job in plan.jobs}
+    runs = {job: read_run(job, plan.reuses_results) for job in plan.jobs}
     again = [job for job, run in runs.items() if run.state == FINISHED and job.seed in retrain]
     running = [job for job, run in runs.items() if run.state == RUNNING]
     to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
@@ -149,10 +149,10 @@ def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> No
 
 def _show(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.runs.run import FINISHED
-    from jax_resnet.studies.progress import describe, run_of
+    from jax_resnet.studies.progress import describe, read_run
 
     if options.json:
-        listed = [(row, job, run_of(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
+        listed = [(row, job, read_run(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
         command_line.print_json(
             [
                 {'row': row.label, 'group': row.group, 'parameters': row.parameters, 'seed': job.seed}
@@ -165,7 +165,7 @@ def _show(plan: Any, options: argparse.Namespace) -> None:
     for row in plan.rows:
         print(f'{row.title}: {row.parameters:,} parameters')
         for job in row.jobs:
-            run = run_of(job, plan.reuses_results)
+            run = read_run(job, plan.reuses_results)
             if not options.dry_run:
                 details = f', {describe(run)}' if describe(run) else ''
                 print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
@@ -179,7 +179,7 @@ def _seeds(text: str) -> Sequence[int]:
     except ValueError:
         seeds = []
     if not seeds or seeds[0] < 0:
-        raise ConfigError(f'--seeds={text}: must be whole numbers from 0, such as 0,1,2')
+        raise ConfigError(f'--seeds={text}: must be integers from 0, such as 0,1,2')
     return seeds
 
 

@@ -21,7 +21,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> 'Duration':
-        """Parses '2 epochs', '1 epoch', '0.5 epochs' or '64000 steps'. Raises ValueError for other texts."""
+        """Parses '2 epochs', '1 epoch', '0.5 epochs' or '64000 steps'. Raises ValueError for other strings."""
         match = re.match(PATTERN, text)
         if match is None:
             raise ValueError(

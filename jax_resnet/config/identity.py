@@ -54,7 +54,7 @@ def effective_shortcut(model: Mapping[str, Any]) -> Any:
 
 
 def differences(recorded: Config, given: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
-    """Lists the fields in which two configs describe different runs, as texts for a message.
+    """Lists the fields in which two configs describe different runs, as strings for a message.
 
     Args:
         recorded: the config of an existing run.
@@ -103,7 +103,7 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
 
 
 def _joined(texts: list[str]) -> str:
-    """Joins texts to a folder's name. A digest replaces the last ones of a name that would be too long."""
+    """Joins strings to a folder's name. A digest replaces the last ones of a name that would be too long."""
     name, kept = ','.join(texts), list(texts)
     if len(name.encode()) <= LONGEST_NAME:
         return name

@@ -248,11 +248,11 @@ def _unused(name: str, used: Collection[str]) -> str:
     return next(name for name in names if name not in used)
 
 
-def _undamaged(read_one: Callable[[S], T], places: Iterable[S], left_out: list[str]) -> Iterable[T]:
-    """Yields what is read at each place. For each place that is damaged, it adds a line to `left_out`."""
-    for place in places:
+def _undamaged(read_one: Callable[[S], T], sources: Iterable[S], left_out: list[str]) -> Iterable[T]:
+    """Yields what is read from each source. For each source that is damaged, it adds a line to `left_out`."""
+    for source in sources:
         try:
-            yield read_one(place)
+            yield read_one(source)
         except ConfigError as e:
             left_out.append(f'Left out: {" ".join(str(e).split())}')
 

@@ -19,19 +19,19 @@ RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
 
 
-def path_of(result: Mapping[str, Any]) -> Path:
+def result_path(result: Mapping[str, Any]) -> Path:
     """Returns the path for a result: `results/<config name>[-<argument>][/<changes>]/seed<seed>.json`."""
     folder = default_name(result['file'], result['changes'], result['fields'].seed)
     return RESULTS / folder.relative_to('runs').with_suffix('.json')
 
 
-def weights_path_of(result: Mapping[str, Any]) -> Path:
+def weights_path(result: Mapping[str, Any]) -> Path:
     """Returns the path for published weights: `results/weights/<config name>[-<argument>][/<changes>].safetensors`."""
     folder = default_name(result['file'], result['changes'], 0).parent.relative_to('runs')
     return RESULTS / 'weights' / folder.with_name(f'{folder.name}.safetensors')
 
 
-def of_run(run_folder: str | Path) -> dict[str, Any]:
+def collect(run_folder: str | Path) -> dict[str, Any]:
     """Collects the result of a finished run from its run folder.
 
     The result has no path of this machine. Numbers of the summary and the metrics have six digits.
@@ -64,7 +64,7 @@ def write(result: Mapping[str, Any]) -> Path:
     Raises:
         ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
     """
-    path = path_of(result)
+    path = result_path(result)
     content = as_text(result).encode()
     try:
         if path.exists() and files.read(path) != content:

@@ -63,9 +63,11 @@ class RunFolder:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
                 has a path that the checkpoint library cannot handle.
         """
-        whole = str(self.path.absolute())
-        if glob.has_magic(whole) or '\\' in whole or not whole.isprintable():  # orbax finds files by a glob pattern
-            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\ and be printable')
+        absolute = str(self.path.absolute())
+        if (
+            glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
+        ):  # orbax finds files by a glob pattern
+            raise ConfigError(f'{shown(absolute)}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -178,7 +180,7 @@ class RunFolder:
             mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
             names: the names of the examples' files, if they are files.
         """
-        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels, names)))
+        self._write('predictions.npz', outputs.npz(outputs.prediction_arrays(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:
@@ -298,9 +300,9 @@ class RunFolder:
         self.path.rename(aside)
         return aside
 
-    def _read_json(self, name: str, kind: Any) -> Any:
+    def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name
-        return schemas.read(path, kind) if path.exists() else None
+        return schemas.read(path, schema) if path.exists() else None
 
     def _write_json(self, name: str, value: Any) -> None:
         self._write(name, (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode())

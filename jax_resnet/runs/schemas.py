@@ -1,4 +1,4 @@
-"""The fields of each kind of JSON file and their types, and the function that reads a file by them."""
+"""The fields of each JSON file and their types, and the function that reads a file by them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -17,18 +17,18 @@ Amount = Annotated[float, Meta(ge=0)]
 Value = bool | int | float | str | tuple[Any, ...] | None
 
 
-def read(path: Path, kind: Any) -> Any:
-    """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `kind`, one of the types below."""
+def read(path: Path, schema: Any) -> Any:
+    """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `schema`, one of the types below."""
     try:
-        return parse(files.read(path), kind, shown(path))
+        return parse(files.read(path), schema, shown(path))
     except OSError as e:
         raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
 
 
-def parse(content: bytes, kind: Any, name: str) -> Any:
+def parse(content: bytes, schema: Any, name: str) -> Any:
     """Like `read`, for the content of a file. The message begins with `name`."""
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(content, type=schema)
     except (msgspec.MsgspecError, ValueError, RecursionError) as e:
         raise ConfigError(f'{name} is damaged: {e}') from None
 

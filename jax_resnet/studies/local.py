@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from math import inf
 
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.progress import Display, Estimate, describe, run_of
+from jax_resnet.studies.progress import Display, Estimate, describe, read_run
 
 COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 """The command that trains a run, without the arguments of the job."""
@@ -41,7 +42,7 @@ class _Active:
     Attributes:
         job: its job.
         process: its process.
-        place: the index of its line on the screen, and its GPU or None.
+        slot: the index of its line on the screen, and its GPU or None.
         began: when it was started.
         first: when it had made its first steps, and their number.
         share: how much of it is done, from 0 to 1.
@@ -50,7 +51,7 @@ class _Active:
 
     job: Job
     process: subprocess.Popen
-    place: tuple[int, str | None]
+    slot: tuple[int, str | None]
     began: float
     first: tuple[float, int] | None = None
     share: float = 0.0
@@ -121,18 +122,21 @@ class _Workers:
         return self.estimate.time([job for job in self.jobs if job not in self.ended], self.count)
 
     def _start(self, job: Job) -> None:
-        run = run_of(job)  # another study may share it
+        run = read_run(job)  # another study may share it
         if run.state in (FINISHED, RUNNING):
             self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
             return
-        index, device = place = self.free.pop(0)
+        index, device = slot = self.free.pop(0)
         folder, where = RunFolder(job.folder), '' if device is None else f' on GPU {device}'
-        environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
+        if device is None:
+            environment = {'GLIBC_TUNABLES': HUGE_PAGES, **os.environ}
+        else:
+            environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
             folder.open(job.config, job.file, job.changes)
             output = folder.log.open('a')
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
-            self.free.append(place)
+            self.free.append(slot)
             self._tell_end(job, str(e), has_failed=True)
             return
         with output:
@@ -144,7 +148,7 @@ class _Workers:
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches only the study, which signals the run
             )
-        self.active.append(_Active(job, process, place, time.time()))
+        self.active.append(_Active(job, process, slot, time.time()))
         self.display.started(index, f'{job.name}{where}')
 
     def _look(self, one: _Active) -> float:
@@ -158,14 +162,14 @@ class _Workers:
             self.estimate.learn(one.job.config, (now - first_time) / (progress['step'] - first_step))
         one.share = progress['step'] / progress['end']
         details = f'epoch {progress["epoch"]:.1f}, train error {progress["train_error"]:.1f} %'
-        self.display.show(one.place[0], f'{one.job.name}: {100 * one.share:.0f} %, {details}')
+        self.display.show(one.slot[0], f'{one.job.name}: {100 * one.share:.0f} %, {details}')
         return now - first_time
 
     def _end(self, one: _Active) -> None:
-        job, run = one.job, run_of(one.job)
+        job, run = one.job, read_run(one.job)
         self.active.remove(one)
-        self.free.append(one.place)
-        self.display.show(one.place[0], '')
+        self.free.append(one.slot)
+        self.display.show(one.slot[0], '')
         if run.state in (FINISHED, RUNNING):
             self._tell_end(job, describe(run))
         elif not one.is_stopping:

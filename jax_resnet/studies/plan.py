@@ -244,15 +244,15 @@ def read(
     return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes), reuses_results)
 
 
-def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
+def add_seeds(plan: Plan, former: Mapping[str, Any]) -> Plan:
     """Adds the seeds of earlier runs to a plan.
 
     Args:
         plan: the plan.
         former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
     """
-    kinds = ('folder', 'result') if plan.reuses_results else ('folder',)
-    paths = [(run['seed'], run[kind]) for row in former['rows'] for run in row['runs'] for kind in kinds if kind in run]
+    names = ('folder', 'result') if plan.reuses_results else ('folder',)
+    paths = [(run['seed'], run[name]) for row in former['rows'] for run in row['runs'] for name in names if name in run]
     existing = {seed for seed, path in paths if (plan.folder / path).exists()}
     seeds = sorted({job.seed for job in plan.jobs} | existing)
     rows = [replace(row, jobs=_jobs(row.jobs[0], seeds)) for row in plan.rows]

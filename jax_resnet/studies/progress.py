@@ -22,7 +22,7 @@ SPEED = ('model.', 'precision.', 'memory.', 'parallel.', 'dataset.name', 'batch_
 """The fields, and groups of fields, that determine how long a step takes."""
 
 
-def run_of(job: Job, reuses_results: bool = False) -> Run:
+def read_run(job: Job, reuses_results: bool = False) -> Run:
     """Reads the run of a job. If its folder is damaged or holds a run of another config, the run counts as failed.
 
     Args:
@@ -50,8 +50,8 @@ def describe(run: Run) -> str:
         return f'another program is training it, {run.detail}'
     if run.state != FINISHED:
         return run.detail
-    place = f', in {run.folder}' if run.folder.suffix == '.json' else ''
-    return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{place}'
+    source = f', in {run.folder}' if run.folder.suffix == '.json' else ''
+    return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{source}'
 
 
 class Estimate:
@@ -111,10 +111,10 @@ class Display:
     def __init__(self, workers: int) -> None:
         self._bars: list[tqdm] = []  # that of the study; then the line of each worker
         if sys.stdout.isatty():
-            forms = ['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers]
+            formats = ['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers]
             self._bars = [
-                tqdm(total=1.0, position=i, leave=not i, dynamic_ncols=True, file=sys.stdout, bar_format=form)
-                for i, form in enumerate(forms)
+                tqdm(total=1.0, position=i, leave=not i, dynamic_ncols=True, file=sys.stdout, bar_format=bar_format)
+                for i, bar_format in enumerate(formats)
             ]
 
     def say(self, text: str) -> None:

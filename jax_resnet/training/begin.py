@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -31,13 +32,13 @@ MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fi
 def check_visible_to_all(folder: Path) -> None:
     """Raises ConfigError if other processes do not see a file of process 0 in a folder. All processes must call it."""
     mark = folder / f'start{processes.from_first(secrets.randbits(31))}'
-    if processes.is_first():
+    if jax.process_index() == 0:
         mark.touch()
     processes.from_first(0)  # waits for process 0
     try:
         check_same_in_all({'run folder, on a file system that all processes share': mark.exists()})
     finally:
-        if processes.is_first():
+        if jax.process_index() == 0:
             mark.unlink()
 
 
@@ -63,7 +64,9 @@ def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], de
         return ''
     line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
     if deterministic:
-        raise ConfigError(f'config.precision.deterministic=True: {line}; continue with the same machine and versions')
+        raise ConfigError(
+            f'config.precision.deterministic=True: {line}; continue with the same machine, versions and options'
+        )
     return line
 
 
@@ -96,10 +99,10 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         check_same(name, recorded, model)
     saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
     heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
-    has_new_head = first_difference(heads[0], heads[1]) is not None
+    has_new_head = first_difference(heads[0], heads[1], 'the config') is not None
     if has_new_head:
         saved = {name: x for name, x in saved.items() if name not in heads[0]} | heads[1]
-    difference = first_difference(saved, initial)
+    difference = first_difference(saved, initial, 'the config')
     if difference is not None:
         raise ConfigError(f'{name}: has another network; {difference}')
     arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}

@@ -24,7 +24,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from jax_resnet import files
 from jax_resnet.errors import DataError, UserError
-from jax_resnet.hosts import devices, processes
+from jax_resnet.hosts import devices
 from jax_resnet.platform import memory
 from jax_resnet.training.state import TrainState
 
@@ -60,7 +60,7 @@ class Checkpoints:
         if not read_only:
             folder.mkdir(exist_ok=True)
         # By default, orbax synchronizes all processes. Here each process has a manager of its own.
-        own_process = jax.process_index() if processes.are_several() else None
+        own_process = jax.process_index() if jax.process_count() > 1 else None
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -109,7 +109,7 @@ class Checkpoints:
             )
         parts = _parts(state)
         about = {'seconds': dict(seconds), 'sha256': {name: _digest(part, seconds) for name, part in parts.items()}}
-        if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
+        if jax.process_count() > 1:  # orbax cannot save arrays on devices from one of several processes
             parts = jax.tree.map(np.array, jax.device_get(parts))
         items = {name: self._args.StandardSave(part) for name, part in parts.items()}
         args = self._args.Composite(**items, about=self._args.JsonSave(about))

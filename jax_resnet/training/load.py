@@ -19,7 +19,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
-from jax_resnet.data.datasets import located, streams, without_data
+from jax_resnet.data.datasets import image_shape, located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -123,7 +123,7 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
 def load_stacked(
     path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
 ) -> tuple[Trained, Config]:
-    """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
+    """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
     file = _read(path)
     if config is not None:
         fields, about = described(file, config, data)
@@ -136,10 +136,8 @@ def load_stacked(
         )
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
-    found, shapes = models.stack(variables_of(file)), _shapes(model, about)
-    difference = first_difference(found, shapes)
-    if difference is not None:
-        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+    found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
+    _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
     variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
@@ -188,17 +186,24 @@ def described(
     return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
-def read_network(path: str | Path) -> tuple[dict[str, Any], Config | None]:
+def read_network(path: str | Path, config: Config | None = None) -> tuple[dict[str, Any], Config | None]:
     """Reads the variables of a network, unstacked, and the config that describes it, or None.
 
     Args:
         path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
+        config: describes the network of a file that does not; it is compared with what any other describes.
 
     Raises:
-        ConfigError, DataError: as `load`, or as `variables_of`.
+        ConfigError, DataError: as `load`, or as `to_variables`; or the network is another than that of the config.
     """
     file = _read(path)
-    return variables_of(file), file.network
+    variables = to_variables(file)
+    if config is not None:
+        model = network(config)
+        if file.network is not None:
+            check_same(shown(path), file.network, model)
+        _check_shapes(path, variables, _shapes(model, image_shape(config.dataset)))
+    return variables, file.network or config
 
 
 def _read(path: str | Path) -> Weights:
@@ -210,18 +215,25 @@ def _read(path: str | Path) -> Weights:
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
     about, sharding = folder.preprocessing(), SingleDeviceSharding(jax.local_devices()[0])
-    variables = checkpoints.variables(_shapes(network(config, stacked=True), about), sharding)
+    variables = checkpoints.variables(_shapes(network(config, stacked=True), about.image_shape), sharding)
     checkpoints.close()
     return Weights(folder.path, flat(models.unstack(jax.device_get(variables))), config, about)
 
 
-def _shapes(model: models.ResNet, about: Preprocessing) -> dict[str, Any]:
+def _shapes(model: models.ResNet, image_shape: Sequence[int]) -> dict[str, Any]:
     """The shapes and dtypes of a network's variables."""
-    shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *about.image_shape)))
+    shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *image_shape)))
     return shapes
 
 
-def variables_of(file: Weights) -> dict[str, Any]:
+def _check_shapes(path: str | Path, variables: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
+    """Raises DataError if variables of a run or a file have other shapes than those of a network."""
+    difference = first_difference(variables, shapes, 'the config')
+    if difference is not None:
+        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+
+
+def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Args:
@@ -290,12 +302,13 @@ def describe_assumptions(net: models.ResNet) -> str:
     return f'does not name its network; {attributes} are taken from the config, unchecked{note}'
 
 
-def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
+def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
     """Describes the first array, by name, that only one of two trees has, or that has different shapes in them.
 
     Args:
         variables: variables of a file of weights, as nested dicts.
-        expected: variables of the config's network, or their shapes as of `jax.eval_shape`.
+        expected: variables of the network, or their shapes as of `jax.eval_shape`.
+        description: where the network is from, for the text.
 
     Returns:
         Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
@@ -311,12 +324,12 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any]) 
     for name in sorted({*found, *needed}):
         shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
         if shapes[0] != shapes[1]:
-            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in the config'
+            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
             return difference if depth == needed_depth else start + difference
     return None
 
 
 def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Counts the weighted layers of a network by the shapes of its arrays, in either form, as the papers do."""
-    places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
+    """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
+    found = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
+    return 2 + sum(shapes[name][0] if match[1] == 'rest' else 1 for name, match in found.items() if match)

@@ -53,7 +53,7 @@ class Setup(NamedTuple):
 
     Attributes:
         data: the input.
-        model: the network, in the form of training states.
+        model: the network, in the layout of training states.
         mesh: the devices of all processes, with one axis `data`.
         clock: converts durations to steps.
         schedule: the learning rate.

@@ -23,7 +23,7 @@ from jax_resnet.runs import run as runs
 from jax_resnet.runs.run import FINISHED, MISSING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read as read_study
-from jax_resnet.studies.progress import describe, run_of
+from jax_resnet.studies.progress import describe, read_run
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.setup import set_up
 from tests.conftest import Ended, initial_state
@@ -117,7 +117,7 @@ def test_a_result_is_in_the_results_folder(checkout: Path, results: Callable[...
         assert ended.code == 2
         assert f'{path} is damaged: Expected `int`' in ended.err and not Path('results').exists()
     result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': Config()}
-    assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
+    assert results_folder.result_path(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
 
 
 def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -187,7 +187,7 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, re
 
 def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
     monkeypatch.chdir(ROOT)
-    parts = pages.sections_of_pages()
+    parts = pages.page_sections()
     pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
     for page, found in parts.items():
         text = pages.with_results(page, found, pictures)
@@ -206,11 +206,11 @@ def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: C
         f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
     )
     plan = read_study('small.py', seeds=[0, 1])
-    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # results are not used by default
+    assert [read_run(job).state for job in plan.jobs] == [MISSING, MISSING]  # results are not used by default
     assert 'result' not in plan.describe()['rows'][0]['runs'][1]
     plan = read_study('small.py', seeds=[0, 1], reuses_results=True)
     error = error_of(RUNS[1])
-    found = [run_of(job, reuses_results=True) for job in plan.jobs]
+    found = [read_run(job, reuses_results=True) for job in plan.jobs]
     assert [run.state for run in found] == [MISSING, FINISHED]
     assert describe(found[1]).startswith(f'{error:.2f} % test error') and describe(found[1]).endswith(f', in {path}')
     plan.folder.mkdir(parents=True)
@@ -224,7 +224,7 @@ def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: C
     assert label.startswith('resnet20_digits, ') and ', trained for 4 steps' in label
     path.write_text('{')
     with pytest.raises(ConfigError, match='seed1.json is damaged'):
-        run_of(plan.jobs[0], reuses_results=True)
+        read_run(plan.jobs[0], reuses_results=True)
 
 
 def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[..., Ended]) -> None:

@@ -53,7 +53,7 @@ def test_results_count_where_it_is_asked_for(study: Callable[..., Ended]) -> Non
     ('words', 'message'),
     [
         (['--study=none.py'], '--study=none.py: no such file'),
-        (['--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
+        (['--seeds=x'], '--seeds=x: must be integers from 0, such as 0,1,2'),
         (['--set=train_for'], '--set=train_for: must be a name and a value'),
         (['--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
         (['--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),

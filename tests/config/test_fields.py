@@ -39,7 +39,7 @@ def test_help_lists_every_field_with_its_value_and_meaning() -> None:
         ('batch_size', True, 'an integer'),
         ('evaluate_every', None, 'a positive number and a unit'),
         ('dataset.channel_std', (0.2, 0.0, 0.2), 'a tuple of (a number, above 0, at most 1)'),
-        ('dataset.data_dir', 5, 'a text'),
+        ('dataset.data_dir', 5, 'a string'),
         ('optimizer.weight_decay', float('nan'), 'a number, at least 0'),
         ('schedule.drop_at', ('5',), 'a tuple of (a positive number and a unit'),
     ],

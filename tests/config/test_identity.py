@@ -112,7 +112,7 @@ def test_files_of_results_are_those_of_configs_of_today(path: Path, monkeypatch:
     result = schemas.read(path, schemas.Result)
     config, _ = load(result['file'], result['changes'] | {'seed': result['fields'].seed})
     assert compared(config) == compared(result['fields'])
-    assert results_folder.path_of(result) == path.relative_to(ROOT)
+    assert results_folder.result_path(result) == path.relative_to(ROOT)
 
 
 def test_a_field_identifies_a_run_unless_its_line_says_that_it_is_free() -> None:

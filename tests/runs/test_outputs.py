@@ -28,7 +28,7 @@ def test_the_most_likely_classes_are_kept_and_few_logits(tmp_path: Path, classes
 
 
 def test_equal_and_huge_logits_have_probabilities() -> None:
-    arrays = outputs.predictions_of(np.float32([[0, 1e30, 0, 1e30, -1e30, 1]]), LABELS[:1])
+    arrays = outputs.prediction_arrays(np.float32([[0, 1e30, 0, 1e30, -1e30, 1]]), LABELS[:1])
     assert arrays['classes'].tolist() == [[1, 3, 5, 0, 2]]  # of equal ones the lower first
     np.testing.assert_array_equal(arrays['probabilities'], [[0.5, 0.5, 0, 0, 0]])
 

@@ -45,7 +45,7 @@ def test_a_result_keeps_top5_errors_and_those_of_the_protocol(tmp_path: Path) ->
     folder.add_metrics(LINE | {'step': 12, 'test_error': 5.0, 'test_top5_error': 0.5, 'validation_top5_error': 1.5})
     tested = {'protocol': 'ten_crop', 'protocol_test_error': 4.5, 'protocol_test_top5_error': 0.25}
     folder.write_summary(SUMMARY | {'final_test_top5_error': 0.5, **tested})
-    result = results_folder.of_run(folder.path)
+    result = results_folder.collect(folder.path)
     (tmp_path / 'seed0.json').write_text(results_folder.as_text(result))
     of_folder, of_result = run.read(folder.path), run.read(tmp_path / 'seed0.json')
     assert [line['test_top5_error'] for line in of_result.metrics] == [0.5]

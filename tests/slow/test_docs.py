@@ -73,8 +73,6 @@ SHELL: dict[str, list[str] | None] = {
                                                     '--config.dataset.validation=train[-16:]',
                                                     '--config.dataset.test=test[:16]'],
     'python main.py --config=configs/preact_resnet110_cifar10.py --config.model.shortcut=B': REAL,
-    'python main.py --config=configs/resnet56_cifar10.py --config.model.name=cifar_plain '
-    '--config.model.unit=one_layer': REAL,
     'python main.py --config=configs/': [],
     'python main.py --help --config=configs/resnet20_cifar10.py': [],
     "python -m jax_resnet evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],

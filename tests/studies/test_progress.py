@@ -8,7 +8,7 @@ import pytest
 from jax_resnet.runs.run import FAILED, FINISHED, MISSING, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, read
-from jax_resnet.studies.progress import Display, describe, run_of
+from jax_resnet.studies.progress import Display, describe, read_run
 from tests.runs.conftest import LINE, SUMMARY
 from tests.terminal import Terminal
 
@@ -19,7 +19,7 @@ def job(checkout: object) -> Job:
 
 
 def told(job: Job) -> tuple[str, str]:
-    run = run_of(job)
+    run = read_run(job)
     return run.state, describe(run)
 
 

@@ -190,14 +190,14 @@ def _open(split: str, path: Path) -> TarPictures:
 
     def make() -> array_cache.Arrays:
         _log.info('reading the headers of %s; this is done only once', where)
-        label_of, found = _labels(split), []
+        find_label, found = _labels(split), []
         try:
             with (
                 path.open('rb') as file,
                 tqdm(total=archive.pictures, desc=f'headers of {archive.file}', disable=None) as bar,
             ):
                 for name, *position in _members(file, where):
-                    if (label := label_of(name)) is None:
+                    if (label := find_label(name)) is None:
                         raise DataError(f'{where} is damaged: its member {name!r} is not one of its pictures')
                     found.append((label, name, *position))
                     bar.update()
@@ -206,7 +206,7 @@ def _open(split: str, path: Path) -> TarPictures:
         if len(found) != archive.pictures:
             raise DataError(f'{where} has {len(found):,} pictures; it must have {archive.pictures:,}')
         labels, _, offsets, sizes = zip(*sorted(found), strict=True)
-        return {'offsets': np.array(offsets), 'sizes': np.int32(sizes), 'labels': np.int32(labels)}
+        return {'offsets': np.array(offsets), 'sizes': np.array(sizes, np.int32), 'labels': np.array(labels, np.int32)}
 
     return TarPictures(path, state, **array_cache.load(f'imagenet2012-index-{_digest(path, state)}', make))
 

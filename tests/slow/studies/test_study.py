@@ -11,22 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet import training
 from jax_resnet.report import sections
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from jax_resnet.studies.progress import run_of
+from jax_resnet.studies.progress import read_run
 from tests.runs.conftest import SUMMARY
 from tests.studies.conftest import ROOT
 
 CLOCKS = ('seconds', 'images_per_second')
 
 
-def study(*arguments: str) -> subprocess.CompletedProcess:
+def study(*arguments: str, command: str = 'study') -> subprocess.CompletedProcess:
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet', 'study', *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    words = [sys.executable, '-m', 'jax_resnet', command, *arguments]
+    return subprocess.run(words, env=environment, capture_output=True, text=True)
 
 
 def numbers(folder: Path) -> list[dict]:
@@ -55,8 +54,10 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
     assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
 
-    summary = training.train(first.config, checkout / 'whole')
-    assert numbers(first.folder) == numbers(checkout / 'whole')
+    whole = RunFolder(checkout / 'whole')  # in a process like the study's, since another number of devices rounds
+    assert study(*first.arguments, f'--workdir={whole.path}', command='train').returncode == 0
+    summary = whole.summary()
+    assert summary is not None and numbers(first.folder) == numbers(whole.path)
     (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
     assert len(section.rows[0].finished) == 2
@@ -78,7 +79,7 @@ def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> Non
     assert '2 runs: 1 finished, 1 to train' in done.stdout
     assert RunFolder(other.folder).summary() == SUMMARY and not list(other.folder.parent.glob('seed1.*'))
     assert RunFolder(aside).summary() == SUMMARY
-    run = run_of(job)
+    run = read_run(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
     (section,) = sections.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
