@@ -143,15 +143,13 @@ def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
     with source.locked():
-        steps = [step for step in saved_steps(source) if step < end][
-            -2:
-        ]  # if the last one is damaged, the other serves
+        steps = [step for step in saved_steps(source) if step < end]
         if not steps:
             raise ConfigError(f'{name}: has no checkpoint before step {end:,}, the end of this run')
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
             if (source.path / file).exists():
                 shutil.copyfile(source.path / file, folder.path / file)
-        for step in steps:
+        for step in steps[-2:]:  # if the last one is damaged, the other serves
             # orbax removes the draft at the next start if this process is killed
             draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
             shutil.rmtree(draft, ignore_errors=True)
