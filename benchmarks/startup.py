@@ -37,12 +37,11 @@ def one(name: str, size: int) -> None:
     from networks import synthetic
 
     from jax_resnet.training import setup
-    from jax_resnet.training import state as states
 
     config, source = synthetic(name, 8, size=size)
     data, model, mesh, clock, schedule = setup.set_up(config, source)
     settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-    state = states.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
+    state = setup.initial_state(data, model, mesh)
     built = time.perf_counter()
     program = setup.compile_training(data, model, mesh, schedule, settings, state)
     compiled = time.perf_counter()

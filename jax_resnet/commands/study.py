@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         '--reuse-results',
         action='store_true',
-        help='use a file of the folder results, with the same config and seed, as a finished run',
+        help='use a result of the folder results, with the same config and seed, as a finished run',
     )
     add(
         '--retrain',
@@ -128,7 +128,7 @@ def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> No
     files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())
     for job in again:
         print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
-    reused = sum(run.folder.suffix == '.json' for run in runs.values())
+    reused = sum(run.folder != job.folder for job, run in runs.items())
     finished = len(runs) - len(to_do) - len(running)
     from_results = f' ({reused} of them in results)' if reused else ''
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'

@@ -425,14 +425,10 @@ FIELDS = list_fields(Config) | {'model.name': NAME}
 """The fields that a config of every network has, by dotted name."""
 
 
-def fields_with(network: str) -> dict[str, Field]:
-    """The fields of a config with this network, by dotted name."""
-    return FIELDS | {f'model.{name}': field for name, field in list_fields(NETWORKS[network]).items()}
-
-
-def every_field() -> dict[str, Field]:
-    """The fields of configs of all networks. If networks share a name, one of their fields is returned."""
-    return {name: field for network in NETWORKS for name, field in fields_with(network).items()}
+def fields_with(network: str | None = None) -> dict[str, Field]:
+    """The fields of a config with this network, by dotted name; or, without a network, with any of them."""
+    networks = NETWORKS if network is None else [network]
+    return FIELDS | {f'model.{name}': field for one in networks for name, field in list_fields(NETWORKS[one]).items()}
 
 
 def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from jax_resnet.config.fields import (
     Field,
     Group,
     Named,
-    every_field,
     fields_with,
     flatten,
     list_fields,
@@ -75,11 +74,9 @@ def as_config(config: Any) -> Config:
     Raises:
         ConfigError: a field is unknown, or a value is not allowed.
     """
+    plain = _plain(config)
     try:
-        plain = _plain(config)
         return msgspec.convert(plain, Config)
-    except RecursionError:
-        raise ConfigError('config: must be groups of fields that do not contain themselves') from None
     except msgspec.ValidationError as e:
         raise ConfigError(_explain(str(e), plain)) from None
 
@@ -100,10 +97,10 @@ def find_field(name: str, network: str | None = None) -> Field:
     Raises:
         ConfigError: there is no such field. The message has the nearest names.
     """
-    known = every_field() if network is None else fields_with(network)
+    known = fields_with(network)
     if name in known:
         return known[name]
-    if name in every_field():
+    if name in fields_with():
         arguments = ', '.join(list_fields(NETWORKS[str(network)]))
         raise ConfigError(f'config.{name}: is not an argument of {network}, which has {arguments}')
     inside = [f'config.{field}' for field in known if field.startswith(f'{name}.')]
@@ -215,10 +212,7 @@ def _explain(message: str, plain: Mapping[str, Any]) -> str:
         field = find_field(name, network)
         return f'config.{name}: is missing ({field.meaning}); must be {field.allowed}'
     if name in FIELDS or name in flat:
-        value = flat[name]
-        is_huge = isinstance(value, int) and value.bit_length() > 999  # Python refuses to print very large integers
-        shown = 'a huge integer' if is_huge else repr(value)[:200]
-        return f'config.{name}={shown}: must be {find_field(name, network).allowed}'
+        return f'config.{name}={repr(flat[name])[:200]}: must be {find_field(name, network).allowed}'
     return f'config{name and "."}{name}: must be a group of fields by name'
 
 
@@ -227,11 +221,9 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     leaf = name.rpartition('.')[2]
 
     def likeness(field: str) -> float:
-        its_leaf = field.rpartition('.')[2]
-        words = its_leaf.split('_')
+        words = field.rpartition('.')[2].split('_')
         words += [''.join(word[0] for word in words), *re.findall(r'\w+', known[field].meaning)]
-        pairs = (name, field), (leaf, its_leaf)
-        return (leaf in words) + max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return (leaf in words) + difflib.SequenceMatcher(None, name, field).ratio()
 
     return sorted(known, key=likeness, reverse=True)[:3]
 

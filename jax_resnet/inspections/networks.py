@@ -22,13 +22,12 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
-from jax_resnet.runs import outputs, weights
+from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import state as states
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, backend, open_input, set_up
+from jax_resnet.training.setup import Input, initial_state, open_input, set_up
 
 BATCH = 250
 """Images in a batch of an evaluation."""
@@ -106,10 +105,11 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
 def predictions(options: argparse.Namespace, split: str | None = None) -> list[tuple[str, Scores]]:
     """Returns the logits of networks on a split, each with the network's name.
 
-    A file of predictions, and a finished run, have those on the test split: then no network is loaded.
+    A finished run, a result, and a file with the arrays `logits` and `labels` have those on the test split: then no
+    network is loaded.
 
     Args:
-        options: as for `open_networks`; a network may also be a file of predictions, as `results add` writes it.
+        options: as for `open_networks`; a network may also be a result or such a file.
         split: a split such as 'test[:1000]'; by default the test split.
 
     Raises:
@@ -119,8 +119,9 @@ def predictions(options: argparse.Namespace, split: str | None = None) -> list[t
         raise ConfigError('--initial: must be given to an inspection of weights, not of predictions')
     found = []
     for name, config in _named(options):
-        file = Path(name) / 'predictions.npz' if Path(name).is_dir() else Path(name)
-        if file.suffix == '.npz' and file.is_file() and split is None and options.data is None:
+        files = [Path(name), Path(name, 'predictions.npz'), Path(name, results_folder.LOGITS)]
+        file = next((path for path in files if path.suffix == '.npz' and path.is_file()), None)
+        if file is not None and split is None and options.data is None:
             logits, labels = outputs.read(file, 'logits', 'labels')
             names = tuple(map(str, range(logits.shape[1])))
             found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
@@ -136,10 +137,11 @@ def pictures(options: argparse.Namespace, split: str | None, index: np.ndarray) 
     """
     for name, config in _named(options):
         if Path(name).suffix != '.npz':
-            net = _open(name, config, options.data, False)
+            found = RunFolder(name).config() if Path(name).is_dir() else load_stacked(name, config, options.data)[1]
+            data = open_input(located(found, options.data))
             mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
-            part = net.data.split(split or net.config.dataset.test, 'center', BATCH, mesh)
-            return part.images(index), net.data.source.class_names
+            part = data.split(split or found.dataset.test, 'center', BATCH, mesh)
+            return part.images(index), data.source.class_names
     return np.zeros((0, 1, 1, 1), np.uint8), ()
 
 
@@ -166,7 +168,7 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
         config = change(located(config, data), {'parallel.devices': 1})
         inputs, model, mesh, *_ = set_up(config)
-        state = states.initial(config, model, inputs.image_shape, mesh, backend(config, mesh))
+        state = initial_state(inputs, model, mesh)
         if config.init_from is not None:
             state, line = begin_from(config.init_from, state, model)
             _log.info(line)

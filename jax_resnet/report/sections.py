@@ -261,14 +261,8 @@ def _study(path: Path) -> Section:
     study = schemas.read(path, schemas.Study)
     left_out: list[str] = []
 
-    def inside(relative: str) -> Path:
-        return Path(os.path.normpath(path.parent / relative))
-
     def run(described: Mapping[str, Any]) -> Run:
-        """Reads a run from its folder if finished there, else from its result if there is one."""
-        found = run_folders.read(inside(described['folder']), described['seed'])
-        result = described.get('result')
-        return found if found.state == FINISHED or not result else run_folders.read(inside(result))
+        return run_folders.read(Path(os.path.normpath(path.parent / described['folder'])), described['seed'])
 
     rows = []
     for row in study['rows']:

@@ -113,14 +113,6 @@ class Summary(TypedDict):
     protocol_test_top5_error: NotRequired[Percent]
 
 
-class Result(RunConfig):
-    """A file of results/: the content of a run folder in one file."""
-
-    summary: Summary
-    environment: list[Start]
-    metrics: list[Line]
-
-
 class Card(RunConfig):
     """The card in the header of a file of weights: the config of the network, what its input and output mean, the run.
 
@@ -140,11 +132,10 @@ class Card(RunConfig):
 
 
 class PlannedRun(TypedDict):
-    """A run in study.json: its folder and perhaps the file of its result, relative to the study's folder."""
+    """A run in study.json: its folder, or that of its result, relative to the study's folder."""
 
     seed: Count
     folder: str
-    result: NotRequired[str]
 
 
 class DescribedRow(TypedDict):

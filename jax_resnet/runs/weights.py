@@ -97,7 +97,7 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path. False needs a card.
+        replace: whether to overwrite other weights at this path. The digest in the header tells them apart.
 
     Raises:
         DataError: the path has another suffix; the file cannot be written; or other weights are there.

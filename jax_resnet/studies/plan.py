@@ -19,8 +19,7 @@ import jax.numpy as jnp
 import msgspec
 
 from jax_resnet import models
-from jax_resnet.config import loading
-from jax_resnet.config.durations import Duration
+from jax_resnet.config import durations, loading
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
@@ -151,7 +150,7 @@ class Plan:
         rows: the rows of the table.
         is_rehearsal: whether the study is a rehearsal.
         notes: lines for the user about rows that were merged or left out.
-        reuses_results: whether a file of results/ with the same config and seed replaces a run.
+        reuses_results: whether a result with the same config and seed replaces a run.
     """
 
     file: str
@@ -188,14 +187,14 @@ class Plan:
         def path(to: Path) -> str:
             return Path(os.path.relpath(to, self.folder)).as_posix()
 
-        def result(job: Job) -> dict[str, str]:
-            found = results_folder.find(job.config) if self.reuses_results else None
-            return {} if found is None else {'result': path(found)}
+        def folder(job: Job) -> Path:
+            is_finished = (job.folder / 'summary.json').exists()
+            return (self.reuses_results and not is_finished and results_folder.find(job.config)) or job.folder
 
         of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
             {name: getattr(row, name) for name in of_row}
-            | {'runs': [{'seed': job.seed, 'folder': path(job.folder), **result(job)} for job in row.jobs]}
+            | {'runs': [{'seed': job.seed, 'folder': path(folder(job))} for job in row.jobs]}
             for row in self.rows
         ]
         own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
@@ -220,7 +219,7 @@ def read(
         is_rehearsal: whether to train on the digits, with a shortened recipe. Rows whose networks do not fit the digits
             are left out.
         limit: the most parameters. Rows with more, or with more than their config allows, are left out.
-        reuses_results: whether a file of results/ with the same config and seed replaces a run.
+        reuses_results: whether a result with the same config and seed replaces a run.
 
     Raises:
         ConfigError: the study, a config or a field does not exist or is wrong; a network does not fit its images; or
@@ -249,11 +248,9 @@ def add_seeds(plan: Plan, former: Mapping[str, Any]) -> Plan:
 
     Args:
         plan: the plan.
-        former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
+        former: the earlier study.json. A seed counts if a run in it exists.
     """
-    names = ('folder', 'result') if plan.reuses_results else ('folder',)
-    paths = [(run['seed'], run[name]) for row in former['rows'] for run in row['runs'] for name in names if name in run]
-    existing = {seed for seed, path in paths if (plan.folder / path).exists()}
+    existing = {run['seed'] for row in former['rows'] for run in row['runs'] if (plan.folder / run['folder']).exists()}
     seeds = sorted({job.seed for job in plan.jobs} | existing)
     rows = [replace(row, jobs=_jobs(row.jobs[0], seeds)) for row in plan.rows]
     return replace(plan, rows=tuple(rows))
@@ -285,7 +282,7 @@ def rehearsal(config: Config) -> dict[str, Any]:
         'dataset.crop': 0,
         'dataset.test_crop': 0,
         'dataset.flip': False,
-        'shorten': SHORTEN[Duration.parse(config.train_for).unit],
+        'shorten': SHORTEN[durations.parse(config.train_for)[1]],
     }
 
 

@@ -27,7 +27,7 @@ def read_run(job: Job, reuses_results: bool = False) -> Run:
 
     Args:
         job: a job of a study.
-        reuses_results: whether a file of results/ with the same config and seed replaces an unfinished run.
+        reuses_results: whether a result with the same config and seed replaces an unfinished run.
 
     Raises:
         ConfigError: a file in the results folder is damaged.
@@ -50,7 +50,7 @@ def describe(run: Run) -> str:
         return f'another program is training it, {run.detail}'
     if run.state != FINISHED:
         return run.detail
-    source = f', in {run.folder}' if run.folder.suffix == '.json' else ''
+    source = f', in {run.folder}' if run.folder.is_relative_to(results_folder.RESULTS) else ''
     return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{source}'
 
 

@@ -109,10 +109,6 @@ class Evaluator:
                 scores = self.compile(variables, arguments)(variables, self._normalize, *arguments)
                 yield indices, labels, np.asarray(scores)[: len(labels)]
 
-    def __call__(self, variables: Any) -> Scores:
-        """Returns the scores of all examples. All processes must call it."""
-        return self.collect(self.batches(variables))
-
     def collect(self, batches: Iterable[BatchScores]) -> Scores:
         """Returns the scores of all examples, from the `batches` of each process. All processes must call it."""
         count = len(processes.share(len(self.split)))

@@ -36,6 +36,7 @@ from jax_resnet.training.setup import (
     backend,
     check_same_in_all,
     compile_training,
+    initial_state,
     set_up,
     shared_facts,
     training_backend,
@@ -146,7 +147,7 @@ def train(
                 wall_time.add(spent)
         if not continues:
             with wall_time('compiling'):
-                state = states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
+                state = initial_state(data, model, mesh)
             if config.init_from is not None:
                 state, line = begin_from(config.init_from, state, model)
                 shown.say(line)

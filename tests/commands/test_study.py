@@ -8,6 +8,8 @@ import pytest
 
 from jax_resnet.report import sections
 from jax_resnet.runs import results_folder
+from jax_resnet.runs.run import Run
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
 from tests.conftest import Ended
 from tests.runs.conftest import LINE, SUMMARY
@@ -34,12 +36,10 @@ def test_list_and_dry_run_train_nothing(study: Callable[..., Ended]) -> None:
 def test_results_count_where_it_is_asked_for(study: Callable[..., Ended]) -> None:
     """A result of the same recipe and seed lies in the checkout."""
     job = read('small.py:0.1', [0]).jobs[0]
-    path = results_folder.write(
-        {
-            'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
-            'summary': SUMMARY, 'environment': [], 'metrics': [LINE],
-        }
-    )  # fmt: skip
+    path = results_folder.result_path(Run(job.folder, 0, file=job.file, changes=job.changes))
+    RunFolder(path).open(job.config, job.file, job.changes)
+    RunFolder(path).add_metrics(LINE)
+    RunFolder(path).write_summary(SUMMARY)
     assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').out
     listed = study('--study=small.py:0.1', '--list', '--reuse-results').out
     assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed

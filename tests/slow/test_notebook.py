@@ -154,7 +154,9 @@ def test_the_plot(new: list[list[dict[str, Any]]]) -> None:
     for pixels in (stored, made):
         blue = (pixels[..., :3] == [*bytes.fromhex(charts.PALETTE[0][1:])]).all(-1)
         assert 300 < blue.sum() < 3000  # of two curves and a legend
-        assert np.ptp(np.nonzero(blue)[1]) > 380  # from the first epoch to the last
+        assert (
+            np.nonzero(blue)[1].max() > 440
+        )  # to the last epoch; the axis leaves out the large errors of the first ones
     assert len(base64.b64decode(STORED[Cell.PLOT][0]['data']['image/png'])) < 60_000
 
 
