@@ -90,7 +90,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
             base.mark_rect().encode(
                 x=alt.X('a:O', title='one direction', axis=alt.Axis(format='.1f', labelAngle=0)),
                 y=alt.Y('b:O', title='the other', axis=alt.Axis(format='.1f'), sort='descending'),
-                color=alt.Color('loss:Q', scale=scale, title='loss'),
+                color=alt.Color('loss:Q', scale=scale, legend=alt.Legend(title='loss', format='.2g')),
                 tooltip=[alt.Tooltip('loss:Q', format='.4g'), 'error:Q'],
             )
         )
