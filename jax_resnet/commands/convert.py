@@ -4,8 +4,9 @@ Reads and writes .safetensors, which contain only arrays. A PyTorch pickle (.pth
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
 Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
-folder or card, or from --config=FILE. Then the written file has a card in its header, too, and
-the command refuses a network that differs from PyTorch's networks of the requested style.
+folder or card, from the Hub, or from --config=FILE. Then the written file has a card in its header, too, and the
+command refuses a network that differs from PyTorch's networks of the requested style. If the source says how images
+become its input, the card says it too.
 """
 
 import argparse
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument('source', help="a run folder, or a .safetensors file of weights, with our names or PyTorch's")
+    parser.add_argument(
+        'source', help="a run folder, a .safetensors file of weights with our names or PyTorch's, or a name on the Hub"
+    )
     parser.add_argument('target', help='the .safetensors file to write')
     command_line.add_config(parser, 'the network of the source, if it has no card')
     parser.add_argument(
         '--to',
         default='ours',
         metavar='STYLE',
-        help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision',
+        help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision, transformers',
     )
     parser.add_argument(
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
@@ -47,7 +50,8 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet import models
     from jax_resnet.models.pytorch import STYLES, check_style
     from jax_resnet.runs import weights
-    from jax_resnet.training.load import describe_assumptions, described, flat, read_network
+    from jax_resnet.training import hub
+    from jax_resnet.training.load import describe_assumptions, described, flat, read, variables_of
 
     config, source, target = command_line.given_config(options), options.source, options.target
     if options.to not in ('ours', *STYLES):
@@ -56,11 +60,11 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(
             '--card: must be given with --config=FILE, which describes the network and preprocessing, and --to=ours'
         )
+    file, is_pytorch = read(source), options.to != 'ours'
+    variables, about = variables_of(file), None if is_pytorch else file.preprocessing
     if options.card:
-        config, about = described(weights.read(source), config or {})
-    variables, recorded = read_network(source)
-    found = _config_and_network(source, config, variables, recorded)
-    is_pytorch = options.to != 'ours'
+        config, about = described(file, config or {})
+    found = _config_and_network(source, config, variables, file.network)
     try:
         if found and is_pytorch and not options.force:
             check_style(found[1], options.to)
@@ -70,7 +74,9 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f'{shown(source)}: {e}{advice if found and is_pytorch else ""}') from None
     fields = config if options.card else found[0] if found else None
     card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
-    weights.write(target, arrays, card, about if options.card else None, options.replace or not options.card)
+    if card is not None and hub.is_name(source):
+        card['origin'] = str(file.path)
+    weights.write(target, arrays, card, about, options.replace or not options.card)
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if found is None:
         print(

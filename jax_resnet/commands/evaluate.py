@@ -54,12 +54,19 @@ def run(options: argparse.Namespace) -> None:
     given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
     scores = training.evaluate(options.network, config=config, **{name: getattr(options, name) for name in given})
     if options.json:
-        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'class_errors')
+        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'present_error', 'class_errors')
         command_line.print_json({name: getattr(scores, name) for name in numbers})
         return
+    if scores.present:
+        print(f"the data has {len(scores.class_errors):,} of the network's {len(scores.class_names):,} classes")
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     if scores.top5_error is not None:
         print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
+    if scores.present_error is not None:
+        print(
+            f'error {scores.present_error:.2f} % ({scores.present_correct:,} of {scores.count:,} correct) among the '
+            "data's classes alone; the errors above are among all of the network's"
+        )
     for line in _class_lines(scores.class_errors):
         print(line)
 
