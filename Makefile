@@ -24,7 +24,7 @@ test-all: $(VENV)/made
 # run that was never killed. Takes half an hour.
 soak: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 -m soak
-	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s tests/slow/faults/test_kills.py
+	JAX_RESNET_KILLS=64 $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/slow/faults/test_kills.py
 
 lint: $(VENV)/made
 	$(BIN)/ruff format --check .

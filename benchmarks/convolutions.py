@@ -98,7 +98,7 @@ def ours() -> Callable[..., dict[str, float]]:
         def form(gradient: Any) -> Callable:
             return lambda x, kernel, cotangent: gradient(x, arguments[0], cotangent, *arguments[1:])
 
-        def of_training(which: int) -> Callable:
+        def derivative(which: int) -> Callable:
             def forward(x: Any, kernel: Any) -> Any:
                 return conv(x, kernel, case.strides, case.padding, feature_group_count=case.groups)
 
@@ -114,8 +114,8 @@ def ours() -> Callable[..., dict[str, float]]:
             if arguments[0] == (1, 1):
                 found['matrix product'] = form(cpu_convolution.matrix_product)
                 found['16 matrix products'] = form(partial(cpu_convolution.matrix_product, most_parts=16))
-            return {'training': of_training(2), **found}
-        return {'training': of_training(OPERATIONS.index(operation))}
+            return {'training': derivative(2), **found}
+        return {'training': derivative(OPERATIONS.index(operation))}
 
     def in_a_loop(function: Callable) -> Callable:
         def iteration(_: Any, carry: tuple) -> tuple:

@@ -66,10 +66,10 @@ def model(network: str) -> Any:
 
 def begun(config: Any, source: Any) -> tuple[Any, Any]:
     """Compiles the training of a config, and computes its first state. Returns both."""
-    from jax_resnet.training import setup, state
+    from jax_resnet.training import setup
 
     data, model, mesh, clock, schedule = setup.set_up(config, source)
-    first = state.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
+    first = setup.initial_state(data, model, mesh)
     settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
     return setup.compile_training(data, model, mesh, schedule, settings, first), first
 

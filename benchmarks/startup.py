@@ -37,12 +37,11 @@ def one(name: str, size: int) -> None:
     from networks import synthetic
 
     from jax_resnet.training import setup
-    from jax_resnet.training import state as states
 
     config, source = synthetic(name, 8, size=size)
     data, model, mesh, clock, schedule = setup.set_up(config, source)
     settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-    state = states.initial(config, model, data.image_shape, mesh, setup.backend(config, mesh))
+    state = setup.initial_state(data, model, mesh)
     built = time.perf_counter()
     program = setup.compile_training(data, model, mesh, schedule, settings, state)
     compiled = time.perf_counter()
@@ -54,7 +53,7 @@ def one(name: str, size: int) -> None:
     print(json.dumps(seconds | {'another step': time.perf_counter() - first}))
 
 
-def lines_of(command: list[str], environment: dict[str, str]) -> list[tuple[float, str]]:
+def timed_lines(command: list[str], environment: dict[str, str]) -> list[tuple[float, str]]:
     """Returns the lines that a command prints, each with the seconds since its start; last, '' at its end."""
     began = time.perf_counter()
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1', **environment}
@@ -87,7 +86,7 @@ def main() -> None:
             cached = {'JAX_COMPILATION_CACHE_DIR': folder, 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.3'}
             for cache, environment in {'none': {}, 'empty': cached, 'full': cached}.items():
                 command = [sys.executable, __file__, '--one', network, str(size)]
-                seconds = json.loads(lines_of(command, environment)[-2][1])
+                seconds = json.loads(timed_lines(command, environment)[-2][1])
                 results.setdefault(network, {})[cache] = seconds
                 print(
                     f'| {network} ({size}x{size}) | {cache} | {" | ".join(f"{s:.1f}" for s in seconds.values())} |',
@@ -101,7 +100,7 @@ def main() -> None:
             'quick start, first update and evaluation, full cache': ('epoch', [*train, f'--workdir={folder}/2']),
         }
         for name, (start, command) in commands.items():
-            lines = lines_of(command, {'XDG_CACHE_HOME': folder})
+            lines = timed_lines(command, {'XDG_CACHE_HOME': folder})
             seconds = next(second for second, line in lines if (line.startswith(start) if start else not line))
             results[name] = {'none': {'seconds': seconds}}
             print(f'{name}: {seconds:.1f} s')

@@ -75,7 +75,7 @@ def measure(
     }
 
 
-def spread_of(ratio: dict[str, Any]) -> str:
+def describe_spread(ratio: dict[str, Any]) -> str:
     """Formats the spread of one of the ratios of `measure`."""
     return 'unknown' if ratio['spread'] is None else f'{ratio["spread"]:.1%}'
 
@@ -151,7 +151,7 @@ def main() -> None:
                     f'{batch / our_time:,.0f}',
                     ', '.join(f'{batch / seconds[name]:,.0f}' for name in ratios),
                     ', '.join(f'{one["ratio"]:.2f}' for one in ratios.values()),
-                    ', '.join(f'{spread_of(one)}, {one["rounds"]}' for one in ratios.values()),
+                    ', '.join(f'{describe_spread(one)}, {one["rounds"]}' for one in ratios.values()),
                     f'{compute:.0%}',
                     f'{memory:.0%}',
                 )

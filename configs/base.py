@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     for name, field in fields.FIELDS.items():
         group, _, leaf = name.rpartition('.')
         holder = groups.setdefault(group, {}) if group else groups
-        holder[leaf] = placeholder(field.kind) if field.default is None else field.default
+        holder[leaf] = placeholder(field.scalar) if field.default is None else field.default
     groups['model'] = {'name': 'cifar_resnet', 'depth': 20, 'num_classes': 10, 'initialization': 'fan_out'}
     return ConfigDict(groups)
 

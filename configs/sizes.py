@@ -53,11 +53,13 @@ def count(name: str) -> Size:
     config = as_config(importlib.import_module(f'configs.{module}').get_config(*argument))
     examples = DATASETS[config.dataset.name].splits.get('train')
     steps = None if examples is None else Clock(examples, config.batch_size, config.shorten).steps(config.train_for)
-    return Size(*_of_network(tuple(flatten(config.model).items()), image_shape(config.dataset)), steps)
+    return Size(*_parameters_and_operations(tuple(flatten(config.model).items()), image_shape(config.dataset)), steps)
 
 
 @cache
-def _of_network(model: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int]) -> tuple[int, int]:
+def _parameters_and_operations(
+    model: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int]
+) -> tuple[int, int]:
     """Returns the parameters and multiply-adds of a network. It is cached, because many configs share a network."""
     import jax
     import jax.numpy as jnp

@@ -105,13 +105,13 @@ def _markdown(path: Path, package: griffe.Module) -> str:
     if path.is_relative_to(PACKAGE) and path.suffix == '.py':
         return f'::: {name.removesuffix(".py").replace("/", ".")}\n'
     if (path / '__init__.py').is_file():
-        return _of_package(package.modules_collection[name.replace('/', '.')], path)
+        return _package_page(package.modules_collection[name.replace('/', '.')], path)
     if path.is_dir():
-        return _of_folder(name, path)
+        return _folder_page(name, path)
     return f'# {name}\n\n```python\n{path.read_text()}```\n'
 
 
-def _of_folder(name: str, folder: Path) -> str:
+def _folder_page(name: str, folder: Path) -> str:
     """Returns a list of the files in a folder, with the first line of the docstrings of Python files."""
     lines = [f'# {name}\n']
     for path in sorted(folder.rglob('*')):
@@ -122,7 +122,7 @@ def _of_folder(name: str, folder: Path) -> str:
     return '\n'.join(lines)
 
 
-def _of_package(module: griffe.Module, folder: Path) -> str:
+def _package_page(module: griffe.Module, folder: Path) -> str:
     """Returns a package's docstring and own names, and tables of what it exports, of its packages and its modules."""
     public = [member for member in module.members.values() if member.is_public]
     own = [member.name for member in public if not (member.is_alias or member.is_module)]

@@ -125,9 +125,8 @@ def whole_config(**changes: Any) -> Config:
 
 def initial_state(config: Config | Mapping[str, Any]) -> TrainState:
     """Returns the state before the first step of a config's run."""
-    whole = as_config(config)
-    data, model, mesh, *_ = setup.set_up(whole)
-    return state.initial(whole, model, data.image_shape, mesh, setup.backend(whole, mesh))
+    data, model, mesh, *_ = setup.set_up(as_config(config))
+    return setup.initial_state(data, model, mesh)
 
 
 def compiled(config: Mapping[str, Any]) -> Program:

@@ -1,7 +1,6 @@
 """Bad input gives exit code 2 and one line that names the field or file, the value, and what is allowed."""
 
 import json
-import os
 import pickle
 import re
 import shutil
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from safetensors.numpy import save_file
 
 from jax_resnet import training
@@ -35,11 +33,10 @@ class Harm:
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained run, and with files that are not valid."""
     here = tmp_path_factory.mktemp('bad')
-    (here / 'file').write_text('a file')
     (here / 'empty').mkdir()
     _make_configs(here)
     training.train(load(str(here / 'same.py'), {})[0], here / 'run')
-    _make_images(here)
+    (here / 'pickle.png').write_bytes(pickle.dumps(Harm()))
     _make_weights(here)
     _make_runs(here)
     _make_data(here)
@@ -50,36 +47,21 @@ def _make_configs(here: Path) -> None:
     good = 'from configs.resnet20_digits import get_config as base\ndef get_config():\n  config = base()\n  '
     texts = {
         'raises': "def get_config():\n  raise RuntimeError('no such luck')",
-        'exits': 'import sys\ndef get_config():\n  sys.exit(3)',
         'lacks': 'config = {}',
-        'syntax': 'def get_config(:',
         'none': 'def get_config():\n  pass',
         'plain': 'def get_config():\n  return {"seed": 1}',
         'same': good + "config.model.unit, config.model.depth, config.train_for = 'one_layer', 5, '4 epochs'\n  "
         "config.evaluate_every = config.checkpoint_every = '4 epochs'\n  return config",
         'more': good + 'config.speed = 3\n  return config',
-        'nameless': good + 'del config.model.name\n  return config',
-        'digits': good + 'config.seed = 10**5000\n  return config',
-        'cyclic': 'def get_config():\n  config = {"model": {}}\n  config["model"]["model"] = config\n  return config',
-        'number': 'def get_config():\n  return {1: 2}',
     }
     for name, text in texts.items():
         (here / f'{name}.py').write_text(text)
-    (here / 'binary.py').write_bytes(bytes(range(256)))
-    os.mkfifo(here / 'pipe')
-
-
-def _make_images(here: Path) -> None:
-    Image.fromarray(np.zeros((99, 99), np.uint8)).save(here / 'whole.png')
-    (here / 'pickle.png').write_bytes(pickle.dumps(Harm()))
 
 
 def _make_weights(here: Path) -> None:
     (here / 'pickle.safetensors').write_bytes(pickle.dumps(Harm()))
     (here / 'weights.pth').write_bytes(pickle.dumps(Harm()))
     for name, array in {
-        'foreign': {'encoder.weight': np.zeros(3)},
-        'ours': {'params/encoder/weights': np.zeros(3)},
         'blank': {},
         'twice': {'params/stem': np.zeros(3), 'params/stem/conv/kernel': np.zeros(3)},
         'whole': {'params/head/bias': np.zeros(10)},
@@ -93,9 +75,7 @@ def _make_runs(here: Path) -> None:
         path = here / name / file
         path.unlink() if content is None else path.write_bytes(content)
 
-    damaged('run-less', 'config.json', b'{"file": null}')
     damaged('run-pickle', 'preprocessing.npz', pickle.dumps(Harm()))
-    damaged('run-blind', 'preprocessing.npz', None)
     damaged('run-damaged', 'checkpoints/90/variables/manifest.ocdbt', b'')
     damaged('run-summary', 'summary.json', b'')
     (here / 'run-damaged' / 'summary.json').unlink()  # not finished
@@ -104,8 +84,6 @@ def _make_runs(here: Path) -> None:
     config = json.loads((here / 'run' / 'config.json').read_text())
     config['fields']['model']['depth'] = 8
     damaged('run-other', 'config.json', json.dumps(config).encode())
-    shutil.copytree(here / 'run', here / 'run-new')
-    shutil.rmtree(here / 'run-new' / 'checkpoints')
 
 
 def _make_data(here: Path) -> None:
@@ -114,11 +92,7 @@ def _make_data(here: Path) -> None:
     archive.mkdir(parents=True)
     for file in [*(f'data_batch_{number}.bin' for number in range(1, 6)), 'test_batch.bin']:
         (archive / file).write_bytes(bytes(24 * 3073))
-    for name, info in (('infoless', None), ('text', 'no JSON')):
-        folder = here / f'data-{name}' / 'cifar10' / '3.0.2'
-        folder.mkdir(parents=True)
-        if info is not None:
-            (folder / 'dataset_info.json').write_text(info)
+    (here / 'data-infoless' / 'cifar10' / '3.0.2').mkdir(parents=True)
     import tensorflow_datasets  # noqa: F401  # defines flags, and a test saves the flags
 
 
@@ -128,7 +102,6 @@ SMALL = 'train --config=configs/resnet20_cifar10.py --config.batch_size=16 --con
 CASES = [
     # the command line of main.py
     ('train', '--config: must be given, such as --config=configs/resnet20_digits.py'),
-    ('train --confg=3', "unknown argument '--confg=3'; fields are changed by --config.field=value"),
     (f'{DIGITS} batch_size=3', "unknown argument 'batch_size=3'; fields are changed by --config.field=value"),
     (f'{DIGITS} --workdir=', '--workdir: must name a folder; got none'),
     (f'{DIGITS} --workdir={{here}}/run', '/run: has a run of another config (config.'),
@@ -140,56 +113,18 @@ CASES = [
     ('train --config={here}/no.py', '/no.py: no such file; the files of this package are in its folder configs'),
     ('train --config={here}/raises.py', '/raises.py: RuntimeError: no such luck'),
     ('train --config={here}/lacks.py', '/lacks.py: must be a config file; it has no function get_config'),
-    ('train --config={here}/syntax.py', '/syntax.py: SyntaxError: invalid syntax (syntax.py, line 1)'),
     ('train --config={here}/none.py', '/none.py: its get_config must return a ConfigDict; it returns NoneType'),
     ('train --config={here}/plain.py --config.seed=-1', 'config.seed=-1: must be an integer, at least 0'),
-    ('train --config={here}/nameless.py', 'config.model.name: is missing (the network); must be one of cifar_resnet, '),
-    (
-        'train --config={here}/digits.py',
-        'config.seed=a huge integer: must be an integer, at least 0',
-    ),
-    ('train --config={here}/cyclic.py', 'config: must be groups of fields that do not contain themselves'),
-    ('train --config={here}/number.py', 'config: must be a group of fields by name'),
     ('train --config={here}/more.py', 'config.speed: unknown field; the nearest are config.seed, '),
-    (
-        'train --config=configs/resnet20_digits.py:x',
-        'digits.py:x: TypeError: get_config() takes 0 positional arguments',
-    ),
     (
         'train --config=configs/lab_cifar10.py:resnet57',
         "py:resnet57: ValueError: unknown network 'resnet57'; known are",
     ),
-    ('train --config={here}/exits.py', '/exits.py: SystemExit: 3'),
     # fields
     (f'{DIGITS} --config.batchsize=3', 'config.batchsize: unknown field; the nearest are config.batch_size, '),
-    (
-        f'{DIGITS} --config.schedule=1',
-        'config.schedule: is a group of fields: config.schedule.name, config.schedule.learning_rate, ',
-    ),
-    (f'{DIGITS} --config.lr=3', 'config.lr: unknown field; the nearest are config.schedule.learning_rate, '),
     (f'{DIGITS} --config.seed', 'config.seed: has no value; must be an integer, at least 0'),
     (f'{DIGITS} --noconfig.seed', '--noconfig.seed: --no is allowed only for a field that is True or False, and'),
-    (
-        'train --config=configs/plain20_cifar10.py --config.model.shortcut=A',
-        "shortcut='A': must be one of none",
-    ),
-    (
-        f'{DIGITS} --config.model.width=8',
-        'config.model.width: is not an argument of cifar_resnet, which has depth, unit, ',
-    ),
-    (
-        f'{DIGITS} --config.model.order=mixed',
-        "config.model.order='mixed': must be one of original, bn_after_addition, ",
-    ),
     (f'{DIGITS} --config.model.stage_sizes=5,9,13', 'config.model: stage_sizes must be 3 counts, 9 in all at depth 20'),
-    (
-        'train --config=configs/preact_resnet110_cifar10.py --config.model.name=scaled_resnet',
-        "config.model.name='scaled_resnet': has no argument order, which the config sets to 'full_preactivation'; its a",
-    ),
-    (
-        'train --config=configs/identity4_cifar10.py --config.model.name=cifar_resnet --config.model.stage_sizes=3,3,3',
-        'config.model.depth: is missing (weighted layers: 6n+2',
-    ),
     (f'{DIGITS} --config.train_for=1e9999999', "config.train_for='1e9999999': must be a positive number and a unit"),
     (
         f'{DIGITS} --config.batch_size=1438 --config.parallel.devices=1',
@@ -199,44 +134,25 @@ CASES = [
     (f'{DIGITS} --config.schedule.learning_rate=nan', "learning_rate='nan': must be a number, at least 1.2e-38"),
     (f'{DIGITS} --config.dataset.train=trian', "split 'trian' of digits: 'trian' is unknown"),
     (
-        f'{DIGITS} --config.dataset.train=train[:0]',
-        "split 'train[:0]' of digits has a part without examples, from 0 to 0",
-    ),
-    (
         f'{DIGITS} --config.dataset.name=cifar11',
         "config.dataset.name='cifar11': must be one of cifar10, cifar100, digits",
     ),
     # data
     (
         f'{SMALL} --config.dataset.data_dir={{here}}/gone',
-        '/gone, and http://127.0.0.1:9/cifar-10-binary.tar.gz cannot be',
+        '/gone (dataset.data_dir)',
     ),
     # other commands
     ('predict {here}/run {here}/pickle.png', 'pickle.png: cannot be read as an image'),
-    ('predict {here}/none {here}/whole.png', 'none: must be a run folder'),
     ('evaluate {here}/empty', 'empty: must be a run folder; it has no config.json'),
     ('evaluate {here}/weights.pth', 'weights.pth: must end in .safetensors; scripts/pth_to_safetensors.py'),
-    ('evaluate {here}/run-new', 'run-new: has no checkpoint yet'),
-    ('evaluate {here}/run-less', 'run-less/config.json is damaged: Object missing required field `changes`'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
-    ('evaluate {here}/run-blind', 'run-blind/preprocessing.npz cannot be read'),
-    ('evaluate {here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
     ('evaluate {here}/run-other', '/run-other/checkpoints/90 is damaged: User-provided restore item'),
     ('evaluate {here}/run --split=test[:0]', "split 'test[:0]' of digits has a part without examples"),
     ('export {here}/run --out={here}/none/net.jaxexport', 'net.jaxexport: cannot be written'),
-    ('export {here}/none --out={here}/net.jaxexport', 'must be a run folder'),
     ('convert {here}/pickle.safetensors {here}/out.safetensors', 'pickle.safetensors: cannot be read as weights'),
-    (
-        'convert {here}/foreign.safetensors {here}/out.safetensors',
-        'foreign.safetensors: encoder.weight: is not a tensor',
-    ),
-    (
-        'convert {here}/ours.safetensors {here}/out.safetensors --to=cifar',
-        'ours.safetensors: params/encoder/weights: has no counterpart',
-    ),
     ('convert {here}/blank.safetensors {here}/out.safetensors', 'blank.safetensors: must have arrays; it has none'),
     ('convert {here}/twice.safetensors {here}/out.safetensors', 'twice.safetensors: '),
-    ('convert {here}/whole.safetensors {here}/out.txt', 'out.txt: must end in'),
     (
         'convert {here}/whole.safetensors {here}/whole.safetensors/out.safetensors',
         'whole.safetensors/out.safetensors: cannot be written',
@@ -285,16 +201,12 @@ def test_a_command_reports_the_error_in_one_line(
         ({'parallel.devices': 9}, 'config.parallel.devices=9: must be at most the 8 devices'),
         ({'parallel.devices': 3}, 'config.batch_size=32: must be a multiple of the 3 devices'),
         ({'train_for': '1e12 epochs'}, 'config.train_for'),
-        ({'schedule.drop_at': ('6 steps', '5 steps')}, 'drops must be in order'),
         ({'schedule.warmup_for': '3 steps'}, 'config.schedule.warmup_learning_rate: must be given with warmup_for'),
-        ({'dataset.crop': 19}, 'config.dataset.crop=19'),
         ({'dataset.test_crop': 17}, 'test_crop=17: must be at most 18 and 16'),
         (
             {'memory.microbatches': 4},
             'config.memory.microbatches=4: each must have a multiple of 16 of the 32 examples',
         ),
-        ({'memory.microbatches': 2, 'batch_norm.group_size': 0}, 'a multiple of 32 of the 32 examples'),
-        ({'schedule.name': 'cosine'}, r"config.schedule.drop_at=.*: must be \(\) with name='cosine'"),
         ({'dataset.pad_with': 'black'}, "config.dataset.pad_with='black'"),
         ({'dataset.normalization': 'channel'}, r'config.dataset.channel_mean=\(.*\): must be 1 numbers'),
         ({'model.num_classes': 100}, 'config.model.num_classes=100: must be 10, the classes of digits'),

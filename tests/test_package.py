@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+ROOMS = {'models', 'config', 'data', 'hosts', 'platform', 'runs', 'training', 'studies', 'report'}
+
 PACKAGES: dict[str, set[str]] = {
     'models': set(),
     'config': {'models'},
@@ -17,9 +19,10 @@ PACKAGES: dict[str, set[str]] = {
     'training': {'models', 'data', 'config', 'platform', 'hosts', 'runs'},
     'studies': {'models', 'data', 'config', 'runs'},
     'report': {'config', 'runs'},
-    'inspections': {'models', 'data', 'config', 'platform', 'hosts', 'runs', 'training', 'report'},
+    'inspections': ROOMS,
+    'commands': {*ROOMS, 'inspections'},
 }
-"""The subpackages that each subpackage may import. Modules outside them are commands, or are shared by all."""
+"""The subpackages that each subpackage may import. `main.py` and `__main__.py` import commands."""
 
 MODULES = {
     '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path

@@ -11,13 +11,10 @@ import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from jax_resnet import files, signals
 from jax_resnet.errors import ConfigError, UserError
-
-if TYPE_CHECKING:
-    from jax_resnet.config.fields import Config
 
 COMMANDS = (
     'train',
@@ -38,9 +35,6 @@ Each has two functions: `add_arguments(parser)`, and `run(options)`, which print
 in modules that import nothing slow, so that `--help` starts fast.
 """
 
-FEWEST_OPEN_FILES = 64
-"""Minimum limit of open files. A run opens about 30."""
-
 HELP = {'-h', '--help'}
 
 
@@ -58,13 +52,11 @@ def main(words: Sequence[str]) -> int:
 
 
 def _command(words: Sequence[str]) -> None:
-    from jax_resnet.config import arguments
+    from jax_resnet.config import arguments, fields, loading
 
     words, file, changes = arguments.separate(words)
     parser, commands = _parsers()
     if file is not None and HELP & {*words}:  # also lists the fields of this config
-        from jax_resnet.config import fields, loading
-
         described = fields.describe(loading.load(file, changes)[0])
         for each in commands:
             each.epilog = f'Fields of {file}, changed by --config.field=value:\n\n{described}'
@@ -75,9 +67,12 @@ def _command(words: Sequence[str]) -> None:
         raise ConfigError(f'unknown argument {unknown[0]!r}{advice}')
     if not has_config and (file or changes):
         raise ConfigError(f'--config: {options.command} takes no config')
-    if changes and file is None and options.command != 'train':
+    if options.command == 'train':  # loads the config itself, or lists the configs of a folder
+        options.config, options.changes = file, changes
+    elif file is not None:
+        options.config = loading.load(file, changes)[0]
+    elif changes:
         raise ConfigError(f'--config.{next(iter(changes))}: must be given with --config=FILE, which it changes')
-    options.config, options.changes = file, changes
     options.run(options)
 
 
@@ -92,7 +87,7 @@ def _parsers() -> tuple[Parser, list[Parser]]:
 
 
 def add_parser(commands: Any, name: str, about: str | None, **defaults: Any) -> Parser:
-    """Adds the parser of a command, or of a kind in one, with the options that all have.
+    """Adds the parser of a command, or of a part of one, with the options that all have.
 
     Args:
         commands: of `add_subparsers`.
@@ -137,13 +132,6 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print the results as JSON')
 
 
-def given_config(options: argparse.Namespace) -> 'Config | None':
-    """Returns the config that is given by --config, or None."""
-    from jax_resnet.config import loading
-
-    return None if options.config is None else loading.load(options.config, options.changes)[0]
-
-
 def print_json(value: Any) -> None:
     """Prints the results of a command as JSON."""
     print(json.dumps(value, indent=1))
@@ -167,66 +155,48 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
     is_main = threading.current_thread() is threading.main_thread()
     try:
         with signals.ending_at_once() if is_main else contextlib.nullcontext():
-            _check_open_files()
             command()
             sys.stdout.flush()
-    except UserError as e:
-        if debug:
-            raise
-        print(f'error: {e}' if e.exit_code == 2 else e, file=sys.stderr)
-        return e.exit_code
-    except MemoryError as e:
-        if debug:
-            raise
-        print(f'error: out of memory ({" ".join(str(e).split())[:150] or "MemoryError"})', file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of our output, such as head, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as e:  # for example a name that is too long, no permission for a folder, a full disk
+        _discard_output()
+    except (UserError, MemoryError, OSError) as e:
         if debug:
             raise
-        name = 'the output' if e.filename is None else files.shown(e.filename)
-        print(f'error: {name}: {e.strerror}', file=sys.stderr)
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids a second error at exit
-        return 2
+        if isinstance(e, UserError):
+            message, code = str(e), e.exit_code
+        elif isinstance(e, MemoryError):
+            message, code = f'out of memory ({" ".join(str(e).split())[:150] or "MemoryError"})', 2
+        else:  # for example a name that is too long, no permission for a folder, a full disk
+            name = 'the output' if e.filename is None else files.shown(e.filename)
+            message, code = f'{name}: {e.strerror}', 2
+            _discard_output()
+        print(f'error: {message}' if code == 2 else message, file=sys.stderr)
+        return code
     return 0
 
 
-def _check_open_files() -> None:
-    """Raises ConfigError if the limit of open files is so low that JAX or orbax would wait forever."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limit < FEWEST_OPEN_FILES:
-        raise ConfigError(f'ulimit -n is {limit}: must be at least {FEWEST_OPEN_FILES}')
+def _discard_output() -> None:
+    """Makes the rest of the output go nowhere. Otherwise Python would report a second error at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def list_files(folder: Path, flag: str, function: str) -> str:
-    """Lists the Python files in a folder that define `function`, each with the first paragraph of its docstring.
+def list_files(folder: Path, category: str) -> str:
+    """Lists the files of a category, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
 
     Raises:
-        ConfigError: there is no such file. The message has `flag`, the option with the folder.
+        ConfigError: there is no such file.
     """
-    paths = [path for path in sorted(folder.glob('*.py')) if not path.stem.startswith('base')]
-    lines = [line for path in paths if (line := _describe(path, function))]
+    lines = []
+    for path in sorted(path for path in folder.glob('*.py') if not path.stem.startswith('base')):
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (OSError, ValueError, SyntaxError) as e:
+            lines.append(f'  {path}: cannot be read ({" ".join(str(e).split())})')
+            continue
+        if any(isinstance(node, ast.FunctionDef) and node.name == f'get_{category}' for node in tree.body):
+            first_paragraph = (ast.get_docstring(tree) or '').partition('\n\n')[0]
+            lines.append(f'  {path}: {" ".join(first_paragraph.split())}')
     if not lines:
-        kind = function.removeprefix('get_')
-        raise ConfigError(f'{flag}={folder}: must be a {kind} file, or a folder with some; it has none')
+        raise ConfigError(f'--{category}={folder}: must be a {category} file, or a folder with some; it has none')
     return '\n'.join(lines)
-
-
-def _describe(path: Path, function: str) -> str:
-    """Returns the line for a file, or the reason why it cannot be read; '' if it does not define the function."""
-    try:
-        if not path.is_file():
-            raise ValueError('not a file')
-        tree = ast.parse(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as e:
-        return f'  {path}: cannot be read ({" ".join(str(e).split())})'
-    if not any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body):
-        return ''
-    first_paragraph = (ast.get_docstring(tree) or '').partition('\n\n')[0]
-    return f'  {path}: {" ".join(first_paragraph.split())}'

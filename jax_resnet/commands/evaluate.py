@@ -10,7 +10,6 @@ MOST_CLASSES, HARDEST = 100, 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_network(parser)
     command_line.add_data(parser)
     parser.add_argument(
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, and prints the errors."""
-    config = command_line.given_config(options)
+    config = options.config
 
     from jax_resnet import training
     from jax_resnet.platform import compilation_cache

@@ -27,14 +27,13 @@ PLATFORMS = ('cpu', 'cuda')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_network(parser)
     parser.add_argument('--out', required=True, metavar='FILE', help='the file to write, such as net.jaxexport')
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes the function, and its description."""
-    config, path = command_line.given_config(options), Path(options.out)
+    config, path = options.config, Path(options.out)
     if path.suffix == '.json':
         raise ConfigError(f'--out={options.out}: must not end in .json, where the description is written')
 

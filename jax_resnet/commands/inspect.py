@@ -1,7 +1,7 @@
 """Inspects trained networks: writes numbers and a chart.
 
-Writes KIND.json, KIND.svg and KIND.png in the folder of the first run. The report of a run shows what lies in its
-folder.
+Writes the numbers and the chart, such as responses.json, responses.svg and responses.png, in the folder of the first
+run. The report of a run shows what lies in its folder.
 """
 
 import argparse
@@ -13,43 +13,42 @@ from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
-from jax_resnet.inspections import KINDS
+from jax_resnet.inspections import INSPECTIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds a parser for each kind of inspection."""
-    kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
-    for name in KINDS:
+    inspections = parser.add_subparsers(dest='inspection', required=True, metavar='INSPECTION')
+    for name in INSPECTIONS:
         module = import_module(f'jax_resnet.inspections.{name}')
-        kind = command_line.add_parser(kinds, name, module.__doc__)
-        kind.add_argument(
+        added = command_line.add_parser(inspections, name, module.__doc__)
+        added.add_argument(
             'networks',
             nargs='+',
             metavar='NETWORK',
             help='run folders, files of weights, or config files, whose networks have their initial weights',
         )
-        command_line.add_config(kind, 'for files of weights without a card: the network and its preprocessing')
-        command_line.add_data(kind)
-        kind.add_argument(
+        command_line.add_config(added, 'for files of weights without a card: the network and its preprocessing')
+        command_line.add_data(added)
+        added.add_argument(
             '--initial', action='store_true', help='the initial weights of runs, instead of the last ones'
         )
-        kind.add_argument(
+        added.add_argument(
             '--out', metavar='NAME', help=f"the files to write, without a suffix (default: {name} in the run's folder)"
         )
-        module.add_arguments(kind)
+        module.add_arguments(added)
 
 
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
     out = _out(options)
-    config, kind = command_line.given_config(options), import_module(f'jax_resnet.inspections.{options.kind}')
+    config, module = options.config, import_module(f'jax_resnet.inspections.{options.inspection}')
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.report import charts
 
     charts.altair()  # fails before the measurement if the chart packages are missing
-    measured = kind.measure(open_networks(options.networks, config, options.data, options.initial), options)
-    picture, numbers = kind.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
+    measured = module.measure(open_networks(options.networks, config, options.data, options.initial), options)
+    picture, numbers = module.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
         files.write_all({Path(path): content for path, content in contents.items()})
     except OSError as e:
         raise DataError(f'{shown(out)}: cannot be written ({e.strerror})') from None
-    for line in kind.summarize(measured):
+    for line in module.summarize(measured):
         print(line)
     print('written: ' + ', '.join(map(shown, contents)))
 
@@ -68,5 +67,7 @@ def _out(options: argparse.Namespace) -> str:
         return str(options.out)
     first = Path(options.networks[0])
     if not first.is_dir():
-        raise ConfigError(f'--out: must be given, such as --out={options.kind}, as {shown(first)} is no run folder')
-    return str(first / options.kind)
+        raise ConfigError(
+            f'--out: must be given, such as --out={options.inspection}, as {shown(first)} is no run folder'
+        )
+    return str(first / options.inspection)

@@ -1,9 +1,6 @@
 """Predicts the five most likely classes of pictures of any size."""
 
 import argparse
-import errno
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jax_resnet.config.fields import Pictures
-    from jax_resnet.data.pictures.decoding import Layer
-
-FORMATS = ('PNG', 'JPEG', 'WEBP')
 
 CHUNK = 64
 """Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
 
-_log = logging.getLogger(__name__)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_network(parser)
     parser.add_argument(
-        'pictures', nargs='+', help=f'{", ".join(FORMATS)} files; of a folder, all pictures in it and in its folders'
+        'pictures', nargs='+', help='JPEG, PNG or WebP files; of a folder, all pictures in it and in its folders'
     )
     parser.add_argument(
         '--background',
@@ -42,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predicts, and prints the most likely classes of each picture."""
-    config, paths = command_line.given_config(options), list_pictures(options.pictures)
+    config, paths = options.config, list_pictures(options.pictures)
 
     import numpy as np
 
@@ -75,7 +66,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     """Lists files as they are given, and of each folder the pictures in it and in its folders, sorted.
 
     Raises:
-        DataError: a file is missing, or a folder has no pictures.
+        DataError: a folder has no pictures.
     """
     from jax_resnet.data.pictures.folder import ENDINGS
 
@@ -84,8 +75,6 @@ def list_pictures(names: list[str]) -> list[Path]:
         inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
         if path.is_dir() and not inside:
             raise DataError(f'{shown(path)}: has no pictures ({", ".join(ENDINGS)})')
-        if not path.exists():
-            raise DataError(f'{shown(path)}: cannot be read as an image ({os.strerror(errno.ENOENT)})')
         found += inside or [path]
     return found
 
@@ -96,7 +85,7 @@ def read_image(
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
-        path: a file in one of FORMATS.
+        path: a JPEG, PNG or WebP file.
         image_shape: (height, width, channels). With one channel, the image becomes grey.
         background: colour behind transparent regions, in Pillow's notation.
         pictures: `Trained.pictures`. If it is given, the picture is cropped as in evaluation.
@@ -108,6 +97,7 @@ def read_image(
     import numpy as np
     from PIL import Image, ImageColor, ImageOps
 
+    from jax_resnet.data.pictures.decoding import decode
     from jax_resnet.data.pictures.views import Centre
 
     height, width, channels = image_shape
@@ -115,25 +105,12 @@ def read_image(
         colour = ImageColor.getrgb(background)[:3]
     except ValueError:
         raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
-    picture = _decoded(path, exif_rotation=pictures is None or pictures.exif_rotation)
-    if picture.alpha is not None:
-        name = '#{:02x}{:02x}{:02x}'.format(*colour)
-        _log.info('%s: has transparent regions; they are shown on %s', shown(path), name)
-    pixels = picture.on(colour)
+    try:
+        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation, colour)
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
     if pictures is not None:
         return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)
-
-
-def _decoded(path: str | Path, exif_rotation: bool) -> 'Layer':
-    from jax_resnet.data.pictures import decoding
-
-    try:
-        encoded = files.read(Path(path))
-        if not decoding.is_picture(encoded):
-            raise ValueError(f'not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} file')
-        return decoding.decode_layer(encoded, exif_rotation)
-    except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
-        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None

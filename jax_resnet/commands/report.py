@@ -8,7 +8,6 @@ from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that contain them')
     parser.add_argument('--out', type=Path, metavar='FILE', help='path of the page, such as report.html')
     parser.add_argument(

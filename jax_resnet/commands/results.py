@@ -1,9 +1,9 @@
 """Keeps measured results and weights, and makes their tables.
 
-- `add RUN ...` writes a small JSON file for each finished run.
+- `add RUN ...` keeps the small files of each finished run.
 - `weights RUN ...` writes the weights of the run with the median test error, with a card. With an even number of
   runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
-- `table` writes the tables and curves of README.md and results/README.md again, from the files in `results`.
+- `table` writes the tables and curves of README.md and results/README.md again, from the runs in `results`.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from typing import Any
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.config.identity import recipe
 from jax_resnet.errors import ConfigError
 
 STUDY = 'configs/studies/figure6_2015.py'
@@ -28,9 +27,8 @@ CURVES = Path('results', 'curves')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the three actions."""
     actions = parser.add_subparsers(required=True, metavar='add | weights | table')
-    add = command_line.add_parser(actions, 'add', 'writes a small JSON file for each finished run', action=_add)
+    add = command_line.add_parser(actions, 'add', 'keeps the small files of finished runs', action=_add)
     publish = command_line.add_parser(actions, 'weights', 'writes the weights of the median run', action=_weights)
     command_line.add_parser(actions, 'table', 'writes the tables and curves again', action=_table)
     for action in (add, publish):
@@ -42,16 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Does the action."""
     options.action(options)
 
 
 def _add(options: argparse.Namespace) -> None:
     from jax_resnet.runs import results_folder
 
-    results = [results_folder.of_run(run) for run in options.runs]
-    for result in results:
-        print(f'{results_folder.write(result)}: {result["summary"]["final_test_error"]:.2f} % test error')
+    for run in [results_folder.finished(folder) for folder in options.runs]:
+        told = f'{run.summary["final_test_error"]:.2f} % test error, {run.config and run.config.length}'
+        print(f'{results_folder.add(run)}: {told}')
 
 
 def _weights(options: argparse.Namespace) -> None:
@@ -61,37 +58,35 @@ def _weights(options: argparse.Namespace) -> None:
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.training.load import flat
 
-    results = {run: results_folder.of_run(run) for run in options.runs}
-    first = results[options.runs[0]]
-    for run, result in results.items():
-        if recipe(result['fields']) != recipe(first['fields']):
-            raise ConfigError(f'{run}: must have the config of {options.runs[0]}; only the seed may differ')
-    ranked = sorted(results, key=lambda run: (results[run]['summary']['final_test_error'], results[run]['fields'].seed))
+    runs = [results_folder.finished(folder) for folder in options.runs]
+    for run in runs:
+        if run.recipe != runs[0].recipe:
+            raise ConfigError(f'{run.folder}: must have the config of {runs[0].folder}; only the seed may differ')
+    ranked = sorted(runs, key=lambda run: (run.summary['final_test_error'], run.seed))
     middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
-    result = results[middle]
-    seeds = sorted(other['fields'].seed for other in results.values())
     card = {
-        'file': result['file'],
-        'changes': result['changes'],
-        'seed': result['fields'].seed,
-        'median_of_seeds': seeds,
-        'median_test_error': median(other['summary']['final_test_error'] for other in results.values()),
-        'test_error': result['summary']['final_test_error'],
-        'test_count': result['summary']['test_count'],
-        'parameters': result['summary']['parameters'],
-        'environment': result['environment'],
-        'fields': result['fields'],
+        'file': middle.file,
+        'changes': middle.changes,
+        'seed': middle.seed,
+        'median_of_seeds': sorted(run.seed for run in runs),
+        'median_test_error': median(run.summary['final_test_error'] for run in runs),
+        'test_error': middle.summary['final_test_error'],
+        'test_count': middle.summary['test_count'],
+        'parameters': middle.summary['parameters'],
+        'environment': middle.starts,
+        'fields': middle.config,
     }
-    path = Path(options.out) if options.out else results_folder.weights_path_of(result)
-    variables, preprocessing = flat(jax_resnet.load(middle).variables), RunFolder(middle).preprocessing()
-    weights.write(path, variables, card, preprocessing, options.replace)
+    kept = results_folder.result_path(middle).parent.relative_to(results_folder.RESULTS)
+    path = Path(options.out or results_folder.RESULTS / 'weights' / f'{kept}.safetensors')
+    trained = jax_resnet.load(middle.folder)
+    weights.write(path, flat(trained.variables), card, RunFolder(middle.folder).preprocessing(), options.replace)
     print(f'{path}: {readme.describe_weights(card)}')
 
 
 def _table(options: argparse.Namespace) -> None:
     from jax_resnet.report import readme
 
-    pages = sections_of_pages()
+    pages = page_sections()
     sections = [*chain.from_iterable(pages.values())]
     pictures = readme.drawings(sections, CURVES)
     texts = {page: with_results(page, part, pictures).encode() for page, part in pages.items()}
@@ -124,7 +119,7 @@ def published_weights(changed: bool) -> list[Path]:
     return [path for path, card in cards.items() if card is not None and bool(card['changes']) == changed]
 
 
-def sections_of_pages() -> dict[Path, list[Any]]:
+def page_sections() -> dict[Path, list[Any]]:
     """Makes the sections of both pages.
 
     README.md has the paper's table and other configs as they are. results/README.md has configs with changed fields.

@@ -5,6 +5,7 @@ the others go on. The same command continues a stopped study. `python -m jax_res
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         '--reuse-results',
         action='store_true',
-        help='use a file of the folder results, with the same config and seed, as a finished run',
+        help='use a result of the folder results, with the same config and seed, as a finished run',
     )
     add(
         '--retrain',
@@ -58,18 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='local',
         help='where the runs are trained: on this machine, or by Slurm',
     )
-    add('--nodes', type=int, help='number of hosts for each run on Slurm (default: 1)')
-    add(
-        '--gpus-per-node',
-        type=int,
-        help='number of GPUs on each of these hosts; each GPU has its own process (default: 1)',
-    )
     add(
         '--slurm',
         action='append',
         default=[],
         metavar='OPTION=VALUE',
-        help='a parameter of submitit, such as slurm_partition=gpu or timeout_min=600; may be repeated',
+        help='a parameter of submitit, such as slurm_partition=gpu, nodes=2 or gpus_per_node=8; may be repeated',
     )
     command_line.add_json(parser)
 
@@ -83,13 +78,11 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
     if on_slurm and options.devices is not None:
         raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
-    of_slurm = {'nodes': options.nodes, 'gpus-per-node': options.gpus_per_node, 'slurm': (*options.slurm, None)[0]}
-    for flag, value in of_slurm.items():
-        if value is not None and not on_slurm:
-            raise ConfigError(f'--{flag}={value}: must be given with --launcher=slurm')
+    if options.slurm and not on_slurm:
+        raise ConfigError(f'--slurm={options.slurm[0]}: must be given with --launcher=slurm')
     path = loading.find(options.study, 'study')
     if path.is_dir():
-        print(command_line.list_files(path, '--study', 'get_study'))
+        print(command_line.list_files(path, 'study'))
         return
     import jax
 
@@ -105,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     plan = plans.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
     description = plan.folder / STUDY
     if description.exists():
-        plan = plans.with_seeds_of(plan, schemas.read(description, schemas.Study))
+        plan = plans.add_seeds(plan, schemas.read(description, schemas.Study))
     for note in plan.notes:
         print(note, file=sys.stderr if options.json else sys.stdout)
     if options.list or options.dry_run:
@@ -117,34 +110,34 @@ def run(options: argparse.Namespace) -> None:
 def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
     """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
     from jax_resnet import files
-    from jax_resnet.hosts.place import find_gpus
+    from jax_resnet.hosts.rank import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import local, slurm
-    from jax_resnet.studies.state import describe, run_of
+    from jax_resnet.studies.progress import describe, read_run
 
-    runs = {job: run_of(job, plan.reuses_results) for job in plan.jobs}
+    runs = {job: read_run(job, plan.reuses_results) for job in plan.jobs}
     again = [job for job, run in runs.items() if run.state == FINISHED and job.seed in retrain]
     running = [job for job, run in runs.items() if run.state == RUNNING]
     to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
     executor = None
     if options.launcher == 'slurm':
         given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
-        executor = slurm.executor(plan.folder / 'slurm', options.nodes, options.gpus_per_node, given)
+        executor = slurm.executor(plan.folder / 'slurm', given)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    files.write(plan.folder / STUDY, plan.as_json())
+    files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())
     for job in again:
         print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
-    reused = sum(run.folder.suffix == '.json' for run in runs.values())
+    reused = sum(run.folder != job.folder for job, run in runs.items())
     finished = len(runs) - len(to_do) - len(running)
     from_results = f' ({reused} of them in results)' if reused else ''
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
     print(f'{plan.question}\n{count}: {finished} finished{from_results}, {len(to_do)} to train', flush=True)
     for job in running:
-        print(f'{job.name}: another program is training it, {describe(runs[job])}')
+        print(f'{job.name}: {describe(runs[job])}')
     failed: dict[Any, str] = {}
     if to_do and executor is not None:
-        failed = slurm.train_all(to_do, executor)
+        failed = slurm.train_all(to_do, executor, slurm.Train(command_line.main))
     elif to_do:
         devices = find_gpus() if options.devices is None else options.devices.split(',')
         failed = local.train_all(to_do, devices)
@@ -156,10 +149,10 @@ def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> No
 
 def _show(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.runs.run import FINISHED
-    from jax_resnet.studies.state import describe, run_of
+    from jax_resnet.studies.progress import describe, read_run
 
     if options.json:
-        listed = [(row, job, run_of(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
+        listed = [(row, job, read_run(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
         command_line.print_json(
             [
                 {'row': row.label, 'group': row.group, 'parameters': row.parameters, 'seed': job.seed}
@@ -172,7 +165,7 @@ def _show(plan: Any, options: argparse.Namespace) -> None:
     for row in plan.rows:
         print(f'{row.title}: {row.parameters:,} parameters')
         for job in row.jobs:
-            run = run_of(job, plan.reuses_results)
+            run = read_run(job, plan.reuses_results)
             if not options.dry_run:
                 details = f', {describe(run)}' if describe(run) else ''
                 print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
@@ -186,7 +179,7 @@ def _seeds(text: str) -> Sequence[int]:
     except ValueError:
         seeds = []
     if not seeds or seeds[0] < 0:
-        raise ConfigError(f'--seeds={text}: must be whole numbers from 0, such as 0,1,2')
+        raise ConfigError(f'--seeds={text}: must be integers from 0, such as 0,1,2')
     return seeds
 
 

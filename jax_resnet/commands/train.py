@@ -13,7 +13,6 @@ from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     command_line.add_config(parser, 'the config: a name or file, perhaps with :argument; or a folder, to list it')
     parser.add_argument('--workdir', help='the run folder (default: runs/<config>[-<argument>]/[<changes>/]seed<seed>)')
     parser.add_argument(
@@ -43,17 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains."""
     from jax_resnet.config import identity, loading
     from jax_resnet.hosts import joining
-    from jax_resnet.hosts.place import find_place
+    from jax_resnet.hosts.rank import find_rank
 
     file = options.config
     if file is None:
         raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
     path = loading.find(file, 'config')
     if path.is_dir():
-        print(command_line.list_files(path, '--config', 'get_config'))
+        print(command_line.list_files(path, 'config'))
         return
     given = options.changes if options.shorten is None else options.changes | {'shorten': str(options.shorten)}
     config, changes = loading.load(file, given)
@@ -61,14 +59,14 @@ def run(options: argparse.Namespace) -> None:
         if folder == '':
             raise ConfigError(f'--{flag}: must name a folder; got none')
     workdir = options.workdir or identity.default_name(file, changes, config.seed)
-    place = find_place(options.coordinator, options.processes, options.process)
+    rank = find_rank(options.coordinator, options.processes, options.process)
 
     from jax_resnet import training  # slow to import, so that errors above are reported first
     from jax_resnet.platform import compilation_cache
     from jax_resnet.training.progress import Progress, Silent
 
     compilation_cache.enable()
-    with joining.joined(place, options.join_timeout, options.patience):
+    with joining.joined(rank, options.join_timeout, options.patience):
         summary = training.train(
             config,
             workdir,

@@ -1,7 +1,7 @@
 """Separates a config, and fields to change in it, from the other words of a command line.
 
-ml_collections' config_flags does the same, but it takes `None` as a text, refuses '5 epochs,7 epochs' for a tuple, and
-lets stray words such as `seed=2` pass.
+ml_collections' config_flags does the same, but it takes `None` as a string, refuses '5 epochs,7 epochs' for a tuple,
+and lets stray words such as `seed=2` pass.
 """
 
 import re
@@ -22,7 +22,7 @@ def separate(words: Sequence[str]) -> tuple[list[str], str | None, dict[str, str
         words: a command line without the program's name.
 
     Returns:
-        The other words; the config file with its argument, or None; and texts of the changed fields, by dotted name.
+        The other words; the config file with its argument, or None; and strings for the changed fields, by dotted name.
 
     Raises:
         ConfigError: a field is unknown, or has no value.
@@ -38,7 +38,7 @@ def separate(words: Sequence[str]) -> tuple[list[str], str | None, dict[str, str
             continue
         no, name, text = match.groups()
         field = None if name is None else find_field(name)
-        is_flag = field is not None and field.kind is bool
+        is_flag = field is not None and field.scalar is bool
         if no and (text is not None or not is_flag):
             raise ConfigError(f'{word}: --no is allowed only for a field that is True or False, and takes no value')
         if text is None:

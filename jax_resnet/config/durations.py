@@ -12,22 +12,12 @@ PATTERN = (
 """Pattern of a valid duration: a positive number and a unit. Larger exponents could take very long, or all memory."""
 
 
-@dataclass(frozen=True)
-class Duration:
-    """An amount of training, in steps, epochs or examples."""
-
-    amount: Fraction
-    unit: str
-
-    @classmethod
-    def parse(cls, text: str) -> 'Duration':
-        """Parses '2 epochs', '1 epoch', '0.5 epochs' or '64000 steps'. Raises ValueError for other texts."""
-        match = re.match(PATTERN, text)
-        if match is None:
-            raise ValueError(
-                f"a duration must be a positive number and a unit, such as '64000 steps' or '2 epochs'; got {text!r}"
-            )
-        return cls(Fraction(match[1].replace('_', '')), f'{match[2]}s')
+def parse(text: str) -> tuple[Fraction, str]:
+    """Parses '2 epochs', '1 epoch' or '0.5 epochs' to an amount and 'epochs'. Raises ValueError for other texts."""
+    match = re.match(PATTERN, text)
+    if match is None:
+        raise ValueError(f"a duration must be a positive number and a unit, such as '2 epochs'; got {text!r}")
+    return Fraction(match[1].replace('_', '')), f'{match[2]}s'
 
 
 @dataclass(frozen=True)
@@ -46,16 +36,16 @@ class Clock:
     batch_size: int
     shorten: int = 1
 
-    def steps(self, duration: Duration | str) -> int:
+    def steps(self, duration: str) -> int:
         """The first step at which a duration of the recipe has passed."""
         return ceil(self._exact(duration) / self.shorten)
 
-    def next_due(self, duration: Duration | str, step: int) -> int:
+    def next_due(self, duration: str, step: int) -> int:
         """The first step after `step` at which an action that happens every `duration` is due."""
         exact = self._exact(duration)
         return ceil((step // exact + 1) * exact)
 
-    def is_due(self, duration: Duration | str, step: int) -> bool:
+    def is_due(self, duration: str, step: int) -> bool:
         """Whether an action that happens every `duration` is due at `step`; never at step 0."""
         return step > 0 and self.next_due(duration, step - 1) == step
 
@@ -63,8 +53,7 @@ class Clock:
         """Number of epochs that have passed at `step`."""
         return step * self.batch_size / self.epoch_size
 
-    def _exact(self, duration: Duration | str) -> Fraction:
-        if isinstance(duration, str):
-            duration = Duration.parse(duration)
-        examples = {'steps': self.batch_size, 'epochs': self.epoch_size, 'examples': 1}[duration.unit]
-        return duration.amount * Fraction(examples, self.batch_size)
+    def _exact(self, duration: str) -> Fraction:
+        amount, unit = parse(duration)
+        examples = {'steps': self.batch_size, 'epochs': self.epoch_size, 'examples': 1}[unit]
+        return amount * Fraction(examples, self.batch_size)

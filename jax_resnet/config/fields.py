@@ -29,7 +29,7 @@ class Mark(Enum):
 FREE, PICTURES = Mark
 
 Natural = Annotated[int, Meta(ge=0, lt=2**32)]
-Whole = Annotated[int, Meta(ge=1, lt=2**32)]
+Count = Annotated[int, Meta(ge=1, lt=2**32)]
 NotNegative = Annotated[float, Meta(ge=0, le=3.4e38)]  # float32 has no larger number
 Positive = Annotated[float, Meta(ge=1.2e-38, le=3.4e38)]  # a smaller number is 0 in float32
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -38,6 +38,7 @@ Ratio = Annotated[float, Meta(ge=0.01, le=100)]
 Rate = Annotated[float, Meta(ge=0, lt=1)]
 Size = Annotated[int, Meta(ge=0, le=4096)]
 Side = Annotated[int, Meta(ge=1, le=8192)]
+# `*_every` is an interval, see `Clock.next_due`. Any other duration belongs to the recipe, and `shorten` divides it.
 Duration = Annotated[str, Meta(pattern=PATTERN, title="a positive number and a unit, such as '2 epochs'")]
 
 
@@ -135,10 +136,10 @@ Initialization = Annotated[
 ]
 ZeroLastScale = Annotated[bool, "initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017)"]
 CifarDepth = Annotated[
-    Whole, 'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks or three-layer units, 3n+2 of one-layer units'
+    Count, 'weighted layers: 6n+2 of basic units, 9n+2 of bottlenecks or three-layer units, 3n+2 of one-layer units'
 ]
 CifarStages = Annotated[
-    tuple[Whole, ...],
+    tuple[Count, ...],
     'units in each of the three stages; their sum must fit the depth; () gives each stage the same number',
 ]
 
@@ -174,29 +175,29 @@ class CifarPlain(Named, frozen=True, tag='cifar_plain'):
 
 
 class CifarWideResNet(Named, frozen=True, tag='cifar_wide_resnet'):
-    depth: Annotated[Whole, 'weighted layers: 6n+4']
-    width_factor: Annotated[Whole, 'factor of the 16, 32 and 64 channels of the stages'] = 10
+    depth: Annotated[Count, 'weighted layers: 6n+4']
+    width_factor: Annotated[Count, 'factor of the 16, 32 and 64 channels of the stages'] = 10
     dropout: Annotated[Rate, 'rate of dropout between the two convolutions of each unit'] = 0.0
     num_classes: Classes = 10
     initialization: Initialization = 'fan_out'
 
 
 class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
-    depth: Annotated[Whole, 'weighted layers: 18, 34 (basic units), 26, 50, 101, 152, 200 (bottlenecks)']
+    depth: Annotated[Count, 'weighted layers: 18, 34 (basic units), 26, 50, 101, 152, 200 (bottlenecks)']
     order: Order = 'original'
     shortcut: Shortcut = ''
     num_classes: Classes = 1000
     initialization: Initialization = 'fan_out'
     zero_last_scale: ZeroLastScale = False
     v1_5: Annotated[bool, 'put the stride of a bottleneck in its 3x3 convolution, like torchvision'] = False
-    width_factor: Annotated[Whole, 'factor of the channels inside bottlenecks; 2 is wide_resnet50_2'] = 1
-    groups: Annotated[Whole, "groups of a bottleneck's 3x3 convolution; 32 of width 4 are ResNeXt 32x4d"] = 1
+    width_factor: Annotated[Count, 'factor of the channels inside bottlenecks; 2 is wide_resnet50_2'] = 1
+    groups: Annotated[Count, "groups of a bottleneck's 3x3 convolution; 32 of width 4 are ResNeXt 32x4d"] = 1
     group_width: Annotated[Natural, 'channels of each group in the first stage; 0 without groups'] = 0
     cifar_stem: Annotated[bool, 'begin with a 3x3 convolution without stride and pooling, for small images'] = False
 
 
 class ImageNetPlain(Named, frozen=True, tag='imagenet_plain'):
-    depth: Annotated[Whole, 'weighted layers: 18 or 34']
+    depth: Annotated[Count, 'weighted layers: 18 or 34']
     order: Order = 'original'
     shortcut: NoShortcut = 'none'
     num_classes: Classes = 1000
@@ -204,11 +205,11 @@ class ImageNetPlain(Named, frozen=True, tag='imagenet_plain'):
 
 
 class ScaledResNet(Named, frozen=True, tag='scaled_resnet'):
-    stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=1, max_length=5), 'units in each stage'] = (3, 3)
-    width: Annotated[Whole, 'channels of the stem and the first stage; each later stage has twice as many'] = 128
-    windows: Annotated[tuple[Whole, ...], 'kernel size of the convolutions of each stage, odd'] = (3, 3)
-    shortcut_windows: Annotated[tuple[Whole, ...], 'kernel size of the projection of each stage, odd'] = (3, 3)
-    pooled_size: Annotated[Whole, 'height and width of the last feature map after the pooling'] = 1
+    stage_sizes: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=5), 'units in each stage'] = (3, 3)
+    width: Annotated[Count, 'channels of the stem and the first stage; each later stage has twice as many'] = 128
+    windows: Annotated[tuple[Count, ...], 'kernel size of the convolutions of each stage, odd'] = (3, 3)
+    shortcut_windows: Annotated[tuple[Count, ...], 'kernel size of the projection of each stage, odd'] = (3, 3)
+    pooled_size: Annotated[Count, 'height and width of the last feature map after the pooling'] = 1
     drop_block: Annotated[Rate, 'rate of DropBlock before the pooling'] = 0.0
     dropout: Annotated[Rate, 'rate of dropout on the pooled features'] = 0.0
     parameter_limit: Annotated[Natural, 'largest number of parameters; 0 is no limit'] = 5_000_000
@@ -217,7 +218,7 @@ class ScaledResNet(Named, frozen=True, tag='scaled_resnet'):
 
 
 class Identity4(Named, frozen=True, tag='identity4'):
-    stage_sizes: Annotated[tuple[Whole, ...], Meta(min_length=4, max_length=4), 'units in each stage'] = (2, 2, 2, 2)
+    stage_sizes: Annotated[tuple[Count, ...], Meta(min_length=4, max_length=4), 'units in each stage'] = (2, 2, 2, 2)
     num_classes: Classes = 10
     initialization: Initialization = 'fan_out'
 
@@ -270,7 +271,7 @@ class Memory(Group, frozen=True):
 
     rematerialize: Annotated[bool, FREE,
         'keep only the input of each unit, and compute the unit again in the backward pass'] = False
-    microbatches: Annotated[Whole, FREE,
+    microbatches: Annotated[Count, FREE,
         'parts of a batch that are computed one after another, with one update; another number changes results by '
         'rounding, and the random draws of dropout'] = 1
 
@@ -294,16 +295,16 @@ class Gpu(Group, frozen=True):
 
 
 class Parallel(Group, frozen=True):
-    devices: Annotated[Whole | None, FREE, 'devices of all processes that share a batch; if empty: all devices'] = None
+    devices: Annotated[Count | None, FREE, 'devices of all processes that share a batch; if empty: all devices'] = None
 
 
 class Config(Group, frozen=True):
     """All fields."""
 
     seed: Annotated[Natural, 'seed of all random draws'] = 0
-    batch_size: Annotated[Whole, 'number of examples in a step'] = 128
+    batch_size: Annotated[Count, 'number of examples in a step'] = 128
     train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
-    shorten: Annotated[Whole,
+    shorten: Annotated[Count,
         'divides the length of training, the times of the drops, and the warm-up; each is rounded up to a step'] = 1
     init_from: Annotated[str | None,
         'run folder, weights file, or name on the Hub, with the initial weights; a head with another number of '
@@ -337,7 +338,7 @@ class Field(NamedTuple):
     """A field of the table.
 
     Attributes:
-        kind: bool, int, float or str; of a tuple, the type of its elements.
+        scalar: bool, int, float or str; of a tuple, the type of its elements.
         is_tuple: whether it is a tuple.
         optional: whether it may be None.
         default: its default; NODEFAULT if it must be given.
@@ -346,7 +347,7 @@ class Field(NamedTuple):
         marks: what else is known of it.
     """
 
-    kind: type
+    scalar: type
     is_tuple: bool
     optional: bool
     default: Any
@@ -355,21 +356,21 @@ class Field(NamedTuple):
     marks: frozenset[Mark]
 
 
-def fields_of(group: type[Group]) -> dict[str, Field]:
+def list_fields(group: type[Group]) -> dict[str, Field]:
     """The fields of a group, by dotted name. For a config, `fields_with` adds those of its network."""
     found: dict[str, Field] = {}
     for field in structs.fields(group):
         if isinstance(field.type, type) and issubclass(field.type, Group):
-            found |= {f'{field.name}.{name}': inner for name, inner in fields_of(field.type).items()}
+            found |= {f'{field.name}.{name}': inner for name, inner in list_fields(field.type).items()}
         elif field.type != Network:
-            kind, optional, notes = _parts(field.type)
+            scalar, optional, notes = _parts(field.type)
             meaning = [note for note in notes if isinstance(note, str)][-1]
             marks = frozenset(note for note in notes if isinstance(note, Mark))
-            is_tuple = get_origin(kind) is tuple
+            is_tuple = get_origin(scalar) is tuple
             if is_tuple:
-                kind, _, _ = _parts(get_args(kind)[0])
-            kind = str if get_origin(kind) is Literal else kind
-            found[field.name] = Field(kind, is_tuple, optional, field.default, meaning, _allowed(field.type), marks)
+                scalar, _, _ = _parts(get_args(scalar)[0])
+            scalar = str if get_origin(scalar) is Literal else scalar
+            found[field.name] = Field(scalar, is_tuple, optional, field.default, meaning, _allowed(field.type), marks)
     return found
 
 
@@ -390,19 +391,19 @@ def _parts(annotation: Any) -> tuple[Any, bool, list[Any]]:
 
 def _allowed(annotation: Any) -> str:
     """Describes the allowed values of an annotated type."""
-    kind, optional, notes = _parts(annotation)
+    scalar, optional, notes = _parts(annotation)
     metas = [note for note in notes if isinstance(note, Meta)]
     title = next((meta.title for meta in metas if meta.title), None)
     if title:
         words = title
-    elif get_origin(kind) is Literal:
-        words = f'one of {", ".join(get_args(kind))}'
-    elif get_origin(kind) is tuple:
-        first, *others = get_args(kind)
+    elif get_origin(scalar) is Literal:
+        words = f'one of {", ".join(get_args(scalar))}'
+    elif get_origin(scalar) is tuple:
+        first, *others = get_args(scalar)
         count = '' if ... in others else f'{1 + len(others)} x '
         words = f'a tuple of {count}({_allowed(first)})'
     else:
-        words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a text'}[kind]
+        words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a string'}[scalar]
     limits = {'ge': 'at least', 'gt': 'above', 'le': 'at most', 'lt': 'below'}
     limits |= {'min_length': 'at least', 'max_length': 'at most'}
     bounds = [(text, getattr(meta, name)) for meta in metas for name, text in limits.items()]
@@ -412,18 +413,14 @@ def _allowed(annotation: Any) -> str:
 
 NETWORKS: dict[str, type[Named]] = {str(network.__struct_config__.tag): network for network in get_args(Network)}
 NAME = Field(str, False, False, NODEFAULT, 'the network', f'one of {", ".join(NETWORKS)}', frozenset())
-FIELDS = fields_of(Config) | {'model.name': NAME}
+FIELDS = list_fields(Config) | {'model.name': NAME}
 """The fields that a config of every network has, by dotted name."""
 
 
-def fields_with(network: str) -> dict[str, Field]:
-    """The fields of a config with this network, by dotted name."""
-    return FIELDS | {f'model.{name}': field for name, field in fields_of(NETWORKS[network]).items()}
-
-
-def every_field() -> dict[str, Field]:
-    """The fields of configs of all networks. If networks share a name, one of their fields is returned."""
-    return {name: field for network in NETWORKS for name, field in fields_with(network).items()}
+def fields_with(network: str | None = None) -> dict[str, Field]:
+    """The fields of a config with this network, by dotted name; or, without a network, with any of them."""
+    networks = NETWORKS if network is None else [network]
+    return FIELDS | {f'model.{name}': field for one in networks for name, field in list_fields(NETWORKS[one]).items()}
 
 
 def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:

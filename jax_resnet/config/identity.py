@@ -54,7 +54,7 @@ def effective_shortcut(model: Mapping[str, Any]) -> Any:
 
 
 def differences(recorded: Config, given: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
-    """Lists the fields in which two configs describe different runs, as texts for a message.
+    """Lists the fields in which two configs describe different runs, as strings for a message.
 
     Args:
         recorded: the config of an existing run.
@@ -103,14 +103,11 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
 
 
 def _joined(texts: list[str]) -> str:
-    """Joins texts to a folder's name. A digest replaces the last ones of a name that would be too long."""
-    name, kept = ','.join(texts), list(texts)
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    digest = sha256(name.encode()).hexdigest()[:16]
-    while kept and len(','.join([*kept, digest]).encode()) > LONGEST_NAME:
-        kept.pop()
-    return ','.join([*kept, digest])
+    """Joins texts to a folder's name. A digest replaces the end of a name that would be too long."""
+    name = ','.join(texts).encode()
+    if len(name) > LONGEST_NAME:
+        name = name[: LONGEST_NAME - 17] + f',{sha256(name).hexdigest()[:16]}'.encode()
+    return name.decode(errors='ignore')
 
 
 def _as_name(text: str) -> str:

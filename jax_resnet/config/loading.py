@@ -20,10 +20,9 @@ from jax_resnet.config.fields import (
     Field,
     Group,
     Named,
-    every_field,
-    fields_of,
     fields_with,
     flatten,
+    list_fields,
 )
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.errors import ConfigError
@@ -39,7 +38,7 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
 
     Args:
         file: a config file with its argument, such as `configs/lab_cifar10.py:resnet56`; or its name, see `find`.
-        changes: values, or their texts on a command line, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
+        changes: values, or strings as on a command line, by dotted name: {'seed': 2, 'train_for': '2 epochs'}.
 
     Returns:
         The config, and those changes that differ from the file, with their values.
@@ -49,8 +48,8 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
     """
     _, config = run(file, 'config')
     if not isinstance(config, Mapping) and not hasattr(config, 'to_dict'):
-        kind = type(config).__name__
-        raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {kind}')
+        returned = type(config).__name__
+        raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {returned}')
     before = as_config(config)
     plain = msgspec.to_builtins(before)
     if 'model.name' in changes:
@@ -75,17 +74,15 @@ def as_config(config: Any) -> Config:
     Raises:
         ConfigError: a field is unknown, or a value is not allowed.
     """
+    plain = _plain(config)
     try:
-        plain = _plain(config)
         return msgspec.convert(plain, Config)
-    except RecursionError:
-        raise ConfigError('config: must be groups of fields that do not contain themselves') from None
     except msgspec.ValidationError as e:
         raise ConfigError(_explain(str(e), plain)) from None
 
 
 def change(config: Config | Mapping[str, Any], changes: Mapping[str, Any]) -> Config:
-    """Returns a config with other values, or their texts, by dotted name. Raises ConfigError as `as_config`."""
+    """Returns a config with other values, or strings for them, by dotted name. Raises ConfigError as `as_config`."""
     plain = _plain(config)
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
@@ -100,11 +97,11 @@ def find_field(name: str, network: str | None = None) -> Field:
     Raises:
         ConfigError: there is no such field. The message has the nearest names.
     """
-    known = every_field() if network is None else fields_with(network)
+    known = fields_with(network)
     if name in known:
         return known[name]
-    if name in every_field():
-        arguments = ', '.join(fields_of(NETWORKS[str(network)]))
+    if name in fields_with():
+        arguments = ', '.join(list_fields(NETWORKS[str(network)]))
         raise ConfigError(f'config.{name}: is not an argument of {network}, which has {arguments}')
     inside = [f'config.{field}' for field in known if field.startswith(f'{name}.')]
     if inside:
@@ -114,56 +111,56 @@ def find_field(name: str, network: str | None = None) -> Field:
 
 
 def parse(text: str, field: Field) -> Any:
-    """Converts the text of a value, as on a command line. A text that does not fit is returned as it is."""
+    """Converts the string for a value, as on a command line. A string that does not fit is returned as it is."""
     if text == 'None' and field.optional:
         return None
     if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'
         parts = [part.strip(' \'"') for part in text.strip('()[] ').split(',')]
-        return tuple(part if field.kind is str else _literal(part) for part in parts if part)
-    if field.kind is bool:
+        return tuple(part if field.scalar is str else _literal(part) for part in parts if part)
+    if field.scalar is bool:
         return {'true': True, '1': True, 'false': False, '0': False}.get(text.lower(), text)
-    return text if field.kind is str else _literal(text)
+    return text if field.scalar is str else _literal(text)
 
 
-def find(file: str, kind: str) -> Path:
+def find(file: str, category: str) -> Path:
     """Returns the path of a config file or study, which is looked up in the working directory, then in the package.
 
     Args:
         file: a path, perhaps with an argument; or the name of a file in the folder `configs` or `configs/studies`.
-        kind: 'config' or 'study'.
+        category: 'config' or 'study'.
     """
     name = file.partition(':')[0]
     if '/' not in name and not name.endswith('.py') and not Path(name).is_dir():
-        name = f'configs/{"studies/" if kind == "study" else ""}{name}.py'
+        name = f'configs/{"studies/" if category == "study" else ""}{name}.py'
     path = Path(name)
     return path if path.exists() or not (HOME / path).exists() else HOME / path
 
 
-def run(file: str, kind: str) -> tuple[dict[str, Any], Any]:
+def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     """Runs a config file or study. Returns its variables, and what its `get_config` or `get_study` returns.
 
     Args:
         file: the file with its argument, see `find`.
-        kind: 'config' or 'study'.
+        category: 'config' or 'study'.
 
     Raises:
         ConfigError: there is no such file, or it has no such function, or it raises an error.
     """
-    path, (_, colon, argument) = find(file, kind), file.partition(':')
+    path, (_, colon, argument) = find(file, category), file.partition(':')
     if not path.is_file():
-        folder = {'config': 'configs', 'study': 'configs/studies'}[kind]
-        raise ConfigError(f'--{kind}={path}: no such file; the files of this package are in its folder {folder}')
+        folder = {'config': 'configs', 'study': 'configs/studies'}[category]
+        raise ConfigError(f'--{category}={path}: no such file; the files of this package are in its folder {folder}')
     sys.path.append(str(HOME))  # config files import `configs`
     try:
         variables = runpy.run_path(str(path))
-        function = variables.get(f'get_{kind}')
+        function = variables.get(f'get_{category}')
         result = function(*([argument] if colon else [])) if function else None
     except (Exception, SystemExit) as e:  # such a file may raise any error
-        raise ConfigError(f'--{kind}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
+        raise ConfigError(f'--{category}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     finally:
         sys.path.remove(str(HOME))
     if function is None:
-        raise ConfigError(f'--{kind}={file}: must be a {kind} file; it has no function get_{kind}')
+        raise ConfigError(f'--{category}={file}: must be a {category} file; it has no function get_{category}')
     return variables, result
 
 
@@ -175,7 +172,7 @@ def _switched(model: Named, network: Any) -> dict[str, Any]:
     """
     if network not in NETWORKS:
         raise ConfigError(f'config.model.name={network!r}: must be {NAME.allowed}')
-    old, new = fields_of(type(model)), fields_of(NETWORKS[network])
+    old, new = list_fields(type(model)), list_fields(NETWORKS[network])
     result = {'name': network} | {name: field.default for name, field in new.items() if field.default is not NODEFAULT}
     for name, field in old.items():
         value = getattr(model, name)
@@ -215,10 +212,7 @@ def _explain(message: str, plain: Mapping[str, Any]) -> str:
         field = find_field(name, network)
         return f'config.{name}: is missing ({field.meaning}); must be {field.allowed}'
     if name in FIELDS or name in flat:
-        value = flat[name]
-        is_huge = isinstance(value, int) and value.bit_length() > 999  # Python refuses to print very large integers
-        shown = 'a huge integer' if is_huge else repr(value)[:200]
-        return f'config.{name}={shown}: must be {find_field(name, network).allowed}'
+        return f'config.{name}={repr(flat[name])[:200]}: must be {find_field(name, network).allowed}'
     return f'config{name and "."}{name}: must be a group of fields by name'
 
 
@@ -227,11 +221,9 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     leaf = name.rpartition('.')[2]
 
     def likeness(field: str) -> float:
-        its_leaf = field.rpartition('.')[2]
-        words = its_leaf.split('_')
+        words = field.rpartition('.')[2].split('_')
         words += [''.join(word[0] for word in words), *re.findall(r'\w+', known[field].meaning)]
-        pairs = (name, field), (leaf, its_leaf)
-        return (leaf in words) + max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
+        return (leaf in words) + difflib.SequenceMatcher(None, name, field).ratio()
 
     return sorted(known, key=likeness, reverse=True)[:3]
 

@@ -1,19 +1,15 @@
 """Checks that the config's fields for pictures are consistent."""
 
-from jax_resnet.config.fields import FIELDS, Dataset, Pictures
+from jax_resnet.config.fields import Dataset, Pictures
 from jax_resnet.errors import ConfigError
 
 
 def check_pictures(dataset: Dataset, pictures: Pictures) -> None:
-    """Raises ConfigError if a crop is larger than the resized pictures, or a field has no effect.
+    """Raises ConfigError if a crop is larger than the resized pictures, or a smallest value is above its largest.
 
     Args:
         dataset, pictures: groups of a config; their fields have been checked one by one.
     """
-    for name in ('validation_fraction', 'split_seed'):
-        value = getattr(dataset, name)
-        if dataset.folder is None and value != FIELDS[f'dataset.{name}'].default:
-            raise ConfigError(f'config.dataset.{name}={value}: has an effect only with config.dataset.folder')
     crop, test_crop = dataset.crop, dataset.test_crop or dataset.crop
     if not crop:
         raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')

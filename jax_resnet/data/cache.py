@@ -1,7 +1,6 @@
 """Caches arrays on disk, so that the next start reads them in a fraction of a second.
 
-The header of a cache file has its key and a digest of each array. So `load` detects a damaged or renamed file, and
-makes the arrays again.
+The header of a cache file has a digest of each array. So `load` detects a damaged file, and makes the arrays again.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ def path(key: str) -> Path:
 
 
 def load(key: str, make: Callable[[], Arrays], names: Collection[str] = ()) -> Arrays:
-    """Returns the arrays cached under `key`. If they are missing, damaged or of another key, makes and caches them.
+    """Returns the arrays cached under `key`. If they are missing or damaged, makes and caches them.
 
     If the cache cannot be written, logs a warning and returns the arrays anyway.
 
@@ -38,13 +37,12 @@ def load(key: str, make: Callable[[], Arrays], names: Collection[str] = ()) -> A
     """
     file = path(key)
     try:
-        return _read(file, key, names)
-    except FileNotFoundError:
-        pass
+        if file.exists():
+            return _read(file, names)
     except (OSError, ValueError, SafetensorError) as e:
         _log.warning('%s is damaged (%s); its content is computed again', file, ' '.join(str(e).split()))
     arrays = {name: np.ascontiguousarray(array) for name, array in make().items()}  # as safetensors needs them
-    about = {'key': key, **{name: _digest(array) for name, array in arrays.items()}}
+    about = {name: _digest(array) for name, array in arrays.items()}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         files.write(file, save(arrays, metadata=about))
@@ -53,18 +51,12 @@ def load(key: str, make: Callable[[], Arrays], names: Collection[str] = ()) -> A
     return {name: arrays[name] for name in names or arrays}
 
 
-def _read(path: Path, key: str, names: Collection[str]) -> Arrays:
-    if not path.is_file():
-        raise FileNotFoundError(path)
+def _read(path: Path, names: Collection[str]) -> Arrays:
     with safe_open(path, framework='numpy') as file:
         about = file.metadata() or {}
-        if about.get('key') != key:
-            raise ValueError(f'its key is {about.get("key")!r}; must be {key!r}')
-        if about.keys() != {'key', *file.keys()}:
-            raise ValueError('its header is not what was written')
         arrays = {name: file.get_tensor(name) for name in names or file.keys()}
     for name, array in arrays.items():
-        if about[name] != _digest(array):
+        if about.get(name) != _digest(array):
             raise ValueError(f'its array {name!r} is not what was written: wrong SHA-256')
     return arrays
 

@@ -5,13 +5,14 @@ All sources give the same arrays: the examples are in the order of the original 
 
 import functools
 import hashlib
-import http
 import http.client
 import io
 import logging
 import pickle
+import shutil
 import tarfile
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +34,12 @@ _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
 PIXELS = 32 * 32 * 3
-CONNECT_SECONDS = 4
-ATTEMPTS = 3
+DOWNLOAD_TIMEOUT = 15
+"""Seconds without any byte after which a download ends."""
 
 
-class Form(NamedTuple):
-    """A published form of a data set: its archive, the folder in it, and the ending of the files with examples."""
+class Layout(NamedTuple):
+    """A published layout of a data set: its archive, the folder in it, and the ending of the files with examples."""
 
     archive: str
     folder: str
@@ -58,8 +59,8 @@ class Cifar:
         class_names: one per label.
     """
 
-    binary: Form
-    python: Form
+    binary: Layout
+    python: Layout
     files: Mapping[str, Sequence[str]]
     digests: Mapping[str, str]
     labels: int
@@ -82,8 +83,8 @@ SIZES = {'train': 50_000, 'test': 10_000}
 
 CIFAR = {
     'cifar10': Cifar(
-        binary=Form('cifar-10-binary.tar.gz', 'cifar-10-batches-bin', '.bin'),
-        python=Form('cifar-10-python.tar.gz', 'cifar-10-batches-py', ''),
+        binary=Layout('cifar-10-binary.tar.gz', 'cifar-10-batches-bin', '.bin'),
+        python=Layout('cifar-10-python.tar.gz', 'cifar-10-batches-py', ''),
         files={'train': [f'data_batch_{number}' for number in range(1, 6)], 'test': ['test_batch']},
         digests={
             'train': 'f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b',
@@ -93,8 +94,8 @@ CIFAR = {
         class_names=tuple(CIFAR10_CLASSES.split()),
     ),
     'cifar100': Cifar(
-        binary=Form('cifar-100-binary.tar.gz', 'cifar-100-binary', '.bin'),
-        python=Form('cifar-100-python.tar.gz', 'cifar-100-python', ''),
+        binary=Layout('cifar-100-binary.tar.gz', 'cifar-100-binary', '.bin'),
+        python=Layout('cifar-100-python.tar.gz', 'cifar-100-python', ''),
         files={'train': ['train'], 'test': ['test']},
         digests={
             'train': '14886c20287690f03728355958fe0858f491f72573360ceb2c75e0feff0833ba',
@@ -130,8 +131,8 @@ def _make(name: str, data_dir: Path, manual_dir: Path | None) -> cache.Arrays:
     if folder is not None:
         where, read = shown(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
     elif manual_dir is not None:
-        path, form = _find(known, manual_dir)
-        where, read = shown(path), functools.partial(_read_archive, known, path, form)
+        path, layout = _find(known, manual_dir)
+        where, read = shown(path), functools.partial(_read_archive, known, path, layout)
     else:
         where, read = known.binary.archive, functools.partial(_download, name, data_dir)
     _log.info('reading %s from %s; this is done only once', name, where)
@@ -148,7 +149,7 @@ _Split = tuple[np.ndarray, np.ndarray]
 
 
 def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
-    """Reads data prepared by TFDS. Its own order is another; `number` gives the place in the original files."""
+    """Reads data prepared by TFDS. Its own order is another; `number` gives the index in the original files."""
     splits = {}
     for split, size in SIZES.items():
         found = pictures[split]
@@ -164,22 +165,22 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
     return splits
 
 
-def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Form]:
+def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Layout]:
     """Finds an archive, or the folder with its files."""
-    for form in (known.binary, known.python):
-        first = known.files['train'][0] + form.ending
-        for path in (manual_dir / form.archive, manual_dir / form.folder / first, manual_dir / first):
+    for layout in (known.binary, known.python):
+        first = known.files['train'][0] + layout.ending
+        for path in (manual_dir / layout.archive, manual_dir / layout.folder / first, manual_dir / first):
             if path.is_file():
-                return path if path.name == form.archive else path.parent, form
+                return path if path.name == layout.archive else path.parent, layout
     names = f'{known.binary.archive}, {known.python.archive}, or the unpacked folder of one'
     raise DataError(f'{shown(manual_dir)} has none of {names} (dataset.manual_dir)')
 
 
-def _read_archive(known: Cifar, path: Path, form: Form) -> dict[str, _Split]:
+def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]:
     """Reads an archive, packed or unpacked."""
-    names = {split: [name + form.ending for name in group] for split, group in known.files.items()}
+    names = {split: [name + layout.ending for name in group] for split, group in known.files.items()}
     wanted = {name for group in names.values() for name in group}
-    read = functools.partial(_from_binary, labels=known.labels) if form is known.binary else _from_pickle
+    read = functools.partial(_from_binary, labels=known.labels) if layout is known.binary else _from_pickle
     try:
         if path.is_dir():
             members = {name: files.read(path / name) for name in sorted(wanted)}
@@ -233,47 +234,20 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='download-', dir=folder) as scratch:
             path = Path(scratch, known.binary.archive)
-            download(url, path)
+            with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response, path.open('wb') as file:
+                size = int(response.headers['Content-Length'])
+                with tqdm.wrapattr(response, 'read', size, desc=path.name) as content:
+                    shutil.copyfileobj(content, file)
+                if file.tell() < size:
+                    raise OSError('the connection was closed before the end of the file')
             return _read_archive(known, path, known.binary)
-    except OSError as e:
+    except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
+        if isinstance(e, urllib.error.HTTPError):
+            e.close()  # it holds the connection
+        reason = getattr(e, 'reason', e)
         raise DataError(
-            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({e}): give a folder '
+            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({reason}): give a folder '
             f'with {known.binary.archive} or {known.python.archive} by --config.dataset.manual_dir, or one with '
             'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
             '--config=configs/resnet20_digits.py, which needs no download'
         ) from None
-
-
-def download(url: str, path: Path) -> None:
-    """Downloads a file. A broken download is resumed a few times.
-
-    Raises:
-        OSError: the download failed; the message gives the reason.
-    """
-    for attempt in range(ATTEMPTS):
-        try:
-            if _fetch(url, path):
-                return
-            reason = 'the connection was closed before the end of the file'
-        except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
-            reason = ' '.join(str(getattr(e, 'reason', '') or e).split())
-        if attempt == ATTEMPTS - 1 or not path.exists():
-            raise OSError(reason)
-
-
-def _fetch(url: str, path: Path) -> bool:
-    """Downloads the rest of a file. Returns whether the file is complete. An error keeps the downloaded bytes."""
-    offset = path.stat().st_size if path.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={offset}-'} if offset else {})
-    with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:
-        offset = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-        length = response.headers.get('Content-Length')
-        size = offset + int(length) if length else None
-        with (
-            path.open('ab' if offset else 'wb') as file,
-            tqdm(total=size, initial=offset, unit='B', unit_scale=True, desc=path.name) as bar,
-        ):
-            while chunk := response.read1(1 << 20):
-                file.write(chunk)
-                bar.update(len(chunk))
-            return size is None or file.tell() >= size

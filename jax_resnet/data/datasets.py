@@ -14,11 +14,12 @@ from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
 from jax_resnet.data import digits
 from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
+from jax_resnet.data.pictures import records
 from jax_resnet.data.pictures.folder import DRAW, open_folder
-from jax_resnet.data.pictures.imagenet import IMAGENET, imagenet_classes, open_tars
-from jax_resnet.data.pictures.records import open_records
+from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_tars
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.files import shown
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""
@@ -56,7 +57,7 @@ def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None]
 
 
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
-    return open_records(name, data_dir) if manual_dir is None else open_tars(name, manual_dir)
+    return records.open_records(name, data_dir) if manual_dir is None else open_tars(name, manual_dir)
 
 
 def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -64,7 +65,7 @@ def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> Picture
         raise ConfigError(
             f'config.dataset.manual_dir={str(manual_dir)!r}: must be empty: {name} is read from data prepared by TFDS'
         )
-    return open_records(name.removeprefix(TFDS), data_dir)
+    return records.open_records(name.removeprefix(TFDS), data_dir)
 
 
 def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -160,10 +161,10 @@ def located(config: Config, data: str | None) -> Config:
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})
-    place = Path(data).expanduser()
-    if (place / IMAGENET.train.file).is_file():
+    path = Path(data).expanduser()
+    if (path / ARCHIVES['train'].file).is_file():
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
-    if dataset.name != 'folder' and (place / dataset.name.removeprefix(TFDS)).is_dir():
+    if dataset.name != 'folder' and (path / dataset.name.removeprefix(TFDS)).is_dir():
         return change(config, elsewhere | {'dataset.data_dir': data})
     return change(config, elsewhere | {'dataset.name': 'folder', 'dataset.folder': data})
 
@@ -180,7 +181,8 @@ def open_source(
 
     Args:
         name: one of DATASETS, or `tfds/NAME`.
-        data_dir: folder of prepared TFDS data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+        data_dir: folder of prepared TFDS data; by default TFDS_DATA_DIR, or else ~/tensorflow_datasets. A given folder
+            must have the data, even if the cache has it.
         manual_dir: folder with the data set's original archive. With None, CIFAR is downloaded if it is not prepared.
         folder: folder of pictures to read instead of the data set's own.
         validation_fraction, split_seed: for a folder without a validation split; see `pictures.folder`.
@@ -202,4 +204,6 @@ def open_source(
             )
         return open_folder(name, Path(folder).expanduser(), validation_fraction, split_seed)
     prepared_in = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
+    if name in CIFAR and data_dir and manual_dir is None and records.find(name, prepared_in) is None:
+        raise DataError(f'no prepared {name} in {shown(prepared_in)} (dataset.data_dir)')  # even if it is cached
     return known.open(name, prepared_in, None if manual_dir is None else Path(manual_dir).expanduser())

@@ -1,12 +1,12 @@
 """Chooses the devices of a program, in one or several processes, and puts arrays on them."""
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, Sharding
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, Sharding
 
 from jax_resnet.errors import ConfigError
 
@@ -43,11 +43,6 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
     return Mesh(np.array(by_process)[:, : total // count].ravel(), ('data',))
 
 
-def local_mesh(mesh: Mesh) -> Mesh:
-    """Returns a mesh of this process's devices of a mesh."""
-    return Mesh(np.array([d for d in mesh.devices.flat if d.process_index == jax.process_index()]), mesh.axis_names)
-
-
 def whole_batch(batch_size: int, examples: int, devices: int) -> int:
     """The batch size of one process in evaluation, a multiple of its devices. It is not larger than its share needs.
 
@@ -61,29 +56,8 @@ def whole_batch(batch_size: int, examples: int, devices: int) -> int:
 
 
 def put(tree: Any, sharding: Sharding) -> Any:
-    """Puts a tree of arrays on the devices. Every process has the whole arrays."""
+    """Puts a tree of arrays on the devices, each of which gets a copy. Every process has the whole arrays."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
-    return jax.tree.map(partial(_put, sharding=sharding), tree)
-
-
-def own(tree: Any, sharding: Sharding) -> Any:
-    """Returns this process's copies of arrays that have a copy on each device of all processes.
-
-    Args:
-        tree: a tree of such arrays.
-        sharding: has a copy on each device of this process.
-    """
-
-    def copies(x: jax.Array) -> jax.Array:
-        return jax.make_array_from_single_device_arrays(
-            x.shape, sharding, [shard.data for shard in x.addressable_shards]
-        )
-
-    return jax.tree.map(lambda x: x if x.is_fully_addressable else copies(x), tree)
-
-
-def _put(x: Any, sharding: Sharding) -> jax.Array:
-    if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_put(jax.random.key_data(x), sharding), impl=jax.random.key_impl(x))
-    return jax.make_array_from_process_local_data(sharding, np.asarray(x), np.shape(x))
+    assert isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, Mesh)
+    return multihost_utils.host_local_array_to_global_array(tree, sharding.mesh, sharding.spec)

@@ -10,21 +10,21 @@ import time
 from collections.abc import Iterator, Sequence
 
 from jax_resnet.errors import ConfigError, Disconnected, Stopped, UserError
-from jax_resnet.hosts.place import Place, find_gpus
+from jax_resnet.hosts.rank import Rank, find_gpus
 
 SECONDS_TO_FAIL_TOGETHER = 3
 """How long a process with an error waits for the others to have one, too. So each can print its own line."""
 
 
 @contextlib.contextmanager
-def joined(place: Place | None, join_timeout: int = 300, patience: int = 60) -> Iterator[None]:
-    """A context that joins the other processes. If `place` is None, it does nothing.
+def joined(rank: Rank | None, join_timeout: int = 300, patience: int = 60) -> Iterator[None]:
+    """A context that joins the other processes. If `rank` is None, it does nothing.
 
     Without errors, all processes exit together. A process with an error exits alone. The others then miss it: JAX
     aborts them, or an exchange fails. JAX also aborts if a process does not join in time.
 
     Args:
-        place: the place of this process.
+        rank: the rank of this process.
         join_timeout: how many seconds to wait for all processes at the start.
         patience: maximum silence of a process, in seconds. After it, JAX aborts the others.
 
@@ -32,13 +32,13 @@ def joined(place: Place | None, join_timeout: int = 300, patience: int = 60) -> 
         ConfigError: process 0 cannot be reached, its port is in use, or a number of seconds is too small.
         Disconnected: an exchange with another process has failed.
     """
-    if place is None:
+    if rank is None:
         yield
         return
     for flag, seconds, least in (('--join-timeout', join_timeout, 1), ('--patience', patience, 5)):
         if seconds < least:
             raise ConfigError(f'{flag}={seconds}: must be a number of seconds, at least {least}')
-    _join(place, join_timeout, patience)
+    _join(rank, join_timeout, patience)
     import jax
 
     try:
@@ -49,7 +49,7 @@ def joined(place: Place | None, join_timeout: int = 300, patience: int = 60) -> 
                 raise
             reason = ' '.join(str(e).split())[:200]
             raise Disconnected(
-                f'process {place.index} of {place.count}: another process is missing ({reason}); '
+                f'process {rank.index} of {rank.count}: another process is missing ({reason}); '
                 'the same command continues from the last checkpoint'
             ) from e
     except BaseException as e:
@@ -74,24 +74,24 @@ def _leave_together(point: str, seconds: float | None) -> None:
     jax.distributed.shutdown()
 
 
-def _join(place: Place, join_timeout: int, patience: int) -> None:
+def _join(rank: Rank, join_timeout: int, patience: int) -> None:
     end = time.monotonic() + join_timeout
-    _reach(place, end)
+    _reach(rank, end)
     import jax
 
     # JAX's preemption service would handle SIGTERM, which `jax_resnet.signals` does.
     jax.config.update('jax_enable_preemption_service', False)
     jax.distributed.initialize(  # it aborts if not all processes have joined in time
-        place.address,
-        place.count,
-        place.index,
-        local_device_ids=_own_gpus(place, find_gpus()),
+        rank.address,
+        rank.count,
+        rank.index,
+        local_device_ids=_own_gpus(rank, find_gpus()),
         cluster_detection_method='deactivate',
         initialization_timeout=max(1, round(end - time.monotonic())),
         heartbeat_timeout_seconds=patience,
         shutdown_timeout_seconds=SECONDS_TO_FAIL_TOGETHER,
     )
-    if place.index:
+    if rank.index:
         logging.getLogger('jax_resnet').setLevel(logging.WARNING)  # only process 0 reports the run's progress
     if jax.default_backend() != 'cpu':
         # The processes choose a GPU's kernels together while they compile. If one of them took its program from a
@@ -99,16 +99,16 @@ def _join(place: Place, join_timeout: int, patience: int) -> None:
         jax.config.update('jax_compilation_cache_dir', None)
 
 
-def _reach(place: Place, end: float) -> None:
+def _reach(rank: Rank, end: float) -> None:
     """Raises ConfigError if process 0 cannot be reached before `end`, or if its port is in use. JAX would abort."""
-    host, _, port = place.address.rpartition(':')
-    if place.index == 0:
+    host, _, port = rank.address.rpartition(':')
+    if rank.index == 0:
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
         try:
             socket.create_server(('', int(port)), family=family, dualstack_ipv6=both).close()
         except OSError as e:
-            raise ConfigError(f'process 0: cannot listen at {place.address} ({e.strerror})') from None
+            raise ConfigError(f'process 0: cannot listen at {rank.address} ({e.strerror})') from None
         return
     while True:
         try:
@@ -117,21 +117,21 @@ def _reach(place: Place, end: float) -> None:
         except OSError as e:
             if time.monotonic() > end:
                 raise ConfigError(
-                    f'process {place.index} of {place.count}: cannot reach process 0 at {place.address} '
+                    f'process {rank.index} of {rank.count}: cannot reach process 0 at {rank.address} '
                     f'({e.strerror or e})'
                 ) from None
         time.sleep(0.5)
 
 
-def _own_gpus(place: Place, gpus: Sequence[str]) -> list[int] | None:
+def _own_gpus(rank: Rank, gpus: Sequence[str]) -> list[int] | None:
     """Returns the positions of this process's GPUs in `gpus`, the GPUs that it can use. None means all of them.
 
     The processes of a host divide its GPUs evenly, unless each process can use only its own GPUs.
     """
-    each, on_host = len(gpus) // place.count_on_host, int(os.environ.get('SLURM_GPUS_ON_NODE', 0))
-    if place.count_on_host == 1 or not each or 'SLURM_GPUS_PER_TASK' in os.environ or len(gpus) < on_host:
+    each, on_host = len(gpus) // rank.count_on_host, int(os.environ.get('SLURM_GPUS_ON_NODE', 0))
+    if rank.count_on_host == 1 or not each or 'SLURM_GPUS_PER_TASK' in os.environ or len(gpus) < on_host:
         return None
-    return list(range(place.index_on_host * each, (place.index_on_host + 1) * each))
+    return list(range(rank.index_on_host * each, (rank.index_on_host + 1) * each))
 
 
 def _exit(code: int) -> None:

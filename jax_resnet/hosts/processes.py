@@ -5,16 +5,7 @@ With one process, these functions do nothing, or return their argument.
 
 import jax
 import numpy as np
-
-
-def is_first() -> bool:
-    """Whether this is process 0, which writes the run folder and prints."""
-    return bool(jax.process_index() == 0)
-
-
-def are_several() -> bool:
-    """Whether there are other processes."""
-    return bool(jax.process_count() > 1)
+from jax.experimental import multihost_utils
 
 
 def gather_numbers(*numbers: int) -> np.ndarray:
@@ -42,10 +33,8 @@ def gather_rows(rows: np.ndarray, size: int) -> np.ndarray:
         rows: this process's rows, [len(share(size)), ...].
         size: number of rows of all processes.
     """
-    if not are_several():
+    if jax.process_count() == 1:
         return rows
-    from jax.experimental import multihost_utils
-
     shares = [share(size, index) for index in range(jax.process_count())]
     padded = np.zeros((max(map(len, shares)), *rows.shape[1:]), rows.dtype)
     padded[: len(rows)] = rows
@@ -65,7 +54,7 @@ def barrier(name: str, seconds: float | None = None) -> None:
         name: a name for this point. Each name can be used only once.
         seconds: after this time JaxRuntimeError is raised; None means one day, as JAX needs a limit.
     """
-    if are_several():
+    if jax.process_count() > 1:
         from jax._src import distributed
 
         client = distributed.global_state.client

@@ -1,6 +1,6 @@
-"""What trained networks tell. Each kind of inspection is a module: it measures networks, and draws one chart.
+"""What trained networks tell. Each inspection is a module: it measures networks, and draws one chart.
 
-The first line of a kind's docstring says what it measures. Its functions are:
+The first line of its docstring says what it measures. Its functions are:
 
 - `add_arguments(parser)`: adds its own options.
 - `measure(networks, options)`: takes the `networks.Network`s and the parsed options; returns numbers, as for JSON.
@@ -10,5 +10,5 @@ The first line of a kind's docstring says what it measures. Its functions are:
 Like those of commands, these modules import slow ones in their functions.
 """
 
-KINDS = ('responses',)
-"""The kinds. To add one, write a module and add its name here."""
+INSPECTIONS = ('responses',)
+"""The names of the modules. To add one, write a module and add its name here."""

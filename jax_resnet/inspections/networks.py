@@ -22,10 +22,9 @@ from jax_resnet.platform.base import Backend
 from jax_resnet.runs import weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
-from jax_resnet.training import state as states
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
-from jax_resnet.training.setup import Input, backend, open_input, set_up
+from jax_resnet.training.setup import Input, initial_state, open_input, set_up
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
         config = change(located(config, data), {'parallel.devices': 1})
         inputs, model, mesh, *_ = set_up(config)
-        state = states.initial(config, model, inputs.image_shape, mesh, backend(config, mesh))
+        state = initial_state(inputs, model, mesh)
         if config.init_from is not None:
             state, line = begin_from(config.init_from, state, model)
             _log.info(line)

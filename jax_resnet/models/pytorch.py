@@ -154,8 +154,8 @@ def check_style(net: ResNet, style: str) -> None:
 
 def unit_name(layers: tuple[Layer, ...]) -> str:
     """The entry of LAYERS with these kernel sizes and strides, or 'others'."""
-    form = [(layer.window, layer.strided) for layer in layers]
-    return next((n for n, known in LAYERS.items() if [(x.window, x.strided) for x in known] == form), 'others')
+    windows = [(layer.window, layer.strided) for layer in layers]
+    return next((n for n, known in LAYERS.items() if [(x.window, x.strided) for x in known] == windows), 'others')
 
 
 def _their_module(ours: str, style: Style) -> str | None:

@@ -32,7 +32,7 @@ class Backend:
         compiler_options: compiler options of programs that run many times.
         one_call_options: compiler options of programs that run once, such as initialization.
         keeps_programs: whether compiled programs can be cached for the next start.
-        used: what was found to work here, such as oneDNN. `environment.json` records it, because results depend on it.
+        used: whether this start uses oneDNN, CUDA graphs and so on. Results depend on it: `environment.json` has it.
         remark: text for the log, or ''.
     """
 

@@ -146,7 +146,7 @@ def channels_as_columns(
 
     Each image is [H, W C], and the cotangent's columns are dilated by C. The result is [height, width C, O]. The batch
     is divided into blocks of BLOCK images. The blocks are a third spatial axis, and the images of a block are the
-    channels. This form is fast in oneDNN, which computes many columns at once.
+    channels. This layout is fast in oneDNN, which computes many columns at once.
     """
     (low, high), (left, right) = _pads(x, window, cotangent, strides, padding)
     missing_images = -x.shape[0] % BLOCK

@@ -60,7 +60,7 @@ def backend(
         flat_arrays=flat_arrays,
         compiler_options=exact | (GRAPH if graphs else NO_GRAPH),
         one_call_options=exact | ({} if graphs else NO_GRAPH),
-        used={'CUDA graphs': graphs},
+        used={'gpu.graphs': graphs, 'gpu.flat_arrays': flat_arrays, 'gpu.batch_norm_sums': batch_norm_sums},
         remark='with CUDA graphs' if graphs else 'without CUDA graphs, so slower',
     )
 

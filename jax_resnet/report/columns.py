@@ -249,11 +249,11 @@ def _spaced(name: str) -> str:
 
 def duration(seconds: float) -> str:
     """Formats a duration: '48 s', '12 min 5 s' or '3:05 h'."""
-    whole = round(seconds)
-    if whole < 90:
-        return f'{whole} s'
-    if whole < 3600:
-        return f'{whole // 60} min {whole % 60} s'
+    rounded = round(seconds)
+    if rounded < 90:
+        return f'{rounded} s'
+    if rounded < 3600:
+        return f'{rounded // 60} min {rounded % 60} s'
     return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
 
 
@@ -276,7 +276,7 @@ def escaped(text: str) -> str:
     return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 
-def _aligned(form: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(tablefmt: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     sides = ['left', *['right'] * (len(heads) - 1)]
-    table: str = tabulate(cells, headers=heads, tablefmt=form, colalign=sides, disable_numparse=True)
+    table: str = tabulate(cells, headers=heads, tablefmt=tablefmt, colalign=sides, disable_numparse=True)
     return [line.rstrip() for line in table.splitlines()]

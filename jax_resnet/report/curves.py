@@ -30,11 +30,11 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
 
     If one number is varied, such as the depth, the errors are drawn against it; else there is a line for each row.
     """
-    axis, places = against(rows) or ('', {})
+    axis, positions = against(rows) or ('', {})
     values: list[dict[str, Any]] = []
     for row in rows:
-        x, series = places.get(row, (0, ''))
-        value = {'row': row.label, 'place': x, 'series': series}
+        x, series = positions.get(row, (0, ''))
+        value = {'row': row.label, 'position': x, 'series': series}
         if (measured := section.measured(row)) is not None:
             low, high = min(measured.errors), max(measured.errors)
             value |= {'error': measured.error, 'low': low, 'high': high, 'text': str(measured)}
@@ -47,16 +47,16 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     note = '● our runs'
     note += ', from the best to the worst' if any(value.get('low') != value.get('high') for value in values) else ''
     name = section.measure_name[:1].upper() + section.measure_name[1:]
-    scale = alt.Scale(zero=False, padding=16 if places else 48)
-    if places:
-        numbers = sorted({number for number, _ in places.values()})
+    scale = alt.Scale(zero=False, padding=16 if positions else 48)
+    if positions:
+        numbers = sorted({number for number, _ in positions.values()})
         kind = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
-        of_place = alt.X('place:Q', title=axis, scale=alt.Scale(type=kind, zero=False, padding=24, nice=False),
+        row_axis = alt.X('position:Q', title=axis, scale=alt.Scale(type=kind, zero=False, padding=24, nice=False),
                          axis=alt.Axis(values=numbers, labelExpr='datum.value', grid=False))  # fmt: skip
-        colour: Any = colours('series', [*dict.fromkeys(series for _, series in places.values())])
+        colour: Any = colours('series', [*dict.fromkeys(series for _, series in positions.values())])
         errors, channel, height = alt.Y(title=f'{name} (%)', scale=scale), 'y', 300
     else:
-        of_place = alt.Y(
+        row_axis = alt.Y(
             'row:N', sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False, grid=True)
         )
         is_best = alt.FieldOneOfPredicate('row', [row.label for row in section.best])
@@ -66,10 +66,10 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
             'x',
             30 * len(rows) + 20,
         )
-    base = alt.Chart(alt.Data(values=values)).encode(of_place, color=colour, tooltip=['row:N', 'text:N', 'published:Q'])
+    base = alt.Chart(alt.Data(values=values)).encode(row_axis, color=colour, tooltip=['row:N', 'text:N', 'published:Q'])
 
     def at(field: str) -> dict[str, Any]:
-        """Returns the encoding of the place of a mark by an error."""
+        """Returns the encoding of the position of a mark by an error."""
         channel_of_error = errors.copy()
         channel_of_error.shorthand = f'{field}:Q'
         return {channel: channel_of_error}
@@ -81,7 +81,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     if any('published' in value for value in values):
         note += '; ◇ published'
         layers.append(base.mark_point(shape='diamond', size=90, strokeWidth=1.8).encode(**at('published')))
-    if places:
+    if positions:
         layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
     else:
         layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='text:N'))
@@ -109,8 +109,8 @@ def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | N
             kind: re.sub(rf'(?<!\d){number:g}(?!\d)', '', row.label).strip(' -,=:')
             for kind, row, number in zip(series, rows, numbers, strict=True)
         }
-        places = {row: (number, names[kind]) for row, kind, number in zip(rows, series, numbers, strict=True)}
-        return units.get(field, wording.field_name(field)), places
+        positions = {row: (number, names[kind]) for row, kind, number in zip(rows, series, numbers, strict=True)}
+        return units.get(field, wording.field_name(field)), positions
     return None
 
 

@@ -129,8 +129,8 @@ def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> di
         for kind, chart in drawn.items():
             if chart is not None:
                 name = file_name(f'{section.name}{number} {kind}')
-                place = address(pictures / f'{name}.png', page_folder)
-                shown.append({'chart': chart, 'kind': kind, 'name': name, 'address': place, **charts.embedded(chart)})
+                path = address(pictures / f'{name}.png', page_folder)
+                shown.append({'chart': chart, 'kind': kind, 'name': name, 'address': path, **charts.embedded(chart)})
         groups.append({'answer': answer, 'rows': rows, 'charts': shown})
     return {
         'section': section,

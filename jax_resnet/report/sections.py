@@ -248,11 +248,11 @@ def _unused(name: str, used: Collection[str]) -> str:
     return next(name for name in names if name not in used)
 
 
-def _undamaged(read_one: Callable[[S], T], places: Iterable[S], left_out: list[str]) -> Iterable[T]:
-    """Yields what is read at each place. For each place that is damaged, it adds a line to `left_out`."""
-    for place in places:
+def _undamaged(read_one: Callable[[S], T], sources: Iterable[S], left_out: list[str]) -> Iterable[T]:
+    """Yields what is read from each source. For each source that is damaged, it adds a line to `left_out`."""
+    for source in sources:
         try:
-            yield read_one(place)
+            yield read_one(source)
         except ConfigError as e:
             left_out.append(f'Left out: {" ".join(str(e).split())}')
 
@@ -261,14 +261,8 @@ def _study(path: Path) -> Section:
     study = schemas.read(path, schemas.Study)
     left_out: list[str] = []
 
-    def inside(relative: str) -> Path:
-        return Path(os.path.normpath(path.parent / relative))
-
     def run(described: Mapping[str, Any]) -> Run:
-        """Reads a run from its folder if finished there, else from its result if there is one."""
-        found = run_folders.read(inside(described['folder']), described['seed'])
-        result = described.get('result')
-        return found if found.state == FINISHED or not result else run_folders.read(inside(result))
+        return run_folders.read(Path(os.path.normpath(path.parent / described['folder'])), described['seed'])
 
     rows = []
     for row in study['rows']:

@@ -92,9 +92,9 @@ def _png(pixels: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def data_uri(content: bytes, kind: str) -> str:
+def data_uri(content: bytes, image_format: str) -> str:
     """Returns a picture for an image element, in which no script runs."""
-    return f'data:image/{kind};base64,{base64.b64encode(content).decode()}'
+    return f'data:image/{image_format};base64,{base64.b64encode(content).decode()}'
 
 
 def drawings(run: Run | None) -> list[Path]:
@@ -157,7 +157,7 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> Any:
     return styled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
 
 
-def _bars(lengths: Sequence[tuple[str, float]], axis: str, form: str, title: str) -> Any:
+def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, title: str) -> Any:
     """Draws a bar for each name, in order, with its length as a number at its end."""
     alt = altair()
     base = alt.Chart(alt.Data(values=[{'name': name, 'length': length} for name, length in lengths])).encode(
@@ -165,5 +165,7 @@ def _bars(lengths: Sequence[tuple[str, float]], axis: str, form: str, title: str
         y=alt.Y('name:N', title=None, sort=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelLimit=280)),
     )
     bars = base.mark_bar(color=PALETTE[0], opacity=0.85, cornerRadiusEnd=2, height={'band': 0.7})
-    text = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(text=alt.Text('length:Q', format=form))
+    text = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(
+        text=alt.Text('length:Q', format=number_format)
+    )
     return styled(bars + text, title, max(120, 24 * len(lengths)), width=520)

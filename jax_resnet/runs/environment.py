@@ -14,6 +14,13 @@ PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 
 DECODERS = ('Pillow', 'simplejpeg', 'grain')
 """Packages on whose versions decoded and resized pictures depend."""
 
+HUGE_PAGES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=1099511627776'
+"""GLIBC_TUNABLES of runs on a CPU, unless the user has set it. A run then uses huge pages and keeps freed memory.
+
+So it trains faster. The C library reads the variable only when a process starts (glibc from 2.35 on; others ignore it).
+Thus a run cannot set it for itself.
+"""
+
 
 def environment(options: Mapping[str, Any], streams: bool = False) -> dict[str, Any]:
     """Returns date (UTC), versions, devices, git commit and JAX's options. JSON can represent all values.

@@ -55,7 +55,7 @@ class Predictions(NamedTuple):
     files: tuple[str, ...]
 
 
-def predictions_of(logits: np.ndarray, labels: np.ndarray, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+def prediction_arrays(logits: np.ndarray, labels: np.ndarray, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Returns the arrays to write into predictions.npz.
 
     Args:

@@ -1,11 +1,7 @@
-"""The results folder: a small JSON file for each finished run. Tables are made from these; studies can reuse them."""
+"""The results folder: the small files of finished runs. Tables are made from these; studies can reuse them."""
 
-import json
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config
@@ -14,87 +10,67 @@ from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.runs import run
+from jax_resnet.runs.run import Run
+from jax_resnet.runs.run_folder import as_json
 
 RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
 
 
-def path_of(result: Mapping[str, Any]) -> Path:
-    """Returns the path for a result: `results/<config name>[-<argument>][/<changes>]/seed<seed>.json`."""
-    folder = default_name(result['file'], result['changes'], result['fields'].seed)
-    return RESULTS / folder.relative_to('runs').with_suffix('.json')
+def result_path(run: Run) -> Path:
+    """Returns the path for a run's result: `results/<config name>[-<argument>][/<changes>]/seed<seed>`."""
+    return RESULTS / default_name(str(run.file), run.changes, run.seed).relative_to('runs')
 
 
-def weights_path_of(result: Mapping[str, Any]) -> Path:
-    """Returns the path for published weights: `results/weights/<config name>[-<argument>][/<changes>].safetensors`."""
-    folder = default_name(result['file'], result['changes'], 0).parent.relative_to('runs')
-    return RESULTS / 'weights' / folder.with_name(f'{folder.name}.safetensors')
-
-
-def of_run(run_folder: str | Path) -> dict[str, Any]:
-    """Collects the result of a finished run from its run folder.
-
-    The result has no path of this machine. Numbers of the summary and the metrics have six digits.
-
-    Returns:
-        The fields of `schemas.Result`.
+def finished(folder: str | Path) -> Run:
+    """Reads a run that can be a result. Its config has no path of this machine.
 
     Raises:
-        ConfigError: the folder is no run folder, or the run has no config file or is not finished.
+        ConfigError: the run is not finished, or is not a run of a config file.
     """
-    found = run.read(Path(run_folder))
+    found = run.read(Path(folder))
     if found.config is None or found.state != run.FINISHED:
         state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
-        raise ConfigError(f'{shown(run_folder)}: must be the folder of a finished run; {state}')
+        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; {state}')
     if found.file is None:
-        raise ConfigError(f'{shown(run_folder)}: must be a run of a config file; its config.json names none')
-    return {
-        'file': found.file,
-        'changes': dict(found.changes),
-        'fields': change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}),
-        'summary': _round(found.summary),
-        'environment': list(found.starts),
-        'metrics': [_round(line) for line in found.metrics],
-    }
+        raise ConfigError(f'{shown(folder)}: must be a run of a config file; its config.json names none')
+    return replace(found, config=change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}))
 
 
-def write(result: Mapping[str, Any]) -> Path:
-    """Writes the file of a result and returns its path. Writing the same result again changes nothing.
+def add(run: Run) -> Path:
+    """Copies the small files of a finished run to the results folder. Adding the same run again changes nothing.
+
+    A result is a run folder without arrays.
+
+    Args:
+        run: a run as `finished` reads it.
+
+    Returns:
+        The folder of the result.
 
     Raises:
-        ConfigError: the file already holds the result of another run of this config and seed; or it cannot be written.
+        ConfigError: the folder has the result of another run of this config and seed; or it cannot be written.
     """
-    path = path_of(result)
-    content = as_text(result).encode()
+    folder, copied = result_path(run), ('environment.json', 'metrics.jsonl', 'summary.json')
     try:
-        if path.exists() and files.read(path) != content:
-            raise ConfigError(f'{path}: has the result of another run of this config and seed; delete it first')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
+        contents = {folder / name: files.read(run.folder / name) for name in copied}
+        contents[folder / 'config.json'] = as_json({'file': run.file, 'changes': run.changes, 'fields': run.config})
+        if any(path.exists() and files.read(path) != content for path, content in contents.items()):
+            raise ConfigError(f'{folder}: has the result of another run of this config and seed; delete it first')
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_all(contents)
     except OSError as e:
-        raise ConfigError(f'{shown(path)}: cannot be written ({e.strerror})') from None
-    return path
+        raise ConfigError(f'{shown(folder)}: cannot be written ({e.strerror})') from None
+    return folder
 
 
-def as_text(result: Mapping[str, Any]) -> str:
-    """Returns a result as JSON, with a line for each of its fields, start and line of metrics."""
-
-    def line(value: Any) -> str:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, default=msgspec.to_builtins)
-
-    def lines(value: Any) -> str:
-        return '[\n  ' + ',\n  '.join(map(line, value)) + '\n ]' if isinstance(value, list) else line(value)
-
-    return '{\n ' + ',\n '.join(f'"{name}": {lines(value)}' for name, value in result.items()) + '\n}\n'
-
-
-def paths(folder: Path = RESULTS) -> list[Path]:
-    """Returns the paths of all results, sorted."""
-    return sorted(folder.glob('**/seed*.json'))
+def paths() -> list[Path]:
+    """Returns the folders of all results, sorted."""
+    return sorted(path.parent for path in RESULTS.glob('**/config.json'))
 
 
 def find(config: Config) -> Path | None:
-    """Returns the file of the result with the same recipe and seed as `config`, or None.
+    """Returns the folder of the result with the same recipe and seed as `config`, or None.
 
     Raises:
         ConfigError: a file in the results folder is damaged.
@@ -102,9 +78,3 @@ def find(config: Config) -> Path | None:
     wanted = recipe(config), config.seed
     runs = map(run.read, paths())
     return next((found.folder for found in runs if (found.recipe, found.seed) == wanted), None)
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _round(v) for name, v in value.items()}
-    return float(f'{value:.6g}') if isinstance(value, float) else value

@@ -1,7 +1,6 @@
-"""Runs as reports and studies see them: read from a run folder, or from a file of the results folder."""
+"""Runs as reports and studies see them, read from a run folder, or from that of a result."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs import schemas
 from jax_resnet.runs.run_folder import REPLACED, RunFolder
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
@@ -26,7 +24,7 @@ class Run:
     """What is known of a run.
 
     Attributes:
-        folder: the run folder, or the file of a result.
+        folder: the run folder.
         seed: the seed of the run.
         config: the config; None if the folder is missing.
         metrics: one mapping for each evaluation, in order, see `schemas.Line`.
@@ -86,21 +84,15 @@ class Run:
 
 
 def read(path: Path, seed: int | None = None) -> Run:
-    """Reads a run from its folder, which may be missing, or from the file of a result.
+    """Reads a run from its folder, which may be missing.
 
     Args:
-        path: the run folder; or the file of a result, *.json.
+        path: the run folder.
         seed: the seed of the run, needed if the folder may be missing.
 
     Raises:
         ConfigError: a file cannot be read.
     """
-    if path.suffix == '.json':
-        result = schemas.read(path, schemas.Result)
-        config, starts = result['fields'], result['environment']
-        return Run(
-            path, config.seed, config, result['metrics'], result['summary'], starts, result['file'], result['changes']
-        )
     folder = RunFolder(path)
     if not folder.exists():
         return Run(path, seed or 0)
@@ -125,8 +117,7 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     """Finds the studies and the runs in these folders and their subfolders.
 
     Returns:
-        The description files of studies; and the run folders and result files. Each path is listed once, in the order
-        of the search.
+        The description files of studies, and the run folders. Each path is listed once, in the order of the search.
 
     Raises:
         ConfigError: a path is not a folder, or has neither runs nor studies.
@@ -146,7 +137,6 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             if 'config.json' in names:
                 runs[Path(folder)] = None
                 inner.clear()
-            runs |= {Path(folder, name): None for name in sorted(names) if re.fullmatch(r'seed\d+\.json', name)}
         if len(studies) + len(runs) == before:
             raise ConfigError(f'{shown(path)}: has neither runs nor studies')
     return list(studies), list(runs)

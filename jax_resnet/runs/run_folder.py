@@ -1,7 +1,6 @@
 """The run folder: everything that a run writes, and what it needs to continue."""
 
 import contextlib
-import errno
 import fcntl
 import glob
 import itertools
@@ -27,9 +26,6 @@ from jax_resnet.runs.outputs import Predictions, Preprocessing
 
 REPLACED = '.replaced'
 """This and a number are added to the name of a run folder when another run replaces it."""
-
-_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
-"""Errors of a file system without locks."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +59,11 @@ class RunFolder:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
                 has a path that the checkpoint library cannot handle.
         """
-        whole = str(self.path.absolute())
-        if glob.has_magic(whole) or '\\' in whole or not whole.isprintable():  # orbax finds files by a glob pattern
-            raise ConfigError(f'{shown(whole)}: the path of a run must have none of * ? [ ] \\ and be printable')
+        absolute = str(self.path.absolute())
+        if (
+            glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
+        ):  # orbax finds files by a glob pattern
+            raise ConfigError(f'{shown(absolute)}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -73,7 +71,7 @@ class RunFolder:
                 f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
             ) from None
         if not self.exists():
-            self._write_json('config.json', {'file': file, 'changes': changes or {}, 'fields': config})
+            self._write('config.json', as_json({'file': file, 'changes': changes or {}, 'fields': config}))
         self.check_same(config)
 
     def exists(self) -> bool:
@@ -115,10 +113,8 @@ class RunFolder:
                     break
                 except BlockingIOError:
                     time.sleep(0.02)
-                except OSError as e:
-                    if e.errno not in _NO_LOCKS:
-                        raise
-                    _log.warning('%s: this file system has no locks; use only one program at a time here', self.path)
+                except OSError as e:  # some file systems have no locks
+                    _log.warning('%s: cannot be locked (%s); use only one program here', self.path, e.strerror)
                     break
             else:
                 raise ConfigError(
@@ -178,7 +174,7 @@ class RunFolder:
             mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
             names: the names of the examples' files, if they are files.
         """
-        self._write('predictions.npz', outputs.npz(outputs.predictions_of(logits, labels, names)))
+        self._write('predictions.npz', outputs.npz(outputs.prediction_arrays(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:
@@ -208,7 +204,7 @@ class RunFolder:
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        self._write_json('environment.json', [*self.starts(), {**environment, 'step': step}])
+        self._write('environment.json', as_json([*self.starts(), {**environment, 'step': step}]))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl, see `schemas.Line`, without a last line that a kill cut short.
@@ -252,7 +248,7 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes summary.json, which marks the run as finished."""
-        self._write_json('summary.json', summary)
+        self._write('summary.json', as_json(summary))
 
     def progress(self) -> tuple[dict[str, Any], float] | None:
         """Returns how far the run is, see `schemas.Progress`, and when it was that far; None before its first step."""
@@ -298,16 +294,18 @@ class RunFolder:
         self.path.rename(aside)
         return aside
 
-    def _read_json(self, name: str, kind: Any) -> Any:
+    def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name
-        return schemas.read(path, kind) if path.exists() else None
-
-    def _write_json(self, name: str, value: Any) -> None:
-        self._write(name, (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode())
+        return schemas.read(path, schema) if path.exists() else None
 
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:
             files.write(self.path / name, content)
+
+
+def as_json(value: Any) -> bytes:
+    """Returns the content of a JSON file of a run."""
+    return (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode()
 
 
 def _events(line: Mapping[str, Any]) -> bytes:

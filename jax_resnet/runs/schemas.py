@@ -1,4 +1,4 @@
-"""The fields of each kind of JSON file and their types, and the function that reads a file by them."""
+"""The fields of each JSON file and their types, and the function that reads a file by them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -17,18 +17,18 @@ Amount = Annotated[float, Meta(ge=0)]
 Value = bool | int | float | str | tuple[Any, ...] | None
 
 
-def read(path: Path, kind: Any) -> Any:
-    """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `kind`, one of the types below."""
+def read(path: Path, schema: Any) -> Any:
+    """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `schema`, one of the types below."""
     try:
-        return parse(files.read(path), kind, shown(path))
+        return parse(files.read(path), schema, shown(path))
     except OSError as e:
         raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
 
 
-def parse(content: bytes, kind: Any, name: str) -> Any:
+def parse(content: bytes, schema: Any, name: str) -> Any:
     """Like `read`, for the content of a file. The message begins with `name`."""
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(content, type=schema)
     except (msgspec.MsgspecError, ValueError, RecursionError) as e:
         raise ConfigError(f'{name} is damaged: {e}') from None
 
@@ -115,14 +115,6 @@ class Summary(TypedDict):
     protocol_test_top5_error: NotRequired[Percent]
 
 
-class Result(RunConfig):
-    """A file of results/: the content of a run folder in one file."""
-
-    summary: Summary
-    environment: list[Start]
-    metrics: list[Line]
-
-
 class Card(RunConfig):
     """The card in the header of a file of weights: the config of the network, what its input and output mean, the run.
 
@@ -144,21 +136,25 @@ class Card(RunConfig):
 
 
 class PlannedRun(TypedDict):
-    """A run in study.json: its folder and perhaps the file of its result, relative to the study's folder."""
+    """A run in study.json: its folder, or that of its result, relative to the study's folder."""
 
     seed: Count
     folder: str
-    result: NotRequired[str]
 
 
-class StudyRow(TypedDict):
-    """A row of the table of study.json."""
+class DescribedRow(TypedDict):
+    """What `configs.studies.base.row` says of a row of a study's table."""
 
     label: str
     group: str
     published: Percent | None
     published_text: str
     window: tuple[Amount, Amount] | None
+
+
+class StudyRow(DescribedRow):
+    """A row of the table of study.json."""
+
     runs: list[PlannedRun]
 
 

@@ -97,7 +97,7 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path.
+        replace: whether to overwrite other weights at this path. The digest in the header tells them apart.
 
     Raises:
         DataError: the path has another suffix; the file cannot be written; or other weights are there.
@@ -112,12 +112,11 @@ def write(
     if card is not None:
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
-    content = save(named, header or None)
     try:
-        if path.exists() and not replace and files.read(path) != content:
+        if path.exists() and not replace and _read(path, with_arrays=False)[0] != header:  # it has the digest
             raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
+        files.write(path, save(named, header or None))
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
 
@@ -139,7 +138,7 @@ def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
 
 
 def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Reads the texts in the header, and the arrays."""
+    """Reads the strings in the header, and the arrays."""
     _check_suffix(path)
     try:
         if path.exists() and not path.is_file():

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from math import inf
 
 from jax_resnet.errors import ConfigError, Stopped
+from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
-from jax_resnet.studies.display import Display
-from jax_resnet.studies.estimate import Estimate
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.state import describe, run_of
+from jax_resnet.studies.progress import Display, Estimate, describe, read_run
 
 COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 """The command that trains a run, without the arguments of the job."""
@@ -43,7 +42,7 @@ class _Active:
     Attributes:
         job: its job.
         process: its process.
-        place: the index of its line on the screen, and its GPU or None.
+        slot: the index of its line on the screen, and its GPU or None.
         began: when it was started.
         first: when it had made its first steps, and their number.
         share: how much of it is done, from 0 to 1.
@@ -52,7 +51,7 @@ class _Active:
 
     job: Job
     process: subprocess.Popen
-    place: tuple[int, str | None]
+    slot: tuple[int, str | None]
     began: float
     first: tuple[float, int] | None = None
     share: float = 0.0
@@ -79,7 +78,7 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str]) -> dict[Job, str]:
             networks = '1 network' if len(unknown) == 1 else f'{len(unknown)} networks'
             display.say(f'measuring the speed of {networks}: a minute of the first run of each')
             workers.run(unknown, MEASURED)
-        display.say(f'the study takes about {workers.time_left()} from now')
+        display.say(f'the study takes {workers.time_left()} from now')
         workers.run([job for job in jobs if job not in workers.ended])
         return workers.failed
 
@@ -120,22 +119,24 @@ class _Workers:
 
     def time_left(self) -> str:
         """The time that all jobs still take."""
-        return self.estimate.together([job for job in self.jobs if job not in self.ended], self.count)
+        return self.estimate.time([job for job in self.jobs if job not in self.ended], self.count)
 
     def _start(self, job: Job) -> None:
-        run = run_of(job)  # another study may share it
+        run = read_run(job)  # another study may share it
         if run.state in (FINISHED, RUNNING):
-            done = 'has trained' if run.state == FINISHED else 'is training'
-            self._tell_end(job, f'another program {done} it, {describe(run)}')
+            self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
             return
-        index, device = place = self.free.pop(0)
+        index, device = slot = self.free.pop(0)
         folder, where = RunFolder(job.folder), '' if device is None else f' on GPU {device}'
-        environment = dict(os.environ) if device is None else {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
+        if device is None:
+            environment = {'GLIBC_TUNABLES': HUGE_PAGES, **os.environ}
+        else:
+            environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
         try:
             folder.open(job.config, job.file, job.changes)
             output = folder.log.open('a')
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
-            self.free.append(place)
+            self.free.append(slot)
             self._tell_end(job, str(e), has_failed=True)
             return
         with output:
@@ -147,7 +148,7 @@ class _Workers:
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches only the study, which signals the run
             )
-        self.active.append(_Active(job, process, place, time.time()))
+        self.active.append(_Active(job, process, slot, time.time()))
         self.display.started(index, f'{job.name}{where}')
 
     def _look(self, one: _Active) -> float:
@@ -160,19 +161,19 @@ class _Workers:
         if progress['step'] > first_step:
             self.estimate.learn(one.job.config, (now - first_time) / (progress['step'] - first_step))
         one.share = progress['step'] / progress['end']
-        self.display.show(one.place[0], one.job.name, progress)
+        details = f'epoch {progress["epoch"]:.1f}, train error {progress["train_error"]:.1f} %'
+        self.display.show(one.slot[0], f'{one.job.name}: {100 * one.share:.0f} %, {details}')
         return now - first_time
 
     def _end(self, one: _Active) -> None:
-        job, code, run = one.job, one.process.returncode, run_of(one.job)
+        job, run = one.job, read_run(one.job)
         self.active.remove(one)
-        self.free.append(one.place)
-        if run.state == FINISHED:
+        self.free.append(one.slot)
+        self.display.show(one.slot[0], '')
+        if run.state in (FINISHED, RUNNING):
             self._tell_end(job, describe(run))
-        elif run.state == RUNNING:
-            self._tell_end(job, f'another program is training it, {describe(run)}')
         elif not one.is_stopping:
-            reason = run.failure or _killed(code) or _last_line(job) or f'exit code {code}'
+            reason = run.failure or _reason(job, one.process.returncode)
             RunFolder(job.folder).write_failure(reason)
             self._tell_end(job, reason, has_failed=True)
 
@@ -184,11 +185,9 @@ class _Workers:
         self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}; {self.time_left()} left')
 
 
-def _killed(code: int) -> str:
-    """Says that a signal ended a run; the system sends SIGKILL if it lacks memory."""
-    return f'killed by {signal.Signals(-code).name}; perhaps it lacked memory' if code < 0 else ''
-
-
-def _last_line(job: Job) -> str:
+def _reason(job: Job, code: int) -> str:
+    """Says why a run ended that wrote no reason."""
+    if code < 0:  # the system sends SIGKILL if it lacks memory
+        return f'killed by {signal.Signals(-code).name}; perhaps it lacked memory'
     lines = RunFolder(job.folder).log.read_text(errors='replace').splitlines()
-    return lines[-1].removeprefix('error: ') if lines else ''
+    return lines[-1].removeprefix('error: ') if lines else f'exit code {code}'

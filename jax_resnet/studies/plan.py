@@ -3,13 +3,13 @@
 `read` makes it from the study's file, `configs/studies/depth.py:20,56`, and from what the command line changes.
 """
 
-import json
 import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any, TypedDict
@@ -19,38 +19,27 @@ import jax.numpy as jnp
 import msgspec
 
 from jax_resnet import models
-from jax_resnet.config import loading
-from jax_resnet.config.durations import Duration
+from jax_resnet.config import durations, loading
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data import DATASETS, datasets, image_shape
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 from jax_resnet.runs import results_folder
-from jax_resnet.runs.schemas import Amount, Count, Measure, Percent
+from jax_resnet.runs.schemas import Count, DescribedRow, Measure
 
 SHORTEN = {'epochs': 20, 'steps': 700, 'examples': 700}
 """How many times a rehearsal is shortened, by the unit of its length: the digits have 35 times fewer examples."""
 
 
-class DescribedRow(TypedDict):
-    """What `configs.studies.base.row` makes."""
-
-    label: str
+class _Row(DescribedRow):
     config: str
     changes: dict[str, Any]
-    published: Percent | None
-    published_text: str
-    group: str
-    window: tuple[Amount, Amount] | None
 
 
-class Described(TypedDict):
-    """What `configs.studies.base.study` makes."""
-
-    rows: list[DescribedRow]
+class _Study(TypedDict):
+    rows: list[_Row]
     source: str
     measure: Measure
     most: Count | None
@@ -161,7 +150,7 @@ class Plan:
         rows: the rows of the table.
         is_rehearsal: whether the study is a rehearsal.
         notes: lines for the user about rows that were merged or left out.
-        reuses_results: whether a file of results/ with the same config and seed replaces a run.
+        reuses_results: whether a result with the same config and seed replaces a run.
     """
 
     file: str
@@ -182,8 +171,7 @@ class Plan:
     @property
     def jobs(self) -> list[Job]:
         """All jobs, in this order: the first seed of every row, then the second, and so on."""
-        numbered = [(i, job) for row in self.rows for i, job in enumerate(row.jobs)]
-        return [job for _, job in sorted(numbered, key=lambda pair: pair[0])]
+        return [*chain.from_iterable(zip(*(row.jobs for row in self.rows), strict=True))]
 
     @property
     def folder(self) -> Path:
@@ -199,23 +187,19 @@ class Plan:
         def path(to: Path) -> str:
             return Path(os.path.relpath(to, self.folder)).as_posix()
 
-        def result(job: Job) -> dict[str, str]:
-            found = results_folder.find(job.config) if self.reuses_results else None
-            return {} if found is None else {'result': path(found)}
+        def folder(job: Job) -> Path:
+            is_finished = (job.folder / 'summary.json').exists()
+            return (self.reuses_results and not is_finished and results_folder.find(job.config)) or job.folder
 
         of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
             {name: getattr(row, name) for name in of_row}
-            | {'runs': [{'seed': job.seed, 'folder': path(job.folder), **result(job)} for job in row.jobs]}
+            | {'runs': [{'seed': job.seed, 'folder': path(folder(job))} for job in row.jobs]}
             for row in self.rows
         ]
         own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
         study = Path(self.file.partition(':')[0]).stem
         return {'study': study, **{name: getattr(self, name) for name in own}, 'rows': rows}
-
-    def as_json(self) -> bytes:
-        """Returns the content of study.json as JSON."""
-        return (json.dumps(self.describe(), indent=2, ensure_ascii=False, allow_nan=False) + '\n').encode()
 
 
 def read(
@@ -235,7 +219,7 @@ def read(
         is_rehearsal: whether to train on the digits, with a shortened recipe. Rows whose networks do not fit the digits
             are left out.
         limit: the most parameters. Rows with more, or with more than their config allows, are left out.
-        reuses_results: whether a file of results/ with the same config and seed replaces a run.
+        reuses_results: whether a result with the same config and seed replaces a run.
 
     Raises:
         ConfigError: the study, a config or a field does not exist or is wrong; a network does not fit its images; or
@@ -244,7 +228,7 @@ def read(
     variables, returned = loading.run(file, 'study')
     question, _, about = (variables['__doc__'] or file).strip().partition('\n\n')
     try:
-        study = msgspec.convert(returned, Described)
+        study = msgspec.convert(returned, _Study)
     except msgspec.ValidationError as e:
         raise ConfigError(f'--study={file}: get_study must return what base.study makes; {e}') from None
     given = dict(changes or {})
@@ -259,36 +243,21 @@ def read(
     return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes), reuses_results)
 
 
-def with_seeds_of(plan: Plan, former: Mapping[str, Any]) -> Plan:
+def add_seeds(plan: Plan, former: Mapping[str, Any]) -> Plan:
     """Adds the seeds of earlier runs to a plan.
 
     Args:
         plan: the plan.
-        former: the earlier study.json. A seed counts if a run with it exists, or a result if the plan reuses results.
-
-    Raises:
-        ConfigError: the earlier study.json is that of another file, which still exists.
+        former: the earlier study.json. A seed counts if a run in it exists.
     """
-    file, other = (Path(text.partition(':')[0]) for text in (plan.file, former['file']))
-    if other.is_file() and not other.samefile(file):
-        raise ConfigError(
-            f'--study={plan.file}: its folder, {shown(plan.folder)}, has the study of {shown(former["file"])}; give '
-            'one of the two files another name'
-        )
-    existing = {
-        run['seed']
-        for row in former['rows']
-        for run in row['runs']
-        if (plan.folder / run['folder']).exists()
-        or (plan.reuses_results and 'result' in run and (plan.folder / run['result']).exists())
-    }
+    existing = {run['seed'] for row in former['rows'] for run in row['runs'] if (plan.folder / run['folder']).exists()}
     seeds = sorted({job.seed for job in plan.jobs} | existing)
+    rows = [replace(row, jobs=_jobs(row.jobs[0], seeds)) for row in plan.rows]
+    return replace(plan, rows=tuple(rows))
 
-    def with_all_seeds(row: Row) -> Row:
-        first = row.jobs[0]
-        return replace(row, jobs=tuple(replace(first, config=change(first.config, {'seed': s})) for s in seeds))
 
-    return replace(plan, rows=tuple(map(with_all_seeds, plan.rows)))
+def _jobs(job: Job, seeds: Iterable[int]) -> tuple[Job, ...]:
+    return tuple(replace(job, config=change(job.config, {'seed': seed})) for seed in seeds)
 
 
 def rehearsal(config: Config) -> dict[str, Any]:
@@ -313,20 +282,19 @@ def rehearsal(config: Config) -> dict[str, Any]:
         'dataset.crop': 0,
         'dataset.test_crop': 0,
         'dataset.flip': False,
-        'shorten': SHORTEN[Duration.parse(config.train_for).unit],
+        'shorten': SHORTEN[durations.parse(config.train_for)[1]],
     }
 
 
 def _rows(
-    study: Described, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool, limit: float
+    study: _Study, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool, limit: float
 ) -> tuple[list[Row], list[str]]:
     """Returns the rows of the study, and notes about those that are left out."""
     rows: list[Row] = []
     notes: list[str] = []
-    too_large: list[str] = []
-    unsuitable: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for described in study['rows']:
-        if study['most'] is not None and len(rows) == study['most']:
+        if len(rows) == study['most']:
             break
         row = _row(described, seeds, given, is_rehearsal)
         try:
@@ -334,19 +302,20 @@ def _rows(
         except ConfigError:
             if not is_rehearsal:
                 raise
-            unsuitable.append(_title(described))
+            reason = 'their networks do not fit the small images of the digits'
+            left_out.setdefault(reason, []).append(row.title)
             continue
         same = next((other for other in rows if other.recipe == row.recipe), None)
         if parameters > min(limit, row.limit):
-            too_large.append(f'{row.label} ({parameters:,})')
+            reason = 'they have more parameters than the limit'
+            left_out.setdefault(reason, []).append(f'{row.title} ({parameters:,})')
         elif same is not None:
             notes.append(f'{_title(described)} becomes the same as {same.title}, and is left out')
         else:
             rows.append(row)
-    if too_large:
-        notes.append(_left_out('they have more parameters than the limit', too_large))
-    if unsuitable:
-        notes.append(_left_out('their networks do not fit the small images of the digits', unsuitable))
+    for reason, titles in left_out.items():
+        more = f' and {len(titles) - 5} more' if len(titles) > 5 else ''
+        notes.append(f'left out, since {reason}: {"; ".join(titles[:5])}{more}')
     return rows, notes
 
 
@@ -354,12 +323,7 @@ def _title(row: Mapping[str, Any]) -> str:
     return f'{row["label"]} ({row["group"]})' if row['group'] else row['label']
 
 
-def _left_out(reason: str, labels: Sequence[str]) -> str:
-    more = f' and {len(labels) - 5} more' if len(labels) > 5 else ''
-    return f'left out, since {reason}: {"; ".join(labels[:5])}{more}'
-
-
-def _row(described: DescribedRow, seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
+def _row(described: _Row, seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
     file, changes, window = described['config'], dict(described['changes']), described['window']
     named, _ = before, _ = loading.load(file, changes)
     if is_rehearsal:
@@ -377,7 +341,7 @@ def _row(described: DescribedRow, seeds: Iterable[int], given: Mapping[str, str]
     return Row(
         label=label,
         group=group,
-        jobs=tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds),
+        jobs=_jobs(Job(label, file, differing, config), seeds),
         published=described['published'],
         published_text=described['published_text'],
         window=None if window is None else (window[0] / config.shorten, window[1] / config.shorten),

@@ -2,26 +2,32 @@
 
 import ast
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.state import describe, run_of
+from jax_resnet.studies.progress import describe, read_run
 
 SECONDS_BETWEEN_CHECKS = 5.0
 
 
 class Train:
-    """What submitit runs in each process of a job: `main.py`. When a job's time is over, submitit queues it again."""
+    """What submitit runs in each process of a job. When a job's time is over, submitit queues it again.
+
+    Args:
+        main: runs a command line, and returns its exit code.
+    """
+
+    def __init__(self, main: Callable[[Sequence[str]], int]) -> None:
+        self._main = main
 
     def __call__(self, arguments: Sequence[str]) -> None:
         """Trains a run, see `Job.arguments`."""
-        code = command_line.main(['train', *arguments])
+        code = self._main(['train', *arguments])
         if code:
             raise SystemExit(code)
 
@@ -32,25 +38,19 @@ class Train:
         return DelayedSubmission(self, arguments)
 
 
-def executor(
-    logs: Path, nodes: int | None, gpus_per_node: int | None, options: Mapping[str, Any], cluster: str = 'slurm'
-) -> Any:
+def executor(logs: Path, options: Mapping[str, str], cluster: str = 'slurm') -> Any:
     """Returns submitit's executor, which submits jobs. It writes nothing before.
 
     Args:
         logs: the folder for submitit's files.
-        nodes, gpus_per_node: the hosts of each run and the GPUs of each host, which have a process each; None means 1.
         options: arguments of `submitit.AutoExecutor.update_parameters`, such as {'slurm_partition': 'gpu',
-            'timeout_min': 600}. Texts are converted as in Python: '600', "['module load cuda']".
+            'timeout_min': '600'}; values are converted as in Python: "['module load cuda']". Each of the `nodes` of a
+            run has `gpus_per_node` GPUs, one by default, and a process for each.
         cluster: 'slurm', or submitit's 'local', which starts processes on this machine.
 
     Raises:
         ConfigError: submitit or Slurm is missing, or an option is wrong.
     """
-    for flag, number in (('--nodes', nodes), ('--gpus-per-node', gpus_per_node)):
-        if number is not None and number < 1:
-            raise ConfigError(f'{flag}={number}: must be at least 1')
-    places = {'nodes': nodes or 1, 'gpus_per_node': gpus_per_node or 1, 'tasks_per_node': gpus_per_node or 1}
     try:
         import submitit
     except ImportError:
@@ -59,20 +59,29 @@ def executor(
         made = submitit.AutoExecutor(logs, cluster=cluster)
     except (RuntimeError, ValueError) as e:
         raise ConfigError(f'--launcher={cluster}: {_in_a_line(e)}') from None
-    for name, given in {'name': 'jax_resnet', 'timeout_min': 24 * 60, **places, **options}.items():
+    gpus = options.get('gpus_per_node', '1')
+    defaults = {
+        'name': 'jax_resnet',
+        'timeout_min': '1440',
+        'nodes': '1',
+        'gpus_per_node': gpus,
+        'tasks_per_node': gpus,
+    }
+    for name, text in {**defaults, **options}.items():
         try:
-            made.update_parameters(**{name: _value(given)})
+            made.update_parameters(**{name: _value(text)})
         except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as e:
-            raise ConfigError(f'--slurm={name}={given}: {_in_a_line(e)}') from None
+            raise ConfigError(f'--slurm={name}={text}: {_in_a_line(e)}') from None
     return made
 
 
-def train_all(jobs: Sequence[Job], executor: Any) -> dict[Job, str]:
+def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str]:
     """Submits jobs as one array, waits until all have ended, and prints one line for each.
 
     Args:
         jobs: the jobs.
         executor: what `executor` returned.
+        train: what trains a job.
 
     Returns:
         The reason for each job whose run did not finish.
@@ -83,7 +92,7 @@ def train_all(jobs: Sequence[Job], executor: Any) -> dict[Job, str]:
     for job in jobs:
         RunFolder(job.folder).open(job.config, job.file, job.changes)
     try:
-        submitted = executor.map_array(Train(), [job.arguments for job in jobs])
+        submitted = executor.map_array(train, [job.arguments for job in jobs])
     except (AssertionError, RuntimeError, TypeError, ValueError) as e:
         raise ConfigError(f'--launcher={executor.cluster}: {_in_a_line(e)}') from None
     number = submitted[0].job_id.partition('_')[0]
@@ -92,18 +101,16 @@ def train_all(jobs: Sequence[Job], executor: Any) -> dict[Job, str]:
     waiting = dict(zip(jobs, submitted, strict=True))
     while waiting:
         for job in [job for job, slurm_job in waiting.items() if slurm_job.done()]:
-            slurm_job, run = waiting.pop(job), run_of(job)
+            slurm_job, run = waiting.pop(job), read_run(job)
             text = describe(run)
-            if run.state == RUNNING:
-                text = f'another program is training it, {text}'
-            elif run.state != FINISHED:
+            if run.state not in (FINISHED, RUNNING):
                 text = failed[job] = run.failure or f'see {slurm_job.paths.stderr}'
             print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {text}', flush=True)
         time.sleep(SECONDS_BETWEEN_CHECKS if waiting else 0)
     return failed
 
 
-def _value(text: Any) -> Any:
+def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -21,7 +22,7 @@ from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
-from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read, variables_of
+from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
 from jax_resnet.training.setup import check_same_in_all
 from jax_resnet.training.state import TrainState
 
@@ -32,13 +33,13 @@ MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fi
 def check_visible_to_all(folder: Path) -> None:
     """Raises ConfigError if other processes do not see a file of process 0 in a folder. All processes must call it."""
     mark = folder / f'start{processes.from_first(secrets.randbits(31))}'
-    if processes.is_first():
+    if jax.process_index() == 0:
         mark.touch()
     processes.from_first(0)  # waits for process 0
     try:
         check_same_in_all({'run folder, on a file system that all processes share': mark.exists()})
     finally:
-        if processes.is_first():
+        if jax.process_index() == 0:
             mark.unlink()
 
 
@@ -64,7 +65,9 @@ def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], de
         return ''
     line = f'the last start used {before}, and this one uses {dict(used)}, so results can differ by rounding'
     if deterministic:
-        raise ConfigError(f'config.precision.deterministic=True: {line}; continue with the same machine and versions')
+        raise ConfigError(
+            f'config.precision.deterministic=True: {line}; continue with the same machine, versions and options'
+        )
     return line
 
 
@@ -91,8 +94,8 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         DataError: the file cannot be read.
     """
     check_source(path)
-    file = read(path)
-    variables, recorded = variables_of(file), file.network
+    file, variables = read_network(path)
+    recorded = file.network
     name = f'config.init_from={path!r}'
     if recorded is not None:
         check_same(name, recorded, model)
@@ -142,15 +145,13 @@ def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
     with source.locked():
-        steps = [step for step in saved_steps(source) if step < end][
-            -2:
-        ]  # if the last one is damaged, the other serves
+        steps = [step for step in saved_steps(source) if step < end]
         if not steps:
             raise ConfigError(f'{name}: has no checkpoint before step {end:,}, the end of this run')
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
             if (source.path / file).exists():
                 shutil.copyfile(source.path / file, folder.path / file)
-        for step in steps:
+        for step in steps[-2:]:  # if the last one is damaged, the other serves
             # orbax removes the draft at the next start if this process is killed
             draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
             shutil.rmtree(draft, ignore_errors=True)

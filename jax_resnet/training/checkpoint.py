@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import shutil
 import time
@@ -21,8 +22,9 @@ import jax
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from jax_resnet import files
 from jax_resnet.errors import DataError, UserError
-from jax_resnet.hosts import devices, processes
+from jax_resnet.hosts import devices
 from jax_resnet.platform import memory
 from jax_resnet.training.state import TrainState
 
@@ -58,7 +60,7 @@ class Checkpoints:
         if not read_only:
             folder.mkdir(exist_ok=True)
         # By default, orbax synchronizes all processes. Here each process has a manager of its own.
-        own_process = jax.process_index() if processes.are_several() else None
+        own_process = jax.process_index() if jax.process_count() > 1 else None
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -107,7 +109,7 @@ class Checkpoints:
             )
         parts = _parts(state)
         about = {'seconds': dict(seconds), 'sha256': {name: _digest(part, seconds) for name, part in parts.items()}}
-        if processes.are_several():  # orbax cannot save arrays on devices from one of several processes
+        if jax.process_count() > 1:  # orbax cannot save arrays on devices from one of several processes
             parts = jax.tree.map(np.array, jax.device_get(parts))
         items = {name: self._args.StandardSave(part) for name, part in parts.items()}
         args = self._args.Composite(**items, about=self._args.JsonSave(about))
@@ -129,6 +131,7 @@ class Checkpoints:
 
         Raises:
             Damaged: the checkpoint of this step, or every one, is damaged.
+            DataError: the system refuses to read one, such as without permission. Nothing is renamed then.
             OutOfMemory: memory is too small.
         """
         parts = _parts(like)
@@ -189,7 +192,11 @@ class Checkpoints:
             return Damaged(f'{self._folder / str(step)} is damaged: {_reason(e)}')
 
         with memory.shortage_as_error('free some, or use a device with more'):
-            parts, seconds = _quietly(read, failed)
+            try:
+                parts, seconds = _quietly(read, failed)
+            except Damaged:
+                _check_readable(self._folder / str(step))
+                parts, seconds = _quietly(read, failed)  # too many open files, for example, may have been for a moment
         return parts if sharding.is_fully_addressable else devices.put(parts, sharding), seconds
 
     def _write(self, action: Callable[[], object]) -> None:
@@ -211,6 +218,22 @@ def _parts(state: TrainState) -> dict[str, Any]:
     """The parts of a checkpoint by name."""
     others = {name: getattr(state, name) for name in ('step', 'finite', 'opt_state', 'totals')}
     return {'variables': state.variables, 'others': others}
+
+
+def _check_readable(folder: Path) -> None:
+    """Raises DataError if the system refuses to read a file of a checkpoint, which is then not damaged."""
+
+    def refused(e: OSError) -> None:
+        raise DataError(
+            f'{folder}: cannot be read ({e.strerror}); nothing is changed, try the same command again'
+        ) from e
+
+    for place, _, names in os.walk(folder, onerror=refused):
+        for name in names:
+            try:
+                files.read(Path(place, name))
+            except OSError as e:
+                refused(e)
 
 
 def _digest(part: Any, seconds: Mapping[str, float]) -> str:

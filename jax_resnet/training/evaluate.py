@@ -103,13 +103,9 @@ class Evaluator:
     def batches(self, variables: Any) -> Generator[BatchScores]:
         """Yields the scores of each batch. Each example of this process's share occurs once in each pass."""
         with contextlib.closing(self.split.batches()) as batches:
-            for places, labels, arguments in batches:
+            for indices, labels, arguments in batches:
                 scores = self.compile(variables, arguments)(variables, self._normalize, *arguments)
-                yield places, labels, np.asarray(scores)[: len(labels)]
-
-    def __call__(self, variables: Any) -> Scores:
-        """Returns the scores of all examples. All processes must call it."""
-        return self.collect(self.batches(variables))
+                yield indices, labels, np.asarray(scores)[: len(labels)]
 
     def collect(self, batches: Iterable[BatchScores]) -> Scores:
         """Returns the scores of all examples, from the `batches` of each process. All processes must call it."""
@@ -117,10 +113,10 @@ class Evaluator:
         several = self.mirror or self.split.passes > 1
         labels, seen = np.zeros(count, np.int32), np.zeros(count, int)
         sums = np.zeros((count, len(self.class_names)), np.float64 if several else np.float32)
-        for places, batch_labels, scores in batches:
-            labels[places] = batch_labels
-            sums[places] += scores
-            seen[places] += 1
+        for indices, batch_labels, scores in batches:
+            labels[indices] = batch_labels
+            sums[indices] += scores
+            seen[indices] += 1
         assert (seen == self.split.passes).all()
         labels, sums = processes.gather_rows(labels, len(self.split)), processes.gather_rows(sums, len(self.split))
         logits = sums / self.split.passes

@@ -19,7 +19,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
-from jax_resnet.data.datasets import located, streams, without_data
+from jax_resnet.data.datasets import image_shape, located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
@@ -125,8 +125,8 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
 def load_stacked(
     path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
 ) -> tuple[Trained, Config]:
-    """Loads a network in its stacked form, and its config. Arguments and errors as of `load` and `described`."""
-    file = read(path)
+    """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
+    file = _read(path)
     if config is not None:
         fields, about = described(file, config, data)
     elif file.network is not None and file.preprocessing is not None:
@@ -138,10 +138,8 @@ def load_stacked(
         )
     device = jax.local_devices()[0]
     model = network(fields, **for_platform(device.platform).network)
-    found, shapes = models.stack(variables_of(file)), _shapes(model, about)
-    difference = first_difference(found, shapes, 'the config')
-    if difference is not None:
-        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+    found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
+    _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
     variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
@@ -194,12 +192,28 @@ def described(
     return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
-def read(path: str | Path) -> Weights:
-    """Reads a file of weights; or the newest weights of a run folder, or a network on the Hub, as such a file.
+def read_network(path: str | Path, config: Config | None = None) -> tuple[Weights, dict[str, Any]]:
+    """Reads a network, and its variables, unstacked. The file may describe no network; then `network` is the config.
+
+    Args:
+        path: a run folder; a file of weights with our names or PyTorch's; or a name on the Hub.
+        config: describes the network of a file that does not; it is compared with what any other describes.
 
     Raises:
-        ConfigError, DataError: as `load`.
+        ConfigError, DataError: as `load`, or as `to_variables`; or the network is another than that of the config.
     """
+    file = _read(path)
+    variables = to_variables(file)
+    if config is not None:
+        model = network(config)
+        if file.network is not None:
+            check_same(shown(path), file.network, model)
+        _check_shapes(path, variables, _shapes(model, image_shape(config.dataset)))
+    return file._replace(network=file.network or config), variables
+
+
+def _read(path: str | Path) -> Weights:
+    """Reads a file of weights; or the newest weights of a run folder, or a network on the Hub, as such a file."""
     if hub.is_name(path):
         return hub.read(str(path))
     if weights.is_file(path) or Path(path).is_file():
@@ -209,18 +223,25 @@ def read(path: str | Path) -> Weights:
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
     about, sharding = folder.preprocessing(), SingleDeviceSharding(jax.local_devices()[0])
-    variables = checkpoints.variables(_shapes(network(config, stacked=True), about), sharding)
+    variables = checkpoints.variables(_shapes(network(config, stacked=True), about.image_shape), sharding)
     checkpoints.close()
     return Weights(folder.path, flat(models.unstack(jax.device_get(variables))), config, about)
 
 
-def _shapes(model: models.ResNet, about: Preprocessing) -> dict[str, Any]:
+def _shapes(model: models.ResNet, image_shape: Sequence[int]) -> dict[str, Any]:
     """The shapes and dtypes of a network's variables."""
-    shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *about.image_shape)))
+    shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *image_shape)))
     return shapes
 
 
-def variables_of(file: Weights) -> dict[str, Any]:
+def _check_shapes(path: str | Path, variables: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
+    """Raises DataError if variables of a run or a file have other shapes than those of a network."""
+    difference = first_difference(variables, shapes, 'the config')
+    if difference is not None:
+        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
+
+
+def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Args:
@@ -317,6 +338,6 @@ def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], 
 
 
 def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Counts the weighted layers of a network by the shapes of its arrays, in either form, as the papers do."""
-    places = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    return 2 + sum(shapes[name][0] if place[1] == 'rest' else 1 for name, place in places.items() if place)
+    """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
+    found = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
+    return 2 + sum(shapes[name][0] if match[1] == 'rest' else 1 for name, match in found.items() if match)

@@ -90,17 +90,17 @@ class ResidentSplit:
         return jax.lax.with_sharding_constraint(batch, self._by_example)[:, None]
 
     def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
-        """Yields each batch: places in this process's share and labels, both int [n], and arguments of `views`.
+        """Yields each batch: indices in this process's share and labels, both int [n], and arguments of `views`.
 
-        After the n examples of a batch are padded ones, which have neither place nor label.
+        After the n examples of a batch are padded ones, which have neither index nor label.
         """
-        places = np.arange(len(self._labels))
+        indices = np.arange(len(self._labels))
         for start in range(0, len(self._images), self._batch):
             batch = slice(start, start + self._batch)
-            yield places[batch], self._labels[batch], (self._images, jnp.int32(start))
+            yield indices[batch], self._labels[batch], (self._images, jnp.int32(start))
 
     def images(self, index: np.ndarray) -> np.ndarray:
-        """The images at some places of the whole split, uint8 [n, height, width, channels]."""
+        """The images at some indices of the whole split, uint8 [n, height, width, channels]."""
         return self._examples.images[index]
 
 

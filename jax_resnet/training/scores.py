@@ -54,8 +54,8 @@ class Scores:
     def top5_correct(self) -> int:
         """Number of examples whose label is one of the five most likely classes; of equal logits, the first count."""
         own = np.take_along_axis(self.logits, self.labels[:, None], 1)
-        places = np.arange(self.logits.shape[1])
-        before = (self.logits > own) | ((self.logits == own) & (places < self.labels[:, None]))
+        indices = np.arange(self.logits.shape[1])
+        before = (self.logits > own) | ((self.logits == own) & (indices < self.labels[:, None]))
         return int(((before.sum(1) < 5) & np.isfinite(self.logits).all(1)).sum())
 
     @property

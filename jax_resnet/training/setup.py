@@ -6,6 +6,7 @@ Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -60,7 +61,7 @@ class Setup(NamedTuple):
 
     Attributes:
         data: the input.
-        model: the network, in the form of training states.
+        model: the network, in the layout of training states.
         mesh: the devices of all processes, with one axis `data`.
         clock: converts durations to steps.
         schedule: the learning rate.
@@ -180,6 +181,15 @@ def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
     """
     precision, gpu = config.precision, structs.asdict(config.gpu)
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
+
+
+def initial_state(data: Input, model: ResNet, mesh: Mesh) -> TrainState:
+    """Computes the state before the first step of a run, on each device of all processes."""
+    config, everywhere = data.config, NamedSharding(mesh, PartitionSpec())
+    seed_key = devices.put(jax.random.key(config.seed), everywhere)
+    make = partial(state.create, config, model, data.image_shape)
+    made: TrainState = backend(config, mesh).compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
+    return made
 
 
 def training_backend(data: Input, model: ResNet, mesh: Mesh, end: int) -> Backend:

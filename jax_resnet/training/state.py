@@ -8,12 +8,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config.fields import Config
-from jax_resnet.hosts import devices
 from jax_resnet.models import ResNet
-from jax_resnet.platform.base import Backend
 from jax_resnet.training import optimizer
 
 
@@ -117,23 +114,6 @@ def create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax
         opt_state=tx.init(variables['params']),
         totals=Totals.zero(),
     )
-
-
-def initial(config: Config, model: ResNet, image_shape: ImageShape, mesh: Mesh, settings: Backend) -> TrainState:
-    """Computes the state before the first step of a run, on each device of all processes.
-
-    Args:
-        config: the config of the run.
-        model: its network.
-        image_shape: shape of its images.
-        mesh: the devices.
-        settings: those of the devices' platform.
-    """
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    seed_key = devices.put(jax.random.key(config.seed), everywhere)
-    make = partial(create, config, model, image_shape)
-    made: TrainState = settings.compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
-    return made
 
 
 def shapes(config: Config, model: ResNet, image_shape: ImageShape) -> TrainState:

@@ -48,11 +48,11 @@ class StreamedProgram:
         compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
-            held = jax.eval_shape(steps.pack, state)
-            held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), held)
+            packed = jax.eval_shape(steps.pack, state)
+            packed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), packed)
             self._pack_state = compiled(steps.pack, state)
-            self._step = compiled(steps.streamed, held, self._numbers, *like)
-            self._unpack_state = compiled(steps.unpack, held)
+            self._step = compiled(steps.streamed, packed, self._numbers, *like)
+            self._unpack_state = compiled(steps.unpack, packed)
 
     def __call__(self, state: TrainState, stop: int) -> TrainState:
         """Trains like `ResidentProgram`. If a picture cannot be read, ends before its step.
@@ -63,27 +63,27 @@ class StreamedProgram:
         first = int(state.step)
         self._feed.begin(first)
         batch = self._take(state)
-        held = self._pack_state(state)
+        packed = self._pack_state(state)
         for step in range(first + 1, stop + 1):
-            held = self._step(held, self._numbers, *batch)
+            packed = self._step(packed, self._numbers, *batch)
             if step < stop:
                 try:
-                    batch = self._take(held)
+                    batch = self._take(packed)
                 except InputError:
-                    if processes.are_several():
+                    if jax.process_count() > 1:
                         raise
                     break
-        return self._unpack_state(held)  # type: ignore[no-any-return]
+        return self._unpack_state(packed)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Stops the threads that make batches ahead of time."""
         self._feed.close()
 
-    def _take(self, held: TrainState) -> Any:
-        """Returns the next batch. Adds to `waited` the time from the end of the step to `held` until it is ready."""
+    def _take(self, packed: TrainState) -> Any:
+        """Returns the next batch. Adds to `waited` the time from the end of the step to `packed` until it is ready."""
         if self._feed.is_ready:
             return self._feed.take()
-        jax.block_until_ready(held)
+        jax.block_until_ready(packed)
         began = time.monotonic()
         batch = self._feed.take()
         self.waited += time.monotonic() - began
@@ -140,8 +140,8 @@ class StreamedSplit:
         try:
             for batch in iter(self._feed.take, None):
                 labels = np.asarray(batch.labels)
-                places = np.asarray(batch.draws)[:, 1]
-                yield places[labels >= 0], labels[labels >= 0], (batch.images,)
+                indices = np.asarray(batch.draws)[:, 1]
+                yield indices[labels >= 0], labels[labels >= 0], (batch.images,)
         finally:
             self._feed.close()
 

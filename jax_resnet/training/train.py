@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from clu import parameter_overview
+from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet.config.durations import Clock
@@ -18,7 +19,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
-from jax_resnet.hosts import devices, processes
+from jax_resnet.hosts import processes
 from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.outputs import Preprocessing
@@ -35,6 +36,7 @@ from jax_resnet.training.setup import (
     backend,
     check_same_in_all,
     compile_training,
+    initial_state,
     set_up,
     shared_facts,
     training_backend,
@@ -84,7 +86,7 @@ def train(
     """
     config, wall_time = as_config(config), texts.WallTime()
     with contextlib.ExitStack() as stack:
-        folder = RunFolder(workdir, writes=processes.is_first())
+        folder = RunFolder(workdir, writes=jax.process_index() == 0)
         jax_options = stack.enter_context(exactness.exact(config.precision.matmul))
         stack.enter_context(folder.failures_written())
         stack.enter_context(memory.shortage_as_error(LESS_MEMORY))
@@ -103,12 +105,12 @@ def train(
         if folder.writes and not folder.exists():
             check_source(config.init_from)
         stack.enter_context(folder.os_errors_as_data_errors())
-        if processes.are_several():
+        if jax.process_count() > 1:
             processes.barrier('opened')  # decoding or checking data may have taken long in one of them
             check_same_in_all(shared_facts(data))
         if folder.writes:
             folder.open(config, file, changes)
-        if processes.are_several():
+        if jax.process_count() > 1:
             check_visible_to_all(folder.path)
         if processes.from_first(folder.summary() is not None):
             finished = folder.summary() if folder.writes else None
@@ -135,14 +137,14 @@ def train(
             if continues:
                 check_classes(folder, class_names)
                 # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
-                chosen = None if processes.is_first() else processes.from_first(0)
+                chosen = None if jax.process_index() == 0 else processes.from_first(0)
                 state, spent = checkpoints.restore(like, everywhere, chosen)
-                if processes.is_first():
+                if jax.process_index() == 0:
                     processes.from_first(int(state.step))
                 wall_time.add(spent)
         if not continues:
             with wall_time('compiling'):
-                state = states.initial(config, model, data.image_shape, mesh, backend(config, mesh))
+                state = initial_state(data, model, mesh)
             if config.init_from is not None:
                 state, line = begin_from(config.init_from, state, model)
                 shown.say(line)
@@ -165,12 +167,13 @@ def train(
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
             introduction = texts.introduce(data, model, clock, schedule, state.params)
-        own_mesh = devices.local_mesh(mesh)
-        own_copy = partial(devices.own, sharding=NamedSharding(own_mesh, PartitionSpec()))
+        own_copy = partial(  # of arrays that have a copy on each device of all processes
+            multihost_utils.global_array_to_host_local_array, global_mesh=mesh, pspecs=PartitionSpec()
+        )
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
         with wall_time('input'):
             preprocess = data.preprocess
-            make_evaluator = partial(evaluator, data, model, preprocess, own_mesh, backend(config, mesh))
+            make_evaluator = partial(evaluator, data, model, preprocess, mesh.local_mesh, backend(config, mesh))
             evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
         about = Preprocessing(*preprocess.normalize, preprocess.crop, data.image_shape, class_names)
         folder.write_preprocessing(about)
@@ -258,7 +261,7 @@ def train(
                 seconds, waited = time.monotonic() - began, run.waited - waited_before
                 wall_time.add({'training': -waited, 'input': waited})
             except InputError as e:
-                if processes.are_several():
+                if jax.process_count() > 1:
                     raise  # the others cannot save this step, as they wait for gradients of this process
                 save()
                 checkpoints.close()

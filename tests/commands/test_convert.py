@@ -13,7 +13,7 @@ from jax_resnet import models
 from jax_resnet.config.network import network
 from jax_resnet.errors import DataError
 from jax_resnet.runs import weights
-from jax_resnet.training.load import flat, read
+from jax_resnet.training.load import flat, read_network
 from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_a_run_folder_and_a_card_give_the_network(
         code, _, err = command('convert', source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is not a network of style cifar: ' in err
         assert command('convert', source, tmp_path / 'out.safetensors')[0] == 0
-        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read(source).network)
+        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read_network(source)[0].network)
 
 
 class Harm:

@@ -13,20 +13,14 @@ import jax_resnet
 from configs import index
 from jax_resnet import training
 from jax_resnet.commands import results as pages
-from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change, load
 from jax_resnet.data import open_source
-from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.report import readme, sections
-from jax_resnet.runs import results_folder, schemas, weights
+from jax_resnet.report import readme
+from jax_resnet.runs import results_folder, weights
 from jax_resnet.runs import run as runs
-from jax_resnet.runs.run import FINISHED, MISSING
+from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.studies import read as read_study
-from jax_resnet.studies.state import describe, run_of
-from jax_resnet.training.begin import begin_from
-from jax_resnet.training.setup import set_up
-from tests.conftest import Ended, initial_state
+from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
 FILE = 'configs/resnet20_digits.py'
@@ -70,19 +64,16 @@ def error_of(run: str) -> float:
 def test_add_keeps_the_numbers_of_the_run_folder(checkout: Path, results: Callable[..., Ended]) -> None:
     ended = results('add', *RUNS)
     assert ended.code == 0
-    files = results_folder.paths()
-    assert [path.name for path in files] == ['seed0.json', 'seed1.json', 'seed2.json']
-    assert ended.out.startswith(f'{files[0]}: {error_of(RUNS[0]):.2f} % test error')
-    result, run = runs.read(files[0]), Path(RUNS[0])
+    folders = results_folder.paths()
+    assert [path.name for path in folders] == ['seed0', 'seed1', 'seed2']
+    assert ended.out.startswith(f'{folders[0]}: {error_of(RUNS[0]):.2f} % test error')
+    result, run = runs.read(folders[0]), runs.read(Path(RUNS[0]))
     assert result.file == 'configs/resnet20_digits.py'
     assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
-    assert files[0].parts[:2] == ('results', 'resnet20_digits') and files[0].parts[2].endswith(',train_for=4_steps')
-    assert result.starts == json.loads((run / 'environment.json').read_text())
-    summary, lines = json.loads((run / 'summary.json').read_text()), (run / 'metrics.jsonl').read_text().splitlines()
-    assert result.summary.keys() == summary.keys()
-    assert result.summary['final_test_error'] == pytest.approx(summary['final_test_error'], rel=1e-5)
-    assert result.metrics == [pytest.approx(json.loads(line), rel=1e-5) for line in lines]
-    assert str(checkout) not in files[0].read_text() and files[0].stat().st_size < 5000
+    assert folders[0].parts[:2] == ('results', 'resnet20_digits') and folders[0].parts[2].endswith(',train_for=4_steps')
+    assert (result.state, result.seed, result.summary) == (FINISHED, 0, run.summary)
+    assert (result.metrics, result.starts, result.recipe) == (run.metrics, run.starts, run.recipe)
+    assert str(checkout) not in (folders[0] / 'config.json').read_text()
     assert results('add', *RUNS).code == 0  # a second time changes nothing
 
 
@@ -102,22 +93,11 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     shutil.copytree(RUNS[0], 'moved')
     assert results('add', 'moved').code == 0
     (path,) = results_folder.paths()
-    path.write_text(path.read_text().replace('"device": "1', '"device": "2'))
+    assert path == results_folder.result_path(runs.read(path))
+    (path / 'summary.json').write_text('{}')
     ended = results('add', RUNS[0])
     assert ended.code == 2
     assert 'has the result of another run of this config and seed; delete it first' in ended.err
-
-
-def test_a_result_is_in_the_results_folder(checkout: Path, results: Callable[..., Ended]) -> None:
-    path = Path(RUNS[0], 'config.json')
-    text = path.read_text()
-    for seed in ('"/../../.."', '-1', '1.5', '"<b>"', 'null'):
-        path.write_text(text.replace('"seed": 0', f'"seed": {seed}'))
-        ended = results('add', RUNS[0])
-        assert ended.code == 2
-        assert f'{path} is damaged: Expected `int`' in ended.err and not Path('results').exists()
-    result = {'file': 'configs/lab_cifar10.py:../../../x', 'changes': {}, 'fields': Config()}
-    assert results_folder.path_of(result) == Path('results/lab_cifar10-.._.._.._x/seed0.json')
 
 
 def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -132,12 +112,13 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable
     pytest.importorskip('altair')
     assert results('add', *RUNS).code == results('weights', *RUNS).code == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
-        config, _ = load(f'configs/{name}.py', {})
-        result = schemas.read(results_folder.paths()[-1], schemas.Result)
-        summary = result['summary'] | {'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'}
-        results_folder.write(
-            result | {'file': f'configs/{name}.py', 'changes': {}, 'fields': config, 'summary': summary}
-        )
+        folder = RunFolder(f'runs/{name}')
+        folder.open(load(f'configs/{name}.py', {})[0], f'configs/{name}.py')
+        folder.record_start(0, {'versions': {}, 'device': '', 'git_commit': None, 'date': None, 'jax_options': {}})
+        folder.add_metrics(runs.read(Path(RUNS[0])).metrics[-1])
+        summary = runs.read(Path(RUNS[0])).summary
+        folder.write_summary({**summary, 'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'})
+        assert results('add', str(folder.path)).code == 0
     assert results('table').code == 0
     text = re.sub(' +', ' ', Path('README.md').read_text())  # a table's columns are aligned
     assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
@@ -187,7 +168,7 @@ def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, re
 
 def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
     monkeypatch.chdir(ROOT)
-    parts = pages.sections_of_pages()
+    parts = pages.page_sections()
     pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
     for page, found in parts.items():
         text = pages.with_results(page, found, pictures)
@@ -195,36 +176,6 @@ def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Call
     assert {*pages.CURVES.glob('*.svg')} == {*pictures.values()}
     published = pages.published_weights(changed=True) + pages.published_weights(changed=False)
     assert len([weights.read(path) for path in published]) == 3  # none is damaged
-
-
-def test_a_study_and_its_report_use_a_result_as_a_run(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('add', RUNS[1]).code == 0
-    (path,) = results_folder.paths()
-    changes = ', '.join(f'{name!r}: {value!r}' for name, value in runs.read(path).changes.items())
-    Path('small.py').write_text(
-        '"""How good is it?"""\nfrom configs.studies import base\ndef get_study():\n'
-        f"  return base.study([base.row('net', 'resnet20_digits.py', {{{changes}}}, published=1.0)], 'nobody')\n"
-    )
-    plan = read_study('small.py', seeds=[0, 1])
-    assert [run_of(job).state for job in plan.jobs] == [MISSING, MISSING]  # results are not used by default
-    assert 'result' not in plan.describe()['rows'][0]['runs'][1]
-    plan = read_study('small.py', seeds=[0, 1], reuses_results=True)
-    error = error_of(RUNS[1])
-    found = [run_of(job, reuses_results=True) for job in plan.jobs]
-    assert [run.state for run in found] == [MISSING, FINISHED]
-    assert describe(found[1]).startswith(f'{error:.2f} % test error') and describe(found[1]).endswith(f', in {path}')
-    plan.folder.mkdir(parents=True)
-    (plan.folder / 'study.json').write_text(json.dumps(plan.describe()))
-    (section,) = sections.read([plan.folder])
-    assert [run.state for run in section.rows[0].runs] == ['missing', 'finished']
-    measured = section.measured(section.rows[0])
-    assert measured is not None and measured.error == pytest.approx(error, rel=1e-5)
-    (section_of_results,) = sections.read(['results'])
-    label = section_of_results.rows[0].label
-    assert label.startswith('resnet20_digits, ') and ', trained for 4 steps' in label
-    path.write_text('{')
-    with pytest.raises(ConfigError, match='seed1.json is damaged'):
-        run_of(plan.jobs[0], reuses_results=True)
 
 
 def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -237,14 +188,13 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
     )
     card = weights.read_card('published/net.safetensors')
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
+    images = open_source('digits').read('test[:10]').images
+    ours, theirs = jax_resnet.load('published/net.safetensors'), jax_resnet.load(median)
+    np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
+    np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
+    assert ours.class_names == tuple('0123456789') and ours.image_shape == (16, 16, 1)
     shutil.rmtree('runs')
-    shutil.move('published', 'moved')
-    file = 'moved/net.safetensors'
-    assert training.evaluate(file).error == pytest.approx(card['test_error'], rel=1e-5)
-    assert training.evaluate(file, 'test[:20]').count == 20
-    net, arrays = jax_resnet.load(file), weights.read(file).arrays
-    assert net.class_names == tuple('0123456789') and net.image_shape == (16, 16, 1)
-    assert 'params/stage1/unit1/conv1/kernel' in arrays and {a.dtype for a in arrays.values()} == {np.dtype('float32')}
+    assert training.evaluate('published/net.safetensors').error == pytest.approx(card['test_error'], rel=1e-5)
 
 
 def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -259,17 +209,6 @@ def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, resu
         f'{mean:.2f} %, of seeds 0, 1'
     )
     assert says in ended.out and says == readme.describe_weights(card)
-
-
-def test_weights_are_those_of_the_run_bit_for_bit(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
-    images = open_source('digits').read('test[:10]').images
-    ours, theirs = jax_resnet.load('net.safetensors'), jax_resnet.load(RUNS[0])
-    np.testing.assert_array_equal(ours.logits(images), theirs.logits(images))
-    np.testing.assert_array_equal(ours.preprocess(images), theirs.preprocess(images))
-    config = RunFolder(RUNS[0]).config()
-    begun, _ = begin_from('net.safetensors', initial_state(config), set_up(config).model)
-    np.testing.assert_array_equal(begun.params['head']['kernel'], theirs.variables['params']['head']['kernel'])
 
 
 def test_published_weights_are_not_overwritten_by_default(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -290,19 +229,4 @@ def test_weights_of_several_configs_have_no_median(checkout: Path, results: Call
     ended = results('weights', *RUNS)
     assert ended.code == 2
     assert f'{RUNS[2]}: must have the config of {RUNS[0]}; only the seed may differ' in ended.err
-    ended = results('weights', RUNS[0], '--out=README.md/net.safetensors')
-    assert ended.code == 2
-    assert 'README.md/net.safetensors: cannot be written' in ended.err
     assert not Path('results').exists()
-
-
-def test_weights_whose_card_names_another_network_are_one_line(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('weights', RUNS[0], '--out=net.safetensors').code == 0
-    found, about = weights.read('net.safetensors'), RunFolder(RUNS[0]).origin()
-    deeper = about | {'fields': change(about['fields'], {'model.depth': 14})}
-    weights.write('net.safetensors', found.arrays, deeper, found.preprocessing)
-    message = 'net.safetensors: must have the network of the config; these are the weights of a ResNet-8'
-    with pytest.raises(DataError, match=message):
-        jax_resnet.load('net.safetensors')
-    with pytest.raises(DataError, match='none.safetensors: cannot be read as weights'):
-        jax_resnet.load('none.safetensors')

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec import NODEFAULT
 
-from jax_resnet.config.fields import describe, every_field
-from jax_resnet.config.loading import as_config, change, parse
+from jax_resnet.config.fields import describe, fields_with
+from jax_resnet.config.loading import as_config, parse
 from jax_resnet.errors import ConfigError
 from tests.conftest import RESNET8, small_config
 
 
 def test_a_field_accepts_its_default_and_says_more_than_its_name() -> None:
-    for name, field in every_field().items():
+    for name, field in fields_with().items():
         assert len(field.meaning) > 5 and len(field.allowed) > 5, name
         assert field.default is NODEFAULT or parse(str(field.default), field) == field.default, name
 
@@ -29,17 +29,13 @@ def test_help_lists_every_field_with_its_value_and_meaning() -> None:
     ('field', 'value', 'message'),
     [
         ('schedule.learning_rate', 1e-46, 'a number, at least 1.2e-38, at most 3.4e+38'),  # 0 in float32
-        ('dataset.pad', 4294967295, 'an integer, at least 0, at most 1,024'),
         ('model.depth', '20', 'an integer'),
-        ('model.unit', 'bottleneck_v1.5', 'one of basic, bottleneck, one_layer, three_layer'),
         ('model.shortcut', 'scaling_1', "one of '', A, A_centred, B, C, none, dropout, scaling_"),
         ('model.stage_sizes', (9, 9, 0), 'a tuple of (an integer, at least 1'),
         ('model.zero_last_scale', 0, 'True or False'),
-        ('seed', 2**32, 'an integer, at least 0, below 4,294,967,296'),
-        ('batch_size', True, 'an integer'),
         ('evaluate_every', None, 'a positive number and a unit'),
-        ('dataset.channel_std', (0.2, 0.0, 0.2), 'a tuple of (a number, above 0, at most 1)'),
-        ('dataset.data_dir', 5, 'a text'),
+        ('dataset.data_dir', 5, 'a string, or None'),
+        ('pictures.area', (0.5,), 'a tuple of 2 x (a number, above 0, at most 1)'),
         ('optimizer.weight_decay', float('nan'), 'a number, at least 0'),
         ('schedule.drop_at', ('5',), 'a tuple of (a positive number and a unit'),
     ],
@@ -51,20 +47,6 @@ def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> No
     with pytest.raises(ConfigError) as error:
         as_config(config)
     assert str(error.value).startswith(f'config.{field}={value!r}: must be {message}')
-
-
-@pytest.mark.parametrize(
-    ('model', 'field', 'value'),
-    [
-        ({'name': 'cifar_plain', 'depth': 20}, 'shortcut', 'A'),
-        ({'name': 'imagenet_resnet', 'depth': 50}, 'v1_5', 'yes'),
-        ({'name': 'scaled_resnet'}, 'stage_sizes', ()),
-        ({'name': 'identity4'}, 'stage_sizes', (2, 2, 2)),
-    ],
-)
-def test_a_value_that_its_network_does_not_allow(model: dict[str, Any], field: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f'config.model.{field}=.*: must be '):
-        change(as_config({'model': model}), {f'model.{field}': value})
 
 
 def test_readers_of_run_folders_need_no_jax_and_no_absl() -> None:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from jax_resnet.config.fields import FIELDS, FREE, Config
-from jax_resnet.config.identity import compared, default_name, differences, recipe
+from jax_resnet.config.identity import compared, default_name, recipe
 from jax_resnet.config.loading import as_config, load
-from jax_resnet.runs import results_folder, schemas
-from jax_resnet.studies.plan import rehearsal
+from jax_resnet.runs import results_folder, run
 from tests.conftest import small_config
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +23,6 @@ ROOT = Path(__file__).parents[2]
         ('x.py:../../elsewhere', {}, 'runs/x-.._.._elsewhere/seed2'),  # leads nowhere else
         ('x.py', {'dataset.data_dir': '/d', 'parallel.devices': 4, 'log_every': '1 step'}, 'runs/x/seed2'),
         ('x.py', {'b': 1, 'a': 'train[:50%]/x'}, 'runs/x/a=train:50%_x,b=1/seed2'),
-        ('x.py', {'train_for': '2 epochs', 'a': ("it's",)}, 'runs/x/a=its,,train_for=2_epochs/seed2'),
     ],
 )
 def test_default_name(file: str, changes: dict, expected: str) -> None:
@@ -35,40 +32,15 @@ def test_default_name(file: str, changes: dict, expected: str) -> None:
 def test_long_names_are_shortened_and_stay_different() -> None:
     names = [default_name('x.py', {f'field{i}': 'v' * 20 for i in range(20)} | {'z': z}, 0) for z in (1, 2)]
     assert names[0] != names[1] and len(names[0].parts[2]) <= 230
-    assert names[0].parts[2].startswith('field0=') and all(
-        len(part) in (16, 27, 28) for part in names[0].parts[2].split(',')
-    )
-
-
-def test_values_that_fit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a rehearsal of the studies, which changes most."""
-    monkeypatch.chdir(ROOT)
-    file = 'configs/lab_cifar10.py:resnet20'
-    config, _ = load(file, {})
-    _, changes = load(file, rehearsal(config) | {'schedule.learning_rate': 0.05})
-    name = default_name(file, changes, 0).parts[2]
-    assert name.split(',')[-2:] == ['schedule.learning_rate=0.05', 'shorten=20'] and len(name) > 140
-
-
-def test_a_config_from_a_file_equals_the_one_that_was_written() -> None:
-    config = as_config(small_config(**{'schedule.drop_at': ('3 epochs', '4 epochs')}))
-    read = msgspec.json.decode(msgspec.json.encode(config), type=Config)
-    assert compared(read) == compared(config) and not differences(read, config)
-    assert differences(read, as_config(small_config(batch_size=4)), may_differ=('schedule.',)) == [
-        'config.batch_size is 32 in the existing run, 4 in this one'
-    ]
+    assert names[0].parts[2].startswith(f'field0={"v" * 20},')
 
 
 @pytest.mark.parametrize(
     ('field', 'value', 'is_another_run', 'is_another_recipe'),
     [
         ('batch_size', 64, True, True),
-        ('shorten', 2, True, True),
-        ('memory.microbatches', 2, False, False),
         ('seed', 3, True, False),
         ('keep_every', '1 epoch', False, False),
-        ('parallel.devices', 2, False, False),
-        ('dataset.data_dir', 'elsewhere', False, False),
         ('dataset.folder', 'elsewhere', False, False),  # of a known data set: digits
     ],
 )
@@ -88,31 +60,13 @@ def test_runs_on_two_folders_of_own_pictures_differ() -> None:
     assert default_name('x.py', {'dataset.folder': f'{pictures[1]}/'}, 0) == names[1]
 
 
-@pytest.mark.parametrize(
-    ('model', 'shortcut'),
-    [
-        ({}, 'A'),
-        ({'unit': 'bottleneck'}, 'B'),
-        ({'unit': 'bottleneck', 'shortcut': 'A'}, 'A'),
-        ({'name': 'cifar_plain'}, 'none'),
-        ({'name': 'imagenet_resnet', 'depth': 34}, 'A'),
-        ({'name': 'imagenet_resnet', 'depth': 50}, 'B'),
-        ({'name': 'identity4'}, None),
-    ],
-)
-def test_a_shortcut_left_to_the_network_is_the_one_that_it_has(model: dict, shortcut: str | None) -> None:
-    depth = {} if model.get('name') == 'identity4' else {'depth': 20}
-    config = as_config(small_config() | {'model': {'name': 'cifar_resnet'} | depth | model})
-    assert compared(config).get('model.shortcut') == shortcut
-
-
-@pytest.mark.parametrize('path', sorted(ROOT.glob('results/resnet*/**/seed*.json'), key=str))
-def test_files_of_results_are_those_of_configs_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('path', sorted(ROOT.glob('results/**/seed*'), key=str))
+def test_results_are_those_of_configs_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    result = schemas.read(path, schemas.Result)
-    config, _ = load(result['file'], result['changes'] | {'seed': result['fields'].seed})
-    assert compared(config) == compared(result['fields'])
-    assert results_folder.path_of(result) == path.relative_to(ROOT)
+    result = run.read(path)
+    config, _ = load(result.file, {**result.changes, 'seed': result.seed})
+    assert compared(config) == compared(result.config)
+    assert results_folder.result_path(result) == path.relative_to(ROOT)
 
 
 def test_a_field_identifies_a_run_unless_its_line_says_that_it_is_free() -> None:

@@ -14,11 +14,9 @@ from jax_resnet.config.arguments import separate
 from jax_resnet.config.fields import (
     FIELDS,
     NETWORKS,
-    PICTURES,
     CifarPlain,
     CifarResNet,
     Config,
-    Schedule,
     fields_with,
     flatten,
 )
@@ -57,21 +55,15 @@ def test_every_argument_of_its_network_is_a_field_of_every_config(name: str, arg
 @pytest.mark.parametrize(
     ('file', 'words', 'expected'),
     [
-        (DIGITS, ['--config.model.order=full_preactivation'], {'model.order': 'full_preactivation'}),
         (DIGITS, ['--config.model.unit=bottleneck', '--config.model.depth=29'], {'model.unit': 'bottleneck', 'model.depth': 29}),
-        ('configs/preact_resnet110_cifar10.py', ['--config.model.shortcut=B'], {'model.shortcut': 'B'}),
-        ('configs/resnet56_cifar10.py', ['--config.model.stage_sizes=(5,9,13)'], {'model.stage_sizes': (5, 9, 13)}),
         ('configs/resnet56_cifar10.py', ['--config.model.stage_sizes=5,9,13'], {'model.stage_sizes': (5, 9, 13)}),
         (DIGITS, ['--config.model.zero_last_scale', '--config.model.shortcut=B'],
          {'model.zero_last_scale': True, 'model.shortcut': 'B'}),
-        (DIGITS, ['--config.model.name=cifar_plain'], {'model.name': 'cifar_plain'}),
-        ('configs/plain20_cifar10.py', ['--config.model.name=cifar_resnet'], {'model.name': 'cifar_resnet'}),
         (
             DIGITS,
             ['--config.model.width=32', '--config.model.name=scaled_resnet', '--config.model.dropout=0.5'],
             {'model.name': 'scaled_resnet', 'model.width': 32, 'model.dropout': 0.5},
         ),
-        (DIGITS, ['--config.model.name=identity4'], {'model.name': 'identity4'}),
         (DIGITS, ['--config.model.name=scaled_resnet', '--config.model.width=128'], {'model.name': 'scaled_resnet'}),
         (DIGITS, ['--config.seed', '3', '--config.dataset.flip', '--workdir=x'], {'seed': 3, 'dataset.flip': True}),
         (DIGITS, ['-config.seed=3', '--noconfig.dataset.flip'], {'seed': 3}),
@@ -84,7 +76,6 @@ def test_every_argument_of_its_network_is_a_field_of_every_config(name: str, arg
         (DIGITS, ['--config.schedule.learning_rate=1', '--config.parallel.devices=1'], {'schedule.learning_rate': 1.0, 'parallel.devices': 1}),
         ('configs/resnet110_cifar10.py', ['--config.schedule.warmup_for=None', '--config.schedule.warmup_learning_rate=None'],
          {'schedule.warmup_for': None, 'schedule.warmup_learning_rate': None}),
-        (DIGITS, ['--config.init_from=None'], {}),
     ],
 )  # fmt: skip
 def test_fields_are_changed_before_or_after_the_config(file: str, words: list[str], expected: dict[str, Any]) -> None:
@@ -111,44 +102,22 @@ def test_a_config_is_typed_and_whole_whatever_gives_it(tmp_path: Path) -> None:
     assert as_config(resnet20_digits.get_config()) == as_config(plain) == as_config(config) == config
     assert as_config(json.loads(json.dumps(plain))) == config  # tuples are lists there
     assert as_config({'model': {'name': 'cifar_plain', 'depth': 8}}) == Config(model=CifarPlain(depth=8))  # defaults
-    numbers = {
-        'batch_size': np.int64(8),
-        'schedule': {'learning_rate': np.float32(0.5)},
-        'dataset': {'channel_std': np.ones(3)},
-    }
-    changed = as_config(ConfigDict(numbers))
-    assert (changed.batch_size, changed.schedule.learning_rate, changed.dataset.channel_std) == (
-        8,
-        0.5,
-        (1.0, 1.0, 1.0),
-    )
-    assert type(changed.batch_size) is int
+    changed = as_config(ConfigDict({'batch_size': np.int64(8), 'dataset': {'channel_std': np.ones(3)}}))
+    assert (changed.batch_size, changed.dataset.channel_std) == (8, (1.0, 1.0, 1.0)) and type(changed.batch_size) is int
     (tmp_path / 'plain.py').write_text(f'def get_config():\n    return {plain!r}\n')
     given = {'init_from': 'runs/x/seed0', 'keep_every': '1 epoch', 'schedule.warmup_learning_rate': '0.01'}
     _, changes = load(str(tmp_path / 'plain.py'), given)
     assert changes == given | {'schedule.warmup_learning_rate': 0.01}
 
 
-def test_a_config_made_by_hand_is_checked_too() -> None:
-    with pytest.raises(ConfigError, match='config.schedule.factor=2.0: must be a number, above 0, at most 1'):
-        as_config(Config(schedule=Schedule(factor=2.0)))
-
-
-def test_the_base_config_has_every_field_and_the_table_defaults() -> None:
-    assert as_config(small_config()).pictures == Config().pictures
+def test_the_base_config_has_every_field() -> None:
     assert {name for name in flatten(small_config()) if not name.startswith('model.')} == FIELDS.keys() - {'model.name'}
-    assert any(PICTURES in field.marks for field in FIELDS.values())
 
 
 def test_a_shortcut_that_the_network_has_anyway_is_no_change() -> None:
     file = '--config=configs/resnet20_cifar10.py'
     assert of_command(file, '--config.model.shortcut=A')[1] == {}
     assert of_command(file, '--config.model.shortcut=B')[1] == {'model.shortcut': 'B'}
-    changes = of_command(
-        file, '--config.model.unit=bottleneck', '--config.model.depth=29', '--config.model.shortcut=B'
-    )[1]
-    assert changes == {'model.unit': 'bottleneck', 'model.depth': 29}
-    assert of_command('--config=configs/plain20_cifar10.py', '--config.batch_size=64')[1] == {'batch_size': 64}
 
 
 @pytest.mark.parametrize(
@@ -156,12 +125,6 @@ def test_a_shortcut_that_the_network_has_anyway_is_no_change() -> None:
     [
         ({'name': 'cifar_resnet', 'depth': 20, 'num_classes': 100}, 'cifar_plain', {'depth': 20, 'num_classes': 100}),
         ({'name': 'cifar_plain', 'depth': 20}, 'cifar_resnet', {'depth': 20, 'shortcut': ''}),
-        (
-            {'name': 'cifar_plain', 'depth': 20, 'order': 'full_preactivation'},
-            'cifar_resnet',
-            {'depth': 20, 'order': 'full_preactivation'},
-        ),
-        ({'name': 'cifar_plain', 'depth': 20, 'num_classes': 100}, 'identity4', {'num_classes': 100}),
         ({'name': 'cifar_plain', 'depth': 18, 'num_classes': 10}, 'imagenet_resnet', {'depth': 18, 'num_classes': 10}),
     ],
 )
@@ -198,11 +161,8 @@ def test_what_another_network_lacks_is_an_error() -> None:
     ('name', 'meant'),
     [
         ('lr', 'schedule.learning_rate'),
-        ('bs', 'batch_size'),
         ('epochs', 'train_for'),
-        ('classes', 'model.num_classes'),
         ('model.layers', 'model.depth'),
-        ('sed', 'seed'),
         ('schedule.learnin_rate', 'schedule.learning_rate'),
     ],
 )

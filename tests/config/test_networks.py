@@ -9,7 +9,7 @@ import pytest
 from msgspec import NODEFAULT
 
 from jax_resnet import models
-from jax_resnet.config.fields import NETWORKS, fields_of
+from jax_resnet.config.fields import NETWORKS, list_fields
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.config.loading import as_config
 from jax_resnet.errors import ConfigError
@@ -27,7 +27,7 @@ def test_the_table_has_every_network_with_every_argument_and_its_default() -> No
             for argument, parameter in inspect.signature(make).parameters.items()
             if parameter.kind is not parameter.VAR_KEYWORD
         }
-        assert {argument: field.default for argument, field in fields_of(NETWORKS[name]).items()} == expected, name
+        assert {argument: field.default for argument, field in list_fields(NETWORKS[name]).items()} == expected, name
 
 
 NAMES = {
@@ -41,7 +41,7 @@ NAMES = {
 
 @pytest.mark.parametrize('network', ['cifar_resnet', 'imagenet_resnet'])
 def test_names_of_parts_are_those_that_the_networks_know(network: str) -> None:
-    arguments = fields_of(NETWORKS[network])
+    arguments = list_fields(NETWORKS[network])
     for argument in NAMES.keys() & arguments.keys():
         for name in NAMES[argument]:
             model = {'name': network, **SMALL[network], argument: name}

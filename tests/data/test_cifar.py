@@ -7,8 +7,7 @@ import io
 import pickle
 import tarfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -60,18 +59,18 @@ def binary_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> by
 def write(name: str, splits: Arrays, folder: Path) -> None:
     """Writes the unpacked folders of both forms, as they are published."""
     known = cifar.CIFAR[name]
-    for form, make in ((known.binary, binary_file), (known.python, python_file)):
-        (folder / form.folder).mkdir(parents=True)
+    for layout, make in ((known.binary, binary_file), (known.python, python_file)):
+        (folder / layout.folder).mkdir(parents=True)
         for split, names in known.files.items():
             parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
             for file, part in zip(names, parts, strict=True):
-                (folder / form.folder / f'{file}{form.ending}').write_bytes(make(*part, name == 'cifar100'))
+                (folder / layout.folder / f'{file}{layout.ending}').write_bytes(make(*part, name == 'cifar100'))
 
 
-def pack(manual_dir: Path, form: cifar.Form) -> Path:
-    with tarfile.open(manual_dir / form.archive, 'w:gz', compresslevel=0) as tar:
-        tar.add(manual_dir / form.folder, form.folder)
-    return manual_dir / form.archive
+def pack(manual_dir: Path, layout: cifar.Layout) -> Path:
+    with tarfile.open(manual_dir / layout.archive, 'w:gz', compresslevel=0) as tar:
+        tar.add(manual_dir / layout.folder, layout.folder)
+    return manual_dir / layout.archive
 
 
 def digest(examples: data.Examples) -> str:
@@ -90,9 +89,9 @@ def test_all_sources_of_the_real_data_are_the_same(
     known = cifar.CIFAR[name]
     for split, examples in splits.items():
         assert digest(examples) == known.digests[split]
-    for form in (known.binary, known.python):
-        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / f'cache-{form.folder}'))
-        source = data.open_source(name, str(tmp_path), str(tmp_path / form.folder))
+    for layout in (known.binary, known.python):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / f'cache-{layout.folder}'))
+        source = data.open_source(name, str(tmp_path), str(tmp_path / layout.folder))
         for split, examples in splits.items():
             assert digest(source.read(split)) == digest(examples)
     if name == 'cifar10':
@@ -119,28 +118,30 @@ def small(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[P
     monkeypatch.setitem(cifar.CIFAR, name, replace(cifar.CIFAR[name], digests=digests))
     monkeypatch.setattr(cifar, 'SIZES', sizes)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'none'))
     return tmp_path / 'manual', splits
 
 
-def read(name: str, tmp_path: Path, manual_dir: Path | None = None) -> data.Examples:
+def read(name: str, manual_dir: Path | None = None, data_dir: Path | None = None) -> data.Examples:
     """The examples of both splits. There is no prepared data."""
-    return data.open_source(name, str(tmp_path / 'none'), None if manual_dir is None else str(manual_dir)).read(
-        'train+test'
-    )
+    folders = (None if folder is None else str(folder) for folder in (data_dir, manual_dir))
+    return data.open_source(name, *folders).read('train+test')
 
 
-@pytest.mark.parametrize('form', ['binary', 'python'])
-@pytest.mark.parametrize('where', ['packed', 'unpacked', 'inside'])
-def test_archives(name: str, form: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
+@pytest.mark.parametrize('layout', ['binary', 'python'])
+@pytest.mark.parametrize('where', ['packed', 'unpacked'])
+def test_archives(name: str, layout: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
     manual, splits = small
-    chosen = getattr(cifar.CIFAR[name], form)
+    chosen = getattr(cifar.CIFAR[name], layout)
     if where == 'packed':
         pack(manual, chosen).rename(tmp_path / chosen.archive)
-    found = read(name, tmp_path, {'packed': tmp_path, 'unpacked': manual, 'inside': manual / chosen.folder}[where])
+    found = read(name, {'packed': tmp_path, 'unpacked': manual}[where])
     for array in ('images', 'labels'):
         expected = np.concatenate([getattr(examples, array) for examples in splits.values()])
         np.testing.assert_array_equal(getattr(found, array), expected)
-    np.testing.assert_array_equal(read(name, tmp_path).images, found.images)  # the cache needs no source
+    np.testing.assert_array_equal(read(name).images, found.images)  # the cache needs no source
+    with pytest.raises(DataError, match=rf'no prepared {name} in {tmp_path}/typo \(dataset.data_dir\)'):
+        read(name, data_dir=tmp_path / 'typo')
     assert [path.name for path in files.cache_folder().iterdir()] == [f'{name}.safetensors']
 
 
@@ -149,146 +150,93 @@ class Harm:
         return Path.touch, (Path('harmed'),)
 
 
-def truncate(folder: Path, form: cifar.Form) -> None:
-    archive = pack(folder.parent, form)
+def truncate(folder: Path, layout: cifar.Layout) -> None:
+    archive = pack(folder.parent, layout)
     archive.write_bytes(archive.read_bytes()[:-50_000])
 
 
-def no_tar(folder: Path, form: cifar.Form) -> None:
-    pack(folder.parent, form).write_bytes(b'not a tar file')
-
-
-def other_bytes(folder: Path, form: cifar.Form) -> None:
-    path = folder / f'data_batch_3{form.ending}'
+def other_bytes(folder: Path, layout: cifar.Layout) -> None:
+    path = folder / f'data_batch_3{layout.ending}'
     content = bytearray(path.read_bytes())
     content[5_000] ^= 1
     path.write_bytes(content)
 
 
-def shorter(folder: Path, form: cifar.Form) -> None:
-    path = folder / f'data_batch_3{form.ending}'
-    path.write_bytes(path.read_bytes()[:-1])
+def missing_file(folder: Path, layout: cifar.Layout) -> None:
+    (folder / f'test_batch{layout.ending}').unlink()
+    pack(folder.parent, layout)
 
 
-def missing_file(folder: Path, form: cifar.Form) -> None:
-    (folder / f'test_batch{form.ending}').unlink()
-    pack(folder.parent, form)
+def harmful(folder: Path, layout: cifar.Layout) -> None:
+    (folder / f'data_batch_3{layout.ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
 
 
-def harmful(folder: Path, form: cifar.Form) -> None:
-    (folder / f'data_batch_3{form.ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
-
-
-def no_archive(folder: Path, form: cifar.Form) -> None:
+def no_archive(folder: Path, layout: cifar.Layout) -> None:
     folder.rename(folder.with_name('elsewhere'))
 
 
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 @pytest.mark.parametrize(
-    ('damage', 'form', 'message'),
+    ('damage', 'layout', 'message'),
     [
         (truncate, 'binary', 'cifar-10-binary.tar.gz is damaged: '),
-        (no_tar, 'python', 'cifar-10-python.tar.gz is damaged: not a gzip file'),
         (other_bytes, 'binary', 'cifar-10-batches-bin is damaged: its train examples are not those of cifar10'),
-        (other_bytes, 'python', 'cifar-10-batches-py is damaged: its train examples are not those of cifar10'),
-        (shorter, 'binary', 'cifar-10-batches-bin is damaged: cannot reshape'),
-        (shorter, 'python', 'cifar-10-batches-py is damaged: '),
         (missing_file, 'binary', 'cifar-10-binary.tar.gz is damaged: it has no test_batch.bin'),
         (harmful, 'python', r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
         (no_archive, 'binary', 'manual has none of cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the unpacked'),
     ],
 )
 def test_damage_is_one_line_and_leaves_nothing(
-    damage: Callable[[Path, cifar.Form], None], form: str, message: str, small: tuple[Path, Arrays], tmp_path: Path
+    damage: Callable[[Path, cifar.Layout], None], layout: str, message: str, small: tuple[Path, Arrays], tmp_path: Path
 ) -> None:
     known = cifar.CIFAR['cifar10']
-    chosen, other = (known.binary, known.python) if form == 'binary' else (known.python, known.binary)
+    chosen, other = (known.binary, known.python) if layout == 'binary' else (known.python, known.binary)
     (small[0] / other.folder).rename(tmp_path / 'other')
     damage(small[0] / chosen.folder, chosen)
     with pytest.raises(DataError, match=message) as error:
-        read('cifar10', tmp_path, small[0])
+        read('cifar10', small[0])
     assert '\n' not in str(error.value) and not files.cache_folder().exists()
     assert not Path('harmed').exists()
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `content`, in the way that `fault` names; `ranges` are those asked for."""
+    """Serves `content`, in the way that `fault` names."""
 
     content: bytes
     fault: str
-    ranges: list[str | None]
 
     def do_GET(self) -> None:
-        self.ranges.append(self.headers['Range'])
-        begin = int(self.headers['Range'][6:-1]) if self.headers['Range'] and self.fault != 'no ranges' else 0
-        content, fault = self.content[begin:], self.fault
-        length = len(content)
-        if fault == 'garbage':
-            self.wfile.write(b'what?\r\n')
-            return
-        if (fault in ('breaks off', 'no ranges') and len(self.ranges) < 3) or fault == 'always breaks off':
-            content = content[: length // 3]
-        elif fault == 'wrong file':
-            content, length = b'<html>Not here</html>', 21
-        self.send_response(206 if begin else 404 if fault == 'missing' else 200)
-        self.send_header('Content-Length', str(length))
+        content = b'<html>Not here</html>' if self.fault == 'wrong file' else self.content
+        self.send_response(404 if self.fault == 'missing' else 200)
+        self.send_header('Content-Length', str(len(content)))
         self.end_headers()
-        with contextlib.suppress(OSError):
-            self.wfile.write(content[: length // 2] if fault == 'stalls' else content)
-            if fault == 'stalls':
-                self.wfile.flush()
-                time.sleep(0.5)
+        self.wfile.write(content[:9_000] if self.fault == 'breaks off' else content)
 
     def log_message(self, *_: object) -> None:
         pass
 
 
-@contextlib.contextmanager
-def serve(content: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
-    ranges: list[str | None] = []
-    handler = type('Faulty', (Server,), {'content': content, 'fault': fault, 'ranges': ranges})
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
-        thread.start()
-        monkeypatch.setattr(cifar, 'HOST', f'http://127.0.0.1:{server.server_port}/')
-        try:
-            yield ranges
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 @pytest.mark.parametrize(
-    ('fault', 'message', 'requests'),
+    ('fault', 'message'),
     [
-        ('none', '', 1),
-        ('breaks off', '', 3),  # and goes on from there
-        ('no ranges', '', 3),  # and starts over
-        ('always breaks off', 'cannot be downloaded .the connection was closed before the end of the file.: give', 3),
-        ('stalls', 'cannot be downloaded .timed out.: give a folder', 3),
-        ('wrong file', r'cifar-10-binary.tar.gz is damaged: not a gzip file', 1),
-        ('missing', 'cannot be downloaded .Not Found.: give a folder', 1),
-        ('garbage', 'cannot be downloaded .*: give a folder', 1),
+        ('none', ''),
+        ('breaks off', 'cannot be downloaded .the connection was closed before the end of the file.: give a folder'),
+        ('wrong file', r'cifar-10-binary.tar.gz is damaged: not a gzip file'),
+        ('missing', 'cannot be downloaded .Not Found.: give a folder'),
     ],
 )
-def test_downloads_from_a_faulty_server(
-    small: tuple[Path, Arrays],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: str,
-    message: str,
-    requests: int,
-) -> None:
+def test_downloads(small: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, fault: str, message: str) -> None:
     content = pack(small[0], cifar.CIFAR['cifar10'].binary).read_bytes()
-    monkeypatch.setattr(cifar, 'CONNECT_SECONDS', 0.2)
+    handler = type('Faulty', (Server,), {'content': content, 'fault': fault})
     expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
-    with serve(content, fault, monkeypatch) as ranges, expected as error:
-        assert len(read('cifar10', tmp_path)) == 49
-    assert len(ranges) == requests and ranges[0] is None
-    if fault == 'breaks off':
-        third = len(content) // 3
-        assert ranges[1:] == [f'bytes={third}-', f'bytes={third + (len(content) - third) // 3}-']
+    with http.server.HTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setattr(cifar, 'HOST', f'http://127.0.0.1:{server.server_port}/')
+        with expected as error:
+            assert len(read('cifar10')) == 49
+        thread.join()
     left = [path.name for path in files.cache_folder().iterdir()]
     assert left == ([] if message else ['cifar10.safetensors'])
     assert error is None or '\n' not in str(error.value)
@@ -297,7 +245,6 @@ def test_downloads_from_a_faulty_server(
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 def test_without_a_place_for_the_download(small: tuple[Path, Arrays], tmp_path: Path) -> None:
     (tmp_path / 'cache').touch()
-    with pytest.raises(
-        DataError, match=r'cifar-10-binary.tar.gz cannot be downloaded \(.*Not a directory.*: give a folder'
-    ):
-        read('cifar10', tmp_path)
+    reason = r'cifar-10-binary.tar.gz cannot be downloaded \(.*Not a directory.*: give a folder'
+    with pytest.raises(DataError, match=reason):
+        read('cifar10')

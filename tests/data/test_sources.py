@@ -44,14 +44,11 @@ def test_digits_and_folders_need_no_tfds() -> None:
     assert done.returncode == 0 and done.stdout.startswith('/nowhere: cannot be read'), done.stderr
 
 
-def test_splits_in_the_syntax_of_tfds() -> None:
+def test_parts_of_splits() -> None:
     source = data.open_source('digits')
-    whole = source.read('train')
-    np.testing.assert_array_equal(source.read('train[100:200]').images, whole.images[100:200])
-    np.testing.assert_array_equal(source.read('train[-10:]').labels, whole.labels[-10:])
-    both = source.read('train[:10%]+test')
-    assert len(both) == source.count('train[:10%]+test') == 144 + 360
-    np.testing.assert_array_equal(both.labels[:144], whole.labels[:144])
+    both = source.read('train[100:200]+test')
+    assert len(both) == source.count('train[100:200]+test') == 100 + 360
+    np.testing.assert_array_equal(both.images[:100], source.read('train').images[100:200])
 
 
 @pytest.mark.parametrize(
@@ -76,9 +73,7 @@ def test_splits_mean_what_they_mean_in_tfds(spec: str) -> None:
     assert Splits('data', (), sizes).ranges(spec) == expected
 
 
-@pytest.mark.parametrize(
-    'spec', ['trian', 'train[-2000:3]', 'train[:2000]', 'train[5', 'train[7:7]', 'train[9:3]', 'train[9:3]+test', '']
-)
+@pytest.mark.parametrize('spec', ['trian', 'train[:2000]', 'train[5', 'train[9:3]+test', ''])
 def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
     with pytest.raises(DataError, match='of digits') as error:
         data.open_source('digits').count(spec)
@@ -95,11 +90,12 @@ def test_an_unknown_data_set_lists_the_known() -> None:
 def test_missing_data_without_a_network_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
     ways = '--config.dataset.manual_dir.*--config.dataset.data_dir.*resnet20_digits'
     with pytest.raises(
         DataError, match=f'no prepared cifar10 in {tmp_path}, and http://127.*tar.gz cannot be .*{ways}'
     ):
-        data.open_source('cifar10', str(tmp_path)).read('test')
+        data.open_source('cifar10').read('test')
     assert not list((tmp_path / 'cache' / 'jax_resnet').iterdir())
 
 
@@ -116,12 +112,6 @@ def test_real_cifar10(data_dir: str, caplog: pytest.LogCaptureFixture) -> None:
         again = data.open_source('cifar10', data_dir).read('test[:100]')
     assert not caplog.text  # read from the cache
     np.testing.assert_array_equal(again.images, test.images[:100])
-
-
-def test_real_cifar100(data_dir: str) -> None:
-    source = data.open_source('cifar100', data_dir)
-    assert len(source.class_names) == 100 and source.count('train') == 50_000
-    assert (np.bincount(source.read('test').labels) == 100).all()
 
 
 def test_prepared_data_that_is_damaged_is_named(data_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_compiler_options() -> None:
     assert plain.compiler_options == gpu.GRAPH and not plain.one_call_options
     assert deterministic.compiler_options == gpu.GRAPH | gpu.DETERMINISTIC
     assert deterministic.one_call_options == gpu.DETERMINISTIC
-    assert plain.used == {'CUDA graphs': True}
+    assert plain.used == {'gpu.graphs': True, 'gpu.flat_arrays': True, 'gpu.batch_norm_sums': True}
     assert jax.jit(lambda x: x + 1, compiler_options=deterministic.compiler_options)(1) == 2, 'XLA knows them'
 
 
@@ -38,7 +38,7 @@ def test_without_cuda_graphs(reason: str, monkeypatch: pytest.MonkeyPatch, caplo
         monkeypatch.setattr(gpu, 'GRAPH', {option[reason]: 'x'})
     found = for_platform('gpu', gpu_options={'graphs': reason != 'config'})
     assert found.compiler_options == found.one_call_options == gpu.NO_GRAPH
-    assert found.used == {'CUDA graphs': False} and found.remark == 'without CUDA graphs, so slower'
+    assert not found.used['gpu.graphs'] and found.remark == 'without CUDA graphs, so slower'
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == (reason == 'an error')
     assert all(line.startswith('CUDA graphs will not be used, as a test of it failed: INVALID') for line in warnings)

@@ -13,7 +13,7 @@ import pytest
 
 from jax_resnet.commands import command_line
 from jax_resnet.config.loading import as_config
-from jax_resnet.runs.outputs import Preprocessing, npz, predictions_of
+from jax_resnet.runs.outputs import Preprocessing, npz, prediction_arrays
 from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import RESNET8, Ended, small_config
 
@@ -72,7 +72,7 @@ def write_run(
         }  # fmt: skip
         (folder / 'summary.json').write_text(json.dumps(summary))
         logits = np.float32([[2, 0, 0], [0, 3, 0], [0, 1, 0], [0, 4, 0]])
-        (folder / 'predictions.npz').write_bytes(npz(predictions_of(logits, np.int32([0, 0, 1, 1]))))
+        (folder / 'predictions.npz').write_bytes(npz(prediction_arrays(logits, np.int32([0, 0, 1, 1]))))
         np.savez(folder / 'mistakes.npz', index=[1], images=np.full((1, 8, 8, 1), 128, np.uint8))
         write_classes(folder, ['cat', 'dog', 'owl'])
     return folder

@@ -65,7 +65,7 @@ def test_errors_are_drawn_against_the_number_that_is_varied(tmp_path: Path) -> N
     }
     section = of_rows(tmp_path, rows, published=9.5)
     chart = curves.overview(section, section.rows)
-    assert [(v['place'], v['series'], v['error'], v['published']) for v in values(chart)] == [
+    assert [(v['position'], v['series'], v['error'], v['published']) for v in values(chart)] == [
         (8, 'ResNet', 10, 9.5), (14, 'ResNet', 11, 9.5), (20, 'ResNet', 12, 9.5),
         (8, 'plain', 13, 9.5), (14, 'plain', 14, 9.5), (20, 'plain', 15, 9.5),
     ]  # fmt: skip

@@ -83,5 +83,5 @@ def test_the_protocol_of_the_last_test_is_told_where_it_is_not_the_central_crop(
 
 
 def test_a_result_tells_it_too() -> None:
-    told = dict(single_run.facts(runs.read(ROOT / 'results' / 'resnet20_digits' / 'seed0.json')))
+    told = dict(single_run.facts(runs.read(ROOT / 'results' / 'resnet20_digits' / 'seed0')))
     assert told['config'] == 'configs/resnet20_digits.py' and len(told['commit']) == 40

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from configs.studies import table1_2016
-from jax_resnet.config.fields import every_field, flatten
+from jax_resnet.config.fields import fields_with, flatten
 from jax_resnet.config.loading import load
 from jax_resnet.report import columns, page, sections, wording
 from jax_resnet.report.sections import Row
@@ -38,7 +38,7 @@ def test_fields_are_said_in_words(field: str, value: Any, text: str) -> None:
 
 
 def test_words_are_of_fields_and_values_that_there_are() -> None:
-    known = every_field()
+    known = fields_with()
     assert {*wording.NAMES, *wording.PHRASES, *wording.VALUES} <= {*known}
     for field, values in wording.VALUES.items():
         allowed = known[field].allowed.removeprefix('one of ').split(', ')

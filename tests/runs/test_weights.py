@@ -52,7 +52,6 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path) -> None:
     flipped = good[:-3] + bytes([good[-3] ^ 1]) + good[-2:]
     for content, message in (
         (good[:-1], 'cannot be read as weights .Error while deserializing header'),
-        (b'', 'cannot be read as weights .Error while deserializing header'),
         (flipped, 'is damaged: wrong SHA-256'),
         (good.replace(rb'\"test_crop\":0', rb'\"test_crop\":1'), 'is damaged: wrong SHA-256'),
         (good.replace(rb'\"seed\":0', rb'\"sead\":0'), 'the card in its header is damaged: .*unknown field `sead`'),
@@ -61,11 +60,8 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path) -> None:
         with pytest.raises((ConfigError, DataError), match=f'w.safetensors: {message}') as raised:
             weights.read(path)
         assert '\n' not in str(raised.value)
-    for name in ('folder.safetensors', 'pipe.safetensors', 'no\nline.safetensors'):
-        if name[0] == 'f':
-            (tmp_path / name).mkdir()
-        elif name[0] == 'p':
-            os.mkfifo(tmp_path / name)  # is not waited for
+    os.mkfifo(tmp_path / 'pipe.safetensors')  # is not waited for
+    for name in ('pipe.safetensors', 'no\nline.safetensors'):
         with pytest.raises(DataError, match='cannot be read as weights') as raised:
             weights.read(tmp_path / name)
         assert '\n' not in str(raised.value)

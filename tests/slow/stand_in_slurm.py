@@ -29,7 +29,7 @@ def sbatch(words: list[str]) -> None:
     """Begins a job, or an array of them, and returns."""
     script = Path(words[-1]).read_text()
     given = dict(re.findall(r'^#SBATCH --([a-z-]+)(?:=(\S+))?', script, re.MULTILINE))
-    number = str(1000 + len(list(FOLDER.iterdir())))
+    number = str(os.getpid())  # jobs of other tests have other numbers, and so other ports
     (FOLDER / number).mkdir()
     first, last = re.match(r'(\d+)-(\d+)', given.get('array', '0-0')).groups()  # type: ignore[union-attr]
     for index in range(int(first), int(last) + 1):

@@ -83,7 +83,15 @@ def test_a_run_of_a_study_on_several_nodes(slurm: Path, tmp_path: Path, monkeypa
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
     (tmp_path / 'small.py').write_text(STUDY.replace("'parallel.devices': 1,", ''))
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py:0.1', '--launcher=slurm', '--nodes=2']
+    command = [
+        sys.executable,
+        '-m',
+        'jax_resnet',
+        'study',
+        '--study=small.py:0.1',
+        '--launcher=slurm',
+        '--slurm=nodes=2',
+    ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done
     (summary,) = tmp_path.glob('runs/**/summary.json')

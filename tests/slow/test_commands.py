@@ -87,7 +87,7 @@ def test_a_run_is_named_by_its_changes_and_says_them_wherever_it_lies(tmp_path: 
     )
     done = run('results', 'add', 'moved', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'results' / 'my-net' / folder.name / 'seed0.json').exists()
+    assert (tmp_path / 'results' / 'my-net' / folder.name / 'seed0' / 'summary.json').exists()
 
 
 def test_a_run_continues_if_the_reader_of_its_output_ends(tmp_path: Path) -> None:

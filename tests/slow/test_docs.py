@@ -73,8 +73,6 @@ SHELL: dict[str, list[str] | None] = {
                                                     '--config.dataset.validation=train[-16:]',
                                                     '--config.dataset.test=test[:16]'],
     'python main.py --config=configs/preact_resnet110_cifar10.py --config.model.shortcut=B': REAL,
-    'python main.py --config=configs/resnet56_cifar10.py --config.model.name=cifar_plain '
-    '--config.model.unit=one_layer': REAL,
     'python main.py --config=configs/': [],
     'python main.py --help --config=configs/resnet20_cifar10.py': [],
     "python -m jax_resnet evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
@@ -100,8 +98,8 @@ SHELL: dict[str, list[str] | None] = {
     'python main.py --config=configs/resnet50_imagenet.py --config.dataset.manual_dir=DIR': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
     'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
-    'python -m jax_resnet study --study=configs/studies/table3_2015.py --launcher=slurm --nodes=2 --gpus-per-node=8 '
-    '--slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
+    'python -m jax_resnet study --study=configs/studies/table3_2015.py --launcher=slurm --slurm=nodes=2 '
+    '--slurm=gpus_per_node=8 --slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
     'python -m jax_resnet report runs/resnet20_digits/seed0': [],
     # tests/report/test_page.py has notes
     'python -m jax_resnet report runs/resnet20_digits/seed0 --out=runs/report.html --notes=notes.md': None,

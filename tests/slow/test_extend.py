@@ -28,7 +28,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(f'{before}\n\n{content}' if before else content)
     for name, old, new in (
         ('data/datasets.py', 'import os\n', 'import os\nimport numpy as np\n'),
-        ('data/datasets.py', 'import Source\n', 'import Examples, Source\n'),
         ('config/fields.py', '|dropout|scaling', '|dropout|learned_scaling|scaling'),
     ):
         path = folder / 'jax_resnet' / name

@@ -306,7 +306,7 @@ def test_the_networks_of_transformers(name: str, fetched) -> None:
 
     from jax_resnet import models
     from jax_resnet.config.network import network
-    from jax_resnet.training.load import variables_of
+    from jax_resnet.training.load import to_variables
     from tests.references.draw import real_images
 
     net = network(fetched(MICROSOFT[name]).network, stacked=True)
@@ -315,7 +315,7 @@ def test_the_networks_of_transformers(name: str, fetched) -> None:
     zeros = jax.tree.map(lambda x: np.broadcast_to(np.float32(0), x.shape), shapes)
     shaped = models.to_pytorch(zeros, 'transformers')
     tensors = {key: draw_pytorch(key, x.shape) for key, x in shaped.items()}
-    variables = variables_of(fetched(MICROSOFT[name], tensors))
+    variables = to_variables(fetched(MICROSOFT[name], tensors))
     back = models.to_pytorch(variables, 'transformers')
     assert back.keys() == tensors.keys() and all((back[key] == tensors[key]).all() for key in back)
     expected = np.load(REFERENCES / 'transformers.npz')[name]

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jax_resnet.report import charts
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / 'docs' / 'from_a_run_to_a_table.ipynb'
 
@@ -150,9 +152,11 @@ def test_the_plot(new: list[list[dict[str, Any]]]) -> None:
     stored, made = picture(STORED[Cell.PLOT][0]), picture(new[Cell.PLOT][0])
     assert stored.shape[1:] == made.shape[1:]
     for pixels in (stored, made):
-        blue = (pixels[..., :3] == [0x42, 0x69, 0xA5]).all(-1)  # the first colour of charts.PALETTE
+        blue = (pixels[..., :3] == [*bytes.fromhex(charts.PALETTE[0][1:])]).all(-1)
         assert 300 < blue.sum() < 3000  # of two curves and a legend
-        assert np.ptp(np.nonzero(blue)[1]) > 380  # from the first epoch to the last
+        assert (
+            np.nonzero(blue)[1].max() > 440
+        )  # to the last epoch; the axis leaves out the large errors of the first ones
     assert len(base64.b64decode(STORED[Cell.PLOT][0]['data']['image/png'])) < 60_000
 
 

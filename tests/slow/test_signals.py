@@ -54,16 +54,6 @@ def test_an_ignored_signal_stays_ignored() -> None:
     assert done.stdout == 'received None\nended 0\n'
 
 
-@pytest.mark.skipif(sys.platform == 'win32', reason='has no such limit')
-def test_a_limit_of_too_few_open_files_is_an_error() -> None:
-    done = run(
-        'import resource\nfrom jax_resnet.commands import command_line\n'
-        'resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n'
-        'raise SystemExit(command_line.run(lambda: None))'
-    )
-    assert (done.returncode, done.stderr) == (2, 'error: ulimit -n is 12: must be at least 64\n')
-
-
 INTERRUPTED = """
 import os, signal, sys
 class Interrupt:

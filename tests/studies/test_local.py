@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.errors import Stopped
+from jax_resnet.runs.environment import HUGE_PAGES
 from jax_resnet.runs.run import FAILED, RUNNING, STOPPED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, local, read
-from jax_resnet.studies.state import run_of
+from jax_resnet.studies.progress import read_run
 from tests.runs.conftest import LINE, SUMMARY
+from tests.studies.conftest import ROOT
 
 PROGRAM = """\
 import json, os, pathlib, signal, sys, time
@@ -41,6 +43,7 @@ if rate == '0.01' and mode == 'killed':
     os.kill(os.getpid(), signal.SIGKILL)
 time.sleep(0.5)
 (folder / 'where.json').write_text(json.dumps([os.environ.get('CUDA_VISIBLE_DEVICES'), began, time.time()]))
+(folder / 'tunables').write_text(os.environ.get('GLIBC_TUNABLES', ''))
 (folder / 'summary.json').write_text(os.environ['SUMMARY'])
 """
 
@@ -75,7 +78,7 @@ def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
         '[1/4] rate 0.1, seed 0: 5.00 % test error, 1 s'
     )
     assert lines[3].startswith('the study takes about 0:00:0') and len(lines) == 10
-    assert lines[-1] == '[4/4] rate 0.01, seed 1: 5.00 % test error, 1 s; 0:00:00 left'
+    assert lines[-1] == '[4/4] rate 0.01, seed 1: 5.00 % test error, 1 s; about 0:00:00 left'
 
 
 def test_how_long_it_takes_is_known_from_runs_of_the_same_network(capsys: pytest.CaptureFixture) -> None:
@@ -111,6 +114,18 @@ def test_one_on_each_gpu() -> None:
     assert second[1] < first[2]  # side by side
 
 
+def test_runs_on_a_cpu_use_huge_pages_unless_the_user_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed, (devices, expected) in enumerate(([[], HUGE_PAGES], [['0'], ''], [[], 'the.user=1'])):
+        monkeypatch.delenv('GLIBC_TUNABLES', raising=False)
+        if expected.startswith('the.user'):
+            monkeypatch.setenv('GLIBC_TUNABLES', expected)
+        (job,) = read('small.py:0.1', [seed]).jobs
+        prepare(job).add_metrics(LINE)
+        assert local.train_all([job], devices) == {}
+        assert (job.folder / 'tunables').read_text() == expected
+    assert f'GLIBC_TUNABLES={HUGE_PAGES}\n' in (ROOT / 'docs' / 'runs.md').read_text()
+
+
 @pytest.mark.parametrize(
     ('mode', 'reason'), [('fail', 'it cannot be'), ('killed', 'killed by SIGKILL; perhaps it lacked memory')]
 )
@@ -121,7 +136,7 @@ def test_a_run_that_fails_is_named_and_the_rest_goes_on(
     plan = read('small.py', [0])
     failed = local.train_all(plan.jobs[::-1], [])
     assert {job.name: text for job, text in failed.items()} == {'rate 0.01, seed 0': reason}
-    run = run_of(plan.jobs[1])
+    run = read_run(plan.jobs[1])
     assert (run.state, run.failure) == (FAILED, reason)
     assert (plan.jobs[0].folder / 'summary.json').exists()
 
@@ -157,7 +172,7 @@ def test_a_run_that_another_study_begins_at_the_same_moment_has_not_failed(monke
     (job,) = read('small.py:0.01', [0]).jobs
     with prepare(job).locked():
         states = itertools.chain([STOPPED], itertools.repeat(RUNNING))
-        monkeypatch.setattr(local, 'run_of', lambda job: replace(run_of(job), is_running=next(states) == RUNNING))
+        monkeypatch.setattr(local, 'read_run', lambda job: replace(read_run(job), is_running=next(states) == RUNNING))
         assert local.train_all([job], []) == {}
     assert 'it cannot be' in (job.folder / 'log.txt').read_text() and RunFolder(job.folder).failure() is None
 
@@ -176,4 +191,4 @@ def test_a_signal_reaches_the_runs_and_no_more_begin(monkeypatch: pytest.MonkeyP
     with pytest.raises(Stopped, match='stopped by SIGINT; every run in progress has saved its state') as stopped:
         local.train_all(plan.jobs, ['0', '1'])
     assert stopped.value.exit_code == 130
-    assert not plan.jobs[2].folder.exists() and run_of(plan.jobs[0]).state == STOPPED
+    assert not plan.jobs[2].folder.exists() and read_run(plan.jobs[0]).state == STOPPED

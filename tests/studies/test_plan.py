@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import base, report_cifar10, resnet50_imagenet
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
-from jax_resnet.config.loading import as_config, change
 from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
 from jax_resnet.studies import plan as plans
@@ -17,11 +15,6 @@ from jax_resnet.studies import read
 from tests.studies.conftest import ROOT
 
 STUDIES = sorted(path.stem for path in (ROOT / 'configs' / 'studies').glob('*.py') if path.stem != 'base')
-
-
-ROW = "'label': 'eight', 'config': 'configs/resnet20_digits.py', 'changes': {}, 'published': 1.5, 'group': ''"
-WHOLE_ROW = f"{ROW}, 'published_text': '', 'window': (1, 2)"
-REST = "'source': 'nobody', 'measure': 'final', 'most': None"
 
 
 @pytest.fixture(autouse=True)
@@ -32,16 +25,6 @@ def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 def examples_seen(config: Config) -> int:
     shares = {'train': 50_000, 'train[:50%]': 25_000, 'train[:20%]': 10_000}
     return Clock(shares[config.dataset.train], config.batch_size).steps(config.train_for) * config.batch_size
-
-
-def test_the_ten_questions_and_the_papers_tables_are_there() -> None:
-    questions = {
-        'depth', 'learning_rate', 'epochs', 'data_and_batch', 'stages', 'near_56', 'skips', 'preactivation', 'scaled',
-        'identity4',
-    }  # fmt: skip
-    cifar = {'table6_2015', 'figure6_2015', 'table1_2016', 'table2_2016', 'table3_2016', 'table4_2016'}
-    imagenet = {'table2_2015', 'table3_2015', 'table4_2015', 'table5_2016', 'batch_and_rate'}
-    assert set(STUDIES) == questions | cifar | imagenet
 
 
 @pytest.mark.parametrize('name', STUDIES)
@@ -110,17 +93,11 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
 
 def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
     given = {
-        'schedule.drop_at': '20 epochs',
-        'schedule.warmup_for': 'None',
-        'dataset.flip': 'False',
-        'train_for': '64000 steps',
-    }
+        'schedule.drop_at': '20 epochs', 'schedule.warmup_for': 'None', 'dataset.flip': 'False', 'train_for': '64000 steps'
+    }  # fmt: skip
     plan = read('configs/studies/table6_2015.py:20,110', [0], given)
-    assert plan.describe()['changes'] == {
-        'schedule.drop_at': ('20 epochs',),
-        'schedule.warmup_for': None,
-        'dataset.flip': False,
-    }
+    changes = {'schedule.drop_at': ('20 epochs',), 'schedule.warmup_for': None, 'dataset.flip': False}
+    assert plan.describe()['changes'] == changes
     same = read('configs/studies/table6_2015.py:20', [0], {'train_for': '64000 steps'})
     assert same.describe()['changes'] == {} and same.folder == Path('runs/studies/table6_2015-20')
     assert read('configs/studies/table6_2015.py:20', [0], {'model.shortcut': 'A'}).changes == {}
@@ -130,18 +107,15 @@ def test_changes_of_a_study_are_values_that_differ_from_its_configs() -> None:
     assert longer.folder == Path('runs/studies/learning_rate-cifar10,1,1_10/train_for=350_epochs')
 
 
-@pytest.mark.parametrize(('study', 'shorten'), [('table6_2015.py:20', 700), ('preactivation.py:20', 20)])
-def test_a_rehearsal_is_a_shortened_run_on_digits(study: str, shorten: int) -> None:
-    plan = read(f'configs/studies/{study}', [0], {'model.depth': '8'}, is_rehearsal=True)
+@pytest.mark.parametrize(('study', 'shorten', 'epochs'), [('table6_2015', 700, 163.84), ('preactivation', 20, 164)])
+def test_a_rehearsal_has_a_twentieth_of_the_epochs_on_the_digits(study: str, shorten: int, epochs: float) -> None:
+    plan = read(f'configs/studies/{study}.py:20', [0], {'model.depth': '8'}, is_rehearsal=True)
     config = plan.jobs[0].config
-    assert (config.dataset.name, config.dataset.flip, config.model.depth, config.shorten) == (
-        'digits',
-        False,
-        8,
-        shorten,
-    )
-    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal']
-    longer = read(f'configs/studies/{study}', [0], {'shorten': '7'}, is_rehearsal=True)
+    assert (config.dataset.name, config.dataset.flip, config.model.depth) == ('digits', False, 8)
+    assert plan.folder.name == 'rehearsal' and plan.describe()['is_rehearsal'] and config.shorten == shorten
+    clock = Clock(datasets.count(config.dataset), config.batch_size, shorten)
+    assert clock.epochs(clock.steps(config.train_for)) == pytest.approx(epochs / 20, rel=0.06)
+    longer = read(f'configs/studies/{study}.py:20', [0], {'shorten': '7'}, is_rehearsal=True)
     assert longer.jobs[0].config.shorten == 7
 
 
@@ -157,11 +131,6 @@ def test_rows_are_named_by_what_is_trained() -> None:
     assert row.title == 'learning rate 0.1 (digits)'
     rows = read('configs/studies/table6_2015.py:20,56', [0], {'model.depth': '8'}).rows
     assert [row.title for row in rows] == ['ResNet-8']
-
-
-def test_a_rehearsals_window_is_a_twentieth_too() -> None:
-    rows = read('configs/studies/learning_rate.py:1', [0], is_rehearsal=True).rows
-    assert [row.window for row in rows] == [(4.5, 8.0)]
 
 
 def test_the_limit_leaves_larger_networks_out_before_anything_runs() -> None:
@@ -195,35 +164,16 @@ def test_seeds_of_earlier_are_kept_where_their_runs_are(checkout: Path) -> None:
     first = read('small.py', [0, 1])
     for folder in (first.folder, first.jobs[0].folder):
         folder.mkdir(parents=True)
-    wider = plans.with_seeds_of(read('small.py', [2]), first.describe())
+    wider = plans.add_seeds(read('small.py', [2]), first.describe())
     assert [job.seed for job in wider.rows[0].jobs] == [0, 2]
     assert wider.rows[0].jobs[0].folder == first.rows[0].jobs[0].folder
     assert wider.rows[0].jobs[0].config == first.rows[0].jobs[0].config
 
 
-def test_a_study_of_another_file_keeps_its_folder(checkout: Path) -> None:
-    first = read('small.py', [0])
-    Path('mine').mkdir()
-    Path('mine/small.py').write_text(Path('small.py').read_text())
-    second = read('mine/small.py', [0])
-    assert second.folder == first.folder
-    with pytest.raises(
-        ConfigError,
-        match=r'^--study=mine/small.py: its folder, runs/studies/small, has the study of small.py; give one of',
-    ):
-        plans.with_seeds_of(second, first.describe())
-    plans.with_seeds_of(read('./small.py', [0]), first.describe())
-    Path('small.py').unlink()  # it was moved
-    plans.with_seeds_of(second, first.describe())
-
-
 def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal() -> None:
     plan = read('configs/studies/scaled.py:20', [0], is_rehearsal=True, limit=1e6)
-    assert any(
-        note.startswith('left out, since their networks do not fit the small images of the digits: B ')
-        for note in plan.notes
-    )
-    assert plan.rows
+    reason = 'left out, since their networks do not fit the small images of the digits: B '
+    assert plan.rows and any(note.startswith(reason) for note in plan.notes)
 
 
 @pytest.mark.parametrize(
@@ -232,19 +182,9 @@ def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal(
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
         ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
         ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
-        ('configs/studies/learning_rate.py:x', {}, "Invalid literal for Fraction: 'x'"),
-        (
-            'configs/studies/table6_2015.py:20',
-            {'train': '1 epoch'},
-            'config.train: unknown field; the nearest are config.dataset.train, ',
-        ),
-        ('configs/studies/table6_2015.py:20', {'train_for': '5'}, "config.train_for='5': must be a positive number"),
+        ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; the nearest are '),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
-        (
-            'configs/studies/scaled.py:0',
-            {'model.pooled_size': '3'},
-            'config.model: pooled_size must divide the size of',
-        ),
+        ('configs/studies/scaled.py:0', {'model.pooled_size': '3'}, 'config.model: pooled_size must divide the size'),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str], message: str) -> None:
@@ -253,44 +193,21 @@ def test_what_cannot_be_is_refused_in_a_line(study: str, changes: dict[str, str]
     assert '\n' not in str(error.value)
 
 
-def written(text: str) -> str:
-    Path('mine.py').write_text(text)
-    return 'mine.py'
-
-
 @pytest.mark.parametrize(
     ('study', 'message'),
     [
         ('None', 'get_study must return what base.study makes; Expected `object`, got `null`'),
-        (f'{{"rows": [{{{WHOLE_ROW}}}], "source": "", "measure": "final"}}', 'Object missing required field `most`'),
-        ('{"rows": [], "source": "", "most": None}', 'Object missing required field `measure`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "label": 8}}], {REST}}}', 'Expected `str`, got `int` - at `$.rows[0].label`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "published": 105}}], {REST}}}', 'Expected `float` <= 100.0 - at `$.rows[0].published`'),
-        (f'{{"rows": [{{{WHOLE_ROW}, "window": 5}}], {REST}}}', 'Expected `array | null`, got `int` - at `$.rows[0].window`'),
-        (f'{{"rows": [], {REST}, "measure": "mean"}}', "Invalid enum value 'mean' - at `$.measure`"),
-        ('{}["x"]', "--study=mine.py: KeyError: 'x'"),
-        ('exit()', '--study=mine.py: SystemExit'),
+        ("{'rows': [], 'source': '', 'measure': 'final'}", 'Object missing required field `most`'),
+        ('{}["x"]', "KeyError: 'x'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        read(written(f'get_study = lambda: {study}'), [0])
-    text = str(error.value)
-    assert text.startswith('--study=mine.py: ') and message in text and '\n' not in text
-
-
-def test_a_rehearsal_has_about_a_twentieth_of_the_epochs() -> None:
-    digits = datasets.DATASETS['digits'].splits['train']
-    lengths = []
-    for config in (base.get_config(), report_cifar10.get_config()):  # 64,000 steps, and 350 epochs
-        config = change(as_config(config), plans.rehearsal(as_config(config)))
-        clock = Clock(digits, config.batch_size, config.shorten)
-        lengths.append(clock.epochs(clock.steps(config.train_for)))
-    assert lengths == pytest.approx([163.84 / 20, 350 / 20], rel=0.06)
+    Path('mine.py').write_text(f'get_study = lambda: {study}')
+    with pytest.raises(ConfigError, match=f'^--study=mine.py: .*{message}') as error:
+        read('mine.py', [0])
+    assert '\n' not in str(error.value)
 
 
 def test_pictures_have_no_rehearsal() -> None:
-    with pytest.raises(
-        ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet2012$'
-    ):
-        plans.rehearsal(as_config(resnet50_imagenet.get_config()))
+    with pytest.raises(ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet'):
+        read('configs/studies/table4_2015.py', [0], is_rehearsal=True)

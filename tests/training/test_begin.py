@@ -120,7 +120,7 @@ def test_unsound_weights_are_an_error_that_names_the_array(
 ) -> None:
     variables = jax_resnet.load(run).variables
     arrays = flat(variables) if '/' in name else models.to_pytorch(variables, 'cifar')
-    arrays = {**arrays, name: np.array(arrays[name], np.float64)}
+    arrays = {**arrays, name: np.array(arrays[name], np.asarray(value).dtype)}
     arrays[name].flat[-1] = value
     weights.write(tmp_path / 'unsound.safetensors', arrays)
     with pytest.raises(DataError, match=f'unsound.safetensors: {name} {problem}$'):

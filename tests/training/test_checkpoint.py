@@ -1,7 +1,8 @@
+import errno
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet import models
 from jax_resnet.config.fields import Config
-from jax_resnet.errors import OutOfMemory
+from jax_resnet.errors import DataError, OutOfMemory
 from jax_resnet.training import state as states
 from jax_resnet.training.checkpoint import Checkpoints, Damaged
 from tests.conftest import assert_equal_trees, of_damage
@@ -63,17 +64,13 @@ def test_what_is_being_saved_can_be_donated(tmp_path: Path, state: states.TrainS
     assert_equal_trees(Checkpoints(tmp_path).restore(jax.eval_shape(lambda: state), everywhere(1))[0], before)
 
 
-def truncate(content: bytes) -> bytes:
-    return content[: len(content) // 2]
+def flipped(content: bytes, draw: random.Random) -> bytes:
+    position = draw.randrange(len(content))
+    return content[:position] + bytes([content[position] ^ (1 << draw.randrange(8))]) + content[position + 1 :]
 
 
-def flip_a_bit(content: bytes) -> bytes:
-    position = random.Random(0).randrange(len(content))
-    return content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :]
-
-
-def empty(content: bytes) -> bytes:
-    return b''
+def cut(content: bytes, draw: random.Random) -> bytes:
+    return content[: draw.randrange(len(content))]
 
 
 def save_two(folder: Path, state: states.TrainState) -> Checkpoints:
@@ -84,25 +81,18 @@ def save_two(folder: Path, state: states.TrainState) -> Checkpoints:
     return Checkpoints(folder)
 
 
-def damage_arrays(part: Path, damage: Callable[[bytes], bytes]) -> None:
-    """Damages every file of arrays of a part of a checkpoint."""
+def empty_arrays(part: Path) -> None:
+    """Empties every file of arrays of a part of a checkpoint."""
     for path in part.rglob('d/*'):
-        path.write_bytes(damage(path.read_bytes()))
+        path.write_bytes(b'')
 
 
 @of_damage
-@pytest.mark.parametrize(
-    ('file', 'damage'), [('variables', flip_a_bit), ('others', truncate), ('about/metadata', empty)]
-)
 def test_the_one_before_a_damaged_one_is_used(
-    tmp_path: Path, state: states.TrainState, caplog: pytest.LogCaptureFixture, damage: Callable, file: str
+    tmp_path: Path, state: states.TrainState, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoints = save_two(tmp_path / 'checkpoints', state)
-    path = tmp_path / 'checkpoints' / '6' / file
-    if path.is_dir():
-        damage_arrays(path, damage)
-    else:
-        path.write_bytes(damage(path.read_bytes()))
+    empty_arrays(tmp_path / 'checkpoints' / '6' / 'others')
     like = jax.eval_shape(lambda: state)
     for reader in (Checkpoints(tmp_path / 'checkpoints', read_only=True), checkpoints):
         caplog.clear()
@@ -132,30 +122,55 @@ def test_a_lack_of_memory_is_no_damage(
     assert [path.name for path in tmp_path.iterdir()] == ['checkpoints'] and checkpoints.steps() == [3, 6]
 
 
+def test_what_the_system_refuses_to_read_is_no_damage(
+    tmp_path: Path, state: states.TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints, like = save_two(tmp_path / 'checkpoints', state), jax.eval_shape(lambda: state)
+    manifest = tmp_path / 'checkpoints' / '6' / 'variables' / 'manifest.ocdbt'
+    manifest.rename(tmp_path / 'moved')
+    manifest.symlink_to(manifest)  # an error for every user, also for root
+    with pytest.raises(DataError, match=r'checkpoints/6: cannot be read \(Too many levels of symbolic links\)'):
+        checkpoints.restore(like, everywhere(1))
+    (tmp_path / 'moved').replace(manifest)
+    assert not list(tmp_path.glob('damaged*')) and checkpoints.steps() == [3, 6]
+    restore, refusals = checkpoints._manager.restore, [OSError(errno.EMFILE, 'Too many open files')]
+
+    def refuses_once(*arguments: Any, **options: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return restore(*arguments, **options)
+
+    monkeypatch.setattr(checkpoints._manager, 'restore', refuses_once)
+    assert int(checkpoints.restore(like, everywhere(1))[0].step) == 6
+
+
 @of_damage
 def test_the_variables_are_read_without_the_rest(tmp_path: Path, state: states.TrainState) -> None:
     """Whoever predicts needs no momentum: neither its shapes nor its arrays, which may even be damaged."""
     save_two(tmp_path, state).close()
-    damage_arrays(tmp_path / '6' / 'others', empty)
+    empty_arrays(tmp_path / '6' / 'others')
     reader, like = Checkpoints(tmp_path, read_only=True), jax.eval_shape(lambda: state)
     assert_equal_trees(reader.variables(like.variables, everywhere(1)), dict(state.variables))
     assert int(reader.restore(like, everywhere(1))[0].step) == 3
-    damage_arrays(tmp_path / '3' / 'others', empty)
+    empty_arrays(tmp_path / '3' / 'others')
     with pytest.raises(Damaged, match=r'no checkpoint can be used .*/6 is damaged: .*/3 is damaged: .*: rest') as error:
         Checkpoints(tmp_path).restore(like, everywhere(1))
     assert '\n' not in str(error.value) and Checkpoints(tmp_path).steps() == [3, 6]  # none is renamed
 
 
 @of_damage
-def test_every_flipped_bit_is_detected_or_harmless(tmp_path: Path, state: states.TrainState) -> None:
-    """After any flipped bit, either the saved state is restored, or the checkpoint before is used."""
+@pytest.mark.parametrize('damage', [flipped, cut, None])
+def test_every_damage_is_noticed_or_harmless(tmp_path: Path, state: states.TrainState, damage: Any) -> None:
+    """After any flipped bit, cut or missing file, the saved state is restored, or the checkpoint before is used."""
     draw, like = random.Random(1), jax.eval_shape(lambda: state)
     save_two(tmp_path, state).close()
     files = sorted(path for path in (tmp_path / '6').rglob('*') if path.stat().st_size and path.is_file())
-    for path in draw.choices(files, k=8):
-        content, position = path.read_bytes(), draw.randrange(path.stat().st_size)
-        flipped = content[position] ^ (1 << draw.randrange(8))
-        path.write_bytes(content[:position] + bytes([flipped]) + content[position + 1 :])
+    for path in draw.choices(files, k=4):
+        content = path.read_bytes()
+        if damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage(content, draw))
         restored, _ = Checkpoints(tmp_path, read_only=True).restore(like, everywhere(1))
         assert_equal_trees(restored, state.replace(step=restored.step))
         assert int(restored.step) in (3, 6)

@@ -1,5 +1,3 @@
-from typing import Any
-
 import jax
 import numpy as np
 import pytest
@@ -14,45 +12,15 @@ from jax_resnet.training.scores import Scores
 NET = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,))
 
 
-def evaluator(examples: data.Examples, batch_size: int, devices: int, test_crop: int = 0) -> Evaluator:
-    mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
-    preprocess = preprocessing.Preprocess(preprocessing.half(), test_crop)
-    return Evaluator(NET, preprocess, ResidentSplit(examples, batch_size, mesh), tuple('0123456789'), mesh)
-
-
-def random_examples(n: int) -> data.Examples:
-    rng = np.random.default_rng(0)
-    return data.Examples(rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8), rng.integers(0, 10, n, dtype=np.int32))
-
-
-@pytest.fixture(scope='module')
-def variables() -> dict[str, Any]:
-    return jax.jit(NET.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
-
-
-@pytest.mark.skipif(len(jax.local_devices()) < 2, reason='needs 2 devices')
-def test_batches_of_96_on_2_devices_give_the_scores_of_one_batch_on_one_device(variables: dict[str, Any]) -> None:
-    examples = random_examples(1000)
-    many, one = evaluator(examples, 96, 2)(variables), evaluator(examples, 1000, 1)(variables)
-    assert many.count == one.count == 1000
-    assert many.correct == one.correct and many.class_errors == one.class_errors
-    assert many.loss_sum == pytest.approx(one.loss_sum, rel=1e-6)
-    np.testing.assert_allclose(many.logits, one.logits, atol=1e-5)
-
-
-@pytest.mark.parametrize(('n', 'batch_size'), [(10, 4), (10, 100), (1, 4), (8, 4)])
-def test_every_example_counts_once_for_any_batch_size(n: int, batch_size: int, variables: dict[str, Any]) -> None:
-    examples = random_examples(n)
-    scores = evaluator(examples, batch_size, 1)(variables)
-    direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images)))
-    assert scores.count == n and (scores.labels == examples.labels).all()
-    np.testing.assert_allclose(scores.logits, direct, atol=1e-5)
-
-
-def test_central_crop(variables: dict[str, Any]) -> None:
-    examples = random_examples(4)
+def test_central_crop() -> None:
+    rng, mesh = np.random.default_rng(0), Mesh(np.array(jax.local_devices()[:1]), ('data',))
+    examples = data.Examples(rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8), rng.integers(0, 10, 4, dtype=np.int32))
+    variables = jax.jit(NET.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
+    split, preprocess = ResidentSplit(examples, 4, mesh), preprocessing.Preprocess(preprocessing.half(), 6)
+    evaluator = Evaluator(NET, preprocess, split, tuple('0123456789'), mesh)
+    scores = evaluator.collect(evaluator.batches(variables))
     direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images[:, 1:7, 1:7])))
-    np.testing.assert_allclose(evaluator(examples, 4, 1, test_crop=6)(variables).logits, direct, atol=1e-5)
+    np.testing.assert_allclose(scores.logits, direct, atol=1e-5)
 
 
 def test_scores_by_hand() -> None:

@@ -100,8 +100,3 @@ def test_missing_weights_are_an_error_of_one_line(given: Path, tmp_path: Path, m
     with pytest.raises(ConfigError, match=message):
         training.train(config(given, init_from='resnet50.safetensors'), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()  # so that the corrected command can use this folder
-
-
-def test_weights_of_another_depth_are_an_error_of_one_line(given: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='has another network; .* is .* in the weights, .* in the config$'):
-        training.train(config(given, **{'model.depth': 34}), tmp_path / 'run')

@@ -104,20 +104,14 @@ def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('background', 'expected'), [('black', 0), ('white', 255), ('#800000', 128)])
-def test_transparent_regions_get_the_background_colour(
-    tmp_path: Path, background: str, expected: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level('INFO', 'jax_resnet')
+def test_transparent_regions_get_the_background_colour(tmp_path: Path, background: str, expected: int) -> None:
     half_transparent = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
     half_transparent.paste((200, 10, 10, 0), (0, 0, 8, 4))
     half_transparent.save(tmp_path / 'image.png')
     pixels = predict.read_image(tmp_path / 'image.png', (8, 8, 3), background)
     assert (pixels[0, 0, 0], *pixels[7, 0]) == (expected, 200, 10, 10)
-    assert 'image.png: has transparent regions; they are shown on #' in caplog.text
-    caplog.clear()
     Image.new('RGBA', (8, 8), (200, 10, 10, 255)).save(tmp_path / 'opaque.png')
     assert predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), background)[0, 0].tolist() == [200, 10, 10]
-    assert not caplog.text
     with pytest.raises(ConfigError, match='--background=no: must be a colour'):
         predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), 'no')
 
@@ -133,7 +127,7 @@ def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
 def test_other_formats_are_an_error(tmp_path: Path, kind: str, mode: str) -> None:
     Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
-    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(not a PNG, JPEG or WEBP file\)'):
+    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(not a JPEG, PNG or WebP file\)'):
         predict.read_image(tmp_path / 'image.png', (8, 8, 3))
 
 

@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from configs import scaled_cifar10
 from jax_resnet import training
 from jax_resnet.config.loading import as_config
-from jax_resnet.errors import Diverged, OutOfMemory, Stopped
+from jax_resnet.errors import ConfigError, Diverged, OutOfMemory, Stopped
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup
 from jax_resnet.training.checkpoint import Checkpoints
@@ -125,7 +125,7 @@ def test_evaluate_gives_the_numbers_of_the_summary(whole_run: tuple) -> None:
     assert training.evaluate(folder, 'train[:30]').count == 30
 
 
-@pytest.mark.parametrize('steps_per_dispatch', [1, 3, 7])
+@pytest.mark.parametrize('steps_per_dispatch', [1, 7])
 def test_no_result_depends_on_the_steps_per_dispatch(
     whole_run: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps_per_dispatch: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_while_the_program_compiles_a_signal_ends_the_process(tmp_path: Path, mo
         OutOfMemory, match=r'4 TiB\): give config.memory.rematerialize=True or a larger config.memory.m'
     ):
         training.train(make_config(), tmp_path)
-    assert found == [before]
+    assert found == [before] and 'out of memory (Unable to allocate 4 TiB)' in str(RunFolder(tmp_path).failure())
 
 
 def test_a_stop_during_evaluation_loses_nothing(
@@ -263,6 +263,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
     with pytest.raises(Diverged, match=message):
         training.train(config, tmp_path, file='small.py', changes={'schedule.learning_rate': 1e30})
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [2] and not (tmp_path / 'summary.json').exists()
+    with RunFolder(tmp_path).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
+        training.train(config, tmp_path)
+    assert 'is not finite' in str(RunFolder(tmp_path).failure())  # it is kept
 
 
 def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:

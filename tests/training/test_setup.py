@@ -14,13 +14,8 @@ from jax_resnet.training import setup
 from jax_resnet.training.evaluate import evaluator
 from jax_resnet.training.setup import check_same_in_all, open_input, set_up, shared_facts
 from jax_resnet.training.state import shapes
-from jax_resnet.training.summary import introduce, learning_rate
+from jax_resnet.training.summary import introduce
 from tests.conftest import compiled, initial_state, small_config, whole_config
-
-
-def test_learning_rate_of_the_update_that_leads_to_a_step() -> None:
-    schedule = set_up(whole_config()).schedule
-    assert [learning_rate(schedule, step) for step in (0, 1, 6, 7)] == [0.1, 0.1, 0.1, pytest.approx(0.01)]
 
 
 def test_paper_options_reach_the_network() -> None:

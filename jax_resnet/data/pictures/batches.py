@@ -4,15 +4,15 @@ The order and the crops are functions of (seed, epoch, index). So a batch does n
 size of other batches, or the step at which a run was stopped.
 """
 
-import contextlib
 import hashlib
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -29,7 +29,7 @@ from jax_resnet.errors import DataError, InputError
 MEAN_PICTURES = 10_000
 """Maximum number of pictures in a mean image. They are drawn at random from the split."""
 
-AHEAD = 2
+AHEAD = 3
 """Number of batches that wait on the devices."""
 
 
@@ -156,24 +156,15 @@ class Uniform:
         return numbers
 
 
+@lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
     """The permutation of an epoch, int32 [size]: the order that sorts raw random numbers of Philox.
 
     All versions of NumPy give the same raw numbers. NumPy does not promise this for `Generator.permutation`.
     """
-    with _order_lock:
-        return _order(seed, epoch, size)
-
-
-@lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
-def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     key, counter = np.array([seed, HostPurpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
     numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
     return np.argsort(numbers, kind='stable').astype(np.int32)
-
-
-_order_lock = threading.Lock()
-"""Prevents several threads from making the same permutation when an epoch begins."""
 
 
 def cores() -> int:
@@ -268,22 +259,20 @@ class Feed:
     def __init__(self, iterate: Callable[[int], Generator[Batch]], put: Callable[[np.ndarray], Any]) -> None:
         self._iterate, self._put = iterate, put
         self._next: int | None = None
-        self._stop = threading.Event()
 
     def begin(self, number: int) -> None:
         """Starts to make batches from this number on. Does nothing if this batch is the next one already."""
         if self._next == number:
             return
         self.close()
-        self._next, self._stop, self._queue = number, threading.Event(), queue.Queue[Any](AHEAD)
-        arguments = self._iterate(number), self._queue, self._stop
-        self._thread = threading.Thread(target=self._copy_batches, args=arguments, name='feed', daemon=True)
-        self._thread.start()
+        self._next, self._batches = number, self._iterate(number)
+        self._thread = ThreadPoolExecutor(1, 'feed')
+        self._ahead = deque(self._thread.submit(self._copy_batch) for _ in range(AHEAD))
 
     @property
     def is_ready(self) -> bool:
         """Whether `take` returns at once."""
-        return not self._queue.empty()
+        return self._ahead[0].done()
 
     def take(self) -> Batch | None:
         """Returns the next batch; None after the last one.
@@ -292,35 +281,24 @@ class Feed:
             InputError: a picture cannot be read. Other errors are raised unchanged.
         """
         assert self._next is not None
-        found = self._queue.get()
-        if isinstance(found, BaseException):
+        try:
+            batch = self._ahead.popleft().result()
+        except BaseException as e:
             self.close()
-            if isinstance(found, DataError):
-                raise InputError(str(found)) from found
-            raise found
+            if isinstance(e, DataError):
+                raise InputError(str(e)) from e
+            raise
+        self._ahead.append(self._thread.submit(self._copy_batch))
         self._next += 1
-        return found  # type: ignore[no-any-return]
+        return batch
 
     def close(self) -> None:
         """Stops the thread and the iterator of batches."""
-        if self._next is None:
-            return
-        self._next = None
-        self._stop.set()
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Empty):  # makes room in the queue, as the thread may wait to put a batch
-                self._queue.get(timeout=0.01)
-        self._thread.join()
+        if self._next is not None:
+            self._next = None
+            self._thread.shutdown(cancel_futures=True)
+            self._batches.close()
 
-    def _copy_batches(self, batches: Generator[Batch], ready: queue.Queue, stop: threading.Event) -> None:
-        try:
-            for batch in batches:
-                on_devices = Batch(*map(self._put, batch))
-                ready.put(on_devices)
-                if stop.is_set():
-                    return
-            ready.put(None)
-        except BaseException as e:  # `take` raises it
-            ready.put(e)
-        finally:
-            batches.close()
+    def _copy_batch(self) -> Batch | None:
+        batch = next(self._batches, None)
+        return None if batch is None else Batch(*map(self._put, batch))

@@ -5,11 +5,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -32,62 +31,30 @@ _READERS: dict[bytes, type[ImageFile]] = {
 _EXIF_READER = re.compile(r'PIL\.TiffImagePlugin')
 
 
-class Layer(NamedTuple):
-    """A decoded picture, which may be transparent.
-
-    Attributes:
-        pixels: RGB, uint8 [height, width, 3], contiguous.
-        alpha: uint8 [height, width], 0 where the picture is transparent; None if it is opaque everywhere.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
-
-    def on(self, colour: tuple[int, ...]) -> np.ndarray:
-        """Puts a colour, (red, green, blue) from 0 to 255, behind the picture. Returns RGB, contiguous."""
-        if self.alpha is None:
-            return self.pixels
-        image = Image.fromarray(np.dstack([self.pixels, self.alpha]))
-        background = Image.new('RGBA', image.size, (*colour, 255))
-        return np.array(Image.alpha_composite(background, image).convert('RGB'))
-
-    def upright(self, orientation: int) -> 'Layer':
-        """Rotates and mirrors the picture from its EXIF orientation to upright."""
-        alpha = None if self.alpha is None else _upright(self.alpha, orientation)
-        return Layer(_upright(self.pixels, orientation), alpha)
-
-
-def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
+def decode(encoded: bytes, exif_rotation: bool = False, background: tuple[int, int, int] = BLACK) -> np.ndarray:
     """Decodes a picture to RGB, uint8 [height, width, 3], contiguous.
 
-    Grey pictures get three equal channels. Transparent pictures get a black background. 16-bit grey values are divided
-    by 257. Damage that libjpeg tolerates, such as superfluous bytes, is ignored; a truncated file raises an error.
+    Grey pictures get three equal channels. 16-bit grey values are divided by 257. Damage that libjpeg tolerates, such
+    as superfluous bytes, is ignored; a truncated file raises an error.
 
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
         exif_rotation: whether to rotate the picture by its EXIF orientation. A damaged EXIF block is ignored.
+        background: red, green and blue, 0 to 255, behind a transparent picture.
 
     Raises:
         ValueError: the bytes are not such a file, are damaged, or have more than MOST_PIXELS; the reason is one line.
     """
-    return decode_layer(encoded, exif_rotation).on(BLACK)
-
-
-def decode_layer(encoded: bytes, exif_rotation: bool = False) -> Layer:
-    """Like `decode`, but without a background."""
     size(encoded)
     pixels = _decode_jpeg(encoded)
-    if pixels is not None:
-        layer = Layer(pixels)
-    else:
+    if pixels is None:
         with _opened(encoded) as image:
-            layer = _layer(image)
-    return layer.upright(_orientation(encoded)) if exif_rotation else layer
-
-
-def is_picture(encoded: bytes) -> bool:
-    """Whether the bytes begin like a JPEG, PNG or WebP file."""
-    return _reader(encoded) is not None
+            pixels = np.array(_rgb(image, background))
+    if exif_rotation and (orientation := _orientation(encoded)) in range(2, 9):
+        rotated = Image.fromarray(pixels)
+        rotated.getexif()[ExifTags.Base.Orientation] = orientation
+        pixels = np.array(ImageOps.exif_transpose(rotated))
+    return pixels
 
 
 def size(encoded: bytes) -> tuple[int, int]:
@@ -115,14 +82,10 @@ def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
         return None
 
 
-def _reader(encoded: bytes) -> type[ImageFile] | None:
-    return next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
-
-
 @contextmanager
 def _opened(encoded: bytes) -> Iterator[ImageFile]:
     """Opens a picture with Pillow, which reads its header. Errors of Pillow in the context become ValueErrors."""
-    reader = _reader(encoded)
+    reader = next((reader for start, reader in _READERS.items() if encoded.startswith(start)), None)
     if reader is None:
         raise ValueError('not a JPEG, PNG or WebP file' if encoded else 'an empty file')
     if all(entry[3] != _EXIF_READER for entry in warnings.filters):
@@ -136,18 +99,16 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
         raise ValueError(f'unreadable {reader.format}: {" ".join(str(e).split()) or type(e).__name__}') from None
 
 
-def _layer(image: Image.Image) -> Layer:
-    """Converts an image of any mode to RGB and its alpha."""
+def _rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Converts an image of any mode to RGB, on a background if it is transparent."""
     if image.mode.startswith('I'):  # 16 bits: convert() would clip the values to 8 bits
         grey = np.asarray(image)
-        pixels = (grey // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
         alpha = np.uint8(255) * (grey != image.info.get('transparency', -1))
-    elif image.has_transparency_data:
-        rgba = np.array(image.convert('RGBA'))
-        pixels, alpha = np.ascontiguousarray(rgba[..., :3]), rgba[..., 3]
-    else:
-        return Layer(np.array(image.convert('RGB')))
-    return Layer(pixels, None if alpha.min() == 255 else alpha)
+        image = Image.fromarray(np.dstack([(grey // 257).astype(np.uint8), alpha]))
+    if not image.has_transparency_data:
+        return image.convert('RGB')
+    behind = Image.new('RGBA', image.size, (*background, 255))
+    return Image.alpha_composite(behind, image.convert('RGBA')).convert('RGB')
 
 
 def _orientation(encoded: bytes) -> int:
@@ -157,17 +118,3 @@ def _orientation(encoded: bytes) -> int:
             return image.getexif().get(ExifTags.Base.Orientation, 1)
     except ValueError:
         return 1
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Rotates and mirrors an array [height, width, ...] from an EXIF orientation to upright; contiguous.
-
-    Orientation 1 and invalid values do not change it.
-    """
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -28,7 +29,7 @@ ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
 SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
 """Files of Windows. Like hidden files, they are ignored."""
 
-_Found = Mapping[str, Sequence[str]]
+_Found = dict[str, list[str]]
 """Maps each class to the names of its pictures. Classes and names are sorted."""
 
 
@@ -47,13 +48,6 @@ class FolderPictures:
     classes: tuple[str, ...]
     labels: np.ndarray
     names: np.ndarray
-
-    @classmethod
-    def from_names(cls, folder: Path, classes: Sequence[str], found: _Found) -> 'FolderPictures':
-        """Makes it from the names found in the folder; a class may have no pictures."""
-        groups = [found.get(class_name, ()) for class_name in classes]
-        labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
-        return cls(folder, tuple(classes), labels, np.array([os.fsencode(name) for group in groups for name in group]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,88 +87,67 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     Raises:
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
-    listing = _Listing()
+    digest = hashlib.sha256()
+    found: dict[str, _Found] = {}
+    ignored: list[str] = []
     try:
-        places = _places(folder)
-        found = {split: listing.read(folder, place, f'listing {name}, {split}') for split, place in places.items()}
+        subfolders = _subfolders(folder)
+        for split, subfolder in subfolders.items():
+            title = f'listing {name}, {split}'
+            found[split] = {}
+            for entry in tqdm(_entries(folder / subfolder), title, disable=None, delay=2, leave=False):
+                if entry.is_dir():
+                    found[split][entry.name] = _list_pictures(entry, f'{subfolder}/{entry.name}', digest, ignored)
+                else:
+                    ignored.append(entry.path)
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
+    if ignored:
+        reason = f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class'
+        _log.warning('ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', shown(ignored[0]), reason)
     if 'validation' in found and (validation_fraction, seed) != DRAW:
         _log.warning(
             'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
             validation_fraction,
             seed,
-            shown(folder / places['validation']),
+            shown(folder / subfolders['validation']),
         )
-    listing.log_ignored()
-    if 'test' in found and 'train' in found and not found['test']:
-        _log.warning('%s is ignored, as it has no folders of classes', shown(folder / 'test'))
+    if not found.get('test', True) and 'train' in found:  # as in ImageNet, whose test pictures have no classes
         del found['test']
-    _check_classes(folder, places, found)
+    _check_classes(folder, subfolders, found)
     first = next(iter(found))
     classes = list(found[first])
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
-        listing.digest.update(f'{validation_fraction} {seed}'.encode())
+        digest.update(f'{validation_fraction} {seed}'.encode())
     for split, names in found.items():
         missing = [class_name for class_name in classes if not names.get(class_name)]
         if len(missing) == len(classes):
             raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
-    pictures = {
-        split: FolderPictures.from_names(folder / places.get(split, ''), classes, names)
-        for split, names in found.items()
-    }
+    pictures = {}
+    for split, names in found.items():
+        groups = [names.get(class_name, ()) for class_name in classes]
+        labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
+        encoded = np.array([os.fsencode(name) for group in groups for name in group])
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), tuple(classes), labels, encoded)
     sizes = {split: len(each) for split, each in pictures.items()}
-    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, listing.digest.hexdigest()[:16])
+    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16])
 
 
-class _Listing:
-    """Lists the pictures in folders of classes, computes a digest of them, and collects what is ignored."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        self._files: list[str] = []
-        self._folders: list[str] = []
-
-    def read(self, folder: Path, place: str, title: str) -> dict[str, list[str]]:
-        """Lists the pictures in the classes of `folder / place`. Raises OSError if a folder cannot be listed."""
-        found = {}
-        for entry in tqdm(_entries(folder / place), title, disable=None, delay=2, leave=False):
-            if entry.is_dir():
-                found[entry.name] = self._in_class(entry, f'{place}/{entry.name}')
-            else:
-                self._files.append(entry.path)
-        return found
-
-    def _in_class(self, folder: os.DirEntry[str], relative: str) -> list[str]:
-        names = []
-        for entry in _entries(folder.path):
-            if entry.is_dir():
-                self._folders.append(entry.path)
-            elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
-                about = entry.stat()
-                path = os.fsencode(f'{relative}/{entry.name}')
-                self.digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
-                names.append(entry.name)
-            else:
-                self._files.append(entry.path)
-        return names
-
-    def log_ignored(self) -> None:
-        """Logs the ignored files and folders, in at most one line each."""
-        for paths, kind, why in (
-            (
-                self._files,
-                'file',
-                f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class',
-            ),
-            (self._folders, 'folder', 'only <class>/<picture> is read'),
-        ):
-            if paths:
-                count = f'{len(paths):,} {kind}{"s" * (len(paths) > 1)}'
-                _log.warning('ignored %s, such as %s: %s', count, shown(paths[0]), why)
+def _list_pictures(folder: os.DirEntry[str], relative: str, digest: Any, ignored: list[str]) -> list[str]:
+    """Names of the pictures of a class. Adds them to the digest, and other paths to `ignored`."""
+    names = []
+    for entry in _entries(folder.path):
+        if entry.name.lower().endswith(ENDINGS) and entry.is_file():
+            about = entry.stat()
+            path = os.fsencode(f'{relative}/{entry.name}')
+            digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
+            names.append(entry.name)
+        else:
+            ignored.append(entry.path)
+    return names
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -184,7 +157,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     return sorted(seen, key=lambda entry: entry.name)
 
 
-def _places(folder: Path) -> dict[str, str]:
+def _subfolders(folder: Path) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
@@ -205,22 +178,24 @@ def _places(folder: Path) -> dict[str, str]:
     return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
-def _check_classes(folder: Path, places: Mapping[str, str], found: Mapping[str, _Found]) -> None:
+def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[str, _Found]) -> None:
     """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
     first = next(iter(found))
-    train, place = found[first], folder / places[first]
+    train, subfolder = found[first], folder / subfolders[first]
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
-        raise DataError(f'{shown(place)}: has {has}; {LAYOUT}')
+        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}')
     for class_name, names in train.items():
         if not names:
-            raise DataError(f'{shown(place / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
+            raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
     for split, classes in found.items():
         if unknown := [class_name for class_name in classes if class_name not in train]:
-            raise DataError(f'{shown(folder / places[split])}: has {_list_classes(unknown)} that train does not have')
+            raise DataError(
+                f'{shown(folder / subfolders[split])}: has {_list_classes(unknown)} that train does not have'
+            )
 
 
-def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, dict[str, list[str]]]:
+def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, _Found]:
     """Splits the pictures: those whose number, drawn by class and name, is below `fraction` are for 'validation'.
 
     So a picture that is added or removed leaves the others where they are. But of two or more pictures of a class, at

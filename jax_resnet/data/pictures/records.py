@@ -136,8 +136,8 @@ def _feature_names(info: Any, folder: Path) -> tuple[str, str]:
     import tensorflow_datasets as tfds
 
     wanted: list[str] = []
-    for kind in (tfds.features.Image, tfds.features.ClassLabel):
-        found = [name for name, feature in info.features.items() if isinstance(feature, kind)]
+    for feature_type in (tfds.features.Image, tfds.features.ClassLabel):
+        found = [name for name, feature in info.features.items() if isinstance(feature, feature_type)]
         preferred = [name for name in found if name in (info.supervised_keys or ())]
         if len(preferred or found) != 1:
             raise DataError(

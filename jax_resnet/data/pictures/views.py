@@ -6,7 +6,7 @@ then resized to the view.
 
 from collections.abc import Sequence
 from math import exp, log, sqrt
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -44,12 +44,6 @@ class Box(NamedTuple):
     is_cut: bool = False
 
 
-class Crop(Protocol):
-    """Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
-
-    def __call__(self, height: int, width: int, numbers: Sequence[float], /) -> Box: ...
-
-
 class CentreCrop(NamedTuple):
     """Chooses the central `size` x `size` pixels of a picture resized to a shorter side of `shorter_side`."""
 
@@ -67,7 +61,7 @@ class ScaleCrop(NamedTuple):
     """Chooses a random `size` x `size` part of a picture resized to a random shorter side (2015, section 3.4).
 
     Attributes:
-        shorter_side: minimum and maximum, in pixels; both and all whole numbers between them are equally likely.
+        shorter_side: minimum and maximum, in pixels; both and all integers between them are equally likely.
         size: height and width of the crop, in pixels.
     """
 
@@ -115,6 +109,10 @@ class AreaCrop(NamedTuple):
         return Box(left, top, left + columns, top + rows, is_cut=True)
 
 
+Crop = CentreCrop | ScaleCrop | AreaCrop
+"""Maps a picture's height and width, and NUMBERS uniform random numbers, to the part that the network sees."""
+
+
 def training_crop(pictures: Pictures, size: int) -> Crop:
     """The crop for training, according to the group `pictures` of a config; its views are `size` x `size`."""
     if pictures.view == 'area':
@@ -148,12 +146,6 @@ def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]
     return shorter_side * height // width, shorter_side
 
 
-class View(Protocol):
-    """Maps a decoded picture, uint8 [height, width, 3], to its views, uint8 [views, rows, columns, 3]."""
-
-    def __call__(self, image: np.ndarray, interpolation: str, /) -> np.ndarray: ...
-
-
 class Centre(NamedTuple):
     """Takes the central `size` x `size` pixels of a picture resized to a shorter side of `shorter_side`."""
 
@@ -180,9 +172,9 @@ class FiveCrops(NamedTuple):
         rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
         whole = _resize(image, _all(image), rows, columns, interpolation)
         last_row, last_column = rows - self.size, columns - self.size
-        places = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
-        places.append((round(last_row / 2), round(last_column / 2)))
-        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in places])
+        origins = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
+        origins.append((round(last_row / 2), round(last_column / 2)))
+        return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in origins])
 
 
 class Whole(NamedTuple):
@@ -203,6 +195,10 @@ class Whole(NamedTuple):
         longer = (2 * self.shorter_side * long // short + MULTIPLE) // (2 * MULTIPLE) * MULTIPLE
         rows, columns = (self.shorter_side, longer) if rows <= columns else (longer, self.shorter_side)
         return _resize(image, _all(image), rows, columns, interpolation)[None]
+
+
+View = Centre | FiveCrops | Whole
+"""Maps a picture, uint8 [height, width, 3], and an interpolation to its views, uint8 [views, rows, columns, 3]."""
 
 
 def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:

@@ -117,6 +117,7 @@ def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
 def test_the_mean_image_is_the_mean_of_all_where_they_are_few() -> None:
     batches = Batches(Drawn(23), CentreCrop(20, 16), 16, 8, 3)
     whole = Pass(Drawn(23), Centre(20, 16))
+    assert (int(whole[9].labels), whole[9].draws.tolist()) == (2, [0, 9])
     wanted = np.mean([whole[i].images[0] for i in range(23)], 0, dtype=np.float64)
     found = mean_image(batches, 'drawings')
     np.testing.assert_allclose(found, wanted, rtol=1e-12)

@@ -1,5 +1,4 @@
 import io
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,20 +83,3 @@ def test_pictures_that_cannot_be_read_are_one_line(how: str) -> None:
         check(of, ['train', 'test'], how)
     with pytest.raises(DataError, match='^3 of 1,000'):  # not remembered
         check(of, ['train'], how)
-
-
-def test_an_unknown_split_is_an_error() -> None:
-    with pytest.raises(DataError, match="split 'trian' of pets"):
-        check(source({'train': Pictures([jpeg()])}), ['trian'], 'headers')
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / 'file').write_bytes(b'')
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
-    train = Pictures([jpeg()])
-    with caplog.at_level(logging.WARNING):
-        check(source({'train': train}), ['train'], 'headers')
-        check(source({'train': train}), ['train'], 'headers')
-    assert train.reads == 2 and len(caplog.records) == 2 and 'cannot be cached in' in caplog.text

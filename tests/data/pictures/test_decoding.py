@@ -3,7 +3,6 @@ import io
 import os
 import struct
 import zlib
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from jax_resnet.data.pictures import decoding
-from jax_resnet.data.pictures.decoding import decode, decode_layer, size
+from jax_resnet.data.pictures.decoding import decode, size
 
 
 def colours(height: int = 60, width: int = 91) -> Image.Image:
@@ -53,17 +52,12 @@ def with_size(jpeg: bytes, height: int, width: int) -> bytes:
     return jpeg[:at] + struct.pack('>HH', height, width) + jpeg[at + 4 :]
 
 
-@pytest.mark.parametrize('options', [{}, {'progressive': True}, {'subsampling': 0}, {'subsampling': 1}, {'quality': 5}])
+@pytest.mark.parametrize('options', [{}, {'progressive': True}, {'subsampling': 0}])
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
 def test_a_jpeg_is_decoded_as_by_pillow(mode: str, options: dict[str, Any]) -> None:
     encoded = encode(colours().convert(mode), 'JPEG', **options)
     assert_decodes(encoded, by_pillow(encoded))
     assert size(encoded) == (60, 91)
-
-
-def test_grey_becomes_three_equal_channels() -> None:
-    pixels = decode(encode(colours().convert('L'), 'JPEG'))
-    assert (pixels == pixels[..., :1]).all() and np.ptp(pixels) > 100
 
 
 def test_real_jpegs_are_decoded_as_by_pillow() -> None:
@@ -116,15 +110,14 @@ def test_what_is_transparent_is_laid_on_black(mode: str, file_format: str) -> No
     assert not pixels[40:].any()
 
 
-def test_a_layer_is_laid_on_any_colour() -> None:
+def test_a_transparent_picture_is_laid_on_any_colour() -> None:
     image = colours().convert('RGBA')
-    assert decode_layer(encode(image, 'PNG')).alpha is None
     image.putalpha(Image.linear_gradient('L').resize((91, 60)))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    layer = decode_layer(encode(image, 'PNG', exif=exif), exif_rotation=True)
     laid = Image.alpha_composite(Image.new('RGBA', (91, 60), '#80ff01'), image).convert('RGB')
-    np.testing.assert_array_equal(layer.on((128, 255, 1)), laid.transpose(Image.Transpose.ROTATE_270))
+    expected = np.asarray(laid.transpose(Image.Transpose.ROTATE_270))
+    assert_decodes(encode(image, 'PNG', exif=exif), expected, exif_rotation=True, background=(128, 255, 1))
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])
@@ -154,11 +147,7 @@ def test_exif_rotation(file_format: str, orientation: int) -> None:
 @pytest.mark.parametrize(
     'exif',
     [
-        b'',
         b'nonsense',
-        b'II*\0',
-        b'II*\0\x08\0\0\0\xff\xff',
-        b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHII', 0x0112, 3, 1, 99) + bytes(4),
         b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHII', 0x0112, 2, 4, 0x363636) + bytes(4),
         b'II*\0\x08\0\0\0\x01\0' + struct.pack('<HHII', 0x011A, 5, 9999, 9999) + bytes(4),
     ],
@@ -178,10 +167,9 @@ def test_a_damaged_icc_profile_is_passed_over(file_format: str) -> None:
     assert_decodes(encode(colours(), file_format, icc_profile=b'nonsense'), by_pillow(encode(colours(), file_format)))
 
 
-@pytest.mark.parametrize('file_format, mode', [*product(['JPEG', 'PNG', 'WEBP'], ['RGB', 'L']), ('JPEG', 'CMYK')])
-@pytest.mark.parametrize('progressive', [False, True])  # of JPEG alone
-def test_a_file_that_is_cut_off_is_refused_wherever_the_cut(file_format: str, mode: str, progressive: bool) -> None:
-    encoded = encode(colours().convert(mode), file_format, progressive=progressive)
+@pytest.mark.parametrize(('file_format', 'mode'), [('JPEG', 'RGB'), ('JPEG', 'CMYK'), ('PNG', 'RGB'), ('WEBP', 'RGB')])
+def test_a_file_that_is_cut_off_is_refused_wherever_the_cut(file_format: str, mode: str) -> None:
+    encoded = encode(colours().convert(mode), file_format)
     expected = decode(encoded)
     for length in [*range(0, len(encoded), 37), *range(len(encoded) - 20, len(encoded))]:
         try:

@@ -44,12 +44,12 @@ def test_batches_come_in_order_on_the_devices_and_a_few_ahead() -> None:
         batch = batches.take()
         assert batch.labels.tolist() == [number] * 4 and len(batch.images.sharding.device_set) == 2
     deadline = time.monotonic() + 10
-    while not (batches.is_ready and numbered.made == 5 + AHEAD + 1) and time.monotonic() < deadline:
+    while not (batches.is_ready and numbered.made == 5 + AHEAD) and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert batches.is_ready and numbered.made == 5 + AHEAD + 1  # one more waits for its place
+    assert batches.is_ready and numbered.made == 5 + AHEAD
     batches.close()
-    assert numbered.closed == 1 and not [thread for thread in threading.enumerate() if thread.name == 'feed']
+    assert numbered.closed == 1 and not [thread for thread in threading.enumerate() if thread.name.startswith('feed')]
     batches.close()
 
 

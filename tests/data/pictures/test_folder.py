@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.folder import ENDINGS, open_folder
+from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 
@@ -54,14 +54,11 @@ def test_splits_in_folders(tmp_path: Path, validation: str, caplog: pytest.LogCa
     assert not caplog.text
 
 
-@pytest.mark.parametrize(('fraction', 'seed'), [(0.3, 0), (0.2, 1)])
-def test_a_draw_without_effect_is_told(
-    fraction: float, seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = open_folder('pets', make(tmp_path, SPLIT), fraction, seed)
+def test_a_draw_without_effect_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = open_folder('pets', make(tmp_path, SPLIT), 0.3)
     assert source.count('validation') == 3
     assert caplog.messages == [
-        f'config.dataset.validation_fraction={fraction}, split_seed={seed}: have no effect, as {tmp_path / "val"} is the '
+        f'config.dataset.validation_fraction=0.3, split_seed=0: have no effect, as {tmp_path / "val"} is the '
         'validation split'
     ]
 
@@ -72,7 +69,7 @@ def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert not caplog.text
     make(tmp_path / 'other', [*SPLIT, 'test/0.png', 'test/1.png'])
     assert list(open_folder('pets', tmp_path / 'other').sizes) == ['train', 'validation']
-    assert f'{tmp_path}/other/test is ignored, as it has no folders of classes' in caplog.text
+    assert f'ignored 2 files or folders, such as {tmp_path}/other/test/0.png: a picture must be' in caplog.text
 
 
 CLASSES = [f'{c}/{i:03}.jpg' for c in ('ant', 'bee', 'cow') for i in range(20)]
@@ -88,14 +85,9 @@ def test_classes_are_split_by_a_draw(tmp_path: Path) -> None:
     assert train == sorted(train) and validation == sorted(validation)
     drawn = ['000.jpg', '001.jpg', '003.jpg', '012.jpg', '017.jpg', '019.jpg']
     assert [Path(name).name for name in validation[:6]] == drawn
-
-
-def test_a_draw_is_always_the_same_and_another_with_another_seed_or_fraction(tmp_path: Path) -> None:
-    make(tmp_path, CLASSES)
-    source, again, other = (open_folder('animals', tmp_path, seed=seed) for seed in (0, 0, 1))
-    assert names(source, 'validation') == names(again, 'validation') != names(other, 'validation')
-    assert source.fingerprint == again.fingerprint != other.fingerprint
-    assert {*names(source, 'validation')} < {*names(open_folder('animals', tmp_path, 0.5), 'validation')}
+    other = open_folder('animals', tmp_path, seed=1)
+    assert names(other, 'validation') != validation and other.fingerprint != source.fingerprint
+    assert {*validation} < {*names(open_folder('animals', tmp_path, 0.5), 'validation')}
 
 
 def test_what_is_added_or_removed_leaves_the_other_pictures_where_they_are(tmp_path: Path) -> None:
@@ -153,28 +145,17 @@ def test_pictures_can_be_pickled(tmp_path: Path) -> None:
         source.pictures['train'][3]
 
 
-def test_other_files_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_files_and_folders_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     silent = ['train/cat/.DS_Store', 'train/dog/Thumbs.db', '.git/config', 'train/.cache/0.png', 'train/cat/._7.png']
     make(tmp_path, [*SPLIT, *silent, 'README.md'])
     assert len(open_folder('pets', tmp_path).read('train')) == 3 and not caplog.text
-    make(tmp_path, ['train/cat/notes.txt', 'train/a.png', 'val/dog/png'])
+    make(tmp_path, ['train/cat/notes.txt', 'train/a.png', 'val/dog/png', 'train/cat/more/0.png'])
     (tmp_path / 'train/cat/gone.png').symlink_to('nowhere')
-    os.mkfifo(tmp_path / 'val/cat/pipe.png')
     source = open_folder('pets', tmp_path)
     assert (source.count('train'), source.count('validation')) == (3, 3)
     (record,) = caplog.records
     kinds = 'a picture must be a .jpg, .jpeg, .png or .webp file in the folder of a class'
-    assert record.getMessage() == f'ignored 5 files, such as {tmp_path}/train/a.png: {kinds}'
-
-
-def test_folders_in_a_class_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    make(tmp_path, [*SPLIT, 'train/cat/more/0.png', 'train/cat/evenmore/0.png'])
-    assert open_folder('pets', tmp_path).count('train') == 3
-    (record,) = caplog.records
-    assert (
-        record.getMessage()
-        == f'ignored 2 folders, such as {tmp_path}/train/cat/evenmore: only <class>/<picture> is read'
-    )
+    assert record.getMessage() == f'ignored 5 files or folders, such as {tmp_path}/train/a.png: {kinds}'
 
 
 def test_endings_of_several_spellings_are_all_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,12 +193,6 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(DataError, match=rf'^{file}: cannot be read \(No such file or directory\)$'):
         source.read('train')[0]
-    os.mkfifo(file)
-    with pytest.raises(DataError, match=rf'^{file}: cannot be read \(not a regular file\)$'):
-        source.read('train')[0]
-    file.unlink()
-    file.symlink_to(tmp_path / 'val/cat/a.png')
-    assert source.read('train')[0] == (encoded(3), 0)
 
 
 def test_classes_that_validation_lacks_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -250,18 +225,13 @@ EXPECTED = 'the layout must be train/<class>/<picture> and val/<class>/<picture>
     'files, says',
     [
         ([], ': has no folders of classes'),
-        (['0.png', '1.png'], ': has no folders of classes'),
         (['cat/0.png', 'cat/1.png'], ': has only the class cat'),
         (['cat/0.png', 'dog/0.txt'], '/dog: class dog has no pictures'),
         (['a\nb/0.txt', 'dog/0.txt'], r"/a\\nb': class 'a\\nb' has no pictures"),
         (['cat/0.png', 'dog/0.png'], ': has no pictures for validation'),
         (['train/cat/0.png', 'train/dog/0.png'], ': has train, but neither val nor validation'),
         ([*SPLIT, 'validation/cat/0.png'], ': has both val and validation'),
-        (['train/0.png', 'val/cat/0.png'], '/train: has no folders of classes'),
-        (['train/cat/0.png', 'val/cat/0.png'], '/train: has only the class cat'),
-        ([*SPLIT, 'train/cow/0.txt'], '/train/cow: class cow has no pictures'),
         ([*SPLIT[:3], 'val/0.png'], ': has no pictures for validation'),
-        (['val/cat/0.png', 'test/cat/0.png'], '/test: class test has no pictures'),
     ],
 )
 def test_another_layout_is_one_line_that_says_what_is_expected(tmp_path: Path, files: list[str], says: str) -> None:
@@ -282,7 +252,3 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(DataError, match=rf'^{tmp_path}/file: cannot be read \(Not a directory\); {EXPECTED}'):
         open_folder('pets', tmp_path / 'file')
-
-
-def test_endings_are_those_of_what_can_be_decoded() -> None:
-    assert {Image.registered_extensions()[ending] for ending in ENDINGS} == {'JPEG', 'PNG', 'WEBP'}

@@ -1,15 +1,11 @@
 """The views that a protocol averages over, against Pillow's whole pictures."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.batches import Pass
 from jax_resnet.data.pictures.views import Centre, FiveCrops, Whole
-from jax_resnet.errors import DataError
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -63,26 +59,3 @@ def test_the_views_of_each_protocol() -> None:
     assert views.evaluation_views('center', 256, 224) == [Centre(256, 224)]
     assert views.evaluation_views('ten_crop', 256, 224) == [FiveCrops(256, 224)]
     assert views.evaluation_views('multi_scale', 256, 224) == [Whole(side) for side in (224, 256, 384, 480, 640)]
-
-
-class Pictures:
-    """A grey picture, and a file that is none."""
-
-    def __len__(self) -> int:
-        return 2
-
-    def __getitem__(self, index: int) -> tuple[bytes, int]:
-        content = io.BytesIO()
-        Image.fromarray(np.full((20, 30, 3), 77, np.uint8)).save(content, 'PNG')
-        return content.getvalue() if index == 0 else b'no picture', 5
-
-    def name(self, index: int) -> str:
-        return f'picture {index}'
-
-
-def test_each_picture_brings_its_label_and_index() -> None:
-    one = Pass(Pictures(), FiveCrops(16, 16))[0]
-    assert one.images.shape == (5, 16, 16, 3) and (one.images == 77).all()
-    assert int(one.labels) == 5 and one.draws.tolist() == [0, 0]
-    with pytest.raises(DataError, match='picture 1: cannot be read as a picture'):
-        Pass(Pictures(), FiveCrops(16, 16))[1]

@@ -29,11 +29,11 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 0.64 MB, with space for one checkpoint."""
+    """A file system of 0.56 MB, with space for one checkpoint."""
     disk = tmp_path / 'disk'
     disk.mkdir()
     mounted = subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', 'size=640k', 'tmpfs', disk], capture_output=True, check=False
+        ['mount', '-t', 'tmpfs', '-o', 'size=560k', 'tmpfs', disk], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip('mounting a small file system takes privileges')

@@ -6,23 +6,25 @@ from types import SimpleNamespace
 
 import pytest
 
+from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, slurm
-from jax_resnet.studies.state import describe, run_of
+from jax_resnet.studies.progress import describe, read_run
 
 pytest.importorskip('submitit')
+TRAIN = slurm.Train(command_line.main)
 
 
 @pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(slurm, 'SECONDS_BETWEEN_CHECKS', 0.2)
     jobs = read('small.py:0.1', [0]).jobs
-    executor = slurm.executor(Path('logs'), None, None, {'timeout_min': '5'}, cluster='local')
-    assert slurm.train_all(jobs, executor) == {}
-    assert run_of(jobs[0]).state == FINISHED
-    assert f'[1/1] {jobs[0].name}: {describe(run_of(jobs[0]))}' in capsys.readouterr().out
+    executor = slurm.executor(Path('logs'), {'timeout_min': '5'}, cluster='local')
+    assert slurm.train_all(jobs, executor, TRAIN) == {}
+    assert read_run(jobs[0]).state == FINISHED
+    assert f'[1/1] {jobs[0].name}: {describe(read_run(jobs[0]))}' in capsys.readouterr().out
 
 
 def test_a_job_that_failed_is_named(checkout: Path) -> None:
@@ -31,12 +33,12 @@ def test_a_job_that_failed_is_named(checkout: Path) -> None:
     jobs = read('small.py', [0]).jobs
     RunFolder(jobs[0].folder).open(jobs[0].config)
     RunFolder(jobs[0].folder).write_failure('the loss is not finite')
-    assert list(slurm.train_all(jobs, executor).values()) == ['the loss is not finite', 'see logs/1_log.err']
+    assert list(slurm.train_all(jobs, executor, TRAIN).values()) == ['the loss is not finite', 'see logs/1_log.err']
 
 
 def test_without_slurm_it_is_said_in_a_line(checkout: Path) -> None:
     with pytest.raises(ConfigError, match='--launcher=slurm: .*slurm'):
-        slurm.executor(Path('logs'), None, None, {})
+        slurm.executor(Path('logs'), {})
 
 
 @pytest.fixture
@@ -60,23 +62,20 @@ def fake_slurm(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_wrong_option_is_named(fake_slurm: None, name: str, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        slurm.executor(Path('logs'), None, None, {name: text})
+        slurm.executor(Path('logs'), {name: text})
     assert '\n' not in str(error.value) and not Path('logs').exists()
 
 
 def test_what_slurm_refuses_is_one_line(fake_slurm: None) -> None:
     options = {
+        'nodes': '2',
+        'gpus_per_node': '8',
         'mem_gb': '16.5',
         'stderr_to_stdout': 'True',
         'slurm_partition': 'none',
         'slurm_setup': "['module load x']",
     }
-    executor = slurm.executor(Path('logs'), 2, 8, options)
+    executor = slurm.executor(Path('logs'), options)
     with pytest.raises(ConfigError, match='^--launcher=slurm: .*invalid partition') as error:
-        slurm.train_all(read('small.py', [0]).jobs, executor)
+        slurm.train_all(read('small.py', [0]).jobs, executor, TRAIN)
     assert '\n' not in str(error.value)
-
-
-def test_a_number_of_hosts_that_is_not_valid() -> None:
-    with pytest.raises(ConfigError, match='--nodes=0: must be at least 1'):
-        slurm.executor(Path('logs'), 0, 1, {})

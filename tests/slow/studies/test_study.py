@@ -11,25 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from jax_resnet import training
-from jax_resnet.errors import ConfigError, Diverged, OutOfMemory
 from jax_resnet.report import sections
-from jax_resnet.runs import results_folder
-from jax_resnet.runs.run import FAILED, FINISHED
+from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.studies import Job, read
-from jax_resnet.studies.state import run_of
-from tests.runs.conftest import LINE, SUMMARY
+from jax_resnet.studies import read
+from jax_resnet.studies.progress import read_run
+from tests.runs.conftest import SUMMARY
 from tests.studies.conftest import ROOT
-from tests.training.conftest import loop
 
 CLOCKS = ('seconds', 'images_per_second')
 
 
-def study(*arguments: str) -> subprocess.CompletedProcess:
+def study(*arguments: str, command: str = 'study') -> subprocess.CompletedProcess:
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet', 'study', *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    words = [sys.executable, '-m', 'jax_resnet', command, *arguments]
+    return subprocess.run(words, env=environment, capture_output=True, text=True)
 
 
 def numbers(folder: Path) -> list[dict]:
@@ -58,38 +54,16 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
     assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
 
-    summary = training.train(first.config, checkout / 'whole')
-    assert numbers(first.folder) == numbers(checkout / 'whole')
+    whole = RunFolder(checkout / 'whole')  # in a process like the study's, since another number of devices rounds
+    assert study(*first.arguments, f'--workdir={whole.path}', command='train').returncode == 0
+    summary = whole.summary()
+    assert summary is not None and numbers(first.folder) == numbers(whole.path)
     (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
     assert len(section.rows[0].finished) == 2
 
     again = study(*command[4:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
-
-
-@pytest.fixture
-def job(checkout: Path) -> Job:
-    return read('small.py:1e30', [0], {'train_for': '2000 steps', 'evaluate_every': '1000 steps'}).jobs[0]
-
-
-def test_why_a_run_failed_is_kept(job: Job) -> None:
-    with pytest.raises(Diverged):
-        training.train(job.config, job.folder)
-    assert run_of(job).state == FAILED and 'is not finite' in run_of(job).failure
-    with RunFolder(job.folder).locked(), pytest.raises(ConfigError, match='another program trains in this folder'):
-        training.train(job.config, job.folder)
-    assert 'is not finite' in run_of(job).failure
-
-
-def test_a_run_that_lacks_memory_has_failed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError('Unable to allocate 4 TiB')
-
-    monkeypatch.setattr(loop, 'compile_training', fail)
-    with pytest.raises(OutOfMemory):
-        training.train(job.config, job.folder)
-    assert run_of(job).state == FAILED and 'out of memory (Unable to allocate 4 TiB)' in run_of(job).failure
 
 
 def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> None:
@@ -105,62 +79,7 @@ def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> Non
     assert '2 runs: 1 finished, 1 to train' in done.stdout
     assert RunFolder(other.folder).summary() == SUMMARY and not list(other.folder.parent.glob('seed1.*'))
     assert RunFolder(aside).summary() == SUMMARY
-    run = run_of(job)
+    run = read_run(job)
     assert run.state == FINISHED and run.summary['test_count'] == 100
     (section,) = sections.read(['runs'])
     assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
-
-
-def test_results_count_where_it_is_asked_for(checkout: Path) -> None:
-    """A result of the same recipe and seed lies in the checkout."""
-    job = read('small.py:0.1', [0]).jobs[0]
-    path = results_folder.write(
-        {
-            'file': job.file, 'changes': dict(job.changes), 'fields': job.config,
-            'summary': SUMMARY, 'environment': [], 'metrics': [LINE],
-        }
-    )  # fmt: skip
-    assert '  seed 0: missing; ' in study('--study=small.py:0.1', '--list').stdout
-    listed = study('--study=small.py:0.1', '--list', '--reuse-results').stdout
-    assert f'  seed 0: finished, 5.00 % test error, 3 s, in {path}; ' in listed
-    done = study('--study=small.py:0.1', '--reuse-results')
-    assert done.returncode == 0 and '1 run: 1 finished (1 of them in results), 0 to train' in done.stdout
-    (section,) = sections.read(['runs/studies'])
-    assert section.rows[0].mean('final_test_error') == 5.0 and not job.folder.exists()
-
-
-def test_list_and_dry_run_train_nothing(checkout: Path) -> None:
-    listed = study('--study=small.py', '--seeds=0,1', '--list')
-    job = read('small.py', [0]).jobs[0]
-    assert f'  seed 0: missing; {job.folder}' in listed.stdout and '75,002 parameters' in listed.stdout
-    found = json.loads(study('--study=small.py', '--list', '--json').stdout)
-    assert (found[0]['parameters'], found[0]['seed'], found[0]['state']) == (75_002, 0, 'missing')
-    dry = study('--study=small.py', '--seeds=0,1', '--dry-run')
-    assert job.command in dry.stdout and not Path('runs').exists()
-    questions = study()
-    assert 'configs/studies/depth.py: What does depth do' in questions.stdout
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (['--study=none.py'], '--study=none.py: no such file'),
-        (['--study=small.py', '--seeds=x'], '--seeds=x: must be whole numbers from 0, such as 0,1,2'),
-        (['--study=small.py', '--set=train_for'], '--set=train_for: must be a name and a value'),
-        (['--study=small.py', '--set=trainfor=1 epoch'], 'config.trainfor: unknown field; the nearest are config.train_for, '),
-        (['--study=small.py', '--set=seed=3'], '--set=seed=3: the seeds of a study are given by --seeds=3'),
-        (['--study=small.py', '--retrain', '--reuse-results'], '--retrain: must be given without --reuse-results'),
-        (['--study=small.py', '--shorten=0'], 'config.shorten=0: must be an integer, at least 1'),
-        (['--study=small.py', '--nodes=0'], '--nodes=0: must be given with --launcher=slurm'),
-        (['--study=small.py', '--gpus-per-node=1'], '--gpus-per-node=1: must be given with --launcher=slurm'),
-        (['--study=small.py', '--slurm=mem_gb=1'], '--slurm=mem_gb=1: must be given with --launcher=slurm'),
-        (['--study=small.py', '--launcher=slurm', '--devices=0'], '--devices=0: must be given without --launcher=slurm'),
-        (['--study=small.py', '--launcher=slurm', '--slurm=mem_gb'], '--slurm=mem_gb: must be a name and a value, such as --slurm=timeout_min=600'),
-        (['--study=small.py', '--limit=10'], 'must have runs; it has none (left out, since they have more parameters than the limit: rate 0.1 (75,002); rate 0.01 (75,002))'),
-    ],
-)  # fmt: skip
-def test_bad_input_is_one_line_and_exit_2(checkout: Path, arguments: list[str], message: str) -> None:
-    done = study(*arguments)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert done.stderr.startswith('error: ') and message in done.stderr
-    assert not Path('runs').exists()

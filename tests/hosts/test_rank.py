@@ -1,4 +1,4 @@
-"""The place of this process, from the command line, Slurm or Open MPI."""
+"""The rank of this process, from the command line, Slurm or Open MPI."""
 
 import subprocess
 from types import SimpleNamespace
@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.hosts import place as places
-from jax_resnet.hosts.place import Place, find_gpus, find_place
+from jax_resnet.hosts import rank as ranks
+from jax_resnet.hosts.rank import Rank, find_gpus, find_rank
 
 SLURM = {
     'SLURM_JOB_ID': '4711',
@@ -23,7 +23,6 @@ OPEN_MPI = {
     'OMPI_COMM_WORLD_RANK': '3',
     'OMPI_COMM_WORLD_LOCAL_SIZE': '2',
     'OMPI_COMM_WORLD_LOCAL_RANK': '1',
-    'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://10.96.0.1,10.148.0.1:34911',
 }
 
 
@@ -34,52 +33,42 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_process_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_place(None, None, None) is None
-    assert find_place('node01:1234', 1, 0) is None
+    assert find_rank(None, None, None) is None
+    assert find_rank('node01:1234', 1, 0) is None
     for name, value in (SLURM | {'SLURM_STEP_NUM_TASKS': '1'}).items():
         monkeypatch.setenv(name, value)
-    assert find_place(None, None, None) is None
-    assert find_place('node01:1234', None, None) is None
-
-
-def test_a_coordinator_alone_is_refused_without_a_launcher() -> None:
-    with pytest.raises(ConfigError, match='--processes, --process: must be given with --coordinator'):
-        find_place('node01:12345', None, None)
+    assert find_rank(None, None, None) is None
+    assert find_rank('node01:1234', None, None) is None
 
 
 def test_slurm_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
-    assert find_place(None, None, None) == Place(f'gpu007:{61440 + 4713 % 4096}', 20, 17, 4, 1)
+    assert find_rank(None, None, None) == Rank(f'gpu007:{61440 + 4713 % 4096}', 20, 17, 4, 1)
     for nodes, host in (('rack[0-1]node[0-3]', 'rack0node0'), ('n[1-4,7]-ib', 'n1-ib'), ('login,gpu[1-2]', 'login')):
         monkeypatch.setenv('SLURM_STEP_NODELIST', nodes)
-        place = find_place(None, None, None)
-        assert place is not None and place.address.startswith(f'{host}:')
-    assert find_place('[fe80::1]:99', 2, 1) == Place('[fe80::1]:99', 2, 1), 'the command line replaces it'
-    place = find_place('other:99', None, None)
-    assert place is not None and (place.address, place.index) == ('other:99', 17)
-    assert find_place(None, 1, None) is None
+        rank = find_rank(None, None, None)
+        assert rank is not None and rank.address.startswith(f'{host}:')
+    assert find_rank('[fe80::1]:99', 2, 1) == Rank('[fe80::1]:99', 2, 1), 'the command line replaces it'
+    rank = find_rank('other:99', None, None)
+    assert rank is not None and (rank.address, rank.index) == ('other:99', 17)
+    assert find_rank(None, 1, None) is None
 
 
 def test_open_mpi_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OPEN_MPI.items():
         monkeypatch.setenv(name, value)
-    assert find_place(None, None, None) == Place(f'10.96.0.1:{61440 + 1531576320 // 4096 % 4096}', 4, 3, 2, 1)
-    monkeypatch.setenv('OMPI_MCA_orte_hnp_uri', '1314521088.0;tcp6://[fe80::b9b:ac5d,2620:10d::2]:43370')
-    place = find_place(None, None, None)
-    assert place is not None and place.address.startswith('[fe80::b9b:ac5d]:')
-    monkeypatch.delenv('OMPI_MCA_orte_hnp_uri')
     with pytest.raises(ConfigError, match='--coordinator: must be HOST:PORT'):
-        find_place(None, None, None)
-    assert find_place('node01:99', None, None) == Place('node01:99', 4, 3, 2, 1)
+        find_rank(None, None, None)
+    assert find_rank('node01:99', None, None) == Rank('node01:99', 4, 3, 2, 1)
 
 
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        (('node01:1234', None, 1), '--processes: must be given with --coordinator, --process'),
+        (('node01:12345', None, None), '--coordinator, --processes, --process: all three must be given'),
+        ((None, 2, 0), '--coordinator, --processes, --process: all three must be given'),
         (('::1:1234', 2, 0), '--coordinator=::1:1234: must be HOST:PORT'),
-        ((None, 2, 0), '--coordinator: must be given with'),
         (('node01', 2, 0), '--coordinator=node01: must be HOST:PORT of process 0, such as node01:12345'),
         (('node01:70000', 2, 0), '--coordinator=node01:70000: must be HOST:PORT'),
         (('node01:1234', 2, 2), '--process=2: must be at least 0 and less than --processes=2'),
@@ -88,17 +77,17 @@ def test_open_mpi_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_arguments_that_are_not_valid(given: tuple, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        find_place(*given)
+        find_rank(*given)
     assert message in str(error.value)
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, 'PLUGINS', ('no_such_plugin', 'json'))
+    monkeypatch.setattr(ranks, 'PLUGINS', ('no_such_plugin', 'json'))
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: SimpleNamespace(stdout='0\n1\n'))
     assert find_gpus() == ['0', '1']
     for visible, expected in (('3,5', ['3', '5']), ('', [])):
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
         assert find_gpus() == expected
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0,1')
-    monkeypatch.setattr(places, 'PLUGINS', ('no_such_plugin',))
+    monkeypatch.setattr(ranks, 'PLUGINS', ('no_such_plugin',))
     assert find_gpus() == [], "without JAX's plugin"

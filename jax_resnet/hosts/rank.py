@@ -1,7 +1,7 @@
-"""Finds the place of this process among the processes that train one run.
+"""Finds the rank of this process among the processes that train one run.
 
-JAX finds it too, under Slurm and Open MPI 4. Here the processes of a host also divide its GPUs, the steps of a job have
-different ports, Open MPI 5 needs only --coordinator, and a job with one process does not wait for others.
+JAX finds it too. Here the processes of a host also divide its GPUs, the steps of a Slurm job have different ports, Open
+MPI 5 is known, too, and a job with one process does not wait for others.
 """
 
 import importlib.util
@@ -16,8 +16,8 @@ PLUGINS = ('jax_cuda12_plugin', 'jax_cuda13_plugin')
 
 
 @dataclass(frozen=True)
-class Place:
-    """The place of this process among the processes of a run.
+class Rank:
+    """The rank of this process among the processes of a run.
 
     Attributes:
         address: HOST:PORT of the coordinator, in process 0.
@@ -34,16 +34,15 @@ class Place:
     index_on_host: int = 0
 
 
-def find_place(coordinator: str | None, count: int | None, index: int | None) -> Place | None:
-    """Returns the place of this process, from the arguments, or else from Open MPI or Slurm. None if it is alone.
+def find_rank(coordinator: str | None, count: int | None, index: int | None) -> Rank | None:
+    """Returns the rank of this process, from the arguments, or else from Open MPI or Slurm. None if it is alone.
 
     Args:
-        coordinator: HOST:PORT of process 0. Within Open MPI or Slurm, it can be given alone, and replaces their
-            address.
+        coordinator: HOST:PORT of process 0. Within Open MPI or Slurm, it is given alone; Slurm also gives it.
         count, index: number of processes, and index of this one. A `count` of 1 means one process, also within Slurm.
 
     Raises:
-        ConfigError: an argument is missing or not valid; or Open MPI gives no address.
+        ConfigError: an argument is missing or not valid.
     """
     if count == 1:
         return None
@@ -55,30 +54,19 @@ def find_place(coordinator: str | None, count: int | None, index: int | None) ->
     if count is None and index is None and (coordinator is None or mpi or slurm):
         if mpi > 1:
             names = ('RANK', 'LOCAL_SIZE', 'LOCAL_RANK')
-            return Place(coordinator or _mpi_address(), mpi, *(int(os.environ[f'OMPI_COMM_WORLD_{n}']) for n in names))
+            if coordinator is None:
+                raise ConfigError('--coordinator: must be HOST:PORT of process 0, which Open MPI does not give')
+            return Rank(coordinator, mpi, *(int(os.environ[f'OMPI_COMM_WORLD_{name}']) for name in names))
         if slurm > 1:
             on_host = len(os.environ['SLURM_GTIDS'].split(','))  # the tasks on this host
             index, index_on_host = int(os.environ['SLURM_PROCID']), int(os.environ['SLURM_LOCALID'])
-            return Place(coordinator or _slurm_address(), slurm, index, on_host, index_on_host)
+            return Rank(coordinator or _slurm_address(), slurm, index, on_host, index_on_host)
         return None
     if coordinator is None or count is None or index is None:
-        given = {'--coordinator': coordinator, '--processes': count, '--process': index}
-        missing = [name for name, value in given.items() if value is None]
-        others = [name for name in given if name not in missing]
-        raise ConfigError(f'{", ".join(missing)}: must be given with {", ".join(others)}')
+        raise ConfigError('--coordinator, --processes, --process: all three must be given, or none')
     if not 0 <= index < count:
         raise ConfigError(f'--process={index}: must be at least 0 and less than --processes={count}')
-    return Place(coordinator, count, index)
-
-
-def _mpi_address() -> str:
-    """Returns the address on the host where `mpirun` runs, and a port made from the job's number."""
-    uri = os.environ.get('OMPI_MCA_orte_hnp_uri', '')  # noqa: SIM112  # such as 1531576320.0;tcp://10.96.0.1:34911
-    found = re.search(r'tcp://([^,:]+)|tcp6://\[([^,\]]+)', uri)
-    if found is None:
-        raise ConfigError('--coordinator: must be HOST:PORT of process 0, as this Open MPI gives no address')
-    port = 61440 + int(uri.partition('.')[0]) // 4096 % 4096
-    return f'{found[1]}:{port}' if found[1] else f'[{found[2]}]:{port}'
+    return Rank(coordinator, count, index)
 
 
 def _slurm_address() -> str:

@@ -1,0 +1,147 @@
+"""How far a study is: the state of each run, the time that the runs still take, and what a terminal shows of it."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jax_resnet.config.durations import Clock
+from jax_resnet.config.fields import Config, flatten
+from jax_resnet.data import datasets
+from jax_resnet.errors import ConfigError
+from jax_resnet.runs import results_folder
+from jax_resnet.runs import run as runs
+from jax_resnet.runs.run import FINISHED, RUNNING, Run
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.studies.plan import Job
+
+SPEED = ('model.', 'precision.', 'memory.', 'parallel.', 'dataset.name', 'batch_size', 'batch_norm.group_size')
+"""The fields, and groups of fields, that determine how long a step takes."""
+
+
+def read_run(job: Job, reuses_results: bool = False) -> Run:
+    """Reads the run of a job. If its folder is damaged or holds a run of another config, the run counts as failed.
+
+    Args:
+        job: a job of a study.
+        reuses_results: whether a result with the same config and seed replaces an unfinished run.
+
+    Raises:
+        ConfigError: a file in the results folder is damaged.
+    """
+    try:
+        run = runs.read(job.folder, job.seed)
+        if run.config is not None:
+            RunFolder(job.folder).check_same(job.config)
+    except ConfigError as e:
+        run = Run(job.folder, job.seed, job.config, failure=str(e))
+    if run.state in (FINISHED, RUNNING) or not reuses_results:
+        return run
+    result = results_folder.find(job.config)
+    return run if result is None else runs.read(result)
+
+
+def describe(run: Run) -> str:
+    """Describes a run: its error if it is finished, else how far it is or why it failed."""
+    if run.state == RUNNING:
+        return f'another program is training it, {run.detail}'
+    if run.state != FINISHED:
+        return run.detail
+    source = f', in {run.folder}' if run.folder.is_relative_to(results_folder.RESULTS) else ''
+    return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{source}'
+
+
+class Estimate:
+    """Knows how many seconds a step of each network takes. It learns this from runs, finished or not.
+
+    Args:
+        folder: the folder of this machine's runs.
+    """
+
+    def __init__(self, folder: Path = Path('runs')) -> None:
+        self._seconds: dict[str, float] = {}
+        paths = [*folder.glob('*/seed*/metrics.jsonl'), *folder.glob('*/*/seed*/metrics.jsonl')]
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime):  # the newest speed counts
+            try:
+                run = runs.read(path.parent)
+            except ConfigError:  # it is damaged
+                continue
+            if run.config is not None and run.metrics and run.metrics[-1]['images_per_second']:
+                self.learn(run.config, run.config.batch_size / run.metrics[-1]['images_per_second'])
+
+    def learn(self, config: Config, seconds: float) -> None:
+        """Learns how many seconds a step takes."""
+        self._seconds[_speed(config)] = seconds
+
+    def unknown(self, jobs: Iterable[Job]) -> list[Job]:
+        """Returns the first job of each network whose speed is not known."""
+        first = {_speed(job.config): job for job in reversed([*jobs])}
+        return [job for speed, job in reversed(first.items()) if speed not in self._seconds]
+
+    def time(self, jobs: Sequence[Job], workers: int) -> str:
+        """The time that jobs still take if `workers` of them are trained at a time: 'about 1 day, 3:00:00'."""
+        known = [job for job in jobs if _speed(job.config) in self._seconds]
+        seconds = [_steps_left(job) * self._seconds[_speed(job.config)] for job in known]
+        about = 'about' if len(known) == len(jobs) else 'more than'
+        return f'{about} {timedelta(seconds=round(max([sum(seconds) / workers, *seconds])))}'
+
+
+def _steps_left(job: Job) -> int:
+    config, found = job.config, RunFolder(job.folder).progress()
+    if found is not None:
+        return int(found[0]['end'] - found[0]['step'])
+    return Clock(datasets.count(config.dataset), config.batch_size, config.shorten).steps(config.train_for)
+
+
+@cache
+def _speed(config: Config) -> str:
+    return repr(sorted(pair for pair in flatten(config).items() if pair[0].startswith(SPEED)))
+
+
+class Display:
+    """Shows the progress of a study: in a terminal one bar for the study and a line for each run; else plain lines.
+
+    Args:
+        workers: the number of runs that are trained at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._bars: list[tqdm] = []  # that of the study; then the line of each worker
+        if sys.stdout.isatty():
+            formats = ['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers]
+            self._bars = [
+                tqdm(total=1.0, position=i, leave=not i, dynamic_ncols=True, file=sys.stdout, bar_format=bar_format)
+                for i, bar_format in enumerate(formats)
+            ]
+
+    def say(self, text: str) -> None:
+        """Prints a line that stays."""
+        if self._bars:
+            self._bars[0].write(text, file=sys.stdout)
+        else:
+            print(text, flush=True)
+
+    def started(self, worker: int, name: str) -> None:
+        """Shows that a worker has started a run."""
+        self.show(worker, name)
+        if not self._bars:
+            self.say(f'{name}: started')
+
+    def show(self, worker: int, text: str) -> None:
+        """Shows how far the run of a worker is."""
+        if self._bars:
+            self._bars[worker + 1].set_description_str(text)
+
+    def show_study(self, share: float, text: str) -> None:
+        """Shows which share of the study is done."""
+        if self._bars:
+            self._bars[0].n = share
+            self._bars[0].set_description_str(text)
+
+    def close(self) -> None:
+        """Removes the lines of the workers. The bar of the study stays."""
+        for bar in reversed(self._bars):
+            bar.close()
