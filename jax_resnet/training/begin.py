@@ -46,7 +46,7 @@ def check_visible_to_all(folder: Path) -> None:
 def check_source(path: str | None) -> None:
     """Raises ConfigError if `config.init_from` names a file or folder that does not exist."""
     if path is not None and not Path(path).exists() and not hub.is_name(path):
-        raise ConfigError(f'config.init_from={path!r}: no such file, run folder, or name on the Hub')
+        raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
 
 
 def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], deterministic: bool) -> str:

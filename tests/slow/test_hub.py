@@ -184,7 +184,7 @@ def read(process):
 
 def test_first_from_the_hub_then_from_the_cache_also_offline(hub: Hub, read) -> None:
     hub.add('timm/resnet50.a1_in1k', timm())
-    hub.add('timm/resnet50.a1_in1k', timm('resnet26'), commit=OLDER)
+    hub.add('timm/resnet50.a1_in1k', timm('resnet26'), {'fc.bias': np.ones(1000, np.float32)}, OLDER)
     newest, older = f'timm/resnet50.a1_in1k@{COMMIT}', f'timm/resnet50.a1_in1k@{OLDER}'
     assert read('timm/resnet50.a1_in1k', older) == [[newest, 50], [older, 26]]
     gets = [request for request in hub.requests if request.startswith(('GET /cached', 'GET /cdn'))]
