@@ -93,8 +93,8 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
 
     Args:
         options: `networks`: run folders, files of weights, names on the Hub, and config files, whose networks have
-            their initial weights (those of init_from, if the config has it). `config`: the config of the files of weights
-            without a card. `data`: a data set or folder, as for `located`, to inspect them on; None means each
+            their initial weights (those of init_from, if the config has it). `config`: the config of the files of
+            weights without a card. `data`: a data set or folder, as for `located`, to inspect them on; None means each
             network's own. `initial`: whether to take the initial weights of runs.
 
     Raises:
