@@ -12,7 +12,7 @@ __version__ = '0.1.0'
 
 
 def load(path: str | Path, config: 'Config | Mapping[str, Any] | None' = None) -> 'Trained':
-    """Loads a trained network from a run folder or a file of weights. See `training.load.load`."""
+    """Loads a trained network from a run folder, a file of weights, or the Hub. See `training.load.load`."""
     from jax_resnet import training  # a slow import that jax_resnet.models does not need
 
     return training.load(path, config)

@@ -110,8 +110,10 @@ def add_config(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Adds what describes a network: a run, or a file of weights, with a card or with --config."""
-    parser.add_argument('network', help='a run folder, or a file of weights')
+    """Adds what describes a network: a run, a file of weights, with a card or with --config, or a name on the Hub."""
+    parser.add_argument(
+        'network', help='a run folder, a file of weights, or a name on the Hub, such as timm/resnet50.a1_in1k'
+    )
     add_config(parser, 'for a file of weights without a card: the network and its preprocessing')
 
 

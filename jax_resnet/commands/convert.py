@@ -4,8 +4,9 @@ Reads and writes .safetensors, which contain only arrays. A PyTorch pickle (.pth
 `scripts/pth_to_safetensors.py` converts it to safetensors, where PyTorch is installed.
 
 Tensors do not identify their network; for example, its shortcut is unknown. The network is known from the source's run
-folder or card, or from --config=FILE. Then the written file has a card in its header, too, and the command refuses a
-network that differs from PyTorch's networks of the requested style.
+folder or card, from the Hub, or from --config=FILE. Then the written file has a card in its header, too, and the
+command refuses a network that differs from PyTorch's networks of the requested style. If the source says how images
+become its input, the card says it too.
 """
 
 import argparse
@@ -17,14 +18,17 @@ from jax_resnet.files import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('source', help="a run folder, or a .safetensors file of weights, with our names or PyTorch's")
+    """Adds the options."""
+    parser.add_argument(
+        'source', help="a run folder, a .safetensors file of weights with our names or PyTorch's, or a name on the Hub"
+    )
     parser.add_argument('target', help='the .safetensors file to write')
     command_line.add_config(parser, 'the network of the source, if it has no card')
     parser.add_argument(
         '--to',
         default='ours',
         metavar='STYLE',
-        help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision',
+        help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision, transformers',
     )
     parser.add_argument(
         '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
@@ -42,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.config.network import network
     from jax_resnet.models.pytorch import STYLES, check_style
     from jax_resnet.runs import weights
+    from jax_resnet.training import hub
     from jax_resnet.training.load import describe_assumptions, described, flat, read_network
 
     config, source, target = options.config, options.source, options.target
@@ -52,10 +57,10 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(
             '--card: must be given with --config=FILE, which describes the network and preprocessing, and --to=ours'
         )
-    about = None
+    file, variables = read_network(source, config)
+    known, about = file.network, None if style else file.preprocessing
     if options.card:
         config, about = described(weights.read(source), config)
-    variables, known = read_network(source, config)
     net = None if known is None else network(known)
     try:
         if net and style and not options.force:
@@ -66,6 +71,8 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f'{shown(source)}: {e}{advice}') from None
     fields = config if options.card else known
     card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
+    if card is not None and hub.is_name(source):
+        card['origin'] = str(file.path)
     weights.write(target, arrays, card, about)
     print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if net is None:

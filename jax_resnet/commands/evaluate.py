@@ -67,13 +67,20 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')
     parts = scores.parts(options.parts)
     if options.json:
-        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'class_errors')
+        numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'present_error', 'class_errors')
         found = {name: getattr(scores, name) for name in numbers}
         command_line.print_json(found | ({'part_errors': [part.error for part in parts]} if len(parts) > 1 else {}))
         return
+    if scores.present:
+        print(f"the data has {len(scores.class_errors):,} of the network's {len(scores.class_names):,} classes")
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
     if scores.top5_error is not None:
         print(f'top-5 error {scores.top5_error:.2f} % ({scores.top5_correct:,} of {scores.count:,} correct)')
+    if scores.present_error is not None:
+        print(
+            f'error {scores.present_error:.2f} % ({scores.present_correct:,} of {scores.count:,} correct) among the '
+            "data's classes alone; the errors above are among all of the network's"
+        )
     for i, part in enumerate(parts if len(parts) > 1 else [], start=1):
         print(f'part {i}: error {part.error:.2f} % ({part.correct:,} of {part.count:,} correct)')
     for line in _class_lines(scores.class_errors):

@@ -6,6 +6,9 @@ The file holds weights and normalization. To use it, only JAX and flatbuffers ar
     logits = network.call(images)   # uint8 [batch, height, width, channels], any batch, on CPU or CUDA
 
 Beside it, net.json has the names of the classes, and how a picture becomes such an image.
+
+The file expires: JAX promises to read it for six months. To archive a network, keep the run folder, or the safetensors
+with a card that `convert` writes.
 """
 
 import argparse

@@ -183,7 +183,7 @@ class CifarWideResNet(Named, frozen=True, tag='cifar_wide_resnet'):
 
 
 class ImageNetResNet(Named, frozen=True, tag='imagenet_resnet'):
-    depth: Annotated[Count, 'weighted layers: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks)']
+    depth: Annotated[Count, 'weighted layers: 18, 34 (basic units), 26, 50, 101, 152, 200 (bottlenecks)']
     order: Order = 'original'
     shortcut: Shortcut = ''
     num_classes: Classes = 1000
@@ -310,8 +310,8 @@ class Config(Group, frozen=True):
     shorten: Annotated[Count,
         'divides the length of training, the times of the drops, and the warm-up; each is rounded up to a step'] = 1
     init_from: Annotated[str | None,
-        'run folder or weights file with the initial weights; a head with another number of classes is initialized '
-        'at random'] = None
+        'run folder, weights file, or name on the Hub, with the initial weights; a head with another number of '
+        'classes is initialized at random'] = None
     evaluate_every: Annotated[Duration, FREE,
         'interval between evaluations; each one adds a line to metrics.jsonl'] = '1 epoch'
     checkpoint_every: Annotated[Duration, FREE, 'interval between checkpoints; the last two are kept'] = '1 epoch'

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -183,10 +183,12 @@ class PictureSource(Splits):
     Attributes:
         pictures: pictures of each split, by the split's name.
         fingerprint: differs for data sets whose pictures or order may differ.
+        present: the labels of the data's classes, if they are only some of `class_names`; see `with_classes`.
     """
 
     pictures: Mapping[str, Pictures]
     fingerprint: str
+    present: tuple[int, ...] = ()
 
     def read(self, spec: str) -> Pictures:
         """The pictures of a split; `ranges` says how it is written.
@@ -221,3 +223,45 @@ class Parts:
                 return pictures, start + index
             index -= stop - start
         raise IndexError(index)
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """Pictures with other labels: `labels` maps their own ones to these."""
+
+    pictures: Pictures
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> tuple[bytes, int]:
+        encoded, label = self.pictures[index]
+        return encoded, self.labels[label]
+
+    def name(self, index: int) -> str:
+        """Name of a picture in messages."""
+        return self.pictures.name(index)
+
+
+def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> Source | PictureSource:
+    """The data with the labels of a trained network, which may have more classes, such as the 1,000 of ImageNet.
+
+    Classes are found by their names. Upper case is lower case, and '_' is a space: golden_retriever.
+
+    Raises:
+        DataError: the network does not have all classes of the data.
+    """
+    if source.class_names == tuple(class_names):
+        return source
+    places = {_folded(name): label for label, name in enumerate(class_names)}
+    labels = tuple(places.get(_folded(name), -1) for name in source.class_names)
+    if -1 in labels or isinstance(source, Source):
+        raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
+    pictures = {split: Relabelled(pictures, labels) for split, pictures in source.pictures.items()}
+    present = labels if len({*labels}) < len(class_names) else ()
+    return replace(source, class_names=tuple(class_names), pictures=pictures, present=present)
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace('_', ' ')

@@ -24,6 +24,7 @@ from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
 from jax_resnet.training.scores import Scores
@@ -40,7 +41,7 @@ class Network:
     """A network to inspect, on one device.
 
     Attributes:
-        name: what was given: a run folder, a file of weights or a config file.
+        name: what was given: a run folder, a file of weights, a name on the Hub, or a config file.
         config: its config, with the data to inspect it on.
         model: the network, unstacked and without rematerialization, with the platform's convolution.
         variables: {'params': ..., 'batch_stats': ...}.
@@ -91,10 +92,10 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
     """Opens networks.
 
     Args:
-        options: `networks`: run folders, files of weights, and config files, whose networks have their initial weights
-            (those of init_from, if the config has it). `config`: the config of the files of weights without a card.
-            `data`: a data set or folder, as for `located`, to inspect them on; None means each network's own.
-            `initial`: whether to take the initial weights of runs.
+        options: `networks`: run folders, files of weights, names on the Hub, and config files, whose networks have
+            their initial weights (those of init_from, if the config has it). `config`: the config of the files of
+            weights without a card. `data`: a data set or folder, as for `located`, to inspect them on; None means each
+            network's own. `initial`: whether to take the initial weights of runs.
 
     Raises:
         ConfigError, DataError: a network cannot be loaded, its data is missing, or no network needs the config.
@@ -159,11 +160,12 @@ def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
 
 
 def _open(name: str, config: Config | None, data: str | None, initial: bool) -> Network:
-    is_file = weights.is_file(name)
-    if is_file or (Path(name).is_dir() and not initial):
+    is_loaded = weights.is_file(name) or hub.is_name(name)
+    if is_loaded or (Path(name).is_dir() and not initial):
         trained, config = load_stacked(name, config, data)
         config = change(located(config, data), {'parallel.devices': 1})
-        inputs, variables, preprocess = open_input(config), models.unstack(trained.variables), trained.preprocess
+        inputs = open_input(config, class_names=trained.class_names)
+        variables, preprocess = models.unstack(trained.variables), trained.preprocess
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
         config = change(located(config, data), {'parallel.devices': 1})

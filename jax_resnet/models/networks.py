@@ -21,13 +21,17 @@ CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
 
 IMAGENET_STAGES: dict[int, tuple[str, tuple[int, ...]]] = {
     18: ('basic', (2, 2, 2, 2)),
+    26: ('bottleneck', (2, 2, 2, 2)),
     34: ('basic', (3, 4, 6, 3)),
     50: ('bottleneck', (3, 4, 6, 3)),
     101: ('bottleneck', (3, 4, 23, 3)),
     152: ('bottleneck', (3, 8, 36, 3)),
     200: ('bottleneck', (3, 24, 36, 3)),
 }
-"""By depth: the unit, and the number of units in each stage (He et al. 2015, Table 1; 200: 2016, section 5)."""
+"""By depth: the unit, and the number of units in each stage (He et al. 2015, Table 1; 200: 2016, section 5).
+
+26 is no network of the papers; timm and microsoft/resnet-26 have it.
+"""
 
 
 def cifar_resnet(
@@ -138,7 +142,7 @@ def imagenet_resnet(
     """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
 
     Args:
-        depth: 18, 34 (basic units), 50, 101, 152, 200 (bottlenecks).
+        depth: 18, 34 (basic units), 26, 50, 101, 152, 200 (bottlenecks).
         order: order of convolution, BatchNorm and ReLU; one of ORDERS. The 2016 paper uses 'full_preactivation'.
         shortcut: 'A', 'B', 'C', ... as in `cifar_resnet`; by default A at 18 and 34, B at 50 and deeper.
         v1_5: put a bottleneck's stride in its 3x3 convolution, like torchvision. The paper puts it in the first 1x1.
@@ -159,7 +163,7 @@ def imagenet_resnet(
         raise ValueError(f'depth must be one of {", ".join(map(str, IMAGENET_STAGES))}; got {depth}')
     unit, stage_sizes = IMAGENET_STAGES[depth]
     if v1_5 and unit != 'bottleneck':
-        raise ValueError(f'v1_5 needs bottlenecks, which begin at depth 50; got depth {depth}')
+        raise ValueError(f'v1_5 needs bottlenecks, which depths 18 and 34 do not have; got depth {depth}')
     layers = LAYERS['bottleneck_v1.5' if v1_5 else unit]
     if (width_factor, groups, group_width) != (1, 1, 0):
         layers = _widen(layers, width_factor, groups, group_width)
@@ -181,7 +185,7 @@ def imagenet_resnet(
 def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int) -> tuple[Layer, ...]:
     """The layers of a bottleneck with another number of channels inside. The argument `factor` is for one group."""
     if len(layers) != 3:
-        raise ValueError('width_factor and groups need bottlenecks, which begin at depth 50')
+        raise ValueError('width_factor and groups need bottlenecks, which depths 18 and 34 do not have')
     if factor < 1 or groups < 1 or (groups > 1) != (group_width > 0) or (groups > 1 and factor > 1):
         raise ValueError(
             'bottlenecks take width_factor, or else groups, at least 2, with group_width, at least 1; '

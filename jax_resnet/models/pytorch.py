@@ -1,7 +1,8 @@
 """Converts variables between our names and layouts and PyTorch's, and says which networks PyTorch's styles have.
 
-Two styles are known: that of akamaster/pytorch_resnet_cifar10 and kuangliu/pytorch-cifar (`layer1.0.conv1`, `linear`,
-`shortcut.0`), and that of torchvision and timm (`layer1.0.conv1`, `fc`, `downsample.0`). `module.` may come before.
+Three styles are known: that of akamaster/pytorch_resnet_cifar10 and kuangliu/pytorch-cifar (`layer1.0.conv1`, `linear`,
+`shortcut.0`), that of torchvision and timm (`layer1.0.conv1`, `fc`, `downsample.0`), and that of Hugging Face's
+transformers (`resnet.encoder.stages.0.layers.0.layer.0.convolution`, `classifier.1`). `module.` may come before.
 
 The names and shapes of tensors do not identify a network. They are the same for the shortcuts A, A_centred and none,
 for three of the orders, and for bottlenecks with their stride in either convolution. `check_style` compares these.
@@ -24,22 +25,37 @@ class Style(NamedTuple):
     """A style of PyTorch networks.
 
     Attributes:
-        head, projection: names of the head and of the projection shortcut.
+        ends: its names of the modules outside the stages, by ours.
+        projection: its name of the projection shortcut.
         stem: the stem of its networks, which may have any number of channels.
         shortcuts: shortcuts that its networks may have.
     """
 
-    head: str
+    ends: Mapping[str, str]
     projection: str
     stem: Stem
     shortcuts: tuple[str, ...]
 
 
+_IMAGENET_STEM = Stem(64, window=7, stride=2, pool=True)
+_CONV1 = {'stem/conv': 'conv1', 'stem/norm': 'bn1'}
+_EMBEDDER = 'resnet.embedder.embedder'
+
 STYLES = {
-    'cifar': Style('linear', 'shortcut', Stem(16), ('A_centred', 'B')),
-    'torchvision': Style('fc', 'downsample', Stem(64, window=7, stride=2, pool=True), ('B',)),
+    'cifar': Style(_CONV1 | {'head': 'linear'}, 'shortcut', Stem(16), ('A_centred', 'B')),
+    'torchvision': Style(_CONV1 | {'head': 'fc'}, 'downsample', _IMAGENET_STEM, ('B',)),
+    'transformers': Style(
+        {
+            'stem/conv': f'{_EMBEDDER}.convolution',
+            'stem/norm': f'{_EMBEDDER}.normalization',
+            'head': 'classifier.1',
+        },
+        'shortcut',
+        _IMAGENET_STEM,
+        ('B',),
+    ),
 }
-"""By name. Bottlenecks of both styles are "v1.5"."""
+"""By name. Bottlenecks of all styles are "v1.5"."""
 
 OTHERS = {
     r'\.(se|eca|attn|gc)\.': 'with squeeze-and-excitation or another attention',
@@ -57,6 +73,10 @@ _NORM = {'scale': 'weight', 'bias': 'bias', 'mean': 'running_mean', 'var': 'runn
 _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
 _OUR_UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:(conv|norm)(\d)|shortcut/(conv|norm))')
 _THEIR_UNIT = re.compile(r'layer([1-9]\d*)\.(\d+)\.(?:(conv|bn)([1-9])|(?:shortcut|downsample)\.([01]))')
+_TRANSFORMERS_UNIT = re.compile(
+    r'resnet\.encoder\.stages\.(\d+)\.layers\.(\d+)\.(?:layer\.(\d)|shortcut)\.(convolution|normalization)'
+)
+_TRANSFORMERS_KINDS = {'conv': 'convolution', 'norm': 'normalization'}
 
 
 def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict[str, np.ndarray]:
@@ -80,12 +100,12 @@ def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict
 
 
 def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Converts PyTorch's tensors of either style, by name, to our variables, unstacked.
+    """Converts PyTorch's tensors of any style, by name, to our variables, unstacked.
 
     Whether all tensors of a network are there, is not checked: compare the result with the shapes of the network.
 
     Raises:
-        ValueError: neither style has a tensor's name. The message says which networks have such tensors, if known.
+        ValueError: no style has a tensor's name. The message says which networks have such tensors, if known.
     """
     variables = {}
     for full_name, tensor in tensors.items():
@@ -142,9 +162,13 @@ def _their_module(ours: str, style: Style) -> str | None:
     """PyTorch's name of a module: 'layer1.0.conv1' for 'stage1/unit1/conv1'."""
     if match := _OUR_UNIT.fullmatch(ours):
         stage, unit, layer, number, projection = match.groups()
+        if style is STYLES['transformers']:
+            place = f'layer.{int(number) - 1}' if number else style.projection
+            kind = _TRANSFORMERS_KINDS[layer or projection]
+            return f'resnet.encoder.stages.{int(stage) - 1}.layers.{int(unit) - 1}.{place}.{kind}'
         last = f'{style.projection}.{["conv", "norm"].index(projection)}' if projection else f'{layer}{number}'
         return f'layer{stage}.{int(unit) - 1}.{last.replace("norm", "bn")}'
-    return {'stem/conv': 'conv1', 'stem/norm': 'bn1', 'head': style.head}.get(ours)
+    return style.ends.get(ours)
 
 
 def _our_module(theirs: str) -> str | None:
@@ -152,7 +176,12 @@ def _our_module(theirs: str) -> str | None:
         stage, unit, layer, number, projection = match.groups()
         last = f'shortcut/{("conv", "norm")[int(projection)]}' if projection else f'{layer}{number}'
         return f'stage{stage}/unit{int(unit) + 1}/{last.replace("bn", "norm")}'
-    return {'conv1': 'stem/conv', 'bn1': 'stem/norm', 'linear': 'head', 'fc': 'head'}.get(theirs)
+    if match := _TRANSFORMERS_UNIT.fullmatch(theirs):
+        stage, unit, number, kind = match.groups()
+        layer = 'conv' if kind == 'convolution' else 'norm'
+        last = f'{layer}{int(number) + 1}' if number else f'shortcut/{layer}'
+        return f'stage{int(stage) + 1}/unit{int(unit) + 1}/{last}'
+    return next((ours for style in STYLES.values() for ours, name in style.ends.items() if name == theirs), None)
 
 
 def _transpose(array: np.ndarray, leaf: str, axes: tuple[int, ...]) -> np.ndarray:

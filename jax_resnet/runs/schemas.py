@@ -50,7 +50,8 @@ class RunConfig(TypedDict):
 class Start(TypedDict):
     """An element of environment.json: the date of a start of the run (UTC, ISO 8601), and its machine and versions.
 
-    `platform` says what the start used of its platform, such as oneDNN or CUDA graphs.
+    `platform` says what the start used of its platform, such as oneDNN or CUDA graphs; `initialization`, where the
+    weights of init_from came from, with the commit if that was the Hub.
     """
 
     step: Count
@@ -61,6 +62,7 @@ class Start(TypedDict):
     jax_options: dict[str, dict[str, Value]]
     platform: NotRequired[dict[str, Value]]
     extension: NotRequired[str]
+    initialization: NotRequired[str]
 
 
 class Line(TypedDict):
@@ -116,12 +118,14 @@ class Summary(TypedDict):
 class Card(RunConfig):
     """The card in the header of a file of weights: the config of the network, what its input and output mean, the run.
 
-    A card without `image_shape`, `test_crop` and `class_names` describes only the network.
+    A card without `image_shape`, `test_crop` and `class_names` describes only the network. `origin` is the name on the
+    Hub, with the commit, of a network that came from there.
     """
 
     image_shape: NotRequired[tuple[Count, Count, Count]]
     test_crop: NotRequired[Count]
     class_names: NotRequired[tuple[str, ...]]
+    origin: NotRequired[str]
     seed: NotRequired[Count]
     median_of_seeds: NotRequired[list[Count]]
     median_test_error: NotRequired[Percent]

@@ -21,6 +21,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import hub
 from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
 from jax_resnet.training.setup import check_same_in_all
 from jax_resnet.training.state import TrainState
@@ -48,7 +49,7 @@ def check_visible_to_all(folder: Path) -> None:
 
 def check_source(path: str | None) -> None:
     """Raises ConfigError if `config.init_from` names a file or folder that does not exist."""
-    if path is not None and not Path(path).exists():
+    if path is not None and not Path(path).exists() and not hub.is_name(path):
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
 
 
@@ -88,7 +89,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     If that network has another number of classes, the head keeps its initialization. The second result is a log line.
 
     Args:
-        path: a run folder, or a file of weights with our names or PyTorch's.
+        path: a run folder, a file of weights with our names or PyTorch's, or a name on the Hub.
         state: the state before the first step; its parameters are stacked.
         model: the network of the state.
 
@@ -97,7 +98,8 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         DataError: the file cannot be read.
     """
     check_source(path)
-    variables, recorded = read_network(path)
+    file, variables = read_network(path)
+    recorded = file.network
     name = f'config.init_from={path!r}'
     if recorded is not None:
         check_same(name, recorded, model)
@@ -110,7 +112,7 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     if difference is not None:
         raise ConfigError(f'{name}: has another network; {difference}')
     arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
-    line = f'initialized from {path}'
+    line = f'initialized from {file.path}'
     if has_new_head:
         line += ', with a new head'
     if recorded is None:

@@ -10,7 +10,7 @@ convolutional form of the paper.
 
 import contextlib
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
-from jax_resnet.data.sources import from_files, other_classes
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.data.sources import from_files
+from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
@@ -194,7 +194,8 @@ def evaluate(
             is 'test'.
 
     Returns:
-        The scores: logits, labels, loss and errors. `count` is the number of examples of the split.
+        The scores: logits, labels, loss and errors. `count` is the number of examples of the split. The data may have
+        only some of the network's classes, such as Imagenette ten of ImageNet's; see `Scores.present`.
 
     Raises:
         ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
@@ -209,12 +210,10 @@ def evaluate(
         if streams(config.dataset.name):
             raise ConfigError(f'images={shown(images)}: must be for a network of small images; this one takes pictures')
         source = from_files(images, labels, trained.image_shape, trained.class_names)
-        inputs, split = open_input(config, source), split or 'test'
+        inputs, split = open_input(config, source, class_names=trained.class_names), split or 'test'
     else:
-        inputs = open_input(located(config, data))
+        inputs = open_input(located(config, data), class_names=trained.class_names)
     inputs.check()
-    if tuple(trained.class_names) != inputs.source.class_names:
-        raise DataError(f'{shown(path)}: {other_classes(trained.class_names, inputs.source.class_names)}')
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
     variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
@@ -225,7 +224,7 @@ def evaluate(
         test = evaluator(inputs, trained.model, preprocess, mesh, settings, spec, protocol)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
-    return scores
+    return replace(scores, present=getattr(inputs.source, 'present', ()))
 
 
 def _test_split(spec: str, splits: Collection[str]) -> str:

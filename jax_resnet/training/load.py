@@ -1,4 +1,4 @@
-"""Loads a trained network from a run folder or a file of weights. Reads only the arrays of the network."""
+"""Loads a trained network from a run folder, a file of weights, or the Hub. Reads only the network's arrays."""
 
 import logging
 import re
@@ -29,6 +29,7 @@ from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.weights import Weights
+from jax_resnet.training import hub
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.setup import check_network, open_input
 
@@ -107,7 +108,8 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
-        path: a run folder, of which the last checkpoint is loaded; or a file of weights with a card in its header.
+        path: a run folder, of which the last checkpoint is loaded; a file of weights with a card in its header; or a
+            name on the Hub, such as 'timm/resnet50.a1_in1k', see `hub`.
         config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
             which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
 
@@ -170,10 +172,14 @@ def described(
     path = file.path
     if file.preprocessing is not None:
         raise ConfigError(f'{shown(path)}: already says what --config would; --data names other data')
-    config = located(as_config(config), data)
+    config = as_config(config)
     model = network(config)
+    source = without_data(config.dataset)
+    if source is None or len(source.class_names) != model.num_classes:
+        config = located(config, data)
+        source = without_data(config.dataset)
     try:
-        inputs = open_input(config, without_data(config.dataset))
+        inputs = open_input(config, source)
         check_network(inputs, model)
         (normalize, crop), names = inputs.preprocess, tuple(inputs.source.class_names)
     except DataError as e:
@@ -186,11 +192,11 @@ def described(
     return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
-def read_network(path: str | Path, config: Config | None = None) -> tuple[dict[str, Any], Config | None]:
-    """Reads the variables of a network, unstacked, and the config that describes it, or None.
+def read_network(path: str | Path, config: Config | None = None) -> tuple[Weights, dict[str, Any]]:
+    """Reads a network, and its variables, unstacked. The file may describe no network; then `network` is the config.
 
     Args:
-        path: a run folder; or a file of weights with our names or PyTorch's, which may describe no network.
+        path: a run folder; a file of weights with our names or PyTorch's; or a name on the Hub.
         config: describes the network of a file that does not; it is compared with what any other describes.
 
     Raises:
@@ -203,11 +209,13 @@ def read_network(path: str | Path, config: Config | None = None) -> tuple[dict[s
         if file.network is not None:
             check_same(shown(path), file.network, model)
         _check_shapes(path, variables, _shapes(model, image_shape(config.dataset)))
-    return variables, file.network or config
+    return file._replace(network=file.network or config), variables
 
 
 def _read(path: str | Path) -> Weights:
-    """Reads a file of weights; or the newest weights of a run folder, with what the folder says about them."""
+    """Reads a file of weights; or the newest weights of a run folder, or a network on the Hub, as such a file."""
+    if hub.is_name(path):
+        return hub.read(str(path))
     if weights.is_file(path) or Path(path).is_file():
         return weights.read(path)
     folder = RunFolder(path)

@@ -14,11 +14,13 @@ class Scores:
         logits: float32 [n, classes]. With several views: the logarithm of the averaged softmax, or averaged logits.
         labels: int32 [n].
         class_names: one for each class.
+        present: the labels of the data's classes, if the network has more; the errors are among all of the network's.
     """
 
     logits: np.ndarray
     labels: np.ndarray
     class_names: Sequence[str]
+    present: Sequence[int] = ()
 
     @property
     def count(self) -> int:
@@ -69,11 +71,25 @@ class Scores:
         return 100 * (self.count - self.top5_correct) / self.count
 
     @property
+    def present_correct(self) -> int | None:
+        """Number of correct predictions among the classes that are `present`; None if these are all."""
+        if not self.present:
+            return None
+        places = np.unique(self.present)
+        is_right = places[self.logits[:, places].argmax(1)] == self.labels
+        return int((is_right & np.isfinite(self.logits).all(1)).sum())
+
+    @property
+    def present_error(self) -> float | None:
+        """Top-1 error in percent among the classes that are `present`; None if these are all."""
+        return None if self.present_correct is None else 100 * (self.count - self.present_correct) / self.count
+
+    @property
     def class_errors(self) -> dict[str, float | None]:
-        """Top-1 error of each class in percent; None for a class without examples."""
+        """Top-1 error of each class of the data in percent; None for a class without examples."""
         errors = {}
-        for label, name in enumerate(self.class_names):
-            correct = self._is_correct[self.labels == label]
+        for label in np.unique(self.present) if self.present else range(len(self.class_names)):
+            name, correct = self.class_names[label], self._is_correct[self.labels == label]
             errors[name] = 100 * float(1 - correct.mean()) if len(correct) else None
         return errors
 

@@ -5,7 +5,7 @@ Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from jax_resnet.config.fields import Config, flatten
 from jax_resnet.config.network import network
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import PictureSource, Source, open_source
+from jax_resnet.data.sources import with_classes
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
@@ -41,10 +42,17 @@ SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fractio
 """Fields of `config.dataset` that are arguments of `open_source`."""
 
 
-def open_input(config: Config, source: Source | PictureSource | None = None) -> Input:
-    """Opens the data of a config. Arguments and errors as of `set_up`."""
+def open_input(
+    config: Config, source: Source | PictureSource | None = None, class_names: Sequence[str] | None = None
+) -> Input:
+    """Opens the data of a config. Arguments and errors as of `set_up`.
+
+    `class_names` are those of a trained network. The labels become the network's if it has all classes of the data.
+    """
     if source is None:
         source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})
+    if class_names is not None:
+        source = with_classes(source, class_names)
     return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
 
 

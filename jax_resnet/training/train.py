@@ -151,6 +151,7 @@ def train(
             if config.init_from is not None:
                 state, line = begin_from(config.init_from, state, model)
                 shown.say(line)
+                start['initialization'] = line
         step, last_line = int(state.step), texts.FIRST
         with wall_time('compiling'):
             settings = training_backend(data, model, mesh, end)

@@ -111,7 +111,7 @@ def test_a_run_folder_and_a_card_give_the_network(
         code, _, err = command('convert', source, tmp_path / 'out.safetensors', '--to=cifar')
         assert code == 2 and f'{source}: is not a network of style cifar: ' in err
         assert command('convert', source, tmp_path / 'out.safetensors')[0] == 0
-        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read_network(source)[1])
+        assert network(weights.read(tmp_path / 'out.safetensors').network) == network(read_network(source)[0].network)
 
 
 class Harm:

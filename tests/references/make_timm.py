@@ -16,7 +16,7 @@ import torchvision
 from draw import draw_pytorch, real_images
 
 OURS = (
-    'resnet18', 'resnet50', 'wide_resnet50_2', 'wide_resnet101_2', 'resnext50_32x4d', 'resnext101_32x8d',
+    'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'wide_resnet50_2', 'wide_resnet101_2', 'resnext50_32x4d', 'resnext101_32x8d',
     'resnext101_64x4d',
 )  # fmt: skip
 OTHERS = ('resnet18d', 'seresnet18', 'resnet50_gn', 'resnetv2_18')

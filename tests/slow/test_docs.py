@@ -103,6 +103,13 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet report runs/resnet20_digits/seed0': [],
     # tests/report/test_page.py has notes
     'python -m jax_resnet report runs/resnet20_digits/seed0 --out=runs/report.html --notes=notes.md': None,
+    # tests/slow/test_hub.py has these, from a server of its own
+    'python -m jax_resnet predict timm/resnet50.a1_in1k picture.jpg': None,
+    'python -m jax_resnet evaluate timm/resnet50.a1_in1k --data=imagenette': None,
+    'python -m jax_resnet convert timm/resnet50.a1_in1k ours.safetensors': None,
+    'python -m jax_resnet export timm/resnet50.a1_in1k --out=net.jaxexport': None,
+    'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
+    '--config.model.num_classes=3 --config.init_from=timm/resnet50.a1_in1k --workdir=runs/mine': None,
     # tests/test_extend.py has these five, with the files of their page
     'python main.py --config=configs/large_batch_digits.py': None,
     'python -m jax_resnet study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,

@@ -24,7 +24,10 @@ REFERENCES = Path(__file__).parents[1] / 'references'
 SHAPES = json.loads((REFERENCES / 'timm.json').read_text())
 NETS = {
     'resnet18': models.imagenet_resnet(18, shortcut='B'),
+    'resnet34': models.imagenet_resnet(34, shortcut='B'),
     'resnet50': models.imagenet_resnet(50, v1_5=True),
+    'resnet101': models.imagenet_resnet(101, v1_5=True),
+    'resnet152': models.imagenet_resnet(152, v1_5=True),
     'wide_resnet50_2': models.imagenet_resnet(50, v1_5=True, width_factor=2),
     'wide_resnet101_2': models.imagenet_resnet(101, v1_5=True, width_factor=2),
     'resnext50_32x4d': models.imagenet_resnet(50, v1_5=True, groups=32, group_width=4),
@@ -52,7 +55,7 @@ def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    'name', [pytest.param(name, marks=pytest.mark.soak) if '101' in name else name for name in NETS]
+    'name', [pytest.param(name, marks=pytest.mark.soak) if '101' in name or '152' in name else name for name in NETS]
 )
 def test_conversion_in_both_directions_and_timms_logits(name: str) -> None:
     tensors = random_tensors(name)

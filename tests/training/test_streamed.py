@@ -205,7 +205,7 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
     ):
         training.train(config(moved, **COLOURS), tmp_path / 'other')
     with pytest.raises(
-        DataError, match=r"run: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
+        DataError, match=r"folder: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
         training.evaluate(tmp_path / 'run', data=str(moved))
 

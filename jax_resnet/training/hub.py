@@ -1,0 +1,245 @@
+"""Pretrained networks by their names on the Hugging Face Hub, such as 'timm/resnet50.a1_in1k'.
+
+Two files are read: config.json, which describes the network and its input, and model.safetensors. huggingface_hub
+fetches them, so its cache and environment variables (HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN) work as usual. A
+copy in the cache is used without asking the Hub.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jax_resnet.config.fields import Config
+from jax_resnet.config.loading import as_config
+from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.preprocessing import channel
+from jax_resnet.errors import DataError
+from jax_resnet.files import read as read_file
+from jax_resnet.models.networks import IMAGENET_STAGES
+from jax_resnet.runs import schemas, weights
+from jax_resnet.runs.outputs import Preprocessing
+from jax_resnet.runs.weights import Weights
+
+OWNERS = ('timm', 'microsoft', 'torchvision')
+"""Names that begin so are on the Hub. Those of other owners are given as hf://OWNER/NAME."""
+
+PREFIX = 'hf://'
+
+NAME = re.compile(rf'({PREFIX})?([\w.-]+)/([\w.-]+)(?:@(\S+))?')
+"""The prefix, the owner, the name of the repository, and a revision: a branch, a tag or a commit."""
+
+REASONS = {
+    'RepositoryNotFoundError': 'the Hub has no such repository, or it is private and needs a token (HF_TOKEN)',
+    'GatedRepoError': 'access to this repository must be requested there, and needs a token (HF_TOKEN)',
+    'RevisionNotFoundError': 'the repository has no such revision',
+    'RemoteEntryNotFoundError': 'the repository does not have this file',
+}
+"""What errors of huggingface_hub mean."""
+
+ARCHITECTURE = re.compile(r'resnet(18|26|34|50|101|152|200)|wide_resnet(50|101)_2|resnext(50|101)_(\d+)x(\d+)d')
+"""The architectures of timm that are networks of this package."""
+
+MISSING = {
+    r'^(se|eca|gc|sk)': 'squeeze-and-excitation or another attention',
+    r'aa': 'anti-aliased pooling',
+    r'blur': 'blur pooling',
+    r'_gn': 'GroupNorm',
+    r'^resnetv2': "timm's pre-activation units",
+    r'^resne(t|xt)(rs)?\d+t?[cdst]|^resnetrs|^resnet\d+t': 'a stem of several convolutions (ResNet-C, -D, -S, -T)',
+}
+"""By a pattern in the name of another architecture, its part that this package lacks."""
+
+Side = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Channels = tuple[float, float, float]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class TimmInput(Struct):
+    """The part of timm's config.json that says how pictures become the input. The defaults are timm's."""
+
+    input_size: tuple[Side, Side, Side] = (3, 224, 224)
+    test_input_size: tuple[Side, Side, Side] | None = None
+    crop_pct: Positive = 0.875
+    test_crop_pct: Positive | None = None
+    crop_mode: str = 'center'
+    interpolation: str = 'bicubic'
+    mean: Channels = IMAGENET_MEAN
+    std: Channels = IMAGENET_STD
+    label_names: tuple[str, ...] | None = None
+
+
+class Timm(Struct):
+    """config.json of a repository of timm."""
+
+    architecture: str
+    num_classes: int
+    pretrained_cfg: TimmInput
+    global_pool: str = 'avg'
+    model_args: dict[str, Any] = {}
+    label_names: tuple[str, ...] | None = None
+
+
+class Transformers(Struct):
+    """config.json of a ResNetForImageClassification. The defaults are those of transformers' ResNetConfig."""
+
+    architectures: tuple[str, ...]
+    id2label: dict[int, str]
+    num_channels: int = 3
+    embedding_size: int = 64
+    hidden_sizes: tuple[int, ...] = (256, 512, 1024, 2048)
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    layer_type: str = 'bottleneck'
+    hidden_act: str = 'relu'
+    downsample_in_first_stage: bool = False
+    downsample_in_bottleneck: bool = False
+
+
+def is_name(path: str | Path) -> bool:
+    """Whether text is the name of a network on the Hub, and not of a file or folder that exists."""
+    match = NAME.fullmatch(str(path))
+    return match is not None and (match[1] is not None or match[2] in OWNERS) and not Path(path).exists()
+
+
+def read(name: str) -> Weights:
+    """Reads a network from the Hub, or from huggingface_hub's cache. `Weights.path` has the resolved commit.
+
+    Args:
+        name: see `is_name`. `torchvision/NAME` means the Hub's copy of torchvision's weights, `timm/NAME.tv_in1k`, or
+            of its second weights, `timm/NAME.tv2_in1k`, if NAME ends in `_v2`.
+
+    Raises:
+        DataError: the files can neither be fetched nor found in the cache; or config.json is damaged, or describes a
+            network that this package does not have.
+    """
+    _, owner, repository, revision = NAME.fullmatch(name).groups()  # type: ignore[union-attr]
+    if owner == 'torchvision':
+        tag = 'tv2' if repository.endswith('_v2') else 'tv'
+        owner, repository = 'timm', f'{repository.removesuffix("_v2")}.{tag}_in1k'
+    file = _fetched(name, f'{owner}/{repository}', 'config.json', revision)
+    commit = file.parent.name
+    known = Path(f'{owner}/{repository}@{commit}')
+    content = read_file(file)
+    is_timm = b'"architecture"' in content
+    described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
+    try:
+        config, names = (_of_timm if is_timm else _of_transformers)(described)
+    except ValueError as e:
+        raise DataError(f'{known}: {e}') from None
+    normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
+    about = Preprocessing(normalize.mean, normalize.std, 0, (size, size, 3), names)
+    arrays = weights.read(_fetched(name, f'{owner}/{repository}', 'model.safetensors', commit)).arrays
+    return Weights(known, arrays, config, about)
+
+
+def _fetched(name: str, repository: str, file: str, revision: str | None) -> Path:
+    """Returns the path of a file in the cache. Fetches the file if it is not there."""
+    import huggingface_hub as hub
+
+    try:
+        cached = hub.try_to_load_from_cache(repository, file, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
+        # hf_hub_download would try for a minute to reach a host that does not answer
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, file, revision=revision))
+        return Path(hub.hf_hub_download(repository, file, revision=revision))
+    except Exception as e:  # of huggingface_hub, its HTTP client and the disk, without a common type
+        reason = REASONS.get(type(e).__name__, f'{type(e).__name__}: {" ".join(str(e).split())[:200]}')
+        raise DataError(
+            f'{name}: {file} is not in the cache, {hub.constants.HF_HUB_CACHE}, and cannot be fetched from '
+            f'{hub.constants.ENDPOINT} ({reason}); without the Hub, give a .safetensors file and --config=FILE'
+        ) from None
+
+
+def _of_timm(found: Timm) -> tuple[Config, tuple[str, ...]]:
+    """Returns the config and the class names. Raises ValueError if this package does not have the network."""
+    match = ARCHITECTURE.fullmatch(found.architecture)
+    if match is None:
+        part = next((part for pattern, part in MISSING.items() if re.search(pattern, found.architecture)), None)
+        raise ValueError(
+            f'the architecture {found.architecture} is no network of this package'
+            + (f', which does not have {part}' if part else '; it has those of resnet.py in torchvision')
+        )
+    source = found.pretrained_cfg
+    usual = {'in_chans': 3, 'num_classes': found.num_classes, 'global_pool': 'avg'}
+    changes = {name: value for name, value in found.model_args.items() if usual.get(name) != value}
+    if changes:
+        raise ValueError(f'config.json: model_args={changes}: this package does not have {found.architecture} so')
+    _check_same({'global_pool': 'avg'}, found)
+    _check_same({'crop_mode': 'center'}, source)
+    plain, wide, grouped, groups, group_width = match.groups()
+    model: dict[str, Any] = {'depth': int(plain or wide or grouped)}
+    if wide:
+        model['width_factor'] = 2
+    if grouped:
+        model |= {'groups': int(groups), 'group_width': int(group_width)}
+    model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
+    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
+    names = found.label_names or source.label_names or (() if found.num_classes != 1000 else _imagenet())
+    names = names or tuple(map(str, range(found.num_classes)))
+    side = int(size / fraction)  # as timm rounds it
+    return _config(model, names, size, side, source.interpolation, source.mean, source.std), names
+
+
+def _of_transformers(found: Transformers) -> tuple[Config, tuple[str, ...]]:
+    """As `_of_timm`. The input is that of microsoft's networks, since config.json does not describe it."""
+    factor = 4 if found.layer_type == 'bottleneck' else 1
+    needed = {
+        'architectures': ('ResNetForImageClassification',),
+        'num_channels': 3,
+        'embedding_size': 64,
+        'hidden_sizes': tuple(factor * width for width in (64, 128, 256, 512)),
+        'hidden_act': 'relu',
+        'downsample_in_first_stage': False,
+    }
+    _check_same(needed, found)
+    stages = found.layer_type, found.depths
+    depth = next((depth for depth, known in IMAGENET_STAGES.items() if known == stages), None)
+    if depth is None:
+        raise ValueError(
+            f'config.json: depths={found.depths} of {found.layer_type} units are no ResNet of this package'
+        )
+    names = tuple(found.id2label[label] for label in sorted(found.id2label))
+    if len(names) == 1000 and names[0] == 'tench, Tinca tinca':
+        names = _imagenet()
+    model = {'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}
+    return _config(model, names, 224, 256, 'bicubic', IMAGENET_MEAN, IMAGENET_STD), names
+
+
+def _config(
+    model: dict[str, Any],
+    names: tuple[str, ...],
+    size: int,
+    side: int,
+    interpolation: str,
+    mean: Channels,
+    std: Channels,
+) -> Config:
+    """The config of a network of timm or transformers, and of its input."""
+    dataset = {
+        'name': 'imagenet2012',
+        'test': 'validation',
+        'normalization': 'channel',
+        'channel_mean': mean,
+        'channel_std': std,
+        'pad': 0,
+        'crop': size,
+    }
+    model |= {'name': 'imagenet_resnet', 'shortcut': 'B', 'num_classes': len(names)}
+    pictures = {'test_shorter_side': side, 'interpolation': interpolation}
+    fields = {'dataset': dataset, 'pictures': pictures, 'model': model}
+    return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}})
+
+
+def _imagenet() -> tuple[str, ...]:
+    return tuple(imagenet_classes().values())
+
+
+def _check_same(needed: dict[str, Any], found: Struct) -> None:
+    """Raises ValueError if fields of config.json have other values than a network of this package."""
+    for field, value in needed.items():
+        if getattr(found, field) != value:
+            raise ValueError(f'config.json: {field}={getattr(found, field)!r}: must be {value!r} for this package')
