@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from jax_resnet.commands import command_line
+from jax_resnet.errors import ConfigError
 
 MOST_CLASSES, HARDEST = 100, 20
 """With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
@@ -12,6 +13,16 @@ MOST_CLASSES, HARDEST = 100, 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_line.add_network(parser)
     command_line.add_data(parser)
+    parser.add_argument(
+        '--images', metavar='FILE', help='.npy file of another test set, uint8 [n, height, width, channels]'
+    )
+    parser.add_argument(
+        '--labels', metavar='FILE', help='.npy file of its labels, with the same numbers of the classes'
+    )
+    parser.add_argument(
+        '--parts', type=int, default=1, metavar='N',
+        help='also print the error of each of N equal parts, such as the 5 severities in a file of CIFAR-10-C',
+    )  # fmt: skip
     parser.add_argument(
         '--split', help="split in TFDS's syntax, such as train[:10%%] (default: the data's test or validation split)"
     )
@@ -50,11 +61,15 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.platform import compilation_cache
 
     compilation_cache.enable()
-    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate')
+    given = ('data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate', 'images', 'labels')
     scores = training.evaluate(options.network, config=config, **{name: getattr(options, name) for name in given})
+    if options.parts < 1 or scores.count % options.parts:
+        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')
+    parts = scores.parts(options.parts)
     if options.json:
         numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'present_error', 'class_errors')
-        command_line.print_json({name: getattr(scores, name) for name in numbers})
+        found = {name: getattr(scores, name) for name in numbers}
+        command_line.print_json(found | ({'part_errors': [part.error for part in parts]} if len(parts) > 1 else {}))
         return
     if scores.present:
         print(f"the data has {len(scores.class_errors):,} of the network's {len(scores.class_names):,} classes")
@@ -66,6 +81,8 @@ def run(options: argparse.Namespace) -> None:
             f'error {scores.present_error:.2f} % ({scores.present_correct:,} of {scores.count:,} correct) among the '
             "data's classes alone; the errors above are among all of the network's"
         )
+    for i, part in enumerate(parts if len(parts) > 1 else [], start=1):
+        print(f'part {i}: error {part.error:.2f} % ({part.correct:,} of {part.count:,} correct)')
     for line in _class_lines(scores.class_errors):
         print(line)
 

@@ -41,13 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
     out = _out(options)
-    config, module = options.config, import_module(f'jax_resnet.inspections.{options.inspection}')
+    module = import_module(f'jax_resnet.inspections.{options.inspection}')
 
-    from jax_resnet.inspections.networks import open_networks
+    from jax_resnet.platform import compilation_cache, exactness
     from jax_resnet.report import charts
 
     charts.altair()  # fails before the measurement if the chart packages are missing
-    measured = module.measure(open_networks(options.networks, config, options.data, options.initial), options)
+    compilation_cache.enable()
+    with exactness.exact():
+        measured = module.measure(options)
     picture, numbers = module.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')

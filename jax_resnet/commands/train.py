@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workdir', help='the run folder (default: runs/<config>[-<argument>]/[<changes>/]seed<seed>)')
     parser.add_argument(
         '--extend-from',
-        metavar='RUN',
-        help='folder of a shorter run, which does not change; the new run begins with its last checkpoint',
+        metavar='RUN[@STEP]',
+        help='folder of a shorter run, which does not change; the new run begins with its last checkpoint, or with '
+        'that of a step, which keep_every keeps',
     )
     parser.add_argument(
         '--shorten',

@@ -302,6 +302,9 @@ class Config(Group, frozen=True):
     """All fields."""
 
     seed: Annotated[Natural, 'seed of all random draws'] = 0
+    data_seed: Annotated[Natural | None,
+        'seed of the order of the examples, the augmentation and dropout; if empty: seed, which then gives the initial '
+        'weights as well'] = None
     batch_size: Annotated[Count, 'number of examples in a step'] = 128
     train_for: Annotated[Duration, 'length of training in steps, epochs or examples'] = '64000 steps'
     shorten: Annotated[Count,
@@ -326,6 +329,11 @@ class Config(Group, frozen=True):
     precision: Precision = Precision()
     gpu: Gpu = Gpu()
     parallel: Parallel = Parallel()
+
+    @property
+    def stream_seed(self) -> int:
+        """The seed of the order of the examples, the augmentation and dropout."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def length(self) -> str:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from jax_resnet.errors import DataError
+from jax_resnet.files import shown
 
 SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
 """A part of a split: its name, and perhaps the first example and the one after the last, as numbers or percentages."""
@@ -119,6 +121,44 @@ class Source(Splits):
             parts.append((whole.images[start:stop], whole.labels[start:stop]))
         images, labels = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*parts, strict=True))
         return Examples(images, labels)
+
+
+def from_files(
+    images: str | Path, labels: str | Path, image_shape: tuple[int, int, int], classes: Sequence[str]
+) -> Source:
+    """Opens another test set of known classes: two .npy files, as CIFAR-10.1 and CIFAR-10-C are distributed.
+
+    Args:
+        images: the file of the images, uint8 [n, *image_shape].
+        labels: the file of their labels, integers [n].
+        image_shape: (height, width, channels) of the images that the network takes.
+        classes: the names of its classes.
+
+    Returns:
+        A source with the split 'test'.
+
+    Raises:
+        DataError: a file cannot be read, or has other shapes, or a label is no class.
+    """
+    found = []
+    for path in (images, labels):
+        try:
+            found.append(np.load(path, allow_pickle=False))
+        except (OSError, ValueError, EOFError) as e:
+            raise DataError(f'{shown(path)}: cannot be read as .npy ({" ".join(str(e).split())[:200]})') from None
+    pixels, numbers = found
+    height, width, channels = image_shape
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != image_shape or not pixels.size:
+        is_now = f'{pixels.dtype} {list(pixels.shape)}'
+        raise DataError(f'{shown(images)}: must be uint8 [n, {height}, {width}, {channels}]; it is {is_now}')
+    if numbers.dtype.kind not in 'iu' or numbers.shape != pixels.shape[:1]:
+        is_now = f'{numbers.dtype} {list(numbers.shape)}'
+        raise DataError(f'{shown(labels)}: must be integers [{len(pixels)}], one for each image; it is {is_now}')
+    if numbers.min() < 0 or numbers.max() >= len(classes):
+        is_now = f'from {numbers.min()} to {numbers.max()}'
+        raise DataError(f'{shown(labels)}: must be from 0 to {len(classes) - 1}; they are {is_now}')
+    examples = Examples(pixels, numbers.astype(np.int32))
+    return Source(Path(images).name, tuple(classes), {'test': len(pixels)}, image_shape, lambda _: examples)
 
 
 class Pictures(Protocol):

@@ -1,14 +1,14 @@
 """What trained networks tell. Each inspection is a module: it measures networks, and draws one chart.
 
-The first line of its docstring says what it measures. Its functions are:
+The first line of its docstring says what it measures; then it names its source. Its functions are:
 
 - `add_arguments(parser)`: adds its own options.
-- `measure(networks, options)`: takes the `networks.Network`s and the parsed options; returns numbers, as for JSON.
+- `measure(options)`: opens the networks that the parsed options name, with `networks`; returns numbers, as for JSON.
 - `chart(measured)`: returns the chart of these numbers, of Altair.
 - `summarize(measured)`: yields lines for the terminal.
 
 Like those of commands, these modules import slow ones in their functions.
 """
 
-INSPECTIONS = ('responses',)
+INSPECTIONS = ('responses', 'lesions', 'calibration', 'agreement', 'surface', 'path')
 """The names of the modules. To add one, write a module and add its name here."""

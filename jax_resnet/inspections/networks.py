@@ -1,14 +1,17 @@
-"""Opens networks to inspect, trained or with their initial weights, and the data to inspect them on."""
+"""Opens networks to inspect, trained or with their initial weights, and evaluates them, or takes their predictions."""
 
+import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
 
-from jax_resnet import models
+from jax_resnet import models, training
 from jax_resnet.config import loading
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
@@ -19,12 +22,16 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
-from jax_resnet.runs import weights
+from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
+from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import Input, initial_state, open_input, set_up
+
+BATCH = 250
+"""Images in a batch of an evaluation."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,30 +58,105 @@ class Network:
     data: Input
     platform: Backend
 
+    def scorer(self, split: str, apply: Callable[..., Any] | None = None) -> Callable[..., Scores]:
+        """Returns a function that evaluates variants of this network on a split, with one compiled program.
 
-def open_networks(
-    names: Sequence[str], config: Config | None = None, data: str | None = None, initial: bool = False
-) -> list[Network]:
+        The function takes the variables, and what else `apply` takes; and perhaps other numbers for the preprocessing,
+        `normalize`.
+
+        Args:
+            split: a split such as 'test[:1000]'.
+            apply: computes logits of (variables, inputs, ...); by default the network itself.
+        """
+        mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
+        part, apply = self.data.split(split, 'center', BATCH, mesh), apply or self.model.apply
+
+        def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
+            inputs = self.preprocess._replace(normalize=normalize)(part.views(*views))
+            return apply(variables, inputs[:, 0], *more)
+
+        run = jax.jit(logits, compiler_options=dict(self.platform.compiler_options))
+
+        def scores(variables: Any, *more: Any, normalize: Any = self.preprocess.normalize) -> Scores:
+            found = np.zeros((len(part), len(self.data.source.class_names)), np.float32)
+            truth = np.zeros(len(part), np.int32)
+            for places, labels, views in part.batches():
+                found[places] = run(variables, normalize, views, *more)[: len(labels)]
+                truth[places] = labels
+            return Scores(found, truth, self.data.source.class_names)
+
+        return scores
+
+
+def open_networks(options: argparse.Namespace) -> list[Network]:
     """Opens networks.
 
     Args:
-        names: run folders, files of weights, names on the Hub, and config files, whose networks have their initial
-            weights (those of init_from, if the config has it).
-        config: the config of the files of weights without a card.
-        data: a data set or folder, as for `located`, to inspect them on; None means each network's own.
-        initial: whether to take the initial weights of runs.
+        options: `networks`: run folders, files of weights, names on the Hub, and config files, whose networks have
+            their initial weights (those of init_from, if the config has it). `config`: the config of the files of
+            weights without a card. `data`: a data set or folder, as for `located`, to inspect them on; None means each
+            network's own. `initial`: whether to take the initial weights of runs.
 
     Raises:
         ConfigError, DataError: a network cannot be loaded, its data is missing, or no network needs the config.
     """
-    if config is not None and not any(map(_needs_config, names)):
-        raise ConfigError(f'{shown(names[0])}: must be a file of weights without a card, for --config')
-    return [_open(name, config if _needs_config(name) else None, data, initial) for name in names]
+    return [_open(name, config, options.data, options.initial) for name, config in _named(options)]
 
 
-def _needs_config(name: str) -> bool:
-    """Whether a network is a file of weights that does not say how images become its input."""
-    return weights.is_file(name) and 'class_names' not in (weights.read_card(name) or {})
+def predictions(options: argparse.Namespace, split: str | None = None) -> list[tuple[str, Scores]]:
+    """Returns the logits of networks on a split, each with the network's name.
+
+    A finished run, a result, and a file with the arrays `logits` and `labels` have those on the test split: then no
+    network is loaded.
+
+    Args:
+        options: as for `open_networks`; a network may also be a result or such a file.
+        split: a split such as 'test[:1000]'; by default the test split.
+
+    Raises:
+        ConfigError, DataError: as for `open_networks`; or there are no logits.
+    """
+    if options.initial:
+        raise ConfigError('--initial: must be given to an inspection of weights, not of predictions')
+    found = []
+    for name, config in _named(options):
+        files = [Path(name), Path(name, 'predictions.npz'), Path(name, results_folder.LOGITS)]
+        file = next((path for path in files if path.suffix == '.npz' and path.is_file()), None)
+        if file is not None and split is None and options.data is None:
+            logits, labels = outputs.read(file, 'logits', 'labels')
+            names = tuple(map(str, range(logits.shape[1])))
+            found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
+        else:
+            found.append((name, training.evaluate(name, split, options.data, config)))
+    return found
+
+
+def pictures(options: argparse.Namespace, split: str | None, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns the images at some places of a split, uint8 [n, height, width, channels], and the names of the classes.
+
+    Arguments as for `predictions`. There are none if all networks are files of predictions.
+    """
+    for name, config in _named(options):
+        if Path(name).suffix != '.npz':
+            found = RunFolder(name).config() if Path(name).is_dir() else load_stacked(name, config, options.data)[1]
+            data = open_input(located(found, options.data))
+            mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
+            part = data.split(split or found.dataset.test, 'center', BATCH, mesh)
+            return part.images(index), data.source.class_names
+    return np.zeros((0, 1, 1, 1), np.uint8), ()
+
+
+def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
+    """Returns the name of each network, with the config if it is a file of weights that needs one."""
+    needs = {
+        name: weights.is_file(name)
+        and Path(name).suffix != '.npz'
+        and 'class_names' not in (weights.read_card(name) or {})
+        for name in options.networks
+    }
+    if options.config is not None and not any(needs.values()):
+        raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
+    return [(name, options.config if needs[name] else None) for name in options.networks]
 
 
 def _open(name: str, config: Config | None, data: str | None, initial: bool) -> Network:

@@ -7,12 +7,9 @@ batch, as in training.
 import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jax_resnet.errors import ConfigError
-
-if TYPE_CHECKING:
-    from jax_resnet.inspections.networks import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,16 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--examples', type=int, default=512, help='number of training images (default: 512)')
 
 
-def measure(networks: 'Sequence[Network]', options: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures networks on the first examples of their training splits."""
     import jax
     import jax.numpy as jnp
 
+    from jax_resnet.inspections.networks import open_networks
     from jax_resnet.models import layer_responses
     from jax_resnet.training.step import cross_entropy
 
     measured, count = [], options.examples
-    for net in networks:
+    for net in open_networks(options):
         batch_size, size = net.config.batch_size, net.data.source.count(net.config.dataset.train)
         if not batch_size <= count <= size:
             name = f'the batch size of {net.name}'
@@ -53,9 +51,23 @@ def measure(networks: 'Sequence[Network]', options: argparse.Namespace) -> list[
 
 def chart(measured: Sequence[dict[str, Any]]) -> Any:
     """Draws the two panels of the figure, and a panel of the gradients below them."""
-    from jax_resnet.report import responses
+    from jax_resnet.inspections import charts
 
-    return responses.chart(measured)
+    rows = []
+    for name, one in charts.named(measured):
+        largest = sorted(one['std'], reverse=True)
+        columns = zip(one['layers'], one['std'], one['gradient_norm'], strict=True)
+        for layer, (of, std, norm) in enumerate(columns, start=1):
+            place = {'network': name, 'layer': layer, 'rank': largest.index(std) + 1, 'name': of}
+            rows.append({**place, 'std': std, 'gradient': norm or None})
+    in_order, std = ('layer', 'layer, in order'), ('std', 'standard deviation of the response')
+    return charts.below(
+        charts.panel(rows, in_order, std, also=['name:N']),
+        charts.panel(rows, ('rank', 'layer, sorted by size'), std, also=['name:N']),
+        charts.panel(
+            rows, in_order, ('gradient', "norm of the loss's gradient"), also=['name:N'], **charts.LOGARITHMIC
+        ),
+    )
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

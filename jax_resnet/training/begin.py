@@ -26,8 +26,12 @@ from jax_resnet.training.load import check_same, describe_assumptions, first_dif
 from jax_resnet.training.setup import check_same_in_all
 from jax_resnet.training.state import TrainState
 
-MAY_DIFFER = ('train_for', *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'))
-"""Fields in which a longer run may differ from a shorter one. `extend` compares their learning rates."""
+MAY_DIFFER = (
+    'train_for',
+    'data_seed',
+    *(f'schedule.{name}' for name in Schedule.__struct_fields__ if name != 'head_factor'),
+)
+"""Fields in which a longer run may differ from a shorter one. `extend` compares learning rates and data seeds."""
 
 
 def check_visible_to_all(folder: Path) -> None:
@@ -116,8 +120,10 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
     return state.replace(**unflatten_dict(arrays, sep='/')), line
 
 
-def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -> str:
-    """Copies a run's last checkpoints, and what it has written, into the folder of a longer run, which continues there.
+def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock, step: int | None = None) -> str:
+    """Copies a run's last checkpoints, or that of a step, and what it has written, into the folder of a longer run.
+
+    The longer run continues there.
 
     If the learning rates up to this step are the same, the longer run has the same result as a run from the start: bit
     for bit, if both run the same program on the same devices with the same versions; else up to rounding.
@@ -127,13 +133,15 @@ def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -
         folder: the folder of the longer run. The caller holds its lock.
         config: the config of the longer run.
         clock: converts its durations to steps.
+        step: the step of the checkpoint; None means the last one.
 
     Returns:
         A line that says what was copied, and whether the learning rates are the same; '' if the folder has a checkpoint
         already, so that the run continues with it.
 
     Raises:
-        ConfigError: `source` is no run folder, has no checkpoint before the end, or differs in more than MAY_DIFFER.
+        ConfigError: `source` is no run folder, has no such checkpoint before the end, or differs in more than
+            MAY_DIFFER.
     """
     if saved_steps(folder):
         return ''
@@ -145,21 +153,27 @@ def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock) -
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
     with source.locked():
-        steps = [step for step in saved_steps(source) if step < end]
-        if not steps:
-            raise ConfigError(f'{name}: has no checkpoint before step {end:,}, the end of this run')
+        kept = [saved for saved in saved_steps(source) if saved < end]
+        if not kept or step not in (None, *kept):
+            which = f'before step {end:,}, the end of this run' if step is None else f'at step {step:,}'
+            has = f'; it has those at {", ".join(f"{saved:,}" for saved in kept)}' if kept else ''
+            raise ConfigError(f'{name}: has no checkpoint {which}{has}')
+        steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
             if (source.path / file).exists():
                 shutil.copyfile(source.path / file, folder.path / file)
-        for step in steps[-2:]:  # if the last one is damaged, the other serves
+        for saved in steps:
             # orbax removes the draft at the next start if this process is killed
-            draft = folder.checkpoints / f'{step}.orbax-checkpoint-tmp'
+            draft = folder.checkpoints / f'{saved}.orbax-checkpoint-tmp'
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(source.checkpoints / str(step), draft)
-            draft.replace(folder.checkpoints / str(step))
-    begins = f'begins with step {step:,} of {shown(source.path)}'
+            shutil.copytree(source.checkpoints / str(saved), draft)
+            draft.replace(folder.checkpoints / str(saved))
+    begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
     schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (shorter, config)]
-    old, new = (np.broadcast_to(one.rate(np.arange(step)), step) for one in schedules)
+    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in schedules)
+    if shorter.stream_seed != config.stream_seed:
+        seeds = f'{shorter.stream_seed} in the shorter run, {config.stream_seed} in this one'
+        begins += f'; a run from the start would differ: the data seed is {seeds}'
     for k in np.flatnonzero(old != new)[:1]:
         return (
             f'{begins}; a run from the start would differ: the learning rate of step {k + 1:,} is {old[k]:g} in the '

@@ -25,7 +25,9 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
+from jax_resnet.data.sources import from_files
 from jax_resnet.errors import ConfigError
+from jax_resnet.files import shown
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, for_platform, memory
@@ -168,6 +170,8 @@ def evaluate(
     shorter_side: int | None = None,
     crop: int | None = None,
     recalibrate: int = 0,
+    images: str | Path | None = None,
+    labels: str | Path | None = None,
 ) -> Scores:
     """Evaluates a trained network. It uses as many local devices as the config says.
 
@@ -186,6 +190,8 @@ def evaluate(
             0 is the crop of training for pictures, and the whole image for other data.
         recalibrate: number of training images over which BatchNorm's statistics are recomputed; 0 keeps those of
             training.
+        images, labels: .npy files of another test set, as for `data.sources.from_files`, instead of `data`. Its split
+            is 'test'.
 
     Returns:
         The scores: logits, labels, loss and errors. `count` is the number of examples of the split. The data may have
@@ -198,7 +204,15 @@ def evaluate(
     trained, config = load_stacked(path, config, data)
     options = {'average': average, 'shorter_side': shorter_side, 'crop': crop}
     config, preprocess = _with_options(config, trained.preprocess, protocol, options)
-    inputs = open_input(located(config, data), class_names=trained.class_names)
+    if (images is None) != (labels is None) or (images is not None and (data is not None or recalibrate)):
+        raise ConfigError('images: must be given with labels, and without data and recalibrate')
+    if images is not None and labels is not None:
+        if streams(config.dataset.name):
+            raise ConfigError(f'images={shown(images)}: must be for a network of small images; this one takes pictures')
+        source = from_files(images, labels, trained.image_shape, trained.class_names)
+        inputs, split = open_input(config, source, class_names=trained.class_names), split or 'test'
+    else:
+        inputs = open_input(located(config, data), class_names=trained.class_names)
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)

@@ -55,7 +55,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     config = data.config
     without_momentum = change(config, {'batch_norm.momentum': 0.0})
     net, size = backend.program_network(network(without_momentum, **backend.network)), batch_size(config)
-    seed_key = jax.random.key(config.seed)
+    seed_key = jax.random.key(config.stream_seed)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 

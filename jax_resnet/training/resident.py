@@ -177,7 +177,7 @@ class ResidentInput:
 
         The second value of each pair is None: `training.step.augmented` needs no draws for these.
         """
-        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config.seed))
+        images, key = self.examples.images, KeyPurpose.ORDER.key(jax.random.key(self.config.stream_seed))
         for step in itertools.count():
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None

@@ -27,6 +27,11 @@ class Scores:
         """Number of examples."""
         return len(self.labels)
 
+    def parts(self, number: int) -> 'list[Scores]':
+        """The scores of each of some equal parts of the examples, in order."""
+        pairs = zip(np.split(self.logits, number), np.split(self.labels, number), strict=True)
+        return [Scores(logits, labels, self.class_names) for logits, labels in pairs]
+
     @property
     def correct(self) -> int:
         """Number of correct predictions. If a logit is infinite or NaN, the prediction counts as wrong."""

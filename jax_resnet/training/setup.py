@@ -205,5 +205,5 @@ def compile_training(
     by_example = NamedSharding(mesh, PartitionSpec('data'))
     net = settings.program_network(model)
     steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
-    numbers = Numbers.create(data.config.seed, schedule, data.normalization)
+    numbers = Numbers.create(data.config.stream_seed, schedule, data.normalization)
     return data.program(steps, numbers, settings, like)

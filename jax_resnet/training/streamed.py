@@ -256,7 +256,7 @@ class StreamedInput:
         settings, size = self.config.pictures, self.config.dataset.crop
         pictures, crop = self.source.read(self.config.dataset.train), training_crop(settings, size)
         decoding = settings.interpolation, settings.exif_rotation
-        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.seed, *decoding)
+        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.stream_seed, *decoding)
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""

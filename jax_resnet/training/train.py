@@ -71,7 +71,8 @@ def train(
         workdir: the run folder. It is made if it does not exist.
         profile: whether to write a trace of a few steps to `workdir/profile`, for TensorBoard or Perfetto.
         progress: the class of the object that shows the progress.
-        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `begin.extend`).
+        extend_from: the folder of a shorter run; this run begins with its last checkpoint (see `begin.extend`),
+            or with another one: RUN@STEP.
         file: the config file with its argument, if the config was loaded from one. A new run folder records it.
         changes: the fields that were changed in that config, by dotted name. A new run folder records them.
 
@@ -125,7 +126,9 @@ def train(
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         if extend_from is not None and folder.writes:
-            line = extend(RunFolder(extend_from), folder, config, clock)
+            shorter, _, digits = str(extend_from).rpartition('@')  # RUN@STEP, or RUN
+            at = int(digits) if shorter and digits.isdecimal() else None
+            line = extend(RunFolder(extend_from if at is None else shorter), folder, config, clock, at)
             if line:
                 shown.say(line)
                 start['extension'] = line

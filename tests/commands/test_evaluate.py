@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from jax_resnet import training
+from jax_resnet.data import open_source
 from jax_resnet.training.scores import Scores
 from tests.conftest import Ended
 
@@ -43,3 +45,25 @@ def test_options_reach_the_evaluation(monkeypatch: pytest.MonkeyPatch, command: 
         ('center', None, 0, None, None, None),
         ('ten_crop', 'logits', 64, 24, 32, '/elsewhere'),
     ]
+
+
+def test_another_test_set_in_two_files(finished_run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:
+    """The first 40 test images in the files of another test set give the same errors, and so do their parts."""
+    examples = open_source('digits').read('test[:40]')
+    images, labels = tmp_path / 'images.npy', tmp_path / 'labels.npy'
+    np.save(images, examples.images)
+    np.save(labels, examples.labels.astype(np.uint8))
+    words = 'evaluate', finished_run, f'--images={images}', f'--labels={labels}'
+    found = json.loads(command(*words, '--parts=2', '--json').out)
+    own = [training.evaluate(finished_run, split) for split in ('test[:40]', 'test[:20]', 'test[20:40]')]
+    assert [found['error'], *found['part_errors']] == [scores.error for scores in own]
+    assert 'part 2: error ' in command(*words, '--parts=2').out
+    np.save(labels, examples.labels[:39])
+    assert 'must be integers [40], one for each image; it is int32 [39]' in command(*words).err
+    np.save(labels, np.full(40, 10))
+    assert 'must be from 0 to 9; they are from 10 to 10' in command(*words).err
+    np.save(images, examples.images[:, :8])
+    assert 'must be uint8 [n, 16, 16, 1]; it is uint8 [40, 8, 16, 1]' in command(*words).err
+    assert 'images: must be given with labels' in command('evaluate', finished_run, f'--images={images}').err
+    images.write_bytes(b'nothing')
+    assert 'images.npy: cannot be read as .npy' in command(*words).err

@@ -68,6 +68,9 @@ def test_add_keeps_the_numbers_of_the_run_folder(checkout: Path, results: Callab
     assert [path.name for path in folders] == ['seed0', 'seed1', 'seed2']
     assert ended.out.startswith(f'{folders[0]}: {error_of(RUNS[0]):.2f} % test error')
     result, run = runs.read(folders[0]), runs.read(Path(RUNS[0]))
+    with np.load(folders[0] / 'logits.npz') as kept, np.load(Path(RUNS[0], 'predictions.npz')) as own:
+        np.testing.assert_array_equal(kept['logits'], own['logits'].astype(np.float16))
+        np.testing.assert_array_equal(kept['labels'], own['labels'])
     assert result.file == 'configs/resnet20_digits.py'
     assert result.changes == {name: value for name, value in SMALL.items() if name != 'parallel.devices'}
     assert folders[0].parts[:2] == ('results', 'resnet20_digits') and folders[0].parts[2].endswith(',train_for=4_steps')

@@ -122,6 +122,19 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet results table': [],
     'python -m jax_resnet evaluate results/weights/resnet20_digits.safetensors': [],
     'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
+    'python -m jax_resnet inspect calibration results/weights/resnet20_digits.safetensors --out=calibration': [],
+    # tests/commands/test_evaluate.py, test_begin_extended.py and tests/inspections have these
+    'python -m jax_resnet evaluate runs/resnet20_cifar10/seed0 --images=cifar10.1_v6_data.npy '
+    '--labels=cifar10.1_v6_labels.npy': None,
+    'python -m jax_resnet evaluate runs/resnet20_cifar10/seed0 --images=CIFAR-10-C/fog.npy '
+    '--labels=CIFAR-10-C/labels.npy --parts=5': None,
+    "python main.py --config=configs/resnet20_cifar10.py --config.keep_every='2000 steps' --workdir=runs/trunk": None,
+    'python main.py --config=configs/resnet20_cifar10.py --extend-from=runs/trunk@2000 --config.data_seed=1 '
+    '--workdir=runs/branch1': None,
+    'python main.py --config=configs/resnet20_cifar10.py --extend-from=runs/trunk@2000 --config.data_seed=2 '
+    '--workdir=runs/branch2': None,
+    'python -m jax_resnet inspect path runs/branch1 runs/branch2': None,
+    'python -m jax_resnet study --study=configs/studies/instability.py:1,2 --seeds=0': ['--list'],
     'python -m jax_resnet inspect responses results/weights/resnet20_digits.safetensors configs/resnet20_digits.py '
     '--examples=128 --out=responses': [],
 }  # fmt: skip

@@ -68,6 +68,29 @@ def test_another_learning_rate_is_logged(short: Path, tmp_path: Path, capsys: py
     ) in capsys.readouterr().out
 
 
+def test_a_run_begins_with_an_earlier_step_and_other_data(
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = {'train_for': '8 steps', 'schedule.drop_at': ('6 steps',)}
+    for seed in (None, 1):
+        folder = tmp_path / f'data{seed}'
+        training.train(small_config(data_seed=seed, **config), folder, extend_from=f'{short}@4')
+    training.train(small_config(**config), tmp_path / 'whole')
+    assert (
+        f'begins with step 4 of {short}; a run from the start would differ: the data seed is 0 in the shorter run, 1'
+        in capsys.readouterr().out
+    )
+    starts = json.loads((tmp_path / 'data1' / 'environment.json').read_text())
+    assert [start['step'] for start in starts] == [0, 4]
+    whole, same, other = (
+        np.load(tmp_path / name / 'predictions.npz')['logits'] for name in ('whole', 'dataNone', 'data1')
+    )
+    np.testing.assert_array_equal(whole, same)
+    assert not np.array_equal(whole, other)
+    with pytest.raises(ConfigError, match='has no checkpoint at step 5; it has those at 4, 7'):
+        training.train(small_config(**config), tmp_path / 'none', extend_from=f'{short}@5')
+
+
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
     config, folder = whole_config(), RunFolder(tmp_path / 'run')
     folder.open(config)

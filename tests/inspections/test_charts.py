@@ -1,10 +1,10 @@
-"""The chart of layer responses: names that tell networks apart."""
+"""Charts of inspections: names that tell networks apart."""
 
 import json
 
 import pytest
 
-from jax_resnet.report import responses
+from jax_resnet.inspections import charts, responses
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from jax_resnet.report import responses
     ],
 )
 def test_names_are_short_and_distinct(paths: list[str], names: list[str]) -> None:
-    assert responses.short(paths) == names
+    assert charts.short(paths) == names
 
 
 def test_the_chart_has_the_names_and_the_ranks() -> None:
