@@ -290,15 +290,16 @@ def test_the_input_is_as_timm_and_transformers_make_it(fetched) -> None:
 
 
 def test_the_networks_of_timm(fetched) -> None:
-    from jax_resnet.config.network import network
+    """They are those whose logits tests/slow/test_timm.py compares with timm's."""
+    from jax_resnet.training.load import check_same
     from tests.slow.test_timm import NETS
 
     for architecture, net in NETS.items():
-        assert network(fetched(timm(architecture)).network) == net.clone(norm=network(fetched(timm()).network).norm)
+        check_same(architecture, fetched(timm(architecture)).network, net)
 
 
 @pytest.mark.parametrize(
-    'name', [pytest.param(name, marks=pytest.mark.soak) if '1' in name[7:8] else name for name in MICROSOFT]
+    'name', [pytest.param(name, marks=pytest.mark.soak) if len(name) == 10 else name for name in MICROSOFT]
 )
 def test_the_networks_of_transformers(name: str, fetched) -> None:
     """The logits are those of transformers, and the tensors come back bit for bit."""
@@ -309,9 +310,9 @@ def test_the_networks_of_transformers(name: str, fetched) -> None:
     from jax_resnet.training.load import to_variables
     from tests.references.draw import real_images
 
-    net = network(fetched(MICROSOFT[name]).network, stacked=True)
+    net = network(fetched(MICROSOFT[name]).network)
     images = real_images(64)[::4]
-    shapes = models.unstack(jax.eval_shape(net.init, jax.random.key(0), images))
+    shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     zeros = jax.tree.map(lambda x: np.broadcast_to(np.float32(0), x.shape), shapes)
     shaped = models.to_pytorch(zeros, 'transformers')
     tensors = {key: draw_pytorch(key, x.shape) for key, x in shaped.items()}
@@ -319,7 +320,7 @@ def test_the_networks_of_transformers(name: str, fetched) -> None:
     back = models.to_pytorch(variables, 'transformers')
     assert back.keys() == tensors.keys() and all((back[key] == tensors[key]).all() for key in back)
     expected = np.load(REFERENCES / 'transformers.npz')[name]
-    logits = jax.jit(net.apply)(models.stack(variables), images)
+    logits = jax.jit(net.clone(stacked=True).apply)(models.stack(variables), images)
     assert expected.std(0).mean() > 0.01
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * expected.std())
 
