@@ -123,6 +123,8 @@ class _Workers:
 
     def _start(self, job: Job) -> None:
         run = read_run(job)  # another study may share it
+        if run.state == FINISHED:  # with its start, its compilation and its evaluations
+            self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])
         if run.state in (FINISHED, RUNNING):
             self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
             return
@@ -170,6 +172,8 @@ class _Workers:
         self.active.remove(one)
         self.free.append(one.slot)
         self.display.show(one.slot[0], '')
+        if run.state == FINISHED:  # with its start, its compilation and its evaluations
+            self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])
         if run.state in (FINISHED, RUNNING):
             self._tell_end(job, describe(run))
         elif not one.is_stopping:
