@@ -46,7 +46,8 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     with (first.folder / 'lock').open('w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # until the run has stopped
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the run has stopped; then it prints its last line
+    time.sleep(2)
     assert 'stopped by SIGTERM' in RunFolder(first.folder).log.read_text() and not second.folder.exists()
 
     done = study(*command[4:])
