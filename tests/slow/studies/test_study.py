@@ -61,7 +61,7 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     assert summary is not None and numbers(first.folder) == numbers(whole.path)
     (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
-    assert len(section.rows[0].finished) == 2
+    assert [len(row.finished) for row in section.rows] == [1, 1]
 
     again = study(*command[4:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
