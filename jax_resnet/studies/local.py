@@ -123,8 +123,6 @@ class _Workers:
 
     def _start(self, job: Job) -> None:
         run = read_run(job)  # another study may share it
-        if run.state == FINISHED:  # with its start, its compilation and its evaluations
-            self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])
         if run.state in (FINISHED, RUNNING):
             self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
             return

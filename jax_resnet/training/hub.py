@@ -126,7 +126,7 @@ def read(name: str) -> Weights:
     is_timm = b'"architecture"' in content
     described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
     try:
-        config, names = (_of_timm if is_timm else _of_transformers)(described)
+        config, names = (_timm_config if is_timm else _transformers_config)(described)
     except ValueError as e:
         raise DataError(f'{known}: {e}') from None
     normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
@@ -154,7 +154,7 @@ def _fetched(name: str, repository: str, file: str, revision: str | None) -> Pat
         ) from None
 
 
-def _of_timm(found: Timm) -> tuple[Config, tuple[str, ...]]:
+def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     """Returns the config and the class names. Raises ValueError if this package does not have the network."""
     match = ARCHITECTURE.fullmatch(found.architecture)
     if match is None:
@@ -184,8 +184,8 @@ def _of_timm(found: Timm) -> tuple[Config, tuple[str, ...]]:
     return _config(model, names, size, side, source.interpolation, source.mean, source.std), names
 
 
-def _of_transformers(found: Transformers) -> tuple[Config, tuple[str, ...]]:
-    """As `_of_timm`. The input is that of microsoft's networks, since config.json does not describe it."""
+def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
+    """As `_timm_config`. The input is that of microsoft's networks, since config.json does not describe it."""
     factor = 4 if found.layer_type == 'bottleneck' else 1
     needed = {
         'architectures': ('ResNetForImageClassification',),
