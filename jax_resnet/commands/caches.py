@@ -29,14 +29,14 @@ class Entry(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument('runs', nargs='?', type=Path, help='a folder of runs, such as runs')
+    parser.add_argument('runs', nargs='?', help='a folder of runs, such as runs')
     parser.add_argument('--remove', action='store_true', help='remove what nothing needs')
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints a line for each group of files, and removes those that nothing needs if that is asked for."""
     removable = 0
-    for entry in [*cached(), *([] if options.runs is None else in_runs(options.runs))]:
+    for entry in [*cached(), *([] if options.runs is None else in_runs(files.local(options.runs)))]:
         size = sum(map(_size, entry.paths))
         removable += 0 if entry.needed else size
         print(f'{size / 1e6:10,.1f} MB  {entry.title}{"" if entry.needed else " (not needed)"}')

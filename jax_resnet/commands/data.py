@@ -6,8 +6,8 @@ headers. verify: reads both tars completely and checks their SHA-256.
 """
 
 import argparse
-from pathlib import Path
 
+from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         if options.manual_dir is None:
             raise ConfigError(f"--manual-dir: must be given for {name}: a folder with ImageNet's two tars")
     if name == 'verify':
-        for line in verify(Path(options.manual_dir).expanduser()):
+        for line in verify(files.local(options.manual_dir)):
             print(line, flush=True)
         return
     source = open_source(name, options.data_dir, options.manual_dir)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 
 SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
 """A part of a split: its name, and perhaps the first example and the one after the last, as numbers or percentages."""
@@ -143,7 +143,7 @@ def from_files(
     found = []
     for path in (images, labels):
         try:
-            found.append(np.load(path, allow_pickle=False))
+            found.append(np.load(local(path), allow_pickle=False))
         except (OSError, ValueError, EOFError) as e:
             raise DataError(f'{shown(path)}: cannot be read as .npy ({" ".join(str(e).split())[:200]})') from None
     pixels, numbers = found
