@@ -172,7 +172,7 @@ class PoolingLayers(nn.Module):
             x = nn.relu(x)
         x = self.factory.drop_block(self.pooling.drop_block)(x)
         x = average_pool(x, self.pooling.pooled_size)
-        x = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])  # not -1: a batch may be empty
+        x = x.reshape(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3])  # not -1: a batch may be empty
         return self.factory.dropout(self.pooling.dropout)(x)
 
 

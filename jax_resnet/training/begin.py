@@ -16,7 +16,7 @@ from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Schedule
 from jax_resnet.config.identity import differences
-from jax_resnet.data.sources import other_classes
+from jax_resnet.data.sources import folded, other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
 from jax_resnet.hosts import devices, processes
@@ -118,7 +118,7 @@ def begin_from(
     arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
     line = f'initialized from {file.path}'
     before = file.preprocessing.class_names if file.preprocessing else ()
-    others = [pair for pair in zip(before, class_names, strict=False) if pair[0] != pair[1]]
+    others = [pair for pair in zip(before, class_names, strict=False) if folded(pair[0]) != folded(pair[1])]
     if has_new_head:
         line += ', with a new head'
     elif others:
