@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +353,8 @@ def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(
     assert again['final_test_error'] == summary['final_test_error']
     assert_equal_trees(saved_state(tmp_path / 'run', 12), saved_state(folder, 12))
     assert metrics(tmp_path / 'run') == metrics(folder)
+
+
+def test_a_thread_can_train(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(training.train, small_config(train_for='2 steps'), tmp_path / 'run').result()['steps'] == 2
