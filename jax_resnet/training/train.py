@@ -25,12 +25,14 @@ from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.runs.weights import Weights
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
 from jax_resnet.training.begin import begin_from, check_classes, check_source, check_used, check_visible_to_all, extend
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator, evaluator
+from jax_resnet.training.load import flat, to_variables
 from jax_resnet.training.progress import Progress, Silent
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import (
@@ -146,6 +148,7 @@ def train(
                 state, spent = checkpoints.restore(like, everywhere, chosen)
                 if jax.process_index() == 0:
                     processes.from_first(int(state.step))
+                to_variables(Weights(folder.path, flat(jax.device_get(state.variables)), None, None))  # checks them
                 wall_time.add(spent)
         if not continues:
             with wall_time('compiling'):
