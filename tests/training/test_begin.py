@@ -134,7 +134,7 @@ def test_a_head_of_other_classes_is_told(run: Path, tmp_path: Path) -> None:
     state = initial_state(folder.config())
     _, line = begin_from(str(path), state, NET, tuple('0123456789'))
     assert line.endswith(", with its head, which has learned other classes: 'a', where the data has '0'")
-    assert 'head' not in begin_from(str(path), state, NET, tuple('ABCDEFGHIJ'))[1]
+    assert begin_from(str(path), state, NET, tuple('ABCDEFGHIJ'))[1] == f'initialized from {path}'
 
 
 def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
