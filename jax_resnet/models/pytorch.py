@@ -186,7 +186,8 @@ def _their_module(ours: str, style: Style) -> str | None:
 def _wrapper(names: list[str]) -> str:
     """The beginning of all names that is not of the network, such as 'module.'; the shortest such."""
     shared = takewhile(lambda parts: len({*parts}) == 1, zip(*(name.split('.') for name in names), strict=False))
-    beginnings = accumulate((f'{part}.' for part, *_ in shared), initial='')
+    wrappers = takewhile(lambda part: not re.fullmatch(r'(layer)?\d+', part), (part for part, *_ in shared))
+    beginnings = accumulate((f'{part}.' for part in wrappers), initial='')
     known = (b for b in beginnings if any(_our_module(name.removeprefix(b).rpartition('.')[0]) for name in names))
     return next(known, '')
 

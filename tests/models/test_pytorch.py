@@ -31,7 +31,7 @@ REFERENCES = Path(__file__).parents[1] / 'references' / 'torch_converted.npz'
 def test_there_and_back_every_array_equal(net: models.ResNet, style: str, names: set[str]) -> None:
     shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     rng = np.random.default_rng(0)
-    variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
+    variables = jax.tree.map(lambda x: rng.uniform(size=x.shape).astype(np.float32), shapes)
     tensors = models.to_pytorch(variables, style)
     assert names <= tensors.keys()
     assert tensors['conv1.weight'].shape[1] == 3 and tensors['conv1.weight'].shape[0] in (16, 64)
