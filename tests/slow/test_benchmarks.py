@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.views import Centre
+from jax_resnet.data.pictures.views import CentreCrop
 
 FOLDER = Path(__file__).parents[2] / 'benchmarks'
 
@@ -146,7 +146,7 @@ def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: i
     for scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
         ours = scale(image, 'bilinear')
         np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
-    central = Centre(36, 32)(image, 'bilinear')[0]
+    central = CentreCrop(36, 32).views(image, 'bilinear')[0]
     (theirs,) = protocols_peer.center(picture, 36, 32, bilinear)
     np.testing.assert_allclose(theirs[0], central.astype(int), atol=2)
 

@@ -145,6 +145,7 @@ def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
     plan = read('small.py', [0])
     other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).jobs[0]
     RunFolder(plan.jobs[0].folder).open(other.config)
+    RunFolder(plan.jobs[0].folder).add_metrics(LINE)
     failed = local.train_all(plan.jobs, [])
     assert (
         list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 in the existing run, 32 in' in failed[plan.jobs[0]]
