@@ -36,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     publish.add_argument(
         '--out', help='the .safetensors file to write (default: results/weights/<config name>.safetensors)'
     )
-    publish.add_argument('--replace', action='store_true', help='overwrite weights of other runs at this path')
 
 
 def run(options: argparse.Namespace) -> None:
@@ -79,7 +78,7 @@ def _weights(options: argparse.Namespace) -> None:
     kept = results_folder.result_path(middle).parent.relative_to(results_folder.RESULTS)
     path = Path(options.out or results_folder.RESULTS / 'weights' / f'{kept}.safetensors')
     trained = jax_resnet.load(middle.folder)
-    weights.write(path, flat(trained.variables), card, RunFolder(middle.folder).preprocessing(), options.replace)
+    weights.write(path, flat(trained.variables), card, RunFolder(middle.folder).preprocessing())
     print(f'{path}: {readme.describe_weights(card)}')
 
 

@@ -10,7 +10,7 @@ from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
-from jax_resnet.runs.run_folder import REPLACED, RunFolder
+from jax_resnet.runs.run_folder import RunFolder
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
 """The states of a run: it has a summary; a program trains it; no program does; its last start failed; no folder."""
@@ -131,7 +131,7 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             )
         before = len(studies) + len(runs)
         for folder, inner, names in os.walk(path):
-            inner[:] = sorted(name for name in inner if REPLACED not in name)
+            inner.sort()
             if STUDY in names:
                 studies[Path(folder, STUDY)] = None
             if 'config.json' in names:

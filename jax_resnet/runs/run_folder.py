@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import glob
-import itertools
 import json
 import logging
 import shutil
@@ -23,9 +22,6 @@ from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.files import shown
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
-
-REPLACED = '.replaced'
-"""This and a number are added to the name of a run folder when another run replaces it."""
 
 _log = logging.getLogger(__name__)
 
@@ -286,13 +282,6 @@ class RunFolder:
             self._write('failure.txt', f'{reason}\n'.encode())
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
-
-    def set_aside(self) -> Path:
-        """Renames the folder, such as to `seed0.replaced1`, and returns the new path. It no longer counts as a run."""
-        others = (self.path.with_name(f'{self.path.name}{REPLACED}{number}') for number in itertools.count(1))
-        aside = next(path for path in others if not path.exists())
-        self.path.rename(aside)
-        return aside
 
     def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name

@@ -88,7 +88,6 @@ def write(
     arrays: Mapping[str, np.ndarray],
     card: Mapping[str, Any] | None = None,
     preprocessing: Preprocessing | None = None,
-    replace: bool = True,
 ) -> None:
     """Writes a file of weights.
 
@@ -97,10 +96,9 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path. The digest in the header tells them apart.
 
     Raises:
-        DataError: the path has another suffix; the file cannot be written; or other weights are there.
+        DataError: the path has another suffix, or the file cannot be written.
     """
     path = Path(path)
     _check_suffix(path)
@@ -113,8 +111,6 @@ def write(
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
     try:
-        if path.exists() and not replace and _read(path, with_arrays=False)[0] != header:  # it has the digest
-            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
     except OSError as e:

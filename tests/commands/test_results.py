@@ -13,7 +13,7 @@ import jax_resnet
 from configs import index
 from jax_resnet import training
 from jax_resnet.commands import results as pages
-from jax_resnet.config.loading import change, load
+from jax_resnet.config.loading import load
 from jax_resnet.data import open_source
 from jax_resnet.report import readme
 from jax_resnet.runs import results_folder, weights
@@ -101,13 +101,6 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     ended = results('add', RUNS[0])
     assert ended.code == 2
     assert 'has the result of another run of this config and seed; delete it first' in ended.err
-
-
-def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('add', RUNS[0]).code == 0
-    config = RunFolder(RUNS[0]).config()
-    assert results_folder.find(change(config, {'keep_every': '2 steps'})) == results_folder.paths()[0]
-    assert results_folder.find(change(config, {'seed': 7})) is None
 
 
 def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable[..., Ended]) -> None:
@@ -212,18 +205,6 @@ def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, resu
         f'{mean:.2f} %, of seeds 0, 1'
     )
     assert says in ended.out and says == readme.describe_weights(card)
-
-
-def test_published_weights_are_not_overwritten_by_default(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('weights', RUNS[0]).code == results('weights', RUNS[0]).code == 0  # the same weights again
-    (path,) = Path('results/weights').glob('**/*.safetensors')
-    before = path.read_bytes()
-    ended = results('weights', RUNS[1])
-    assert ended.code == 2
-    assert ended.err == f'error: {path}: already has other weights; --replace overwrites them\n'
-    assert path.read_bytes() == before
-    assert results('weights', RUNS[1], '--replace').code == 0 and path.read_bytes() != before
-    assert weights.read(path).network.seed == 1
 
 
 def test_weights_of_several_configs_have_no_median(checkout: Path, results: Callable[..., Ended]) -> None:

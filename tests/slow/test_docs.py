@@ -62,9 +62,8 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
     'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --shorter-side=320 --crop=320': None,
     'python -m jax_resnet data imagenet2012 --manual-dir=DIR': None,
-    'python -m jax_resnet data verify --manual-dir=DIR': None,
-    'python -m jax_resnet caches runs': [],
-    'python -m jax_resnet caches runs --remove': [],
+    'python -m jax_resnet caches': [],
+    'python -m jax_resnet caches --remove': [],
     "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
     'python main.py --config=configs/resnet20_cifar10.py --shorten=32': REAL,
     'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
@@ -78,7 +77,6 @@ SHELL: dict[str, list[str] | None] = {
     "python -m jax_resnet evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
     'python -m jax_resnet predict runs/resnet20_digits/seed0 digit.png': [],
     'python -m jax_resnet export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
-    'python -m jax_resnet convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar --force': [],
     # The next four, of a published file from elsewhere, are in tests/slow/test_published_weights.py.
     f'python -m jax_resnet evaluate resnet20.safetensors {AKAMASTERS}': None,
     f'python -m jax_resnet convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
@@ -89,7 +87,7 @@ SHELL: dict[str, list[str] | None] = {
     'python -m jax_resnet report runs/studies/table6_2015-20 --out=runs/report.html': [],
     'python -m jax_resnet study': [],
     'python -m jax_resnet study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
-    "python -m jax_resnet study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
+    "python -m jax_resnet study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --list --json": [],
     'python -m jax_resnet study --study=configs/studies/learning_rate.py:1,1/10 --rehearse --set=model.depth=8': [
         '--list'],
     'python -m jax_resnet study --study=configs/studies/table6_2015.py --launcher=slurm '
