@@ -1,8 +1,8 @@
 """Keeps measured results and weights, and makes their tables.
 
 - `add RUN ...` keeps the small files of each finished run.
-- `weights RUN ...` writes the weights of the run with the median test error, with a card. With an even number of
-  runs, the median is the mean of the two middle errors, and the weights are of the better of these two runs.
+- `weights RUN ...` writes the weights of the run with the median test error, with a card. Of an even number of runs,
+  it takes the better of the two middle ones.
 - `table` writes the tables and curves of README.md and results/README.md again, from the runs in `results`.
 """
 
@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from jax_resnet import files
@@ -62,13 +61,12 @@ def _weights(options: argparse.Namespace) -> None:
         if run.recipe != runs[0].recipe:
             raise ConfigError(f'{run.folder}: must have the config of {runs[0].folder}; only the seed may differ')
     ranked = sorted(runs, key=lambda run: (run.summary['final_test_error'], run.seed))
-    middle = ranked[(len(ranked) - 1) // 2]  # of an even number of runs, the better of the two next to the median
+    middle = ranked[(len(ranked) - 1) // 2]
     card = {
         'file': middle.file,
         'changes': middle.changes,
         'seed': middle.seed,
         'median_of_seeds': sorted(run.seed for run in runs),
-        'median_test_error': median(run.summary['final_test_error'] for run in runs),
         'test_error': middle.summary['final_test_error'],
         'test_count': middle.summary['test_count'],
         'parameters': middle.summary['parameters'],

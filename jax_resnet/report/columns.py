@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.report import wording
-from jax_resnet.report.sections import Row, Section, varied
+from jax_resnet.report.sections import PROTOCOLS, Row, Section, varied
 from jax_resnet.runs.run import FINISHED, Run
 
 NONE = '–'  # noqa: RUF001
@@ -34,16 +34,16 @@ class Column:
     Attributes:
         head: its heading.
         value: returns the value for a row, a number if there is one: for CSV.
-        text: returns the text for such a value; None if only CSV has the column.
+        text: returns the text for such a value.
     """
 
     head: str
     value: Callable[[Row], Any]
-    text: Callable[[Any], str] | None = str
+    text: Callable[[Any], str] = str
 
     def cell(self, row: Row) -> str:
         value = self.value(row)
-        return NONE if value is None or value == '' or self.text is None else self.text(value)
+        return NONE if value is None or value == '' else self.text(value)
 
 
 def columns(section: Section) -> list[Column]:
@@ -53,7 +53,6 @@ def columns(section: Section) -> list[Column]:
         result.append(Column('published', lambda row: row.published_text or row.published, _published))
         result.append(Column('difference', section.difference, '{:+.2f}'.format))
     result += [
-        Column('finished runs', lambda row: len(row.finished), None),
         Column('runs', lambda row: f'{len(row.finished)} of {len(row.runs)}'),
         Column('seeds', lambda row: ', '.join(map(seed, row.runs))),
     ]
@@ -88,7 +87,7 @@ def mean(field: str) -> Callable[[Row], float | None]:
 
 def further(section: Section) -> list[Column]:
     """Returns a column for each error of FURTHER that some row has and that is not the one to compare."""
-    protocols = {wording.value_name(row.protocol, 'pictures.protocol') for row in section.rows if row.protocol}
+    protocols = {PROTOCOLS[row.protocol] for row in section.rows if row.protocol}
     heads = {field: head.format(' or '.join(sorted(protocols))) for field, head in FURTHER.items()}
     return [
         Column(head, mean(field), _two)
@@ -143,9 +142,7 @@ class Table:
 def table(section: Section, heads: Collection[str] | None = None) -> Table:
     """Makes the table of a section; or with `heads`, these columns of the rows that have a finished run."""
     rows = [row for group in section.groups.values() for row in group if heads is None or row.finished]
-    every = [column for column in columns(section) if column.text is not None]
-    if heads is not None:
-        every = [column for column in every if column.head in heads]
+    every = [column for column in columns(section) if heads is None or column.head in heads]
     kept = (every[0].head, 'seeds', *(heads or ()))  # the answer, and the links to the runs
     shown = [c for c in every if c.head in kept or len(rows) == 1 or len({c.cell(row) for row in rows}) > 1]
     same = [f'{c.head} {c.cell(rows[0])}' for c in every if c not in shown and c.cell(rows[0]) != NONE]
@@ -185,8 +182,10 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
 def varied_table(section: Section) -> Table:
     """Makes the table of the config fields that differ between the rows."""
     rows, differing = section.rows, varied(section.rows)
-    words = {field: [wording.value_name(value, field) for value in values] for field, values in differing.items()}
-    cells = [(row, [row.label, *(texts[i] for texts in words.values())]) for i, row in enumerate(rows)]
+    cells = [
+        (row, [row.label, *(wording.value_name(values[i]) for values in differing.values())])
+        for i, row in enumerate(rows)
+    ]
     return Table(['', *map(wording.field_name, differing)], cells, '')
 
 

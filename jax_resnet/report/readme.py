@@ -74,15 +74,9 @@ def _groups(sections: Sequence[Section]) -> dict[str, list[Row]]:
 
 
 def describe_weights(card: Mapping[str, Any]) -> str:
-    """Describes weights: 'test error 8.75 %, the run of seed 2, which is the median of seeds 0, 1, 2'."""
-    seeds = card['median_of_seeds']
-    text = f'test error {card["test_error"]:.2f} %, the run of seed {card["seed"]}'
-    if len(seeds) == 1:
-        return text
-    what = (
-        'the median' if len(seeds) % 2 else f'the better of the two at the median, {card["median_test_error"]:.2f} %,'
-    )
-    return f'{text}, which is {what} of seeds {", ".join(map(str, seeds))}'
+    """Describes weights: 'test error 8.75 %, the run of seed 2, the median of seeds 0, 1, 2'."""
+    text, seeds = f'test error {card["test_error"]:.2f} %, the run of seed {card["seed"]}', card['median_of_seeds']
+    return text if len(seeds) == 1 else f'{text}, the median of seeds {", ".join(map(str, seeds))}'
 
 
 def _weights(path: Path, folder: Path) -> tuple[str, str, str]:

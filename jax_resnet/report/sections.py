@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, NamedTuple, TypeVar
 
+from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import wording
 from jax_resnet.runs import run as run_folders
@@ -20,6 +21,9 @@ T = TypeVar('T')
 
 RUNS = 'runs'
 """Name of the section of runs without a study."""
+
+PROTOCOLS = {'ten_crop': '10-crop', 'multi_scale': 'multi-scale'}
+"""The papers' words for protocols of the last test."""
 
 
 class Measured(NamedTuple):
@@ -54,17 +58,10 @@ class Row:
     window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        started = [run for run in self.runs if run.config is not None]
-        for run in started[1:]:
-            first, other = started[0].recipe, run.recipe
-            for name in sorted({*first, *other} - {'dataset.folder'}):  # which may move between two runs of a study
-                # A field that one run lacks is newer than that run. A field of `model` is an argument that was not set.
-                is_shared = name in first.keys() & other.keys() or name.startswith('model.')
-                if is_shared and first.get(name) != other.get(name):
-                    raise ConfigError(
-                        f'{self.label}: its runs must have the same recipe; config.{name} is '
-                        f'{first.get(name)!r} in {started[0].folder}, {other.get(name)!r} in {run.folder}'
-                    )
+        started = [(run.folder, run.config) for run in self.runs if run.config is not None]
+        for folder, config in started[1:]:
+            if found := '; '.join(differences(started[0][1], config, may_differ=('seed',))):
+                raise ConfigError(f'{folder}: must have the recipe of {started[0][0]}; {found}')
 
     @cached_property
     def finished(self) -> list[Run]:
@@ -151,8 +148,8 @@ class Section:
     @property
     def measure_name(self) -> str:
         row = next((row for row in self.rows if row.finished), None)
-        if row is not None and self.measure == 'protocol':
-            return f'{wording.value_name(row.protocol, "pictures.protocol")} test error'
+        if row is not None and self.measure == 'protocol' and row.protocol:
+            return f'{PROTOCOLS[row.protocol]} test error'
         if row is not None and self.measure == 'window' and row.window:
             return f'mean test error over epochs {row.window[0]:g} to {row.window[1]:g}'
         return 'median of the final test errors' if self.measure == 'median' else 'final test error'

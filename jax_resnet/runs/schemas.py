@@ -126,7 +126,6 @@ class Card(RunConfig):
     origin: NotRequired[str]
     seed: NotRequired[Natural]
     median_of_seeds: NotRequired[list[Natural]]
-    median_test_error: NotRequired[Percent]
     test_error: NotRequired[Percent]
     test_count: NotRequired[Natural]
     parameters: NotRequired[Natural]

@@ -78,9 +78,7 @@ def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / 'a' / 'seed0')
     write_run(tmp_path / 'a' / 'seed1', 1, batch_size=64, **{'dataset.data_dir': '/elsewhere'})
     folder = write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': ['a/seed0', 'a/seed1']}])
-    with pytest.raises(
-        ConfigError, match=r'must have the same recipe; config.batch_size is 100 in .*seed0, 64 in .*seed1'
-    ):
+    with pytest.raises(ConfigError, match=r'seed1: must have the recipe of .*seed0; config.batch_size is 100 in'):
         sections.read([folder])
 
 
@@ -101,7 +99,7 @@ def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
         write_run(tmp_path / 'moved' / f'depth{depth}' / 'own' / 'seed0', **{'model.depth': depth})
     (section,) = sections.read([tmp_path / 'moved'])
     assert {row.label: len(row.runs) for row in section.rows} == {
-        'my-net': 2, 'my-net, batches of 64': 1, 'lab:wide, depth 14': 1, 'own, depth 20': 1, 'own, depth 26': 1,
+        'my-net': 2, 'my-net, batch size 64': 1, 'lab:wide, depth 14': 1, 'own, depth 20': 1, 'own, depth 26': 1,
     }  # fmt: skip
 
 
