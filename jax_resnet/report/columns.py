@@ -12,7 +12,6 @@ from typing import Any
 
 from tabulate import tabulate
 
-from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.report import wording
 from jax_resnet.report.sections import PROTOCOLS, Row, Section, varied
 from jax_resnet.runs.run import FINISHED, Run
@@ -61,17 +60,13 @@ def columns(section: Section) -> list[Column]:
     if section.measure != 'median' and any(len(row.finished) > 2 for row in section.rows):
         result.append(Column('median', _median, _two))
     result += further(section)
-    if section.measure == 'window':
-        result.append(Column('smallest', lambda row: min(map(min, row.in_window), default=None), _two))
-        result.append(Column('largest', lambda row: max(map(max, row.in_window), default=None), _two))
     return [
         *result,
         Column('best test error', mean('best_test_error'), _two),
         Column('training error', mean('final_train_error'), _two),
-        Column('network', network),
         Column('parameters', mean('parameters'), '{:,.0f}'.format),
         Column('multiply-adds', mean('multiply_adds'), lambda value: f'{value / 1e6:,.1f} M'),
-        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, duration),
+        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, _duration),
         Column('device', lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))),
     ]
 
@@ -226,34 +221,8 @@ def seed(run: Run) -> str:
     return f'{run.seed}' + ('' if run.state == FINISHED else f' ({run.state})')
 
 
-def network(row: Row) -> str:
-    """Names a row's network by config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
-    model = {name.removeprefix('model.'): v for name, v in row.config.items() if name.startswith('model.')}
-    if 'depth' not in model:
-        return str(model.get('name', '')).replace('_', ' ')
-    kind = 'plain' if str(model['name']).endswith('plain') else 'ResNet'
-    order = str(model.get('order', 'original'))
-    before = 'pre-activation ' if order == 'full_preactivation' else ''
-    parts = [f'{before}{kind}-{model["depth"]}']
-    parts += [_spaced(order)] if order not in ('original', 'full_preactivation') else []
-    usual = effective_shortcut({**model, 'shortcut': ''})  # that of the 2015 paper
-    shortcut = str(model.get('shortcut') or usual)
-    return ', '.join([*parts, *([f'shortcut {_spaced(shortcut)}'] if kind == 'ResNet' and shortcut != usual else [])])
-
-
-def _spaced(name: str) -> str:
-    """Turns 'exclusive_gating_-6' into 'exclusive gating -6'. Between two numbers it puts a comma."""
-    return re.sub(r'(?<=\d)_(?=[\d-])', ', ', name).replace('_', ' ')
-
-
-def duration(seconds: float) -> str:
-    """Formats a duration: '48 s', '12 min 5 s' or '3:05 h'."""
-    rounded = round(seconds)
-    if rounded < 90:
-        return f'{rounded} s'
-    if rounded < 3600:
-        return f'{rounded // 60} min {rounded % 60} s'
-    return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _published(value: float | str) -> str:

@@ -72,10 +72,6 @@ class Row:
         """The config of its runs, as `Run.recipe`; empty if no run was started."""
         return next((run.recipe for run in self.runs if run.config is not None), {})
 
-    @property
-    def times_shortened(self) -> int:
-        return int(self.config.get('shorten', 1))
-
     def values(self, name: str) -> list[float]:
         """Returns a field of the summaries of the finished runs, without None."""
         return [run.summary[name] for run in self.finished if run.summary.get(name) is not None]
@@ -91,22 +87,22 @@ class Row:
         return next((run.summary['protocol'] for run in self.finished if 'protocol' in run.summary), None)
 
     @cached_property
-    def in_window(self) -> list[list[float]]:
-        """The test errors of each finished run in the window; [] if a run ends before its end, or has none there."""
+    def in_window(self) -> list[float]:
+        """The mean test error of each finished run in the window; [] if it is not known of all."""
         first, last = self.window or (0, float('inf'))
-        errors = []
+        means = []
         for run in self.finished:
             # The evaluation of an epoch takes place at the first step that completes the epoch.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
             if not lines or run.metrics[-1]['epoch'] < last:
                 return []
-            errors.append([line['test_error'] for line in lines])
-        return errors
+            means.append(fmean(line['test_error'] for line in lines))
+        return means
 
     def errors(self, measure: str) -> list[float]:
         """Returns an error of each finished run by one of `runs.schemas.Measure`; [] if it is not known of all."""
         if measure == 'window':
-            return [*map(fmean, self.in_window)]
+            return self.in_window
         errors = self.values('protocol_test_error' if measure == 'protocol' else 'final_test_error')
         return errors if len(errors) == len(self.finished) else []
 
@@ -163,9 +159,9 @@ class Section:
         return Measured(error, stdev(errors) if len(errors) > 1 else None, errors)
 
     def difference(self, row: Row) -> float | None:
-        """Returns our error minus the published one, in points; None if one is missing, or in a shortened recipe."""
-        measured = None if row.times_shortened > 1 else self.measured(row)
-        if row.published is None or measured is None or self.is_rehearsal or self.measure != self.published_measure:
+        """Returns our error minus the published one, in points; None if one is missing, or they are other measures."""
+        measured = self.measured(row)
+        if row.published is None or measured is None or self.measure != self.published_measure:
             return None
         return measured.error - row.published
 
@@ -258,18 +254,15 @@ def _study(path: Path) -> Section:
     study = schemas.read(path, schemas.Study)
     left_out: list[str] = []
 
-    def run(described: Mapping[str, Any]) -> Run:
-        return run_folders.read(Path(os.path.normpath(path.parent / described['folder'])), described['seed'])
+    def run(planned: tuple[int, str]) -> Run:
+        seed, folder = planned
+        return run_folders.read(Path(os.path.normpath(path.parent / folder)), seed)
 
     rows = []
     for row in study['rows']:
-        runs = [*_undamaged(run, row['runs'], left_out)]
+        runs = [*_undamaged(run, row['runs'].items(), left_out)]
         rows.append(Row(row['label'], row['group'], runs, row['published'], row['published_text'], row['window']))
-    times = {row.times_shortened for row in rows if row.config}
-    changes = study['changes'] | ({'shorten': max(times)} if len(times) == 1 and times != {1} else {})
-    if len(times) > 1:  # rows of different length are not compared
-        rows = [replace(row, group=wording.label(row.group, {'shorten': row.times_shortened})) for row in rows]
-    if changes:  # the published numbers belong to the unchanged recipe
+    if study['changes'] or study['is_rehearsal']:  # the published numbers belong to the unchanged recipe
         rows = [replace(row, published=None, published_text='') for row in rows]
     return Section(
         name=study['study'],
@@ -278,7 +271,7 @@ def _study(path: Path) -> Section:
         about=study['about'],
         source=study['source'],
         published_measure=study['measure'],
-        changes=changes,
+        changes=study['changes'],
         is_rehearsal=study['is_rehearsal'],
         notes=[*study['notes'], *left_out],
     )

@@ -132,13 +132,6 @@ class Card(RunConfig):
     environment: NotRequired[list[Start]]
 
 
-class PlannedRun(TypedDict):
-    """A run in study.json: its folder, or that of its result, relative to the study's folder."""
-
-    seed: Natural
-    folder: str
-
-
 class DescribedRow(TypedDict):
     """What `configs.studies.base.row` says of a row of a study's table."""
 
@@ -150,9 +143,9 @@ class DescribedRow(TypedDict):
 
 
 class StudyRow(DescribedRow):
-    """A row of the table of study.json."""
+    """A row of the table of study.json, with the folder of each run, relative to the study's folder, by seed."""
 
-    runs: list[PlannedRun]
+    runs: dict[int, str]
 
 
 Measure = Literal['final', 'median', 'window', 'protocol']

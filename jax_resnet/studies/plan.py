@@ -173,7 +173,7 @@ class Plan:
         of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
             {name: getattr(row, name) for name in of_row}
-            | {'runs': [{'seed': job.seed, 'folder': os.path.relpath(job.folder, self.folder)} for job in row.jobs]}
+            | {'runs': {job.seed: os.path.relpath(job.folder, self.folder) for job in row.jobs}}
             for row in self.rows
         ]
         own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')

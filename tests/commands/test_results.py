@@ -120,11 +120,11 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable
     assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
     missing = 'Not measured yet: plain-20, plain-32, plain-44, plain-56, plain-110, ResNet-20, ResNet-32, ResNet-44, ResNet-110.'
     assert missing in text
-    assert '| ResNet-56 | 6.50 | 6.97 | 0 | 1 min 30 s | 1 x abacus |' in text
+    assert '| ResNet-56 | 6.50 | 6.97 | 0 | 0:01:30 | 1 x abacus |' in text
     paper, stand, kept = text.split('### ')[1:]
     page = re.sub(' +', ' ', Path('results/README.md').read_text())
     changed, kept_changed = page.split('### ')[1:]
-    assert f'| resnet20_digits | 1.25 | {index.published("resnet20_digits")} | 0 | 1 min 30 s | 1 x abacus |' in stand
+    assert f'| resnet20_digits | 1.25 | {index.published("resnet20_digits")} | 0 | 0:01:30 | 1 x abacus |' in stand
     errors = [error_of(run) for run in RUNS]
     (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
     assert ', depth 8' in row and 'trained for 4 steps' in row and 'published' not in changed.split('|', 1)[1]

@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from configs.studies import table1_2016
-from jax_resnet.config.fields import fields_with, flatten
-from jax_resnet.config.loading import load
+from jax_resnet.config.fields import fields_with
 from jax_resnet.report import columns, page, sections, wording
-from jax_resnet.report.sections import Row
-from jax_resnet.runs import run as runs
 from tests.report.conftest import write_run
 
 
@@ -52,13 +48,3 @@ def test_what_all_rows_change_is_said_once(tmp_path: Path) -> None:
     (section,) = sections.read([tmp_path])
     assert [*section.groups] == ['on digits, batch size 64']
     assert [row.label for row in section.rows] == ['resnet20_cifar10, depth 14', 'resnet20_cifar10, depth 8']
-
-
-def test_rows_of_table_1_of_2016_differ_in_their_shortcut(tmp_path: Path) -> None:
-    said = []
-    for row in table1_2016.get_study()['rows']:
-        run = write_run(tmp_path / row['label'], model=flatten(load(row['config'], {})[0].model))
-        said.append(columns.network(Row(row['label'], '', [runs.read(run)])))
-    assert len({*said}) == len(said) == 16
-    assert {'ResNet-110', 'ResNet-110, shortcut C', 'ResNet-110, shortcut exclusive gating -6'} < {*said}
-    assert 'ResNet-110, shortcut scaling 0.5, 0.5' in said
