@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,15 +51,15 @@ class FolderPictures:
 
     Attributes:
         folder: the folder that contains the classes' folders.
-        listing: for each picture b'class/name size', of a fixed length; so a million pictures need little memory.
+        classes: names of the classes' folders in this split, indexed by label; '' if its pictures are in `folder`.
         labels: int32, one per picture.
-        is_flat: the pictures of all classes are in `folder` itself.
+        listing: for each picture b'class/name size', of a fixed length; so a million pictures need little memory.
     """
 
     folder: Path
-    listing: np.ndarray
+    classes: tuple[str, ...]
     labels: np.ndarray
-    is_flat: bool
+    listing: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,8 +77,8 @@ class FolderPictures:
         return shown(self._path(index))
 
     def _path(self, index: int) -> Path:
-        name = os.fsdecode(self.listing[index].rpartition(b' ')[0])
-        return self.folder / (name.rpartition('/')[2] if self.is_flat else name)
+        name = os.fsdecode(self.listing[index].rpartition(b' ')[0]).rpartition('/')[2]
+        return self.folder / self.classes[self.labels[index]] / name
 
 
 def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
@@ -101,27 +102,29 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     """
     folder = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
     found: dict[str, _Found] = {}
-    flat: set[str] = set()
+    folders: dict[str, dict[str, str]] = {}
     times: list[int] = []
     ignored: set[str] = set()
     try:
         subfolders = _subfolders(folder, ignored)
         for split, subfolder in subfolders.items():
-            entries, found[split] = _entries(folder / subfolder, ignored), {}
-            synsets: Mapping[str, str] = {}
-            if split == 'validation' and not any(entry.is_dir() for entry in entries):
-                synsets = flat_labels(folder)
-                flat.add(split)
+            entries, found[split], folders[split] = _entries(folder / subfolder, ignored), {}, {}
+            is_flat = split == 'validation' and not any(entry.is_dir() for entry in entries)
+            synsets = flat_labels(folder) if is_flat else {}
             for entry in tqdm(entries, f'listing {name}, {split}', disable=None, delay=2, leave=False):
-                class_name = entry.name if entry.is_dir() else synsets.get(Path(entry.name).stem)
-                names = found[split].setdefault(class_name, {}) if class_name is not None else {}
+                if entry.is_dir():
+                    class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
+                    if class_name in found[split]:
+                        raise DataError(f'{shown(folder / subfolder)}: has two folders of class {shown(class_name)}')
+                    folders[split][class_name], found[split][class_name] = entry.name, {}
+                else:
+                    class_name = synsets.get(Path(entry.name).stem, '')
                 for picture in _entries(entry, ignored) if entry.is_dir() else [entry]:
-                    is_picture = picture.name.lower().endswith(ENDINGS) and picture.is_file()
-                    if class_name is None or not is_picture:
+                    if class_name and picture.name.lower().endswith(ENDINGS) and picture.is_file():
+                        found[split].setdefault(class_name, {})[picture.name] = picture.stat().st_size
+                        times.append(picture.stat().st_mtime_ns)
+                    else:
                         ignored.add(picture.path)
-                        continue
-                    names[picture.name] = picture.stat().st_size
-                    times.append(picture.stat().st_mtime_ns)
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if ignored:
@@ -140,6 +143,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     classes = sorted(next(iter(found.values())))
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
+        folders['validation'] = folders['train']
     pictures = {}
     for split, groups in found.items():
         missing = [class_name for class_name in classes if not groups.get(class_name)]
@@ -147,13 +151,11 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
             raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
-        own = [groups.get(class_name, {}) for class_name in classes]
-        labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, own)])
-        listed = [
-            f'{label}/{file} {size}' for label, names in zip(classes, own, strict=True) for file, size in names.items()
-        ]
-        listing = np.array([*map(os.fsencode, listed)])
-        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), listing, labels, split in flat)
+        names = [(label, name, size) for label, c in enumerate(classes) for name, size in groups.get(c, {}).items()]
+        labels = np.array([label for label, _, _ in names], np.int32)
+        listing = np.array([os.fsencode(f'{classes[label]}/{name} {size}') for label, name, size in names])
+        own = tuple(folders[split].get(class_name, '') for class_name in classes)
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), own, labels, listing)
     sizes = {split: len(each) for split, each in pictures.items()}
     listings = {split: each.listing for split, each in pictures.items()}
     digest = hashlib.sha256(repr(times).encode())
