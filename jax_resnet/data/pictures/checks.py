@@ -58,7 +58,7 @@ def without_unreadable(source: PictureSource) -> PictureSource:
             counts = f'{len(bad):,} of {len(before):,}'
             _log.warning('left out %s pictures of %s, which cannot be read: %s', counts, split, ', '.join(bad.values()))
             pictures[split] = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
-            absent = [f'{Path(before.name(i)).name} left out as number {i}'.encode() for i in bad]
+            absent = [f'{Path(before.name(i)).name}, number {i}, left out 0'.encode() for i in bad]
             listing[split] = np.concatenate([listing[split], absent])
             fingerprint += f' without {split} {[*bad]}'
     sizes = {**source.sizes, **{split: len(each) for split, each in pictures.items()}}

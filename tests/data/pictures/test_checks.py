@@ -98,7 +98,7 @@ def test_pictures_that_cannot_be_read_are_left_out_the_same_in_every_start(caplo
         assert found.sizes == {'train': 3, 'validation': 1} and found.fingerprint != given.fingerprint
         assert [found.read('train')[i][0] for i in range(3)] == sound[:3]
         assert found.listing['validation'] is listing['validation']
-        marks = [b'0.jpg 7', b'1.jpg left out as number 1', b'4.jpg left out as number 4']
+        marks = [b'0.jpg 7', b'1.jpg, number 1, left out 0', b'4.jpg, number 4, left out 0']
         assert found.listing['train'].tolist() == marks
         (message,) = caplog.messages
         assert message.startswith('left out 2 of 5 pictures of train, which cannot be read: pictures/1.jpg: cannot be')
