@@ -34,8 +34,7 @@ def finished(folder: str | Path) -> Run:
     """
     found = run.read(Path(folder))
     if found.config is None or found.state != run.FINISHED:
-        state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
-        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; {state}')
+        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; it is {found}')
     if found.file is None:
         raise ConfigError(f'{shown(folder)}: must be a run of a config file; its config.json names none')
     return replace(found, config=change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}))

@@ -86,7 +86,7 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     Path(RUNS[1], 'summary.json').unlink()
     cases = {
         RUNS[1]: f'error: {RUNS[1]}: must be the folder of a finished run; it is stopped, at epoch 0.6 of 4 steps',
-        'configs': 'error: configs: must be the folder of a finished run; it has no config.json',
+        'configs': 'error: configs: must be the folder of a finished run; it is missing',
         'own': 'error: own: must be a run of a config file; its config.json names none',
     }
     for run, message in cases.items():

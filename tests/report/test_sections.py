@@ -122,8 +122,9 @@ def test_states(tmp_path: Path) -> None:
     names = ['finished', 'stopped', 'failed', 'missing']
     (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
     row = section.rows[0]
-    assert [run.state for run in row.runs] == names
-    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
+    assert [*map(str, row.runs)] == [
+        'finished, 10.00 % test error, 12 s', 'stopped, at epoch 2.0 of 4 epochs', 'failed, the loss is not finite', 'missing'
+    ]  # fmt: skip
     assert section.measured(row) == (10.0, None, [10.0])
 
 
