@@ -1,6 +1,7 @@
-"""Shows what the cache takes on disk, and removes what nothing needs.
+"""Shows what the cache and a folder of runs take on disk, and removes what nothing needs.
 
-`--remove` removes compiled programs of other versions of jaxlib, and what interrupted programs have left.
+`--remove` removes compiled programs of other versions of jaxlib, what interrupted programs have left in the cache, and
+damaged checkpoints that runs have set aside.
 """
 
 import argparse
@@ -17,6 +18,7 @@ SECONDS = 3600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('runs', nargs='?', help='a folder of runs, such as runs')
     parser.add_argument('--remove', action='store_true', help='remove what nothing needs')
 
 
@@ -35,6 +37,13 @@ def run(options: argparse.Namespace) -> None:
             path for path in others if time.time() - path.stat().st_mtime > SECONDS
         ],
     }
+    if options.runs is not None:
+        runs = files.local(options.runs)
+        configs = [*runs.rglob('config.json')]
+        needed[f'{len(configs):,} runs in {files.shown(runs)}'] = [path.parent for path in configs]
+        removable['damaged checkpoints of runs (not needed)'] = [
+            path for config in configs for path in config.parent.glob('damaged-checkpoint-*')
+        ]
     for title, paths in (needed | removable).items():
         print(f'{_megabytes(paths)}  {title}')
     paths = [path for group in removable.values() for path in group]

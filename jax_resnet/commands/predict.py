@@ -65,7 +65,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     from jax_resnet.data.pictures.folder import ENDINGS
 
     found = []
-    for path in map(Path, names):
+    for path in map(files.local, names):
         inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
         if path.is_dir() and not inside:
             raise DataError(f'{shown(path)}: has no pictures ({", ".join(ENDINGS)})')

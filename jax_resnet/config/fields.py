@@ -236,6 +236,9 @@ class Optimizer(Group, frozen=True):
     weight_decay: Annotated[NotNegative, 'factor of the parameter that is added to its gradient (coupled L2)'] = 1e-4
     decay: Annotated[Literal['kernels', 'all_but_batch_norm', 'all'],
         "parameters that decay: kernels (inferred); all except BatchNorm's scales and biases; or all"] = 'kernels'
+    frozen: Annotated[tuple[str, ...],
+        'layers whose parameters do not change, such as stem,stage1,stage2/unit1; with batch_norm.frozen, these layers '
+        'do not change at all'] = ()
 
 
 class Loss(Group, frozen=True):
@@ -264,6 +267,7 @@ class BatchNorm(Group, frozen=True):
     group_size: Annotated[Natural, 'examples that are normalized together; 0 is the whole batch'] = 64
     momentum: Annotated[Rate, 'weight of the old running statistics at each step (inferred)'] = 0.9
     epsilon: Annotated[Share, 'constant that is added to the variance (inferred)'] = 1e-5
+    frozen: Annotated[bool, 'in training, too, normalize by the running statistics of init_from, and keep them'] = False
 
 
 class Memory(Group, frozen=True):

@@ -52,6 +52,7 @@ class BatchNorm(nn.Module):
         group_size: examples per group; 0 is the whole batch. A batch smaller than the group is one group.
         momentum: weight of the old running statistics at each update (Flax's convention; PyTorch's is 1 - momentum).
         epsilon: added to the variance.
+        frozen: use the running statistics in training, too, and keep them.
         dtype: dtype of the output; statistics and parameters have at least float32 precision.
         scale_init: initializer of the scale.
         normalize: function that computes the batch's statistics and applies them; another one can replace it.
@@ -67,6 +68,7 @@ class BatchNorm(nn.Module):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
+    frozen: bool = False
     dtype: Dtype | None = None
     scale_init: Initializer = nn.initializers.ones
     normalize: Normalize = normalize
@@ -74,12 +76,12 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         channels = x.shape[-1]
-        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels)
-        running_var = self.variable('batch_stats', 'var', jnp.ones, channels)
-        scale = self.param('scale', self.scale_init, channels)
-        bias = self.param('bias', nn.initializers.zeros, channels)
+        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels, jnp.float32)
+        running_var = self.variable('batch_stats', 'var', jnp.ones, channels, jnp.float32)
+        scale = self.param('scale', self.scale_init, (channels,), jnp.float32)
+        bias = self.param('bias', nn.initializers.zeros, (channels,), jnp.float32)
 
-        if self.use_running_average:
+        if self.use_running_average or self.frozen:
             mean, var = running_mean.value, running_var.value
             y = _scaled(to_float32(x), mean, var, scale, bias, self.epsilon)
         else:
@@ -87,7 +89,8 @@ class BatchNorm(nn.Module):
             y, mean, var = self.normalize(groups, scale, bias, self.epsilon)
             if not self.is_initializing():
                 for running, value in ((running_mean, mean), (running_var, var)):
-                    running.value = self.momentum * running.value + (1 - self.momentum) * value.mean(0)
+                    mixed = self.momentum * running.value + (1 - self.momentum) * value.mean(0)
+                    running.value = mixed.astype(running.value.dtype)
         return y.reshape(x.shape).astype(self.dtype or x.dtype)
 
 
@@ -101,6 +104,7 @@ class BatchNorms(NamedTuple):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
+    frozen: bool = False
     normalize: Normalize = normalize
 
     def __call__(

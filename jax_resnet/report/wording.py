@@ -13,6 +13,8 @@ NAMES = {
     'batch_norm.group_size': 'BatchNorm group size',
     'batch_norm.momentum': 'BatchNorm momentum',
     'batch_norm.epsilon': 'BatchNorm epsilon',
+    'batch_norm.frozen': 'BatchNorm frozen',
+    'optimizer.frozen': 'frozen layers',
     'precision.compute': 'precision',
 }
 """Names of fields in reports, if they are not the field's own name with spaces."""

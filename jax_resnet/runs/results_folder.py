@@ -32,7 +32,7 @@ def finished(folder: str | Path) -> Run:
     Raises:
         ConfigError: the run is not finished, or is not a run of a config file.
     """
-    found = run.read(Path(folder))
+    found = run.read(files.local(folder))
     if found.config is None or found.state != run.FINISHED:
         raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; it is {found}')
     if found.file is None:

@@ -8,7 +8,7 @@ from typing import Any
 from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 from jax_resnet.runs.run_folder import RunFolder
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = ('finished', 'running', 'stopped', 'failed', 'missing')
@@ -126,7 +126,7 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     """
     studies: list[Path] = []
     runs: list[Path] = []
-    for path in map(Path, paths):
+    for path in map(local, paths):
         if not path.is_dir():
             raise ConfigError(
                 f'{shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'

@@ -38,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
-        self.path, self.writes = Path(path), writes
+        self.path, self.writes = files.local(path), writes
         self.checkpoints, self.tensorboard = self.path / 'checkpoints', self.path / 'tensorboard'
         self.profile, self.log = self.path / 'profile', self.path / 'log.txt'
         self._events: Path | None = None
@@ -85,8 +85,6 @@ class RunFolder:
         """Raises an OSError in this context, such as that of a full disk, as a DataError."""
         try:
             yield
-        except BrokenPipeError:
-            raise  # standard output is closed; the folder is not the reason
         except OSError as e:
             raise DataError(
                 f'{self.path}: cannot be written ({e.strerror}); the same command continues from the last saved state'

@@ -100,12 +100,15 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
     except ValueError as e:
         raise ConfigError(f'config.schedule.{e}') from None
     check_network(data, model)
+    if config.batch_norm.frozen and config.init_from is None:
+        raise ConfigError('config.batch_norm.frozen=True: needs config.init_from, which has the statistics to keep')
     return Setup(data, model, mesh, clock, schedule)
 
 
 def check_batches(config: Config, clock: Clock, mesh: Mesh) -> None:
     """Raises ConfigError if batches, microbatches, BatchNorm's groups, devices and the data do not fit each other."""
-    dataset, batch_size, group_size = config.dataset, config.batch_size, config.batch_norm.group_size
+    dataset, batch_size = config.dataset, config.batch_size
+    group_size = 1 if config.batch_norm.frozen else config.batch_norm.group_size  # frozen: there are no groups
     if batch_size > clock.epoch_size:
         raise ConfigError(
             f'config.batch_size={batch_size}: must be at most the {clock.epoch_size} examples of {dataset.train!r}'
@@ -145,9 +148,10 @@ def check_network(data: Input, model: ResNet) -> None:
             f'{dataset.folder or dataset.name}'
         )
     try:
-        state.shapes(config, model, data.image_shape)
+        params = state.shapes(config, model, data.image_shape).params
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None
+    optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, params))
 
 
 def check_same_in_all(facts: Mapping[str, object]) -> None:
@@ -180,6 +184,8 @@ def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
         multiply_adds: number of multiply-adds of a whole run; 0 for evaluation and initialization.
     """
     precision, gpu = config.precision, structs.asdict(config.gpu)
+    if config.optimizer.frozen:
+        gpu['flat_arrays'] = False  # a flat array has parameters of all layers
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
 
 

@@ -204,6 +204,7 @@ class Steps:
 
         def differentiate(dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
             def loss_fn(params: nn.FrozenDict) -> tuple:
+                params = optimizer.map_frozen(jax.lax.stop_gradient, self.config.optimizer.frozen, params)
                 variables = {'params': params, 'batch_stats': flat.unpack(state.batch_stats)}
                 rngs, mutable = {'dropout': dropout}, ['batch_stats']
                 logits, updates = self.net.apply(variables, views, train=True, mutable=mutable, rngs=rngs)

@@ -13,7 +13,7 @@ from jax_resnet.config.schedule import Schedule
 from jax_resnet.models import ResNet
 from jax_resnet.runs.environment import describe_devices
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.optimizer import describe_decay
+from jax_resnet.training import optimizer
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import Input
 from jax_resnet.training.state import Totals
@@ -75,7 +75,9 @@ def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, para
     shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
-    lines.append(describe_decay(config.optimizer, params))
+    lines += optimizer.describe(config.optimizer, params)
+    if config.optimizer.frozen and not config.batch_norm.frozen:
+        lines.append('BatchNorm still learns its statistics, in frozen layers, too; batch_norm.frozen=True keeps them')
     length = _length(end, clock.epochs(end), config.shorten)
     lines.append(f'{clock.epoch_size:,} training examples, {length}')
     if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:

@@ -37,3 +37,11 @@ def test_what_nothing_needs_is_removed_on_request(
     assert run('--remove')[-1] == '       6.0 MB  removed'
     assert all((cache / file).exists() for file in needed) and not any((cache / file).exists() for file in left)
     assert (cache / 'new.draft').exists() and run()[-1] == '       0.0 MB  can be removed by --remove'
+
+    damaged = tmp_path / 'runs' / 'a' / 'seed0' / 'damaged-checkpoint-7'
+    damaged.mkdir(parents=True)
+    (damaged / 'array').write_bytes(bytes(3_000_000))
+    (damaged.parent / 'config.json').write_bytes(bytes(1_000_000))
+    runs = str(tmp_path / 'runs')
+    assert f'       4.0 MB  1 runs in {runs}' in run(runs)
+    assert run(runs, '--remove')[-1] == '       3.0 MB  removed' and (damaged.parent / 'config.json').exists()
