@@ -13,7 +13,6 @@ with a card that `convert` writes.
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jax_resnet import files
