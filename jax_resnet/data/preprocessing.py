@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.config.fields import Dataset
+from jax_resnet.parts import choose, errors
 
 
 class Normalization(NamedTuple):
@@ -153,6 +154,41 @@ def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation:
     x = mean_grey + contrast * (x - mean_grey)
     grey = (x @ GREY)[..., None]
     return grey + saturation * (x - grey)
+
+
+class OwnAugmentation(NamedTuple):
+    """An own function that changes each view, float32 [height, width, channels]; it also takes a key of the view."""
+
+    views: Augmentation | ColourAugmentation
+    function: Callable[[jax.Array, jax.Array], jax.Array]
+
+    def __call__(self, key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
+        """Makes the views, and changes them."""
+
+        def own(key: jax.Array) -> jax.Array:
+            return jax.random.fold_in(key, 3)  # the views use the keys 0 to 2
+
+        keys = jax.vmap(own)(key) if key.ndim else jax.random.split(own(key), len(images))
+        return jax.vmap(self.function)(keys, self.views(key, images, normalize))
+
+
+Augment = Augmentation | ColourAugmentation | OwnAugmentation
+
+
+def with_own(views: Augmentation | ColourAugmentation, path: str | None, shape: tuple[int, int, int]) -> Augment:
+    """Adds the function with an import path, `config.dataset.augmentation`, to what makes views of a shape.
+
+    Raises:
+        ConfigError: it cannot be imported, fails, or does not return such a view.
+    """
+    if path is None:
+        return views
+    function: Callable[[jax.Array, jax.Array], jax.Array] = choose('config.dataset.augmentation', path, {})
+    with errors('config.dataset.augmentation', path):
+        found = jax.eval_shape(function, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32))
+        if (found.shape, found.dtype) != (shape, jnp.float32):
+            raise TypeError(f'must return float32 {list(shape)}; it returns {found.dtype} {list(found.shape)}')
+    return OwnAugmentation(views, function)
 
 
 class Preprocess(NamedTuple):

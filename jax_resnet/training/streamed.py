@@ -21,7 +21,7 @@ from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
 from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, iterate, mean_image
 from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
-from jax_resnet.data.preprocessing import ColourAugmentation, Normalization, Preprocess
+from jax_resnet.data.preprocessing import Augment, ColourAugmentation, Normalization, Preprocess
 from jax_resnet.data.sources import Parts, Pictures
 from jax_resnet.errors import InputError
 from jax_resnet.hosts import devices, processes
@@ -194,10 +194,11 @@ class StreamedInput:
         return image_shape(self.config.dataset)
 
     @property
-    def augmentation(self) -> ColourAugmentation:
+    def augmentation(self) -> Augment:
         """Random colours and flip of training pictures, which are already cropped."""
         dataset = self.config.dataset
-        return ColourAugmentation(dataset.flip, dataset.color_jitter, dataset.lighting)
+        views = ColourAugmentation(dataset.flip, dataset.color_jitter, dataset.lighting)
+        return preprocessing.with_own(views, dataset.augmentation, (dataset.crop, dataset.crop, 3))
 
     @cached_property
     def normalization(self) -> Normalization:
