@@ -18,12 +18,8 @@ Entry = TypeVar('Entry')
 def choose(field: str, name: Any, table: Mapping[str, Entry]) -> Entry:
     """Returns the entry of a table with a name, or imports the own part with an import path.
 
-    Modules of the working directory are found, too.
-
-    Args:
-        field: the name of the field, for messages.
-        name: a name in the table, or an import path.
-        table: an own part is used like its entries: it has the same type, or can be called like them.
+    Modules of the working directory are found, too. The part must have the type of the table's entries, or be callable
+    if they are.
 
     Raises:
         ValueError: there is no such entry. The message has the known names.

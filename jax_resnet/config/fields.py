@@ -259,8 +259,7 @@ class Optimizer(Group, frozen=True):
     decay: Annotated[str, one_of('kernels', 'all_but_batch_norm', 'all'),
         "parameters that decay: kernels (inferred); all except BatchNorm's scales and biases; or all"] = 'kernels'
     frozen: Annotated[tuple[str, ...],
-        'layers whose parameters do not change, such as stem,stage1,stage2/unit1; with batch_norm.frozen, these layers '
-        'do not change at all'] = ()
+        'layers whose parameters do not change: stem,stage1,stage2/unit1; see also batch_norm.frozen'] = ()
 
 
 class Loss(Group, frozen=True):

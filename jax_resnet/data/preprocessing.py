@@ -4,7 +4,7 @@ All functions are pure functions of arrays and keys, and run inside the compiled
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -156,39 +156,30 @@ def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation:
     return grey + saturation * (x - grey)
 
 
-class OwnAugmentation(NamedTuple):
-    """An own function that changes each view, float32 [height, width, channels]; it also takes a key of the view."""
-
-    views: Augmentation | ColourAugmentation
-    function: Callable[[jax.Array, jax.Array], jax.Array]
-
-    def __call__(self, key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
-        """Makes the views, and changes them."""
-
-        def own(key: jax.Array) -> jax.Array:
-            return jax.random.fold_in(key, 3)  # the views use the keys 0 to 2
-
-        keys = jax.vmap(own)(key) if key.ndim else jax.random.split(own(key), len(images))
-        return jax.vmap(self.function)(keys, self.views(key, images, normalize))
+Augment = Callable[[jax.Array, jax.Array, Normalization], jax.Array]
+"""The type of the augmentations: a key, or one for each image, uint8 images, and a normalization give views."""
 
 
-Augment = Augmentation | ColourAugmentation | OwnAugmentation
-
-
-def with_own(views: Augmentation | ColourAugmentation, path: str | None, shape: tuple[int, int, int]) -> Augment:
-    """Adds the function with an import path, `config.dataset.augmentation`, to what makes views of a shape.
+def with_own(views: Any, path: str | None, shape: tuple[int, int, int]) -> Augment:
+    """Adds the own function of `config.dataset.augmentation` to an augmentation, whose views have this shape.
 
     Raises:
-        ConfigError: it cannot be imported, fails, or does not return such a view.
+        ConfigError: the function cannot be imported, fails, or does not return such a view.
     """
     if path is None:
-        return views
-    function: Callable[[jax.Array, jax.Array], jax.Array] = choose('config.dataset.augmentation', path, {})
+        return views  # type: ignore[no-any-return]
+    own: Callable[..., jax.Array] = choose('config.dataset.augmentation', path, {})
     with errors('config.dataset.augmentation', path):
-        found = jax.eval_shape(function, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32))
+        found = jax.eval_shape(own, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32))
         if (found.shape, found.dtype) != (shape, jnp.float32):
             raise TypeError(f'must return float32 {list(shape)}; it returns {found.dtype} {list(found.shape)}')
-    return OwnAugmentation(views, function)
+
+    def augment(key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
+        keys = jax.random.split(key, len(images)) if key.ndim == 0 else key
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, 3))(keys)  # the views use the keys 0 to 2
+        return jax.vmap(own)(keys, views(key, images, normalize))
+
+    return augment
 
 
 class Preprocess(NamedTuple):

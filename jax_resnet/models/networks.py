@@ -371,14 +371,10 @@ def identity4(
 
 
 def own(function: str, *, num_classes: int = 10, **attributes: Unpack[Attributes]) -> ResNet:
-    """Builds a network by own code.
-
-    Args:
-        function: the import path of a function with the other arguments, which returns a ResNet.
-        num_classes, **attributes: as in `cifar_resnet`.
+    """Builds a network by an own function, whose import path is `function`. It gets the other arguments.
 
     Raises:
-        ConfigError: the function cannot be imported, fails, or returns something else.
+        ConfigError: the function cannot be imported, fails, or returns no ResNet.
     """
     with errors('function', function):
         make: Callable[..., Any] = choose('function', function, {})

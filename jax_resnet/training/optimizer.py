@@ -98,7 +98,7 @@ def is_frozen(frozen: Sequence[str], path: Sequence[Any]) -> bool:
 
 
 def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
-    """Raises ConfigError if a network has no such layer, or none is left to train. `params` are unstacked."""
+    """Raises ConfigError if a network has no such layer. `params` are unstacked."""
     for layer in frozen:
         tree, known = params, 'the network'
         for part in layer.split('/'):
@@ -106,8 +106,6 @@ def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
                 parts = ', '.join(tree)[:200]
                 raise ConfigError(f'config.optimizer.frozen: there is no layer {layer!r}; {known} has {parts}')
             tree, known = (tree[part] if isinstance(tree[part], Mapping) else {}), part
-    if all(is_frozen(frozen, path) for path, _ in jax.tree.leaves_with_path(params)):
-        raise ConfigError(f'config.optimizer.frozen={tuple(frozen)}: must leave a layer to train')
 
 
 def by_unit(function: Callable[..., Any], *trees: Any) -> Any:

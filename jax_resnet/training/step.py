@@ -89,11 +89,9 @@ class Numbers(NamedTuple):
         """Converts the numbers to the dtypes that JAX uses. A step is an int32."""
 
         def number(x: bool | float | np.ndarray) -> np.generic | np.ndarray:
-            if isinstance(x, np.ndarray):
-                return x
             if isinstance(x, bool):
                 return np.bool_(x)
-            return np.float32(x) if isinstance(x, float) else np.int32(min(x, 2**31 - 1))
+            return np.float32(x) if isinstance(x, float | np.ndarray) else np.int32(min(x, 2**31 - 1))
 
         return cls(jax.random.key(seed), jax.tree.map(number, schedule), normalize)
 
