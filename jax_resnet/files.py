@@ -1,16 +1,33 @@
-"""Reads and writes files safely: only regular files, and no partial files."""
+"""Reads and writes files safely: only regular files, and no partial files. Makes the standard streams safe."""
 
+import contextlib
 import errno
 import os
+import re
 import stat
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from jax_resnet.errors import ConfigError
 
 
 def cache_folder() -> Path:
     """Returns the folder for decoded data and compiled programs: `jax_resnet` in XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'jax_resnet'
+
+
+def local(path: str | Path) -> Path:
+    """The path that a person means, where `~` is the home folder.
+
+    Raises:
+        ConfigError: it is an address, such as gs://bucket/run.
+    """
+    if re.match('[a-z][a-z0-9+.-]+:/', str(path)):
+        raise ConfigError(f'{path}: must be a path on this machine, not an address; mount or copy what is there')
+    return Path(os.path.expanduser(path))
 
 
 def shown(path: str | Path) -> str:
@@ -81,3 +98,50 @@ def append(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+class Stream:
+    """A stream to which one can always write: if it is closed, or nobody reads it any more, the text is dropped.
+
+    Args:
+        stream: a file, an object with the method `write`, or None.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__['_stream'], name)
+
+    def write(self, text: str) -> int:
+        """Writes a text."""
+        self._do('write', text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Writes what is buffered."""
+        self._do('flush')
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return bool(self._do('isatty'))
+
+    def _do(self, name: str, *arguments: str) -> Any:
+        if self._stream is None or getattr(self._stream, 'closed', False):
+            return None
+        try:
+            return getattr(self._stream, name, lambda: None)(*arguments)
+        except BrokenPipeError:  # the reader, such as head, has ended; what is buffered would fail again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
+@contextlib.contextmanager
+def safe_streams() -> Iterator[None]:
+    """A context in which stdout and stderr are such a `Stream`, and their descriptors are no other files."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # `>&-` closes it, and the next file to be opened would get its number
+            os.open(os.devnull, os.O_RDWR)
+    with contextlib.redirect_stdout(Stream(sys.stdout)), contextlib.redirect_stderr(Stream(sys.stderr)):
+        yield

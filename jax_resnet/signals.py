@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,8 @@ def _end_at_once() -> None:
 class StopSignals:
     """A context that records the first SIGINT or SIGTERM, for a loop to check. The next one ends the process at once.
 
+    In another thread than the main one, it records none.
+
     Attributes:
         received: number of the first signal; None before it.
     """
@@ -69,8 +72,9 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> 'StopSignals':
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+        is_main = threading.current_thread() is threading.main_thread()  # only this one can handle signals
+        for number in SIGNALS if is_main else ():
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._receive)
         return self
 
@@ -79,8 +83,9 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: object) -> None:
-        error = sys.__stderr__.fileno() if sys.__stderr__ else 2
         if self.received is not None:
             os._exit(128 + number)
         self.received = number
-        os.write(error, b'\nstopping as soon as the state is saved; a second signal stops at once\n')
+        with contextlib.suppress(OSError, ValueError):  # stderr may be closed
+            error = sys.__stderr__.fileno() if sys.__stderr__ else 2
+            os.write(error, b'\nstopping as soon as the state is saved; a second signal stops at once\n')

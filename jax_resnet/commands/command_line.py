@@ -137,8 +137,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
+@files.safe_streams()
 def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -> int:
     """Runs a command. Returns 0 or the exit code of an error. Ctrl-C and SIGTERM end the process: see `signals`.
+
+    If nobody reads the output any more, the command goes on, as it may also write files.
 
     Args:
         command: prints its results, and raises UserError for problems that the user can fix.
@@ -157,8 +160,6 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
         with signals.ending_at_once() if is_main else contextlib.nullcontext():
             command()
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output, such as head, has closed the pipe
-        _discard_output()
     except (UserError, MemoryError, OSError) as e:
         if debug:
             raise

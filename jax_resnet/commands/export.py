@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the function, and its description."""
-    config, path = options.config, Path(options.out)
+    config, path = options.config, files.local(options.out)
     if path.suffix == '.json':
         raise ConfigError(f'--out={options.out}: must not end in .json, where the description is written')
 

@@ -6,6 +6,7 @@ run. The report of a run shows what lies in its folder.
 
 import argparse
 import json
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
+    options.networks = [os.path.expanduser(name) for name in options.networks]
     out = _out(options)
     module = import_module(f'jax_resnet.inspections.{options.inspection}')
 
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 def _out(options: argparse.Namespace) -> str:
     """Returns the path of the files to write, without a suffix."""
     if options.out:
-        return str(options.out)
+        return str(files.local(options.out))
     first = Path(options.networks[0])
     if not first.is_dir():
         raise ConfigError(

@@ -1,18 +1,17 @@
 """Reports on runs and studies: prints tables. --out also writes a page, Markdown, CSV and pictures."""
 
 import argparse
-from pathlib import Path
 
+from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('folders', nargs='+', help='run folders, folders of studies, or folders that contain them')
-    parser.add_argument('--out', type=Path, metavar='FILE', help='path of the page, such as report.html')
+    parser.add_argument('--out', metavar='FILE', help='path of the page, such as report.html')
     parser.add_argument(
         '--notes',
-        type=Path,
         metavar='FILE.md',
         help='your own text in Markdown, for the page; with several studies, a heading names the study of a text',
     )
@@ -32,6 +31,6 @@ def run(options: argparse.Namespace) -> None:
         for section in found:
             print(page.text(section) + '\n')
     if options.out:
-        written = page.write(found, options.out, options.notes)
+        written = page.write(found, files.local(options.out), options.notes and files.local(options.notes))
         if not options.json:
             print('written: ' + ', '.join(map(str, written)))

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import os
 import re
 import runpy
 import sys
@@ -75,9 +76,11 @@ def as_config(config: Any) -> Config:
         config: a Config, an ml_collections ConfigDict, or nested mappings.
 
     Raises:
-        ConfigError: a field is unknown, or a value is not allowed.
+        ConfigError: a field is unknown, or a value is not allowed; or the config is something else.
     """
     plain = _plain(config)
+    if not isinstance(plain, dict):
+        raise ConfigError(f'config: must be a Config, a ConfigDict or a mapping; got {type(config).__name__}')
     model = plain.get('model')
     if isinstance(model, dict) and re.fullmatch(PATH, str(model.get('name'))):
         plain['model'] = {**model, 'name': 'own', 'function': model['name']}
@@ -92,8 +95,10 @@ def change(config: Config | Mapping[str, Any], changes: Mapping[str, Any]) -> Co
     plain = _plain(config)
     for name, value in changes.items():
         group, _, leaf = name.rpartition('.')
-        field = find_field(name, plain['model']['name'])
-        (plain[group] if group else plain)[leaf] = parse(value, field) if isinstance(value, str) else value
+        field = find_field(name, plain.get('model', {}).get('name'))
+        (plain.setdefault(group, {}) if group else plain)[leaf] = (
+            parse(value, field) if isinstance(value, str) else value
+        )
     return as_config(plain)
 
 
@@ -135,7 +140,7 @@ def find(file: str, category: str) -> Path:
         file: a path, perhaps with an argument; or the name of a file in the folder `configs` or `configs/studies`.
         category: 'config' or 'study'.
     """
-    name = file.partition(':')[0]
+    name = os.path.expanduser(file.partition(':')[0])
     if '/' not in name and not name.endswith('.py') and not Path(name).is_dir():
         name = f'configs/{"studies/" if category == "study" else ""}{name}.py'
     path = Path(name)

@@ -23,7 +23,7 @@ from jax_resnet.data.pictures.folder import DRAW, open_folder
 from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_tars
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 from jax_resnet.parts import PATH, choose, errors
 
 TFDS = 'tfds/'
@@ -76,7 +76,7 @@ def _checked(name: str, load: Callable[[str], Examples], split: str) -> Examples
 
 
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
-    return records.open_records(name, data_dir) if manual_dir is None else open_tars(name, manual_dir)
+    return open_tars(name, manual_dir) if manual_dir is not None else _open_records(name, data_dir, None)
 
 
 def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -84,7 +84,9 @@ def _open_records(name: str, data_dir: Path, manual_dir: Path | None) -> Picture
         raise ConfigError(
             f'config.dataset.manual_dir={str(manual_dir)!r}: must be empty: {name} is read from data prepared by TFDS'
         )
-    return records.open_records(name.removeprefix(TFDS), data_dir)
+    name = name.removeprefix(TFDS)
+    known = DATASETS.get(name.partition('/')[0])
+    return records.open_records(name, data_dir, known.class_names if known else ())
 
 
 def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -180,7 +182,7 @@ def located(config: Config, data: str | None) -> Config:
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})
-    path = Path(data).expanduser()
+    path = local(data)
     if (path / ARCHIVES['train'].file).is_file():
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
     if dataset.name != 'folder' and (path / dataset.name.removeprefix(TFDS)).is_dir():
@@ -221,9 +223,10 @@ def open_source(
             raise ConfigError(
                 f'config.dataset.folder={folder!r}: must be empty: {name} is not read from a folder of pictures'
             )
-        return open_folder(name, Path(folder).expanduser(), validation_fraction, split_seed)
-    prepared_in = Path(data_dir or os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
+        return open_folder(name, local(folder), validation_fraction, split_seed)
+    default = Path(os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
+    prepared_in = local(data_dir) if data_dir else default
     if name in CIFAR and data_dir and manual_dir is None and records.find(name, prepared_in) is None:
         raise DataError(f'no prepared {name} in {shown(prepared_in)} (dataset.data_dir)')  # even if it is cached
     with errors('config.dataset.name', name):
-        return known.open(name, prepared_in, None if manual_dir is None else Path(manual_dir).expanduser())
+        return known.open(name, prepared_in, None if manual_dir is None else local(manual_dir))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.config.fields import Dataset
+from jax_resnet.options import independent
 from jax_resnet.parts import choose, errors
 
 
@@ -25,6 +26,7 @@ class Normalization(NamedTuple):
         """Normalizes uint8 images [batch, height, width, channels] to float32."""
         return self.apply_to_floats(images.astype(jnp.float32) / 255)
 
+    @independent
     def apply_to_floats(self, images: jax.Array) -> jax.Array:
         """Normalizes images whose pixels are floating-point numbers from 0 to 1."""
         return (images - self.mean) / self.std
@@ -79,6 +81,7 @@ class Augmentation(NamedTuple):
     crop: int = 0
     flip: bool = True
 
+    @independent
     def __call__(self, key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
         """Maps uint8 images [batch, height, width, channels] to random views, float32 [batch, crop, crop, channels]."""
         if self.pad_with == 'black':
@@ -124,6 +127,7 @@ class ColourAugmentation(NamedTuple):
     jitter: float = 0.0
     lighting: float = 0.0
 
+    @independent
     def __call__(self, keys: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
         """Maps uint8 images [batch, height, width, 3] to random float32 views. `keys` [batch] has a key per image."""
 

@@ -1,6 +1,7 @@
 """Data sets: their splits and classes, and their examples, decoded (`Source`) or encoded (`PictureSource`)."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 
 SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
 """A part of a split: its name, and perhaps the first example and the one after the last, as numbers or percentages."""
@@ -143,7 +144,7 @@ def from_files(
     found = []
     for path in (images, labels):
         try:
-            found.append(np.load(path, allow_pickle=False))
+            found.append(np.load(local(path), allow_pickle=False))
         except (OSError, ValueError, EOFError) as e:
             raise DataError(f'{shown(path)}: cannot be read as .npy ({" ".join(str(e).split())[:200]})') from None
     pixels, numbers = found
@@ -247,15 +248,15 @@ class Relabelled:
 def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> Source | PictureSource:
     """The data with the labels of a trained network, which may have more classes, such as the 1,000 of ImageNet.
 
-    Classes are found by their names. Upper case is lower case, and '_' is a space: golden_retriever.
+    Classes are found by their names. See `folded`: golden_retriever is 'Golden retriever'.
 
     Raises:
         DataError: the network does not have all classes of the data.
     """
     if source.class_names == tuple(class_names):
         return source
-    places = {_folded(name): label for label, name in enumerate(class_names)}
-    labels = tuple(places.get(_folded(name), -1) for name in source.class_names)
+    places = {folded(name): label for label, name in enumerate(class_names)}
+    labels = tuple(places.get(folded(name), -1) for name in source.class_names)
     if -1 in labels or isinstance(source, Source):
         raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
     pictures = {split: Relabelled(pictures, labels) for split, pictures in source.pictures.items()}
@@ -263,5 +264,6 @@ def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> 
     return replace(source, class_names=tuple(class_names), pictures=pictures, present=present)
 
 
-def _folded(name: str) -> str:
-    return name.casefold().replace('_', ' ')
+def folded(name: str) -> str:
+    """The name of a class for comparisons: lower case, without '_', and with composed accents."""
+    return unicodedata.normalize('NFC', name).casefold().replace('_', ' ')

@@ -76,10 +76,10 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         channels = x.shape[-1]
-        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels)
-        running_var = self.variable('batch_stats', 'var', jnp.ones, channels)
-        scale = self.param('scale', self.scale_init, channels)
-        bias = self.param('bias', nn.initializers.zeros, channels)
+        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels, jnp.float32)
+        running_var = self.variable('batch_stats', 'var', jnp.ones, channels, jnp.float32)
+        scale = self.param('scale', self.scale_init, (channels,), jnp.float32)
+        bias = self.param('bias', nn.initializers.zeros, (channels,), jnp.float32)
 
         if self.use_running_average or self.frozen:
             mean, var = running_mean.value, running_var.value
@@ -89,7 +89,8 @@ class BatchNorm(nn.Module):
             y, mean, var = self.normalize(groups, scale, bias, self.epsilon)
             if not self.is_initializing():
                 for running, value in ((running_mean, mean), (running_var, var)):
-                    running.value = self.momentum * running.value + (1 - self.momentum) * value.mean(0)
+                    mixed = self.momentum * running.value + (1 - self.momentum) * value.mean(0)
+                    running.value = mixed.astype(running.value.dtype)
         return y.reshape(x.shape).astype(self.dtype or x.dtype)
 
 

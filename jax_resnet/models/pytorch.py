@@ -2,7 +2,8 @@
 
 Three styles are known: that of akamaster/pytorch_resnet_cifar10 and kuangliu/pytorch-cifar (`layer1.0.conv1`, `linear`,
 `shortcut.0`), that of torchvision and timm (`layer1.0.conv1`, `fc`, `downsample.0`), and that of Hugging Face's
-transformers (`resnet.encoder.stages.0.layers.0.layer.0.convolution`, `classifier.1`). `module.` may come before.
+transformers (`resnet.encoder.stages.0.layers.0.layer.0.convolution`, `classifier.1`). All names may begin with that of
+a wrapper, such as `module.` or `_orig_mod.model.`.
 
 The names and shapes of tensors do not identify a network. They are the same for the shortcuts A, A_centred and none,
 for three of the orders, and for bottlenecks with their stride in either convolution. `check_style` compares these.
@@ -10,6 +11,7 @@ for three of the orders, and for bottlenecks with their stride in either convolu
 PyTorch's running variance is unbiased and ours is biased. The conversion keeps the values as they are.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,6 +21,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet.models.resnet import Pooling, ResNet, Stem
 from jax_resnet.models.units import LAYERS, Layer
+from jax_resnet.models.variables import check_sound
 
 
 class Style(NamedTuple):
@@ -69,6 +72,7 @@ OTHERS = {
 EPSILON = 1e-5
 """Default epsilon of PyTorch's BatchNorm."""
 
+_COUNTERS = ('num_batches_tracked', 'n_averaged')  # of BatchNorm, and of averaged weights
 _NORM = {'scale': 'weight', 'bias': 'bias', 'mean': 'running_mean', 'var': 'running_var'}
 _CONV_OR_HEAD = {'kernel': 'weight', 'bias': 'bias'}
 _OUR_UNIT = re.compile(r'stage(\d+)/unit(\d+)/(?:(conv|norm)(\d)|shortcut/(conv|norm))')
@@ -105,13 +109,16 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     Whether all tensors of a network are there, is not checked: compare the result with the shapes of the network.
 
     Raises:
-        ValueError: no style has a tensor's name. The message says which networks have such tensors, if known.
+        ValueError: no style has a tensor's name, and the message says which networks have such tensors, if known; two
+            tensors have one place; or numbers are not finite, or are negative variances.
     """
-    variables = {}
+    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition('.')[2] not in _COUNTERS}
+    check_sound(tensors)
+    wrapper = _wrapper(list(tensors))
+    variables: dict[str, np.ndarray] = {}
+    names: dict[str, str] = {}
     for full_name, tensor in tensors.items():
-        module, _, their_leaf = full_name.removeprefix('module.').rpartition('.')
-        if their_leaf == 'num_batches_tracked':
-            continue
+        module, _, their_leaf = full_name.removeprefix(wrapper).rpartition('.')
         ours = _our_module(module)
         leaves = _NORM if ours and 'norm' in ours else _CONV_OR_HEAD
         leaf = next((leaf for leaf, theirs in leaves.items() if theirs == their_leaf), None)
@@ -119,11 +126,16 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
             belongs = (
                 f'; it belongs to a network {o}' for pattern, o in OTHERS.items() if re.search(pattern, full_name)
             )
+            partly = _wrapper([full_name]) if not wrapper else ''
+            hint = f'; {partly!r} is not the beginning of all names' if partly else ''
             raise ValueError(
-                f'{full_name}: is not a tensor of the known ResNets, {" and ".join(STYLES)}{next(belongs, "")}'
+                f'{full_name}: is not a tensor of the known ResNets, {" and ".join(STYLES)}{next(belongs, hint)}'
             )
-        collection = 'batch_stats' if leaf in ('mean', 'var') else 'params'
-        variables[f'{collection}/{ours}/{leaf}'] = _transpose(np.asarray(tensor), leaf, (2, 3, 1, 0))
+        place = f'{"batch_stats" if leaf in ("mean", "var") else "params"}/{ours}/{leaf}'
+        if place in names:
+            raise ValueError(f'{names[place]} and {full_name}: only one of them can be {place}')
+        names[place] = full_name
+        variables[place] = _transpose(np.asarray(tensor), leaf, (2, 3, 1, 0))
     return unflatten_dict(variables, sep='/')
 
 
@@ -169,6 +181,14 @@ def _their_module(ours: str, style: Style) -> str | None:
         last = f'{style.projection}.{["conv", "norm"].index(projection)}' if projection else f'{layer}{number}'
         return f'layer{stage}.{int(unit) - 1}.{last.replace("norm", "bn")}'
     return style.ends.get(ours)
+
+
+def _wrapper(names: list[str]) -> str:
+    """The beginning of all names that is not of the network, such as 'module.': the shortest without which one is known."""
+    parts = os.path.commonprefix(names).split('.')
+    beginnings = [''.join(f'{part}.' for part in parts[:i]) for i in range(len(parts))]
+    known = (b for b in beginnings if any(_our_module(name.removeprefix(b).rpartition('.')[0]) for name in names))
+    return next(known, '')
 
 
 def _our_module(theirs: str) -> str | None:

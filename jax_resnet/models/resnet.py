@@ -17,6 +17,7 @@ from jax_resnet.models.batch_norm import BatchNorm, to_float32
 from jax_resnet.models.layers import LayerFactory, MakesConvolution, MakesNorm, average_pool, max_pool
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.units import ORDERS, Layer, Unit
+from jax_resnet.options import independent
 from jax_resnet.parts import choose
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
@@ -162,7 +163,8 @@ class PoolingLayers(nn.Module):
         if 'relu' in self.steps:
             x = nn.relu(x)
         x = self.factory.drop_block(self.pooling.drop_block)(x)
-        x = average_pool(x, self.pooling.pooled_size).reshape(x.shape[0], -1)
+        x = average_pool(x, self.pooling.pooled_size)
+        x = x.reshape(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3])  # not -1: a batch may be empty
         return self.factory.dropout(self.pooling.dropout)(x)
 
 
@@ -219,6 +221,7 @@ class ResNet(nn.Module):
         super().__post_init__()
 
     @nn.compact
+    @independent
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """Maps images [batch, height, width, channels] to logits [batch, num_classes] or pooled features, float32.
 

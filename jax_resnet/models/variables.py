@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 
@@ -22,7 +23,11 @@ def stack(variables: Any) -> Any:
 
 
 def unstack(variables: Any) -> Any:
-    """Splits `rest` of each stage into `unit2` ... `unit<n>`. The inverse of `stack`."""
+    """Splits `rest` of each stage into `unit2` ... `unit<n>`. The inverse of `stack`.
+
+    Raises:
+        ValueError: a stage has both.
+    """
     return jax.tree.map(_unstack, variables, is_leaf=_is_mapping)
 
 
@@ -46,9 +51,29 @@ def _unstack(tree: Any) -> Any:
     tree = {name: unstack(branch) for name, branch in tree.items()}
     rest = tree.pop('rest', None)
     if rest is not None:
+        if 'unit2' in tree:
+            raise ValueError('a stage has both rest, which is stacked, and unit2')
         for i in range(len(jax.tree.leaves(rest)[0])):
             tree[f'unit{i + 2}'] = jax.tree.map(lambda x, i=i: x[i], rest)
     return tree
+
+
+def check_sound(named: Mapping[str, Any]) -> None:
+    """Checks weights by their names, those of this package or of PyTorch. Arrays of other numbers than floats pass.
+
+    Raises:
+        ValueError: an array, as float32, has NaN or infinite numbers, or is a variance with negative numbers. The
+            message names the first such array.
+    """
+    for name, array in named.items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            continue
+        with np.errstate(over='ignore', invalid='ignore'):
+            numbers = np.asarray(array, np.float32)
+        if not np.isfinite(numbers).all():
+            raise ValueError(f'{name} has NaN or infinite numbers; weights must be finite')
+        if name.endswith('var') and (numbers < 0).any():
+            raise ValueError(f'{name} has negative numbers; a variance must be 0 or more')
 
 
 def with_channels(variables: Mapping[str, Any], channels: int) -> dict[str, Any]:
@@ -58,9 +83,12 @@ def with_channels(variables: Mapping[str, Any], channels: int) -> dict[str, Any]
     others, the colours are repeated, and scaled by 3 / channels (timm's `in_chans`).
 
     Raises:
-        ValueError: the network does not have three input channels, or `channels` is less than 1.
+        ValueError: the network does not have three input channels, or `channels` is less than 1; or there is no stem.
     """
-    kernel = variables['params']['stem']['conv']['kernel']
+    try:
+        kernel = variables['params']['stem']['conv']['kernel']
+    except KeyError as e:
+        raise ValueError(f'variables must have params/stem/conv/kernel; {e} is missing') from None
     if kernel.shape[2] != 3 or channels < 1:
         raise ValueError(
             f'channels must be at least 1, and the network must have 3; got {channels}, and {kernel.shape[2]}'

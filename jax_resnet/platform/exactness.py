@@ -1,7 +1,4 @@
-"""Sets the options of JAX that change results, while training and evaluation run.
-
-The environment (for example `JAX_ENABLE_X64=1`), or a program that imports this package, may have set other values.
-"""
+"""Sets all options of JAX on which results could depend, while networks are trained, loaded and evaluated."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,20 +7,7 @@ from typing import Any
 import jax
 
 from jax_resnet.errors import ConfigError
-
-OPTIONS: dict[str, Any] = {
-    'threefry_partitionable': True,
-    'default_prng_impl': 'threefry2x32',
-    'enable_x64': False,
-    'default_matmul_precision': None,
-    'numpy_dtype_promotion': 'standard',
-    'numpy_rank_promotion': 'allow',
-    'disable_jit': False,
-}
-"""The values for all results, by the name of JAX's context manager. They are JAX's defaults.
-
-A config can change `default_matmul_precision`.
-"""
+from jax_resnet.options import OPTIONS, default
 
 
 @contextlib.contextmanager
@@ -44,13 +28,12 @@ def exact(matmul: str = 'default', draws: bool = True) -> Iterator[dict[str, dic
             `jax_random_seed_offset` is not 0.
     """
     found = {f'jax_{name}': getattr(jax.config, f'jax_{name}') for name in OPTIONS}
+    found['jax_default_device'] = found['jax_default_device'] and str(found['jax_default_device'])
     offset = jax.config.jax_random_seed_offset  # type: ignore[attr-defined]  # has no context manager
     if offset and draws:
         raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
-    with contextlib.ExitStack() as stack:
-        options = OPTIONS | {'default_matmul_precision': 'float32' if matmul == 'float32' else None}
-        for name, value in options.items():
-            stack.enter_context(getattr(jax, name)(value))
+    options = OPTIONS | {'default_matmul_precision': 'float32' if matmul == 'float32' else None}
+    with default(options):
         _check_devices()
         yield {'found': found, 'set': {f'jax_{name}': value for name, value in options.items()}}
 

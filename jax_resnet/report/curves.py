@@ -38,7 +38,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         if (measured := section.measured(row)) is not None:
             low, high = min(measured.errors), max(measured.errors)
             value |= {'error': measured.error, 'low': low, 'high': high, 'text': str(measured)}
-        if row.published is not None and not section.is_rehearsal:
+        if row.published is not None:
             value['published'] = row.published
         values.append(value)
     if sum('error' in value for value in values) < 2:

@@ -1,4 +1,4 @@
-"""The results folder: the small files of finished runs. Tables are made from these; studies can reuse them."""
+"""The results folder: the small files of finished runs, from which tables are made."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_resnet import files
-from jax_resnet.config.fields import Config
-from jax_resnet.config.identity import default_name, recipe
+from jax_resnet.config.identity import default_name
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
@@ -33,7 +32,7 @@ def finished(folder: str | Path) -> Run:
     Raises:
         ConfigError: the run is not finished, or is not a run of a config file.
     """
-    found = run.read(Path(folder))
+    found = run.read(files.local(folder))
     if found.config is None or found.state != run.FINISHED:
         state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
         raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; {state}')
@@ -84,14 +83,3 @@ def _logits(folder: Path) -> bytes | None:
 def paths() -> list[Path]:
     """Returns the folders of all results, sorted."""
     return sorted(path.parent for path in RESULTS.glob('**/config.json'))
-
-
-def find(config: Config) -> Path | None:
-    """Returns the folder of the result with the same recipe and seed as `config`, or None.
-
-    Raises:
-        ConfigError: a file in the results folder is damaged.
-    """
-    wanted = recipe(config), config.seed
-    runs = map(run.read, paths())
-    return next((found.folder for found in runs if (found.recipe, found.seed) == wanted), None)

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import glob
-import itertools
 import json
 import logging
 import shutil
@@ -24,9 +23,6 @@ from jax_resnet.files import shown
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
 
-REPLACED = '.replaced'
-"""This and a number are added to the name of a run folder when another run replaces it."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
-        self.path, self.writes = Path(path), writes
+        self.path, self.writes = files.local(path), writes
         self.checkpoints, self.tensorboard = self.path / 'checkpoints', self.path / 'tensorboard'
         self.profile, self.log = self.path / 'profile', self.path / 'log.txt'
         self._events: Path | None = None
@@ -89,8 +85,6 @@ class RunFolder:
         """Raises an OSError in this context, such as that of a full disk, as a DataError."""
         try:
             yield
-        except BrokenPipeError:
-            raise  # standard output is closed; the folder is not the reason
         except OSError as e:
             raise DataError(
                 f'{self.path}: cannot be written ({e.strerror}); the same command continues from the last saved state'
@@ -286,13 +280,6 @@ class RunFolder:
             self._write('failure.txt', f'{reason}\n'.encode())
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
-
-    def set_aside(self) -> Path:
-        """Renames the folder, such as to `seed0.replaced1`, and returns the new path. It no longer counts as a run."""
-        others = (self.path.with_name(f'{self.path.name}{REPLACED}{number}') for number in itertools.count(1))
-        aside = next(path for path in others if not path.exists())
-        self.path.rename(aside)
-        return aside
 
     def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name

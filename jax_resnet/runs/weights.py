@@ -52,7 +52,7 @@ class Weights(NamedTuple):
 
 def is_file(path: str | Path) -> bool:
     """Whether a path means a file of weights, perhaps of a format that is not read; not a run folder."""
-    return Path(path).suffix in (SUFFIX, '.npz', *PICKLES) and not Path(path).is_dir()
+    return Path(path).suffix in (SUFFIX, '.npz', *PICKLES) and not files.local(path).is_dir()
 
 
 def read(path: str | Path) -> Weights:
@@ -61,7 +61,7 @@ def read(path: str | Path) -> Weights:
     Raises:
         ConfigError, DataError: the file or its card cannot be read, or the file has changed since it was written.
     """
-    path = Path(path)
+    path = files.local(path)
     header, named = _read(path)
     arrays = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
     if not arrays:
@@ -82,7 +82,7 @@ def read(path: str | Path) -> Weights:
 
 def read_card(path: str | Path) -> Card | None:
     """Reads the card of a file of weights, and not its arrays. Returns None if it has no card. Errors as of `read`."""
-    return _card(Path(path), _read(Path(path), with_arrays=False)[0])
+    return _card(files.local(path), _read(files.local(path), with_arrays=False)[0])
 
 
 def write(
@@ -90,7 +90,6 @@ def write(
     arrays: Mapping[str, np.ndarray],
     card: Mapping[str, Any] | None = None,
     preprocessing: Preprocessing | None = None,
-    replace: bool = True,
 ) -> None:
     """Writes a file of weights.
 
@@ -99,12 +98,11 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path. The digest in the header tells them apart.
 
     Raises:
-        DataError: the path has another suffix; the file cannot be written; or other weights are there.
+        DataError: the path has another suffix, or the file cannot be written.
     """
-    path = Path(path)
+    path = files.local(path)
     _check_suffix(path)
     header, named = {}, {name: np.asarray(array, order='C') for name, array in arrays.items()}
     if preprocessing is not None:
@@ -115,28 +113,10 @@ def write(
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
     try:
-        if path.exists() and not replace and _read(path, with_arrays=False)[0] != header:  # it has the digest
-            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
     except OSError as e:
         raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
-
-
-def check_sound(path: str | Path, named: Mapping[str, np.ndarray]) -> None:
-    """Checks the weights of a file or a run, named as by this package or by PyTorch.
-
-    Raises:
-        DataError: an array, as float32, has NaN or infinite numbers, or is a variance with negative numbers. The
-            message names the first such array.
-    """
-    for name, array in named.items():
-        with np.errstate(over='ignore'):
-            numbers = np.asarray(array, np.float32)
-        if not np.isfinite(numbers).all():
-            raise DataError(f'{shown(path)}: {name} has NaN or infinite numbers; weights must be finite')
-        if name.endswith('var') and (numbers < 0).any():
-            raise DataError(f'{shown(path)}: {name} has negative numbers; a variance must be 0 or more')
 
 
 def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:

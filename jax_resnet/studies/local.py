@@ -27,6 +27,9 @@ COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 MEASURED = 60.0
 """For how many seconds a run is trained to learn the speed of its network."""
 
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How long the study waits until it looks again how far its runs are."""
+
 _ENDS_WITH_PARENT = (
     'import ctypes, os, sys\n'
     'if sys.platform == "linux": ctypes.CDLL(None).prctl(1, 15)\n'  # PR_SET_PDEATHSIG, SIGTERM
@@ -109,7 +112,7 @@ class _Workers:
             done = len(self.ended) + sum(one.share for one in self.active)
             text = f'{len(self.ended)} of {len(self.jobs)} runs, {self.time_left()} left'
             self.display.show_study(done / len(self.jobs), text)
-            time.sleep(0.2)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         number = self.stop_signals.received
         if number is not None:
             name = signal.Signals(number).name

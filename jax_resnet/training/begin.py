@@ -16,9 +16,9 @@ from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Schedule
 from jax_resnet.config.identity import differences
-from jax_resnet.data.sources import other_classes
+from jax_resnet.data.sources import folded, other_classes
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
@@ -49,7 +49,7 @@ def check_visible_to_all(folder: Path) -> None:
 
 def check_source(path: str | None) -> None:
     """Raises ConfigError if `config.init_from` names a file or folder that does not exist."""
-    if path is not None and not Path(path).exists() and not hub.is_name(path):
+    if path is not None and not hub.is_name(path) and not local(path).exists():
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
 
 
@@ -83,15 +83,19 @@ def check_classes(folder: RunFolder, class_names: Sequence[str]) -> None:
             raise DataError(f'{folder.path}: {other_classes(before, class_names)}')
 
 
-def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[TrainState, str]:
+def begin_from(
+    path: str, state: TrainState, model: models.ResNet, class_names: Sequence[str] = ()
+) -> tuple[TrainState, str]:
     """Initializes a state with the parameters and BatchNorm statistics of a trained network.
 
-    If that network has another number of classes, the head keeps its initialization. The second result is a log line.
+    If that network has another number of classes, the head keeps its initialization. The second result is a log line,
+    which says so, or that classes differ.
 
     Args:
         path: a run folder, a file of weights with our names or PyTorch's, or a name on the Hub.
         state: the state before the first step; its parameters are stacked.
         model: the network of the state.
+        class_names: the classes of the data, if it is known.
 
     Raises:
         ConfigError: `path` does not exist, or has another network; the message names the first difference.
@@ -113,8 +117,12 @@ def begin_from(path: str, state: TrainState, model: models.ResNet) -> tuple[Trai
         raise ConfigError(f'{name}: has another network; {difference}')
     arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
     line = f'initialized from {file.path}'
+    before = file.preprocessing.class_names if file.preprocessing else ()
+    others = [pair for pair in zip(before, class_names, strict=False) if folded(pair[0]) != folded(pair[1])]
     if has_new_head:
         line += ', with a new head'
+    elif others:
+        line += f', with its head, though it has learned other classes: {others[0][0]!r}, where the data has {others[0][1]!r}'
     if recorded is None:
         line += f'; it {describe_assumptions(model)}'
     return state.replace(**unflatten_dict(arrays, sep='/')), line

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -244,9 +245,12 @@ def _digest(part: Any, seconds: Mapping[str, float]) -> str:
     return digest.hexdigest()
 
 
+_quiet = threading.Lock()  # several threads may train, and each restores the stderr that it has found
+
+
 def _quietly(action: Callable[[], T], failed: Callable[[Exception], DataError]) -> T:
     """Calls orbax, and hides what its threads print to stderr. `failed` makes the error to raise of orbax's error."""
-    with contextlib.redirect_stderr(io.StringIO()):
+    with _quiet, contextlib.redirect_stderr(io.StringIO()):
         try:
             return action()
         except (UserError, MemoryError):

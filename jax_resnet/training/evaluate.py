@@ -20,7 +20,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tqdm import tqdm
 
-from jax_resnet import models
+from jax_resnet import files, models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.data.datasets import image_shape, located, streams
@@ -157,6 +157,7 @@ def evaluator(
     return Evaluator(model, preprocess, split, names, mesh, backend, average, mirror=not is_one_view)
 
 
+@files.safe_streams()
 @exactness.exact()
 @memory.shortage_as_error(LESS_MEMORY)
 def evaluate(

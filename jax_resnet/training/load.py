@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import SingleDeviceSharding
 from numpy.typing import ArrayLike
 
-from jax_resnet import models
+from jax_resnet import files, models
 from jax_resnet.config.fields import Config, Pictures
 from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import image_shape, located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import shown
+from jax_resnet.files import local, shown
 from jax_resnet.models.pytorch import unit_name
+from jax_resnet.models.variables import check_sound
 from jax_resnet.platform import exactness, for_platform
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
@@ -66,6 +67,7 @@ class Trained:
     class_names: Sequence[str]
     pictures: Pictures | None = None
 
+    @exactness.exact(draws=False)
     def logits(self, images: ArrayLike) -> jax.Array:
         """Computes the logits, float32 [batch, classes], of images, uint8 [batch, *image_shape].
 
@@ -74,6 +76,7 @@ class Trained:
         """
         return self._logits(self.variables, self._checked(images))
 
+    @exactness.exact(draws=False)
     def features(self, images: ArrayLike) -> dict[str, jax.Array]:
         """Computes the outputs of the stem and of each stage, and the pooled features; see `models.features`.
 
@@ -81,9 +84,18 @@ class Trained:
         """
         return self._features(self.variables, self._checked(images))
 
+    @exactness.exact(draws=False)
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
         return jax.nn.softmax(self.logits(images))
+
+    def __repr__(self) -> str:
+        size = ' x '.join(map(str, self.image_shape))
+        count = models.count_parameters(self.variables['params'])
+        return f'Trained({count:,} parameters, images of {size}, {len(self.class_names):,} classes)'
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # not the compiled functions
 
     def _checked(self, images: ArrayLike) -> jax.Array:
         images = jnp.asarray(images)
@@ -103,6 +115,7 @@ class Trained:
         return jax.jit(lambda variables, images: models.features(self.model, variables, self.preprocess(images)))
 
 
+@files.safe_streams()
 @exactness.exact(draws=False)
 def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
@@ -128,22 +141,22 @@ def load_stacked(
     """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
     file = _read(path)
     if config is not None:
-        fields, about = described(file, config, data)
+        whole, about = described(file, config, data)
     elif file.network is not None and file.preprocessing is not None:
-        fields, about = file.network, file.preprocessing
+        whole, about = file.network, file.preprocessing
     else:
         raise DataError(
             f'{shown(path)}: its header has no card, which would say how images become its input, or one with own '
             'parts, which are not imported because of a file; give a config by --config=FILE'
         )
     device = jax.local_devices()[0]
-    model = network(fields, **for_platform(device.platform).network)
+    model = network(whole, **for_platform(device.platform).network)
     found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
     _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
     variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
-    return Trained(model, variables, preprocess, about.image_shape, about.class_names), fields
+    return Trained(model, variables, preprocess, about.image_shape, about.class_names), whole
 
 
 def check_finite(path: str | Path, scores: np.ndarray) -> None:
@@ -216,7 +229,7 @@ def _read(path: str | Path) -> Weights:
     """Reads a file of weights; or the newest weights of a run folder, or a network on the Hub, as such a file."""
     if hub.is_name(path):
         return hub.read(str(path))
-    if weights.is_file(path) or Path(path).is_file():
+    if weights.is_file(path) or local(path).is_file():
         return weights.read(path)
     folder = RunFolder(path)
     config, checkpoints = folder.config(), Checkpoints(folder.checkpoints, read_only=True)
@@ -248,19 +261,20 @@ def to_variables(file: Weights) -> dict[str, Any]:
         file: the file of weights.
 
     Raises:
-        DataError: the file has unknown names, lacks tensors, or has arrays that are not floats, not finite or negative
+        DataError: the file has unknown names, two arrays for one place, or arrays that are not floats, not finite or negative
             variances.
     """
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in file.arrays)
-        variables = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays)
+        if is_ours:
+            check_sound(file.arrays)
+        found = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays)
+        variables: dict[str, Any] = models.unstack(found)
     except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
         raise DataError(f'{shown(file.path)}: {e}') from None
     for name, array in flatten_dict(variables, sep='/').items():
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise DataError(f'{shown(file.path)}: {name} is {array.dtype}; weights must be floating-point numbers')
-    floats = {name: array for name, array in file.arrays.items() if jnp.issubdtype(array.dtype, jnp.floating)}
-    weights.check_sound(file.path, floats)
     return variables
 
 

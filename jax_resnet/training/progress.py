@@ -1,6 +1,5 @@
 """Shows the progress of a run: a progress bar in a terminal, plain lines elsewhere."""
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ class Progress:
         if self._bar is not None:
             self._bar.write(text, file=sys.stdout)
         else:
-            self._print(text)
+            print(text, flush=True)
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Prints a line of metrics after an evaluation. A subclass can also send it to another program.
@@ -82,19 +81,13 @@ class Progress:
             self._bar.update(step - self._bar.n)
             self._bar.refresh()
         else:
-            self._print(f'step {step:,} of {self._end:,}, {text}')
+            print(f'step {step:,} of {self._end:,}, {text}', flush=True)
 
     def close(self) -> None:
         """Ends the bar. Its last state stays in the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def _print(self, text: str) -> None:
-        try:
-            print(text, flush=True)
-        except BrokenPipeError:  # the reader of the output has ended; the run continues
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _left(self, step: int) -> str:
         assert self._began is not None

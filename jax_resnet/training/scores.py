@@ -22,6 +22,9 @@ class Scores:
     class_names: Sequence[str]
     present: Sequence[int] = ()
 
+    def __repr__(self) -> str:
+        return f'Scores({self.count:,} examples, {len(self.class_names):,} classes, error {self.error:.2f} %)'
+
     @property
     def count(self) -> int:
         """Number of examples."""

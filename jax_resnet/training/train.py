@@ -14,6 +14,7 @@ from clu import parameter_overview
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jax_resnet import files
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
@@ -53,6 +54,7 @@ MOST_MISTAKES = 36
 """Number of wrong predictions whose images a run folder has: those with the highest probabilities."""
 
 
+@files.safe_streams()
 def train(
     config: Config | Mapping[str, Any],
     workdir: str | Path,
@@ -149,7 +151,7 @@ def train(
             with wall_time('compiling'):
                 state = initial_state(data, model, mesh)
             if config.init_from is not None:
-                state, line = begin_from(config.init_from, state, model)
+                state, line = begin_from(config.init_from, state, model, class_names)
                 shown.say(line)
                 start['initialization'] = line
         step, last_line = int(state.step), texts.FIRST

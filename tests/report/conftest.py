@@ -97,7 +97,7 @@ def write_study(folder: Path, rows: Sequence[dict[str, Any]], **changes: Any) ->
     described = [
         {'group': '', 'published': None, 'published_text': '', 'window': None}
         | row
-        | {'runs': [{'seed': i, 'folder': f'../../{name}'} for i, name in enumerate(row['runs'])]}
+        | {'runs': {i: f'../../{name}' for i, name in enumerate(row['runs'])}}
         for row in rows
     ]
     study = {

@@ -51,6 +51,7 @@ time.sleep(0.5)
 @pytest.fixture(autouse=True)
 def _pretended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / 'pretend.py').write_text(PROGRAM)
+    monkeypatch.setattr(local, 'SECONDS_BETWEEN_LOOKS', 0.1)
     monkeypatch.setattr(local, 'COMMAND', (sys.executable, str(checkout / 'pretend.py')))
     monkeypatch.setenv('SUMMARY', json.dumps(SUMMARY | {'seconds': 1.0}))
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)

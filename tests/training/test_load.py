@@ -103,19 +103,6 @@ def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
     assert np.abs(pixels - np.arange(256)).max() <= 1
 
 
-@pytest.mark.parametrize(('background', 'expected'), [('black', 0), ('white', 255), ('#800000', 128)])
-def test_transparent_regions_get_the_background_colour(tmp_path: Path, background: str, expected: int) -> None:
-    half_transparent = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
-    half_transparent.paste((200, 10, 10, 0), (0, 0, 8, 4))
-    half_transparent.save(tmp_path / 'image.png')
-    pixels = predict.read_image(tmp_path / 'image.png', (8, 8, 3), background)
-    assert (pixels[0, 0, 0], *pixels[7, 0]) == (expected, 200, 10, 10)
-    Image.new('RGBA', (8, 8), (200, 10, 10, 255)).save(tmp_path / 'opaque.png')
-    assert predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), background)[0, 0].tolist() == [200, 10, 10]
-    with pytest.raises(ConfigError, match='--background=no: must be a colour'):
-        predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), 'no')
-
-
 def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
     grey = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
     grey.putpixel((0, 0), 60_000)

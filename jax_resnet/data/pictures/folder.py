@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class FolderPictures:
 
     Attributes:
         folder: the folder that contains the classes' folders.
-        classes: names of the classes' folders, indexed by label.
+        classes: names of the classes' folders in this split, indexed by label.
         labels: int32, one per picture.
         names: names of the files, bytes of a fixed length; so a million pictures need little memory.
     """
@@ -89,15 +90,22 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     """
     digest = hashlib.sha256()
     found: dict[str, _Found] = {}
+    folders: dict[str, dict[str, str]] = {}
     ignored: list[str] = []
     try:
         subfolders = _subfolders(folder)
         for split, subfolder in subfolders.items():
             title = f'listing {name}, {split}'
-            found[split] = {}
+            found[split], folders[split] = {}, {}
             for entry in tqdm(_entries(folder / subfolder), title, disable=None, delay=2, leave=False):
                 if entry.is_dir():
-                    found[split][entry.name] = _list_pictures(entry, f'{subfolder}/{entry.name}', digest, ignored)
+                    class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
+                    if class_name in found[split]:
+                        raise DataError(
+                            f'{shown(folder / subfolder)}: has two folders of class {shown(class_name)}, with other bytes'
+                        )
+                    folders[split][class_name] = entry.name
+                    found[split][class_name] = _list_pictures(entry, f'{subfolder}/{entry.name}', digest, ignored)
                 else:
                     ignored.append(entry.path)
     except OSError as e:
@@ -116,9 +124,10 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         del found['test']
     _check_classes(folder, subfolders, found)
     first = next(iter(found))
-    classes = list(found[first])
+    classes = sorted(found[first])
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
+        folders['validation'] = folders['train']
         digest.update(f'{validation_fraction} {seed}'.encode())
     for split, names in found.items():
         missing = [class_name for class_name in classes if not names.get(class_name)]
@@ -130,8 +139,9 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     for split, names in found.items():
         groups = [names.get(class_name, ()) for class_name in classes]
         labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
+        own = tuple(folders[split].get(class_name, '') for class_name in classes)
         encoded = np.array([os.fsencode(name) for group in groups for name in group])
-        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), tuple(classes), labels, encoded)
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), own, labels, encoded)
     sizes = {split: len(each) for split, each in pictures.items()}
     return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16])
 

@@ -24,9 +24,6 @@ from jax_resnet.errors import DataError
 
 _log = logging.getLogger(__name__)
 
-PIECE = 2**22
-"""Number of bytes that `verify` reads at once."""
-
 
 @cache
 def imagenet_classes() -> MappingProxyType[str, str]:
@@ -51,11 +48,10 @@ def validation_labels() -> np.ndarray:
 
 
 class Archive(NamedTuple):
-    """A published tar: its name, its size in bytes, its checksum, and its number of pictures."""
+    """A published tar: its name, its size in bytes, and its number of pictures."""
 
     file: str
     size: int
-    sha256: str
     pictures: int
 
 
@@ -63,13 +59,11 @@ ARCHIVES = {
     'train': Archive(
         file='ILSVRC2012_img_train.tar',
         size=147_897_477_120,
-        sha256='b08200a27a8e34218a0e58fde36b0fe8f73bc377f4acea2d91602057c3ca45bb',
         pictures=1_281_167,
     ),
     'validation': Archive(
         file='ILSVRC2012_img_val.tar',
         size=6_744_924_160,
-        sha256='c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0',
         pictures=50_000,
     ),
 }
@@ -142,28 +136,6 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
     sizes = {split: len(pictures) for split, pictures in splits.items()}
     fingerprint = _digest([pictures.state for pictures in splits.values()])
     return PictureSource(name, tuple(imagenet_classes().values()), sizes, splits, fingerprint)
-
-
-def verify(manual_dir: Path) -> Iterator[str]:
-    """Reads both tars completely, which takes minutes, and yields a line for each correct tar.
-
-    Raises:
-        DataError: a tar is missing, or has the wrong size or SHA-256.
-    """
-    for split, path in _find(manual_dir).items():
-        archive, digest = ARCHIVES[split], hashlib.sha256()
-        with tqdm(total=archive.size, unit='B', unit_scale=True, desc=f'reading {archive.file}', disable=None) as bar:
-            try:
-                with path.open('rb') as file:
-                    while piece := file.read(PIECE):
-                        digest.update(piece)
-                        bar.update(len(piece))
-            except OSError as e:
-                raise DataError(f'{files.shown(path)} cannot be read: {e.strerror}') from None
-        if digest.hexdigest() != archive.sha256:
-            wrong = f'its SHA-256 is {digest.hexdigest()}; it must be {archive.sha256}'
-            raise DataError(f'{files.shown(path)} is damaged: {wrong}')
-        yield f'{archive.file}: {archive.size:,} bytes, correct SHA-256'
 
 
 def _find(manual_dir: Path) -> dict[str, Path]:

@@ -1,14 +1,21 @@
 """Reads pictures that TFDS has prepared as ArrayRecord files. It does not need TensorFlow."""
 
 import hashlib
+import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
+from jax_resnet.files import shown
+
+_log = logging.getLogger(__name__)
 
 FORMAT = 'array_record'
 """TFDS's name of the format. A data set may have its files in several formats."""
@@ -71,17 +78,18 @@ class RecordPictures:
         return tf_example_pb2.Example.FromString(self._records[index]).features.feature
 
 
-def open_records(name: str, data_dir: Path) -> PictureSource:
+def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None) -> PictureSource:
     """Opens a data set that TFDS has prepared in `data_dir`.
 
     Args:
         name: name in TFDS, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'. If several configurations are
             prepared, the name must include one. If several versions are prepared, the last one is opened.
         data_dir: folder of prepared TFDS data.
+        classes: the names of the classes, if they are known; () if they are not. None means that nobody needs them.
 
     Raises:
         DataError: the data is missing, is not in ArrayRecord files, or an example does not have one picture and one
-            label.
+            label; or the file of the class names is damaged, or has other names than `classes`.
     """
     folder = find(name, data_dir)
     if folder is None:
@@ -106,9 +114,28 @@ def open_records(name: str, data_dir: Path) -> PictureSource:
         shown_names(info.features[label].names),
         {name: each.num_examples for name, each in info.splits.items()},
     )
+    if classes is not None:
+        _check_names(folder / f'{label}.labels.txt', names, classes)
     splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
     return PictureSource(name, names, sizes, splits, hashlib.sha256(repr(stats).encode()).hexdigest()[:16])
+
+
+def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raises DataError if class names that TFDS has read from a file are not `known`, or are no names. Logs numbers."""
+    numbers = [str(label) for label in range(len(names))]
+    if not file.exists() and not known:
+        _log.warning('%s: no such file, so the classes have numbers, not names', shown(file))
+    elif known and tuple(names) != tuple(known):
+        is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
+        raise DataError(f'{shown(file)}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
+    elif not known and (list(names) == numbers or not all(name.isprintable() for name in names)):
+        try:
+            is_damaged = files.read(file).decode().split() != numbers
+        except (OSError, UnicodeDecodeError):
+            is_damaged = True
+        if is_damaged:
+            raise DataError(f'{shown(file)}: is damaged; must have the name of each class on a line, in UTF-8')
 
 
 def find(name: str, data_dir: Path) -> Path | None:

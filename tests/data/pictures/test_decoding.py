@@ -110,16 +110,6 @@ def test_what_is_transparent_is_laid_on_black(mode: str, file_format: str) -> No
     assert not pixels[40:].any()
 
 
-def test_a_transparent_picture_is_laid_on_any_colour() -> None:
-    image = colours().convert('RGBA')
-    image.putalpha(Image.linear_gradient('L').resize((91, 60)))
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    laid = Image.alpha_composite(Image.new('RGBA', (91, 60), '#80ff01'), image).convert('RGB')
-    expected = np.asarray(laid.transpose(Image.Transpose.ROTATE_270))
-    assert_decodes(encode(image, 'PNG', exif=exif), expected, exif_rotation=True, background=(128, 255, 1))
-
-
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])
 def test_a_transparent_colour_becomes_black(mode: str) -> None:
     white = Image.new('RGB', (4, 6), 'white')

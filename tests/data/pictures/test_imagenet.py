@@ -1,6 +1,5 @@
 """ImageNet's two tars: what is read equals what was packed, in a folder's order; what is bad is one line."""
 
-import hashlib
 import logging
 import multiprocessing
 import os
@@ -71,8 +70,7 @@ class Tars:
     def expect(self, **counts: int) -> None:
         for split, count in counts.items():
             path = self.folder / imagenet.ARCHIVES[split].file
-            content = path.read_bytes() if path.stat().st_size < 10**9 else b''
-            archive = imagenet.Archive(path.name, path.stat().st_size, hashlib.sha256(content).hexdigest(), count)
+            archive = imagenet.Archive(path.name, path.stat().st_size, count)
             self._monkeypatch.setitem(imagenet.ARCHIVES, split, archive)
 
 
@@ -225,29 +223,20 @@ def test_files_that_go_away_or_change_meanwhile(tars: Tars) -> None:
 
 
 def test_the_commands(tars: Tars, command: Callable[..., Ended]) -> None:
-    assert "--manual-dir: must be given for verify: a folder with ImageNet's two tars" in command('data', 'verify').err
+    assert '--manual-dir: must be given for imagenet2012' in command('data', 'imagenet2012').err
     place = f'--manual-dir={tars.folder}'
     refused = command('data', 'imagenet2012', place, '--data-dir=x').err
     assert '--data-dir: has no effect on imagenet2012' in refused
     assert command('data', 'imagenet2012', place).out == 'imagenet2012: train 12, validation 6\n'
-    path, archives = tars.folder / VALIDATION, imagenet.ARCHIVES.values()
-    lines = [f'{archive.file}: {archive.size:,} bytes, correct SHA-256' for archive in archives]
-    assert command('data', 'verify', place).out.splitlines() == lines
-    content = bytearray(path.read_bytes())
-    content[700] ^= 1
-    path.write_bytes(content)
-    code, out, err = command('data', 'verify', place)
-    assert (code, out.splitlines()) == (2, lines[:1]) and err.count('\n') == 1
-    assert f'{VALIDATION} is damaged: its SHA-256 is {hashlib.sha256(content).hexdigest()}; it must be' in err
 
 
 def test_the_facts_of_imagenet() -> None:
-    """Sizes, checksums and labels are those that TFDS has."""
+    """Sizes and labels are those that TFDS has."""
     tfds = Path(tensorflow_datasets.__file__).parent / 'datasets' / 'imagenet2012'
     lines = (tfds / 'checksums.tsv').read_text().split('\n')
-    theirs = {url.split('/')[-1]: (int(size), digest) for url, size, digest in (line.split() for line in lines if line)}
+    theirs = {url.split('/')[-1]: int(size) for url, size, _ in (line.split() for line in lines if line)}
     for archive in imagenet.ARCHIVES.values():
-        assert theirs[archive.file] == (archive.size, archive.sha256)
+        assert theirs[archive.file] == archive.size
     synsets = [*imagenet_classes()]
     assert synsets == (tfds / 'labels.txt').read_text().split() == sorted(synsets)
     assert len({*synsets}) == len({*imagenet_classes().values()}) == 1000

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.conftest import report, write_run, write_study
+from tests.report.conftest import report, write_run
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 WIDTHS = (390, 768, 1024, 1440)
@@ -101,20 +101,3 @@ def test_of_a_run_with_long_names_nothing_is_cut(tmp_path: Path) -> None:
     assert report(folder, f'--out={tmp_path / "run.html"}').code == 0
     for seen in look(tmp_path / 'run.html', tmp_path / 'profile').values():
         assert seen['charts'] == 4
-
-
-def test_what_others_wrote_does_not_run(tmp_path: Path) -> None:
-    evil = '<img src=x onerror="parent.ran=ran=true">'
-    labels = [f'a{evil}', '<!--<script>', '</script><script>ran = true</script>', 'b\u2028c']
-    for i, _ in enumerate(labels):
-        write_run(
-            tmp_path / 'runs' / f'r{i}' / 'seed0', errors=(90.0, 40.0, 20.0, 10.0 + i), **{'model.depth': 8 + 6 * i}
-        )
-    rows = [{'label': label, 'runs': [f'r{i}/seed0'], 'group': '<b>'} for i, label in enumerate(labels)]
-    study = write_study(
-        tmp_path / 'runs' / 'studies' / 's', rows, question=evil, about=f'{evil}\n\n</p>{evil}', notes=[evil]
-    )
-    done = report(study, f'--out={tmp_path / "report.html"}')
-    assert done.code == 0, done.err
-    for seen in look(tmp_path / 'report.html', tmp_path / 'profile').values():
-        assert seen['charts'] == 3
