@@ -150,7 +150,7 @@ def test_a_part_in_every_table_trains_and_is_loaded_in_another_process(folder: P
     for run in ('parts', 'network'):
         np.testing.assert_allclose(np.load(f'{run}.npy'), jax_resnet.load(run).logits(images), rtol=1e-5, atol=1e-5)
     assert weights.read('parts.safetensors').network is None  # a file of weights could name any code
-    with pytest.raises(DataError, match='own parts, which are not imported because of a file; give a config'):
+    with pytest.raises(DataError, match='give a config by --config=FILE .a card that names own parts is not used'):
         jax_resnet.load('parts.safetensors')
     assert jax_resnet.load('parts.safetensors', RunFolder('parts').config()).logits(images).shape == (3, 2)
 

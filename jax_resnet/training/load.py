@@ -146,8 +146,8 @@ def load_stacked(
         whole, about = file.network, file.preprocessing
     else:
         raise DataError(
-            f'{shown(path)}: its header has no card, which would say how images become its input, or one with own '
-            'parts, which are not imported because of a file; give a config by --config=FILE'
+            f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
+            '--config=FILE (a card that names own parts is not used)'
         )
     device = jax.local_devices()[0]
     model = network(whole, **for_platform(device.platform).network)
