@@ -19,7 +19,7 @@ import jax_resnet
 from jax_resnet import models
 from jax_resnet.config import schedule as schedules
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config, flatten
+from jax_resnet.config.fields import Config, flatten, own_parts
 from jax_resnet.config.network import network
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import PictureSource, Source, open_source
@@ -29,6 +29,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
+from jax_resnet.parts import errors
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
@@ -175,8 +176,10 @@ def check_network(data: Input, model: ResNet) -> None:
             f'config.model.num_classes={model.num_classes}: must be {classes}, the classes of '
             f'{shown(dataset.folder or dataset.name)} ({names})'
         )
+    _ = data.augmentation  # checks an own one
     try:
-        params = state.shapes(config, model, data.image_shape).params
+        with errors('own parts', ', '.join(own_parts(config))):
+            params = state.shapes(config, model, data.image_shape).params
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None
     optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, params))
@@ -210,7 +213,7 @@ def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
         multiply_adds: number of multiply-adds of a whole run; 0 for evaluation and initialization.
     """
     precision, gpu = config.precision, structs.asdict(config.gpu)
-    if config.optimizer.frozen:
+    if config.optimizer.frozen or config.optimizer.name not in optimizer.OPTIMIZERS:
         gpu['flat_arrays'] = False  # a flat array has parameters of all layers
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
 
