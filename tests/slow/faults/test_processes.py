@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import assert_equal_trees, saved_state
-from tests.slow.processes import SMALL, Ended, ProcessGroup
+from tests.conftest import Ended, assert_equal_trees, saved_state
+from tests.slow.processes import SMALL, ProcessGroup
 from tests.slow.test_processes import metrics
 
 PATIENCE = 8
@@ -113,5 +113,5 @@ def test_all_processes_end_and_the_same_command_continues(
         ended = check_ends(group, began, f'process {faulty} {fault}, {moment}')
     if fault == 'stopped' and moment not in ('start', 'compilation'):
         assert [one.code for one in ended] == [143, 143]
-        assert 'stopped by SIGTERM at step ' in ended[0].errors
+        assert 'stopped by SIGTERM at step ' in ended[0].err
     check_continued(folder, undisturbed)
