@@ -38,7 +38,7 @@ ELSEWHERE = {
     'resnet20.safetensors': 'tests/slow/test_published_weights.py',
     'ours.safetensors': 'tests/slow/test_published_weights.py',
     'timm/': 'tests/slow/test_hub.py',
-    'runs/mine': 'tests/training/test_finetune.py',
+    'runs/mine': 'tests/slow/test_hub.py',
     'runs/resnet50_imagenet': 'tests/training/test_protocols.py',
     'runs/resnet20_cifar10': 'tests/commands',
     'runs/trunk': 'tests/training/test_begin_extended.py',

@@ -54,11 +54,6 @@ def test_the_classes_are_told() -> None:
     assert sum(int(each.split()[1]) for each in line.removeprefix('10 classes: ').split(', ')) == 200
 
 
-def test_a_warm_up_rate_without_a_warm_up_is_logged() -> None:
-    lines = introduced(**{'schedule.warmup_learning_rate': 0.01})
-    assert 'schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None' in lines
-
-
 def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has() -> None:
     for microbatches, size in ((1, 32), (2, 16)):
         config = whole_config(**{'memory.microbatches': microbatches})

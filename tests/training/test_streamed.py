@@ -150,7 +150,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
-        ({'dataset.test': 'test'}, r"split 'test' of folder.*The splits are train \(60\), validation \(21\)"),
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*, tfds/NAME, or package"),
     ],
 )

@@ -140,14 +140,6 @@ def test_the_fingerprint_follows_names_sizes_and_times(tmp_path: Path) -> None:
     moved.rename(tmp_path)
 
 
-def test_pictures_can_be_pickled(tmp_path: Path) -> None:
-    source = pickle.loads(pickle.dumps(open_folder('pets', make(tmp_path, SPLIT))))
-    pictures = source.read('train')
-    assert pictures[2] == (encoded(0), 1) and len(list(pictures)) == len(pictures) == 3
-    with pytest.raises(IndexError):
-        source.pictures['train'][3]
-
-
 def test_other_files_and_folders_are_ignored_with_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     silent = ['train/cat/.DS_Store', 'train/dog/Thumbs.db', '.git/config', 'train/.cache/0.png', 'train/cat/._7.png']
     make(tmp_path, [*SPLIT, *silent, 'README.md'])
