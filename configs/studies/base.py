@@ -27,7 +27,8 @@ def study(
         measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
             median of the final errors of several runs), 'window' (the mean over each row's window of epochs), or
             'protocol' (the error by the protocol of the last test, such as ten crops of each picture).
-        most: maximum number of rows, counted without networks above the limit on parameters.
+        most: maximum number of rows. It is counted without networks that cannot be built, such as those above the limit
+            on parameters, which are left out.
     """
     return {'rows': list(rows), 'source': source, 'measure': measure, 'most': most}
 

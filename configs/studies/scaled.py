@@ -9,7 +9,7 @@ The argument is `grid` for compound scaling, in which all stages have the same B
 draws from the whole space, in which each stage has its own, with the seed of the draws: 20 or 20,seed=1. The best
 network comes first. Networks above the limit are not counted.
 
-    python -m jax_resnet study --study=configs/studies/scaled.py:20 --limit=5e6
+    python -m jax_resnet study --study=configs/studies/scaled.py:20
 """
 
 import itertools
@@ -33,14 +33,14 @@ Point = dict[str, Any]
 
 def get_study(argument: str = '20') -> dict[str, Any]:
     if argument == 'grid':
-        return _study(_grid(), None)
+        return _study(_grid(), len(_grid()))
     count, _, seed = argument.partition(',seed=')
     draws = random.Random(int(seed or 0))
     # The limit leaves out most draws, because they are too large. So many more are drawn than are needed.
     return _study([_draw(draws) for _ in range(100 * int(count))], int(count) + 1)
 
 
-def _study(points: list[Point], most: int | None) -> dict[str, Any]:
+def _study(points: list[Point], most: int) -> dict[str, Any]:
     rows = {row['label']: row for row in map(_row, [_point(2, 128, (3, 3), (3, 3), (3, 3), 1, DROPS[1]), *points])}
     best = next(iter(rows.values()))
     best['published'] = CONFIGS['scaled_cifar10'].error

@@ -31,9 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the naming style of the target: ours (default), or a style of PyTorch: cifar, torchvision, transformers',
     )
     parser.add_argument(
-        '--force', action='store_true', help="write PyTorch's names even if its network would compute something else"
-    )
-    parser.add_argument(
         '--card', action='store_true', help='write also how --config makes images the input, and the class names'
     )
 
@@ -63,12 +60,11 @@ def run(options: argparse.Namespace) -> None:
         config, about = described(weights.read(source), config)
     net = None if known is None else network(known)
     try:
-        if net and style and not options.force:
+        if net and style:
             check_style(net, style)
         arrays = models.to_pytorch(variables, style) if style else flat(variables)
     except ValueError as e:
-        advice = '. Train a network that fits, or write only the names with --force' if net and style else ''
-        raise DataError(f'{shown(source)}: {e}{advice}') from None
+        raise DataError(f'{shown(source)}: {e}') from None
     fields = config if options.card else known
     card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
     if card is not None and hub.is_name(source):
@@ -82,5 +78,3 @@ def run(options: argparse.Namespace) -> None:
         )
     elif known is config and not options.card:  # with a card, `described` has printed it
         print(f'{shown(source)} {describe_assumptions(net)}')
-    if net and style and options.force:
-        print(f'--force: only the names are of style {style}; a network of that style may compute something else')

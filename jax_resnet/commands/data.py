@@ -1,22 +1,17 @@
-"""Reads CIFAR once, and lists or verifies ImageNet's tars.
+"""Reads CIFAR once and caches its arrays, or makes the index of ImageNet's tars. A run does the same when it starts.
 
-cifar10 and cifar100: reads CIFAR from data that TFDS has prepared, from an archive or from the network, and caches its
-arrays. imagenet2012: makes an index of the pictures in ImageNet's two tars, which are not changed; it reads only their
-headers. verify: reads both tars completely and checks their SHA-256.
+CIFAR is read from data that TFDS has prepared, from an archive or from the network. Of ImageNet's two tars only the
+headers are read.
 """
 
 import argparse
 
-from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 
-CIFAR = ('cifar10', 'cifar100')
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
-    parser.add_argument('name', choices=[*CIFAR, 'imagenet2012', 'verify'])
+    parser.add_argument('name', choices=['cifar10', 'cifar100', 'imagenet2012'])
     parser.add_argument(
         '--data-dir', help='for CIFAR, folder of prepared TFDS data (default: TFDS_DATA_DIR, or ~/tensorflow_datasets)'
     )
@@ -25,20 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads or verifies, and prints the number of examples of each split."""
+    """Prints the number of examples of each split."""
     from jax_resnet.data import open_source
-    from jax_resnet.data.pictures.imagenet import verify
 
     name = options.name
-    if name not in CIFAR:
+    if name == 'imagenet2012':
         if options.data_dir is not None:
             raise ConfigError(f'--data-dir: has no effect on {name}, which reads the tars in --manual-dir')
         if options.manual_dir is None:
             raise ConfigError(f"--manual-dir: must be given for {name}: a folder with ImageNet's two tars")
-    if name == 'verify':
-        for line in verify(files.local(options.manual_dir)):
-            print(line, flush=True)
-        return
     source = open_source(name, options.data_dir, options.manual_dir)
     splits = {split: len(source.read(split)) for split in source.sizes}
     if options.json:

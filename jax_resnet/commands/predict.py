@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import DataError
 from jax_resnet.files import shown
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_line.add_network(parser)
     parser.add_argument(
         'pictures', nargs='+', help='JPEG, PNG or WebP files; of a folder, all pictures in it and in its folders'
-    )
-    parser.add_argument(
-        '--background',
-        default='black',
-        help="colour behind transparent regions, such as white or '#aabbcc' (default: black)",
     )
     command_line.add_json(parser)
 
@@ -44,10 +39,9 @@ def run(options: argparse.Namespace) -> None:
     found: list[dict[str, Any]] = []
     with memory.shortage_as_error('give fewer or smaller pictures'):
         trained = jax_resnet.load(options.network, config)
-        arguments = trained.image_shape, options.background, trained.pictures
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
-            images = np.stack([read_image(path, *arguments) for path in chunk])
+            images = np.stack([read_image(path, trained.image_shape, trained.pictures) for path in chunk])
             probabilities = np.asarray(trained.probabilities(images))
             check_finite(options.network, probabilities)
             for path, row in zip(chunk, probabilities, strict=True):
@@ -79,38 +73,30 @@ def list_pictures(names: list[str]) -> list[Path]:
     return found
 
 
-def read_image(
-    path: str | Path, image_shape: tuple[int, int, int], background: str = 'black', pictures: 'Pictures | None' = None
-) -> 'np.ndarray':
+def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'Pictures | None' = None) -> 'np.ndarray':
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
         path: a JPEG, PNG or WebP file.
         image_shape: (height, width, channels). With one channel, the image becomes grey.
-        background: colour behind transparent regions, in Pillow's notation.
         pictures: `Trained.pictures`. If it is given, the picture is cropped as in evaluation.
 
     Raises:
-        ConfigError: the colour is unknown.
         DataError: the file is missing or not an image.
     """
     import numpy as np
-    from PIL import Image, ImageColor, ImageOps
+    from PIL import Image, ImageOps
 
     from jax_resnet.data.pictures.decoding import decode
-    from jax_resnet.data.pictures.views import Centre
+    from jax_resnet.data.pictures.views import CentreCrop
 
     height, width, channels = image_shape
     try:
-        colour = ImageColor.getrgb(background)[:3]
-    except ValueError:
-        raise ConfigError(f"--background={shown(background)}: must be a colour, such as 'white' or '#aabbcc'") from None
-    try:
-        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation, colour)
+        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation)
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
     if pictures is not None:
-        return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
+        return CentreCrop(pictures.test_shorter_side, height).views(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)

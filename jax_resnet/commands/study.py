@@ -39,19 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='train on the digits, with --shorten=20 (of a recipe in steps: 700) if it is not given; reports say so',
     )
-    add('--limit', type=float, default=float('inf'), help='largest number of parameters; larger networks are left out')
-    add(
-        '--reuse-results',
-        action='store_true',
-        help='use a result of the folder results, with the same config and seed, as a finished run',
-    )
-    add(
-        '--retrain',
-        action='store_true',
-        help='train finished runs with these seeds again; their old folders are renamed, such as to seed0.replaced1',
-    )
-    add('--list', action='store_true', help='only show the runs, their folders and states')
-    add('--dry-run', action='store_true', help='only show the commands of the runs that are not finished')
+    add('--list', action='store_true', help='only show the runs, their folders and states; with --json also commands')
     add('--devices', help='GPUs, such as 0,1 (default: all); each GPU trains one run at a time')
     add(
         '--launcher',
@@ -74,8 +62,6 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.config import loading
 
     on_slurm = options.launcher == 'slurm'
-    if options.retrain and options.reuse_results:
-        raise ConfigError('--retrain: must be given without --reuse-results, since it trains finished runs again')
     if on_slurm and options.devices is not None:
         raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
     if options.slurm and not on_slurm:
@@ -87,54 +73,42 @@ def run(options: argparse.Namespace) -> None:
     import jax
 
     jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
-    from jax_resnet.runs import schemas
-    from jax_resnet.runs.run import STUDY
-    from jax_resnet.studies import plan as plans
+    from jax_resnet import studies
 
     changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
     if options.shorten is not None:
         changes['shorten'] = str(options.shorten)
-    seeds = _seeds(options.seeds)
-    plan = plans.read(options.study, seeds, changes, options.rehearse, options.limit, options.reuse_results)
-    description = plan.folder / STUDY
-    if description.exists():
-        plan = plans.add_seeds(plan, schemas.read(description, schemas.Study))
+    plan = studies.read(options.study, _seeds(options.seeds), changes, options.rehearse)
     for note in plan.notes:
         print(note, file=sys.stderr if options.json else sys.stdout)
-    if options.list or options.dry_run:
-        _show(plan, options)
+    if options.list:
+        _list(plan, options.json)
     else:
-        _train(plan, seeds if options.retrain else [], options)
+        _train(plan, options)
 
 
-def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> None:
-    """Trains the runs that are missing, and finished runs whose seed is in `retrain`."""
+def _train(plan: Any, options: argparse.Namespace) -> None:
+    """Trains the runs that are missing."""
     from jax_resnet import files
     from jax_resnet.hosts.rank import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
-    from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.studies import local, slurm
-    from jax_resnet.studies.progress import describe, read_run
+    from jax_resnet.studies.progress import read_run
 
-    runs = {job: read_run(job, plan.reuses_results) for job in plan.jobs}
-    again = [job for job, run in runs.items() if run.state == FINISHED and job.seed in retrain]
+    runs = {job: read_run(job) for job in plan.jobs}
     running = [job for job, run in runs.items() if run.state == RUNNING]
-    to_do = [job for job, run in runs.items() if job in again or run.state not in (FINISHED, RUNNING)]
+    to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
     executor = None
     if options.launcher == 'slurm':
         given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
         executor = slurm.executor(plan.folder / 'slurm', given)
     plan.folder.mkdir(parents=True, exist_ok=True)
     files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())
-    for job in again:
-        print(f'{job.name}: the folder of the finished run is now {RunFolder(runs[job].folder).set_aside()}')
-    reused = sum(run.folder != job.folder for job, run in runs.items())
     finished = len(runs) - len(to_do) - len(running)
-    from_results = f' ({reused} of them in results)' if reused else ''
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
-    print(f'{plan.question}\n{count}: {finished} finished{from_results}, {len(to_do)} to train', flush=True)
+    print(f'{plan.question}\n{count}: {finished} finished, {len(to_do)} to train', flush=True)
     for job in running:
-        print(f'{job.name}: {describe(runs[job])}')
+        print(f'{job.name}: {runs[job]}')
     failed: dict[Any, str] = {}
     if to_do and executor is not None:
         failed = slurm.train_all(to_do, executor, slurm.Train(command_line.main))
@@ -147,30 +121,25 @@ def _train(plan: Any, retrain: Sequence[int], options: argparse.Namespace) -> No
     print(f'python -m jax_resnet report {plan.folder} --out=runs/report.html')
 
 
-def _show(plan: Any, options: argparse.Namespace) -> None:
-    from jax_resnet.runs.run import FINISHED
-    from jax_resnet.studies.progress import describe, read_run
+def _list(plan: Any, as_json: bool) -> None:
+    from jax_resnet.studies.progress import read_run
 
-    if options.json:
-        listed = [(row, job, read_run(job, plan.reuses_results)) for row in plan.rows for job in row.jobs]
+    listed = [(row, job, read_run(job)) for row in plan.rows for job in row.jobs]
+    if as_json:
         command_line.print_json(
             [
                 {'row': row.label, 'group': row.group, 'parameters': row.parameters, 'seed': job.seed}
                 | {'state': run.state, 'folder': str(run.folder), 'test_error': run.summary.get('final_test_error')}
+                | {'command': job.command}
                 for row, job, run in listed
             ]
         )
         return
     print(plan.question)
-    for row in plan.rows:
-        print(f'{row.title}: {row.parameters:,} parameters')
-        for job in row.jobs:
-            run = read_run(job, plan.reuses_results)
-            if not options.dry_run:
-                details = f', {describe(run)}' if describe(run) else ''
-                print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
-            elif run.state != FINISHED:
-                print(f'  {job.command}')
+    for row, job, run in listed:
+        if job is row.jobs[0]:
+            print(f'{row.title}: {row.parameters:,} parameters')
+        print(f'  seed {job.seed}: {run}; {job.folder}')
 
 
 def _seeds(text: str) -> Sequence[int]:

@@ -23,6 +23,7 @@ def network(config: Config, **attributes: Any) -> models.ResNet:
         group_size=config.batch_norm.group_size,
         momentum=config.batch_norm.momentum,
         epsilon=config.batch_norm.epsilon,
+        frozen=config.batch_norm.frozen,
     )
     dtype = jnp.dtype(config.precision.compute)
     try:

@@ -54,6 +54,7 @@ class BatchNorm(nn.Module):
         group_size: examples per group; 0 is the whole batch. A batch smaller than the group is one group.
         momentum: weight of the old running statistics at each update (Flax's convention; PyTorch's is 1 - momentum).
         epsilon: added to the variance.
+        frozen: use the running statistics in training, too, and keep them.
         dtype: dtype of the output; statistics and parameters have at least float32 precision.
         scale_init: initializer of the scale.
         normalize: function that computes the batch's statistics and applies them; another one can replace it.
@@ -69,6 +70,7 @@ class BatchNorm(nn.Module):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
+    frozen: bool = False
     dtype: Dtype | None = None
     scale_init: Initializer = nn.initializers.ones
     normalize: Normalize = normalize
@@ -82,7 +84,7 @@ class BatchNorm(nn.Module):
         scale = self.param('scale', self.scale_init, (channels,), jnp.float32)
         bias = self.param('bias', nn.initializers.zeros, (channels,), jnp.float32)
 
-        if self.use_running_average:
+        if self.use_running_average or self.frozen:
             mean, var = running_mean.value, running_var.value
             y = _scaled(to_float32(x), mean, var, scale, bias, self.epsilon)
         else:
@@ -105,6 +107,7 @@ class BatchNorms(NamedTuple):
     group_size: int = 0
     momentum: float = 0.9
     epsilon: float = 1e-5
+    frozen: bool = False
     normalize: Normalize = normalize
 
     def __call__(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from jax_resnet.report import columns
 from jax_resnet.report.sections import Measured, Row, Section
 from jax_resnet.runs.run import FAILED
 
@@ -16,7 +15,7 @@ class Answer(NamedTuple):
     Attributes:
         group: the name of the group.
         sentence: which row is best, by how much, and whether seeds may explain it; '' if no run is finished.
-        details: further sentences.
+        details: a sentence on the largest error; '' with less than three rows.
     """
 
     group: str
@@ -34,57 +33,30 @@ def answers(section: Section) -> list[Answer]:
 
 
 def _answer(section: Section, group: str, rows: Sequence[Row]) -> Answer:
-    name = section.measure_name
+    name, details = section.measure_name, ''
     ranked = sorted(
         [(measured, row) for row in rows if (measured := section.measured(row))], key=lambda pair: pair[0].error
     )
-    left_out = [row.label for row in rows if not row.finished]
     if not ranked:
         return Answer(group, '', '')
     best, row = ranked[0]
-    details = []
     if len(rows) == 1:
         sentence = f'The {name} of {row.label} is {best} %.'
-        further = [
-            f'the {one.head} is {one.cell(row)} %' for one in columns.further(section) if one.cell(row) != columns.NONE
-        ]
-        details += [f'{"; ".join(further)}.'] if further else []
     elif len(ranked) == 1:
         sentence = f'Only {row.label} is finished, with a {name} of {best} %.'
     else:
         second, other = ranked[1]
-        if second.error - best.error < 0.005:
-            sentence = f'{row.label} and {other.label} have the same {name}, {best.error:.2f} %.'
-        else:
-            sentence = (
-                f'{row.label} has the smallest {name}, {best} %, {second.error - best.error:.2f} points below '
-                f'{other.label}, {_beyond(ranked[0], ranked[1])}.'
-            )
-            details.append(f'{other.label} has {second} %.')
+        sentence = (
+            f'{row.label} has the smallest {name}, {best} %, {second.error - best.error:.2f} points below '
+            f'{other.label}, {_beyond(ranked[0], ranked[1])}.'
+        )
     if len(ranked) > 2:
         worst, last = ranked[-1]
-        details.append(
+        details = (
             f'{last.label} has the largest, {worst} %, {worst.error - best.error:.2f} points above {row.label}, '
             f'{_beyond(ranked[0], ranked[-1])}.'
         )
-    failed = [
-        f'{row.label} ({failed} of {len(row.runs)})'
-        for _, row in ranked
-        if (failed := sum(run.state == FAILED for run in row.runs))
-    ]
-    if failed:
-        details.append(f'These errors do not include failed runs: {", ".join(failed)}.')
-    if left_out:
-        details.append(f'Not compared, since they have no finished run: {", ".join(left_out)}.')
-    differences = [(d, row.label) for _, row in ranked if (d := section.difference(row)) is not None]
-    if differences:
-        largest, label = max(differences, key=lambda pair: abs(pair[0]))
-        numbers = 'number' if len(differences) == 1 else 'numbers'
-        details.append(
-            f'Compared with {len(differences)} published {numbers}, the largest difference is {largest:+.2f} points '
-            f'({label}).'
-        )
-    return Answer(group, _capital(sentence), ' '.join(map(_capital, details)))
+    return Answer(group, _capital(sentence), _capital(details))
 
 
 def _beyond(better: tuple[Measured, Row], worse: tuple[Measured, Row]) -> str:

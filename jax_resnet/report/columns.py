@@ -12,9 +12,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.report import wording
-from jax_resnet.report.sections import Row, Section, varied
+from jax_resnet.report.sections import PROTOCOLS, Row, Section, varied
 from jax_resnet.runs.run import FINISHED, Run
 
 NONE = '–'  # noqa: RUF001
@@ -34,16 +33,16 @@ class Column:
     Attributes:
         head: its heading.
         value: returns the value for a row, a number if there is one: for CSV.
-        text: returns the text for such a value; None if only CSV has the column.
+        text: returns the text for such a value.
     """
 
     head: str
     value: Callable[[Row], Any]
-    text: Callable[[Any], str] | None = str
+    text: Callable[[Any], str] = str
 
     def cell(self, row: Row) -> str:
         value = self.value(row)
-        return NONE if value is None or value == '' or self.text is None else self.text(value)
+        return NONE if value is None or value == '' else self.text(value)
 
 
 def columns(section: Section) -> list[Column]:
@@ -53,7 +52,6 @@ def columns(section: Section) -> list[Column]:
         result.append(Column('published', lambda row: row.published_text or row.published, _published))
         result.append(Column('difference', section.difference, '{:+.2f}'.format))
     result += [
-        Column('finished runs', lambda row: len(row.finished), None),
         Column('runs', lambda row: f'{len(row.finished)} of {len(row.runs)}'),
         Column('seeds', lambda row: ', '.join(map(seed, row.runs))),
     ]
@@ -62,17 +60,13 @@ def columns(section: Section) -> list[Column]:
     if section.measure != 'median' and any(len(row.finished) > 2 for row in section.rows):
         result.append(Column('median', _median, _two))
     result += further(section)
-    if section.measure == 'window':
-        result.append(Column('smallest', lambda row: min(map(min, row.in_window), default=None), _two))
-        result.append(Column('largest', lambda row: max(map(max, row.in_window), default=None), _two))
     return [
         *result,
         Column('best test error', mean('best_test_error'), _two),
         Column('training error', mean('final_train_error'), _two),
-        Column('network', network),
         Column('parameters', mean('parameters'), '{:,.0f}'.format),
         Column('multiply-adds', mean('multiply_adds'), lambda value: f'{value / 1e6:,.1f} M'),
-        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, duration),
+        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, _duration),
         Column('device', lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))),
     ]
 
@@ -88,7 +82,7 @@ def mean(field: str) -> Callable[[Row], float | None]:
 
 def further(section: Section) -> list[Column]:
     """Returns a column for each error of FURTHER that some row has and that is not the one to compare."""
-    protocols = {wording.value_name(row.protocol, 'pictures.protocol') for row in section.rows if row.protocol}
+    protocols = {PROTOCOLS[row.protocol] for row in section.rows if row.protocol}
     heads = {field: head.format(' or '.join(sorted(protocols))) for field, head in FURTHER.items()}
     return [
         Column(head, mean(field), _two)
@@ -143,9 +137,7 @@ class Table:
 def table(section: Section, heads: Collection[str] | None = None) -> Table:
     """Makes the table of a section; or with `heads`, these columns of the rows that have a finished run."""
     rows = [row for group in section.groups.values() for row in group if heads is None or row.finished]
-    every = [column for column in columns(section) if column.text is not None]
-    if heads is not None:
-        every = [column for column in every if column.head in heads]
+    every = [column for column in columns(section) if heads is None or column.head in heads]
     kept = (every[0].head, 'seeds', *(heads or ()))  # the answer, and the links to the runs
     shown = [c for c in every if c.head in kept or len(rows) == 1 or len({c.cell(row) for row in rows}) > 1]
     same = [f'{c.head} {c.cell(rows[0])}' for c in every if c not in shown and c.cell(rows[0]) != NONE]
@@ -185,8 +177,10 @@ def _numbers(section: Section, row: Row) -> dict[str, Any]:
 def varied_table(section: Section) -> Table:
     """Makes the table of the config fields that differ between the rows."""
     rows, differing = section.rows, varied(section.rows)
-    words = {field: [wording.value_name(value, field) for value in values] for field, values in differing.items()}
-    cells = [(row, [row.label, *(texts[i] for texts in words.values())]) for i, row in enumerate(rows)]
+    cells = [
+        (row, [row.label, *(wording.value_name(values[i]) for values in differing.values())])
+        for i, row in enumerate(rows)
+    ]
     return Table(['', *map(wording.field_name, differing)], cells, '')
 
 
@@ -215,11 +209,7 @@ def warnings(section: Section) -> list[str]:
         notes.append(
             f'Changed in every run: {changed}. Published numbers belong to the unchanged recipe, and are not shown.'
         )
-    unfinished = [
-        f'{row.label}, seed {run.seed}: {run.state}' + (f' ({run.detail})' if run.detail else '')
-        for row, run in section.runs
-        if run.state != FINISHED
-    ]
+    unfinished = [f'{row.label}, seed {run.seed}: {run}' for row, run in section.runs if run.state != FINISHED]
     return [*notes, *unfinished, *section.notes]
 
 
@@ -227,34 +217,8 @@ def seed(run: Run) -> str:
     return f'{run.seed}' + ('' if run.state == FINISHED else f' ({run.state})')
 
 
-def network(row: Row) -> str:
-    """Names a row's network by config: 'ResNet-20', 'plain-56', 'pre-activation ResNet-110', 'ResNet-110, dropout'."""
-    model = {name.removeprefix('model.'): v for name, v in row.config.items() if name.startswith('model.')}
-    if 'depth' not in model:
-        return str(model.get('name', '')).replace('_', ' ')
-    kind = 'plain' if str(model['name']).endswith('plain') else 'ResNet'
-    order = str(model.get('order', 'original'))
-    before = 'pre-activation ' if order == 'full_preactivation' else ''
-    parts = [f'{before}{kind}-{model["depth"]}']
-    parts += [_spaced(order)] if order not in ('original', 'full_preactivation') else []
-    usual = effective_shortcut({**model, 'shortcut': ''})  # that of the 2015 paper
-    shortcut = str(model.get('shortcut') or usual)
-    return ', '.join([*parts, *([f'shortcut {_spaced(shortcut)}'] if kind == 'ResNet' and shortcut != usual else [])])
-
-
-def _spaced(name: str) -> str:
-    """Turns 'exclusive_gating_-6' into 'exclusive gating -6'. Between two numbers it puts a comma."""
-    return re.sub(r'(?<=\d)_(?=[\d-])', ', ', name).replace('_', ' ')
-
-
-def duration(seconds: float) -> str:
-    """Formats a duration: '48 s', '12 min 5 s' or '3:05 h'."""
-    rounded = round(seconds)
-    if rounded < 90:
-        return f'{rounded} s'
-    if rounded < 3600:
-        return f'{rounded // 60} min {rounded % 60} s'
-    return str(timedelta(minutes=round(seconds / 60))).removesuffix(':00') + ' h'
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _published(value: float | str) -> str:

@@ -1,6 +1,5 @@
 """Writes sections: as text for a terminal; and as a page, with the same content as Markdown, CSV and pictures."""
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -9,15 +8,15 @@ from typing import Any
 from urllib.parse import quote
 
 from jax_resnet import files
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
 from jax_resnet.report.columns import escaped, one_line
 from jax_resnet.report.sections import Section
 from jax_resnet.runs.run_folder import RunFolder
 
-WROTE = b'\n<!-- python -m jax_resnet report wrote files with these SHA-256: '
-"""The last line of a page begins with this. It has the digests of the page before this line, and of its other files."""
+GENERATOR = 'python -m jax_resnet report'
+"""A page has this in its head."""
 
 
 def text(section: Section) -> str:
@@ -33,7 +32,7 @@ def text(section: Section) -> str:
 
 
 def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> list[Path]:
-    """Writes a report. It replaces the files of an earlier report of this name, and no others.
+    """Writes a report. It replaces an earlier report of this name with all its pictures, and no other files.
 
     Args:
         sections: the sections of the report.
@@ -47,7 +46,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
     Raises:
         ConfigError: the name does not end in .html, another file has one of the names, a file cannot be read, or the
             packages for reports are missing.
-        DataError: a file cannot be written.
+        OSError: a file cannot be written.
     """
     if out.suffix != '.html':
         raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
@@ -66,36 +65,18 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
                 for suffix in ('png', 'svg'):
                     contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
         contents |= {folder / f'mistake{i:02}.png': mistake.png for i, mistake in enumerate(part['mistakes'], start=1)}
-    contents[out] = fill('page.html', parts=parts, library=markup(charts.library())).encode()
-    digests = sorted({*map(_digest, contents.values())})
-    contents[out] += WROTE + ' '.join(digests).encode() + b' -->\n'
-    try:
-        earlier = _earlier(out, [markdown, numbers, *folder.glob('*')])
-        for path in (out, *contents):
-            if path.exists() and path not in earlier:
-                raise ConfigError(
-                    f'--out={out}: {files.shown(path)} was not written by a report, or was changed since; move it, or '
-                    'give another name'
-                )
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write_all(contents)
-        for stale in earlier - contents.keys():
-            stale.unlink()
-    except OSError as e:
-        raise DataError(f'--out={out}: cannot be written ({e.strerror})') from None
+    contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), generator=GENERATOR).encode()
+    is_report = out.is_file() and GENERATOR.encode() in files.read(out)
+    for path in () if is_report else contents:
+        if path.exists():
+            raise ConfigError(
+                f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_all(contents)
+    for stale in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
+        stale.unlink()
     return [out, markdown, numbers, folder]
-
-
-def _earlier(page: Path, others: Sequence[Path]) -> set[Path]:
-    """Returns the files that an earlier report wrote, and nobody has changed since."""
-    contents = {path: files.read(path) for path in (page, *others) if path.is_file()}
-    contents[page], _, line = contents.get(page, b'').rpartition(WROTE)
-    digests = line.decode(errors='replace').split()
-    return {path for path, content in contents.items() if _digest(content) in digests}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_notes(path: Path, names: Sequence[str]) -> dict[str, str]:

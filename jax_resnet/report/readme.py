@@ -1,94 +1,99 @@
 """The results in README.md and results/README.md: tables of measured runs, their curves as SVG, and weights."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.config.identity import config_name
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, page, wording
 from jax_resnet.report.curves import curves
 from jax_resnet.report.sections import Row, Section
+from jax_resnet.runs import results_folder
+from jax_resnet.runs import run as runs
+from jax_resnet.runs.run import Run
 from jax_resnet.runs.weights import read_card
 
+README, CHANGED = Path('README.md'), Path('results', 'README.md')
+"""The pages with results: of the configs as they are, and of configs with changed fields."""
+
 BEGIN, END = '<!-- results: made by python -m jax_resnet results table -->', '<!-- end of results -->'
+
+CURVES = Path('results', 'curves')
 
 SHOWN = ('final test error', 'median', 'seeds', 'published', 'time', 'device')
 """The columns of the tables, and further errors if there are any."""
 
 
-def part(sections: Sequence[Section], pictures: Mapping[str, Path], weights: Sequence[Path], folder: Path) -> str:
-    """Returns the results part of a page, as Markdown.
+def write() -> list[Path]:
+    """Writes the results in both pages, and their curves, from the runs in `results`. Returns the paths.
 
-    Args:
-        sections: one table each; those with finished runs come first. One line names the rows without a finished run.
-        pictures: the paths of the pictures, by title.
-        weights: files of published weights.
-        folder: the page's folder. All links are relative to it.
+    Raises:
+        ConfigError: this folder is not the repository, or a page lacks the two comments.
     """
-    parts = [
-        {
-            'title': section.question,
-            'about': section.about,
-            'table': page.markup(_table(section)) if any(row.finished for row in section.rows) else '',
-            'missing': ', '.join(row.label for row in section.rows if not row.finished),
-            'pictures': [(title, page.address(pictures[title], folder)) for title in _groups([section])],
-        }
-        for section in sorted(sections, key=lambda section: not any(row.finished for row in section.rows))
-    ]
-    return page.fill('readme.md', parts=parts, weights=[_weights(path, folder) for path in weights])
+    sections = read()
+    contents = {path: text(path, section).encode() for path, section in sections.items()} | {
+        picture: charts.drawn(curves(rows, title), 'svg')
+        for section in sections.values()
+        for title, (picture, rows) in pictures(section).items()
+    }
+    CURVES.mkdir(parents=True, exist_ok=True)
+    files.write_all(contents)
+    for stale in {*CURVES.glob('*.svg')} - contents.keys():
+        stale.unlink()
+    return [*contents]
 
 
-def _table(section: Section) -> str:
+def read() -> dict[Path, Section]:
+    """Makes the section of each page: a row for each config with its changes."""
+    if not Path('configs', 'index.py').is_file():
+        raise ConfigError('results table: must run in the root of the repository')
+    from configs import index
+
+    measured: dict[tuple[Path, str, str], list[Run]] = {}
+    for run in map(runs.read, results_folder.paths()):
+        path, label = CHANGED if run.changes else README, wording.label(run.name, run.changes)
+        measured.setdefault((path, label, run.recipe['dataset.name']), []).append(run)
+    sections = {}
+    for path, name in ((README, 'Results'), (CHANGED, 'Changed configs')):
+        rows = [
+            Row(label, data, same, None, index.published(label).removesuffix(' %') if path == README else '')
+            for (page_of_row, label, data), same in measured.items()
+            if page_of_row == path
+        ]
+        sections[path] = Section(name, name, rows)
+    return sections
+
+
+def text(path: Path, section: Section) -> str:
+    """Returns a page with its results, between the two comments. Raises ConfigError if the comments are missing."""
     heads = [*SHOWN, *(column.head for column in columns.further(section))]
-    return columns.table(section, heads).markdown()
-
-
-def draw(sections: Sequence[Section], pictures: Mapping[str, Path]) -> dict[Path, bytes]:
-    """Draws the curves of each group of rows with a finished run, as SVG. `pictures` are those of `drawings`."""
-    return {pictures[title]: charts.drawn(curves(rows, title), 'svg') for title, rows in _groups(sections).items()}
-
-
-def drawings(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
-    """Returns the files of the curves, by title."""
-    return {title: folder / f'{page.file_name(title)}.svg' for title in _groups(sections)}
-
-
-def insert(text: str, results: str) -> str:
-    """Replaces the part of a page between the two comments. Raises ConfigError if the comments are missing."""
-    found = re.fullmatch(f'(.*{BEGIN}).*({END}.*)', text, re.DOTALL)
+    cards = {file: read_card(file) for file in sorted(Path('results', 'weights').glob('**/*.safetensors'))}
+    results = page.fill(
+        'readme.md',
+        table=page.markup(columns.table(section, heads).markdown() if section.rows else 'None yet.'),
+        pictures=[(title, page.address(file, path.parent)) for title, (file, _) in pictures(section).items()],
+        weights=[
+            (wording.label(config_name(card['file']), card['changes']), page.address(file, path.parent), describe(card))
+            for file, card in cards.items()
+            if card is not None and card['file'] is not None and bool(card['changes']) == (path == CHANGED)
+        ],
+    )
+    found = re.fullmatch(f'(.*{BEGIN}).*({END}.*)', path.read_text(encoding='utf-8'), re.DOTALL)
     if not found:
-        raise ConfigError(f'README.md and results/README.md: must have the lines {BEGIN} and {END}')
+        raise ConfigError(f'{path}: must have the lines {BEGIN} and {END}')
     return f'{found[1]}\n\n{results.strip()}\n\n{found[2]}'
 
 
-def _groups(sections: Sequence[Section]) -> dict[str, list[Row]]:
-    """Returns the finished rows of each group, by the title of their curves."""
-    return {
-        f'{section.name}: {group}' if group else section.name: finished
-        for section in sections
-        for group, rows in section.groups.items()
-        if (finished := [row for row in rows if row.finished])
-    }
+def pictures(section: Section) -> dict[str, tuple[Path, list[Row]]]:
+    """Returns the file of the curves of each group, and their rows, by title."""
+    titles = {f'{section.name}: {group}': rows for group, rows in section.groups.items()}
+    return {title: (CURVES / f'{page.file_name(title)}.svg', rows) for title, rows in titles.items()}
 
 
-def describe_weights(card: Mapping[str, Any]) -> str:
-    """Describes weights: 'test error 8.75 %, the run of seed 2, which is the median of seeds 0, 1, 2'."""
-    seeds = card['median_of_seeds']
-    text = f'test error {card["test_error"]:.2f} %, the run of seed {card["seed"]}'
-    if len(seeds) == 1:
-        return text
-    what = (
-        'the median' if len(seeds) % 2 else f'the better of the two at the median, {card["median_test_error"]:.2f} %,'
-    )
-    return f'{text}, which is {what} of seeds {", ".join(map(str, seeds))}'
-
-
-def _weights(path: Path, folder: Path) -> tuple[str, str, str]:
-    """Returns the name of published weights, the address of their file, and their description."""
-    card = read_card(path)
-    if card is None or card['file'] is None or 'median_of_seeds' not in card:
-        raise ConfigError(f'{path}: must be published weights; its card names no seeds')
-    name = wording.label(config_name(card['file']), card['changes'])
-    return name, page.address(path, folder), describe_weights(card)
+def describe(card: Mapping[str, Any]) -> str:
+    """Describes weights: 'test error 8.75 %, the run of seed 2, the median of seeds 0, 1, 2'."""
+    run, seeds = f'test error {card["test_error"]:.2f} %, the run of seed {card["seed"]}', card['median_of_seeds']
+    return run if len(seeds) == 1 else f'{run}, the median of seeds {", ".join(map(str, seeds))}'

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, NamedTuple, TypeVar
 
+from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import wording
 from jax_resnet.runs import run as run_folders
@@ -20,6 +21,9 @@ T = TypeVar('T')
 
 RUNS = 'runs'
 """Name of the section of runs without a study."""
+
+PROTOCOLS = {'ten_crop': '10-crop', 'multi_scale': 'multi-scale'}
+"""The papers' words for protocols of the last test."""
 
 
 class Measured(NamedTuple):
@@ -54,17 +58,10 @@ class Row:
     window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        started = [run for run in self.runs if run.config is not None]
-        for run in started[1:]:
-            first, other = started[0].recipe, run.recipe
-            for name in sorted({*first, *other} - {'dataset.folder'}):  # which may move between two runs of a study
-                # A field that one run lacks is newer than that run. A field of `model` is an argument that was not set.
-                is_shared = name in first.keys() & other.keys() or name.startswith('model.')
-                if is_shared and first.get(name) != other.get(name):
-                    raise ConfigError(
-                        f'{self.label}: its runs must have the same recipe; config.{name} is '
-                        f'{first.get(name)!r} in {started[0].folder}, {other.get(name)!r} in {run.folder}'
-                    )
+        started = [(run.folder, run.config) for run in self.runs if run.config is not None]
+        for folder, config in started[1:]:
+            if found := '; '.join(differences(started[0][1], config, may_differ=('seed',))):
+                raise ConfigError(f'{folder}: must have the recipe of {started[0][0]}; {found}')
 
     @cached_property
     def finished(self) -> list[Run]:
@@ -74,10 +71,6 @@ class Row:
     def config(self) -> Mapping[str, Any]:
         """The config of its runs, as `Run.recipe`; empty if no run was started."""
         return next((run.recipe for run in self.runs if run.config is not None), {})
-
-    @property
-    def times_shortened(self) -> int:
-        return int(self.config.get('shorten', 1))
 
     def values(self, name: str) -> list[float]:
         """Returns a field of the summaries of the finished runs, without None."""
@@ -94,22 +87,22 @@ class Row:
         return next((run.summary['protocol'] for run in self.finished if 'protocol' in run.summary), None)
 
     @cached_property
-    def in_window(self) -> list[list[float]]:
-        """The test errors of each finished run in the window; [] if a run ends before its end, or has none there."""
+    def in_window(self) -> list[float]:
+        """The mean test error of each finished run in the window; [] if it is not known of all."""
         first, last = self.window or (0, float('inf'))
-        errors = []
+        means = []
         for run in self.finished:
             # The evaluation of an epoch takes place at the first step that completes the epoch.
             lines = [line for line in run.metrics if first <= line['epoch'] < last + line['epoch'] / line['step']]
             if not lines or run.metrics[-1]['epoch'] < last:
                 return []
-            errors.append([line['test_error'] for line in lines])
-        return errors
+            means.append(fmean(line['test_error'] for line in lines))
+        return means
 
     def errors(self, measure: str) -> list[float]:
         """Returns an error of each finished run by one of `runs.schemas.Measure`; [] if it is not known of all."""
         if measure == 'window':
-            return [*map(fmean, self.in_window)]
+            return self.in_window
         errors = self.values('protocol_test_error' if measure == 'protocol' else 'final_test_error')
         return errors if len(errors) == len(self.finished) else []
 
@@ -151,8 +144,8 @@ class Section:
     @property
     def measure_name(self) -> str:
         row = next((row for row in self.rows if row.finished), None)
-        if row is not None and self.measure == 'protocol':
-            return f'{wording.value_name(row.protocol, "pictures.protocol")} test error'
+        if row is not None and self.measure == 'protocol' and row.protocol:
+            return f'{PROTOCOLS[row.protocol]} test error'
         if row is not None and self.measure == 'window' and row.window:
             return f'mean test error over epochs {row.window[0]:g} to {row.window[1]:g}'
         return 'median of the final test errors' if self.measure == 'median' else 'final test error'
@@ -166,9 +159,9 @@ class Section:
         return Measured(error, stdev(errors) if len(errors) > 1 else None, errors)
 
     def difference(self, row: Row) -> float | None:
-        """Returns our error minus the published one, in points; None if one is missing, or in a shortened recipe."""
-        measured = None if row.times_shortened > 1 else self.measured(row)
-        if row.published is None or measured is None or self.is_rehearsal or self.measure != self.published_measure:
+        """Returns our error minus the published one, in points; None if one is missing, or they are other measures."""
+        measured = self.measured(row)
+        if row.published is None or measured is None or self.measure != self.published_measure:
             return None
         return measured.error - row.published
 
@@ -261,18 +254,15 @@ def _study(path: Path) -> Section:
     study = schemas.read(path, schemas.Study)
     left_out: list[str] = []
 
-    def run(described: Mapping[str, Any]) -> Run:
-        return run_folders.read(Path(os.path.normpath(path.parent / described['folder'])), described['seed'])
+    def run(planned: tuple[int, str]) -> Run:
+        seed, folder = planned
+        return run_folders.read(Path(os.path.normpath(path.parent / folder)), seed)
 
     rows = []
     for row in study['rows']:
-        runs = [*_undamaged(run, row['runs'], left_out)]
+        runs = [*_undamaged(run, row['runs'].items(), left_out)]
         rows.append(Row(row['label'], row['group'], runs, row['published'], row['published_text'], row['window']))
-    times = {row.times_shortened for row in rows if row.config}
-    changes = study['changes'] | ({'shorten': max(times)} if len(times) == 1 and times != {1} else {})
-    if len(times) > 1:  # rows of different length are not compared
-        rows = [replace(row, group=wording.label(row.group, {'shorten': row.times_shortened})) for row in rows]
-    if changes:  # the published numbers belong to the unchanged recipe
+    if study['changes'] or study['is_rehearsal']:  # the published numbers belong to the unchanged recipe
         rows = [replace(row, published=None, published_text='') for row in rows]
     return Section(
         name=study['study'],
@@ -281,7 +271,7 @@ def _study(path: Path) -> Section:
         about=study['about'],
         source=study['source'],
         published_measure=study['measure'],
-        changes=changes,
+        changes=study['changes'],
         is_rehearsal=study['is_rehearsal'],
         notes=[*study['notes'], *left_out],
     )

@@ -18,25 +18,14 @@ from jax_resnet.runs.run_folder import RunFolder
 MOST_CLASSES = 100
 """The most classes for which a confusion matrix is drawn: it has the square of this number of cells."""
 
-RECIPE = (
-    'dataset.name', 'train_for', 'batch_size', 'schedule.name', 'schedule.learning_rate', 'schedule.drop_at',
-    'schedule.factor', 'schedule.warmup_for', 'optimizer.name', 'optimizer.momentum', 'optimizer.weight_decay',
-    'init_from', 'precision.compute', 'pictures.protocol', 'pictures.average', 'seed',
-)  # fmt: skip
-"""The fields of the config that the page shows."""
-
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Returns (name, text) pairs: its config, recipe, dates, commit, versions and device, as far as its files say."""
+    """Returns (name, text) pairs: its config, dates, commit, versions and device, as far as its files say."""
     if run.config is None:
         return []
     shown = {'config': run.file or 'given by a program'}
     if run.file is not None:
         shown['changed fields'] = ', '.join(wording.phrase(*change) for change in run.changes.items()) or 'nothing'
-    values = flatten(run.config)
-    for field in RECIPE:
-        if field in values and (not field.startswith('pictures.') or run.config.pictures.protocol != 'center'):
-            shown[wording.field_name(field)] = wording.value_name(values[field], field)
     if run.config.dataset.folder:
         count = f'{run.summary["test_count"]:,} pictures' if run.summary else 'pictures'
         shown['data set'] = f'{count} of the test split in {run.config.dataset.folder}'

@@ -1,6 +1,5 @@
 """Runs as reports and studies see them, read from a run folder, or from that of a result."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,9 @@ from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import local, shown
-from jax_resnet.runs.run_folder import REPLACED, RunFolder
+from jax_resnet.runs.run_folder import RunFolder
 
-FINISHED, RUNNING, STOPPED, FAILED, MISSING = STATES = ('finished', 'running', 'stopped', 'failed', 'missing')
+FINISHED, RUNNING, STOPPED, FAILED, MISSING = ('finished', 'running', 'stopped', 'failed', 'missing')
 """The states of a run: it has a summary; a program trains it; no program does; its last start failed; no folder."""
 
 STUDY = 'study.json'
@@ -57,7 +56,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """One of STATES. No other code decides on the state of a run."""
+        """No other code decides on the state of a run."""
         if self.config is None:
             return MISSING
         if self.summary:
@@ -66,16 +65,19 @@ class Run:
             return RUNNING
         return FAILED if self.failure else STOPPED
 
-    @property
-    def detail(self) -> str:
-        """For a person: how far an unfinished run is, or why it failed; else ''."""
-        if self.state in (FINISHED, MISSING):
-            return ''
-        if self.state == FAILED:
-            return self.failure
-        if not self.metrics or self.config is None:
-            return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
+    def __str__(self) -> str:
+        """For a person: the state; and the error of a finished run, how far another one is, or why it failed."""
+        if self.state == MISSING or self.config is None:
+            return MISSING
+        if self.state == FINISHED:
+            about = f'{self.summary["final_test_error"]:.2f} % test error, {self.summary["seconds"]:,.0f} s'
+        elif self.state == FAILED:
+            about = self.failure
+        elif self.metrics:
+            about = f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
+        else:
+            about = 'before its first evaluation'
+        return f'{self.state}, {about}'
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -122,21 +124,16 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     Raises:
         ConfigError: a path is not a folder, or has neither runs nor studies.
     """
-    studies: dict[Path, None] = {}
-    runs: dict[Path, None] = {}
+    studies: list[Path] = []
+    runs: list[Path] = []
     for path in map(local, paths):
         if not path.is_dir():
             raise ConfigError(
                 f'{shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'
             )
-        before = len(studies) + len(runs)
-        for folder, inner, names in os.walk(path):
-            inner[:] = sorted(name for name in inner if REPLACED not in name)
-            if STUDY in names:
-                studies[Path(folder, STUDY)] = None
-            if 'config.json' in names:
-                runs[Path(folder)] = None
-                inner.clear()
-        if len(studies) + len(runs) == before:
+        described, configs = sorted(path.rglob(STUDY)), sorted(path.rglob('config.json'))
+        if not described and not configs:
             raise ConfigError(f'{shown(path)}: has neither runs nor studies')
-    return list(studies), list(runs)
+        studies += described
+        runs += [config.parent for config in configs]
+    return list(dict.fromkeys(studies)), list(dict.fromkeys(runs))

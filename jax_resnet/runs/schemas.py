@@ -7,13 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from jax_resnet import files
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Natural, NotNegative
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 
-Count = Annotated[int, Meta(ge=0)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Amount = Annotated[float, Meta(ge=0)]
 Value = bool | int | float | str | tuple[Any, ...] | None
 
 
@@ -54,7 +52,7 @@ class Start(TypedDict):
     weights of init_from came from, with the commit if that was the Hub.
     """
 
-    step: Count
+    step: Natural
     versions: dict[str, str]
     device: str
     git_commit: str | None
@@ -72,17 +70,17 @@ class Line(TypedDict):
     sums over all steps of the run: of the steps' mean losses, and of the wrong predictions.
     """
 
-    step: Count
-    epoch: Amount
+    step: Natural
+    epoch: NotNegative
     train_loss: float | None
     train_error: Percent | None
     test_loss: float
     test_error: Percent
-    learning_rate: Amount
-    seconds: Amount
-    images_per_second: Amount | None
+    learning_rate: NotNegative
+    seconds: NotNegative
+    images_per_second: NotNegative | None
     train_loss_sum: float
-    train_error_sum: Count
+    train_error_sum: Natural
     validation_loss: NotRequired[float]
     validation_error: NotRequired[Percent]
     test_top5_error: NotRequired[Percent]
@@ -95,19 +93,19 @@ class Summary(TypedDict):
     final_test_error: Percent
     final_test_loss: float
     best_test_error: Percent
-    best_epoch: Amount
+    best_epoch: NotNegative
     final_train_error: Percent | None
-    test_correct: Count
-    test_count: Count
+    test_correct: Natural
+    test_count: Natural
     class_errors: dict[str, Percent | None]
-    parameters: Count
-    multiply_adds: Count
-    steps: Count
-    epochs: Amount
-    shorten: NotRequired[Count]
-    seconds: Amount
+    parameters: Natural
+    multiply_adds: Natural
+    steps: Natural
+    epochs: NotNegative
+    shorten: NotRequired[Natural]
+    seconds: NotNegative
     device: str
-    seconds_by_part: NotRequired[dict[str, Amount]]
+    seconds_by_part: NotRequired[dict[str, NotNegative]]
     final_validation_error: NotRequired[Percent]
     final_test_top5_error: NotRequired[Percent]
     protocol: NotRequired[Literal['ten_crop', 'multi_scale']]
@@ -122,24 +120,16 @@ class Card(RunConfig):
     Hub, with the commit, of a network that came from there.
     """
 
-    image_shape: NotRequired[tuple[Count, Count, Count]]
-    test_crop: NotRequired[Count]
+    image_shape: NotRequired[tuple[Natural, Natural, Natural]]
+    test_crop: NotRequired[Natural]
     class_names: NotRequired[tuple[str, ...]]
     origin: NotRequired[str]
-    seed: NotRequired[Count]
-    median_of_seeds: NotRequired[list[Count]]
-    median_test_error: NotRequired[Percent]
+    seed: NotRequired[Natural]
+    median_of_seeds: NotRequired[list[Natural]]
     test_error: NotRequired[Percent]
-    test_count: NotRequired[Count]
-    parameters: NotRequired[Count]
+    test_count: NotRequired[Natural]
+    parameters: NotRequired[Natural]
     environment: NotRequired[list[Start]]
-
-
-class PlannedRun(TypedDict):
-    """A run in study.json: its folder, or that of its result, relative to the study's folder."""
-
-    seed: Count
-    folder: str
 
 
 class DescribedRow(TypedDict):
@@ -149,13 +139,13 @@ class DescribedRow(TypedDict):
     group: str
     published: Percent | None
     published_text: str
-    window: tuple[Amount, Amount] | None
+    window: tuple[NotNegative, NotNegative] | None
 
 
 class StudyRow(DescribedRow):
-    """A row of the table of study.json."""
+    """A row of the table of study.json, with the folder of each run, relative to the study's folder, by seed."""
 
-    runs: list[PlannedRun]
+    runs: dict[int, str]
 
 
 Measure = Literal['final', 'median', 'window', 'protocol']
@@ -181,7 +171,7 @@ class Study(TypedDict):
 class Progress(TypedDict):
     """progress.json: how far a run is, and the training error of its last steps."""
 
-    step: Count
-    end: Count
-    epoch: Amount
+    step: Natural
+    end: Natural
+    epoch: NotNegative
     train_error: Percent

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from jax_resnet import files
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, own_parts
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import schemas
@@ -40,7 +40,7 @@ class Weights(NamedTuple):
     Attributes:
         path: the path of the file.
         arrays: its arrays by name.
-        network: the config in its card; None if it has no card.
+        network: the config in its card; None if it has no card, or one with own parts.
         preprocessing: what the network's input and output mean; None if the file does not say it.
     """
 
@@ -71,6 +71,8 @@ def read(path: str | Path) -> Weights:
         return Weights(path, arrays, None, None)
     if header.get('sha256') != _digest(header[CARD], named):
         raise DataError(f'{shown(path)}: is damaged: wrong SHA-256')
+    if own_parts(card['fields']):  # nothing in a file of weights chooses code to import
+        return Weights(path, arrays, None, None)
     if 'class_names' not in card:
         return Weights(path, arrays, card['fields'], None)
     mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
@@ -88,7 +90,6 @@ def write(
     arrays: Mapping[str, np.ndarray],
     card: Mapping[str, Any] | None = None,
     preprocessing: Preprocessing | None = None,
-    replace: bool = True,
 ) -> None:
     """Writes a file of weights.
 
@@ -97,10 +98,9 @@ def write(
         arrays: the arrays by name; unstacked variables have names such as 'params/stem/conv/kernel'.
         card: the fields of `schemas.Card`, at least those of config.json; None if the network is not known.
         preprocessing: what the network's input and output mean, for the card.
-        replace: whether to overwrite other weights at this path. The digest in the header tells them apart.
 
     Raises:
-        DataError: the path has another suffix; the file cannot be written; or other weights are there.
+        DataError: the path has another suffix, or the file cannot be written.
     """
     path = files.local(path)
     _check_suffix(path)
@@ -113,8 +113,6 @@ def write(
         text = msgspec.json.encode(card).decode()
         header = {CARD: text, 'sha256': _digest(text, named)}
     try:
-        if path.exists() and not replace and _read(path, with_arrays=False)[0] != header:  # it has the digest
-            raise DataError(f'{shown(path)}: already has other weights; --replace overwrites them')
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
     except OSError as e:

@@ -6,11 +6,10 @@
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from math import inf
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -20,14 +19,13 @@ import msgspec
 
 from jax_resnet import models
 from jax_resnet.config import durations, loading
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Natural
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
-from jax_resnet.data import DATASETS, datasets, image_shape
+from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import results_folder
-from jax_resnet.runs.schemas import Count, DescribedRow, Measure
+from jax_resnet.runs.schemas import DescribedRow, Measure
 
 SHORTEN = {'epochs': 20, 'steps': 700, 'examples': 700}
 """How many times a rehearsal is shortened, by the unit of its length: the digits have 35 times fewer examples."""
@@ -42,7 +40,7 @@ class _Study(TypedDict):
     rows: list[_Row]
     source: str
     measure: Measure
-    most: Count | None
+    most: Natural | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,19 +114,10 @@ class Row:
     def recipe(self) -> dict[str, Any]:
         return recipe(self.jobs[0].config)
 
-    @property
-    def limit(self) -> float:
-        """The most parameters that the config allows; infinity if it has no limit."""
-        return getattr(self.jobs[0].config.model, 'parameter_limit', 0) or inf
-
     @cached_property
     def parameters(self) -> int:
-        """The number of trainable parameters of the network, even if it is above the limit.
-
-        Raises:
-            ConfigError: the network does not fit the images.
-        """
-        config = _without_limit(self.jobs[0].config)
+        """The number of trainable parameters of the network. Raises ConfigError if it does not fit the images."""
+        config = self.jobs[0].config
         model, shape = network(config, stacked=True), image_shape(config.dataset)
         try:
             variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
@@ -149,8 +138,7 @@ class Plan:
         measure: what the published numbers are, one of `runs.schemas.Measure`.
         rows: the rows of the table.
         is_rehearsal: whether the study is a rehearsal.
-        notes: lines for the user about rows that were merged or left out.
-        reuses_results: whether a result with the same config and seed replaces a run.
+        notes: lines for the user about rows that were left out.
     """
 
     file: str
@@ -161,7 +149,6 @@ class Plan:
     rows: tuple[Row, ...]
     is_rehearsal: bool
     notes: tuple[str, ...]
-    reuses_results: bool
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -183,18 +170,10 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """Returns the content of study.json, see `schemas.Study`. Its paths are relative to the study's folder."""
-
-        def path(to: Path) -> str:
-            return Path(os.path.relpath(to, self.folder)).as_posix()
-
-        def folder(job: Job) -> Path:
-            is_finished = (job.folder / 'summary.json').exists()
-            return (self.reuses_results and not is_finished and results_folder.find(job.config)) or job.folder
-
         of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
             {name: getattr(row, name) for name in of_row}
-            | {'runs': [{'seed': job.seed, 'folder': path(folder(job))} for job in row.jobs]}
+            | {'runs': {job.seed: os.path.relpath(job.folder, self.folder) for job in row.jobs}}
             for row in self.rows
         ]
         own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
@@ -202,14 +181,7 @@ class Plan:
         return {'study': study, **{name: getattr(self, name) for name in own}, 'rows': rows}
 
 
-def read(
-    file: str,
-    seeds: Sequence[int],
-    changes: Mapping[str, str] | None = None,
-    is_rehearsal: bool = False,
-    limit: float = inf,
-    reuses_results: bool = False,
-) -> Plan:
+def read(file: str, seeds: Sequence[int], changes: Mapping[str, str] | None = None, is_rehearsal: bool = False) -> Plan:
     """Makes the plan of a study. This needs no data and writes nothing.
 
     Args:
@@ -218,8 +190,6 @@ def read(
         changes: fields to change in every job, by dotted name, as text.
         is_rehearsal: whether to train on the digits, with a shortened recipe. Rows whose networks do not fit the digits
             are left out.
-        limit: the most parameters. Rows with more, or with more than their config allows, are left out.
-        reuses_results: whether a result with the same config and seed replaces a run.
 
     Raises:
         ConfigError: the study, a config or a field does not exist or is wrong; a network does not fit its images; or
@@ -234,30 +204,13 @@ def read(
     given = dict(changes or {})
     if 'seed' in given:
         raise ConfigError(f'--set=seed={given["seed"]}: the seeds of a study are given by --seeds={given["seed"]}')
-    rows, notes = _rows(study, seeds, given, is_rehearsal, limit)
+    rows, notes = _rows(study, seeds, given, is_rehearsal)
     if len({(row.label, row.group) for row in rows}) < len(rows):
         raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not rows:
         raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
     question, source, measure = ' '.join(question.split()), study['source'], study['measure']
-    return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes), reuses_results)
-
-
-def add_seeds(plan: Plan, former: Mapping[str, Any]) -> Plan:
-    """Adds the seeds of earlier runs to a plan.
-
-    Args:
-        plan: the plan.
-        former: the earlier study.json. A seed counts if a run in it exists.
-    """
-    existing = {run['seed'] for row in former['rows'] for run in row['runs'] if (plan.folder / run['folder']).exists()}
-    seeds = sorted({job.seed for job in plan.jobs} | existing)
-    rows = [replace(row, jobs=_jobs(row.jobs[0], seeds)) for row in plan.rows]
-    return replace(plan, rows=tuple(rows))
-
-
-def _jobs(job: Job, seeds: Iterable[int]) -> tuple[Job, ...]:
-    return tuple(replace(job, config=change(job.config, {'seed': seed})) for seed in seeds)
+    return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes))
 
 
 def rehearsal(config: Config) -> dict[str, Any]:
@@ -287,43 +240,36 @@ def rehearsal(config: Config) -> dict[str, Any]:
 
 
 def _rows(
-    study: _Study, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool, limit: float
+    study: _Study, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool
 ) -> tuple[list[Row], list[str]]:
     """Returns the rows of the study, and notes about those that are left out."""
     rows: list[Row] = []
-    notes: list[str] = []
-    left_out: dict[str, list[str]] = {}
+    left_out: list[str] = []
     for described in study['rows']:
         if len(rows) == study['most']:
             break
         row = _row(described, seeds, given, is_rehearsal)
         try:
-            parameters = row.parameters
-        except ConfigError:
-            if not is_rehearsal:
+            _ = row.parameters  # the network fits the images, and its own limit
+        except ConfigError as e:
+            if not is_rehearsal and study['most'] is None:
                 raise
-            reason = 'their networks do not fit the small images of the digits'
-            left_out.setdefault(reason, []).append(row.title)
+            left_out.append(f'{_title(described)} ({e})')
             continue
         same = next((other for other in rows if other.recipe == row.recipe), None)
-        if parameters > min(limit, row.limit):
-            reason = 'they have more parameters than the limit'
-            left_out.setdefault(reason, []).append(f'{row.title} ({parameters:,})')
-        elif same is not None:
-            notes.append(f'{_title(described)} becomes the same as {same.title}, and is left out')
-        else:
+        if same is None:
             rows.append(row)
-    for reason, titles in left_out.items():
-        more = f' and {len(titles) - 5} more' if len(titles) > 5 else ''
-        notes.append(f'left out, since {reason}: {"; ".join(titles[:5])}{more}')
-    return rows, notes
+        else:
+            left_out.append(f'{_title(described)} (the same as {same.title})')
+    more = f' and {len(left_out) - 5} more' if len(left_out) > 5 else ''
+    return rows, [f'left out: {"; ".join(left_out[:5])}{more}'] if left_out else []
 
 
 def _title(row: Mapping[str, Any]) -> str:
     return f'{row["label"]} ({row["group"]})' if row['group'] else row['label']
 
 
-def _row(described: _Row, seeds: Iterable[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
+def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool) -> Row:
     file, changes, window = described['config'], dict(described['changes']), described['window']
     named, _ = before, _ = loading.load(file, changes)
     if is_rehearsal:
@@ -333,15 +279,14 @@ def _row(described: _Row, seeds: Iterable[int], given: Mapping[str, str], is_reh
     config, differing = loading.load(file, changes)
     old, new = recipe(before), recipe(config)
     changed = {name: new[name] for name in given if name in new and new[name] != old.get(name)}
-    classes = len(DATASETS[config.dataset.name].class_names) if config.dataset.name in DATASETS else 0
+    classes = len(datasets.find(config.dataset.name).class_names)
     if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})
-    network(_without_limit(config))  # raises ConfigError if there is no such network
     label, group = (_renamed(text, named, config) for text in (described['label'], described['group']))
     return Row(
         label=label,
         group=group,
-        jobs=_jobs(Job(label, file, differing, config), seeds),
+        jobs=tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds),
         published=described['published'],
         published_text=described['published_text'],
         window=None if window is None else (window[0] / config.shorten, window[1] / config.shorten),
@@ -355,7 +300,3 @@ def _renamed(text: str, before: Config, after: Config) -> str:
     old_depth, depth = (getattr(config.model, 'depth', 0) for config in (before, after))
     text = text.replace(old, new)
     return re.sub(rf'-{old_depth}\b', f'-{depth}', text) if old_depth and depth else text
-
-
-def _without_limit(config: Config) -> Config:
-    return change(config, {'model.parameter_limit': 0} if hasattr(config.model, 'parameter_limit') else {})

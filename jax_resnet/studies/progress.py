@@ -12,9 +12,8 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, flatten
 from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import results_folder
 from jax_resnet.runs import run as runs
-from jax_resnet.runs.run import FINISHED, RUNNING, Run
+from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
 
@@ -22,36 +21,15 @@ SPEED = ('model.', 'precision.', 'memory.', 'parallel.', 'dataset.name', 'batch_
 """The fields, and groups of fields, that determine how long a step takes."""
 
 
-def read_run(job: Job, reuses_results: bool = False) -> Run:
-    """Reads the run of a job. If its folder is damaged or holds a run of another config, the run counts as failed.
-
-    Args:
-        job: a job of a study.
-        reuses_results: whether a result with the same config and seed replaces an unfinished run.
-
-    Raises:
-        ConfigError: a file in the results folder is damaged.
-    """
+def read_run(job: Job) -> Run:
+    """Reads the run of a job. If its folder is damaged or holds a run of another config, the run counts as failed."""
     try:
         run = runs.read(job.folder, job.seed)
         if run.config is not None:
             RunFolder(job.folder).check_same(job.config)
     except ConfigError as e:
-        run = Run(job.folder, job.seed, job.config, failure=str(e))
-    if run.state in (FINISHED, RUNNING) or not reuses_results:
-        return run
-    result = results_folder.find(job.config)
-    return run if result is None else runs.read(result)
-
-
-def describe(run: Run) -> str:
-    """Describes a run: its error if it is finished, else how far it is or why it failed."""
-    if run.state == RUNNING:
-        return f'another program is training it, {run.detail}'
-    if run.state != FINISHED:
-        return run.detail
-    source = f', in {run.folder}' if run.folder.is_relative_to(results_folder.RESULTS) else ''
-    return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s{source}'
+        return Run(job.folder, job.seed, job.config, failure=str(e))
+    return run
 
 
 class Estimate:

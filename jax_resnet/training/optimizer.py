@@ -1,13 +1,19 @@
 """The optimizers by name. Weight decay is L2 regularization: it is added to the gradient before the momentum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict
 
+from jax_resnet import models
 from jax_resnet.config.fields import Optimizer
+from jax_resnet.errors import ConfigError
 from jax_resnet.models.variables import category
+from jax_resnet.parts import choose, errors
 
 DECAYED: dict[str, Callable[[str], bool]] = {
     'kernels': lambda name: name.endswith('kernel'),
@@ -47,7 +53,7 @@ def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransform
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 """Valid values of `config.optimizer.name`. To add an optimizer, add a function, an entry in this table, and its name in
-`config/fields.py`."""
+`config/fields.py`; or give the import path of an own function."""
 
 
 def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0) -> optax.GradientTransformation:
@@ -62,15 +68,60 @@ def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
         ValueError: fields of the config exclude each other.
     """
     decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
-    transformations = [decay, OPTIMIZERS[config.name](config, schedule)]
+    with errors('name', config.name):
+        tx = choose('name', config.name, OPTIMIZERS)(config, schedule)
+        if not isinstance(tx, optax.GradientTransformation):
+            raise TypeError(f'must return an optax.GradientTransformation; it returns a {type(tx).__name__}')
+    if config.name not in OPTIMIZERS:  # one such as LARS needs the norm of each array
+        tx = optax.GradientTransformation(partial(by_unit, tx.init), partial(by_unit, tx.update))
+    transformations = [decay, tx]
     if head_factor != 1:
         transformations.append(optax.masked(optax.scale(head_factor), head_mask))
+    if config.frozen:  # neither the decay nor the optimizer changes frozen layers
+        zero = optax.stateless(lambda updates, _: map_frozen(jnp.zeros_like, config.frozen, updates))
+        transformations = [decay, zero, *transformations[1:], zero]
     return optax.chain(*transformations)
+
+
+def map_frozen(function: Callable[[jax.Array], jax.Array], frozen: Sequence[str], params: Any) -> Any:
+    """Applies a function to the arrays of frozen layers: `config.optimizer.frozen`. The others stay as they are."""
+    if not frozen:
+        return params
+    return by_unit(
+        lambda params: jax.tree.map_with_path(lambda p, x: function(x) if is_frozen(frozen, p) else x, params), params
+    )
+
+
+def is_frozen(frozen: Sequence[str], path: Sequence[Any]) -> bool:
+    """Whether an array of an unstacked network is frozen. `path` is that of `jax.tree.map_with_path`."""
+    return any(f'{_name(path)}/'.startswith(f'{layer}/') for layer in frozen)
+
+
+def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
+    """Raises ConfigError if a network has no such layer. `params` are unstacked."""
+    for layer in frozen:
+        tree, known = params, 'the network'
+        for part in layer.split('/'):
+            if part not in tree:
+                parts = ', '.join(tree)[:200]
+                raise ConfigError(f'config.optimizer.frozen: there is no layer {layer!r}; {known} has {parts}')
+            tree, known = (tree[part] if isinstance(tree[part], Mapping) else {}), part
+
+
+def by_unit(function: Callable[..., Any], *trees: Any) -> Any:
+    """Calls a function of trees of a network's arrays with each unit's own arrays, also if they are stacked.
+
+    Returns its result in the layout of the last tree, the parameters.
+    """
+    single = [models.unstack(tree) for tree in trees]
+    is_stacked = [*flatten_dict(single[-1])] != [*flatten_dict(trees[-1])]
+    result = function(*single)
+    return models.stack(result) if is_stacked else result
 
 
 def decay_mask(decay: str, params: Any) -> Any:
     """Which parameters decay: a tree of bools."""
-    return _mask(DECAYED[decay], params)
+    return _mask(choose('decay', decay, DECAYED), params)
 
 
 def head_mask(params: Any) -> Any:
@@ -79,14 +130,19 @@ def head_mask(params: Any) -> Any:
 
 
 def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
-    return jax.tree.map_with_path(
-        lambda path, _: is_selected(category([str(getattr(entry, 'key', '')) for entry in path])), params
-    )
+    return jax.tree.map_with_path(lambda path, _: is_selected(category(_name(path).split('/'))), params)
 
 
-def describe_decay(config: Optimizer, params: Any) -> str:
-    """A line for the log that says how many parameters decay."""
-    mask = jax.tree.leaves(decay_mask(config.decay, params))
-    sizes = [x.size for x in jax.tree.leaves(params)]
-    decayed = sum(size for size, decays in zip(sizes, mask, strict=True) if decays)
-    return f'weight decay {config.weight_decay:g} on {config.decay}: {decayed:,} of {sum(sizes):,} parameters'
+def _name(path: Sequence[Any]) -> str:
+    return '/'.join(str(getattr(entry, 'key', '')) for entry in path)
+
+
+def describe(config: Optimizer, params: Any) -> list[str]:
+    """Lines for the log that say how many parameters are frozen, and how many decay."""
+    params = jax.eval_shape(models.unstack, params)
+    sizes = {_name(path): x.size for path, x in jax.tree.leaves_with_path(params)}
+    frozen = {_name(path) for path, _ in jax.tree.leaves_with_path(params) if is_frozen(config.frozen, path)}
+    decaying = {_name(path) for path, decays in jax.tree.leaves_with_path(decay_mask(config.decay, params)) if decays}
+    total, counts = sum(sizes.values()), [sum(sizes[name] for name in names) for names in (frozen, decaying - frozen)]
+    lines = [f'frozen: {", ".join(config.frozen)}: {counts[0]:,} of {total:,} parameters'] if config.frozen else []
+    return [*lines, f'weight decay {config.weight_decay:g} on {config.decay}: {counts[1]:,} of {total:,} parameters']

@@ -53,7 +53,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
     config = data.config
-    without_momentum = change(config, {'batch_norm.momentum': 0.0})
+    without_momentum = change(config, {'batch_norm.momentum': 0.0, 'batch_norm.frozen': False})
     net, size = backend.program_network(network(without_momentum, **backend.network)), batch_size(config)
     seed_key = jax.random.key(config.stream_seed)
     everywhere = NamedSharding(mesh, PartitionSpec())

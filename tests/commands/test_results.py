@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 import jax_resnet
-from configs import index
 from jax_resnet import training
-from jax_resnet.commands import results as pages
-from jax_resnet.config.loading import change, load
+from jax_resnet.config.loading import load
 from jax_resnet.data import open_source
 from jax_resnet.report import readme
 from jax_resnet.runs import results_folder, weights
@@ -36,7 +34,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like a checkout with three finished runs."""
     folder = tmp_path_factory.mktemp('results')
     (folder / 'configs').symlink_to(ROOT / 'configs')
-    (folder / 'README.md').write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
+    (folder / 'pages' / 'results').mkdir(parents=True)
+    for page in (readme.README, readme.CHANGED):
+        (folder / 'pages' / page).write_text(f'# Net\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n')
     for seed, run in enumerate(RUNS):
         data_dir = str(folder / 'data')  # a result must not have the data's folder
         config, changes = load(FILE, SMALL | {'dataset.data_dir': data_dir, 'seed': seed})
@@ -86,7 +86,7 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     Path(RUNS[1], 'summary.json').unlink()
     cases = {
         RUNS[1]: f'error: {RUNS[1]}: must be the folder of a finished run; it is stopped, at epoch 0.6 of 4 steps',
-        'configs': 'error: configs: must be the folder of a finished run; it has no config.json',
+        'configs': 'error: configs: must be the folder of a finished run; it is missing',
         'own': 'error: own: must be a run of a config file; its config.json names none',
     }
     for run, message in cases.items():
@@ -103,16 +103,15 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
     assert 'has the result of another run of this config and seed; delete it first' in ended.err
 
 
-def test_a_result_of_another_keep_every_is_found(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('add', RUNS[0]).code == 0
-    config = RunFolder(RUNS[0]).config()
-    assert results_folder.find(change(config, {'keep_every': '2 steps'})) == results_folder.paths()[0]
-    assert results_folder.find(change(config, {'seed': 7})) is None
-
-
-def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable[..., Ended]) -> None:
-    """The results are the small runs, and two that look like runs of a config of the 2015 paper and of another one."""
+@pytest.fixture
+def pages(checkout: Path) -> None:
+    """Both pages, without results."""
     pytest.importorskip('altair')
+    shutil.copytree('pages', '.', dirs_exist_ok=True)
+
+
+def test_changed_configs_are_on_their_own_page(pages: None, results: Callable[..., Ended]) -> None:
+    """The results are the small runs, and two that look like runs of a config of the 2015 paper and of another one."""
     assert results('add', *RUNS).code == results('weights', *RUNS).code == 0
     for name, error in (('resnet56_cifar10', 6.5), ('resnet20_digits', 1.25)):
         folder = RunFolder(f'runs/{name}')
@@ -123,61 +122,33 @@ def test_changed_configs_are_on_their_own_page(checkout: Path, results: Callable
         folder.write_summary({**summary, 'final_test_error': error, 'seconds': 90.0, 'device': '1 x abacus'})
         assert results('add', str(folder.path)).code == 0
     assert results('table').code == 0
-    text = re.sub(' +', ' ', Path('README.md').read_text())  # a table's columns are aligned
+    text, page = (re.sub(' +', ' ', path.read_text()) for path in (readme.README, readme.CHANGED))  # aligned columns
     assert text.startswith('# Net\n\n') and text.endswith('\n\nMore.\n')
-    missing = 'Not measured yet: plain-20, plain-32, plain-44, plain-56, plain-110, ResNet-20, ResNet-32, ResNet-44, ResNet-110.'
-    assert missing in text
-    assert '| ResNet-56 | 6.50 | 6.97 | 0 | 1 min 30 s | 1 x abacus |' in text
-    paper, stand, kept = text.split('### ')[1:]
-    page = re.sub(' +', ' ', Path('results/README.md').read_text())
-    changed, kept_changed = page.split('### ')[1:]
-    assert f'| resnet20_digits | 1.25 | {index.published("resnet20_digits")} | 0 | 1 min 30 s | 1 x abacus |' in stand
+    assert '| resnet56_cifar10 | 6.50 | 6.97 | 0 | 0:01:30 | 1 x abacus |' in text
+    assert '| resnet20_digits | 1.25 | none | 0 | 0:01:30 | 1 x abacus |' in text
     errors = [error_of(run) for run in RUNS]
-    (row,) = [line for line in changed.splitlines() if line.startswith('| resnet20_digits')]
-    assert ', depth 8' in row and 'trained for 4 steps' in row and 'published' not in changed.split('|', 1)[1]
+    (row,) = [line for line in page.splitlines() if line.startswith('| resnet20_digits')]
+    assert ', depth 8' in row and 'trained for 4 steps' in row and 'published' not in page
     assert f' | {np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f} | 0, 1, 2 | {np.median(errors):.2f} | ' in row
-    assert 'None yet.' in kept and f'test error {np.median(errors):.2f} %' in kept_changed
-    assert kept_changed.count('](weights/resnet20_digits/') == 1
+    assert 'None yet.' in text and f'test error {np.median(errors):.2f} %' in page
+    assert page.count('](weights/resnet20_digits/') == 1
     pictures = {path.name for path in Path('results/curves').iterdir()}
-    assert pictures == {'figure_6_resnets.svg', 'other_configs_digits.svg', 'changed_configs_digits.svg'}
+    assert pictures == {'results_cifar10.svg', 'results_digits.svg', 'changed_configs_digits.svg'}
     assert all(f'](results/curves/{name})' in text or f'](curves/{name})' in page for name in pictures)
-    assert paper.count('| ResNet-') == 1
-    whole = [Path(page).read_text() for page in ('README.md', 'results/README.md')]
-    assert results('table').code == 0
-    assert [Path(page).read_text() for page in ('README.md', 'results/README.md')] == whole
-    Path('README.md').write_text('# Net\n')
-    assert results('table').code == 2 and Path('README.md').read_text() == '# Net\n'
+    before = readme.README.read_text()
+    assert results('table').code == 0 and readme.README.read_text() == before
+    readme.README.write_text('# Net\n')
+    assert results('table').code == 2 and readme.README.read_text() == '# Net\n'
 
 
-def test_the_table_has_top5_and_protocol_if_a_result_has_them(checkout: Path, results: Callable[..., Ended]) -> None:
-    pytest.importorskip('altair')
-    tested = {'protocol': 'ten_crop', 'protocol_test_error': 30.5, 'protocol_test_top5_error': 7.5}
-    for run, errors in (
-        (RUNS[0], {'final_test_top5_error': 8.5, **tested}),
-        (RUNS[1], {'final_test_top5_error': 9.0, **tested}),
-    ):
-        path = Path(run, 'summary.json')
-        path.write_text(json.dumps(json.loads(path.read_text()) | errors))
-        assert results('add', run).code == 0
-    assert results('table').code == 0
-    paper = Path('README.md').read_text().split('### ')[1]
-    changed = Path('results/README.md').read_text().split('### ')[1]
-    head, _, row = (line.split('|') for line in changed.splitlines() if line.startswith('|'))
-    named = dict(zip(map(str.strip, head), map(str.strip, row), strict=True))
-    heads = ['seeds', 'top-5 error', '10-crop test error', '10-crop top-5 error']
-    assert [*named][2:6] == heads and [named[head] for head in heads] == ['0, 1', '8.75', '30.50', '7.50']
-    assert 'top-5' not in paper and 'crop' not in paper
-
-
-def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, results: Callable[..., Ended]) -> None:
+def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    parts = pages.page_sections()
-    pictures = readme.drawings([section for found in parts.values() for section in found], pages.CURVES)
-    for page, found in parts.items():
-        text = pages.with_results(page, found, pictures)
-        assert text == page.read_text(), 'run: python -m jax_resnet results table'
-    assert {*pages.CURVES.glob('*.svg')} == {*pictures.values()}
-    published = pages.published_weights(changed=True) + pages.published_weights(changed=False)
+    sections = readme.read()
+    for page, section in sections.items():
+        assert readme.text(page, section) == page.read_text(), 'run: python -m jax_resnet results table'
+    drawn = {picture for section in sections.values() for picture, _ in readme.pictures(section).values()}
+    assert {*readme.CURVES.glob('*.svg')} == drawn
+    published = [*Path('results/weights').glob('**/*.safetensors')]
     assert len([weights.read(path) for path in published]) == 3  # none is damaged
 
 
@@ -186,8 +157,7 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
     assert ended.code == 0
     median = sorted(RUNS, key=lambda run: (error_of(run), run))[1]
     assert (
-        f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, which is the median of seeds 0, 1, 2'
-        in ended.out
+        f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, the median of seeds 0, 1, 2' in ended.out
     )
     card = weights.read_card('published/net.safetensors')
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
@@ -200,30 +170,9 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
     assert training.evaluate('published/net.safetensors').error == pytest.approx(card['test_error'], rel=1e-5)
 
 
-def test_the_median_of_two_runs_is_the_mean_of_their_errors(checkout: Path, results: Callable[..., Ended]) -> None:
-    ended = results('weights', *RUNS[:2], '--out=net.safetensors')
-    assert ended.code == 0
-    (better, run), (worse, _) = sorted((error_of(run), run) for run in RUNS[:2])
-    mean = (better + worse) / 2
-    card = weights.read_card('net.safetensors')
-    assert card['seed'] == int(run[-1]) and card['median_test_error'] == pytest.approx(mean, rel=1e-5)
-    says = (
-        f'test error {better:.2f} %, the run of seed {run[-1]}, which is the better of the two at the median, '
-        f'{mean:.2f} %, of seeds 0, 1'
-    )
-    assert says in ended.out and says == readme.describe_weights(card)
-
-
-def test_published_weights_are_not_overwritten_by_default(checkout: Path, results: Callable[..., Ended]) -> None:
-    assert results('weights', RUNS[0]).code == results('weights', RUNS[0]).code == 0  # the same weights again
-    (path,) = Path('results/weights').glob('**/*.safetensors')
-    before = path.read_bytes()
-    ended = results('weights', RUNS[1])
-    assert ended.code == 2
-    assert ended.err == f'error: {path}: already has other weights; --replace overwrites them\n'
-    assert path.read_bytes() == before
-    assert results('weights', RUNS[1], '--replace').code == 0 and path.read_bytes() != before
-    assert weights.read(path).network.seed == 1
+def test_the_weights_of_two_runs_are_those_of_the_better_one(checkout: Path, results: Callable[..., Ended]) -> None:
+    assert results('weights', *RUNS[:2], '--out=net.safetensors').code == 0
+    assert weights.read_card('net.safetensors')['test_error'] == min(map(error_of, RUNS[:2]))
 
 
 def test_weights_of_several_configs_have_no_median(checkout: Path, results: Callable[..., Ended]) -> None:

@@ -1,6 +1,6 @@
 """Every kind of unit, order and shortcut against what PyTorch computed (tests/references), in float64.
 
-`tests/slow/test_units.py` compares the stacked form with it.
+`tests/slow/test_units.py` compares the stacked form of all of them with the unstacked one.
 """
 
 from functools import partial
@@ -52,32 +52,19 @@ def assert_close(ours: jax.Array, theirs: np.ndarray) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * abs(theirs).max())
 
 
-def check_activations(case: str, stacked: bool) -> None:
+@pytest.mark.parametrize('case', CASES)
+def test_activations(case: str) -> None:
     with jax.enable_x64(True):
         net = network(case)
         images, variables = drawn(case, net)
-        if stacked:
-            net, variables = network(case, stacked=True), models.stack(variables)
-
-        def outputs(variables: dict) -> tuple:
-            capture = net.apply(variables, images, capture_intermediates=lambda m, _: isinstance(m, models.Stage))
-            key = {'dropout': jax.random.key(0)} if 'dropout' in case else {}
-            train = net.apply(variables, images, train=True, mutable=['batch_stats'], rngs=key)[0]
-            return *capture, train
-
-        if stacked:  # else JAX compiles one operation after another, which the cases share
-            outputs = jax.jit(outputs, compiler_options=ONE_CALL_OPTIONS)
-        logits, captured, train_logits = outputs(variables)
+        # Without jit, JAX compiles one operation after another, and the cases share them.
+        logits, captured = net.apply(variables, images, capture_intermediates=lambda m, _: isinstance(m, models.Stage))
         for stage in ('stage1', 'stage2', 'stage3'):
             assert_close(captured['intermediates'][stage]['__call__'][0], REFERENCES[f'{case}/{stage}'])
         assert_close(logits, REFERENCES[f'{case}/logits'])
         if 'dropout' not in case:
+            train_logits, _ = net.apply(variables, images, train=True, mutable=['batch_stats'])
             assert_close(train_logits, REFERENCES[f'{case}/train_logits'])
-
-
-@pytest.mark.parametrize('case', CASES)
-def test_activations(case: str) -> None:
-    check_activations(case, stacked=False)
 
 
 def check_forms(case: str) -> None:
@@ -113,7 +100,7 @@ def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
 
 
 def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
-    net = models.cifar_resnet(20, shortcut='dropout', stacked=True)
+    net = network('cifar:basic:original:dropout', (3,), stacked=True)
     images = np.ones((2, 8, 8, 3), np.float32)
     variables = jax.jit(net.init)(jax.random.key(0), images)
     apply = jax.jit(
@@ -127,9 +114,9 @@ def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
 
 
 def test_the_gates_bias_begins_as_it_says() -> None:
-    net = models.cifar_resnet(8, shortcut='exclusive_gating_-6')
+    net = network('cifar:basic:original:exclusive_gating_-6', (1,))
     params = jax.jit(net.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))['params']
-    assert (params['stage2']['unit1']['shortcut']['gate']['bias'] == -6).all()
+    assert (params['stage1']['unit1']['shortcut']['gate']['bias'] == -6).all()
 
 
 @pytest.mark.parametrize('order', ['original', 'relu_only_preactivation'])

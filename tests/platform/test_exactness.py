@@ -68,11 +68,6 @@ def test_a_seed_offset_raises() -> None:
         jax.config.update('jax_random_seed_offset', 0)
 
 
-def test_a_precision_that_is_not_valid(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="config.precision.matmul='nonsense': must be"):
-        training.train(small_config(**{'precision.matmul': 'nonsense'}), tmp_path)
-
-
 @pytest.mark.parametrize(('matmul', 'precision'), [('float32', 'HIGHEST'), ('default', 'DEFAULT')])
 def test_a_config_chooses_the_precision_of_matrix_products(matmul: str, precision: str) -> None:
     with exactness.exact(matmul) as options:

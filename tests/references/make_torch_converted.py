@@ -1,8 +1,8 @@
-"""Makes `torch_converted.npz`: logits of whole PyTorch networks on real images. Needs PyTorch and torchvision.
+"""Makes `torch_converted.npz`: logits of a whole PyTorch network on real images. Needs PyTorch.
 
     python tests/references/make_torch_converted.py
 
-A CIFAR ResNet-56 with akamaster's names, and torchvision's own ResNet-50; their weights are those of `draw.py`.
+A CIFAR ResNet-56 with akamaster's names; its weights are those of `draw.py`. `make_timm.py` has torchvision's networks.
 """
 
 from pathlib import Path
@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
 from draw import draw_pytorch, real_images
 from torch import nn
 
@@ -46,16 +45,12 @@ class ResNet56(nn.Module):
 
 
 def main() -> None:
-    logits = {}
-    for name, net, size in (('resnet56', ResNet56(), 32), ('resnet50', torchvision.models.resnet50(), 64)):
-        shapes = {key: tuple(x.shape) for key, x in net.state_dict().items() if 'num_batches' not in key}
-        net.load_state_dict(
-            {key: torch.tensor(draw_pytorch(key, shape)) for key, shape in shapes.items()}, strict=False
-        )
-        images = torch.tensor(real_images(size)).permute(0, 3, 1, 2)
-        with torch.no_grad():
-            logits[name] = net.eval()(images).numpy()
-    np.savez_compressed(Path(__file__).with_name('torch_converted.npz'), **logits)
+    net = ResNet56()
+    shapes = {key: tuple(x.shape) for key, x in net.state_dict().items() if 'num_batches' not in key}
+    net.load_state_dict({key: torch.tensor(draw_pytorch(key, shape)) for key, shape in shapes.items()}, strict=False)
+    with torch.no_grad():
+        logits = net.eval()(torch.tensor(real_images(32)).permute(0, 3, 1, 2)).numpy()
+    np.savez_compressed(Path(__file__).with_name('torch_converted.npz'), resnet56=logits)
 
 
 if __name__ == '__main__':

@@ -97,7 +97,7 @@ def write_study(folder: Path, rows: Sequence[dict[str, Any]], **changes: Any) ->
     described = [
         {'group': '', 'published': None, 'published_text': '', 'window': None}
         | row
-        | {'runs': [{'seed': i, 'folder': f'../../{name}'} for i, name in enumerate(row['runs'])]}
+        | {'runs': {i: f'../../{name}' for i, name in enumerate(row['runs'])}}
         for row in rows
     ]
     study = {
@@ -152,5 +152,5 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
     assert done.code == 0, done.err
-    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed (the loss' in done.out
+    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed, the loss' in done.out
     return out

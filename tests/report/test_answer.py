@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jax_resnet.report import page, sections
 from jax_resnet.report.answer import answers
-from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
+from tests.report.conftest import write_run, write_study, write_top5
 
 
 def answer(tmp_path: Path, rows: dict[str, list[float]], **changes: object) -> list[str]:
@@ -27,9 +27,7 @@ def test_beyond_the_spread(study: Path) -> None:
         'Rate 0.1 has the smallest final test error, 11.00 ± 1.41 %, 10.00 points below rate 1, more than the spread '
         'over seeds (standard error 1.41).'
     )
-    assert told.details == (
-        'Rate 1 has 21.00 ± 1.41 %. Compared with 1 published number, the largest difference is +2.00 points (rate 0.1).'
-    )
+    assert told.details == ''
 
 
 def test_within_the_spread(tmp_path: Path) -> None:
@@ -43,7 +41,7 @@ def test_of_one_run_each_the_difference_may_be_chance(tmp_path: Path) -> None:
     assert '1.00 points below b, perhaps by chance, as a row has only one run.' in text
 
 
-def test_failed_runs_are_told_and_a_row_with_them_claims_nothing(tmp_path: Path) -> None:
+def test_a_row_with_failed_runs_claims_nothing(tmp_path: Path) -> None:
     for seed, error in enumerate((6.3, 6.4, 90.0)):
         state = 'failed' if seed == 2 else 'finished'
         write_run(tmp_path / 'a' / f'seed{seed}', seed, (90.0, 50.0, 30.0, error), state)
@@ -51,10 +49,9 @@ def test_failed_runs_are_told_and_a_row_with_them_claims_nothing(tmp_path: Path)
     rows = [{'label': name, 'runs': [f'{name}/seed{seed}' for seed in range(3)]} for name in 'ab']
     (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
     (text,) = map(str, answers(section))
-    assert text.startswith(
+    assert text == (
         'A has the smallest final test error, 6.35 ± 0.07 %, 0.75 points below b, but 1 of 3 runs of a failed.'
     )
-    assert text.endswith('These errors do not include failed runs: a (1 of 3).')
 
 
 def test_the_sentence_and_the_first_column_compare_by_the_measure_of_the_study(tmp_path: Path) -> None:
@@ -73,9 +70,7 @@ def test_the_sentence_and_the_first_column_compare_by_the_measure_of_the_study(t
         best, other = (section.measured(row).error for row in sorted(section.rows, key=lambda r: r not in section.best))  # type: ignore[union-attr]
         assert best < other and f'{best:.2f} %' in start
     (section,) = sections.read([write_study(tmp_path / 'studies' / 'one', rows[:1], measure='protocol')])
-    assert [*map(str, answers(section))] == [
-        'The multi-scale test error of b is 22.50 %. The top-5 error is 4.00 %; the multi-scale top-5 error is 6.00 %.'
-    ]
+    assert [*map(str, answers(section))] == ['The multi-scale test error of b is 22.50 %.']
 
 
 def test_the_median_of_an_even_number_of_runs_is_the_mean_of_the_two_middle_ones(tmp_path: Path) -> None:
@@ -85,9 +80,8 @@ def test_the_median_of_an_even_number_of_runs_is_the_mean_of_the_two_middle_ones
 
 
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
-    assert answer(tmp_path / '1', {'a': [8.0], 'b': [8.0]}) == ['A and b have the same final test error, 8.00 %.']
     assert answer(tmp_path / '2', {'a': [8.0, 9.0], 'b': []}) == [
-        'Only a is finished, with a final test error of 8.50 ± 0.71 %. Not compared, since they have no finished run: b.'
+        'Only a is finished, with a final test error of 8.50 ± 0.71 %.'
     ]
     assert answer(tmp_path / '3', {'a': [], 'b': []}) == ['']
 
@@ -105,12 +99,3 @@ def test_runs_of_different_length_are_not_ranked(tmp_path: Path) -> None:
         'On digits, trained for 40 steps: net, depth 8 has the smallest final test error, 16.00 %, 6.00',
         'On cifar100: The final test error of digits is 10.00 %.',
     ]
-
-
-def test_a_single_row_tells_its_top5_error_and_its_protocol(tmp_path: Path) -> None:
-    write_top5(write_run(tmp_path / 'runs' / 'net' / 'seed0'), **TEN_CROP)
-    (section,) = sections.read([tmp_path])
-    assert page.text(section).splitlines()[1] == (
-        'On digits: The final test error of net is 10.00 %. The top-5 error is 4.00 %; the 10-crop test error is '
-        '9.50 %; the 10-crop top-5 error is 3.25 %.'
-    )

@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from configs.studies import table1_2016
-from jax_resnet.config.fields import fields_with, flatten
-from jax_resnet.config.loading import load
+from jax_resnet.config.fields import fields_with
 from jax_resnet.report import columns, page, sections, wording
-from jax_resnet.report.sections import Row
-from jax_resnet.runs import run as runs
 from tests.report.conftest import write_run
 
 
@@ -18,31 +14,19 @@ from tests.report.conftest import write_run
     ('field', 'value', 'text'),
     [
         ('train_for', '12 epochs', 'trained for 12 epochs'),
-        ('init_from', None, 'random initial weights'),
-        ('schedule.drop_at', ('6 epochs', '9 epochs'), 'learning rate drops at 6 and 9 epochs'),
-        ('schedule.drop_at', ('1 epoch', '90 steps'), 'learning rate drops at 1 epoch and 90 steps'),
-        ('schedule.drop_at', [], 'learning rate never drops'),
+        ('schedule.drop_at', ('6 epochs', '90 steps'), 'learning rate drops at 6 epochs and 90 steps'),
         ('optimizer.nesterov', True, 'nesterov'),
-        ('dataset.flip', False, 'no mirrored images'),
-        ('model.initialization', 'lecun', "initialization LeCun's"),
-        ('model.zero_last_scale', True, 'zero-initialized last scale'),
-        ('optimizer.decay', 'all_but_batch_norm', 'weight decay on all except BatchNorm'),
-        ('schedule.head_factor', 10.0, "the head's learning rate times 10.0"),
-        ('pictures.protocol', 'ten_crop', 'tested by 10-crop'),
-        ('pictures.average', 'softmax', 'probabilities averaged over views'),
-        ('pictures.shorter_side', (256, 480), 'smallest and largest shorter side in training 256 and 480'),
+        ('dataset.flip', False, 'no flip'),
+        ('model.initialization', 'lecun', 'initialization lecun'),
+        ('pictures.shorter_side', (256, 480), 'shorter side 256, 480'),
     ],
 )
 def test_fields_are_said_in_words(field: str, value: Any, text: str) -> None:
     assert wording.phrase(field, value) == text
 
 
-def test_words_are_of_fields_and_values_that_there_are() -> None:
-    known = fields_with()
-    assert {*wording.NAMES, *wording.PHRASES, *wording.VALUES} <= {*known}
-    for field, values in wording.VALUES.items():
-        allowed = known[field].allowed.removeprefix('one of ').split(', ')
-        assert {*values} <= {*allowed} and not {*values.values()} & {*allowed}
+def test_words_are_of_fields_that_there_are() -> None:
+    assert {*wording.NAMES, *wording.PHRASES} <= {*fields_with()}
 
 
 def test_a_run_says_what_is_changed_against_its_config(tmp_path: Path) -> None:
@@ -51,7 +35,7 @@ def test_a_run_says_what_is_changed_against_its_config(tmp_path: Path) -> None:
     write_run(tmp_path / 'b', file=file, batch_size=64)
     write_run(tmp_path / 'c', file=file, checkpoint_every='9 steps', keep_every='9 steps')
     (section,) = sections.read([tmp_path])
-    label = 'resnet20_cifar10, batches of 64'
+    label = 'resnet20_cifar10, batch size 64'
     assert {row.label: len(row.runs) for row in section.rows} == {'resnet20_cifar10': 2, label: 1}
     (alone,) = sections.read([tmp_path / 'b'])
     assert label in columns.as_csv(columns.numbers([alone])) and f'test error of {label} is' in page.text(alone)
@@ -62,15 +46,5 @@ def test_what_all_rows_change_is_said_once(tmp_path: Path) -> None:
         changes = {'batch_size': 64, 'model.depth': depth}
         write_run(tmp_path / f'{depth}', file='configs/resnet20_cifar10.py', **changes)
     (section,) = sections.read([tmp_path])
-    assert [*section.groups] == ['on digits, batches of 64']
+    assert [*section.groups] == ['on digits, batch size 64']
     assert [row.label for row in section.rows] == ['resnet20_cifar10, depth 14', 'resnet20_cifar10, depth 8']
-
-
-def test_rows_of_table_1_of_2016_differ_in_their_shortcut(tmp_path: Path) -> None:
-    said = []
-    for row in table1_2016.get_study()['rows']:
-        run = write_run(tmp_path / row['label'], model=flatten(load(row['config'], {})[0].model))
-        said.append(columns.network(Row(row['label'], '', [runs.read(run)])))
-    assert len({*said}) == len(said) == 16
-    assert {'ResNet-110', 'ResNet-110, shortcut C', 'ResNet-110, shortcut exclusive gating -6'} < {*said}
-    assert 'ResNet-110, shortcut scaling 0.5, 0.5' in said

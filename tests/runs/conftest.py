@@ -17,5 +17,5 @@ STUDY: dict[str, Any] = {
     'study': 's', 'file': 's.py', 'question': '?', 'about': '', 'source': '', 'measure': 'final', 'changes': {},
     'is_rehearsal': False, 'notes': [],
     'rows': [{'label': 'a', 'group': '', 'published': 8.75, 'published_text': '', 'window': None,
-              'runs': [{'seed': 0, 'folder': '../seed0'}]}],
+              'runs': {'0': '../seed0'}}],
 }  # fmt: skip

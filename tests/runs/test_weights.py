@@ -40,8 +40,6 @@ def test_a_card_says_what_the_network_is_and_how_images_become_its_input(tmp_pat
     found = weights.read(path)
     assert found.arrays.keys() == ARRAYS.keys() and found.network == config and found.preprocessing == ABOUT
     assert weights.read_card(path)['test_error'] == 8.75
-    with pytest.raises(DataError, match='w.safetensors: already has other weights; --replace overwrites them'):
-        weights.write(path, ARRAYS, card, replace=False)
 
 
 def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+
+from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,14 +22,6 @@ SMALL = (
 """Trains a ResNet-8 on the digits. Steps and evaluations are short."""
 
 
-class Ended(NamedTuple):
-    """How a process ended."""
-
-    code: int
-    output: str
-    errors: str
-
-
 class ProcessGroup:
     """A context that starts processes, and at its end kills those that still run.
 
@@ -37,8 +30,6 @@ class ProcessGroup:
         devices: number of CPU devices of each process.
         folder: folder for the processes' output.
         arguments: arguments of `main.py`: one list for all processes, or a function of the process's index.
-        host: host of process 0.
-        prefix: returns the words before a process's command, such as `ip netns exec NAME`.
     """
 
     def __init__(
@@ -47,17 +38,15 @@ class ProcessGroup:
         devices: int,
         folder: Path,
         arguments: Sequence[str] | Callable[[int], Sequence[str]],
-        host: str = '127.0.0.1',
-        prefix: Callable[[int], Sequence[str]] = lambda index: (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        place = (f'--coordinator={host}:{free_port()}', f'--processes={count}') if count > 1 else ()
+        place = (f'--coordinator=127.0.0.1:{free_port()}', f'--processes={count}') if count > 1 else ()
         environment = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': str(devices)}
         self.outputs = [(folder / f'output{index}', folder / f'errors{index}') for index in range(count)]
         self.processes = []
         for index, (output, errors) in enumerate(self.outputs):
             own = arguments(index) if callable(arguments) else arguments
-            command = [*prefix(index), sys.executable, 'main.py', *own, *place]
+            command = [sys.executable, 'main.py', *own, *place]
             if count > 1:
                 command.append(f'--process={index}')
             with output.open('w') as out, errors.open('w') as err:

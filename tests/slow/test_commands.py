@@ -6,9 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -39,25 +37,6 @@ def test_a_run_then_evaluate(tmp_path: Path) -> None:
     assert again.stdout.endswith(f'{tmp_path}: test error {summary["final_test_error"]:.2f} %\n')
     numbers = json.loads(run('evaluate', str(tmp_path), '--json', '--quiet').stdout)
     assert numbers['error'] == summary['final_test_error'] and numbers['correct'] == summary['test_correct']
-
-
-@pytest.mark.soak
-def test_resnet50_trains_on_views_of_224_pixels(tmp_path: Path) -> None:
-    for split in ('train', 'val'):
-        for k, name in enumerate('ab'):
-            (tmp_path / split / name).mkdir(parents=True)
-            for i in range(4):
-                pixels = np.random.default_rng(i).integers(90 * k, 160, (240, 300, 3), np.uint8)
-                Image.fromarray(pixels).save(tmp_path / split / name / f'{i}.jpg')
-    fields = {
-        'dataset.name': 'folder', 'dataset.folder': tmp_path, 'model.num_classes': 2, 'model.v1_5': True,
-        'batch_size': 8, 'batch_norm.group_size': 0, 'train_for': '3 steps', 'pictures.protocol': 'center',
-    }  # fmt: skip
-    words = [f'--config.{name}={value}' for name, value in fields.items()]
-    done = run('main.py', '--config=configs/resnet50_imagenet.py', *words, f'--workdir={tmp_path / "run"}')
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / 'run' / 'summary.json').read_text())
-    assert summary['steps'] == 3 and summary['final_test_error'] in [12.5 * k for k in range(9)]
 
 
 def test_help_imports_nothing_slow() -> None:

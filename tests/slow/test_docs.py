@@ -21,123 +21,38 @@ SHORT = [
     '--config.batch_size=16',
     '--config.batch_norm.group_size=0',
 ]
-REAL = [*SHORT, '--config.dataset.train=train[:64]', '--config.dataset.test=test[:16]']
-STUDY = [
-    '--seeds=0',
-    '--set=dataset.name=digits',
-    *(option.replace('--config.', '--set=') for option in SHORT),
+FEW = [
+    '--config.dataset.train=train[:64]',
+    '--config.dataset.validation=train[-16:]',
+    '--config.dataset.test=test[:16]',
 ]
-TORCHVISIONS = '--config=configs/torchvision_imagenet.py:resnet50'
-AKAMASTERS = (
-    '--config=configs/resnet20_cifar10.py --config.model.shortcut=A_centred --config.dataset.normalization=channel '
-    '--config.dataset.channel_mean=0.485,0.456,0.406 --config.dataset.channel_std=0.229,0.224,0.225'
-)
-SHELL: dict[str, list[str] | None] = {
-    # Each shell line of the documentation, and the words that the test adds. None: tested elsewhere, or by hand.
-    'make train': None,
-    'make test': None,
-    'python -m venv .venv && . .venv/bin/activate': None,
-    "pip install -c constraints.txt -e '.[test]'       # with a GPU: '.[cuda13,test]' or '.[cuda,test]', without -c": None,
-    'python main.py --config=configs/resnet20_digits.py': SHORT,
-    'python main.py --config=configs/resnet110_cifar10.py': REAL,
-    'python main.py --config=configs/resnet110_cifar10.py --config.dataset.manual_dir=DIR': REAL,
-    # tests/training/test_streamed.py and tests/data/pictures have folders and tars
-    'python main.py --config=configs/resnet18_folder.py --config.dataset.folder=DIR --config.model.num_classes=3': None,
-    'python main.py --config=configs/resnet18_imagenette.py': None,
-    # tests/training/test_finetune.py and tests/slow/test_timm.py have these, with smaller networks
-    'python scripts/pth_to_safetensors.py resnet50.pth resnet50.safetensors': None,
-    'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
-    '--config.model.num_classes=3 --config.init_from=resnet50.safetensors --workdir=runs/mine': None,
-    'python -m jax_resnet evaluate runs/mine': None,
-    'python -m jax_resnet predict runs/mine picture.jpg': None,
-    f'python -m jax_resnet evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR': None,
-    f'python -m jax_resnet evaluate resnet50.safetensors {TORCHVISIONS} --config.dataset.manual_dir=DIR '
-    '--config.pictures.interpolation=bicubic --config.pictures.test_shorter_side=235': None,
-    f'python -m jax_resnet predict resnet50.safetensors picture.jpg {TORCHVISIONS}': None,
-    f'python -m jax_resnet convert resnet50.safetensors ours.safetensors --card {TORCHVISIONS}': None,
-    'python -m jax_resnet convert runs/mine theirs.safetensors --to=torchvision': None,
-    # tests/training/test_protocols.py has the protocols
-    'python main.py --config=configs/goyal_imagenet.py:8192 --config.dataset.manual_dir=DIR': None,
-    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --protocol=ten_crop': None,
-    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --protocol=multi_scale --recalibrate=50000': None,
-    'python -m jax_resnet evaluate runs/resnet50_imagenet/seed0 --shorter-side=320 --crop=320': None,
-    'python -m jax_resnet data imagenet2012 --manual-dir=DIR': None,
-    'python -m jax_resnet data verify --manual-dir=DIR': None,
-    'python -m jax_resnet caches runs': [],
-    'python -m jax_resnet caches runs --remove': [],
-    "python main.py --config=configs/resnet20_cifar10.py --config.seed=2 --config.train_for='2 epochs'": REAL,
-    'python main.py --config=configs/resnet20_cifar10.py --shorten=32': REAL,
-    'python main.py --config=configs/lab_cifar10.py:plain56 --config.precision.compute=bfloat16': REAL,
-    "python main.py --config=configs/resnet20_cifar10.py --config.dataset.train='train[:45000]' "
-    "--config.dataset.validation='train[45000:]'": [*SHORT, '--config.dataset.train=train[:64]',
-                                                    '--config.dataset.validation=train[-16:]',
-                                                    '--config.dataset.test=test[:16]'],
-    'python main.py --config=configs/preact_resnet110_cifar10.py --config.model.shortcut=B': REAL,
-    'python main.py --config=configs/': [],
-    'python main.py --help --config=configs/resnet20_cifar10.py': [],
-    "python -m jax_resnet evaluate runs/resnet20_digits/seed0 --split='train[:10%]'": [],
-    'python -m jax_resnet predict runs/resnet20_digits/seed0 digit.png': [],
-    'python -m jax_resnet export runs/resnet20_digits/seed0 --out=net.jaxexport': [],
-    'python -m jax_resnet convert runs/resnet20_digits/seed0 digits.safetensors --to=cifar --force': [],
-    # The next four, of a published file from elsewhere, are in tests/slow/test_published_weights.py.
-    f'python -m jax_resnet evaluate resnet20.safetensors {AKAMASTERS}': None,
-    f'python -m jax_resnet convert resnet20.safetensors ours.safetensors --card {AKAMASTERS}': None,
-    'python -m jax_resnet convert ours.safetensors theirs.safetensors --to=cifar': None,
-    'python -m jax_resnet evaluate ours.safetensors': None,
-    'python -m jax_resnet study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2 --rehearse': ['--list'],
-    'python -m jax_resnet study --study=configs/studies/table6_2015.py:20 --seeds=0,1,2': STUDY,
-    'python -m jax_resnet report runs/studies/table6_2015-20 --out=runs/report.html': [],
-    'python -m jax_resnet study': [],
-    'python -m jax_resnet study --study=configs/studies/learning_rate.py:10,1,1/10 --seeds=0,1 --list': [],
-    "python -m jax_resnet study --study=configs/studies/depth.py:cifar10,20,56 --set=train_for='1 epoch' --dry-run": [],
-    'python -m jax_resnet study --study=configs/studies/learning_rate.py:1,1/10 --rehearse --set=model.depth=8': [
-        '--list'],
-    'python -m jax_resnet study --study=configs/studies/table6_2015.py --launcher=slurm '
-    '--slurm=slurm_partition=gpu': None,
-    # tests/slow/test_processes.py and tests/slow/test_cluster.py have several processes
-    'python main.py --config=configs/resnet50_imagenet.py --config.dataset.manual_dir=DIR': None,
-    'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=0': None,
-    'python main.py --config=configs/resnet20_cifar10.py --coordinator=node01:12345 --processes=2 --process=1': None,
-    'python -m jax_resnet study --study=configs/studies/table3_2015.py --launcher=slurm --slurm=nodes=2 '
-    '--slurm=gpus_per_node=8 --slurm=slurm_partition=gpu --slurm=timeout_min=1440 --slurm=cpus_per_task=12': None,
-    'python -m jax_resnet report runs/resnet20_digits/seed0': [],
-    # tests/report/test_page.py has notes
-    'python -m jax_resnet report runs/resnet20_digits/seed0 --out=runs/report.html --notes=notes.md': None,
-    # tests/slow/test_hub.py has these, from a server of its own
-    'python -m jax_resnet predict timm/resnet50.a1_in1k picture.jpg': None,
-    'python -m jax_resnet evaluate timm/resnet50.a1_in1k --data=imagenette': None,
-    'python -m jax_resnet convert timm/resnet50.a1_in1k ours.safetensors': None,
-    'python -m jax_resnet export timm/resnet50.a1_in1k --out=net.jaxexport': None,
-    'python main.py --config=configs/finetune_resnet50_folder.py --config.dataset.folder=DIR '
-    '--config.model.num_classes=3 --config.init_from=timm/resnet50.a1_in1k --workdir=runs/mine': None,
-    # tests/test_extend.py has these five, with the files of their page
-    'python main.py --config=configs/large_batch_digits.py': None,
-    'python -m jax_resnet study --study=configs/studies/label_smoothing.py:0,0.1 --seeds=0,1': None,
-    'python -m jax_resnet report runs/studies/label_smoothing-0,0.1 --out=runs/smoothing.html': None,
-    'python main.py --config=configs/large_batch_digits.py --config.dataset.name=shapes --config.model.num_classes=2':
-        None,
-    'python main.py --config=configs/large_batch_digits.py --config.model.shortcut=learned_scaling': None,
-    'python -m jax_resnet results add runs/resnet20_cifar10/seed*': None,
-    'python -m jax_resnet results weights runs/resnet20_cifar10/seed*': None,
-    'python -m jax_resnet results table': [],
-    'python -m jax_resnet evaluate results/weights/resnet20_digits.safetensors': [],
-    'python main.py --config=configs/resnet20_digits.py --config.init_from=runs/resnet20_digits/seed0 --config.seed=1': SHORT,
-    'python -m jax_resnet inspect calibration results/weights/resnet20_digits.safetensors --out=calibration': [],
-    # tests/commands/test_evaluate.py, test_begin_extended.py and tests/inspections have these
-    'python -m jax_resnet evaluate runs/resnet20_cifar10/seed0 --images=cifar10.1_v6_data.npy '
-    '--labels=cifar10.1_v6_labels.npy': None,
-    'python -m jax_resnet evaluate runs/resnet20_cifar10/seed0 --images=CIFAR-10-C/fog.npy '
-    '--labels=CIFAR-10-C/labels.npy --parts=5': None,
-    "python main.py --config=configs/resnet20_cifar10.py --config.keep_every='2000 steps' --workdir=runs/trunk": None,
-    'python main.py --config=configs/resnet20_cifar10.py --extend-from=runs/trunk@2000 --config.data_seed=1 '
-    '--workdir=runs/branch1': None,
-    'python main.py --config=configs/resnet20_cifar10.py --extend-from=runs/trunk@2000 --config.data_seed=2 '
-    '--workdir=runs/branch2': None,
-    'python -m jax_resnet inspect path runs/branch1 runs/branch2': None,
-    'python -m jax_resnet study --study=configs/studies/instability.py:1,2 --seeds=0': ['--list'],
-    'python -m jax_resnet inspect responses results/weights/resnet20_digits.safetensors configs/resnet20_digits.py '
-    '--examples=128 --out=responses': [],
-}  # fmt: skip
+
+ELSEWHERE = {
+    # Parts of shell lines that name what is not in a checkout, and the tests that run such lines.
+    'make ': 'by hand',
+    'pip ': 'by hand',
+    '.venv': 'by hand',
+    'DIR': 'tests/data/test_cifar.py, tests/data/pictures, tests/training/test_streamed.py',
+    'imagenette': 'tests/training/test_streamed.py',
+    'resnet50.': 'tests/slow/test_timm.py',
+    'resnet20.safetensors': 'tests/slow/test_published_weights.py',
+    'ours.safetensors': 'tests/slow/test_published_weights.py',
+    'timm/': 'tests/slow/test_hub.py',
+    'runs/mine': 'tests/slow/test_hub.py',
+    'runs/resnet50_imagenet': 'tests/training/test_protocols.py',
+    'runs/resnet20_cifar10': 'tests/commands',
+    'runs/trunk': 'tests/training/test_begin_extended.py',
+    'runs/branch': 'tests/inspections/test_kinds.py',
+    'notes.md': 'tests/report/test_page.py',
+    'large_batch_digits': 'tests/slow/test_extend.py',
+    'smoothing': 'tests/slow/test_extend.py',
+    'runs/squeeze': 'tests/slow/test_extend.py',
+    'runs/stem': 'tests/slow/test_extend.py',
+    'runs/shapes': 'tests/slow/test_extend.py',
+    'runs/studies': 'tests/slow/test_extend.py',
+    '--coordinator': 'tests/slow/test_processes.py',
+    '--launcher=slurm': 'tests/slow/studies/test_slurm.py',
+}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -173,50 +88,32 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_shell_line_is_declared() -> None:
-    assert {line for page in PAGES for line in shell_lines(page)} == set(SHELL)
+def added(line: str) -> list[str]:
+    """Returns what makes a line shorter: fewer steps of a smaller network on fewer examples, or no training at all."""
+    if ' study ' in line:
+        return [] if '--list' in line else ['--list']
+    if 'main.py' not in line or '--help' in line or line.endswith('configs/'):
+        return []
+    return [*SHORT, *(FEW if 'cifar10' in line else []), f'--workdir=runs/{abs(hash(line))}']
 
 
-def is_slow(line: str) -> bool:
-    """Whether a test is slow: training on CIFAR, except for one line; a study; and its report."""
-    words = line.split()
-    trains = words[1] == 'main.py' and 'cifar10' in line and '--help' not in words
-    return (trains and words[2:] != ['--config=configs/resnet110_cifar10.py']) or any(
-        part in line for part in ('--seeds=0,1,2', 'report runs/studies')
-    )
+LINES = {line for page in PAGES for line in shell_lines(page) if not any(part in line for part in ELSEWHERE)}
+SLOW = {line for line in LINES if FEW[0] in added(line) and not line.endswith('resnet110_cifar10.py')}
 
 
-def together() -> list[list[str]]:
-    """Groups the lines to test: the report of a study needs the line before, which trains it."""
-    groups: list[list[str]] = []
-    for line in (line for line, added in SHELL.items() if added is not None):
-        if 'report runs/studies' in line:
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-    return groups
+def test_every_part_that_is_left_out_is_there() -> None:
+    text = ''.join((ROOT / page).read_text() for page in PAGES)
+    assert [part for part in ELSEWHERE if part not in text] == []
 
 
 @pytest.mark.parametrize(
-    'lines',
-    [
-        pytest.param(lines, id=lines[0], marks=[pytest.mark.soak] if any(map(is_slow, lines)) else [])
-        for lines in together()
-    ],
+    'line', [pytest.param(line, marks=[pytest.mark.soak] if line in SLOW else []) for line in sorted(LINES)]
 )
-def test_shell_line(checkout: Path, lines: list[str], request: pytest.FixtureRequest) -> None:
-    for line in lines:
-        check_line(checkout, line, request)
-
-
-def check_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
-    words = shlex.split(line.replace('=DIR', '=.'))
-    if 'cifar10' in line and not any(word in words for word in ('--help', '--config=configs/', 'study')):
-        os.environ['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
-    added = SHELL[line]
-    assert words[0] == 'python' and added is not None
-    workdir = [f'--workdir=runs/{abs(hash(line))}'] if words[1] == 'main.py' and added else []
-    done = in_checkout(checkout, [*words[1:], *added, *workdir])
+def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -> None:
+    environment = {}
+    if FEW[0] in added(line):
+        environment['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
+    done = in_checkout(checkout, [*shlex.split(line)[1:], *added(line)], **environment)
     assert done.returncode == 0, done.stderr
 
 

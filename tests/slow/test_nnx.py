@@ -10,7 +10,6 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from flax.errors import ModifyScopeVariableError
 
 from jax_resnet import models
 
@@ -66,24 +65,3 @@ def test_a_step_and_an_evaluation_are_those_of_linen(names: dict[str, Any]) -> N
     np.testing.assert_allclose(names['nnx_logits'], jax.jit(small.apply)(after, images), rtol=1e-5, atol=1e-6)
     exec(CONVERSION, names)
     jax.tree.map(np.testing.assert_array_equal, variables_of(names['model']), dict(names['one']))
-
-
-def test_training_without_mutable_is_an_error_and_the_mode_changes_nothing(names: dict[str, Any]) -> None:
-    def make(few: jax.Array) -> Any:
-        return nnx.bridge.ToNNX(names['small'], rngs=nnx.Rngs(0)).lazy_init(few)
-
-    with pytest.raises(ModifyScopeVariableError, match='batch_stats'):
-        nnx.eval_shape(lambda few: make(few)(few, train=True), names['images'])
-    model = nnx.eval_shape(make, names['images'])
-    before = set(vars(model))
-    model.train()
-    model.eval()
-    assert set(vars(model)) == before
-
-
-def test_a_dropout_shortcut_needs_no_stream_of_its_own(names: dict[str, Any]) -> None:
-    def train(few: jax.Array) -> Any:
-        net = one_unit(shortcut='dropout')
-        return nnx.bridge.ToNNX(net, rngs=nnx.Rngs(0)).lazy_init(few)(few, train=True, mutable=['batch_stats'])
-
-    assert nnx.eval_shape(train, names['images']).shape == (4, 10)

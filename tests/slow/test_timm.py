@@ -1,7 +1,6 @@
 """Weights of timm and torchvision. `tests/references/make_timm.py` lists the tensors of these libraries' networks."""
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import torchvision_imagenet
 from jax_resnet import models
 from jax_resnet.data.pictures.imagenet import imagenet_classes
-from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
-from jax_resnet.training.load import describe_assumptions, described
 from tests.conftest import Ended
 from tests.references.draw import draw_pytorch, real_images
 
@@ -74,10 +70,6 @@ def test_conversion_in_both_directions_and_timms_logits(name: str) -> None:
     ('name', 'message'),
     [
         (
-            'resnet18d',
-            'conv1.0.weight: is not a tensor .*; it belongs to a network with several convolutions in its stem',
-        ),
-        (
             'seresnet18',
             'layer1.0.se.fc1.weight: is not a tensor .*; it belongs to a network with squeeze-and-excitation',
         ),
@@ -89,24 +81,6 @@ def test_the_error_of_an_unsupported_network_is_one_line(name: str, message: str
     with pytest.raises(ValueError, match=f'^{message}') as error:
         models.from_pytorch(tensors)
     assert '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ('tensor', 'feature'),
-    [('layer1.0.downsample.2.weight', 'with pooling in its shortcuts'), ('layer2.0.aa.filt', 'with blur pooling')],
-)
-def test_the_error_of_an_unsupported_tensor_says_what_its_network_has(tensor: str, feature: str) -> None:
-    with pytest.raises(
-        ValueError, match=rf'^{re.escape(tensor)}: is not a tensor .*; it belongs to a network {feature}'
-    ):
-        models.from_pytorch({tensor: np.zeros(3)})
-
-
-def test_the_unchecked_assumptions_include_the_position_of_the_stride() -> None:
-    assert describe_assumptions(NETS['resnet18']).endswith('units basic are taken from the config, unchecked')
-    assert describe_assumptions(NETS['resnet50']).endswith('units bottleneck_v1.5 are taken from the config, unchecked')
-    line = describe_assumptions(models.imagenet_resnet(50))
-    assert "torchvision's and timm's networks have it in the 3x3 convolution: config.model.v1_5=True" in line
 
 
 def test_a_card_and_predictions_need_no_data(
@@ -128,13 +102,6 @@ def test_a_card_and_predictions_need_no_data(
     assert outputs[0] == outputs[1] and len(outputs[0].splitlines()) == 6
     ended = command('convert', resnet18, tmp_path / 'x.safetensors', '--card', *config, MEAN)
     assert 'the mean that pixel_mean subtracts, come from the training data' in ended.err
-
-
-def test_a_changed_config_of_imagenet_is_checked_without_data(resnet18: Path) -> None:
-    config = torchvision_imagenet.get_config('resnet18')
-    config.model.num_classes = 10
-    with pytest.raises(ConfigError, match='config.model.num_classes=10: must be 1000, the classes of imagenet2012'):
-        described(weights.read(resnet18), config)
 
 
 @pytest.mark.parametrize(('v1_5', 'printed'), [('True', 'units bottleneck_v1.5 are taken'), ('False', 'v1_5=True')])

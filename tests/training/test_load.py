@@ -134,54 +134,11 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     assert incomplete.is_dir()
 
 
-def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
-    Image.fromarray(np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / 'grey.png')
-    pixels = predict.read_image(tmp_path / 'grey.png', (16, 16, 1)).ravel().astype(int)
-    assert np.abs(pixels - np.arange(256)).max() <= 1
-
-
-@pytest.mark.parametrize(('background', 'expected'), [('black', 0), ('white', 255), ('#800000', 128)])
-def test_transparent_regions_get_the_background_colour(tmp_path: Path, background: str, expected: int) -> None:
-    half_transparent = Image.new('RGBA', (8, 8), (200, 10, 10, 255))
-    half_transparent.paste((200, 10, 10, 0), (0, 0, 8, 4))
-    half_transparent.save(tmp_path / 'image.png')
-    pixels = predict.read_image(tmp_path / 'image.png', (8, 8, 3), background)
-    assert (pixels[0, 0, 0], *pixels[7, 0]) == (expected, 200, 10, 10)
-    Image.new('RGBA', (8, 8), (200, 10, 10, 255)).save(tmp_path / 'opaque.png')
-    assert predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), background)[0, 0].tolist() == [200, 10, 10]
-    with pytest.raises(ConfigError, match='--background=no: must be a colour'):
-        predict.read_image(tmp_path / 'opaque.png', (8, 8, 3), 'no')
-
-
-def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
-    grey = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
-    grey.putpixel((0, 0), 60_000)
-    grey.save(tmp_path / 'image.png', transparency=60_000)
-    pixels = predict.read_image(tmp_path / 'image.png', (4, 4, 1))[..., 0]
-    assert pixels[0, 0] == 0 and (pixels.ravel()[1:] == 40_000 // 257).all()
-
-
-@pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
-def test_other_formats_are_an_error(tmp_path: Path, kind: str, mode: str) -> None:
-    Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
-    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(not a JPEG, PNG or WebP file\)'):
-        predict.read_image(tmp_path / 'image.png', (8, 8, 3))
-
-
 def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'pipe.png')
     for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
         with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(not a regular file\)'):
             predict.read_image(path, (8, 8, 3))
-
-
-def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:
-    (tmp_path / 'text.png').write_text('no image')
-    Image.fromarray(np.zeros((99, 99), np.uint8)).save(tmp_path / 'whole.png')
-    (tmp_path / 'half.png').write_bytes((tmp_path / 'whole.png').read_bytes()[:60])
-    for name in ('text.png', 'half.png', 'none.png'):
-        with pytest.raises(DataError, match=f'{name}: cannot be read as an image'):
-            predict.read_image(tmp_path / name, (32, 32, 3))
 
 
 def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:

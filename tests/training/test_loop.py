@@ -24,7 +24,7 @@ from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.step import Numbers, Steps
 from jax_resnet.training.summary import PARTS
-from tests.conftest import SMALLEST, assert_equal_trees, initial_state, of_damage, saved_state, small_config
+from tests.conftest import SMALLEST, assert_equal_trees, initial_state, saved_state, small_config
 from tests.training.conftest import loop
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -295,13 +295,14 @@ def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 12]
 
 
-def test_a_run_continues_with_other_microbatches(whole_run: tuple, tmp_path: Path) -> None:
-    """So it can go on after a lack of memory. The results differ by rounding."""
+@pytest.mark.parametrize('change', [{'memory.microbatches': 2}, {'parallel.devices': 2}])
+def test_a_run_continues_with_other_microbatches_or_devices(whole_run: tuple, tmp_path: Path, change: dict) -> None:
+    """So it can go on after a lack of memory, or elsewhere. The results differ by rounding."""
     config, folder, _ = whole_run
     copy = shutil.copytree(folder, tmp_path / 'run')
     (copy / 'summary.json').unlink()
     shutil.rmtree(copy / 'checkpoints' / '12')
-    training.train(make_config(**{'memory.microbatches': 2}), copy)
+    training.train(make_config(**change), copy)
     for a, b in zip(metrics(copy), metrics(folder), strict=True):
         assert a['train_loss'] == pytest.approx(b['train_loss'], rel=1e-4)
 
@@ -335,24 +336,6 @@ def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path:
         training.train(make_config(**changes), tmp_path / 'saved')
     for folder in ('evaluated', 'saved'):
         assert not Checkpoints(tmp_path / folder / 'checkpoints').steps() and not metrics(tmp_path / folder)
-
-
-@of_damage
-def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(
-    whole_run: tuple, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    config, folder, summary = whole_run
-    shutil.copytree(folder, tmp_path / 'run')
-    for path in (tmp_path / 'run' / 'checkpoints' / '12').rglob('*'):
-        if path.is_file():
-            path.write_bytes(path.read_bytes()[:20])
-    assert training.evaluate(tmp_path / 'run').count == 100  # of step 8
-    (tmp_path / 'run' / 'summary.json').unlink()
-    again = training.train(config, tmp_path / 'run')
-    assert caplog.text.count('checkpoints/12 is damaged') == 2
-    assert again['final_test_error'] == summary['final_test_error']
-    assert_equal_trees(saved_state(tmp_path / 'run', 12), saved_state(folder, 12))
-    assert metrics(tmp_path / 'run') == metrics(folder)
 
 
 def test_a_thread_can_train(tmp_path: Path) -> None:

@@ -100,4 +100,4 @@ def test_adam() -> None:
 
 
 def test_describe_decay() -> None:
-    assert optimizer.describe_decay(CONFIG, PARAMS) == 'weight decay 0.1 on kernels: 1 of 3 parameters'
+    assert optimizer.describe(CONFIG, PARAMS) == ['weight decay 0.1 on kernels: 1 of 3 parameters']

@@ -17,7 +17,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 MOST_PIXELS = 2**27
 """Maximum number of pixels in a picture's header. A larger picture is rejected as damaged, or as an attack."""
 
-BLACK = 0, 0, 0
 
 # Image.open() would warn of large pictures that are allowed here; these classes do not.
 _READERS: dict[bytes, type[ImageFile]] = {
@@ -31,16 +30,15 @@ _READERS: dict[bytes, type[ImageFile]] = {
 _EXIF_READER = re.compile(r'PIL\.TiffImagePlugin')
 
 
-def decode(encoded: bytes, exif_rotation: bool = False, background: tuple[int, int, int] = BLACK) -> np.ndarray:
+def decode(encoded: bytes, exif_rotation: bool = False) -> np.ndarray:
     """Decodes a picture to RGB, uint8 [height, width, 3], contiguous.
 
-    Grey pictures get three equal channels. 16-bit grey values are divided by 257. Damage that libjpeg tolerates, such
-    as superfluous bytes, is ignored; a truncated file raises an error.
+    Grey pictures get three equal channels. Transparent ones are drawn on black. 16-bit grey values are divided by 257.
+    Damage that libjpeg tolerates, such as superfluous bytes, is ignored; a truncated file raises an error.
 
     Args:
         encoded: the bytes of a JPEG, PNG or WebP file.
         exif_rotation: whether to rotate the picture by its EXIF orientation. A damaged EXIF block is ignored.
-        background: red, green and blue, 0 to 255, behind a transparent picture.
 
     Raises:
         ValueError: the bytes are not such a file, are damaged, or have more than MOST_PIXELS; the reason is one line.
@@ -49,7 +47,7 @@ def decode(encoded: bytes, exif_rotation: bool = False, background: tuple[int, i
     pixels = _decode_jpeg(encoded)
     if pixels is None:
         with _opened(encoded) as image:
-            pixels = np.array(_rgb(image, background))
+            pixels = np.array(_rgb(image))
     if exif_rotation and (orientation := _orientation(encoded)) in range(2, 9):
         rotated = Image.fromarray(pixels)
         rotated.getexif()[ExifTags.Base.Orientation] = orientation
@@ -99,15 +97,15 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
         raise ValueError(f'unreadable {reader.format}: {" ".join(str(e).split()) or type(e).__name__}') from None
 
 
-def _rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Converts an image of any mode to RGB, on a background if it is transparent."""
+def _rgb(image: Image.Image) -> Image.Image:
+    """Converts an image of any mode to RGB, on black if it is transparent."""
     if image.mode.startswith('I'):  # 16 bits: convert() would clip the values to 8 bits
         grey = np.asarray(image)
         alpha = np.uint8(255) * (grey != image.info.get('transparency', -1))
         image = Image.fromarray(np.dstack([(grey // 257).astype(np.uint8), alpha]))
     if not image.has_transparency_data:
         return image.convert('RGB')
-    behind = Image.new('RGBA', image.size, (*background, 255))
+    behind = Image.new('RGBA', image.size, 'black')
     return Image.alpha_composite(behind, image.convert('RGBA')).convert('RGB')
 
 

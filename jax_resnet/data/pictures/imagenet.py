@@ -3,6 +3,7 @@
 The headers of the tars are read once to make an index with the position of each picture. The cache keeps the index.
 """
 
+import csv
 import hashlib
 import logging
 import os
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import numpy as np
+import scipy.io
 from tqdm import tqdm
 
 from jax_resnet import files
@@ -23,9 +25,6 @@ from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 
 _log = logging.getLogger(__name__)
-
-PIECE = 2**22
-"""Number of bytes that `verify` reads at once."""
 
 
 @cache
@@ -50,12 +49,44 @@ def validation_labels() -> np.ndarray:
         return file['labels'].astype(np.int32)  # type: ignore[no-any-return]
 
 
+KAGGLE = Path('ILSVRC/Data/CLS-LOC')
+"""Where Kaggle's archive has the folders of the splits."""
+
+
+def flat_labels(folder: Path) -> dict[str, str]:
+    """The synsets of the validation pictures, by the names of their files without endings.
+
+    They come from a file in the folder of the splits, or above it: Kaggle's LOC_val_solution.csv, or ILSVRC's
+    development kit. Without these files, they are the published ones.
+
+    Raises:
+        DataError: such a file cannot be read.
+    """
+    synsets = [*imagenet_classes()]
+    labels = [synsets[label] for label in validation_labels().tolist()]
+    for place in (folder, *folder.absolute().parents[:3]):
+        solution, kit = place / 'LOC_val_solution.csv', place / 'ILSVRC2012_devkit_t12' / 'data'
+        try:
+            if solution.is_file():
+                with solution.open(encoding='utf-8', newline='') as file:
+                    return {row['ImageId']: row['PredictionString'].split()[0] for row in csv.DictReader(file)}
+            if (kit / 'meta.mat').is_file():
+                meta = scipy.io.loadmat(str(kit / 'meta.mat'), squeeze_me=True)['synsets']
+                names = dict(zip(meta['ILSVRC2012_ID'].tolist(), meta['WNID'].tolist(), strict=True))
+                numbers = np.loadtxt(kit / 'ILSVRC2012_validation_ground_truth.txt', int, ndmin=1).tolist()
+                labels = [names[number] for number in numbers]
+                break
+        except Exception as e:  # damaged files raise many types of errors
+            which = files.shown(solution if solution.is_file() else kit)
+            raise DataError(f'{which}: has no labels of ImageNet ({" ".join(repr(e).split())[:200]})') from None
+    return {f'ILSVRC2012_val_{number:08}': label for number, label in enumerate(labels, 1)}
+
+
 class Archive(NamedTuple):
-    """A published tar: its name, its size in bytes, its checksum, and its number of pictures."""
+    """A published tar: its name, its size in bytes, and its number of pictures."""
 
     file: str
     size: int
-    sha256: str
     pictures: int
 
 
@@ -63,13 +94,11 @@ ARCHIVES = {
     'train': Archive(
         file='ILSVRC2012_img_train.tar',
         size=147_897_477_120,
-        sha256='b08200a27a8e34218a0e58fde36b0fe8f73bc377f4acea2d91602057c3ca45bb',
         pictures=1_281_167,
     ),
     'validation': Archive(
         file='ILSVRC2012_img_val.tar',
         size=6_744_924_160,
-        sha256='c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0',
         pictures=50_000,
     ),
 }
@@ -141,29 +170,8 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
     splits = {split: _open(split, path) for split, path in _find(manual_dir).items()}
     sizes = {split: len(pictures) for split, pictures in splits.items()}
     fingerprint = _digest([pictures.state for pictures in splits.values()])
-    return PictureSource(name, tuple(imagenet_classes().values()), sizes, splits, fingerprint)
-
-
-def verify(manual_dir: Path) -> Iterator[str]:
-    """Reads both tars completely, which takes minutes, and yields a line for each correct tar.
-
-    Raises:
-        DataError: a tar is missing, or has the wrong size or SHA-256.
-    """
-    for split, path in _find(manual_dir).items():
-        archive, digest = ARCHIVES[split], hashlib.sha256()
-        with tqdm(total=archive.size, unit='B', unit_scale=True, desc=f'reading {archive.file}', disable=None) as bar:
-            try:
-                with path.open('rb') as file:
-                    while piece := file.read(PIECE):
-                        digest.update(piece)
-                        bar.update(len(piece))
-            except OSError as e:
-                raise DataError(f'{files.shown(path)} cannot be read: {e.strerror}') from None
-        if digest.hexdigest() != archive.sha256:
-            wrong = f'its SHA-256 is {digest.hexdigest()}; it must be {archive.sha256}'
-            raise DataError(f'{files.shown(path)} is damaged: {wrong}')
-        yield f'{archive.file}: {archive.size:,} bytes, correct SHA-256'
+    listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items()}
+    return PictureSource(name, tuple(imagenet_classes().values()), sizes, splits, fingerprint, listing)
 
 
 def _find(manual_dir: Path) -> dict[str, Path]:

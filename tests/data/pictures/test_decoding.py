@@ -1,9 +1,7 @@
 import importlib
 import io
-import os
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,19 +58,6 @@ def test_a_jpeg_is_decoded_as_by_pillow(mode: str, options: dict[str, Any]) -> N
     assert size(encoded) == (60, 91)
 
 
-def test_real_jpegs_are_decoded_as_by_pillow() -> None:
-    folder = Path(os.environ.get('TFDS_DATA_DIR', ''), 'imagenette/160px-v2/1.0.0')
-    if not folder.is_dir():
-        pytest.skip('TFDS_DATA_DIR names no folder with prepared imagenette/160px-v2')
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder_from_directory(folder)
-    source = builder.as_data_source('train', decoders={'image': tfds.decode.SkipDecoding()})
-    for index in range(0, len(source), len(source) // 100):
-        encoded = source[index]['image']
-        assert_decodes(encoded, by_pillow(encoded))
-
-
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])
 def test_a_png_is_decoded_as_by_pillow(mode: str) -> None:
     encoded = encode(colours().convert(mode), 'PNG')
@@ -108,16 +93,6 @@ def test_what_is_transparent_is_laid_on_black(mode: str, file_format: str) -> No
     np.testing.assert_array_equal(pixels[:20], opaque[:20])
     np.testing.assert_allclose(pixels[20:40], opaque[20:40] * (128 / 255), atol=1)
     assert not pixels[40:].any()
-
-
-def test_a_transparent_picture_is_laid_on_any_colour() -> None:
-    image = colours().convert('RGBA')
-    image.putalpha(Image.linear_gradient('L').resize((91, 60)))
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    laid = Image.alpha_composite(Image.new('RGBA', (91, 60), '#80ff01'), image).convert('RGB')
-    expected = np.asarray(laid.transpose(Image.Transpose.ROTATE_270))
-    assert_decodes(encode(image, 'PNG', exif=exif), expected, exif_rotation=True, background=(128, 255, 1))
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])

@@ -12,11 +12,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.report import sections
-from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from jax_resnet.studies.progress import read_run
-from tests.runs.conftest import SUMMARY
 from tests.studies.conftest import ROOT
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -65,22 +62,3 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
 
     again = study(*command[4:])
     assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
-
-
-def test_retrain_keeps_the_old_folder_and_the_other_seeds(checkout: Path) -> None:
-    job, other = read('small.py:0.1', [0, 1]).jobs
-    for each in (job, other):
-        RunFolder(each.folder).open(each.config, each.file, each.changes)
-        RunFolder(each.folder).write_summary(SUMMARY)
-    assert '2 finished, 0 to train' in study('--study=small.py:0.1', '--seeds=0,1').stdout
-    done = study('--study=small.py:0.1', '--seeds=0', '--retrain')
-    assert done.returncode == 0, done.stderr
-    aside = job.folder.with_name('seed0.replaced1')
-    assert f'rate 0.1, seed 0: the folder of the finished run is now {aside}\n' in done.stdout
-    assert '2 runs: 1 finished, 1 to train' in done.stdout
-    assert RunFolder(other.folder).summary() == SUMMARY and not list(other.folder.parent.glob('seed1.*'))
-    assert RunFolder(aside).summary() == SUMMARY
-    run = read_run(job)
-    assert run.state == FINISHED and run.summary['test_count'] == 100
-    (section,) = sections.read(['runs'])
-    assert [run.folder for run in section.rows[0].runs] == [job.folder, other.folder]
