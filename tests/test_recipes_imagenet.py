@@ -15,7 +15,7 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Optimizer, flatten
 from jax_resnet.data import image_shape
 from jax_resnet.training.streamed import check_pictures
-from tests.test_parameter_counts import PARAMETERS, get_config
+from tests.test_parameter_counts import CONFIGS, get_config
 
 IMAGENET = 1_281_167
 EPOCHS_30_60_80 = {256: (150_137, 300_274, 400_365), 512: (75_069, 150_137, 200_183), 1024: (37_535, 75_069, 100_092),
@@ -23,7 +23,7 @@ EPOCHS_30_60_80 = {256: (150_137, 300_274, 400_365), 512: (75_069, 150_137, 200_
 FAMILIES = {'fb': ('18', '34', '50', '101', '152', '200'), 'torchvision': ('18', '34', '50', '101', '152')}
 OF_2015 = ('plain18', 'plain34', 'resnet18', 'resnet34', 'resnet34b', 'resnet34c', 'resnet50', 'resnet101', 'resnet152')
 OF_2016 = ('resnet152', 'preact_resnet152', 'resnet200', 'preact_resnet200', 'preact_resnet200_aspect')
-PICTURES = [key for key in PARAMETERS if 'imagenet' in key[0]]
+PICTURES = [key for key in CONFIGS if 'imagenet' in key[0]]
 
 
 def learning_rate(config: Config) -> tuple[schedule.Schedule, int]:

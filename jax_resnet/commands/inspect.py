@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.inspections import INSPECTIONS
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
-    options.networks = [os.path.expanduser(name) for name in options.networks]
+    options.networks = [os.path.expanduser(name) for name in options.networks]  # noqa: PTH111 - or of the Hub
     out = _out(options)
     module = import_module(f'jax_resnet.inspections.{options.inspection}')
 
@@ -56,10 +56,7 @@ def run(options: argparse.Namespace) -> None:
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }
-    try:
-        files.write_all({Path(path): content for path, content in contents.items()})
-    except OSError as e:
-        raise DataError(f'{shown(out)}: cannot be written ({e.strerror})') from None
+    files.write_all({Path(path): content for path, content in contents.items()})
     for line in module.summarize(measured):
         print(line)
     print('written: ' + ', '.join(map(shown, contents)))

@@ -66,8 +66,9 @@ class Dataset(Group, frozen=True):
     manual_dir: Annotated[str | None, FREE,
         'folder with the original archive of CIFAR or ImageNet, which is read from it'] = None
     folder: Annotated[str | None, FREE, 'folder of pictures to read instead, with a folder for each class'] = None
-    check: Annotated[Literal['headers', 'all', 'none'], FREE, PICTURES,
-        'check of all pictures before training: their headers only; a complete decoding; or no check'] = 'headers'
+    check: Annotated[Literal['headers', 'all', 'skip', 'none'], FREE, PICTURES,
+        'check of all pictures before training: their headers only; a complete decoding; one that leaves out what '
+        'cannot be decoded; or no check'] = 'headers'
     validation_fraction: Annotated[float, Meta(gt=0, le=0.9), PICTURES,
         'fraction of each class that is drawn for validation if the folder has no validation split'] = 0.2
     split_seed: Annotated[Natural, PICTURES, 'seed by which validation pictures are drawn, see validation_fraction'] = 0
@@ -93,6 +94,11 @@ class Dataset(Group, frozen=True):
         'function of a key and a normalized image that changes each training image after all other changes'] = None
     test_crop: Annotated[Size,
         'height and width of the central crop in evaluation; 0 is the whole image, or crop for pictures'] = 0
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that a run reads."""
+        return tuple(split for split in (self.train, self.validation, self.test) if split is not None)
 
 
 class Pictures(Group, frozen=True):

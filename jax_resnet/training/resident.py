@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -160,6 +160,15 @@ class ResidentInput:
     def check_data(self) -> None:
         """Reads the training examples. An unknown split is an error too."""
         len(self.examples)
+
+    def listing(self, specs: Sequence[str]) -> np.ndarray:
+        """The files of pictures: none, because the examples of these data sets are known."""
+        return np.zeros(0, np.bytes_)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of the training examples."""
+        return self.examples.labels
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`."""

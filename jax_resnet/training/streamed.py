@@ -18,7 +18,7 @@ from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
-from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, iterate, mean_image
+from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, allow_open_files, iterate, mean_image
 from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
 from jax_resnet.data.preprocessing import Augment, ColourAugmentation, Normalization, Preprocess
 from jax_resnet.data.sources import Parts, Pictures
@@ -210,15 +210,26 @@ class StreamedInput:
         return Preprocess(self.normalization)
 
     def check(self) -> None:
-        """Raises ConfigError if sizes in the config do not fit each other."""
+        """Raises ConfigError if sizes in the config do not fit each other, or too few files may be open."""
         check_pictures(self.config.dataset, self.config.pictures)
+        allow_open_files(self.config.pictures.processes)
 
     def check_data(self) -> None:
         """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
-        dataset = self.config.dataset
-        specs = [spec for spec in (dataset.train, dataset.validation, dataset.test) if spec is not None]
+        specs = self.config.dataset.splits
         checks.warn_about_missing_classes(self.source, specs)
-        checks.check(self.source, specs, dataset.check)
+        checks.check(self.source, specs, self.config.dataset.check)
+
+    def listing(self, specs: Sequence[str]) -> np.ndarray:
+        """The files of the splits, with their sizes, to compare them with those of a run: b'train/cat/0.jpg 12345'."""
+        splits = sorted({split for spec in specs for split, _, _ in self.source.ranges(spec)} & {*self.source.listing})
+        found = [np.char.add(f'{split}/'.encode(), self.source.listing[split]) for split in splits]
+        return np.concatenate([np.zeros(0, np.bytes_), *found])
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels of the training examples; None if they are not known before the pictures are read."""
+        return self.source.read(self.config.dataset.train).labels
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""

@@ -53,9 +53,3 @@ def test_a_shortened_recipe_ends_earlier_and_intervals_stay() -> None:
     assert [clock.steps(f'{steps} steps') for steps in (64_000, 48_000, 400)] == [2000, 1500, 13]  # 12.5
     assert clock.steps('164 epochs') == 2002  # 64,062.5 / 32
     assert clock.next_due('1 epoch', 0) == 391 and clock.is_due('100 steps', 100)
-
-
-def test_more_often_than_every_step_is_every_step() -> None:
-    clock = Clock(epoch_size=10, batch_size=10)
-    assert [clock.next_due('3 examples', step) for step in range(4)] == [1, 2, 3, 4]
-    assert not clock.is_due('3 examples', 0)

@@ -1,7 +1,5 @@
 """The table says of each field what it is and allows."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -47,12 +45,3 @@ def test_a_value_that_is_not_allowed(field: str, value: Any, message: str) -> No
     with pytest.raises(ConfigError) as error:
         as_config(config)
     assert str(error.value).startswith(f'config.{field}={value!r}: must be {message}')
-
-
-def test_readers_of_run_folders_need_no_jax_and_no_absl() -> None:
-    program = (
-        'import sys, jax_resnet.config.identity, jax_resnet.config.loading; '
-        'print({"jax", "absl", "ml_collections"} & sys.modules.keys())'
-    )
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
-    assert done.stdout == 'set()\n'

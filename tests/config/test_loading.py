@@ -24,7 +24,7 @@ from jax_resnet.config.loading import as_config, change, load
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
 from tests.conftest import small_config
-from tests.test_parameter_counts import PARAMETERS
+from tests.test_parameter_counts import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 DIGITS = 'configs/resnet20_digits.py'
@@ -42,7 +42,7 @@ def of_command(*words: str) -> tuple[Config, dict[str, Any]]:
     return load(file, changes)
 
 
-@pytest.mark.parametrize(('name', 'argument'), PARAMETERS)
+@pytest.mark.parametrize(('name', 'argument'), CONFIGS)
 def test_every_argument_of_its_network_is_a_field_of_every_config(name: str, argument: str | None) -> None:
     file = f'configs/{name}.py' + (f':{argument}' if argument else '')
     config, changes = load(file, {})

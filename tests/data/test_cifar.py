@@ -77,29 +77,6 @@ def digest(examples: data.Examples) -> str:
     return hashlib.sha256(examples.images.tobytes() + examples.labels.astype(np.uint8).tobytes()).hexdigest()
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize('name', ['cifar10', 'cifar100'])
-def test_all_sources_of_the_real_data_are_the_same(
-    name: str, data_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The members of the binary archive have the published checksums."""
-    prepared = data.open_source(name, data_dir)
-    splits = {split: prepared.read(split) for split in prepared.sizes}
-    write(name, splits, tmp_path)
-    known = cifar.CIFAR[name]
-    for split, examples in splits.items():
-        assert digest(examples) == known.digests[split]
-    for layout in (known.binary, known.python):
-        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / f'cache-{layout.folder}'))
-        source = data.open_source(name, str(tmp_path), str(tmp_path / layout.folder))
-        for split, examples in splits.items():
-            assert digest(source.read(split)) == digest(examples)
-    if name == 'cifar10':
-        member = tmp_path / known.binary.folder / 'data_batch_1.bin'
-        published = 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5'
-        assert hashlib.sha256(member.read_bytes()).hexdigest() == published
-
-
 @pytest.fixture(params=['cifar10', 'cifar100'])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -80,14 +80,6 @@ def test_crop_to_28_and_the_views_for_evaluation() -> None:
     np.testing.assert_allclose(Preprocess(IDENTITY, 28)(jnp.asarray(IMAGES)), whole[:, 2:30, 2:30])
 
 
-def test_images_are_augmented_independently_and_by_key() -> None:
-    x = views(50, pad=4)
-    assert len(np.unique(x.reshape(50, -1), axis=0)) > 30
-    images = jnp.asarray(IMAGES)
-    a, b = (Augmentation()(jax.random.key(seed), images, IDENTITY) for seed in (0, 1))
-    assert (a != b).any()
-
-
 def of_pictures(images: np.ndarray, **fields: float) -> np.ndarray:
     """Views in [0, 1] by ColourAugmentation, each image with a key of its own."""
     plain = preprocessing.channel((0, 0, 0), (1, 1, 1))

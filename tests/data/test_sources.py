@@ -13,6 +13,7 @@ from jax_resnet.data import cifar
 from jax_resnet.data.datasets import located
 from jax_resnet.data.sources import Splits
 from jax_resnet.errors import ConfigError, DataError
+from tests.data.test_cifar import digest
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,6 +113,12 @@ def test_real_cifar10(data_dir: str, caplog: pytest.LogCaptureFixture) -> None:
         again = data.open_source('cifar10', data_dir).read('test[:100]')
     assert not caplog.text  # read from the cache
     np.testing.assert_array_equal(again.images, test.images[:100])
+
+
+@pytest.mark.parametrize('name', ['cifar10', pytest.param('cifar100', marks=pytest.mark.soak)])
+def test_the_archives_must_have_what_tfds_has(name: str, data_dir: str) -> None:
+    source = data.open_source(name, data_dir)
+    assert {split: digest(source.read(split)) for split in source.sizes} == cifar.CIFAR[name].digests
 
 
 def test_prepared_data_that_is_damaged_is_named(data_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from jax._src import distributed
 
-from jax_resnet.data.pictures.batches import Batches
-from jax_resnet.data.pictures.views import CentreCrop
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, joining, processes
+from tests.data.pictures.test_batches import training
 
 
 def test_shares_are_consecutive_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,28 +63,8 @@ def test_a_mesh_has_the_same_number_of_devices_of_each_process(
         assert indices == [0] * each + [1] * each
 
 
-def test_the_rows_of_all_processes_are_the_batch(pictures: object) -> None:
-    whole = Batches(pictures, CentreCrop(18, 16), 16, 8, 9, seed=3)  # type: ignore[arg-type]
-    parts = [Batches(pictures, CentreCrop(18, 16), 16, 8, 9, seed=3, rows=range(i, i + 4)) for i in (0, 4)]  # type: ignore[arg-type]
+def test_the_rows_of_all_processes_are_the_batch() -> None:
+    whole, *parts = training(), *(training(rows=range(i, i + 4)) for i in (0, 4))
     for number in (0, 5):
         for mine, *its in zip(whole[number], *(part[number] for part in parts), strict=True):
             np.testing.assert_array_equal(mine, np.concatenate(its))
-
-
-@pytest.fixture
-def pictures() -> object:
-    import io
-
-    from PIL import Image
-
-    rng, encoded = np.random.default_rng(0), []
-    for label in range(20):
-        stream = io.BytesIO()
-        Image.fromarray(rng.integers(0, 255, (24, 20, 3), dtype=np.uint8)).save(stream, 'JPEG')
-        encoded.append((stream.getvalue(), label))
-
-    class Pictures(list):
-        def name(self, index: int) -> str:
-            return str(index)
-
-    return Pictures(encoded)

@@ -67,12 +67,8 @@ def test_open_mpi_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     ('given', 'message'),
     [
         (('node01:12345', None, None), '--coordinator, --processes, --process: all three must be given'),
-        ((None, 2, 0), '--coordinator, --processes, --process: all three must be given'),
-        (('::1:1234', 2, 0), '--coordinator=::1:1234: must be HOST:PORT'),
         (('node01', 2, 0), '--coordinator=node01: must be HOST:PORT of process 0, such as node01:12345'),
-        (('node01:70000', 2, 0), '--coordinator=node01:70000: must be HOST:PORT'),
         (('node01:1234', 2, 2), '--process=2: must be at least 0 and less than --processes=2'),
-        (('node01:1234', 0, 0), '--process=0: must be at least 0 and less than --processes=0'),
     ],
 )
 def test_arguments_that_are_not_valid(given: tuple, message: str) -> None:

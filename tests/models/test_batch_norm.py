@@ -42,15 +42,6 @@ def test_bfloat16_statistics_are_those_of_float32() -> None:
     np.testing.assert_allclose(updates['batch_stats']['mean'], 0.1 * x.astype(np.float32).mean((0, 1, 2)), rtol=1e-5)
 
 
-def test_batch_norms_are_made_alike() -> None:
-    make = models.BatchNorms(group_size=4, momentum=0.5)
-    assert make == models.BatchNorms(4, 0.5, 1e-5) and hash(make) == hash(models.BatchNorms(4, 0.5))
-    norm = make(use_running_average=False, scale_init=jax.nn.initializers.ones, dtype=None, name='norm')
-    variables = norm.init(jax.random.key(0), X)
-    np.testing.assert_array_equal(norm.apply(variables, X, mutable=['batch_stats'])[0], apply(X, group_size=4)[0])
-    assert (norm.momentum, norm.epsilon) == (0.5, 1e-5)
-
-
 def test_count_groups() -> None:
     assert [count_groups(128, g) for g in (0, 64, 128, 200)] == [1, 2, 1, 1]
     with pytest.raises(ValueError, match='the batch size, 128, must be a multiple of the BatchNorm group size, 48'):

@@ -99,7 +99,7 @@ def test_bfloat16_is_float32_but_for_rounding() -> None:
 def initial(**attributes: Any) -> dict:
     """Returns the parameters of a network of one stage, with 32 channels in and 64 out, and three units."""
     net = models.ResNet((3,), (64,), (models.LAYERS['basic'],), models.Stem(32), stacked=True, **attributes)
-    return net.init(jax.random.key(0), IMAGES[:1, :4, :4])['params']
+    return jax.jit(net.init)(jax.random.key(0), IMAGES[:1, :4, :4])['params']
 
 
 def test_initialization() -> None:
@@ -137,13 +137,10 @@ def test_imagenet_networks_take_any_size() -> None:
     ('make', 'message'),
     [
         (lambda: models.cifar_resnet(21), r'depth must be 6n\+2, such as 20, 32, 44, 56, 110; got 21'),
-        (lambda: models.cifar_resnet(2), r'depth must be 6n\+2, such as 20, 32, 44, 56, 110; got 2'),
         (lambda: models.cifar_resnet(32, unit='bottleneck'), r'depth must be 9n\+2, such as 164, 1001; got 32'),
         (lambda: models.cifar_resnet(600_000_002), 'depth must be at most 10,000 layers, since time and memory grow'),
         (lambda: models.cifar_resnet(20, stage_sizes=(9, 0, 0)), 'stage_sizes must be 3 counts, 9 in all at depth 20; got'),
-        (lambda: models.cifar_resnet(20, unit='wide'), 'unit must be one of basic, bottleneck, one_layer, three_layer'),
         (lambda: models.cifar_resnet(20, order='last'), 'order must be one of original, bn_after_addition'),
-        (lambda: models.cifar_resnet(20, initialization='x'), 'initialization must be one of fan_out, fan_out_small_head'),
         (lambda: models.cifar_resnet(20, shortcut='D'), 'shortcut must be one of A, A_centred, B, C, none, dropout, scaling_<'),
         (lambda: models.cifar_resnet(20, shortcut='scaling_1'), "shortcut must be one of .*; got 'scaling_1'"),
         (lambda: models.imagenet_resnet(20), 'depth must be one of 18, 26, 34, 50, 101, 152, 200; got 20'),
@@ -152,11 +149,8 @@ def test_imagenet_networks_take_any_size() -> None:
         (lambda: models.imagenet_plain(18, shortcut='B'), "must be 'none' in a plain network; got 'B', which only imagenet_resnet"),
         (lambda: models.scaled_resnet((1,) * 6), 'stage_sizes must be 1 to 5 counts'),
         (lambda: models.scaled_resnet(windows=(3, 4)), r'windows must be 2 odd sizes, one for each stage; got \(3, 4\)'),
-        (lambda: models.scaled_resnet(width=0), 'width must be at least 1; got 0'),
-        (lambda: models.scaled_resnet(dropout=1.0), 'dropout must be at least 0 and below 1; got 1.0'),
         (lambda: models.scaled_resnet(windows=(5, 5)), 'parameter_limit=5,000,000: this network has 11,775,114 parameters'),
         (lambda: shapes(models.scaled_resnet(pooled_size=3)), 'pooled_size must divide the size of the last map, 16 x 16; got 3'),
-        (lambda: models.identity4((2, 2, 2)), 'stage_sizes must be 4 counts'),
         (lambda: models.identity4((10**9,) * 4), 'stage_sizes must make at most 10,000 layers, since time and memory grow'),
         (lambda: models.from_config({'name': 'vgg', 'depth': 20}), "name must be one of cifar_resnet, .*; got 'vgg'"),
     ],

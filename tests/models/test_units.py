@@ -100,7 +100,7 @@ def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
 
 
 def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
-    net = models.cifar_resnet(20, shortcut='dropout', stacked=True)
+    net = network('cifar:basic:original:dropout', (3,), stacked=True)
     images = np.ones((2, 8, 8, 3), np.float32)
     variables = jax.jit(net.init)(jax.random.key(0), images)
     apply = jax.jit(
@@ -114,9 +114,9 @@ def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:
 
 
 def test_the_gates_bias_begins_as_it_says() -> None:
-    net = models.cifar_resnet(8, shortcut='exclusive_gating_-6')
+    net = network('cifar:basic:original:exclusive_gating_-6', (1,))
     params = jax.jit(net.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))['params']
-    assert (params['stage2']['unit1']['shortcut']['gate']['bias'] == -6).all()
+    assert (params['stage1']['unit1']['shortcut']['gate']['bias'] == -6).all()
 
 
 @pytest.mark.parametrize('order', ['original', 'relu_only_preactivation'])

@@ -1,7 +1,5 @@
 """Stacking and counting of variables. `tests/test_parameter_counts.py` has the counts of all networks."""
 
-from functools import partial
-
 import jax
 import numpy as np
 import optax
@@ -30,26 +28,6 @@ def test_there_and_back_is_exact(variables: dict) -> None:
     assert_equal_trees(models.stack(models.unstack(stacked)), stacked)
     one_unit = {'stage1': {'unit1': {'conv1': np.zeros(3)}}}
     assert_equal_trees(models.stack(one_unit), one_unit)
-
-
-def test_unrolled_and_stacked_agree(variables: dict) -> None:
-    """Outputs and statistics of the three ways to run the same stack."""
-    variables = models.stack(variables)
-    results = [
-        jax.jit(lambda net=net: net.apply(variables, IMAGES, train=True, mutable=['batch_stats']))()
-        for net in (NET.clone(stacked=True), NET.clone(stacked=True, unroll=2))
-    ]
-    unstacked = NET.apply(models.unstack(variables), IMAGES, train=True, mutable=['batch_stats'])
-    results.append((unstacked[0], models.stack(unstacked[1])))
-    for other in results[1:]:
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), results[0], other)
-
-
-def test_intermediates_of_stacked_units_are_kept(variables: dict) -> None:
-    net = NET.clone(stacked=True)
-    apply = partial(net.apply, capture_intermediates=lambda m, _: isinstance(m, models.Unit))
-    _, captured = jax.eval_shape(apply, models.stack(variables), IMAGES)
-    assert captured['intermediates']['stage2']['rest']['__call__'][0].shape == (2, 4, 8, 8, 32)
 
 
 def test_an_optimizers_state_converts_too(variables: dict) -> None:

@@ -10,8 +10,6 @@ from jax import lax
 
 from jax_resnet import models
 from jax_resnet.platform import compilation_cache, cpu, cpu_convolution
-from jax_resnet.training import setup
-from tests.conftest import compiled, initial_state, small_config, whole_config
 
 CONVOLUTIONS = {
     kernel_gradient.__name__: partial(cpu_convolution.conv_general_dilated, kernel_gradient=kernel_gradient)
@@ -44,21 +42,6 @@ def test_value_and_gradients(stride: int, window: int, padding: tuple, groups: i
             np.testing.assert_allclose(one, expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize('most_parts', [1, 16])
-@pytest.mark.parametrize(('batch', 'size', 'features'), [(16, 4, 5), (3, 4, 5), (16, 1, 5)])
-def test_the_gradient_of_a_1x1_kernel_is_a_matrix_product(
-    most_parts: int, batch: int, size: int, features: int
-) -> None:
-    """With one part, with several parts, and if the parts' products would be larger than the images."""
-    rng = np.random.default_rng(0)
-    x, cotangent = rng.normal(size=(batch, size, size, 3)), rng.normal(size=(batch, size, size, features))
-    with jax.enable_x64(True):
-        found = cpu_convolution.matrix_product(
-            jnp.asarray(x), (1, 1), jnp.asarray(cotangent), (1, 1), ((0, 0), (0, 0)), most_parts=most_parts
-        )
-    np.testing.assert_allclose(found[0, 0], np.einsum('nhwc,nhwo->co', x, cotangent), rtol=1e-12, atol=1e-12)
-
-
 def test_only_float32_uses_the_kernel_gradient_for_one_dnn() -> None:
     """It agrees with XLA's within float32's rounding. Other dtypes use XLA's."""
     rng = np.random.default_rng(0)
@@ -72,14 +55,6 @@ def test_only_float32_uses_the_kernel_gradient_for_one_dnn() -> None:
         for gradient in (cpu_convolution.for_one_dnn, cpu_convolution.for_xla)
     ]
     assert programs[0] == programs[1]
-
-
-def test_unsupported_options_raise() -> None:
-    x, kernel = jnp.zeros((1, 4, 4, 4)), jnp.zeros((3, 3, 4, 4))
-    conv = CONVOLUTIONS['for_xla']
-    for options in ({'rhs_dilation': (2, 2)}, {'lhs_dilation': (2, 2)}):
-        with pytest.raises(NotImplementedError, match='the convolution for CPUs has no dilation'):
-            conv(x, kernel, (1, 1), ((1, 1), (1, 1)), **options)
 
 
 def test_an_unknown_compiler_option_is_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,23 +91,6 @@ def test_one_dnn_runs_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert short.keeps_programs and not long.keeps_programs and 'oneDNN' in long.remark
     monkeypatch.setattr(cpu, 'has_one_dnn', lambda: False)
     assert cpu.backend(cpu.ONE_DNN_MULTIPLY_ADDS) == cpu.backend()
-
-
-@pytest.mark.soak
-def test_a_long_run_computes_what_a_short_one_computes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The states after two steps agree within float32's rounding. If jaxlib has oneDNN, the long run uses it."""
-    states, keeps_programs = {}, {}
-    for name, least in (('short', float('inf')), ('long', 0.0)):
-        monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', least)
-        config = whole_config()
-        data, model, mesh, clock, _ = setup.set_up(config)
-        settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-        keeps_programs[name] = settings.keeps_programs
-        states[name] = jax.device_get(compiled(small_config())(initial_state(small_config()), 2))
-    assert keeps_programs == {'short': True, 'long': not cpu.has_one_dnn()}
-    parameters = [jax.tree.leaves(state.params) for state in states.values()]
-    for short, long in zip(*parameters, strict=True):
-        np.testing.assert_allclose(long, short, atol=1e-4 * abs(short).max())
 
 
 def test_programs_are_not_cached_while_the_cache_is_off() -> None:

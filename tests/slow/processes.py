@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+
+from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,14 +20,6 @@ SMALL = (
     *('--config.checkpoint_every=5 steps', '--config.log_every=1 steps'),
 )
 """Trains a ResNet-8 on the digits. Steps and evaluations are short."""
-
-
-class Ended(NamedTuple):
-    """How a process ended."""
-
-    code: int
-    output: str
-    errors: str
 
 
 class ProcessGroup:

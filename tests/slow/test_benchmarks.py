@@ -1,24 +1,21 @@
 """The benchmarks run with tiny sizes, and their counts are correct. No test asserts how long anything takes."""
 
-import importlib.util
 import itertools
 import json
 import math
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.views import Centre
-
 FOLDER = Path(__file__).parents[2] / 'benchmarks'
+
+sys.path.insert(0, str(FOLDER))
+import convolutions  # noqa: E402
+import train_step  # noqa: E402
 
 
 def results(script: str, *arguments: str) -> dict:
@@ -31,31 +28,6 @@ def lines(*command: str | Path) -> list[str]:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=FOLDER.parent)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f'{name}.py')
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def train_step(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return load('train_step', monkeypatch)
-
-
-@pytest.fixture
-def convolutions(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return load('convolutions', monkeypatch)
-
-
-@pytest.fixture
-def protocols_peer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    pytest.importorskip('torch', reason='needs PyTorch')
-    return load('protocols_peer', monkeypatch)
 
 
 @pytest.mark.soak
@@ -76,13 +48,6 @@ def test_startup() -> None:
     found = results('startup.py', '--one', 'ResNet-20', '32')
     parts = [found[part] for part in ('building', 'compiling', 'first step')]
     assert sum(parts) == pytest.approx(found['from building to the first update'])
-
-
-@pytest.mark.soak
-def test_more_steps_than_the_streams_window_holds(train_step: ModuleType) -> None:
-    """512 random images and batches of 256: two epochs are four steps."""
-    run = train_step.ours('ResNet-20', 256, 5)
-    assert run(steps=1) > 0 and run() > 0
 
 
 def test_train_step_beside_pytorch() -> None:
@@ -117,17 +82,14 @@ def test_a_recipe_in_pytorch(two_classes: list[str]) -> None:
     assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
 
 
-def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path) -> None:
     """Both libraries evaluate PyTorch's weights on ten crops, after recalibrating BatchNorm's statistics."""
     pytest.importorskip('torch', reason='needs PyTorch')
     from safetensors.torch import save_file
+    from torchvision_resnet import ResNet
 
-    net, weights, out = (
-        load('torchvision_resnet', monkeypatch).ResNet(18, 2),
-        tmp_path / 'w.safetensors',
-        tmp_path / 'out.npz',
-    )
-    save_file(net.state_dict(), weights)
+    weights, out = tmp_path / 'w.safetensors', tmp_path / 'out.npz'
+    save_file(ResNet(18, 2).state_dict(), weights)
     how = ('--protocol=ten_crop', '--recalibrate=8', f'--out={out}', '--config=configs/resnet18_imagenette.py')
     lines(FOLDER / 'protocols_peer.py', weights, *how, '--set', *two_classes)
     found = np.load(out)
@@ -135,30 +97,14 @@ def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path, monkeypatc
     np.testing.assert_allclose(found['jax_resnet'], found['torch'], atol=1e-5)
 
 
-@pytest.mark.parametrize('height, width', [(50, 40), (40, 57), (90, 40), (40, 40)])
-def test_the_views_of_protocols_in_pytorch(protocols_peer: ModuleType, height: int, width: int) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    picture, bilinear = Image.fromarray(image), Image.Resampling.BILINEAR
-    ours = views.evaluation_views('ten_crop', 36, 32)[0](image, 'bilinear')
-    (theirs,) = protocols_peer.ten_crop(picture, 36, 32, bilinear)
-    np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
-    scales = views.evaluation_views('multi_scale', 0, 0, (32, 64))
-    for scale, theirs in zip(scales, protocols_peer.multi_scale(picture, (32, 64), bilinear), strict=True):
-        ours = scale(image, 'bilinear')
-        np.testing.assert_array_equal(theirs, [*ours, *ours[:, :, ::-1]])
-    central = Centre(36, 32)(image, 'bilinear')[0]
-    (theirs,) = protocols_peer.center(picture, 36, 32, bilinear)
-    np.testing.assert_allclose(theirs[0], central.astype(int), atol=2)
-
-
-def test_multiply_adds_and_bytes_of_a_step(train_step: ModuleType) -> None:
+def test_multiply_adds_and_bytes_of_a_step() -> None:
     assert train_step.multiply_adds(train_step.model('ResNet-20'), 128, (32, 32, 3)) == 3 * 128 * 40_551_040
     stage = 32 * 32 * 16
     outputs = 7 * stage + 6 * stage // 2 + 6 * stage // 4  # of the 19 convolutions
     assert train_step.least_bytes('ResNet-20', 128, 32, 'float32') == 6 * 128 * outputs * 4
 
 
-def test_the_convolutions_of_a_network(convolutions: ModuleType) -> None:
+def test_the_convolutions_of_a_network() -> None:
     found = convolutions.cases('ResNet-20', 128, 32)
     assert sum(found.values()) == 19 and len(found) == 6
     assert sum(count * case.multiply_adds() for case, count in found.items()) == 128 * (40_551_040 - 64 * 10)
@@ -166,14 +112,14 @@ def test_the_convolutions_of_a_network(convolutions: ModuleType) -> None:
 
 
 @pytest.mark.parametrize('operation', [0, 2])
-def test_a_convolution_is_timed_in_every_form(convolutions: ModuleType, operation: int) -> None:
+def test_a_convolution_is_timed_in_every_form(operation: int) -> None:
     case = convolutions.Case((8, 6, 6, 3), (1, 1, 3, 4), (2, 2), ((0, 0), (0, 0)))
     found = convolutions.ours()(convolutions.OPERATIONS[operation], case, 1)
     assert found.keys() >= {'training', 'training, in a loop'} and all(seconds > 0 for seconds in found.values())
     assert any(name.startswith('16 matrix products') for name in found) == (operation == 2)
 
 
-def test_a_peer_that_fails_is_an_error_and_not_a_hang(train_step: ModuleType) -> None:
+def test_a_peer_that_fails_is_an_error_and_not_a_hang() -> None:
     with (
         pytest.raises(RuntimeError, match='the process of sqrt has failed'),
         train_step.in_a_process(math.sqrt, 'no number') as run,
@@ -181,14 +127,14 @@ def test_a_peer_that_fails_is_an_error_and_not_a_hang(train_step: ModuleType) ->
         run()
 
 
-def test_spread(train_step: ModuleType) -> None:
+def test_spread() -> None:
     """With 6 numbers, the interval is from the smallest to the largest; with 20, from the sixth to the fifteenth."""
     assert train_step.spread([1.0] * 5) == float('inf')
     assert train_step.spread([6, 1, 2, 3, 4, 5]) == 2.5 / 3.5
     assert train_step.spread(range(1, 21)) == 4.5 / 10.5
 
 
-def test_rounds_are_repeated_until_the_ratio_is_precise(train_step: ModuleType) -> None:
+def test_rounds_are_repeated_until_the_ratio_is_precise() -> None:
     runs = {'jax_resnet': lambda: 1.0, 'torch': lambda: 2.0}
     _, ratios = train_step.measure(runs, 30, pause=0)
     assert ratios['torch'] == {'ratio': 0.5, 'spread': 0.0, 'rounds': 6}
@@ -197,23 +143,3 @@ def test_rounds_are_repeated_until_the_ratio_is_precise(train_step: ModuleType) 
     assert ratios['torch']['rounds'] == 8 and ratios['torch']['spread'] > 0.05
     _, ratios = train_step.measure(runs, 3, pause=0)
     assert ratios['torch'] == {'ratio': 0.5, 'spread': None, 'rounds': 3}
-
-
-def test_load_by_other_programs(train_step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In 4 seconds, all cores are busy for 7, of which 5 are ours, and the host takes 1."""
-    readings, clock = iter([(100.0, 10.0, 20.0), (107.0, 11.0, 25.0)]), iter([50.0, 54.0])
-    with monkeypatch.context() as patch:
-        patch.setattr(train_step.Load, '_now', staticmethod(lambda: next(readings)))
-        patch.setattr(time, 'perf_counter', lambda: next(clock))
-        patch.setattr(os, 'getloadavg', lambda: (1.5, 0.0, 0.0), raising=False)
-        with train_step.Load() as load:
-            pass
-    assert load.found() == {'load_before': 1.5, 'others': 0.5, 'host': 0.25}
-    assert str(load).endswith('other processes used 0.50 cores, and the host of this virtual machine 0.25')
-
-
-def test_load_is_unknown_without_readings(train_step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_step.Load, '_now', staticmethod(lambda: None))
-    with train_step.Load() as load:
-        pass
-    assert load.found() == {} and 'not known' in str(load)

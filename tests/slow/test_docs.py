@@ -38,7 +38,7 @@ ELSEWHERE = {
     'resnet20.safetensors': 'tests/slow/test_published_weights.py',
     'ours.safetensors': 'tests/slow/test_published_weights.py',
     'timm/': 'tests/slow/test_hub.py',
-    'runs/mine': 'tests/training/test_finetune.py',
+    'runs/mine': 'tests/slow/test_hub.py',
     'runs/resnet50_imagenet': 'tests/training/test_protocols.py',
     'runs/resnet20_cifar10': 'tests/commands',
     'runs/trunk': 'tests/training/test_begin_extended.py',
@@ -91,7 +91,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def added(line: str) -> list[str]:
     """Returns what makes a line shorter: fewer steps of a smaller network on fewer examples, or no training at all."""
     if ' study ' in line:
-        return [] if '--list' in line or '--dry-run' in line else ['--list']
+        return [] if '--list' in line else ['--list']
     if 'main.py' not in line or '--help' in line or line.endswith('configs/'):
         return []
     return [*SHORT, *(FEW if 'cifar10' in line else []), f'--workdir=runs/{abs(hash(line))}']

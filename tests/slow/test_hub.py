@@ -52,7 +52,7 @@ def timm(architecture: str = 'resnet50', **pretrained: Any) -> dict[str, Any]:
 
 
 class Hub(ThreadingHTTPServer):
-    """Repositories, each with its commits, the newest first. `broken` downloads end after half of what is asked."""
+    """Repositories, each with its commits, the newest first."""
 
     daemon_threads = True
 
@@ -60,7 +60,6 @@ class Hub(ThreadingHTTPServer):
         super().__init__(('127.0.0.1', 0), Handler)
         self.repositories: dict[str, dict[str, dict[str, bytes]]] = {}
         self.requests: list[str] = []
-        self.broken = 0
 
     def add(self, name: str, config: Any, tensors: dict[str, np.ndarray] | None = None, commit: str = COMMIT) -> None:
         tensors = {'fc.bias': np.zeros(1000, np.float32)} if tensors is None else tensors
@@ -109,24 +108,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_file(self, owner: str, name: str, commit: str, file: str) -> None:
         content = self.server.repositories[f'{owner}/{name}'][commit][file]
-        headers = {
-            'ETag': f'"{hashlib.sha256(content).hexdigest()}"',
-            'X-Repo-Commit': commit,
-            'Accept-Ranges': 'bytes',
-        }
-        first = int(self.headers.get('Range', 'bytes=0-').removeprefix('bytes=').rstrip('-'))
-        if first:
-            headers['Content-Range'] = f'bytes {first}-{len(content) - 1}/{len(content)}'
-        self.answer(206 if first else 200, headers, content[first:])
+        self.answer(200, {'ETag': f'"{hashlib.sha256(content).hexdigest()}"', 'X-Repo-Commit': commit}, content)
 
     def answer(self, status: int, headers: dict[str, str], content: bytes = b'') -> None:
         self.send_response(status)
         for header, value in (headers | {'Content-Length': str(len(content))}).items():
             self.send_header(header, value)
         self.end_headers()
-        if self.command == 'GET' and 'cdn' in self.path and self.server.broken:
-            self.server.broken -= 1
-            content, self.close_connection = content[: len(content) // 2], True
         if self.command == 'GET':
             self.wfile.write(content)
 
@@ -210,20 +198,6 @@ def test_what_cannot_be_fetched_is_one_line(hub: Hub, read, tmp_path: Path) -> N
     for environment in ({'endpoint': 'http://127.0.0.1:9'}, {'HF_HUB_OFFLINE': '1'}):
         (line,) = read('timm/resnet34.a1_in1k', **environment)
         assert line.startswith('timm/resnet34.a1_in1k: config.json is not in the cache, ') and '\n' not in line
-
-
-def test_a_broken_download_resumes_or_is_one_line(hub: Hub, read) -> None:
-    hub.add('timm/resnet50.a1_in1k', timm())
-    hub.broken = 1
-    assert read('timm/resnet50.a1_in1k') == [[f'timm/resnet50.a1_in1k@{COMMIT}', 50]]
-    hub.add('hers/resnet', timm(), {'fc.bias': np.zeros(9, np.float16)})
-    hub.repositories['hers/resnet'][COMMIT]['model.safetensors'] = b'1'  # no half of a byte arrives
-    hub.broken = 99
-    (line,) = read('hf://hers/resnet')
-    assert line.startswith('hf://hers/resnet: model.safetensors is not in the cache, ') and '\n' not in line
-    hub.broken = 0
-    (line,) = read('hf://hers/resnet')
-    assert 'cannot be read as weights' in line
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> None:
     program = (
         'import sys\n'
-        "for name in ('jax', 'jaxlib', 'flax', 'optax', 'orbax', 'tensorflow_datasets', 'ml_collections'):\n"
+        "for name in ('jax', 'jaxlib', 'flax', 'optax', 'orbax', 'tensorflow_datasets', 'ml_collections', 'absl'):\n"
         '    sys.modules[name] = None\n'
         'from pathlib import Path\n'
         'from jax_resnet.runs import results_folder, run, weights\n'

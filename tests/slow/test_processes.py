@@ -26,8 +26,8 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def train(count: int, devices: int, folder: Path, *more: str) -> None:
     with ProcessGroup(count, devices, folder / f'output{count}', [*SMALL, *more, f'--workdir={folder}']) as group:
         for index, ended in enumerate(group.wait()):
-            assert (ended.code, ended.errors) == (0, ''), ended
-            assert ('compiling' in ended.output) == (index == 0)
+            assert (ended.code, ended.err) == (0, ''), ended
+            assert ('compiling' in ended.out) == (index == 0)
 
 
 @pytest.fixture(scope='module')
@@ -70,10 +70,10 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(tmp_path: P
         group.send(1, signal.SIGTERM)
         first, second = group.wait()
     assert first.code == second.code == 143
-    assert first.errors.strip().endswith('saved; the same command continues')
-    assert first.errors.startswith('stopped by SIGTERM at step ')
+    assert first.err.strip().endswith('saved; the same command continues')
+    assert first.err.startswith('stopped by SIGTERM at step ')
     step = Checkpoints(folder / 'checkpoints', read_only=True).steps()[-1]
-    assert f'at step {step}, saved' in first.errors
+    assert f'at step {step}, saved' in first.err
     train(1, 2, folder)
     assert [line['step'] for line in metrics(folder)] == [10, 20, 30, 40]
     assert [start['step'] for start in RunFolder(folder).starts()] == [0, step]
@@ -86,7 +86,7 @@ def test_processes_with_different_configs_are_an_error(tmp_path: Path) -> None:
     with ProcessGroup(2, 1, tmp_path, arguments) as group:
         for ended in group.wait():
             assert ended.code == 2
-            assert ended.errors.strip().endswith('must have the same config; it differs from process 0 in: 1')
+            assert ended.err.strip().endswith('must have the same config; it differs from process 0 in: 1')
 
 
 @pytest.mark.soak
@@ -119,4 +119,4 @@ def test_pictures_stream_to_several_processes(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_shared_is_an_error(tmp_path: Path) -> None:
     with ProcessGroup(2, 1, tmp_path, lambda index: [*SMALL, f'--workdir={tmp_path / str(index)}']) as group:
         for ended in group.wait():
-            assert ended.code == 2 and 'on a file system that all processes share' in ended.errors
+            assert ended.code == 2 and 'on a file system that all processes share' in ended.err

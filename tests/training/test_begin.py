@@ -1,9 +1,9 @@
 """Runs that begin with the weights of another run or of a file."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
@@ -53,6 +53,15 @@ def test_from_a_run_and_from_its_converted_weights(run: Path, tmp_path: Path) ->
         assert_equal_trees(new.opt_state, state.opt_state)
 
 
+def test_a_run_that_continues_does_not_need_the_weights(run: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(run, tmp_path / 'source')
+    config = resnet8_config(train_for='2 steps', init_from=str(source))
+    first = train(config, tmp_path / 'run')
+    shutil.rmtree(source)
+    (tmp_path / 'run' / 'summary.json').unlink()
+    assert train(config, tmp_path / 'run')['final_test_loss'] == first['final_test_loss']
+
+
 def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
     variables = models.stack(jax_resnet.load(run).variables)
     variables['params']['head'] = {'kernel': np.ones((64, 7), np.float32), 'bias': np.ones(7, np.float32)}
@@ -69,6 +78,12 @@ def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys
     assert f'initialized from {run}' in capsys.readouterr().out and summary['steps'] == 2
 
 
+def test_weights_of_another_network_leave_no_run_folder(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='not of a ResNet-14'):
+        train(resnet8_config(init_from=str(run), **{'model.depth': 14}), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
 def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     config = resnet8_config(**{'model.depth': 14})
     state, deeper = initial_state(config), network(as_config(config))
@@ -78,11 +93,6 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
     weights.write(tmp_path / 'ours.safetensors', flat(jax_resnet.load(run).variables))
     with pytest.raises(ConfigError, match=f'{message}; batch_stats/stage1/rest/norm1/mean is missing in the weights'):
         begin_from(str(tmp_path / 'ours.safetensors'), state, deeper)
-    with pytest.raises(DataError, match='must end in'):
-        begin_from(__file__, state, deeper)
-    (tmp_path / 'their.pth').touch()
-    with pytest.raises(DataError, match='scripts/pth_to_safetensors.py converts a file of PyTorch'):
-        begin_from(str(tmp_path / 'their.pth'), state, deeper)
     for path in ('nowhere', str(tmp_path / 'none.safetensors')):
         with pytest.raises(ConfigError, match=f"config.init_from='{path}': no such file or run folder"):
             begin_from(path, state, deeper)
@@ -127,14 +137,11 @@ def test_unsound_weights_are_an_error_that_names_the_array(
         begin_from(str(tmp_path / 'unsound.safetensors'), None, NET)
 
 
-def test_a_header_without_a_valid_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
-    path, variables = tmp_path / 'recorded.safetensors', flat(jax_resnet.load(run).variables)
-    fields = msgspec.to_builtins(RunFolder(run).config())
-    for field, value, message in (
-        ('model', {'name': 'cifar_resnet', 'depth': 9, 'num_classes': 10}, 'depth must be 6n'),
-        ('model', {'name': 'x'}, "is damaged: Invalid value 'x' - at `.*model.name`"),
-    ):
-        weights.write(path, variables, {'file': None, 'changes': {}, 'fields': fields | {field: value}})
-        with pytest.raises(ConfigError, match=f'recorded.safetensors.*: .*{message}') as error:
-            begin_from(str(path), None, NET)
-        assert '\n' not in str(error.value)
+def test_a_head_of_other_classes_is_told(run: Path, tmp_path: Path) -> None:
+    folder, path = RunFolder(run), tmp_path / 'letters.safetensors'
+    about = folder.preprocessing()._replace(class_names=tuple('abcdefghij'))
+    weights.write(path, flat(jax_resnet.load(run).variables), dict(folder.origin()), about)
+    state = initial_state(folder.config())
+    _, line = begin_from(str(path), state, NET, tuple('0123456789'))
+    assert line.endswith(", with its head, which has learned other classes: 'a', where the data has '0'")
+    assert begin_from(str(path), state, NET, tuple('ABCDEFGHIJ'))[1] == f'initialized from {path}'

@@ -1,26 +1,7 @@
-import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
-from jax_resnet import data, models
-from jax_resnet.data import preprocessing
-from jax_resnet.training.evaluate import Evaluator
-from jax_resnet.training.resident import ResidentSplit
 from jax_resnet.training.scores import Scores
-
-NET = models.scaled_resnet((1,), width=4, windows=(3,), shortcut_windows=(3,))
-
-
-def test_central_crop() -> None:
-    rng, mesh = np.random.default_rng(0), Mesh(np.array(jax.local_devices()[:1]), ('data',))
-    examples = data.Examples(rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8), rng.integers(0, 10, 4, dtype=np.int32))
-    variables = jax.jit(NET.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
-    split, preprocess = ResidentSplit(examples, 4, mesh), preprocessing.Preprocess(preprocessing.half(), 6)
-    evaluator = Evaluator(NET, preprocess, split, tuple('0123456789'), mesh)
-    scores = evaluator.collect(evaluator.batches(variables))
-    direct = NET.apply(variables, preprocessing.half()(jax.numpy.asarray(examples.images[:, 1:7, 1:7])))
-    np.testing.assert_allclose(scores.logits, direct, atol=1e-5)
 
 
 def test_scores_by_hand() -> None:

@@ -1,8 +1,13 @@
 """`load`, and the commands that use it, with a run of a small network."""
 
+import copy
 import json
 import os
+import pickle
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +84,38 @@ def test_load_does_not_depend_on_options_of_jax(run: Path) -> None:
     assert {x.dtype.name for x in jax.tree.leaves(trained.variables)} == {'float32'}
 
 
+def test_a_network_that_has_predicted_can_be_copied_and_has_a_short_repr(run: Path) -> None:
+    trained, images = jax_resnet.load(run), np.zeros((2, 16, 16, 1), np.uint8)
+    expected = trained.logits(images)
+    for copied in (pickle.loads(pickle.dumps(trained)), copy.deepcopy(trained)):
+        np.testing.assert_array_equal(copied.logits(images), expected)
+    assert re.fullmatch(r'Trained\([\d,]+ parameters, images of 16 x 16 x 1, 10 classes\)', repr(trained))
+    assert repr(training.evaluate(run, 'test[:20]')).startswith('Scores(20 examples, 10 classes, error ')
+
+
+def test_an_empty_batch_has_no_logits(run: Path) -> None:
+    trained, images = jax_resnet.load(run), np.zeros((0, 16, 16, 1), np.uint8)
+    assert trained.probabilities(images).shape == (0, 10)
+    assert {len(array) for array in trained.features(images).values()} == {0}
+
+
+def test_weights_of_bfloat16_are_read_and_two_layouts_are_not(run: Path, tmp_path: Path) -> None:
+    arrays, config = flat(jax_resnet.load(run).variables), RunFolder(run).config()
+    weights.write(tmp_path / 'half.safetensors', {name: x.astype(jnp.bfloat16) for name, x in arrays.items()})
+    loaded = jax_resnet.load(tmp_path / 'half.safetensors', config)
+    assert {x.dtype.name for x in jax.tree.leaves(loaded.variables)} == {'float32'}
+    both = {f'params/stage1/{unit}/scale': np.ones((1, 4), np.float32) for unit in ('rest', 'unit2')}
+    weights.write(tmp_path / 'both.safetensors', arrays | both)
+    with pytest.raises(DataError, match='both.safetensors: a stage has both rest, which is stacked, and unit2'):
+        jax_resnet.load(tmp_path / 'both.safetensors', config)
+
+
+def test_subpackages_are_imported_when_they_are_used() -> None:
+    program = 'import sys, jax_resnet\nassert "jax" not in sys.modules\nprint(jax_resnet.models.ResNet.__name__)'
+    assert subprocess.check_output([sys.executable, '-c', program], text=True) == 'ResNet\n'
+    assert not hasattr(jax_resnet, 'nothing')
+
+
 def test_load_names_what_is_missing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
         jax_resnet.load(tmp_path)
@@ -97,41 +134,11 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     assert incomplete.is_dir()
 
 
-def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
-    Image.fromarray(np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)).save(tmp_path / 'grey.png')
-    pixels = predict.read_image(tmp_path / 'grey.png', (16, 16, 1)).ravel().astype(int)
-    assert np.abs(pixels - np.arange(256)).max() <= 1
-
-
-def test_grey_of_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
-    grey = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
-    grey.putpixel((0, 0), 60_000)
-    grey.save(tmp_path / 'image.png', transparency=60_000)
-    pixels = predict.read_image(tmp_path / 'image.png', (4, 4, 1))[..., 0]
-    assert pixels[0, 0] == 0 and (pixels.ravel()[1:] == 40_000 // 257).all()
-
-
-@pytest.mark.parametrize(('kind', 'mode'), [('tiff', 'I'), ('eps', 'RGB'), ('gif', 'P'), ('bmp', 'RGB')])
-def test_other_formats_are_an_error(tmp_path: Path, kind: str, mode: str) -> None:
-    Image.new(mode, (8, 8)).save(tmp_path / 'image.png', format=kind)
-    with pytest.raises(DataError, match=r'image.png: cannot be read as an image \(not a JPEG, PNG or WebP file\)'):
-        predict.read_image(tmp_path / 'image.png', (8, 8, 3))
-
-
 def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'pipe.png')
     for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
         with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(not a regular file\)'):
             predict.read_image(path, (8, 8, 3))
-
-
-def test_the_error_names_a_file_that_is_no_image(tmp_path: Path) -> None:
-    (tmp_path / 'text.png').write_text('no image')
-    Image.fromarray(np.zeros((99, 99), np.uint8)).save(tmp_path / 'whole.png')
-    (tmp_path / 'half.png').write_bytes((tmp_path / 'whole.png').read_bytes()[:60])
-    for name in ('text.png', 'half.png', 'none.png'):
-        with pytest.raises(DataError, match=f'{name}: cannot be read as an image'):
-            predict.read_image(tmp_path / name, (32, 32, 3))
 
 
 def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:

@@ -11,7 +11,6 @@ from jax.sharding import Mesh
 
 import jax_resnet
 from jax_resnet import training
-from jax_resnet.config.fields import BatchNorm, Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures import views
 from jax_resnet.data.pictures.decoding import decode
@@ -56,7 +55,7 @@ def by_hand(run: Path, folder: Path, protocol: str, average: str) -> np.ndarray:
             image = decode(path.read_bytes())
             functions = [FiveCrops(18, 16)] if protocol == 'ten_crop' else [Whole(side) for side in SCALES]
             scores = []
-            for view in [view for function in functions for view in function(image, 'bilinear')]:
+            for view in [view for function in functions for view in function.views(image, 'bilinear')]:
                 x = jnp.asarray(view[None] / 255.0 - mean, jnp.float32)
                 for mirrored_or_not in (x, x[:, :, ::-1]):
                     logits = apply(net.variables, mirrored_or_not)[0]
@@ -153,10 +152,3 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     np.testing.assert_allclose(stem['mean'], groups.mean(1).mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(stem['var'], groups.var(1).mean(0), rtol=1e-3)
     assert new['params'] is variables['params']
-
-
-def test_batches_of_recalibration_contain_whole_groups() -> None:
-    def size(batch_size: int, group_size: int) -> int:
-        return recalibration.batch_size(Config(batch_size=batch_size, batch_norm=BatchNorm(group_size=group_size)))
-
-    assert [size(8192, 32), size(8192, 300), size(64, 0), size(8192, 0), size(100, 64)] == [256, 300, 64, 8192, 100]

@@ -49,9 +49,9 @@ def test_a_shortened_recipe_is_told() -> None:
     assert 'learning rate 0.1 from step 0, 0.01 from step 4' in lines  # 3.75
 
 
-def test_a_warm_up_rate_without_a_warm_up_is_logged() -> None:
-    lines = introduced(**{'schedule.warmup_learning_rate': 0.01})
-    assert 'schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None' in lines
+def test_the_classes_are_told() -> None:
+    (line,) = (line for line in introduced() if line.startswith('10 classes: 0 '))
+    assert sum(int(each.split()[1]) for each in line.removeprefix('10 classes: ').split(', ')) == 200
 
 
 def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has() -> None:

@@ -150,7 +150,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_pa
         ({'model.num_classes': 10}, r'config.model.num_classes=10: must be 3, the classes of .*pictures0'),
         ({'dataset.name': 'digits'}, r'config.dataset.folder=.*: digits is not read from a folder of pictures'),
         ({'dataset.folder': ''}, r"config.dataset.folder='': must name a folder of pictures"),
-        ({'dataset.test': 'test'}, r"split 'test' of folder.*The splits are train \(60\), validation \(21\)"),
         ({'dataset.name': 'tfds/'}, r"config.dataset.name='tfds/': must be one of cifar10.*, tfds/NAME, or package"),
     ],
 )
@@ -179,6 +178,9 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     ):
         training.train(config(copy, **COLOURS), tmp_path / 'run')  # fails at the step that needs the picture
     broken.write_bytes(content)
+    with pytest.raises(ConfigError, match=r'other pictures: 1 of another size \(train/lines/3.jpg\); .*, or remove '):
+        training.train(config(copy, **COLOURS), tmp_path / 'run')
+    (tmp_path / 'run' / 'pictures.npz').unlink()  # this asks for it
     training.train(config(copy, **COLOURS), tmp_path / 'run')
     assert lines(tmp_path / 'run') == lines(whole)
     broken.write_text('no picture')
@@ -208,6 +210,30 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         DataError, match=r"folder: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
         training.evaluate(tmp_path / 'run', data=str(moved))
+
+
+def test_other_pictures_are_told_and_used_only_if_asked_for(
+    folder: Path, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = shutil.copytree(folder, tmp_path / 'other')
+    (other / 'train' / 'lines' / '3.jpg').unlink()
+    shutil.copy(other / 'val' / 'noise' / '0.jpg', other / 'val' / 'circles' / 'more.jpg')
+    says = r'1 added \(validation/circles/more\.jpg\), 1 missing \(train/lines/3\.jpg\)'
+    with pytest.raises(ConfigError, match=f'{whole}: is a run on other pictures: {says}'):  # it is finished
+        training.train(config(other, **COLOURS), whole)
+    with pytest.raises(ConfigError, match=f'{whole}: is a run on other pictures: {says}'):
+        training.train(config(other, **COLOURS, train_for='12 steps'), tmp_path / 'longer', extend_from=whole)
+    assert not (tmp_path / 'longer').exists()
+    run = shutil.copytree(whole, tmp_path / 'run')
+    origin = json.loads((run / 'config.json').read_text())
+    origin['fields']['dataset']['folder'] = str(other)  # as if its pictures had changed
+    (run / 'config.json').write_text(json.dumps(origin))
+    with pytest.raises(
+        ConfigError, match=r'is a run on other pictures: 1 added .*; name other data by --data, or remove'
+    ):
+        training.evaluate(run)
+    assert training.evaluate(run, data=str(other)).count == 22
+    assert 'is a run on other pictures: 1 added (validation/circles/more.jpg)' in caplog.text
 
 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,7 @@
 import importlib
 import io
-import os
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,19 +56,6 @@ def test_a_jpeg_is_decoded_as_by_pillow(mode: str, options: dict[str, Any]) -> N
     encoded = encode(colours().convert(mode), 'JPEG', **options)
     assert_decodes(encoded, by_pillow(encoded))
     assert size(encoded) == (60, 91)
-
-
-def test_real_jpegs_are_decoded_as_by_pillow() -> None:
-    folder = Path(os.environ.get('TFDS_DATA_DIR', ''), 'imagenette/160px-v2/1.0.0')
-    if not folder.is_dir():
-        pytest.skip('TFDS_DATA_DIR names no folder with prepared imagenette/160px-v2')
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder_from_directory(folder)
-    source = builder.as_data_source('train', decoders={'image': tfds.decode.SkipDecoding()})
-    for index in range(0, len(source), len(source) // 100):
-        encoded = source[index]['image']
-        assert_decodes(encoded, by_pillow(encoded))
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGB'])

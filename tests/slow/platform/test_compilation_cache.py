@@ -3,12 +3,7 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-
-import filelock
-
-from jax_resnet.platform import compilation_cache
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -41,18 +36,6 @@ def test_a_second_start_finds_the_program_and_incomplete_entries_are_removed(tmp
         entry.with_name(entry.name.replace('-cache', '-atime')).unlink()
     assert run(tmp_path)[0] == 'False'
     assert run(tmp_path)[0] == 'True'
-
-
-def test_an_entry_that_is_being_written_is_not_removed(tmp_path: Path) -> None:
-    with filelock.FileLock(tmp_path / '.lockfile') as lock, ThreadPoolExecutor(1) as pool:
-        entry = tmp_path / 'key-cache'
-        entry.write_bytes(b'half')
-        removing = pool.submit(compilation_cache._remove_incomplete, tmp_path)
-        assert not wait([removing], timeout=0.5).done and entry.exists()
-        (tmp_path / 'key-atime').write_bytes(bytes(8))
-        lock.release()
-        removing.result()
-    assert entry.exists()
 
 
 def test_a_folder_in_the_environment_is_used(tmp_path: Path) -> None:
