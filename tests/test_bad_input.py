@@ -109,7 +109,7 @@ CASES = [
     ('predict {here}/run {here}/pickle.png', 'pickle.png: cannot be read as an image'),
     ('evaluate {here}/weights.pth', 'weights.pth: must end in .safetensors; scripts/pth_to_safetensors.py'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
-    ('export {here}/run --out={here}/none/net.jaxexport', 'net.jaxexport: cannot be written'),
+    ('export {here}/run --out={here}/none/net.jaxexport', 'net.jaxexport: No such file or directory'),
     ('convert {here}/pickle.safetensors {here}/out.safetensors', 'pickle.safetensors: cannot be read as weights'),
     ('convert {here}/blank.safetensors {here}/out.safetensors', 'blank.safetensors: must have arrays; it has none'),
     (

@@ -13,8 +13,8 @@ from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Optimizer, flatten
-from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import image_shape
+from jax_resnet.training.streamed import check_pictures
 from tests.test_parameter_counts import CONFIGS, get_config
 
 IMAGENET = 1_281_167

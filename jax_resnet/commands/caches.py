@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jax_resnet import files
-from jax_resnet.errors import DataError
 
 SECONDS = 3600
 """What was changed in this time may belong to a program that runs now."""
@@ -49,10 +48,7 @@ def run(options: argparse.Namespace) -> None:
     paths = [path for group in removable.values() for path in group]
     print(f'{_megabytes(paths)}  {"removed" if options.remove else "can be removed by --remove"}')
     for path in paths if options.remove else []:
-        try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        except OSError as e:
-            raise DataError(f'{files.shown(path)}: cannot be removed ({e.strerror})') from None
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _megabytes(paths: list[Path]) -> str:

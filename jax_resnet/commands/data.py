@@ -6,7 +6,6 @@ headers are read.
 
 import argparse
 
-from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 

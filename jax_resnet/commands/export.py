@@ -13,12 +13,11 @@ with a card that `convert` writes.
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 
 if TYPE_CHECKING:
     from jax_resnet.training.load import Trained
@@ -42,10 +41,7 @@ def run(options: argparse.Namespace) -> None:
     trained = jax_resnet.load(options.network, config)
     description = path.with_suffix('.json')
     contents = {path: serialize(trained), description: (json.dumps(describe(trained), indent=1) + '\n').encode()}
-    try:
-        files.write_all(contents)
-    except OSError as e:
-        raise DataError(f'--out={options.out}: cannot be written ({e.strerror})') from None
+    files.write_all(contents)
     shape = ', '.join(map(str, trained.image_shape))
     print(f'{path}: maps uint8 images [batch, {shape}] to float32 logits [batch, {len(trained.class_names)}]')
     print(f'{description}: class names, and how a picture becomes an image')

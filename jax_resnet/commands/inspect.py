@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.inspections import INSPECTIONS
 
@@ -56,10 +56,7 @@ def run(options: argparse.Namespace) -> None:
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }
-    try:
-        files.write_all({Path(path): content for path, content in contents.items()})
-    except OSError as e:
-        raise DataError(f'{shown(out)}: cannot be written ({e.strerror})') from None
+    files.write_all({Path(path): content for path, content in contents.items()})
     for line in module.summarize(measured):
         print(line)
     print('written: ' + ', '.join(map(shown, contents)))

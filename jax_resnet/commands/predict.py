@@ -88,7 +88,7 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'P
     from PIL import Image, ImageOps
 
     from jax_resnet.data.pictures.decoding import decode
-    from jax_resnet.data.pictures.views import Centre
+    from jax_resnet.data.pictures.views import CentreCrop
 
     height, width, channels = image_shape
     try:
@@ -97,6 +97,6 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'P
         reason = e.strerror if isinstance(e, OSError) else e
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
     if pictures is not None:
-        return Centre(pictures.test_shorter_side, height)(pixels, pictures.interpolation)[0]
+        return CentreCrop(pictures.test_shorter_side, height).views(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8).reshape(image_shape)

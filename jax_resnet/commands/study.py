@@ -93,7 +93,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     from jax_resnet.hosts.rank import find_gpus
     from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.studies import local, slurm
-    from jax_resnet.studies.progress import describe, read_run
+    from jax_resnet.studies.progress import read_run
 
     runs = {job: read_run(job) for job in plan.jobs}
     running = [job for job, run in runs.items() if run.state == RUNNING]
@@ -108,7 +108,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
     print(f'{plan.question}\n{count}: {finished} finished, {len(to_do)} to train', flush=True)
     for job in running:
-        print(f'{job.name}: {describe(runs[job])}')
+        print(f'{job.name}: {runs[job]}')
     failed: dict[Any, str] = {}
     if to_do and executor is not None:
         failed = slurm.train_all(to_do, executor, slurm.Train(command_line.main))
@@ -122,7 +122,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
 
 
 def _list(plan: Any, as_json: bool) -> None:
-    from jax_resnet.studies.progress import describe, read_run
+    from jax_resnet.studies.progress import read_run
 
     listed = [(row, job, read_run(job)) for row in plan.rows for job in row.jobs]
     if as_json:
@@ -139,8 +139,7 @@ def _list(plan: Any, as_json: bool) -> None:
     for row, job, run in listed:
         if job is row.jobs[0]:
             print(f'{row.title}: {row.parameters:,} parameters')
-        details = f', {describe(run)}' if describe(run) else ''
-        print(f'  seed {job.seed}: {run.state}{details}; {job.folder}')
+        print(f'  seed {job.seed}: {run}; {job.folder}')
 
 
 def _seeds(text: str) -> Sequence[int]:

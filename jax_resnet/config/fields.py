@@ -5,6 +5,7 @@ state. To add a field, add it to its group. To add a network, add a group with t
 name to `Network`.
 """
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from types import NoneType
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from msgspec import NODEFAULT, Meta, Struct, structs, to_builtins
 
 from jax_resnet.config.durations import PATTERN
+from jax_resnet.parts import PATH
 
 
 class Mark(Enum):
@@ -42,6 +44,14 @@ Side = Annotated[int, Meta(ge=1, le=8192)]
 Duration = Annotated[str, Meta(pattern=PATTERN, title="a positive number and a unit, such as '2 epochs'")]
 
 
+IMPORT_PATH = Meta(pattern=rf'^{PATH}\Z', title='an import path, package.module:name')
+
+
+def one_of(*names: str) -> Meta:
+    """Allows these names, and the import path of an own part, see `parts`."""
+    return Meta(pattern=rf'^({"|".join(names)}|{PATH})\Z', title=f'one of {", ".join(names)}, or package.module:name')
+
+
 class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group of fields."""
 
@@ -56,8 +66,9 @@ class Dataset(Group, frozen=True):
     manual_dir: Annotated[str | None, FREE,
         'folder with the original archive of CIFAR or ImageNet, which is read from it'] = None
     folder: Annotated[str | None, FREE, 'folder of pictures to read instead, with a folder for each class'] = None
-    check: Annotated[Literal['headers', 'all', 'none'], FREE, PICTURES,
-        'check of all pictures before training: their headers only; a complete decoding; or no check'] = 'headers'
+    check: Annotated[Literal['headers', 'all', 'skip', 'none'], FREE, PICTURES,
+        'check of all pictures before training: their headers only; a complete decoding; one that leaves out what '
+        'cannot be decoded; or no check'] = 'headers'
     validation_fraction: Annotated[float, Meta(gt=0, le=0.9), PICTURES,
         'fraction of each class that is drawn for validation if the folder has no validation split'] = 0.2
     split_seed: Annotated[Natural, PICTURES, 'seed by which validation pictures are drawn, see validation_fraction'] = 0
@@ -79,8 +90,15 @@ class Dataset(Group, frozen=True):
         'largest relative change of brightness, contrast, saturation (0.4 is usual)'] = 0.0
     lighting: Annotated[float, Meta(ge=0, le=10), PICTURES,
         "standard deviation of AlexNet's PCA lighting (0.1 is usual)"] = 0.0
+    augmentation: Annotated[Annotated[str, IMPORT_PATH] | None,
+        'function of a key and a normalized image that changes each training image after all other changes'] = None
     test_crop: Annotated[Size,
         'height and width of the central crop in evaluation; 0 is the whole image, or crop for pictures'] = 0
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that a run reads."""
+        return tuple(split for split in (self.train, self.validation, self.test) if split is not None)
 
 
 class Pictures(Group, frozen=True):
@@ -109,20 +127,22 @@ class Pictures(Group, frozen=True):
 
 
 Unit = Annotated[
-    Literal['basic', 'bottleneck', 'one_layer', 'three_layer'],
+    str,
+    one_of('basic', 'bottleneck', 'one_layer', 'three_layer'),
     'convolutions of a unit: two of 3x3; 1x1, 3x3 and 1x1; one of 3x3; or three of 3x3',
 ]
 Order = Annotated[
-    Literal['original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation'],
+    str,
+    one_of('original', 'bn_after_addition', 'relu_before_addition', 'relu_only_preactivation', 'full_preactivation'),
     'order of convolution, BatchNorm, ReLU and addition (2016, Figure 4)',
 ]
 Shortcut = Annotated[
     str,
     Meta(
         pattern=r'^(|A|A_centred|B|C|none|dropout|scaling(_-?[0-9]+(\.[0-9]+)?){2}'
-        r'|(exclusive|shortcut_only)_gating_-?[0-9]+(\.[0-9]+)?)\Z',
+        rf'|(exclusive|shortcut_only)_gating_-?[0-9]+(\.[0-9]+)?|{PATH})\Z',
         title="one of '', A, A_centred, B, C, none, dropout, scaling_<shortcut's factor>_<branch's>, "
-        'exclusive_gating_<initial bias>, shortcut_only_gating_<initial bias>',
+        'exclusive_gating_<initial bias>, shortcut_only_gating_<initial bias>, or package.module:name',
     ),
     'shortcut around each unit: A pads the identity with zeros; B projects where shapes change; C projects '
     "everywhere; '' is B for bottlenecks, and A for other units",
@@ -130,7 +150,8 @@ Shortcut = Annotated[
 NoShortcut = Annotated[Literal['none'], 'shortcut around each unit: a plain network has none']
 Classes = Annotated[Natural, "number of outputs: the data set's classes"]
 Initialization = Annotated[
-    Literal['fan_out', 'fan_out_small_head', 'fan_in', 'lecun'],
+    str,
+    one_of('fan_out', 'fan_out_small_head', 'fan_in', 'lecun'),
     "He's by fan-out, with a uniform head (inferred); the same, with N(0, 0.01) for the head; He's by fan-in, for the "
     "head too; or LeCun's, for the head too",
 ]
@@ -223,22 +244,28 @@ class Identity4(Named, frozen=True, tag='identity4'):
     initialization: Initialization = 'fan_out'
 
 
-Network = CifarResNet | CifarPlain | CifarWideResNet | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4
+class OwnNetwork(Named, frozen=True, tag='own'):
+    function: Annotated[str, IMPORT_PATH, 'function that takes num_classes and attributes of ResNet, and makes one']
+    num_classes: Classes = 10
+
+
+Network = (
+    CifarResNet | CifarPlain | CifarWideResNet | ImageNetResNet | ImageNetPlain | ScaledResNet | Identity4 | OwnNetwork
+)
 
 
 class Optimizer(Group, frozen=True):
-    name: Annotated[Literal['sgd', 'adam'], 'the optimizer'] = 'sgd'
+    name: Annotated[str, one_of('sgd', 'adam'), 'the optimizer'] = 'sgd'
     momentum: Annotated[Fraction, 'momentum of SGD, or b1 of Adam'] = 0.9
     momentum_of: Annotated[Literal['gradients', 'steps'],
         'what the momentum sums: gradients, and the sum is multiplied by the current learning rate (PyTorch; '
         'inferred); or steps, each a gradient multiplied by the learning rate of its own step (Caffe)'] = 'gradients'
     nesterov: Annotated[bool, "use Nesterov's momentum"] = False
     weight_decay: Annotated[NotNegative, 'factor of the parameter that is added to its gradient (coupled L2)'] = 1e-4
-    decay: Annotated[Literal['kernels', 'all_but_batch_norm', 'all'],
+    decay: Annotated[str, one_of('kernels', 'all_but_batch_norm', 'all'),
         "parameters that decay: kernels (inferred); all except BatchNorm's scales and biases; or all"] = 'kernels'
     frozen: Annotated[tuple[str, ...],
-        'layers whose parameters do not change, such as stem,stage1,stage2/unit1; with batch_norm.frozen, these layers '
-        'do not change at all'] = ()
+        'layers whose parameters do not change: stem,stage1,stage2/unit1; see also batch_norm.frozen'] = ()
 
 
 class Loss(Group, frozen=True):
@@ -248,7 +275,7 @@ class Loss(Group, frozen=True):
 class Schedule(Group, frozen=True):
     """The group `schedule`: the learning rate."""
 
-    name: Annotated[Literal['piecewise', 'cosine'],
+    name: Annotated[str, one_of('piecewise', 'cosine'),
         'constant between drops; or half a cosine that falls to zero at the end'] = 'piecewise'
     learning_rate: Annotated[Positive, 'learning rate after the warm-up and before the first drop'] = 0.1
     drop_at: Annotated[tuple[Duration, ...],
@@ -424,7 +451,9 @@ def _allowed(annotation: Any) -> str:
 
 
 NETWORKS: dict[str, type[Named]] = {str(network.__struct_config__.tag): network for network in get_args(Network)}
-NAME = Field(str, False, False, NODEFAULT, 'the network', f'one of {", ".join(NETWORKS)}', frozenset())
+NAME = Field(
+    str, False, False, NODEFAULT, 'the network', f'one of {", ".join(NETWORKS)}, or package.module:name', frozenset()
+)
 FIELDS = list_fields(Config) | {'model.name': NAME}
 """The fields that a config of every network has, by dotted name."""
 
@@ -441,6 +470,11 @@ def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:
     for name, value in (to_builtins(config) if isinstance(config, Group) else config).items():
         flat |= {f'{name}.{k}': v for k, v in value.items()} if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def own_parts(config: Config) -> list[str]:
+    """The import paths of own parts in a config, see `parts`."""
+    return [value for value in flatten(config).values() if isinstance(value, str) and re.fullmatch(PATH, value)]
 
 
 def describe(config: Config) -> str:

@@ -27,6 +27,7 @@ from jax_resnet.config.fields import (
 )
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.errors import ConfigError
+from jax_resnet.parts import PATH
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -52,6 +53,8 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
         returned = type(config).__name__
         raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {returned}')
     before = as_config(config)
+    if re.fullmatch(PATH, str(changes.get('model.name'))):  # of an own network, see `as_config`
+        changes = {**changes, 'model.name': 'own', 'model.function': changes['model.name']}
     plain = msgspec.to_builtins(before)
     if 'model.name' in changes:
         plain['model'] = _switched(before.model, changes['model.name'])
@@ -78,6 +81,9 @@ def as_config(config: Any) -> Config:
     plain = _plain(config)
     if not isinstance(plain, dict):
         raise ConfigError(f'config: must be a Config, a ConfigDict or a mapping; got {type(config).__name__}')
+    model = plain.get('model')
+    if isinstance(model, dict) and re.fullmatch(PATH, str(model.get('name'))):
+        plain['model'] = {**model, 'name': 'own', 'function': model['name']}
     try:
         return msgspec.convert(plain, Config)
     except msgspec.ValidationError as e:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from jax_resnet.config import fields
 from jax_resnet.config.durations import Clock
+from jax_resnet.parts import choose, errors
 
 
 class Schedule(NamedTuple):
@@ -18,11 +19,13 @@ class Schedule(NamedTuple):
         pieces: (first step, learning rate) of each piece.
         zero_at: the last piece is half a cosine that reaches zero at this step. None: it is constant.
         rises: whether the first piece rises linearly to the rate of the second.
+        rates: the learning rate of each step, float32 [end], from own code; there are then no pieces.
     """
 
     pieces: list[tuple[int, float]]
     zero_at: int | None = None
     rises: bool = False
+    rates: np.ndarray | None = None
 
     def rate(self, count: ArrayLike, xp: Any = np) -> Any:
         """The learning rate of the update after step `count`, [...]. The first update is after step 0.
@@ -31,6 +34,8 @@ class Schedule(NamedTuple):
             count: int [...].
             xp: the library that computes it, `numpy` or, in a compiled program, `jax.numpy`.
         """
+        if self.rates is not None:
+            return xp.asarray(self.rates)[xp.minimum(count, len(self.rates) - 1)]
         starts, rates = zip(*self.pieces, strict=True)
         piece = sum(xp.asarray(start <= count, int) for start in starts) - 1
         rate = xp.asarray(rates)[piece]
@@ -44,6 +49,9 @@ class Schedule(NamedTuple):
 
     def describe(self, end: int) -> list[str]:
         """Lines for the log: the pieces that begin before step `end`, and the steps of those that do not."""
+        if self.rates is not None:
+            steps = sorted({0, int(self.rates.argmax()), end - 1})
+            return [f'learning rate {", ".join(f"{self.rates[step]:g} at step {step:,}" for step in steps)}']
         rates = [f'{rate:g} from step {start:,}' for start, rate in self.pieces if start < end]
         if self.rises:
             rates[0] += ', rising linearly'
@@ -63,7 +71,9 @@ def create(config: fields.Schedule, clock: Clock, end: int) -> Schedule:
 
     Args:
         config: the group `schedule` of a config. `name` is 'piecewise' or 'cosine' (Loshchilov and Hutter 2016, arXiv
-            1608.03983, without restarts). `learning_rate` is multiplied by `factor` at each of the durations `drop_at`.
+            1608.03983, without restarts), or the import path of a function with these arguments that returns the
+            learning rate of each step, [end]. `learning_rate` is multiplied by `factor` at each of the durations
+            `drop_at`.
             `warmup_for` and `warmup_learning_rate` give the warm-up, or are None. `warmup_shape` is 'constant' (for
             ResNet-110, He et al. 2015, section 4.2) or 'linear' (Goyal et al. 2017, section 2.2).
         clock: converts durations to steps.
@@ -73,6 +83,12 @@ def create(config: fields.Schedule, clock: Clock, end: int) -> Schedule:
         ValueError: the warm-up has no learning rate, or is constant at zero; the drops are not in order, or begin
             before the end of the warm-up; a cosine has drops, or a warm-up that lasts to the end.
     """
+    if config.name not in ('piecewise', 'cosine'):
+        with errors('name', config.name):
+            rates = np.asarray(choose('name', config.name, {})(config, clock, end), np.float32)
+            if rates.shape != (end,) or not np.isfinite(rates).all() or rates.min() < 0:
+                raise ValueError(f'must return the learning rate of each step, [{end}], finite, at least 0')
+        return Schedule([], rates=rates)
     pieces = [(0, float(config.learning_rate))]
     if config.warmup_for is not None:
         if config.warmup_learning_rate is None:

@@ -1,14 +1,18 @@
 """The table of data sets, with all facts that are known before their data is read.
 
-To add a data set, add an entry to DATASETS. If no existing function can open it, also write a function that does. Other
-pictures that TFDS has prepared need no entry. Their name is `tfds/NAME`, or `tfds/NAME/CONFIGURATION` if several
-configurations are prepared.
+To add a data set, add an entry to DATASETS, or give the import path of an own DataSet. If no existing function can open
+it, also write a function that does. Other pictures that TFDS has prepared need no entry. Their name is `tfds/NAME`, or
+`tfds/NAME/CONFIGURATION` if several configurations are prepared.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
@@ -20,6 +24,7 @@ from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_t
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
+from jax_resnet.parts import PATH, choose, errors
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""
@@ -49,11 +54,25 @@ def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None]
     """The `open` of a data set whose splits a function makes or reads."""
 
     def open_arrays(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
-        known = DATASETS[name]
+        known = find(name)
         assert known.image_shape is not None
-        return Source(name, known.class_names, known.splits, known.image_shape, load)
+        return Source(name, known.class_names, known.splits, known.image_shape, partial(_checked, name, load))
 
     return open_arrays
+
+
+def _checked(name: str, load: Callable[[str], Examples], split: str) -> Examples:
+    """Reads a split, and raises ConfigError if its arrays are not as an own data set describes them."""
+    known, classes = find(name), len(find(name).class_names)
+    with errors(f'config.dataset.name: {split}', name):
+        examples = load(split)
+        images, labels = np.asarray(examples.images), np.asarray(examples.labels)
+        shape = known.splits[split], *(known.image_shape or ())
+        if (images.dtype, images.shape) != (np.uint8, shape):
+            raise TypeError(f'images must be uint8 {list(shape)}; they are {images.dtype} {list(images.shape)}')
+        if labels.dtype.kind not in 'iu' or labels.shape != shape[:1] or labels.min() < 0 or labels.max() >= classes:
+            raise TypeError(f'labels must be {shape[0]} integers from 0 to {classes - 1}')
+    return Examples(images, labels.astype(np.int32))
 
 
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -101,9 +120,10 @@ def find(name: str) -> DataSet:
     """Returns the entry of a data set. Raises ConfigError for an unknown name."""
     if name.startswith(TFDS) and len(name) > len(TFDS):
         return DataSet(name, None, (), {}, _open_records)
-    if name not in DATASETS:
-        raise ConfigError(f'config.dataset.name={name!r}: must be one of {", ".join(DATASETS)}, or {TFDS}NAME')
-    return DATASETS[name]
+    if name not in DATASETS and not re.fullmatch(PATH, name):
+        known = f'one of {", ".join(DATASETS)}, {TFDS}NAME, or package.module:name'
+        raise ConfigError(f'config.dataset.name={name!r}: must be {known}')
+    return choose('config.dataset.name', name, DATASETS)
 
 
 def image_shape(dataset: Dataset) -> tuple[int, int, int]:
@@ -128,8 +148,7 @@ def count(dataset: Dataset) -> int:
 
 def streams(name: str) -> bool:
     """Whether a data set has pictures of any size, which are streamed."""
-    known = DATASETS.get(name)
-    return name.startswith(TFDS) or (known is not None and known.image_shape is None)
+    return find(name).image_shape is None
 
 
 def without_data(dataset: Dataset) -> PictureSource | None:
@@ -159,7 +178,7 @@ def located(config: Config, data: str | None) -> Config:
     if not data:
         return config
     elsewhere = {'dataset.folder': None, 'dataset.manual_dir': None, 'dataset.data_dir': None}
-    if data in DATASETS or data.startswith(TFDS):
+    if data in DATASETS or data.startswith(TFDS) or re.fullmatch(PATH, data):
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})
@@ -209,4 +228,5 @@ def open_source(
     prepared_in = local(data_dir) if data_dir else default
     if name in CIFAR and data_dir and manual_dir is None and records.find(name, prepared_in) is None:
         raise DataError(f'no prepared {name} in {shown(prepared_in)} (dataset.data_dir)')  # even if it is cached
-    return known.open(name, prepared_in, None if manual_dir is None else local(manual_dir))
+    with errors('config.dataset.name', name):
+        return known.open(name, prepared_in, None if manual_dir is None else local(manual_dir))

@@ -4,7 +4,7 @@ All functions are pure functions of arrays and keys, and run inside the compiled
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from jax_resnet.config.fields import Dataset
 from jax_resnet.options import independent
+from jax_resnet.parts import choose, errors
 
 
 class Normalization(NamedTuple):
@@ -157,6 +158,32 @@ def jitter(x: jax.Array, brightness: jax.Array, contrast: jax.Array, saturation:
     x = mean_grey + contrast * (x - mean_grey)
     grey = (x @ GREY)[..., None]
     return grey + saturation * (x - grey)
+
+
+Augment = Callable[[jax.Array, jax.Array, Normalization], jax.Array]
+"""The type of the augmentations: a key, or one for each image, uint8 images, and a normalization give views."""
+
+
+def with_own(views: Any, path: str | None, shape: tuple[int, int, int]) -> Augment:
+    """Adds the own function of `config.dataset.augmentation` to an augmentation, whose views have this shape.
+
+    Raises:
+        ConfigError: the function cannot be imported, fails, or does not return such a view.
+    """
+    if path is None:
+        return views  # type: ignore[no-any-return]
+    own: Callable[..., jax.Array] = choose('config.dataset.augmentation', path, {})
+    with errors('config.dataset.augmentation', path):
+        found = jax.eval_shape(own, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32))
+        if (found.shape, found.dtype) != (shape, jnp.float32):
+            raise TypeError(f'must return float32 {list(shape)}; it returns {found.dtype} {list(found.shape)}')
+
+    def augment(key: jax.Array, images: jax.Array, normalize: Normalization) -> jax.Array:
+        keys = jax.random.split(key, len(images)) if key.ndim == 0 else key
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, 3))(keys)  # the views use the keys 0 to 2
+        return jax.vmap(own)(keys, views(key, images, normalize))
+
+    return augment
 
 
 class Preprocess(NamedTuple):

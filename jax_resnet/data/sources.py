@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -184,14 +184,16 @@ class PictureSource(Splits):
     Attributes:
         pictures: pictures of each split, by the split's name.
         fingerprint: differs for data sets whose pictures or order may differ.
+        listing: for each split what a run records of its files, b'name size in bytes' each, in any order.
         present: the labels of the data's classes, if they are only some of `class_names`; see `with_classes`.
     """
 
     pictures: Mapping[str, Pictures]
     fingerprint: str
+    listing: Mapping[str, np.ndarray] = field(default_factory=dict)
     present: tuple[int, ...] = ()
 
-    def read(self, spec: str) -> Pictures:
+    def read(self, spec: str) -> 'Parts':
         """The pictures of a split; `ranges` says how it is written.
 
         Raises:
@@ -217,6 +219,13 @@ class Parts:
         """Name of a picture in messages."""
         pictures, position = self._find(index)
         return pictures.name(position)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels of all pictures, int32; None if they are not known before the pictures are read."""
+        found = [(getattr(pictures, 'labels', None), start, stop) for pictures, start, stop in self.parts]
+        labels = [each[start:stop] for each, start, stop in found if each is not None]
+        return np.concatenate(labels) if len(labels) == len(found) else None
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for pictures, start, stop in self.parts:

@@ -28,7 +28,7 @@ from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, initial_state, open_input, set_up
+from jax_resnet.training.setup import Input, check_pictures, initial_state, open_input, set_up
 
 BATCH = 250
 """Images in a batch of an evaluation."""
@@ -165,6 +165,8 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         trained, config = load_stacked(name, config, data)
         config = change(located(config, data), {'parallel.devices': 1})
         inputs = open_input(config, class_names=trained.class_names)
+        if data is None:
+            check_pictures(RunFolder(name), inputs, [config.dataset.test], 'name other data by --data')
         variables, preprocess = models.unstack(trained.variables), trained.preprocess
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]

@@ -7,9 +7,10 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.resnet import MAX_LAYERS, WHY_MAX, Attributes, Pooling, ResNet, Stem, choose
+from jax_resnet.models.resnet import MAX_LAYERS, WHY_MAX, Attributes, Pooling, ResNet, Stem
 from jax_resnet.models.units import LAYERS, Layer
 from jax_resnet.models.variables import count_parameters
+from jax_resnet.parts import choose, errors
 
 CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
     'basic': (6, '20, 32, 44, 56, 110'),
@@ -71,12 +72,13 @@ def cifar_resnet(
         ValueError: the depth does not fit the unit, the stage sizes do not add up to 3n, a unit, order, shortcut or
             initialization is unknown, or two arguments contradict each other.
     """
-    layers, examples = choose('unit', unit, CIFAR_DEPTHS)
-    if not isinstance(depth, int) or depth < layers + 2 or (depth - 2) % layers:
-        raise ValueError(f'depth must be {layers}n+2, such as {examples}; got {depth}')
+    layers = choose('unit', unit, {name: LAYERS[name] for name in CIFAR_DEPTHS})
+    count, examples = CIFAR_DEPTHS.get(unit, (3 * len(layers), str(9 * len(layers) + 2)))
+    if not isinstance(depth, int) or depth < count + 2 or (depth - 2) % count:
+        raise ValueError(f'depth must be {count}n+2, such as {examples}; got {depth}')
     if depth > MAX_LAYERS:
         raise ValueError(f'depth must be at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {depth}')
-    n = (depth - 2) // layers
+    n = (depth - 2) // count
     stage_sizes = tuple(stage_sizes) or (n, n, n)
     if len(stage_sizes) != 3 or min(stage_sizes) < 1 or sum(stage_sizes) != 3 * n:
         raise ValueError(f'stage_sizes must be 3 counts, {3 * n} in all at depth {depth}; got {stage_sizes}')
@@ -84,7 +86,7 @@ def cifar_resnet(
     return ResNet(
         stage_sizes=stage_sizes,
         widths=(16 * factor, 32 * factor, 64 * factor),
-        layers=(LAYERS[unit],) * 3,
+        layers=(layers,) * 3,
         stem=Stem(channels=16),
         order=order,
         shortcut=shortcut or ('B' if unit == 'bottleneck' else 'A'),
@@ -368,6 +370,20 @@ def identity4(
     )
 
 
+def own(function: str, *, num_classes: int = 10, **attributes: Unpack[Attributes]) -> ResNet:
+    """Builds a network by an own function, whose import path is `function`. It gets the other arguments.
+
+    Raises:
+        ConfigError: the function cannot be imported, fails, or returns no ResNet.
+    """
+    with errors('function', function):
+        make: Callable[..., Any] = choose('function', function, {})
+        net = make(num_classes=num_classes, **attributes)
+        if not isinstance(net, ResNet):
+            raise TypeError(f'must return a models.ResNet; it returns a {type(net).__name__}')
+    return net
+
+
 NETWORKS: dict[str, Callable[..., ResNet]] = {
     'cifar_resnet': cifar_resnet,
     'cifar_plain': cifar_plain,
@@ -376,6 +392,7 @@ NETWORKS: dict[str, Callable[..., ResNet]] = {
     'imagenet_plain': imagenet_plain,
     'scaled_resnet': scaled_resnet,
     'identity4': identity4,
+    'own': own,
 }
 """Valid values of `config.model.name`. To add a network, write a function and add a line here."""
 

@@ -6,7 +6,7 @@ the names into modules.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import flax.linen as nn
 import jax
@@ -18,6 +18,7 @@ from jax_resnet.models.layers import LayerFactory, MakesConvolution, MakesNorm, 
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.units import ORDERS, Layer, Unit
 from jax_resnet.options import independent
+from jax_resnet.parts import choose
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
 _fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
@@ -42,15 +43,6 @@ MAX_LAYERS = 10_000
 """Maximum number of layers. Without it, a typing error in the depth could make a run wait for ever."""
 
 WHY_MAX = "since time and memory grow with each layer (the papers' deepest network has 1,202)"
-
-Entry = TypeVar('Entry')
-
-
-def choose(field: str, name: str | None, table: Mapping[str, Entry]) -> Entry:
-    """Returns the table's entry of that name. If there is none, raises ValueError with the known names."""
-    if name is None or name not in table:
-        raise ValueError(f'{field} must be one of {", ".join(table)}; got {name!r}')
-    return table[name]
 
 
 class Stem(NamedTuple):
@@ -236,8 +228,8 @@ class ResNet(nn.Module):
         With `train=True`, BatchNorm uses the batch's statistics, and `apply` needs `mutable=['batch_stats']`. Networks
         with dropout then also need `rngs={'dropout': key}`.
         """
-        kernel_init, head_init = INITIALIZATIONS[self.initialization]
-        order = ORDERS[self.order]
+        kernel_init, head_init = choose('initialization', self.initialization, INITIALIZATIONS)
+        order = choose('order', self.order, ORDERS)
         factory = LayerFactory(self.conv, self.norm, kernel_init, self.dtype, train)
         x = StemLayers(self.stem, order.stem_activates, factory, name='stem')(images)
         windows = self.shortcut_windows or (1,) * len(self.stage_sizes)
@@ -301,14 +293,14 @@ class Attributes(TypedDict, total=False):
 
 
 def _check(net: ResNet) -> None:
-    choose('order', net.order, ORDERS)
+    order = choose('order', net.order, ORDERS)
     choose('initialization', net.initialization, INITIALIZATIONS)
     shortcut(net.shortcut)
     if sum(size * len(layers) for size, layers in zip(net.stage_sizes, net.layers, strict=True)) > MAX_LAYERS:
         raise ValueError(f'stage_sizes must make at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {net.stage_sizes}')
     if net.zero_last_scale:
         never = 'so that the branch would get a gradient of exactly 0 and never train'
-        where = ORDERS[net.order].after_last_norm
+        where = order.after_last_norm
         if where:
             raise ValueError(
                 f'zero_last_scale cannot be used with order={net.order!r}, where the last BatchNorm {where}, {never}'

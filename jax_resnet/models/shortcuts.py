@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet.models.layers import LayerFactory
+from jax_resnet.parts import choose
 
 
 class MakesShortcut(Protocol):
@@ -145,7 +146,7 @@ def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShor
     """Returns the factory of a shortcut: 'A', 'dropout', 'scaling_0_1', 'exclusive_gating_-6', ...
 
     Args:
-        name: one of SHORTCUTS, or one of SHORTCUTS_WITH_NUMBERS followed by its numbers.
+        name: one of SHORTCUTS; one of SHORTCUTS_WITH_NUMBERS followed by its numbers; or an import path.
         window, with_norm: settings of projections; other shortcuts ignore them.
 
     Raises:
@@ -153,8 +154,8 @@ def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShor
     """
     if name in PROJECTIONS:
         return partial(PROJECTIONS[name], window=window, with_norm=with_norm)
-    if name in SHORTCUTS:
-        return SHORTCUTS[name]
+    if name in SHORTCUTS or ':' in name:
+        return choose('shortcut', name, SHORTCUTS)
     match = re.fullmatch(r'([a-z_]+?)((?:_-?[0-9]+(?:\.[0-9]+)?)+)', name)
     count, make = SHORTCUTS_WITH_NUMBERS.get(match[1], (0, None)) if match else (0, None)
     numbers = [float(text) for text in match[2].split('_')[1:]] if match else []

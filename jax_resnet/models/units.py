@@ -105,7 +105,11 @@ class Unit(nn.Module):
     @nn.nowrap
     def add(self, x: Array, y: Array) -> Array:
         """Combines the branch y with the shortcut of x."""
-        return self.make_shortcut(self.channels, self.stride, self.factory, name='shortcut')(x, y)
+        combined = self.make_shortcut(self.channels, self.stride, self.factory, name='shortcut')(x, y)
+        if (combined.shape, combined.dtype) != (y.shape, y.dtype):
+            expected, found = (f'{array.dtype} {list(array.shape)}' for array in (y, combined))
+            raise ValueError(f'the shortcut must return an array like the branch, {expected}; it returns {found}')
+        return combined
 
     @nn.nowrap
     def activates_both(self, x: Array) -> bool:

@@ -209,11 +209,7 @@ def warnings(section: Section) -> list[str]:
         notes.append(
             f'Changed in every run: {changed}. Published numbers belong to the unchanged recipe, and are not shown.'
         )
-    unfinished = [
-        f'{row.label}, seed {run.seed}: {run.state}' + (f' ({run.detail})' if run.detail else '')
-        for row, run in section.runs
-        if run.state != FINISHED
-    ]
+    unfinished = [f'{row.label}, seed {run.seed}: {run}' for row, run in section.runs if run.state != FINISHED]
     return [*notes, *unfinished, *section.notes]
 
 

@@ -50,8 +50,8 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     scale = alt.Scale(zero=False, padding=16 if positions else 48)
     if positions:
         numbers = sorted({number for number, _ in positions.values()})
-        kind = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
-        row_axis = alt.X('position:Q', title=axis, scale=alt.Scale(type=kind, zero=False, padding=24, nice=False),
+        scale_type = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
+        row_axis = alt.X('position:Q', title=axis, scale=alt.Scale(type=scale_type, zero=False, padding=24, nice=False),
                          axis=alt.Axis(values=numbers, labelExpr='datum.value', grid=False))  # fmt: skip
         colour: Any = colours('series', [*dict.fromkeys(series for _, series in positions.values())])
         errors, channel, height = alt.Y(title=f'{name} (%)', scale=scale), 'y', 300
@@ -106,10 +106,10 @@ def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | N
             continue
         units = {'train_for': 'training in epochs', 'dataset.train': 'part of the training data in %'}
         names = {
-            kind: re.sub(rf'(?<!\d){number:g}(?!\d)', '', row.label).strip(' -,=:')
-            for kind, row, number in zip(series, rows, numbers, strict=True)
+            one: re.sub(rf'(?<!\d){number:g}(?!\d)', '', row.label).strip(' -,=:')
+            for one, row, number in zip(series, rows, numbers, strict=True)
         }
-        positions = {row: (number, names[kind]) for row, kind, number in zip(rows, series, numbers, strict=True)}
+        positions = {row: (number, names[one]) for row, one, number in zip(rows, series, numbers, strict=True)}
         return units.get(field, wording.field_name(field)), positions
     return None
 

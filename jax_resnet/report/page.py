@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jax_resnet import files
-from jax_resnet.errors import ConfigError, DataError
+from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
 from jax_resnet.report.columns import escaped, one_line
@@ -46,7 +46,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
     Raises:
         ConfigError: the name does not end in .html, another file has one of the names, a file cannot be read, or the
             packages for reports are missing.
-        DataError: a file cannot be written.
+        OSError: a file cannot be written.
     """
     if out.suffix != '.html':
         raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
@@ -72,13 +72,10 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
             raise ConfigError(
                 f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
             )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write_all(contents)
-        for stale in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
-            stale.unlink()
-    except OSError as e:
-        raise DataError(f'--out={out}: cannot be written ({e.strerror})') from None
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_all(contents)
+    for stale in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
+        stale.unlink()
     return [out, markdown, numbers, folder]
 
 

@@ -34,8 +34,7 @@ def finished(folder: str | Path) -> Run:
     """
     found = run.read(files.local(folder))
     if found.config is None or found.state != run.FINISHED:
-        state = 'it has no config.json' if found.config is None else f'it is {found.state}, {found.detail}'
-        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; {state}')
+        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; it is {found}')
     if found.file is None:
         raise ConfigError(f'{shown(folder)}: must be a run of a config file; its config.json names none')
     return replace(found, config=change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}))
@@ -54,20 +53,17 @@ def add(run: Run) -> Path:
         The folder of the result.
 
     Raises:
-        ConfigError: the folder has the result of another run of this config and seed; or it cannot be written.
+        ConfigError: the folder has the result of another run of this config and seed.
     """
     folder, copied = result_path(run), ('environment.json', 'metrics.jsonl', 'summary.json')
-    try:
-        contents = {folder / name: files.read(run.folder / name) for name in copied}
-        contents[folder / 'config.json'] = as_json({'file': run.file, 'changes': run.changes, 'fields': run.config})
-        if (logits := _logits(run.folder)) is not None:
-            contents[folder / LOGITS] = logits
-        if any(path.exists() and files.read(path) != content for path, content in contents.items()):
-            raise ConfigError(f'{folder}: has the result of another run of this config and seed; delete it first')
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write_all(contents)
-    except OSError as e:
-        raise ConfigError(f'{shown(folder)}: cannot be written ({e.strerror})') from None
+    contents = {folder / name: files.read(run.folder / name) for name in copied}
+    contents[folder / 'config.json'] = as_json({'file': run.file, 'changes': run.changes, 'fields': run.config})
+    if (logits := _logits(run.folder)) is not None:
+        contents[folder / LOGITS] = logits
+    if any(path.exists() and files.read(path) != content for path, content in contents.items()):
+        raise ConfigError(f'{folder}: has the result of another run of this config and seed; delete it first')
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_all(contents)
     return folder
 
 

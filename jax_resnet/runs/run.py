@@ -65,16 +65,19 @@ class Run:
             return RUNNING
         return FAILED if self.failure else STOPPED
 
-    @property
-    def detail(self) -> str:
-        """For a person: how far an unfinished run is, or why it failed; else ''."""
-        if self.state in (FINISHED, MISSING):
-            return ''
-        if self.state == FAILED:
-            return self.failure
-        if not self.metrics or self.config is None:
-            return 'before its first evaluation'
-        return f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
+    def __str__(self) -> str:
+        """For a person: the state; and the error of a finished run, how far another one is, or why it failed."""
+        if self.state == MISSING or self.config is None:
+            return MISSING
+        if self.state == FINISHED:
+            about = f'{self.summary["final_test_error"]:.2f} % test error, {self.summary["seconds"]:,.0f} s'
+        elif self.state == FAILED:
+            about = self.failure
+        elif self.metrics:
+            about = f'at epoch {self.metrics[-1]["epoch"]:.1f} of {self.config.length}'
+        else:
+            about = 'before its first evaluation'
+        return f'{self.state}, {about}'
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import fcntl
 import glob
 import json
 import logging
+import os
 import shutil
 import struct
 import time
@@ -44,7 +45,7 @@ class RunFolder:
         self._events: Path | None = None
 
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
-        """Makes the folder, or checks that the run in it has the same config.
+        """Writes config.json, or checks that the run in the folder has the same config if it has begun.
 
         Args:
             config: the config.
@@ -55,6 +56,13 @@ class RunFolder:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
                 has a path that the checkpoint library cannot handle.
         """
+        self._make()
+        if self.has_begun():
+            self.check_same(config)
+        else:
+            self._write('config.json', as_json({'file': file, 'changes': changes or {}, 'fields': config}))
+
+    def _make(self) -> None:
         absolute = str(self.path.absolute())
         if (
             glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
@@ -66,13 +74,19 @@ class RunFolder:
             raise ConfigError(
                 f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
             ) from None
-        if not self.exists():
-            self._write('config.json', as_json({'file': file, 'changes': changes or {}, 'fields': config}))
-        self.check_same(config)
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
         return (self.path / 'config.json').exists()
+
+    def has_begun(self) -> bool:
+        """Whether the run has a checkpoint or a line of metrics. Until then, another run may take its place."""
+        metrics = self.path / 'metrics.jsonl'
+        return self.exists() and (bool(self.saved_steps()) or (metrics.exists() and metrics.stat().st_size > 0))
+
+    def saved_steps(self) -> list[int]:
+        """The steps of the complete checkpoints."""
+        return sorted(int(path.name) for path in self.checkpoints.glob('*') if path.name.isdigit())
 
     def check_same(self, config: Config) -> None:
         """Raises ConfigError if the folder holds a run of another config. The message shows the difference."""
@@ -92,7 +106,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock of the folder within this context. The system releases it when the program ends.
+        """Makes the folder, and holds its lock within this context. The system releases it when the program ends.
 
         Raises:
             ConfigError: another program trains in the folder.
@@ -100,6 +114,7 @@ class RunFolder:
         if not self.writes:
             yield
             return
+        self._make()
         with (self.path / 'lock').open('a') as file:
             for _ in range(50):  # `is_locked` takes the lock, too, for a moment
                 try:
@@ -152,6 +167,34 @@ class RunFolder:
     def write_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Writes preprocessing.npz, which a user of the network needs to prepare its input and to read its output."""
         self._write('preprocessing.npz', outputs.npz(preprocessing._asdict()))
+
+    def write_pictures(self, listing: np.ndarray) -> None:
+        """Writes pictures.npz, the names and sizes of the pictures, if the run does not have it.
+
+        Args:
+            listing: b'split/name size' of each file, such as b'train/cat/0.jpg 12345'.
+        """
+        if len(listing) and not (self.has_begun() and (self.path / 'pictures.npz').exists()):
+            self._write('pictures.npz', outputs.npz({'pictures': listing}))
+
+    def different_pictures(self, listing: np.ndarray) -> str:
+        """Says how pictures differ from those of the run in the same splits; '' if they do not, or have no record."""
+        if not len(listing) or not (self.path / 'pictures.npz').exists():
+            return ''
+        (recorded,) = outputs.read(self.path / 'pictures.npz', 'pictures')
+        now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, recorded))
+        splits = {name.split(b'/')[0] for name in now} & {name.split(b'/')[0] for name in run}
+        now, run = ({name: pair[name] for name in pair if name.split(b'/')[0] in splits} for pair in (now, run))
+        kinds = {
+            'added': now.keys() - run.keys(),
+            'missing': run.keys() - now.keys(),
+            'of another size': {name for name in now.keys() & run.keys() if now[name] != run[name]},
+        }
+        return ', '.join(
+            f'{len(names):,} {kind} ({", ".join(shown(os.fsdecode(name)) for name in sorted(names)[:3])})'
+            for kind, names in kinds.items()
+            if names
+        )
 
     def write_parameters(self, overview: str) -> None:
         """Writes parameters.txt, a table of the network's arrays for a person."""

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from jax_resnet import files
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, own_parts
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
 from jax_resnet.runs import schemas
@@ -40,7 +40,7 @@ class Weights(NamedTuple):
     Attributes:
         path: the path of the file.
         arrays: its arrays by name.
-        network: the config in its card; None if it has no card.
+        network: the config in its card; None if it has no card, or one with own parts.
         preprocessing: what the network's input and output mean; None if the file does not say it.
     """
 
@@ -71,6 +71,8 @@ def read(path: str | Path) -> Weights:
         return Weights(path, arrays, None, None)
     if header.get('sha256') != _digest(header[CARD], named):
         raise DataError(f'{shown(path)}: is damaged: wrong SHA-256')
+    if own_parts(card['fields']):  # nothing in a file of weights chooses code to import
+        return Weights(path, arrays, None, None)
     if 'class_names' not in card:
         return Weights(path, arrays, card['fields'], None)
     mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))

@@ -19,7 +19,7 @@ from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.progress import Display, Estimate, describe, read_run
+from jax_resnet.studies.progress import Display, Estimate, read_run
 
 COMMAND = (sys.executable, '-m', 'jax_resnet', 'train')
 """The command that trains a run, without the arguments of the job."""
@@ -127,7 +127,7 @@ class _Workers:
     def _start(self, job: Job) -> None:
         run = read_run(job)  # another study may share it
         if run.state in (FINISHED, RUNNING):
-            self._tell_end(job, f'{"another program has trained it, " * (run.state == FINISHED)}{describe(run)}')
+            self._tell_end(job, str(run))
             return
         index, device = slot = self.free.pop(0)
         folder, where = RunFolder(job.folder), '' if device is None else f' on GPU {device}'
@@ -176,7 +176,7 @@ class _Workers:
         if run.state == FINISHED:  # with its start, its compilation and its evaluations
             self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])
         if run.state in (FINISHED, RUNNING):
-            self._tell_end(job, describe(run))
+            self._tell_end(job, str(run))
         elif not one.is_stopping:
             reason = run.failure or _reason(job, one.process.returncode)
             RunFolder(job.folder).write_failure(reason)

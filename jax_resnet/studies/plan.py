@@ -23,7 +23,7 @@ from jax_resnet.config.fields import Config, Natural
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
-from jax_resnet.data import DATASETS, datasets, image_shape
+from jax_resnet.data import datasets, image_shape
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs.schemas import DescribedRow, Measure
 
@@ -279,7 +279,7 @@ def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_reh
     config, differing = loading.load(file, changes)
     old, new = recipe(before), recipe(config)
     changed = {name: new[name] for name in given if name in new and new[name] != old.get(name)}
-    classes = len(DATASETS[config.dataset.name].class_names) if config.dataset.name in DATASETS else 0
+    classes = len(datasets.find(config.dataset.name).class_names)
     if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})
     label, group = (_renamed(text, named, config) for text in (described['label'], described['group']))

@@ -13,7 +13,7 @@ from jax_resnet.config.fields import Config, flatten
 from jax_resnet.data import datasets
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import run as runs
-from jax_resnet.runs.run import FINISHED, RUNNING, Run
+from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
 
@@ -30,15 +30,6 @@ def read_run(job: Job) -> Run:
     except ConfigError as e:
         return Run(job.folder, job.seed, job.config, failure=str(e))
     return run
-
-
-def describe(run: Run) -> str:
-    """Describes a run: its error if it is finished, else how far it is or why it failed."""
-    if run.state == RUNNING:
-        return f'another program is training it, {run.detail}'
-    if run.state != FINISHED:
-        return run.detail
-    return f'{run.summary["final_test_error"]:.2f} % test error, {run.summary["seconds"]:,.0f} s'
 
 
 class Estimate:

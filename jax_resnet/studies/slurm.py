@@ -10,7 +10,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
-from jax_resnet.studies.progress import describe, read_run
+from jax_resnet.studies.progress import read_run
 
 SECONDS_BETWEEN_CHECKS = 5.0
 
@@ -102,7 +102,7 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
     while waiting:
         for job in [job for job, slurm_job in waiting.items() if slurm_job.done()]:
             slurm_job, run = waiting.pop(job), read_run(job)
-            text = describe(run)
+            text = str(run)
             if run.state not in (FINISHED, RUNNING):
                 text = failed[job] = run.failure or f'see {slurm_job.paths.stderr}'
             print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {text}', flush=True)

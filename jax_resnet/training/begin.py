@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,7 +23,7 @@ from jax_resnet.hosts import devices, processes
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
 from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
-from jax_resnet.training.setup import check_same_in_all
+from jax_resnet.training.setup import Input, check_pictures, check_same_in_all
 from jax_resnet.training.state import TrainState
 
 MAY_DIFFER = (
@@ -75,12 +75,13 @@ def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], de
     return line
 
 
-def check_classes(folder: RunFolder, class_names: Sequence[str]) -> None:
-    """Raises DataError if the run in a folder has other classes than the data."""
+def check_data(folder: RunFolder, data: Input, advice: str) -> None:
+    """Raises DataError if a run has other classes than the data, or ConfigError if it has other pictures."""
     with contextlib.suppress(ConfigError):  # a damaged file will be written again
         before = folder.preprocessing().class_names
-        if tuple(before) != tuple(class_names):
-            raise DataError(f'{folder.path}: {other_classes(before, class_names)}')
+        if tuple(before) != tuple(data.source.class_names):
+            raise DataError(f'{folder.path}: {other_classes(before, data.source.class_names)}')
+    check_pictures(folder, data, data.config.dataset.splits, advice)
 
 
 def begin_from(
@@ -128,68 +129,78 @@ def begin_from(
     return state.replace(**unflatten_dict(arrays, sep='/')), line
 
 
-def extend(source: RunFolder, folder: RunFolder, config: Config, clock: Clock, step: int | None = None) -> str:
-    """Copies a run's last checkpoints, or that of a step, and what it has written, into the folder of a longer run.
+class Extension(NamedTuple):
+    """How a run extends a shorter one: its folder, the steps of its checkpoints to copy, and a line for the log."""
 
-    The longer run continues there.
+    source: RunFolder
+    steps: list[int]
+    line: str
+
+
+def find_extension(given: str | Path, folder: RunFolder, config: Config, clock: Clock, data: Input) -> Extension:
+    """Finds the checkpoints of a shorter run, with which a longer run begins.
 
     If the learning rates up to this step are the same, the longer run has the same result as a run from the start: bit
     for bit, if both run the same program on the same devices with the same versions; else up to rounding.
 
     Args:
-        source: the folder of the shorter run.
-        folder: the folder of the longer run. The caller holds its lock.
+        given: the folder of the shorter run, whose last checkpoint is taken; or RUN@STEP.
+        folder: the folder of the longer run.
         config: the config of the longer run.
         clock: converts its durations to steps.
-        step: the step of the checkpoint; None means the last one.
+        data: its data.
 
     Returns:
-        A line that says what was copied, and whether the learning rates are the same; '' if the folder has a checkpoint
-        already, so that the run continues with it.
+        The extension. Its line says what is copied, and whether the learning rates are the same.
 
     Raises:
-        ConfigError: `source` is no run folder, has no such checkpoint before the end, or differs in more than
-            MAY_DIFFER.
+        ConfigError: there is no run folder, it has no such checkpoint before the end, or differs in its pictures or in
+            more than MAY_DIFFER.
+        DataError: it has other classes.
     """
-    if saved_steps(folder):
-        return ''
+    shorter, _, digits = str(given).rpartition('@')
+    step = int(digits) if shorter and digits.isdecimal() else None
+    source = RunFolder(given if step is None else shorter)
     name = f'--extend-from={shown(source.path)}'
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'{name}: must be another folder than --workdir')
-    shorter, end = source.config(), clock.steps(config.train_for)
-    different = '; '.join(differences(shorter, config, may_differ=MAY_DIFFER))
+    recorded, end = source.config(), clock.steps(config.train_for)
+    different = '; '.join(differences(recorded, config, may_differ=MAY_DIFFER))
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
+    check_data(source, data, 'extend another run')
+    kept = [saved for saved in source.saved_steps() if saved < end]
+    if not kept or step not in (None, *kept):
+        which = f'before step {end:,}, the end of this run' if step is None else f'at step {step:,}'
+        has = f'; it has those at {", ".join(f"{saved:,}" for saved in kept)}' if kept else ''
+        raise ConfigError(f'{name}: has no checkpoint {which}{has}')
+    steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
+    begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
+    schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (recorded, config)]
+    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in schedules)
+    if recorded.stream_seed != config.stream_seed:
+        seeds = f'{recorded.stream_seed} in the shorter run, {config.stream_seed} in this one'
+        begins += f'; a run from the start would differ: the data seed is {seeds}'
+    for k in np.flatnonzero(old != new)[:1]:
+        rates = f'the learning rate of step {k + 1:,} is {old[k]:g} in the shorter run, {new[k]:g} in this one'
+        return Extension(source, steps, f'{begins}; a run from the start would differ: {rates}')
+    return Extension(source, steps, f'{begins}; the learning rates up to there are the same')
+
+
+def extend(extension: Extension, folder: RunFolder) -> None:
+    """Copies the checkpoints of a shorter run, and what it has written, into the folder of a longer run.
+
+    Raises:
+        ConfigError: another program trains the shorter run.
+    """
+    source = extension.source
     with source.locked():
-        kept = [saved for saved in saved_steps(source) if saved < end]
-        if not kept or step not in (None, *kept):
-            which = f'before step {end:,}, the end of this run' if step is None else f'at step {step:,}'
-            has = f'; it has those at {", ".join(f"{saved:,}" for saved in kept)}' if kept else ''
-            raise ConfigError(f'{name}: has no checkpoint {which}{has}')
-        steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
             if (source.path / file).exists():
                 shutil.copyfile(source.path / file, folder.path / file)
-        for saved in steps:
+        for saved in extension.steps:
             # orbax removes the draft at the next start if this process is killed
             draft = folder.checkpoints / f'{saved}.orbax-checkpoint-tmp'
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(source.checkpoints / str(saved), draft)
             draft.replace(folder.checkpoints / str(saved))
-    begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
-    schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (shorter, config)]
-    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in schedules)
-    if shorter.stream_seed != config.stream_seed:
-        seeds = f'{shorter.stream_seed} in the shorter run, {config.stream_seed} in this one'
-        begins += f'; a run from the start would differ: the data seed is {seeds}'
-    for k in np.flatnonzero(old != new)[:1]:
-        return (
-            f'{begins}; a run from the start would differ: the learning rate of step {k + 1:,} is {old[k]:g} in the '
-            f'shorter run, {new[k]:g} in this one'
-        )
-    return f'{begins}; the learning rates up to there are the same'
-
-
-def saved_steps(folder: RunFolder) -> list[int]:
-    """The steps of the complete checkpoints in a run folder."""
-    return sorted(int(path.name) for path in folder.checkpoints.glob('*') if path.name.isdigit())

@@ -32,10 +32,11 @@ from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.platform.base import Backend
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.load import check_finite, load_stacked
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, Split, open_input
+from jax_resnet.training.setup import Input, Split, check_pictures, open_input
 
 LESS_MEMORY = (
     'an evaluation takes as many images at a time as a microbatch of its config has; use a device with more memory '
@@ -214,6 +215,9 @@ def evaluate(
         inputs, split = open_input(config, source, class_names=trained.class_names), split or 'test'
     else:
         inputs = open_input(located(config, data), class_names=trained.class_names)
+        split = _test_split(config.dataset.test, inputs.source.sizes) if split is None else split
+        specs = [split, config.dataset.train] if recalibrate else [split]
+        check_pictures(RunFolder(path), inputs, specs, 'name other data by --data' if data is None else None)
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
@@ -221,8 +225,7 @@ def evaluate(
     with exactness.exact(config.precision.matmul):
         if recalibrate:
             variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
-        spec = _test_split(config.dataset.test, inputs.source.sizes) if split is None else split
-        test = evaluator(inputs, trained.model, preprocess, mesh, settings, spec, protocol)
+        test = evaluator(inputs, trained.model, preprocess, mesh, settings, split, protocol)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
     return replace(scores, present=getattr(inputs.source, 'present', ()))

@@ -147,7 +147,7 @@ def load_stacked(
     else:
         raise DataError(
             f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
-            '--config=FILE'
+            '--config=FILE (a card that names own parts is not used)'
         )
     device = jax.local_devices()[0]
     model = network(whole, **for_platform(device.platform).network)

@@ -1,6 +1,7 @@
 """The optimizers by name. Weight decay is L2 regularization: it is added to the gradient before the momentum."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Optimizer
 from jax_resnet.errors import ConfigError
 from jax_resnet.models.variables import category
+from jax_resnet.parts import choose, errors
 
 DECAYED: dict[str, Callable[[str], bool]] = {
     'kernels': lambda name: name.endswith('kernel'),
@@ -51,7 +53,7 @@ def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransform
 
 OPTIMIZERS = {'sgd': sgd, 'adam': adam}
 """Valid values of `config.optimizer.name`. To add an optimizer, add a function, an entry in this table, and its name in
-`config/fields.py`."""
+`config/fields.py`; or give the import path of an own function."""
 
 
 def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0) -> optax.GradientTransformation:
@@ -66,7 +68,13 @@ def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
         ValueError: fields of the config exclude each other.
     """
     decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
-    transformations = [decay, OPTIMIZERS[config.name](config, schedule)]
+    with errors('name', config.name):
+        tx = choose('name', config.name, OPTIMIZERS)(config, schedule)
+        if not isinstance(tx, optax.GradientTransformation):
+            raise TypeError(f'must return an optax.GradientTransformation; it returns a {type(tx).__name__}')
+    if config.name not in OPTIMIZERS:  # one such as LARS needs the norm of each array
+        tx = optax.GradientTransformation(partial(by_unit, tx.init), partial(by_unit, tx.update))
+    transformations = [decay, tx]
     if head_factor != 1:
         transformations.append(optax.masked(optax.scale(head_factor), head_mask))
     if config.frozen:  # neither the decay nor the optimizer changes frozen layers
@@ -90,7 +98,7 @@ def is_frozen(frozen: Sequence[str], path: Sequence[Any]) -> bool:
 
 
 def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
-    """Raises ConfigError if a network has no such layer, or none is left to train. `params` are unstacked."""
+    """Raises ConfigError if a network has no such layer. `params` are unstacked."""
     for layer in frozen:
         tree, known = params, 'the network'
         for part in layer.split('/'):
@@ -98,8 +106,6 @@ def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
                 parts = ', '.join(tree)[:200]
                 raise ConfigError(f'config.optimizer.frozen: there is no layer {layer!r}; {known} has {parts}')
             tree, known = (tree[part] if isinstance(tree[part], Mapping) else {}), part
-    if all(is_frozen(frozen, path) for path, _ in jax.tree.leaves_with_path(params)):
-        raise ConfigError(f'config.optimizer.frozen={tuple(frozen)}: must leave a layer to train')
 
 
 def by_unit(function: Callable[..., Any], *trees: Any) -> Any:
@@ -115,7 +121,7 @@ def by_unit(function: Callable[..., Any], *trees: Any) -> Any:
 
 def decay_mask(decay: str, params: Any) -> Any:
     """Which parameters decay: a tree of bools."""
-    return _mask(DECAYED[decay], params)
+    return _mask(choose('decay', decay, DECAYED), params)
 
 
 def head_mask(params: Any) -> Any:

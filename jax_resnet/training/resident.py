@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
-from jax_resnet.data.preprocessing import Augmentation, Normalization, Preprocess
+from jax_resnet.data.preprocessing import Augment, Augmentation, Normalization, Preprocess
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
@@ -117,10 +117,12 @@ class ResidentInput:
         return self.source.image_shape
 
     @property
-    def augmentation(self) -> Augmentation:
+    def augmentation(self) -> Augment:
         """Random crop and flip of training images."""
-        dataset = self.config.dataset
-        return Augmentation(dataset.pad, dataset.pad_with, dataset.crop, dataset.flip)
+        dataset, (height, width, channels) = self.config.dataset, self.image_shape
+        views = Augmentation(dataset.pad, dataset.pad_with, dataset.crop, dataset.flip)
+        shape = dataset.crop or height, dataset.crop or width, channels
+        return preprocessing.with_own(views, dataset.augmentation, shape)
 
     @cached_property
     def normalization(self) -> Normalization:
@@ -158,6 +160,15 @@ class ResidentInput:
     def check_data(self) -> None:
         """Reads the training examples. An unknown split is an error too."""
         len(self.examples)
+
+    def listing(self, specs: Sequence[str]) -> np.ndarray:
+        """The files of pictures: none, because the examples of these data sets are known."""
+        return np.zeros(0, np.bytes_)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of the training examples."""
+        return self.examples.labels
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`."""

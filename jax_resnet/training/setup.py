@@ -3,6 +3,7 @@
 Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `Program`) have one interface each.
 """
 
+import logging
 import math
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,16 +19,20 @@ import jax_resnet
 from jax_resnet import models
 from jax_resnet.config import schedule as schedules
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config, flatten
+from jax_resnet.config.fields import Config, flatten, own_parts
 from jax_resnet.config.network import network
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import PictureSource, Source, open_source
+from jax_resnet.data.pictures.checks import without_unreadable
 from jax_resnet.data.sources import with_classes
 from jax_resnet.errors import ConfigError
+from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
+from jax_resnet.parts import errors
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
+from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
 from jax_resnet.training.resident import ResidentInput, ResidentProgram, ResidentSplit
 from jax_resnet.training.state import TrainState
@@ -37,6 +42,8 @@ from jax_resnet.training.streamed import StreamedInput, StreamedProgram, Streame
 Input = ResidentInput | StreamedInput
 Split = ResidentSplit | StreamedSplit
 Program = ResidentProgram | StreamedProgram
+
+_log = logging.getLogger(__name__)
 
 SOURCE_FIELDS = ('name', 'data_dir', 'manual_dir', 'folder', 'validation_fraction', 'split_seed')
 """Fields of `config.dataset` that are arguments of `open_source`."""
@@ -53,7 +60,29 @@ def open_input(
         source = open_source(**{name: getattr(config.dataset, name) for name in SOURCE_FIELDS})
     if class_names is not None:
         source = with_classes(source, class_names)
-    return StreamedInput(config, source) if isinstance(source, PictureSource) else ResidentInput(config, source)
+    if isinstance(source, Source):
+        return ResidentInput(config, source)
+    return StreamedInput(config, without_unreadable(source) if config.dataset.check == 'skip' else source)
+
+
+def check_pictures(folder: RunFolder, data: Input, specs: Sequence[str], advice: str | None) -> None:
+    """Compares the pictures of some splits with those of the run in a folder, if there is one.
+
+    Args:
+        advice: what else to do, for the error. None if somebody has asked for these pictures; then it is a line of the
+            log.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    different = folder.different_pictures(data.listing(specs))
+    if different and advice is None:
+        _log.warning('%s: is a run on other pictures: %s', shown(folder.path), different)
+    elif different:
+        record = shown(folder.path / 'pictures.npz')
+        raise ConfigError(
+            f'{shown(folder.path)}: is a run on other pictures: {different}; {advice}, or remove {record} to use these'
+        )
 
 
 class Setup(NamedTuple):
@@ -91,9 +120,8 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
         attributes['rematerialize'] = True
     model, data = network(config, **attributes), open_input(config, source)
     clock = Clock(data.source.count(dataset.train), config.batch_size, config.shorten)
-    for split in (dataset.validation, dataset.test):
-        if split is not None:
-            data.source.count(split)
+    for split in dataset.splits:
+        data.source.count(split)
     check_batches(config, clock, mesh)
     try:
         schedule = schedules.create(config.schedule, clock, clock.steps(config.train_for))
@@ -143,12 +171,15 @@ def check_network(data: Input, model: ResNet) -> None:
         if dataset.normalization == 'channel' and len(numbers) != channels:
             raise ConfigError(f'config.dataset.{name}={numbers}: must be {channels} numbers')
     if model.num_classes != classes:
+        names = ', '.join(data.source.class_names[:5]) + ', ...' * (classes > 5)
         raise ConfigError(
             f'config.model.num_classes={model.num_classes}: must be {classes}, the classes of '
-            f'{dataset.folder or dataset.name}'
+            f'{shown(dataset.folder or dataset.name)} ({names})'
         )
+    _ = data.augmentation  # checks an own one
     try:
-        params = state.shapes(config, model, data.image_shape).params
+        with errors('own parts', ', '.join(own_parts(config))):
+            params = state.shapes(config, model, data.image_shape).params
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None
     optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, params))
@@ -166,11 +197,9 @@ def check_same_in_all(facts: Mapping[str, object]) -> None:
 
 def shared_facts(data: Input) -> dict[str, Any]:
     """What must be the same in all processes, for `check_same_in_all`."""
-    config, source = data.config, data.source
-    splits = [config.dataset.train, config.dataset.validation, config.dataset.test]
     return {
-        'config': sorted(flatten(config).items()),
-        'data': (source.class_names, [source.count(split) for split in splits if split is not None]),
+        'config': sorted(flatten(data.config).items()),
+        'data': data.source.class_names,
         'versions': (jax_resnet.__version__, jax.__version__, jax.lib.__version__),
     }
 
@@ -184,7 +213,7 @@ def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
         multiply_adds: number of multiply-adds of a whole run; 0 for evaluation and initialization.
     """
     precision, gpu = config.precision, structs.asdict(config.gpu)
-    if config.optimizer.frozen:
+    if config.optimizer.frozen or config.optimizer.name not in optimizer.OPTIMIZERS:
         gpu['flat_arrays'] = False  # a flat array has parameters of all layers
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
 

@@ -14,7 +14,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import stream
-from jax_resnet.data.preprocessing import Augmentation, ColourAugmentation, Normalization
+from jax_resnet.data.preprocessing import Augment, Normalization
 from jax_resnet.models import ResNet
 from jax_resnet.platform import flat
 from jax_resnet.training import optimizer
@@ -47,7 +47,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
 
 
 def augmented(
-    augment: Augmentation | ColourAugmentation,
+    augment: Augment,
     normalize: Normalization,
     seed_key: jax.Array,
     step: jax.Array,
@@ -88,10 +88,10 @@ class Numbers(NamedTuple):
     def create(cls, seed: int, schedule: Schedule, normalize: Normalization) -> 'Numbers':
         """Converts the numbers to the dtypes that JAX uses. A step is an int32."""
 
-        def number(x: bool | float) -> np.generic:
+        def number(x: bool | float | np.ndarray) -> np.generic | np.ndarray:
             if isinstance(x, bool):
                 return np.bool_(x)
-            return np.float32(x) if isinstance(x, float) else np.int32(min(x, 2**31 - 1))
+            return np.float32(x) if isinstance(x, float | np.ndarray) else np.int32(min(x, 2**31 - 1))
 
         return cls(jax.random.key(seed), jax.tree.map(number, schedule), normalize)
 
@@ -111,7 +111,7 @@ class Steps:
     config: Config
     net: ResNet
     flat_arrays: bool
-    augment: Augmentation | ColourAugmentation
+    augment: Augment
     by_example: NamedSharding
 
     def pack(self, state: TrainState) -> TrainState:

@@ -16,14 +16,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
-from jax_resnet.config.pictures import check_pictures
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
-from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, iterate, mean_image
+from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, allow_open_files, iterate, mean_image
 from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
-from jax_resnet.data.preprocessing import ColourAugmentation, Normalization, Preprocess
+from jax_resnet.data.preprocessing import Augment, ColourAugmentation, Normalization, Preprocess
 from jax_resnet.data.sources import Parts, Pictures
-from jax_resnet.errors import InputError
+from jax_resnet.errors import ConfigError, InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import TrainState
@@ -194,10 +193,11 @@ class StreamedInput:
         return image_shape(self.config.dataset)
 
     @property
-    def augmentation(self) -> ColourAugmentation:
+    def augmentation(self) -> Augment:
         """Random colours and flip of training pictures, which are already cropped."""
         dataset = self.config.dataset
-        return ColourAugmentation(dataset.flip, dataset.color_jitter, dataset.lighting)
+        views = ColourAugmentation(dataset.flip, dataset.color_jitter, dataset.lighting)
+        return preprocessing.with_own(views, dataset.augmentation, (dataset.crop, dataset.crop, 3))
 
     @cached_property
     def normalization(self) -> Normalization:
@@ -210,15 +210,26 @@ class StreamedInput:
         return Preprocess(self.normalization)
 
     def check(self) -> None:
-        """Raises ConfigError if sizes in the config do not fit each other."""
+        """Raises ConfigError if sizes in the config do not fit each other, or too few files may be open."""
         check_pictures(self.config.dataset, self.config.pictures)
+        allow_open_files(self.config.pictures.processes)
 
     def check_data(self) -> None:
         """Reads the pictures that `config.dataset.check` selects. Raises DataError if some cannot be read."""
-        dataset = self.config.dataset
-        specs = [spec for spec in (dataset.train, dataset.validation, dataset.test) if spec is not None]
+        specs = self.config.dataset.splits
         checks.warn_about_missing_classes(self.source, specs)
-        checks.check(self.source, specs, dataset.check)
+        checks.check(self.source, specs, self.config.dataset.check)
+
+    def listing(self, specs: Sequence[str]) -> np.ndarray:
+        """The files of the splits, with their sizes, to compare them with those of a run: b'train/cat/0.jpg 12345'."""
+        splits = sorted({split for spec in specs for split, _, _ in self.source.ranges(spec)} & {*self.source.listing})
+        found = [np.char.add(f'{split}/'.encode(), self.source.listing[split]) for split in splits]
+        return np.concatenate([np.zeros(0, np.bytes_), *found])
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels of the training examples; None if they are not known before the pictures are read."""
+        return self.source.read(self.config.dataset.train).labels
 
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
@@ -276,3 +287,37 @@ def _share(pictures: Pictures) -> Pictures:
     """The pictures in this process's share."""
     share = processes.share(len(pictures))
     return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])
+
+
+def check_pictures(dataset: fields.Dataset, pictures: fields.Pictures) -> None:
+    """Raises ConfigError if a crop is larger than the resized pictures, or a smallest value is above its largest.
+
+    Args:
+        dataset, pictures: groups of a config; their fields have been checked one by one.
+    """
+    crop, test_crop = dataset.crop, dataset.test_crop or dataset.crop
+    if not crop:
+        raise ConfigError('config.dataset.crop=0: must be the height and width of a view, such as 224')
+    if dataset.pad:
+        raise ConfigError(f'config.dataset.pad={dataset.pad}: must be 0 for pictures, which are not padded')
+    least, most = pictures.shorter_side
+    if pictures.view == 'scale' and not crop <= least <= most:
+        raise ConfigError(
+            f'config.pictures.shorter_side={(least, most)}: must be two lengths, the smaller one first, and at least '
+            f'config.dataset.crop={crop}'
+        )
+    for name in ('area', 'aspect_ratio'):
+        least, most = getattr(pictures, name)
+        if least > most:
+            raise ConfigError(
+                f'config.pictures.{name}={(least, most)}: must be the smallest and then the largest value'
+            )
+    test_field = 'test_crop' if dataset.test_crop else 'crop'
+    for name, size in ((test_field, test_crop), *([('crop', crop)] if pictures.view == 'centre' else [])):
+        if size > pictures.test_shorter_side:
+            raise ConfigError(
+                f'config.pictures.test_shorter_side={pictures.test_shorter_side}: must be at least '
+                f'config.dataset.{name}={size}'
+            )
+    if dataset.normalization == 'pixel_mean' and crop != test_crop:
+        raise ConfigError(f"config.dataset.test_crop={test_crop}: must be crop={crop} with normalization='pixel_mean'")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from jax.sharding import Mesh
 
 from jax_resnet import models
@@ -21,6 +22,9 @@ from jax_resnet.training.state import Totals
 FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
 """The sums before the first line of metrics."""
 
+
+MOST_CLASSES = 20
+"""Maximum number of classes that the log lists."""
 
 PARTS = {
     'training': 'training steps',
@@ -72,6 +76,7 @@ def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, para
     config, end = data.config, clock.steps(data.config.train_for)
     dataset = config.dataset
     lines = [models.describe(model, data.image_shape)]
+    lines.append(_describe_classes(data.source.class_names, data.labels))
     shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
@@ -83,6 +88,13 @@ def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, para
     if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
     return lines + schedule.describe(end)
+
+
+def _describe_classes(names: Sequence[str], labels: np.ndarray | None) -> str:
+    """Text such as '2 classes: cat 40, dog 38', with the number of training examples of each class if it is known."""
+    counts = [''] * len(names) if labels is None else [f' {n:,}' for n in np.bincount(labels, minlength=len(names))]
+    each = [name + count for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
+    return f'{len(names):,} classes: {", ".join(each)}{", ..." * (len(names) > MOST_CLASSES)}'
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:

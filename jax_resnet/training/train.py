@@ -28,7 +28,7 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
-from jax_resnet.training.begin import begin_from, check_classes, check_source, check_used, check_visible_to_all, extend
+from jax_resnet.training.begin import begin_from, check_data, check_used, check_visible_to_all, extend, find_extension
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator, evaluator
 from jax_resnet.training.progress import Progress, Silent
@@ -105,16 +105,13 @@ def train(
         class_names, is_due = data.source.class_names, partial(_is_due, config, clock)
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
-        if folder.writes and not folder.exists():
-            check_source(config.init_from)
+        if folder.writes and folder.has_begun():
+            folder.check_same(config)
+            check_data(folder, data, 'give another folder by --workdir')
         stack.enter_context(folder.os_errors_as_data_errors())
         if jax.process_count() > 1:
             processes.barrier('opened')  # decoding or checking data may have taken long in one of them
             check_same_in_all(shared_facts(data))
-        if folder.writes:
-            folder.open(config, file, changes)
-        if jax.process_count() > 1:
-            check_visible_to_all(folder.path)
         if processes.from_first(folder.summary() is not None):
             finished = folder.summary() if folder.writes else None
             if finished is None:
@@ -122,38 +119,46 @@ def train(
             print(f'This run is already finished. Its summary, from {folder.path}:')
             print(texts.describe_summary(finished))
             return finished
-        stack.enter_context(folder.locked())
-        folder.write_failure(None)
         start = environment(jax_options, streams(config.dataset.name))
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
-        if extend_from is not None and folder.writes:
-            shorter, _, digits = str(extend_from).rpartition('@')  # RUN@STEP, or RUN
-            at = int(digits) if shorter and digits.isdecimal() else None
-            line = extend(RunFolder(extend_from if at is None else shorter), folder, config, clock, at)
-            if line:
-                shown.say(line)
-                start['extension'] = line
-        with wall_time('saving'):
-            keep = partial(is_due, 'keep_every')
-            checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes)
-            stack.callback(checkpoints.close)
-            continues = bool(processes.from_first(len(checkpoints.steps())))
-            if continues:
-                check_classes(folder, class_names)
-                # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
-                chosen = None if jax.process_index() == 0 else processes.from_first(0)
-                state, spent = checkpoints.restore(like, everywhere, chosen)
-                if jax.process_index() == 0:
-                    processes.from_first(int(state.step))
-                wall_time.add(spent)
-        if not continues:
+        extension = None
+        if extend_from is not None and folder.writes and not folder.saved_steps():
+            extension = find_extension(extend_from, folder, config, clock, data)
+            start['extension'] = extension.line
+        if processes.from_first(extension is None and not folder.saved_steps()):
             with wall_time('compiling'):
                 state = initial_state(data, model, mesh)
             if config.init_from is not None:
                 state, line = begin_from(config.init_from, state, model, class_names)
                 shown.say(line)
                 start['initialization'] = line
+        # What could be checked has been checked, so from here on the folder is that of this run.
+        stack.enter_context(folder.locked())
+        listing = data.listing(config.dataset.splits)
+        folder.write_pictures(listing)
+        if jax.process_count() > 1:
+            check_visible_to_all(folder.path)
+            different = folder.different_pictures(listing)
+            check_same_in_all({f'pictures ({different})' if different else 'pictures': different})
+        if folder.writes:
+            folder.open(config, file, changes)
+        folder.write_failure(None)
+        with wall_time('saving'):
+            if extension is not None:
+                extend(extension, folder)
+                shown.say(extension.line)
+            keep = partial(is_due, 'keep_every')
+            checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes)
+            stack.callback(checkpoints.close)
+            continues = bool(processes.from_first(len(checkpoints.steps())))
+            if continues:
+                # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
+                chosen = None if jax.process_index() == 0 else processes.from_first(0)
+                state, spent = checkpoints.restore(like, everywhere, chosen)
+                if jax.process_index() == 0:
+                    processes.from_first(int(state.step))
+                wall_time.add(spent)
         step, last_line = int(state.step), texts.FIRST
         with wall_time('compiling'):
             settings = training_backend(data, model, mesh, end)

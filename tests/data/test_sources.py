@@ -83,7 +83,7 @@ def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
 
 def test_an_unknown_data_set_lists_the_known() -> None:
     with pytest.raises(
-        ConfigError, match="config.dataset.name='svhn': must be one of cifar10, .*, folder, or tfds/NAME"
+        ConfigError, match="config.dataset.name='svhn': must be one of cifar10, .*, folder, tfds/NAME, or package"
     ):
         data.open_source('svhn')
 

@@ -152,5 +152,5 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = runs.parent / 'out' / 'report.html'
     done = report(runs, f'--out={out}')
     assert done.code == 0, done.err
-    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed (the loss' in done.out
+    assert 'Rate 0.1 has the smallest final test error' in done.out and 'seed 0: failed, the loss' in done.out
     return out

@@ -7,7 +7,6 @@ import pytest
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.report import sections
-from jax_resnet.runs import run as runs
 from tests.report.conftest import TEN_CROP, write_run, write_study, write_top5
 
 
@@ -114,39 +113,6 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
         write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study=study)
     names = [section.name for section in sections.read([tmp_path / 'studies'])]
     assert names == ['my-study', 'my-study-2', 'my-study-3', 'runs-2']
-
-
-def test_states(tmp_path: Path) -> None:
-    for state in ('finished', 'stopped', 'failed'):
-        write_run(tmp_path / state, state=state)
-    names = ['finished', 'stopped', 'failed', 'missing']
-    (section,) = sections.read([write_study(tmp_path / 'studies' / 's', [{'label': 'a', 'runs': names}])])
-    row = section.rows[0]
-    assert [run.state for run in row.runs] == names
-    assert [run.detail for run in row.runs] == ['', 'at epoch 2.0 of 4 epochs', 'the loss is not finite', '']
-    assert section.measured(row) == (10.0, None, [10.0])
-
-
-def test_what_is_no_run_or_damaged_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='none: no such folder'):
-        runs.find([tmp_path / 'none'])
-    with pytest.raises(ConfigError, match='has neither runs nor studies'):
-        runs.find([tmp_path])
-    folder = write_run(tmp_path / 'a')
-    (folder / 'metrics.jsonl').write_text('{"step": 1')  # as a kill leaves it
-    assert runs.read(folder).metrics == []
-    (folder / 'metrics.jsonl').write_text('{"step": 1\n')
-    with pytest.raises(ConfigError, match='metrics.jsonl: line 1 is damaged'):
-        runs.read(folder)
-    (folder / 'summary.json').write_text('{')
-    (folder / 'metrics.jsonl').write_text('')
-    with pytest.raises(ConfigError, match='summary.json is damaged'):
-        runs.read(folder)
-    broken = tmp_path / 'studies' / 's'
-    broken.mkdir(parents=True)
-    (broken / 'study.json').write_text('{"rows": []}')
-    with pytest.raises(ConfigError, match='study.json is damaged: Object missing required field `study`'):
-        sections.read([broken])
 
 
 def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:

@@ -15,15 +15,14 @@ def test_states(tmp_path: Path) -> None:
     assert not folder.path.exists()
     folder.open(whole_config(seed=1))
     folder.add_metrics(LINE)
-    assert run.read(folder.path).state == run.STOPPED and run.read(folder.path).seed == 1
+    assert str(run.read(folder.path)) == 'stopped, at epoch 0.8 of 12 steps' and run.read(folder.path).seed == 1
     folder.write_failure('no luck')
-    assert run.read(folder.path).state == run.FAILED and run.read(folder.path).detail == 'no luck'
+    assert str(run.read(folder.path)) == 'failed, no luck'
     with folder.locked():
-        assert run.read(folder.path).state == run.RUNNING
-        assert run.read(folder.path).detail == 'at epoch 0.8 of 12 steps'
+        assert str(run.read(folder.path)) == 'running, at epoch 0.8 of 12 steps'
     folder.write_summary(SUMMARY)
     with folder.locked():
-        assert run.read(folder.path).state == run.FINISHED
+        assert str(run.read(folder.path)) == 'finished, 5.00 % test error, 3 s'
 
 
 def test_to_look_at_a_run_keeps_none_from_starting(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
@@ -17,7 +18,9 @@ from tests.runs.conftest import LINE
 
 def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'new' / 'run')
+    folder.open(whole_config(seed=3))  # without a step or a line of metrics, another run may take its place
     folder.open(whole_config())
+    folder.add_metrics(LINE)
     assert folder.config() == whole_config()
     folder.open(whole_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))
     with pytest.raises(
@@ -32,8 +35,27 @@ def test_a_run_says_where_it_comes_from(tmp_path: Path) -> None:
     assert folder.origin() == {'file': None, 'changes': {}, 'fields': config}
     folder, changes = RunFolder(tmp_path / 'run'), {'schedule.drop_at': ('6 steps',)}
     folder.open(config, 'configs/lab.py:wide', changes)
+    folder.add_metrics(LINE)
     folder.open(change(config, {'log_every': '9 steps'}))  # continues it
     assert folder.origin() == {'file': 'configs/lab.py:wide', 'changes': changes, 'fields': config}
+
+
+def test_pictures_that_differ_from_those_of_the_run_are_counted_and_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    pictures = np.array([b'train/a/0.jpg 10', b'train/a/1.jpg 11', b'train/b/x y\n.jpg 12', b'validation/a/0.jpg 9'])
+    assert folder.different_pictures(pictures) == ''  # there is no run
+    folder.open(whole_config())
+    folder.write_pictures(pictures[:1])
+    folder.write_pictures(pictures)
+    assert folder.different_pictures(pictures) == folder.different_pictures(np.zeros(0, np.bytes_)) == ''
+    assert folder.different_pictures(np.append(pictures[:3], b'test/a/0.jpg 8')) == ''  # of the same splits
+    other = np.array([b'train/a/1.jpg 12', b'train/b/x y\n.jpg 12', *(b'train/c/%d 1' % i for i in range(1000))])
+    assert folder.different_pictures(other) == (
+        '1,000 added (train/c/0, train/c/1, train/c/10), 1 missing (train/a/0.jpg), 1 of another size (train/a/1.jpg)'
+    )
+    folder.add_metrics(LINE)
+    folder.write_pictures(other)  # the run has begun: its record stays until it is removed
+    assert folder.different_pictures(pictures) == ''
 
 
 def test_two_programs_in_one_folder(tmp_path: Path) -> None:

@@ -23,16 +23,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / 'main.py', folder)
     for name, content in re.findall(r'```python title="(.*?)"\n(.*?)```', PAGE, re.DOTALL):
-        path = folder / name
-        before = path.read_text() if path.exists() else ''
-        path.write_text(f'{before}\n\n{content}' if before else content)
-    for name, old, new in (
-        ('data/datasets.py', 'import os\n', 'import os\nimport numpy as np\n'),
-        ('config/fields.py', '|dropout|scaling', '|dropout|learned_scaling|scaling'),
-    ):
-        path = folder / 'jax_resnet' / name
-        assert path.read_text().count(old) == 1, (name, old)
-        path.write_text(path.read_text().replace(old, new))
+        (folder / name).write_text(content)
+    (patch,) = re.findall(r'```diff title=".*?"\n(.*?)```', PAGE, re.DOTALL)
+    subprocess.run(['git', 'apply', '-'], cwd=folder, input=patch, text=True, check=True)
     return folder
 
 
@@ -40,11 +33,11 @@ LINES = [line for block in re.findall(r'```\n(python .*?)```', PAGE, re.DOTALL) 
 
 
 def test_the_commands_run_in_order(checkout: Path) -> None:
-    assert len(LINES) == 5
+    assert len(LINES) == 11
     for line in LINES:
         words = [sys.executable, *shlex.split(line)[1:]]
         if 'main.py' in line:
-            words += [*SHORT, f'--workdir=runs/{len(line)}']
+            words += SHORT if '--workdir' in line else [*SHORT, '--workdir=runs/config']
         if 'jax_resnet study' in line:
             words += ['--seeds=0', *(option.replace('--config.', '--set=') for option in SHORT)]
         if 'jax_resnet report' in line:
@@ -52,4 +45,6 @@ def test_the_commands_run_in_order(checkout: Path) -> None:
             words = [str(study.parent) if word.startswith('runs/studies/') else word for word in words]
         done = subprocess.run(words, cwd=checkout, capture_output=True, text=True)
         assert done.returncode == 0, (line, done.stderr)
-    assert any('shortcut/scale' in path.read_text() for path in checkout.glob('runs/*/parameters.txt'))
+    tables = {path.parent.name: path.read_text() for path in checkout.glob('runs/*/parameters.txt')}
+    assert 'shortcut/squeeze' in tables['squeeze']
+    assert all('(5, 5, ' in tables[run] for run in ('stem', 'kernel')) and '(5, 5, ' not in tables['lion']

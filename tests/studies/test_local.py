@@ -30,7 +30,8 @@ folders = pathlib.Path('runs').glob(f'*/*/seed{seed}')
 began, mode = time.time(), os.environ.get('MODE', '')
 for step in range(1, 8 if mode == 'slow' else 3):
     progress = {'step': step, 'end': 12, 'epoch': 0.5, 'train_error': 80.0}
-    (folder / 'progress.json').write_text(json.dumps(progress))
+    (folder / 'draft').write_text(json.dumps(progress))
+    (folder / 'draft').replace(folder / 'progress.json')
     time.sleep(0.3 if mode == 'slow' else 0.05)
 if mode == 'wait':
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -51,7 +52,7 @@ time.sleep(0.5)
 @pytest.fixture(autouse=True)
 def _pretended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / 'pretend.py').write_text(PROGRAM)
-    monkeypatch.setattr(local, 'SECONDS_BETWEEN_LOOKS', 0.1)
+    monkeypatch.setattr(local, 'SECONDS_BETWEEN_LOOKS', 0.2)
     monkeypatch.setattr(local, 'COMMAND', (sys.executable, str(checkout / 'pretend.py')))
     monkeypatch.setenv('SUMMARY', json.dumps(SUMMARY | {'seconds': 1.0}))
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
@@ -76,10 +77,10 @@ def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == 'measuring the speed of 1 network: a minute of the first run of each'
     assert lines[1] == 'rate 0.1, seed 0: started' and lines[2].startswith(
-        '[1/4] rate 0.1, seed 0: 5.00 % test error, 1 s'
+        '[1/4] rate 0.1, seed 0: finished, 5.00 % test error, 1 s'
     )
     assert lines[3].startswith('the study takes about 0:00:0') and len(lines) == 10
-    assert lines[-1] == '[4/4] rate 0.01, seed 1: 5.00 % test error, 1 s; about 0:00:00 left'
+    assert lines[-1] == '[4/4] rate 0.01, seed 1: finished, 5.00 % test error, 1 s; about 0:00:00 left'
 
 
 def test_how_long_it_takes_is_known_from_runs_of_the_same_network(capsys: pytest.CaptureFixture) -> None:
@@ -146,6 +147,7 @@ def test_a_folder_of_another_run_is_named_and_the_rest_goes_on() -> None:
     plan = read('small.py', [0])
     other = read('small.py:0.1', [0], {'batch_size': '33', 'batch_norm.group_size': '0'}).jobs[0]
     RunFolder(plan.jobs[0].folder).open(other.config)
+    RunFolder(plan.jobs[0].folder).add_metrics(LINE)
     failed = local.train_all(plan.jobs, [])
     assert (
         list(failed) == [plan.jobs[0]] and 'config.batch_size is 33 in the existing run, 32 in' in failed[plan.jobs[0]]
@@ -163,8 +165,8 @@ def test_a_run_that_another_study_trains_or_has_trained_is_left_to_it(capsys: py
         assert local.train_all(plan.jobs, []) == {}
     assert not first.log.exists()
     _, *lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith('[1/2] rate 0.1, seed 0: another program is training it, at epoch 0.8 of 12 steps')
-    assert lines[1].startswith('[2/2] rate 0.01, seed 0: another program has trained it, 5.00 % test error')
+    assert lines[0].startswith('[1/2] rate 0.1, seed 0: running, at epoch 0.8 of 12 steps')
+    assert lines[1].startswith('[2/2] rate 0.01, seed 0: finished, 5.00 % test error')
 
 
 def test_a_run_that_another_study_begins_at_the_same_moment_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,14 @@
-"""What is told of a run, how long runs take, and what a terminal shows."""
+"""What counts as the run of a job, and what a terminal shows."""
 
 import json
 import sys
 
 import pytest
 
-from jax_resnet.runs.run import FAILED, FINISHED, MISSING, RUNNING, STOPPED
+from jax_resnet.runs.run import FAILED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import Job, read
-from jax_resnet.studies.progress import Display, describe, read_run
-from tests.runs.conftest import LINE, SUMMARY
+from jax_resnet.studies.progress import Display, read_run
 from tests.terminal import Terminal
 
 
@@ -18,37 +17,17 @@ def job(checkout: object) -> Job:
     return read('small.py', [0]).jobs[0]
 
 
-def told(job: Job) -> tuple[str, str]:
-    run = read_run(job)
-    return run.state, describe(run)
-
-
-def test_states(job: Job) -> None:
-    assert told(job) == (MISSING, '')
-    folder = RunFolder(job.folder)
-    folder.open(job.config, job.file, job.changes)
-    assert told(job) == (STOPPED, 'before its first evaluation')
-    folder.add_metrics(LINE)
-    assert told(job) == (STOPPED, 'at epoch 0.8 of 12 steps')
-    with folder.locked():
-        assert told(job) == (RUNNING, 'another program is training it, at epoch 0.8 of 12 steps')
-    folder.write_failure('the loss is not finite')
-    assert told(job) == (FAILED, 'the loss is not finite')
-    folder.write_failure(None)
-    folder.write_summary(SUMMARY)
-    assert told(job) == (FINISHED, '5.00 % test error, 3 s')
-
-
 def test_a_damaged_folder_or_another_run_is_a_failure(job: Job) -> None:
     RunFolder(job.folder).open(job.config, job.file, job.changes)
     path = job.folder / 'config.json'
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {'fields': config['fields'] | {'batch_size': 33}}))
-    state, detail = told(job)
-    assert state == FAILED and 'config.batch_size is 33 in the existing run, 32 in this one' in detail
+    assert (
+        read_run(job).state == FAILED
+        and 'config.batch_size is 33 in the existing run, 32 in this one' in read_run(job).failure
+    )
     path.write_text('{"batch_size": 33')
-    state, detail = told(job)
-    assert state == FAILED and f'{path} is damaged' in detail
+    assert f'{path} is damaged' in read_run(job).failure
 
 
 def test_one_bar_for_the_study_and_a_line_for_each_run(monkeypatch: pytest.MonkeyPatch) -> None:

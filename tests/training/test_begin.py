@@ -78,6 +78,12 @@ def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys
     assert f'initialized from {run}' in capsys.readouterr().out and summary['steps'] == 2
 
 
+def test_weights_of_another_network_leave_no_run_folder(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='not of a ResNet-14'):
+        train(resnet8_config(init_from=str(run), **{'model.depth': 14}), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
 def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> None:
     config = resnet8_config(**{'model.depth': 14})
     state, deeper = initial_state(config), network(as_config(config))

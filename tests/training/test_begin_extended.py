@@ -12,7 +12,7 @@ from jax_resnet import training
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup
-from jax_resnet.training.begin import extend, saved_steps
+from jax_resnet.training.begin import extend, find_extension
 from tests.conftest import small_config, whole_config
 
 CLOCKS = ('seconds', 'images_per_second')
@@ -91,13 +91,15 @@ def test_a_run_begins_with_an_earlier_step_and_other_data(
         training.train(small_config(**config), tmp_path / 'none', extend_from=f'{short}@5')
 
 
-def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path) -> None:
+def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     config, folder = whole_config(), RunFolder(tmp_path / 'run')
+    data, _, _, clock, _ = setup.set_up(config)
+    extension = find_extension(short, folder, config, clock, data)
     folder.open(config)
-    arguments = RunFolder(short), folder, config, setup.set_up(config).clock
-    assert extend(*arguments).startswith('begins with step 7 of ')
-    assert saved_steps(folder) == [4, 7]
-    assert extend(*arguments) == ''
+    extend(extension, folder)
+    assert folder.saved_steps() == extension.steps == [4, 7]
+    training.train(config, folder.path, extend_from=short)
+    assert 'continued from step 7' in (out := capsys.readouterr().out) and 'begins with' not in out
 
 
 def test_other_classes_are_refused(short: Path, tmp_path: Path) -> None:
@@ -120,3 +122,4 @@ def test_other_classes_are_refused(short: Path, tmp_path: Path) -> None:
 def test_runs_that_cannot_be_extended(short: Path, tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         training.train(small_config(**changes), tmp_path / 'run', extend_from=short)
+    assert not (tmp_path / 'run').exists()

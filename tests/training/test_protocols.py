@@ -55,7 +55,7 @@ def by_hand(run: Path, folder: Path, protocol: str, average: str) -> np.ndarray:
             image = decode(path.read_bytes())
             functions = [FiveCrops(18, 16)] if protocol == 'ten_crop' else [Whole(side) for side in SCALES]
             scores = []
-            for view in [view for function in functions for view in function(image, 'bilinear')]:
+            for view in [view for function in functions for view in function.views(image, 'bilinear')]:
                 x = jnp.asarray(view[None] / 255.0 - mean, jnp.float32)
                 for mirrored_or_not in (x, x[:, :, ::-1]):
                     logits = apply(net.variables, mirrored_or_not)[0]

@@ -49,6 +49,11 @@ def test_a_shortened_recipe_is_told() -> None:
     assert 'learning rate 0.1 from step 0, 0.01 from step 4' in lines  # 3.75
 
 
+def test_the_classes_are_told() -> None:
+    (line,) = (line for line in introduced() if line.startswith('10 classes: 0 '))
+    assert sum(int(each.split()[1]) for each in line.removeprefix('10 classes: ').split(', ')) == 200
+
+
 def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has() -> None:
     for microbatches, size in ((1, 32), (2, 16)):
         config = whole_config(**{'memory.microbatches': microbatches})

@@ -177,6 +177,9 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     ):
         training.train(config(copy, **COLOURS), tmp_path / 'run')  # fails at the step that needs the picture
     broken.write_bytes(content)
+    with pytest.raises(ConfigError, match=r'other pictures: 1 of another size \(train/lines/3.jpg\); .*, or remove '):
+        training.train(config(copy, **COLOURS), tmp_path / 'run')
+    (tmp_path / 'run' / 'pictures.npz').unlink()  # this asks for it
     training.train(config(copy, **COLOURS), tmp_path / 'run')
     assert lines(tmp_path / 'run') == lines(whole)
     broken.write_text('no picture')
@@ -206,6 +209,30 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         DataError, match=r"folder: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
         training.evaluate(tmp_path / 'run', data=str(moved))
+
+
+def test_other_pictures_are_told_and_used_only_if_asked_for(
+    folder: Path, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = shutil.copytree(folder, tmp_path / 'other')
+    (other / 'train' / 'lines' / '3.jpg').unlink()
+    shutil.copy(other / 'val' / 'noise' / '0.jpg', other / 'val' / 'circles' / 'more.jpg')
+    says = r'1 added \(validation/circles/more\.jpg\), 1 missing \(train/lines/3\.jpg\)'
+    with pytest.raises(ConfigError, match=f'{whole}: is a run on other pictures: {says}'):  # it is finished
+        training.train(config(other, **COLOURS), whole)
+    with pytest.raises(ConfigError, match=f'{whole}: is a run on other pictures: {says}'):
+        training.train(config(other, **COLOURS, train_for='12 steps'), tmp_path / 'longer', extend_from=whole)
+    assert not (tmp_path / 'longer').exists()
+    run = shutil.copytree(whole, tmp_path / 'run')
+    origin = json.loads((run / 'config.json').read_text())
+    origin['fields']['dataset']['folder'] = str(other)  # as if its pictures had changed
+    (run / 'config.json').write_text(json.dumps(origin))
+    with pytest.raises(
+        ConfigError, match=r'is a run on other pictures: 1 added .*; name other data by --data, or remove'
+    ):
+        training.evaluate(run)
+    assert training.evaluate(run, data=str(other)).count == 22
+    assert 'is a run on other pictures: 1 added (validation/circles/more.jpg)' in caplog.text
 
 
 def test_a_split_without_some_classes_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ size of other batches, or the step at which a run was stopped.
 import hashlib
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
@@ -24,7 +25,7 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import NUMBERS, Crop, View, resize
 from jax_resnet.data.sources import Pictures
-from jax_resnet.errors import DataError, InputError
+from jax_resnet.errors import ConfigError, DataError, InputError
 
 MEAN_PICTURES = 10_000
 """Maximum number of pictures in a mean image. They are drawn at random from the split."""
@@ -110,7 +111,7 @@ class Pass:
 
     Attributes:
         pictures: pictures of the split.
-        view: makes the views of a picture.
+        view: the views of a picture.
         interpolation, exif_rotation: as for `Batches`.
     """
 
@@ -129,7 +130,7 @@ class Pass:
             DataError: the picture cannot be read or decoded. The message names it.
         """
         image, label = decoded(self.pictures, index, self.exif_rotation)
-        return Batch(self.view(image, self.interpolation), np.int32(label), np.array([0, index], np.uint32))
+        return Batch(self.view.views(image, self.interpolation), np.int32(label), np.array([0, index], np.uint32))
 
 
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
@@ -207,6 +208,21 @@ def iterate(batches: Batches | Pass, first: int, threads: int, processes: int) -
         raise DataError(f'config.pictures.processes={processes}: a worker process has ended ({e})') from e
     finally:
         iterator.close()
+
+
+def allow_open_files(processes: int) -> None:
+    """Raises the soft limit of open files to what worker processes need in training and evaluation together.
+
+    Raises:
+        ConfigError: the hard limit is lower.
+    """
+    needed, (soft, hard) = 128 + 40 * processes, resource.getrlimit(resource.RLIMIT_NOFILE)  # measured: 54 + 34 each
+    if not processes or soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        limit = f'the limit is {hard:,} (ulimit -Hn); give fewer processes, or 0'
+        raise ConfigError(f'config.pictures.processes={processes}: need {needed:,} open files; {limit}')
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _begin_worker(number: int, count: int) -> None:

@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -12,13 +14,10 @@ from tqdm import tqdm
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import decoding
 from jax_resnet.data.pictures.batches import cores
-from jax_resnet.data.sources import Pictures, PictureSource
+from jax_resnet.data.sources import Parts, PictureSource
 from jax_resnet.errors import DataError
 
 _log = logging.getLogger(__name__)
-
-CHECKS: dict[str, Callable[[bytes], Any]] = {'headers': decoding.size, 'all': decoding.decode}
-"""By name, the function that checks a picture's bytes."""
 
 CHUNK = 256
 """Number of pictures that a thread reads per task."""
@@ -28,60 +27,73 @@ MOST_NAMED = 3
 
 
 def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
-    """Reads all pictures of some splits, with one thread per CPU core.
-
-    The cache remembers a check that has passed. The same pictures are then not checked again.
+    """Reads all pictures of some splits, with one thread per CPU core. The cache remembers those that are sound.
 
     Args:
         source: source of the pictures.
         split_specs: the splits, see `Splits.ranges`.
-        how: 'headers' reads each picture and checks its header; 'all' also decodes it; 'none' does nothing.
+        how: 'headers' reads each picture and checks its header; 'all' also decodes it; 'none' does nothing, and so does
+            'skip', for which `without_unreadable` made the source.
 
     Raises:
         DataError: some pictures cannot be read; the message says how many, and names the first of them.
     """
-    specs = sorted(set(split_specs))
-    if how == 'none':
+    if how in ('none', 'skip'):
         return
+    specs = sorted(set(split_specs))
+    bad = [problem for spec in specs for problem in _problems(source, spec, how).values()]
+    if bad:
+        named = ', '.join(bad[:MOST_NAMED]) + (', ...' if len(bad) > MOST_NAMED else '')
+        total = sum(source.count(spec) for spec in specs)
+        reason = f'cannot be read: {named}; remove or repair them, or add --config.dataset.check=skip'
+        raise DataError(f'{len(bad):,} of {total:,} pictures of {source.name} {reason}')
+
+
+def without_unreadable(source: PictureSource) -> PictureSource:
+    """Leaves out the pictures that cannot be decoded. A line of the log lists them."""
+    pictures, listing, fingerprint = dict(source.pictures), dict(source.listing), source.fingerprint
+    for split, before in source.pictures.items():
+        bad = _problems(source, split, 'all')
+        if bad:
+            counts = f'{len(bad):,} of {len(before):,}'
+            _log.warning('left out %s pictures of %s, which cannot be read: %s', counts, split, ', '.join(bad.values()))
+            pictures[split] = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
+            absent = [f'{Path(before.name(i)).name}, number {i}, left out 0'.encode() for i in bad]
+            listing[split] = np.concatenate([listing[split], absent])
+            fingerprint += f' without {split} {[*bad]}'
+    sizes = {**source.sizes, **{split: len(each) for split, each in pictures.items()}}
+    return replace(source, pictures=pictures, sizes=sizes, listing=listing, fingerprint=fingerprint)
+
+
+def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
+    """Why pictures of a split cannot be used, by index, in order."""
+    pictures = source.read(spec)
+
+    def problem(index: int) -> str | None:
+        try:
+            encoded, _ = pictures[index]
+            (decoding.decode if how == 'all' else decoding.size)(encoded)
+        except DataError as e:  # its message names the picture
+            return str(e)
+        except ValueError as e:
+            return f'{pictures.name(index)} ({e})'
+        return None
 
     def make() -> cache.Arrays:
-        bad = [
-            problem
-            for spec in specs
-            for problem in _problems(source.read(spec), f'checking {source.name}, {spec}', CHECKS[how])
-        ]
-        total = sum(source.count(spec) for spec in specs)
-        if bad:
-            named = ', '.join(bad[:MOST_NAMED]) + (', ...' if len(bad) > MOST_NAMED else '')
-            reason = f'cannot be read: {named}; remove or repair them'
-            raise DataError(f'{len(bad):,} of {total:,} pictures of {source.name} {reason}')
-        return {'count': np.array(total)}
+        def in_chunk(start: int) -> list[int]:
+            return [index for index in range(start, min(start + CHUNK, len(pictures))) if problem(index) is not None]
 
-    about = repr([source.name, source.fingerprint, specs, how])
-    cache.load(f'checked-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)
+        starts, bad = range(0, len(pictures), CHUNK), []
+        title = f'checking {source.name}, {spec}'
+        with ThreadPoolExecutor(cores()) as pool, tqdm(desc=title, total=len(pictures), disable=None) as bar:
+            for start, some in zip(starts, pool.map(in_chunk, starts), strict=True):
+                bad += some
+                bar.update(min(CHUNK, len(pictures) - start))
+        return {'bad': np.array(bad, np.int64)}
 
-
-def _problems(pictures: Pictures, title: str, check_picture: Callable[[bytes], Any]) -> list[str]:
-    """The unreadable pictures, each with the reason."""
-
-    def in_chunk(start: int) -> list[str]:
-        found = []
-        for index in range(start, min(start + CHUNK, len(pictures))):
-            try:
-                check_picture(pictures[index][0])
-            except DataError as e:  # its message names the picture
-                found.append(str(e))
-            except ValueError as e:
-                found.append(f'{pictures.name(index)} ({e})')
-        return found
-
-    starts = range(0, len(pictures), CHUNK)
-    found: list[str] = []
-    with ThreadPoolExecutor(cores()) as pool, tqdm(desc=title, total=len(pictures), disable=None) as bar:
-        for start, some in zip(starts, pool.map(in_chunk, starts), strict=True):
-            found += some
-            bar.update(min(CHUNK, len(pictures) - start))
-    return found
+    about = repr([source.name, source.fingerprint, spec, how])
+    suspects = cache.load(f'checked-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['bad'].tolist()
+    return {index: reason for index in suspects if (reason := problem(index)) is not None}
 
 
 def warn_about_missing_classes(source: PictureSource, split_specs: Sequence[str]) -> None:
@@ -90,11 +102,10 @@ def warn_about_missing_classes(source: PictureSource, split_specs: Sequence[str]
     Pictures from folders and tars are sorted by class, so 'train[:50%]' has pictures of only about half of the classes.
     """
     for spec in split_specs:
-        ranges = source.ranges(spec)
-        labels: dict[str, Any] = {split: getattr(source.pictures[split], 'labels', None) for split, _, _ in ranges}
-        if '[' not in spec or any(array is None for array in labels.values()):
+        labels = source.read(spec).labels
+        if '[' not in spec or labels is None:
             continue
-        count = len(np.unique(np.concatenate([labels[split][start:stop] for split, start, stop in ranges])))
+        count = len(np.unique(labels))
         if count < len(source.class_names):
             _log.warning(
                 'split %r of %s has only %s of %s classes, since the pictures are sorted by class',

@@ -3,17 +3,17 @@
 import hashlib
 import logging
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from jax_resnet import files
-from jax_resnet.data.pictures.imagenet import shown_names
+from jax_resnet.data.pictures.imagenet import KAGGLE, flat_labels, shown_names
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
@@ -30,8 +30,19 @@ ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
 SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
 """Files of Windows. Like hidden files, they are ignored."""
 
-_Found = dict[str, list[str]]
-"""Maps each class to the names of its pictures. Classes and names are sorted."""
+LEFTOVERS = (
+    *('__macosx', '@eadir', '#recycle', '@recycle', '@tmp', '$recycle.bin', 'system volume information', 'lost+found'),
+    '__pycache__',
+)
+"""Folders of systems and programs, in lower case. They are no classes; a line says that they are ignored."""
+
+SPLIT = re.compile(
+    r'(train|training|val|valid|validation|test|testing|dev|eval)([ _-]?(set|data|images|pictures))?[ _-]?\d*', re.I
+)
+"""Names of splits, in whose place a class is expected."""
+
+_Found = dict[str, dict[str, int]]
+"""The pictures of a split: maps each class to the names of its pictures, and these to their sizes in bytes. Sorted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +51,15 @@ class FolderPictures:
 
     Attributes:
         folder: the folder that contains the classes' folders.
-        classes: names of the classes' folders in this split, indexed by label.
+        classes: names of the classes' folders in this split, indexed by label; '' if its pictures are in `folder`.
         labels: int32, one per picture.
-        names: names of the files, bytes of a fixed length; so a million pictures need little memory.
+        listing: for each picture b'class/name size', of a fixed length; so a million pictures need little memory.
     """
 
     folder: Path
     classes: tuple[str, ...]
     labels: np.ndarray
-    names: np.ndarray
+    listing: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,13 +77,14 @@ class FolderPictures:
         return shown(self._path(index))
 
     def _path(self, index: int) -> Path:
-        return self.folder / self.classes[self.labels[index]] / os.fsdecode(self.names[index])
+        name = os.fsdecode(self.listing[index].rpartition(b' ')[0]).rpartition('/')[2]
+        return self.folder / self.classes[self.labels[index]] / name
 
 
 def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
     """Opens a folder of pictures: train/<class>/*, val/<class>/* and perhaps test/<class>/*; or only <class>/*.
 
-    A folder that has only val or test can be evaluated, but not trained on.
+    A folder that has only val or test can be evaluated, but not trained on. ImageNet's val may be flat.
 
     Labels follow the sorted names of the classes' folders. If all of these are ImageNet synsets, such as n01440764, the
     words for these classes are shown instead. Examples are sorted by label, and then by file name.
@@ -88,31 +100,36 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     Raises:
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
-    digest = hashlib.sha256()
+    folder = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
     found: dict[str, _Found] = {}
     folders: dict[str, dict[str, str]] = {}
-    ignored: list[str] = []
+    times: list[int] = []
+    ignored: set[str] = set()
     try:
-        subfolders = _subfolders(folder)
+        subfolders = _subfolders(folder, ignored)
         for split, subfolder in subfolders.items():
-            title = f'listing {name}, {split}'
-            found[split], folders[split] = {}, {}
-            for entry in tqdm(_entries(folder / subfolder), title, disable=None, delay=2, leave=False):
+            entries, found[split], folders[split] = _entries(folder / subfolder, ignored), {}, {}
+            is_flat = split == 'validation' and not any(entry.is_dir() for entry in entries)
+            synsets = flat_labels(folder) if is_flat else {}
+            for entry in tqdm(entries, f'listing {name}, {split}', disable=None, delay=2, leave=False):
                 if entry.is_dir():
                     class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
                     if class_name in found[split]:
-                        raise DataError(
-                            f'{shown(folder / subfolder)}: has two folders of class {shown(class_name)}, with other bytes'
-                        )
-                    folders[split][class_name] = entry.name
-                    found[split][class_name] = _list_pictures(entry, f'{subfolder}/{entry.name}', digest, ignored)
+                        raise DataError(f'{shown(folder / subfolder)}: has two folders of class {shown(class_name)}')
+                    folders[split][class_name], found[split][class_name] = entry.name, {}
                 else:
-                    ignored.append(entry.path)
+                    class_name = synsets.get(Path(entry.name).stem, '')
+                for picture in _entries(entry, ignored) if entry.is_dir() else [entry]:
+                    if class_name and picture.name.lower().endswith(ENDINGS) and picture.is_file():
+                        found[split].setdefault(class_name, {})[picture.name] = picture.stat().st_size
+                        times.append(picture.stat().st_mtime_ns)
+                    else:
+                        ignored.add(picture.path)
     except OSError as e:
         raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if ignored:
         reason = f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class'
-        _log.warning('ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', shown(ignored[0]), reason)
+        _log.warning('ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', shown(min(ignored)), reason)
     if 'validation' in found and (validation_fraction, seed) != DRAW:
         _log.warning(
             'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
@@ -123,64 +140,54 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     if not found.get('test', True) and 'train' in found:  # as in ImageNet, whose test pictures have no classes
         del found['test']
     _check_classes(folder, subfolders, found)
-    first = next(iter(found))
-    classes = sorted(found[first])
+    classes = sorted(next(iter(found.values())))
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
         folders['validation'] = folders['train']
-        digest.update(f'{validation_fraction} {seed}'.encode())
-    for split, names in found.items():
-        missing = [class_name for class_name in classes if not names.get(class_name)]
+    pictures = {}
+    for split, groups in found.items():
+        missing = [class_name for class_name in classes if not groups.get(class_name)]
         if len(missing) == len(classes):
             raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
-    pictures = {}
-    for split, names in found.items():
-        groups = [names.get(class_name, ()) for class_name in classes]
-        labels = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, groups)])
+        names = [(label, name, size) for label, c in enumerate(classes) for name, size in groups.get(c, {}).items()]
+        labels = np.array([label for label, _, _ in names], np.int32)
+        listing = np.array([os.fsencode(f'{classes[label]}/{name} {size}') for label, name, size in names])
         own = tuple(folders[split].get(class_name, '') for class_name in classes)
-        encoded = np.array([os.fsencode(name) for group in groups for name in group])
-        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), own, labels, encoded)
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), own, labels, listing)
     sizes = {split: len(each) for split, each in pictures.items()}
-    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16])
+    listings = {split: each.listing for split, each in pictures.items()}
+    digest = hashlib.sha256(repr(times).encode())
+    for split, listing in listings.items():
+        digest.update(split.encode() + listing.tobytes())
+    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16], listings)
 
 
-def _list_pictures(folder: os.DirEntry[str], relative: str, digest: Any, ignored: list[str]) -> list[str]:
-    """Names of the pictures of a class. Adds them to the digest, and other paths to `ignored`."""
-    names = []
-    for entry in _entries(folder.path):
-        if entry.name.lower().endswith(ENDINGS) and entry.is_file():
-            about = entry.stat()
-            path = os.fsencode(f'{relative}/{entry.name}')
-            digest.update(b'%b\0%d %d\0' % (path, about.st_size, about.st_mtime_ns))
-            names.append(entry.name)
-        else:
-            ignored.append(entry.path)
-    return names
-
-
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Entries of a folder, sorted by name, without hidden files and system files."""
+def _entries(folder: str | os.PathLike[str], ignored: set[str]) -> list[os.DirEntry[str]]:
+    """Entries of a folder, sorted by name, without hidden files and system files. Adds leftovers to `ignored`."""
     with os.scandir(folder) as found:
         seen = [e for e in found if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
-    return sorted(seen, key=lambda entry: entry.name)
+    ignored |= {entry.path for entry in seen if entry.name.lower() in LEFTOVERS}
+    return sorted((entry for entry in seen if entry.path not in ignored), key=lambda entry: entry.name)
 
 
-def _subfolders(folder: Path) -> dict[str, str]:
+def _subfolders(folder: Path, ignored: set[str]) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
         DataError: 'train' exists, and neither or both of 'val' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
+    folders = {entry.name for entry in _entries(folder, ignored) if entry.is_dir()}
     validation = [name for name in ('val', 'validation') if name in folders]
     only = sorted(folders)
-    if only in (['val'], ['validation'], ['test']) and any(entry.is_dir() for entry in _entries(folder / only[0])):
+    if only in (['val'], ['validation'], ['test']):
         return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
-    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
+    if 'train' not in folders or not (
+        validation or any(entry.is_dir() for entry in _entries(folder / 'train', ignored))
+    ):
         return {'train': ''}
     if len(validation) != 1:
         found = 'both val and validation' if validation else 'train, but neither val nor validation'
@@ -192,6 +199,9 @@ def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[s
     """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
     first = next(iter(found))
     train, subfolder = found[first], folder / subfolders[first]
+    like_splits = [class_name for class_name in train if SPLIT.fullmatch(class_name)]
+    if like_splits and len(like_splits) >= min(2, len(train)):
+        raise DataError(f'{shown(subfolder)}: has {_list_classes(like_splits)} named like splits; {LAYOUT}')
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
         raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}')
@@ -199,7 +209,7 @@ def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[s
         if not names:
             raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
     for split, classes in found.items():
-        if unknown := [class_name for class_name in classes if class_name not in train]:
+        if unknown := sorted(class_name for class_name in classes if class_name not in train):
             raise DataError(
                 f'{shown(folder / subfolders[split])}: has {_list_classes(unknown)} that train does not have'
             )
@@ -216,8 +226,8 @@ def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, _Fou
         ranked = sorted((_number(seed, class_name, name), name) for name in names)
         count = sum(number < fraction for number, _ in ranked)
         taken = {name for _, name in ranked[: min(max(count, 1), len(names) - 1)]}
-        train[class_name] = [name for name in names if name not in taken]
-        validation[class_name] = [name for name in names if name in taken]
+        train[class_name] = {name: size for name, size in names.items() if name not in taken}
+        validation[class_name] = {name: size for name, size in names.items() if name in taken}
     return {'train': train, 'validation': validation}
 
 

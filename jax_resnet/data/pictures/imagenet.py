@@ -3,6 +3,7 @@
 The headers of the tars are read once to make an index with the position of each picture. The cache keeps the index.
 """
 
+import csv
 import hashlib
 import logging
 import os
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import numpy as np
+import scipy.io
 from tqdm import tqdm
 
 from jax_resnet import files
@@ -45,6 +47,39 @@ def validation_labels() -> np.ndarray:
     """
     with np.load(Path(__file__).with_name('imagenet_validation.npz'), allow_pickle=False) as file:
         return file['labels'].astype(np.int32)  # type: ignore[no-any-return]
+
+
+KAGGLE = Path('ILSVRC/Data/CLS-LOC')
+"""Where Kaggle's archive has the folders of the splits."""
+
+
+def flat_labels(folder: Path) -> dict[str, str]:
+    """The synsets of the validation pictures, by the names of their files without endings.
+
+    They come from a file in the folder of the splits, or above it: Kaggle's LOC_val_solution.csv, or ILSVRC's
+    development kit. Without these files, they are the published ones.
+
+    Raises:
+        DataError: such a file cannot be read.
+    """
+    synsets = [*imagenet_classes()]
+    labels = [synsets[label] for label in validation_labels().tolist()]
+    for place in (folder, *folder.absolute().parents[:3]):
+        solution, kit = place / 'LOC_val_solution.csv', place / 'ILSVRC2012_devkit_t12' / 'data'
+        try:
+            if solution.is_file():
+                with solution.open(encoding='utf-8', newline='') as file:
+                    return {row['ImageId']: row['PredictionString'].split()[0] for row in csv.DictReader(file)}
+            if (kit / 'meta.mat').is_file():
+                meta = scipy.io.loadmat(str(kit / 'meta.mat'), squeeze_me=True)['synsets']
+                names = dict(zip(meta['ILSVRC2012_ID'].tolist(), meta['WNID'].tolist(), strict=True))
+                numbers = np.loadtxt(kit / 'ILSVRC2012_validation_ground_truth.txt', int, ndmin=1).tolist()
+                labels = [names[number] for number in numbers]
+                break
+        except Exception as e:  # damaged files raise many types of errors
+            which = files.shown(solution if solution.is_file() else kit)
+            raise DataError(f'{which}: has no labels of ImageNet ({" ".join(repr(e).split())[:200]})') from None
+    return {f'ILSVRC2012_val_{number:08}': label for number, label in enumerate(labels, 1)}
 
 
 class Archive(NamedTuple):
@@ -135,7 +170,8 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
     splits = {split: _open(split, path) for split, path in _find(manual_dir).items()}
     sizes = {split: len(pictures) for split, pictures in splits.items()}
     fingerprint = _digest([pictures.state for pictures in splits.values()])
-    return PictureSource(name, tuple(imagenet_classes().values()), sizes, splits, fingerprint)
+    listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items()}
+    return PictureSource(name, tuple(imagenet_classes().values()), sizes, splits, fingerprint, listing)
 
 
 def _find(manual_dir: Path) -> dict[str, Path]:

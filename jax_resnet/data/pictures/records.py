@@ -9,6 +9,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jax_resnet import files
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
@@ -118,7 +120,12 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
         _check_names(folder / f'{label}.labels.txt', names, classes)
     splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
-    return PictureSource(name, names, sizes, splits, hashlib.sha256(repr(stats).encode()).hexdigest()[:16])
+    listing = {
+        split: np.array([f'{name} {size}'.encode() for name, size, _ in stats if f'-{split}.' in name], np.bytes_)
+        for split in sizes
+    }
+    fingerprint = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+    return PictureSource(name, names, sizes, splits, fingerprint, listing)
 
 
 def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None:

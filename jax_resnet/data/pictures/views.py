@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from jax_resnet.config.fields import Pictures
+from jax_resnet.data.pictures.decoding import MOST_PIXELS
 
 NUMBERS = 24
 """Number of uniform random numbers that a crop gets, each from 0 to below 1."""
@@ -55,6 +56,10 @@ class CentreCrop(NamedTuple):
         rows, columns = resized_shape(height, width, self.shorter_side)
         top, left = round((rows - self.size) / 2), round((columns - self.size) / 2)
         return _to_original(height, width, rows, columns, top, left, self.size)
+
+    def views(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+        """Returns the resized part, uint8 [1, size, size, 3]."""
+        return _resize(image, self(*image.shape[:2]), self.size, self.size, interpolation)[None]
 
 
 class ScaleCrop(NamedTuple):
@@ -146,18 +151,6 @@ def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]
     return shorter_side * height // width, shorter_side
 
 
-class Centre(NamedTuple):
-    """Takes the central `size` x `size` pixels of a picture resized to a shorter side of `shorter_side`."""
-
-    shorter_side: int
-    size: int
-
-    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
-        """Returns the central crop, uint8 [1, size, size, 3]."""
-        box = CentreCrop(self.shorter_side, self.size)(*image.shape[:2])
-        return _resize(image, box, self.size, self.size, interpolation)[None]
-
-
 class FiveCrops(NamedTuple):
     """Resizes a picture to a shorter side of `shorter_side`; crops `size` x `size` pixels at its corners and centre.
 
@@ -167,13 +160,17 @@ class FiveCrops(NamedTuple):
     shorter_side: int
     size: int
 
-    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+    def views(self, image: np.ndarray, interpolation: str) -> np.ndarray:
         """Returns the five crops, uint8 [5, size, size, 3]."""
-        rows, columns = resized_shape(image.shape[0], image.shape[1], self.shorter_side)
-        whole = _resize(image, _all(image), rows, columns, interpolation)
+        height, width, _ = image.shape
+        rows, columns = resized_shape(height, width, self.shorter_side)
         last_row, last_column = rows - self.size, columns - self.size
         origins = [(0, 0), (0, last_column), (last_row, 0), (last_row, last_column)]
         origins.append((round(last_row / 2), round(last_column / 2)))
+        if rows * columns > MOST_PIXELS:  # the crops of a very long picture are resized one by one
+            boxes = [_to_original(height, width, rows, columns, top, left, self.size) for top, left in origins]
+            return np.stack([_resize(image, box, self.size, self.size, interpolation) for box in boxes])
+        whole = _resize(image, _all(image), rows, columns, interpolation)
         return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in origins])
 
 
@@ -185,7 +182,7 @@ class Whole(NamedTuple):
 
     shorter_side: int
 
-    def __call__(self, image: np.ndarray, interpolation: str) -> np.ndarray:
+    def views(self, image: np.ndarray, interpolation: str) -> np.ndarray:
         """Returns the resized picture, uint8 [1, rows, columns, 3]."""
         height, width = image.shape[:2]
         rows, columns = min(height, 2 * width), min(width, 2 * height)
@@ -197,8 +194,8 @@ class Whole(NamedTuple):
         return _resize(image, _all(image), rows, columns, interpolation)[None]
 
 
-View = Centre | FiveCrops | Whole
-"""Maps a picture, uint8 [height, width, 3], and an interpolation to its views, uint8 [views, rows, columns, 3]."""
+View = CentreCrop | FiveCrops | Whole
+"""Its `views` maps a picture, uint8 [height, width, 3], and an interpolation to uint8 [views, rows, columns, 3]."""
 
 
 def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
@@ -212,7 +209,7 @@ def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequen
     """
     if protocol == 'multi_scale':
         return [Whole(scale) for scale in scales]
-    return [Centre(shorter_side, size) if protocol == 'center' else FiveCrops(shorter_side, size)]
+    return [CentreCrop(shorter_side, size) if protocol == 'center' else FiveCrops(shorter_side, size)]
 
 
 def _all(image: np.ndarray) -> Box:

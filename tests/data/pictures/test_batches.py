@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_resnet.data.pictures.batches import Batch, Batches, Pass, iterate, mean_image
-from jax_resnet.data.pictures.views import AreaCrop, Centre, CentreCrop
+from jax_resnet.data.pictures.batches import Batch, Batches, Pass, allow_open_files, iterate, mean_image
+from jax_resnet.data.pictures.views import AreaCrop, CentreCrop
 from jax_resnet.data.sources import Parts, PictureSource
-from jax_resnet.errors import DataError
+from jax_resnet.errors import ConfigError, DataError
 
 
 class Drawn:
@@ -116,9 +116,22 @@ def test_parts_of_splits_follow_one_another(tmp_path: Path) -> None:
 
 def test_the_mean_image_is_the_mean_of_all_where_they_are_few() -> None:
     batches = Batches(Drawn(23), CentreCrop(20, 16), 16, 8, 3)
-    whole = Pass(Drawn(23), Centre(20, 16))
+    whole = Pass(Drawn(23), CentreCrop(20, 16))
     assert (int(whole[9].labels), whole[9].draws.tolist()) == (2, [0, 9])
     wanted = np.mean([whole[i].images[0] for i in range(23)], 0, dtype=np.float64)
     found = mean_image(batches, 'drawings')
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
     np.testing.assert_array_equal(mean_image(batches, 'drawings', threads=2), found)  # from the cache
+
+
+def test_the_limit_of_open_files_is_raised_or_an_error_names_the_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, given = [256, 448], []
+    monkeypatch.setattr('resource.getrlimit', lambda _: tuple(limits))
+    monkeypatch.setattr('resource.setrlimit', lambda _, pair: given.append(pair))
+    allow_open_files(0)
+    allow_open_files(3)
+    assert not given
+    allow_open_files(8)
+    assert given == [(448, 448)]
+    with pytest.raises(ConfigError, match=r'processes=9: need 488 open files; the limit is 448 \(ulimit -Hn\)'):
+        allow_open_files(9)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jax_resnet.data.pictures import views
-from jax_resnet.data.pictures.views import Centre, FiveCrops, Whole
+from jax_resnet.data.pictures.views import CentreCrop, FiveCrops, Whole
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -24,7 +24,14 @@ def test_five_crops_are_torchvisions(height: int, width: int, rows: int, columns
     top, left = round((rows - 17) / 2.0), round((columns - 17) / 2.0)
     expected = [whole[:17, :17], whole[:17, -17:], whole[-17:, :17], whole[-17:, -17:]]
     expected.append(whole[top : top + 17, left : left + 17])
-    np.testing.assert_array_equal(FiveCrops(24, 17)(image, 'bicubic'), expected)
+    np.testing.assert_array_equal(FiveCrops(24, 17).views(image, 'bicubic'), expected)
+
+
+def test_five_crops_of_a_very_long_picture_need_no_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture(20, 90)
+    whole = FiveCrops(10, 8).views(image, 'bilinear').astype(int)
+    monkeypatch.setattr(views, 'MOST_PIXELS', 100)
+    assert abs(FiveCrops(10, 8).views(image, 'bilinear') - whole).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -42,20 +49,20 @@ def test_the_whole_picture_with_its_longer_side_a_multiple_of_32(
 ) -> None:
     image = picture(height, width)
     expected = resized(image, rows, columns, Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(Whole(64)(image, 'bilinear'), expected[None])
+    np.testing.assert_array_equal(Whole(64).views(image, 'bilinear'), expected[None])
 
 
 def test_a_long_picture_loses_its_ends() -> None:
     image = picture(50, 301)
     expected = resized(image[:, 100:200], 64, 128, Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(Whole(64)(image, 'bilinear')[0], expected)
+    np.testing.assert_array_equal(Whole(64).views(image, 'bilinear')[0], expected)
     np.testing.assert_array_equal(
-        Whole(64)(image.transpose(1, 0, 2), 'bilinear')[0],
+        Whole(64).views(image.transpose(1, 0, 2), 'bilinear')[0],
         resized(image[:, 100:200].transpose(1, 0, 2), 128, 64, Image.Resampling.BILINEAR),
     )
 
 
 def test_the_views_of_each_protocol() -> None:
-    assert views.evaluation_views('center', 256, 224) == [Centre(256, 224)]
+    assert views.evaluation_views('center', 256, 224) == [CentreCrop(256, 224)]
     assert views.evaluation_views('ten_crop', 256, 224) == [FiveCrops(256, 224)]
     assert views.evaluation_views('multi_scale', 256, 224) == [Whole(side) for side in (224, 256, 384, 480, 640)]

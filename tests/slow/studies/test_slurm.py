@@ -11,7 +11,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.runs.run import FINISHED
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, slurm
-from jax_resnet.studies.progress import describe, read_run
+from jax_resnet.studies.progress import read_run
 
 pytest.importorskip('submitit')
 TRAIN = slurm.Train(command_line.main)
@@ -24,7 +24,7 @@ def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     executor = slurm.executor(Path('logs'), {'timeout_min': '5'}, cluster='local')
     assert slurm.train_all(jobs, executor, TRAIN) == {}
     assert read_run(jobs[0]).state == FINISHED
-    assert f'[1/1] {jobs[0].name}: {describe(read_run(jobs[0]))}' in capsys.readouterr().out
+    assert f'[1/1] {jobs[0].name}: {read_run(jobs[0])}' in capsys.readouterr().out
 
 
 def test_a_job_that_failed_is_named(checkout: Path) -> None:

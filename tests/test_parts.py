@@ -1,0 +1,222 @@
+"""Own parts by import paths: in each table, in another process, and what is wrong with them in one line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from PIL import Image
+
+import jax_resnet
+from jax_resnet import training
+from jax_resnet.config.fields import Optimizer
+from jax_resnet.config.loading import as_config, load
+from jax_resnet.errors import DataError, UserError
+from jax_resnet.runs import weights
+from jax_resnet.runs.run_folder import RunFolder
+from jax_resnet.training import optimizer
+from tests.conftest import small_config
+
+ROOT = Path(__file__).parents[1]
+PAGE = re.search(r'```python title="my_parts.py"\n(.*?)```', (ROOT / 'docs' / 'extend.md').read_text(), re.DOTALL)
+MORE = """
+import jax.nn as jnn
+from jax.nn import initializers
+from jax_resnet.models.units import Layer, Order
+
+
+def gelu_order(unit, x):
+    y = x
+    for i in range(1, unit.last + 1):
+        y = jnn.gelu(unit.norm(i, unit.conv(i, y)))
+    return unit.add(x, y)
+
+
+gelu = Order(gelu_order)
+two_and_one = Layer(3, strided=True), Layer(1)
+small = initializers.normal(0.05), initializers.zeros
+no_norms = lambda category: 'norm' not in category
+lars = lambda config, learning_rate: optax.lars(learning_rate)
+"""
+WRONG = """
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax_resnet.data.datasets import DataSet, arrays
+from jax_resnet.data.sources import Examples
+from jax_resnet.models.shortcuts import PaddedIdentity
+
+number = 5
+no_arguments = lambda: None
+tuple_optimizer = lambda config, rate: (1, 2)
+short = lambda config, clock, end: [0.1]
+negative = lambda config, clock, end: np.full(end, -1.0)
+halves = lambda key, image: image[::2]
+fails = lambda *_, **__: {}['key']
+
+
+class Narrow(PaddedIdentity):
+    def __call__(self, x, y):
+        return y[..., :1]
+
+
+class Wide(PaddedIdentity):
+    def __call__(self, x, y):
+        return y.astype(jnp.bfloat16)
+
+
+class Broken(PaddedIdentity):
+    def __call__(self, x, y):
+        return x + y
+
+
+def _floats(split):
+    return Examples(np.zeros((8, 16, 16, 1)), np.zeros(8, np.int32))
+
+
+def _labels(split):
+    return Examples(np.zeros((8, 16, 16, 1), np.uint8), np.full(8, 9))
+
+
+of_floats = DataSet('x', (16, 16, 1), ('a', 'b'), {'train': 8, 'test': 8}, arrays(_floats))
+of_labels = DataSet('x', (16, 16, 1), ('a', 'b'), {'train': 8, 'test': 8}, arrays(_labels))
+of_errors = DataSet('x', (16, 16, 1), ('a', 'b'), {'train': 8, 'test': 8}, arrays(fails))
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with modules of own parts. Python does not search it."""
+    assert PAGE is not None
+    (tmp_path / 'my_parts.py').write_text(PAGE[1] + MORE)
+    (tmp_path / 'wrong_parts.py').write_text(WRONG)
+    (tmp_path / 'broken_parts.py').write_text('import missing_package\n')
+    (tmp_path / 'ends.py').write_text('raise SystemExit(3)\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', [path for path in sys.path if path not in ('', str(tmp_path))])
+    for name in ('my_parts', 'wrong_parts'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path
+
+
+PARTS = {
+    'model.shortcut': 'SqueezeAndExcitation', 'model.order': 'gelu', 'model.unit': 'two_and_one',
+    'model.initialization': 'small', 'optimizer.name': 'lars', 'optimizer.decay': 'no_norms',
+    'schedule.name': 'linear', 'dataset.name': 'shapes', 'dataset.augmentation': 'cutout',
+}  # fmt: skip
+CIFAR = {'name': 'cifar_resnet', 'depth': 8, 'num_classes': 2}
+OTHER_PROCESS = """
+import sys
+import numpy as np
+import jax_resnet
+from jax_resnet.commands import command_line
+images = np.load('images.npy')
+for run in ('parts', 'network'):
+    np.save(f'{run}.npy', jax_resnet.load(run).logits(images))
+for words in ('evaluate parts', 'predict network image.png', 'export parts --out=net', 'convert parts parts.safetensors'):
+    assert command_line.main(words.split()) == 0, words
+"""
+
+
+def test_a_part_in_every_table_trains_and_is_loaded_in_another_process(folder: Path) -> None:
+    data = {'dataset.train': 'train', 'dataset.test': 'test', 'train_for': '4 steps', 'schedule.learning_rate': 0.01}
+    with_parts = small_config(CIFAR, **data, **{field: f'my_parts:{name}' for field, name in PARTS.items()})
+    training.train(with_parts, 'parts')
+    network = {'name': 'my_parts:large_stem', 'num_classes': 2}
+    training.train(small_config(network, **data, **{'dataset.name': 'my_parts:shapes'}), 'network')
+    recorded = RunFolder('parts').config()
+    assert recorded.model.shortcut == 'my_parts:SqueezeAndExcitation'  # type: ignore[union-attr]
+    assert recorded.dataset.augmentation == 'my_parts:cutout'
+    assert 'squeeze/kernel' in (folder / 'parts' / 'parameters.txt').read_text()
+    assert '[5, 5' in (folder / 'network' / 'parameters.txt').read_text().replace('(', '[')
+    rates = [line['learning_rate'] for line in RunFolder('parts').metrics()]
+    assert rates == pytest.approx([0.0])  # of the last of the steps
+
+    images = np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3), np.uint8)
+    np.save('images.npy', images)
+    Image.fromarray(images[0]).save('image.png')
+    done = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path[:] = [{str(ROOT)!r}, *filter(None, sys.path)]\n{OTHER_PROCESS}'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for run in ('parts', 'network'):
+        np.testing.assert_allclose(np.load(f'{run}.npy'), jax_resnet.load(run).logits(images), rtol=1e-5, atol=1e-5)
+    assert weights.read('parts.safetensors').network is None  # a file of weights could name any code
+    with pytest.raises(DataError, match='give a config by --config=FILE .a card that names own parts is not used'):
+        jax_resnet.load('parts.safetensors')
+    assert jax_resnet.load('parts.safetensors', RunFolder('parts').config()).logits(images).shape == (3, 2)
+
+
+def test_the_name_of_a_network_may_be_an_import_path_in_a_change_too() -> None:
+    file = f'{ROOT}/configs/resnet20_digits.py'
+    config, changes = load(file, {'model.name': 'my_parts:large_stem', 'model.num_classes': '2'})
+    assert changes == {'model.name': 'own', 'model.function': 'my_parts:large_stem', 'model.num_classes': 2}
+    assert load(file, changes)[0] == config == as_config(config)
+
+
+@pytest.mark.parametrize(
+    ('field', 'name', 'message'),
+    [
+        ('model.shortcut', 'missing:X', r"config.model: shortcut='missing:X': ModuleNotFoundError: No module named 'missing'"),
+        ('model.shortcut', 'broken_parts:X', "ModuleNotFoundError: No module named 'missing_package'"),
+        ('model.shortcut', 'ends:X', "shortcut='ends:X': SystemExit: 3"),
+        ('model.shortcut', 'wrong_parts:Nothing', "AttributeError: module 'wrong_parts' has no attribute 'Nothing'"),
+        ('model.shortcut', 'wrong_parts:number', 'must be a function or a class; it is of type int'),
+        ('model.shortcut', 'wrong_parts:Narrow', r'must return an array like the branch, float32 \[1, 16, 16, 16\]; it returns'),
+        ('model.shortcut', 'wrong_parts:Wide', 'it returns bfloat16'),
+        ('model.shortcut', 'wrong_parts:Broken', "own parts='wrong_parts:Broken': TypeError: "),
+        ('model.order', 'wrong_parts:number', 'must be of type Order; it is of type int'),
+        ('model.unit', 'wrong_parts:number', 'must be of type tuple'),
+        ('model.initialization', 'wrong_parts:number', 'must be of type tuple'),
+        ('model.name', 'wrong_parts:fails', "config.model: function='wrong_parts:fails': KeyError: 'key'"),
+        ('model.name', 'wrong_parts:no_arguments', 'TypeError: .*unexpected keyword argument'),
+        ('model.name', 'builtins:dict', 'must return a models.ResNet; it returns a dict'),
+        ('optimizer.name', 'wrong_parts:no_arguments', "config.optimizer.name='wrong_parts:no_arguments': TypeError"),
+        ('optimizer.name', 'wrong_parts:tuple_optimizer', 'must return an optax.GradientTransformation; it returns a tuple'),
+        ('optimizer.decay', 'wrong_parts:number', 'must be a function'),
+        ('schedule.name', 'wrong_parts:short', r'must return the learning rate of each step, \[12\]'),
+        ('schedule.name', 'wrong_parts:negative', 'at least 0'),
+        ('dataset.augmentation', 'wrong_parts:halves', r'must return float32 \[16, 16, 1\]; it returns float32 \[8, 16, 1\]'),
+        ('dataset.augmentation', 'cutout', 'must be an import path, package.module:name, or None'),
+        ('dataset.name', 'wrong_parts:number', 'must be of type DataSet'),
+        ('dataset.name', 'wrong_parts:of_floats', r'images must be uint8 \[8, 16, 16, 1\]; they are float64'),
+        ('dataset.name', 'wrong_parts:of_labels', 'labels must be 8 integers from 0 to 1'),
+        ('dataset.name', 'wrong_parts:of_errors', "KeyError: 'key'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_part_is_one_line(field: str, name: str, message: str, folder: Path) -> None:
+    config = small_config({'name': 'cifar_resnet', 'depth': 14})
+    if field == 'model.name':
+        config['model'] = {'name': name}
+    else:
+        group, _, leaf = field.partition('.')
+        config[group][leaf] = name
+    if name.startswith('wrong_parts:of_'):
+        config['model']['num_classes'], config['dataset']['train'], config['dataset']['test'] = 2, 'train', 'test'
+        config |= {'batch_size': 8, 'batch_norm': {'group_size': 0}}
+    with pytest.raises(UserError, match=message) as error:
+        training.train(config, 'run')
+    assert '\n' not in str(error.value)
+    assert not (folder / 'run').exists()
+
+
+def test_an_own_optimizer_gets_the_array_of_each_layer() -> None:
+    """LARS divides by the norm of each array. The arrays of a stack have their own norms, not one of the stack."""
+    config = Optimizer(name='my_parts:lars', weight_decay=0.0)
+    units: dict[str, Any] = {f'unit{i}': {'conv1': {'kernel': jnp.full(4, 10.0**i)}} for i in (1, 2, 3)}
+    unstacked, stacked = ({'stage1': tree} for tree in (units, optimizer.models.stack(units)))
+    tx = optimizer.create(config, optax.constant_schedule(0.1))
+    updates = []
+    for params in (unstacked, stacked):
+        gradient = jax.tree.map(jnp.ones_like, params)
+        found, _ = tx.update(gradient, tx.init(params), params)
+        updates.append(optimizer.models.unstack(found))
+    jax.tree.map(np.testing.assert_array_equal, *updates)
