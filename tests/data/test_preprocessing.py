@@ -34,7 +34,7 @@ def views(n: int, **options) -> np.ndarray:
 
 
 def test_offsets_0_to_8_are_all_seen_uniformly() -> None:
-    n = 20_000
+    n = 6_000
     x = views(n, pad=4, flip=False)
     assert x.shape == (n, 32, 32, 3)
     for axis in (0, 1):

@@ -55,11 +55,11 @@ def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
     ]
     draw, folder = random.Random(kills), tmp_path / 'killed'
     for kill in range(kills):
-        name, moment = list(MOMENTS.items())[kill % len(MOMENTS)]
+        name, (begin, multiple, most) = list(MOMENTS.items())[kill % len(MOMENTS)]
         number = draw.choice([signal.SIGTERM, signal.SIGINT]) if 'stop' in name else signal.SIGKILL
         start = [*command, f'--workdir={folder}']
         with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            moment(process, folder, draw)
+            wait(process, folder, begin, multiple, draw.uniform(0, most))
             process.send_signal(number)
             _, errors = process.communicate()
         print(f'kill {kill + 1}, {name}: code {process.returncode}, {position(folder)} {errors[-200:]!r}', flush=True)
@@ -81,54 +81,28 @@ def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
     np.testing.assert_array_equal(killed['logits'], whole['logits'])
 
 
-def while_starting(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    """The process imports, reads or restores."""
-    time.sleep(draw.uniform(0, 4))
-
-
-def while_compiling(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    wait_for_line(process, lambda line: line.startswith('learning rate '))
-    time.sleep(draw.uniform(0, 1))
-
-
-def while_training(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    wait_for_line(process, lambda line: line.startswith('step '))
-    time.sleep(draw.uniform(0, 0.5))
-
-
-def while_evaluating(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    wait_for_line(process, lambda line: line.startswith('step ') and int(line.split()[1].replace(',', '')) % 20 == 0)
-    time.sleep(draw.uniform(0, 0.05))
-
-
-def while_writing_a_checkpoint(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    while not any((folder / 'checkpoints').glob('*tmp*')):
-        assert process.poll() is None
-    time.sleep(draw.uniform(0, 0.05))
-
-
-def while_writing_metrics(process: subprocess.Popen, folder: Path, draw: random.Random) -> None:
-    wait_for_line(process, lambda line: line.startswith('compiled '))
-    before = (folder / 'metrics.jsonl').stat().st_size
-    while (folder / 'metrics.jsonl').stat().st_size == before:
-        assert process.poll() is None
-
-
-MOMENTS: dict[str, Callable[[subprocess.Popen, Path, random.Random], None]] = {
-    'writing a checkpoint': while_writing_a_checkpoint,
-    'evaluating': while_evaluating,
-    'stop while training': while_training,  # 'stop': SIGTERM or SIGINT; else SIGKILL
-    'writing metrics': while_writing_metrics,
-    'stop while compiling': while_compiling,
-    'training': while_training,
-    'starting': while_starting,
-    'stop while evaluating': while_evaluating,
+MOMENTS = {
+    # The beginning of a line; of the lines of steps, those whose step is a multiple of this; the most seconds after it.
+    'writing a checkpoint': ('*tmp*', None, 0.05),  # a file of this name is there
+    'evaluating': ('step ', 20, 0.1),
+    'stop while training': ('step ', 5, 0.5),  # 'stop': SIGTERM or SIGINT; else SIGKILL
+    'stop while compiling': ('learning rate ', None, 1.0),
+    'training': ('step ', 5, 0.5),
+    'starting': (None, None, 4.0),  # the process imports, reads or restores
+    'stop while evaluating': ('step ', 20, 0.1),
 }
 
 
-def wait_for_line(process: subprocess.Popen, matches: Callable[[str], bool]) -> None:
+def wait(process: subprocess.Popen, folder: Path, begin: str | None, multiple: int | None, seconds: float) -> None:
+    """Waits for such a line, and then as long as it says."""
     assert process.stdout is not None
-    assert any(matches(line) for line in process.stdout)
+    if begin == '*tmp*':
+        while not any((folder / 'checkpoints').glob(begin)):
+            assert process.poll() is None
+    elif begin is not None:
+        lines = (line for line in process.stdout if line.startswith(begin))
+        assert any(multiple is None or int(line.split()[1].replace(',', '')) % multiple == 0 for line in lines)
+    time.sleep(seconds)
 
 
 def position(folder: Path) -> str:
