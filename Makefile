@@ -1,9 +1,13 @@
 # `make train`, `make test` and `make docs` first make the environment, in .venv. Variables:
-#   PYTHON  another interpreter, with its own environment: `make train PYTHON=python3.13` uses .venv-python3.13
+#   PYTHON  another interpreter, with an environment of its version: `make train PYTHON=python3.13` uses .venv-3.13
 #   TESTS   the tests to run, instead of all but tests/slow
 #   EXTRAS  the extras of pyproject.toml that a new environment gets
 PYTHON ?= python3
-VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+ifneq ($(PYTHON),python3)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], sys.abiflags))')
+VENV ?= .venv-$(or $(VERSION),$(error PYTHON=$(PYTHON): cannot be run))
+endif
+VENV ?= .venv
 TESTS ?= --ignore=tests/slow
 EXTRAS ?= test
 BIN := $(VENV)/bin

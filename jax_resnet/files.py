@@ -27,7 +27,7 @@ def local(path: str | Path) -> Path:
     """
     if re.match('[a-z][a-z0-9+.-]+:/', str(path)):
         raise ConfigError(f'{path}: must be a path on this machine, not an address; mount or copy what is there')
-    return Path(os.path.expanduser(path))
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - which fails for a name that is no user's
 
 
 def shown(path: str | Path) -> str:

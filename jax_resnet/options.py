@@ -18,6 +18,8 @@ FOR_FUNCTIONS: dict[str, Any] = {
     'enable_x64': False,
     'numpy_dtype_promotion': 'standard',
     'numpy_rank_promotion': 'allow',
+    'disable_jit': False,
+    'transfer_guard': 'allow',
 }
 """The options, by their names without 'jax_', that change what a function of arrays does, or break it."""
 
@@ -25,12 +27,10 @@ OPTIONS: dict[str, Any] = FOR_FUNCTIONS | {
     'default_prng_impl': 'threefry2x32',
     'default_matmul_precision': None,
     'default_device': None,
-    'disable_jit': False,
     'debug_nans': False,
     'debug_infs': False,
     'debug_key_reuse': False,
     'check_tracer_leaks': False,
-    'transfer_guard': 'allow',
 }
 """The options in which networks are trained, loaded and evaluated. A config can change `default_matmul_precision`."""
 
@@ -50,7 +50,7 @@ def independent(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         wide = any(getattr(x, 'dtype', None) == 'float64' for x in jax.tree.leaves((args, kwargs)))
-        with default(FOR_FUNCTIONS | ({'enable_x64': jax.config.jax_enable_x64} if wide else {})):
+        with default({name: value for name, value in FOR_FUNCTIONS.items() if not (wide and name == 'enable_x64')}):
             return function(*args, **kwargs)
 
     return call

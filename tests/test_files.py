@@ -1,12 +1,16 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all. Paths, streams and errors are what a person expects."""
 
+import contextlib
+import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jax_resnet import files
+from jax_resnet.errors import ConfigError
 
 
 def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +38,37 @@ def test_only_files_are_replaced(make: Any, tmp_path: Path) -> None:
     with pytest.raises(OSError, match='not a regular file'):
         files.write(tmp_path / 'it', b'new')
     assert not (tmp_path / 'it').is_file() and len([*tmp_path.iterdir()]) == 1
+
+
+def test_a_path_of_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/me')
+    assert [str(files.local(path)) for path in ('~/run', '~nobody?/run', 'run~')] == [
+        '/home/me/run',
+        '~nobody?/run',
+        'run~',
+    ]
+    for address in ('gs://b/run', 's3://b', Path('gs://b/run')):
+        with pytest.raises(ConfigError, match='must be a path on this machine, not an address'):
+            files.local(address)
+
+
+def test_an_error_is_one_line() -> None:
+    assert str(ConfigError('a\nb\x1b[1mé: is not\udc80 known')) == 'a\\nb\\x1b[1mé: is not\\udc80 known'
+
+
+class Lines:
+    """A stream that can only write."""
+
+    write = staticmethod(len)
+
+
+def test_one_can_always_write_to_standard_streams() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    closed, broken = io.StringIO(), os.fdopen(writer, 'w')
+    closed.close()
+    for stream in (None, Lines(), closed, broken):
+        with contextlib.redirect_stdout(stream), files.safe_streams():  # type: ignore[type-var]
+            print('text', flush=True)
+            assert not sys.stdout.isatty()
+    broken.close()  # what it had buffered is dropped

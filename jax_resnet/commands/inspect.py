@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Inspects, writes the numbers and the chart, and prints a summary."""
-    options.networks = [os.path.expanduser(name) for name in options.networks]
+    options.networks = [os.path.expanduser(name) for name in options.networks]  # noqa: PTH111 - or of the Hub
     out = _out(options)
     module = import_module(f'jax_resnet.inspections.{options.inspection}')
 

@@ -140,7 +140,7 @@ def find(file: str, category: str) -> Path:
         file: a path, perhaps with an argument; or the name of a file in the folder `configs` or `configs/studies`.
         category: 'config' or 'study'.
     """
-    name = os.path.expanduser(file.partition(':')[0])
+    name = os.path.expanduser(file.partition(':')[0])  # noqa: PTH111 - a Path would drop './'
     if '/' not in name and not name.endswith('.py') and not Path(name).is_dir():
         name = f'configs/{"studies/" if category == "study" else ""}{name}.py'
     path = Path(name)

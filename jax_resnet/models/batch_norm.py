@@ -10,6 +10,8 @@ from flax.typing import Dtype
 from jax import lax
 from jax.nn.initializers import Initializer
 
+from jax_resnet.options import independent
+
 Normalize = Callable[[jax.Array, jax.Array, jax.Array, float], tuple[jax.Array, jax.Array, jax.Array]]
 """A function that normalizes each group of images by the group's own statistics.
 
@@ -74,6 +76,7 @@ class BatchNorm(nn.Module):
     normalize: Normalize = normalize
 
     @nn.compact
+    @independent
     def __call__(self, x: jax.Array) -> jax.Array:
         channels = x.shape[-1]
         running_mean = self.variable('batch_stats', 'mean', jnp.zeros, channels, jnp.float32)

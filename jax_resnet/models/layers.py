@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax.nn.initializers import Initializer
 
+from jax_resnet.options import independent
+
 Apply = Callable[[jax.Array], jax.Array]
 """A layer, seen as a function from its input to its output."""
 
@@ -115,6 +117,7 @@ class DropBlock(nn.Module):
     deterministic: bool = False
 
     @nn.compact
+    @independent
     def __call__(self, x: jax.Array) -> jax.Array:
         """Sets squares of x [batch, height, width, channels] to zero and scales the rest up to keep the mean."""
         if self.deterministic or self.rate == 0:

@@ -11,9 +11,9 @@ for three of the orders, and for bottlenecks with their stride in either convolu
 PyTorch's running variance is unbiased and ours is biased. The conversion keeps the values as they are.
 """
 
-import os
 import re
 from collections.abc import Mapping
+from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,9 +184,10 @@ def _their_module(ours: str, style: Style) -> str | None:
 
 
 def _wrapper(names: list[str]) -> str:
-    """The beginning of all names that is not of the network, such as 'module.': the shortest without which one is known."""
-    parts = os.path.commonprefix(names).split('.')
-    beginnings = [''.join(f'{part}.' for part in parts[:i]) for i in range(len(parts))]
+    """The beginning of all names that is not of the network, such as 'module.'; the shortest such."""
+    shared = takewhile(lambda parts: len({*parts}) == 1, zip(*(name.split('.') for name in names), strict=False))
+    wrappers = takewhile(lambda part: not re.fullmatch(r'(layer)?\d+', part), (part for part, *_ in shared))
+    beginnings = accumulate((f'{part}.' for part in wrappers), initial='')
     known = (b for b in beginnings if any(_our_module(name.removeprefix(b).rpartition('.')[0]) for name in names))
     return next(known, '')
 

@@ -1,4 +1,4 @@
-"""Sets all options of JAX on which results could depend, while networks are trained, loaded and evaluated."""
+"""Sets all options and contexts of JAX on which results could depend, while networks are trained or evaluated."""
 
 import contextlib
 from collections.abc import Iterator
@@ -33,7 +33,10 @@ def exact(matmul: str = 'default', draws: bool = True) -> Iterator[dict[str, dic
     if offset and draws:
         raise ConfigError(f'jax_random_seed_offset={offset}: must be 0; config.seed chooses the seed')
     options = OPTIONS | {'default_matmul_precision': 'float32' if matmul == 'float32' else None}
-    with default(options):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(default(options))
+        with contextlib.suppress(ValueError):  # inside a caller's `jax.jit`, where no mesh can be set
+            stack.enter_context(jax.set_mesh(None))
         _check_devices()
         yield {'found': found, 'set': {f'jax_{name}': value for name, value in options.items()}}
 

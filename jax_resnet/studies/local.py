@@ -81,8 +81,10 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str]) -> dict[Job, str]:
             networks = '1 network' if len(unknown) == 1 else f'{len(unknown)} networks'
             display.say(f'measuring the speed of {networks}: a minute of the first run of each')
             workers.run(unknown, MEASURED)
-        display.say(f'the study takes {workers.time_left()} from now')
-        workers.run([job for job in jobs if job not in workers.ended])
+        left = [job for job in jobs if job not in workers.ended]
+        if left:
+            display.say(f'the study takes {workers.time_left()} from now')
+            workers.run(left)
         return workers.failed
 
 

@@ -123,7 +123,7 @@ def begin_from(
     if has_new_head:
         line += ', with a new head'
     elif others:
-        line += f', with its head, though it has learned other classes: {others[0][0]!r}, where the data has {others[0][1]!r}'
+        line += ', with its head, which has learned other classes: {!r}, where the data has {!r}'.format(*others[0])
     if recorded is None:
         line += f'; it {describe_assumptions(model)}'
     return state.replace(**unflatten_dict(arrays, sep='/')), line

@@ -261,8 +261,8 @@ def to_variables(file: Weights) -> dict[str, Any]:
         file: the file of weights.
 
     Raises:
-        DataError: the file has unknown names, two arrays for one place, or arrays that are not floats, not finite or negative
-            variances.
+        DataError: the file has unknown names or two arrays for one place, or has arrays that are not floats, not finite
+            or negative variances.
     """
     try:
         is_ours = all(name.startswith(('params/', 'batch_stats/')) for name in file.arrays)

@@ -126,7 +126,8 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
     try:
         schedule = schedules.create(config.schedule, clock, clock.steps(config.train_for))
     except ValueError as e:
-        raise ConfigError(f'config.schedule.{e}') from None
+        divided = f'; config.shorten={config.shorten} divides its durations' if config.shorten > 1 else ''
+        raise ConfigError(f'config.schedule.{e}{divided}') from None
     check_network(data, model)
     if config.batch_norm.frozen and config.init_from is None:
         raise ConfigError('config.batch_norm.frozen=True: needs config.init_from, which has the statistics to keep')

@@ -28,7 +28,7 @@ REFERENCES = Path(__file__).parents[1] / 'references' / 'torch_converted.npz'
 def test_there_and_back_every_array_equal(net: models.ResNet, style: str, names: set[str]) -> None:
     shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
     rng = np.random.default_rng(0)
-    variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
+    variables = jax.tree.map(lambda x: rng.uniform(size=x.shape).astype(np.float32), shapes)
     tensors = models.to_pytorch(variables, style)
     assert names <= tensors.keys()
     assert tensors['conv1.weight'].shape[1] == 3 and tensors['conv1.weight'].shape[0] in (16, 64)
@@ -52,6 +52,28 @@ def test_a_converted_network_has_pytorchs_logits() -> None:
     logits = jax.jit(net.clone(stacked=True).apply)(variables, images)
     assert expected.std(0).mean() > 0.02
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+
+
+WRAPPED = {'conv1.weight': np.ones((16, 3, 3, 3), np.float32), 'fc.bias': np.ones(10, np.float32)}
+
+
+@pytest.mark.parametrize('wrapper', ['', 'module.', '_orig_mod.', '_orig_mod.module.', 'model.net.'])
+def test_the_names_of_wrappers_are_dropped(wrapper: str) -> None:
+    tensors = {wrapper + name: tensor for name, tensor in WRAPPED.items()} | {'n_averaged': np.array(3)}
+    assert [*models.from_pytorch(tensors)['params']] == ['stem', 'head']
+
+
+@pytest.mark.parametrize(
+    ('others', 'message'),
+    [
+        ({'module.conv1.weight': 0}, "module.conv1.weight: is not .*; 'module.' is not the beginning of all names"),
+        ({'linear.bias': 0}, 'fc.bias and linear.bias: only one of them can be params/head/bias'),
+        ({'bn1.weight': np.nan}, 'bn1.weight has NaN or infinite numbers; weights must be finite'),
+    ],
+)
+def test_tensors_that_cannot_be_used_are_named(others: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        models.from_pytorch(WRAPPED | {name: np.full(10, value, np.float32) for name, value in others.items()})
 
 
 def test_what_has_no_counterpart_is_named() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError
+from jax_resnet.options import OPTIONS
 from jax_resnet.platform import exactness
 from tests.conftest import small_config
 
@@ -21,6 +22,11 @@ OTHER_VALUES: dict[str, Any] = {
     'jax_numpy_dtype_promotion': 'strict',
     'jax_numpy_rank_promotion': 'raise',
     'jax_disable_jit': True,
+    'jax_debug_nans': True,
+    'jax_debug_infs': True,
+    'jax_debug_key_reuse': True,
+    'jax_check_tracer_leaks': True,
+    'jax_transfer_guard': 'disallow',
 }
 CONFIG = small_config(train_for='2 steps')
 
@@ -33,21 +39,23 @@ def line(folder: Path) -> dict[str, Any]:
 
 def test_other_options_do_not_change_results_and_are_recorded(tmp_path: Path) -> None:
     training.train(CONFIG, tmp_path / 'plain')
-    before = {name: getattr(jax.config, name) for name in OTHER_VALUES}
-    assert OTHER_VALUES.keys() == {f'jax_{name}' for name in exactness.OPTIONS}
+    others = OTHER_VALUES | {'jax_default_device': jax.devices()[1]}
+    before = {name: getattr(jax.config, name) for name in others}
+    assert others.keys() == {f'jax_{name}' for name in OPTIONS}
     try:
-        for name, value in OTHER_VALUES.items():
+        for name, value in others.items():
             jax.config.update(name, value)
         training.train(CONFIG, tmp_path / 'other')
         scores = training.evaluate(tmp_path / 'other')
-        assert {name: getattr(jax.config, name) for name in OTHER_VALUES} == OTHER_VALUES
+        assert {name: getattr(jax.config, name) for name in others} == others
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
     assert line(tmp_path / 'plain') == line(tmp_path / 'other')
     assert scores.logits.tobytes() == training.evaluate(tmp_path / 'plain').logits.tobytes()
     (start,) = json.loads((tmp_path / 'other' / 'environment.json').read_text())
-    assert start['jax_options'] == {'found': OTHER_VALUES, 'set': before}
+    found = others | {'jax_default_device': str(jax.devices()[1])}
+    assert start['jax_options'] == {'found': found, 'set': before | {'jax_transfer_guard': 'allow'}}
     assert start['date'].endswith('+00:00')
 
 

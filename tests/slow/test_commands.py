@@ -90,3 +90,10 @@ def test_a_full_output_is_one_line() -> None:
 def test_an_output_that_supports_only_ascii() -> None:
     done = run('report', 'results/resnet20_digits', PYTHONIOENCODING='ascii')
     assert done.returncode == 0 and r'\xb1' in done.stdout and done.stderr == ''
+
+
+@pytest.mark.parametrize('streams', ['>&-', '>&- 2>&-', '| true'])
+def test_closed_streams_are_no_error(streams: str) -> None:
+    command = ['bash', '-o', 'pipefail', '-c', f'{sys.executable} -m jax_resnet caches {streams}']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, '')

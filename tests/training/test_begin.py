@@ -135,3 +135,13 @@ def test_unsound_weights_are_an_error_that_names_the_array(
     weights.write(tmp_path / 'unsound.safetensors', arrays)
     with pytest.raises(DataError, match=f'unsound.safetensors: {name} {problem}$'):
         begin_from(str(tmp_path / 'unsound.safetensors'), None, NET)
+
+
+def test_a_head_of_other_classes_is_told(run: Path, tmp_path: Path) -> None:
+    folder, path = RunFolder(run), tmp_path / 'letters.safetensors'
+    about = folder.preprocessing()._replace(class_names=tuple('abcdefghij'))
+    weights.write(path, flat(jax_resnet.load(run).variables), dict(folder.origin()), about)
+    state = initial_state(folder.config())
+    _, line = begin_from(str(path), state, NET, tuple('0123456789'))
+    assert line.endswith(", with its head, which has learned other classes: 'a', where the data has '0'")
+    assert begin_from(str(path), state, NET, tuple('ABCDEFGHIJ'))[1] == f'initialized from {path}'

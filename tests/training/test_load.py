@@ -1,8 +1,13 @@
 """`load`, and the commands that use it, with a run of a small network."""
 
+import copy
 import json
 import os
+import pickle
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +82,38 @@ def test_load_does_not_depend_on_options_of_jax(run: Path) -> None:
     with jax.enable_x64(True):
         trained = jax_resnet.load(run)
     assert {x.dtype.name for x in jax.tree.leaves(trained.variables)} == {'float32'}
+
+
+def test_a_network_that_has_predicted_can_be_copied_and_has_a_short_repr(run: Path) -> None:
+    trained, images = jax_resnet.load(run), np.zeros((2, 16, 16, 1), np.uint8)
+    expected = trained.logits(images)
+    for copied in (pickle.loads(pickle.dumps(trained)), copy.deepcopy(trained)):
+        np.testing.assert_array_equal(copied.logits(images), expected)
+    assert re.fullmatch(r'Trained\([\d,]+ parameters, images of 16 x 16 x 1, 10 classes\)', repr(trained))
+    assert repr(training.evaluate(run, 'test[:20]')).startswith('Scores(20 examples, 10 classes, error ')
+
+
+def test_an_empty_batch_has_no_logits(run: Path) -> None:
+    trained, images = jax_resnet.load(run), np.zeros((0, 16, 16, 1), np.uint8)
+    assert trained.probabilities(images).shape == (0, 10)
+    assert {len(array) for array in trained.features(images).values()} == {0}
+
+
+def test_weights_of_bfloat16_are_read_and_two_layouts_are_not(run: Path, tmp_path: Path) -> None:
+    arrays, config = flat(jax_resnet.load(run).variables), RunFolder(run).config()
+    weights.write(tmp_path / 'half.safetensors', {name: x.astype(jnp.bfloat16) for name, x in arrays.items()})
+    loaded = jax_resnet.load(tmp_path / 'half.safetensors', config)
+    assert {x.dtype.name for x in jax.tree.leaves(loaded.variables)} == {'float32'}
+    both = {f'params/stage1/{unit}/scale': np.ones((1, 4), np.float32) for unit in ('rest', 'unit2')}
+    weights.write(tmp_path / 'both.safetensors', arrays | both)
+    with pytest.raises(DataError, match='both.safetensors: a stage has both rest, which is stacked, and unit2'):
+        jax_resnet.load(tmp_path / 'both.safetensors', config)
+
+
+def test_subpackages_are_imported_when_they_are_used() -> None:
+    program = 'import sys, jax_resnet\nassert "jax" not in sys.modules\nprint(jax_resnet.models.ResNet.__name__)'
+    assert subprocess.check_output([sys.executable, '-c', program], text=True) == 'ResNet\n'
+    assert not hasattr(jax_resnet, 'nothing')
 
 
 def test_load_names_what_is_missing(run: Path, tmp_path: Path) -> None:

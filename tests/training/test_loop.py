@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -335,3 +336,8 @@ def test_parameters_that_are_not_finite_are_neither_saved_nor_a_result(tmp_path:
         training.train(make_config(**changes), tmp_path / 'saved')
     for folder in ('evaluated', 'saved'):
         assert not Checkpoints(tmp_path / folder / 'checkpoints').steps() and not metrics(tmp_path / folder)
+
+
+def test_a_thread_can_train(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(training.train, small_config(train_for='2 steps'), tmp_path / 'run').result()['steps'] == 2

@@ -115,7 +115,9 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
                 if entry.is_dir():
                     class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
                     if class_name in found[split]:
-                        raise DataError(f'{shown(folder / subfolder)}: has two folders of class {shown(class_name)}')
+                        raise DataError(
+                            f'{shown(folder / subfolder)}: has two folders of the same name, {shown(class_name)}'
+                        )
                     folders[split][class_name], found[split][class_name] = entry.name, {}
                 else:
                     class_name = synsets.get(Path(entry.name).stem, '')

@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import scipy.io
 from PIL import Image
 
 from jax_resnet.data.pictures.folder import open_folder
-from jax_resnet.data.sources import PictureSource
+from jax_resnet.data.sources import PictureSource, with_classes
 from jax_resnet.errors import DataError
 
 
@@ -305,3 +306,14 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(DataError, match=rf'^{tmp_path}/file: cannot be read \(Not a directory\); {EXPECTED}'):
         open_folder('pets', tmp_path / 'file')
+
+
+def test_classes_whose_names_are_equal_to_the_eye_are_one(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, 'café') for form in ('NFC', 'NFD'))
+    make(tmp_path / 'good', [f'train/{apart}/0.png', 'train/tea/1.png', f'val/{composed}/0.png', 'val/tea/1.png'])
+    source = open_folder('drinks', tmp_path / 'good')
+    assert source.class_names == (composed, 'tea') and labels(source, 'train') == labels(source, 'validation') == [0, 1]
+    assert with_classes(source, ('tea', apart)).class_names == ('tea', apart)
+    make(tmp_path / 'bad', [f'{apart}/0.png', f'{composed}/1.png'])
+    with pytest.raises(DataError, match='bad: has two folders of the same name, café'):
+        open_folder('drinks', tmp_path / 'bad')

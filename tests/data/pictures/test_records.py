@@ -107,3 +107,21 @@ def test_a_picture_without_a_label_is_an_error(label: int) -> None:
     pictures = RecordPictures(Path('data'), 'test', 1, 'image', 'label', 10, [record.SerializeToString()])
     with pytest.raises(DataError, match=f'^data, test, record 0: has no label: it must be from 0 to 9; it is {label}$'):
         pictures[0]
+
+
+@pytest.mark.parametrize('content', [None, b'tench\n', b'\xff\xfe', b'n01440764\n' * 10])
+def test_classes_are_never_named_by_guessing(copy: Path, content: bytes | None) -> None:
+    file = copy / 'label.labels.txt'
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        open_source('imagenette', str(copy.parents[2]))
+    assert '\n' not in str(error.value)
+
+
+def test_classes_without_known_names_have_numbers(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (copy / 'label.labels.txt').unlink()
+    shutil.move(copy.parents[1], copy.parents[1].with_name('others'))
+    assert open_source('tfds/others', str(copy.parents[2])).class_names == tuple('0123456789')
+    assert 'label.labels.txt: no such file, so the classes have numbers, not names' in caplog.text

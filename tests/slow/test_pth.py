@@ -1,0 +1,48 @@
+"""Checkpoints of PyTorch's training scripts become weights. The tests need PyTorch."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+SCRIPT = Path(__file__).parents[2] / 'scripts' / 'pth_to_safetensors.py'
+torch = pytest.importorskip('torch')
+
+
+def converted(folder: Path, content: Any, *words: str) -> subprocess.CompletedProcess:
+    torch.save(content, folder / 'in.pth')
+    command = [sys.executable, SCRIPT, folder / 'in.pth', folder / 'out.safetensors', *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_weights_are_taken_out_of_what_scripts_save(tmp_path: Path) -> None:
+    weights, others = ({'conv1.weight': torch.full((2,), value, dtype=torch.bfloat16)} for value in (1.0, 2.0))
+    beside = {'epoch': 3, 'acc': np.float64(95.1), 'args': argparse.Namespace(lr=0.1, out=Path('x')), 'optimizer': {}}
+    for content, words, value in (
+        (weights, (), 1),
+        ({'model': weights, 'model_ema': others} | beside, (), 1),
+        ({'model': weights, 'model_ema': others} | beside, ('model_ema',), 2),
+        ({'state_dict': weights, 'state_dict_ema': others} | beside, (), 1),
+        ({'net': weights} | beside, (), 1),
+    ):
+        ended = converted(tmp_path, content, *words)
+        assert ended.returncode == 0, ended.stderr
+        assert load_file(tmp_path / 'out.safetensors')['conv1.weight'].astype(float).tolist() == [value] * 2
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({'epoch': 3, 'optimizer': {}}, 'it has epoch, optimizer'),
+        ([1, 2], 'it has a list'),
+        ({'model': torch.nn.Linear(2, 2)}, 'it needs code, torch.nn.modules.linear.Linear; save model.state_dict()'),
+    ],
+)
+def test_what_has_no_weights_is_one_line(tmp_path: Path, content: Any, message: str) -> None:
+    ended = converted(tmp_path, content)
+    assert ended.returncode == 1 and message in ended.stderr and len(ended.stderr.splitlines()) == 1
