@@ -66,8 +66,8 @@ class Splits:
             if match is None or match[1] not in self.sizes:
                 known = ', '.join(f'{name} ({size})' for name, size in self.sizes.items())
                 raise DataError(
-                    f"split {spec!r} of {self.name}: {part.strip()!r} is unknown; it must be a split, such as 'train', "
-                    f"or a slice, such as 'train[:45000]' or 'train[:10%]'. The splits are {known}"
+                    f'split {spec!r} of {self.name}: {part.strip()!r} is unknown; it must be a split, or a slice, '
+                    f"such as '{next(iter(self.sizes))}[:10%]'. The splits are {known}"
                 )
             split, first, first_unit, last, last_unit = match.groups()
             size = self.sizes[split]
@@ -264,8 +264,8 @@ def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> 
     """
     if source.class_names == tuple(class_names):
         return source
-    places = {folded(name): label for label, name in enumerate(class_names)}
-    labels = tuple(places.get(folded(name), -1) for name in source.class_names)
+    places = {name: label for convert in (folded, str) for label, name in enumerate(map(convert, class_names))}
+    labels = tuple(places.get(name, places.get(folded(name), -1)) for name in source.class_names)
     if -1 in labels or isinstance(source, Source):
         raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
     pictures = {split: Relabelled(pictures, labels) for split, pictures in source.pictures.items()}

@@ -50,14 +50,23 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
 
 
 def without_unreadable(source: PictureSource) -> PictureSource:
-    """Leaves out the pictures that cannot be decoded. A line of the log lists them."""
+    """Leaves out the pictures that cannot be decoded. A line of the log lists them.
+
+    Raises:
+        DataError: of the pictures of a class in train, none can be decoded.
+    """
     pictures, listing, fingerprint = dict(source.pictures), dict(source.listing), source.fingerprint
     for split, before in source.pictures.items():
         bad = _problems(source, split, 'all')
         if bad:
             counts = f'{len(bad):,} of {len(before):,}'
             _log.warning('left out %s pictures of %s, which cannot be read: %s', counts, split, ', '.join(bad.values()))
-            pictures[split] = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
+            rest = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
+            pictures[split] = rest
+            had, has = Parts([(before, 0, len(before))]).labels, rest.labels
+            gone = [] if had is None or has is None else sorted({*had.tolist()} - {*has.tolist()})
+            if gone and split == 'train':
+                raise DataError(f'class {source.class_names[gone[0]]} has no picture in train that can be read')
             absent = [f'{Path(before.name(i)).name}, number {i}, left out 0'.encode() for i in bad]
             listing[split] = np.concatenate([listing[split], absent])
             fingerprint += f' without {split} {[*bad]}'

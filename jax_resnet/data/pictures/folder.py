@@ -37,7 +37,8 @@ LEFTOVERS = (
 """Folders of systems and programs, in lower case. They are no classes; a line says that they are ignored."""
 
 SPLIT = re.compile(
-    r'(train|training|val|valid|validation|test|testing|dev|eval)([ _-]?(set|data|images|pictures))?[ _-]?\d*', re.I
+    r'(train|training|trainval|val|valid|validation|test|testing|dev|eval)([ _-]?(set|data|images|pictures))?[ _-]?\d*',
+    re.I,
 )
 """Names of splits, in whose place a class is expected."""
 
@@ -91,7 +92,7 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
 
     Args:
         name: name of the data set, for messages.
-        folder: a folder as above; 'val' may also be 'validation'. Links in it are followed.
+        folder: a folder as above; 'val' may also be 'valid' or 'validation'. Links in it are followed.
         validation_fraction: if the folder only has classes, the fraction of each class that is drawn for 'validation',
             as well as a draw by names allows: the draw for a picture depends only on the seed, its class and its
             file's name. If a class has two or more pictures, both splits get at least one of them.
@@ -178,13 +179,13 @@ def _subfolders(folder: Path, ignored: set[str]) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
-        DataError: 'train' exists, and neither or both of 'val' and 'validation'.
+        DataError: 'train' exists, and none or several of 'val', 'valid' and 'validation'.
         OSError: a folder cannot be listed.
     """
     folders = {entry.name for entry in _entries(folder, ignored) if entry.is_dir()}
-    validation = [name for name in ('val', 'validation') if name in folders]
+    validation = [name for name in ('val', 'valid', 'validation') if name in folders]
     only = sorted(folders)
-    if only in (['val'], ['validation'], ['test']):
+    if only in (['val'], ['valid'], ['validation'], ['test']):
         return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
     if 'train' not in folders or not (
@@ -192,8 +193,9 @@ def _subfolders(folder: Path, ignored: set[str]) -> dict[str, str]:
     ):
         return {'train': ''}
     if len(validation) != 1:
-        found = 'both val and validation' if validation else 'train, but neither val nor validation'
-        raise DataError(f'{shown(folder)}: has {found}; {LAYOUT}')
+        found = f'both {" and ".join(validation)}' if validation else 'train, but neither val nor validation'
+        hint = '' if validation else f'; if you give {shown(folder / "train")}, a part is drawn for validation'
+        raise DataError(f'{shown(folder)}: has {found}; {LAYOUT}{hint}')
     return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
@@ -206,7 +208,8 @@ def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[s
         raise DataError(f'{shown(subfolder)}: has {_list_classes(like_splits)} named like splits; {LAYOUT}')
     if len(train) < 2:
         has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
-        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}')
+        hint = ''.join(f'; or give {shown(subfolder / name)}' for name, pictures in train.items() if not pictures)
+        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}{hint}')
     for class_name, names in train.items():
         if not names:
             raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')

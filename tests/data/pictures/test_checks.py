@@ -23,6 +23,7 @@ class Pictures(list[bytes]):
     """Pictures in memory; an empty one cannot be read. Counts what is read."""
 
     reads = 0
+    labels: np.ndarray | None = None
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:  # type: ignore[override]
         self.reads += 1
@@ -104,3 +105,6 @@ def test_pictures_that_cannot_be_read_are_left_out_the_same_in_every_start(caplo
         assert message.startswith('left out 2 of 5 pictures of train, which cannot be read: pictures/1.jpg: cannot be')
         caplog.clear()
     check(found, ['train'], 'skip')
+    train.labels = np.array([1, 0, 1, 1, 1])
+    with pytest.raises(DataError, match='class cat has no picture in train that can be read'):
+        without_unreadable(given)

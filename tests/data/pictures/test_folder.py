@@ -44,7 +44,7 @@ def labels(source: PictureSource, split: str) -> list[int]:
 SPLIT = ['train/dog/1.png', 'train/dog/0.png', 'train/cat/7.png', 'val/cat/a.png', 'val/dog/b.png', 'val/dog/c.webp']
 
 
-@pytest.mark.parametrize('validation', ['val', 'validation'])
+@pytest.mark.parametrize('validation', ['val', 'valid', 'validation'])
 def test_splits_in_folders(tmp_path: Path, validation: str, caplog: pytest.LogCaptureFixture) -> None:
     make(tmp_path, [file.replace('val/', f'{validation}/') for file in SPLIT])
     source = open_folder('pets', tmp_path)
@@ -285,6 +285,8 @@ EXPECTED = 'the layout must be train/<class>/<picture> and val/<class>/<picture>
         ([*SPLIT[:3], 'val/0.png'], ': has no pictures for validation'),
         (['train/cat.0.jpg', 'test1/1.jpg'], r': has 2 classes \(test1, train\) named like splits'),
         (['training/cat/0.jpg', 'Testing/cat/0.jpg'], r': has 2 classes \(Testing, training\) named like splits'),
+        (['trainval/0.jpg', 'test/1.jpg'], r': has 2 classes \(test, trainval\) named like splits'),
+        (['data/train/cat/0.jpg', 'data/val/cat/0.jpg'], ': has only the class data'),
         (['train/cat.0.jpg', 'train/dog.0.jpg'], r': has 1 class \(train\) named like splits'),
     ],
 )
@@ -317,3 +319,8 @@ def test_classes_whose_names_are_equal_to_the_eye_are_one(tmp_path: Path) -> Non
     make(tmp_path / 'bad', [f'{apart}/0.png', f'{composed}/1.png'])
     with pytest.raises(DataError, match='bad: has two folders of the same name, café'):
         open_folder('drinks', tmp_path / 'bad')
+
+
+def test_classes_that_differ_in_their_case_are_two(tmp_path: Path) -> None:
+    source = open_folder('drinks', make(tmp_path, [f'{name}/{i}.png' for name in ('Tea', 'tea') for i in range(2)]))
+    assert labels(with_classes(source, ('Tea', 'milk', 'tea')), 'train') == [0, 2]
