@@ -31,6 +31,9 @@ def main(source: str, target: str, key: str | None = None) -> None:
     checkpoint = load(source)
     if key is None:
         key = next((key for key in KEYS + AVERAGES if key in names(checkpoint) and is_weights(checkpoint[key])), None)
+        found = [name for name in names(checkpoint) if is_weights(checkpoint[name])]
+        if key is None and len(found) == 1 and not is_weights(checkpoint):  # under another name
+            key = found[0]
     elif key not in names(checkpoint):
         raise ValueError(
             f'{source}: has no {key!r}; it has {", ".join(names(checkpoint)) or type(checkpoint).__name__}'
@@ -39,9 +42,12 @@ def main(source: str, target: str, key: str | None = None) -> None:
     if not is_weights(weights):
         has = ', '.join(names(weights)[:20]) or f'a {type(weights).__name__}'
         raise ValueError(f'{source}: must have a dict of tensors by name, also under {", ".join(KEYS)}; it has {has}')
-    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in weights.items() if is_tensor(tensor)}
+    tensors = {name: tensor.detach() for name, tensor in weights.items() if is_tensor(tensor)}
     left_out = [repr(name) for name in weights if name not in tensors]
-    save_file(tensors, target)
+    try:
+        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, target)
+    except Exception as e:  # of the system, and of tensors of other kinds
+        raise ValueError(f'{target}: cannot be written ({" ".join(str(e).split())[:200]})') from None
     others = [repr(name) for name in names(checkpoint) if key not in (None, name) and is_weights(checkpoint[name])]
     print(
         f'{target}: {len(tensors)} tensors'
@@ -61,13 +67,14 @@ def load(source: str) -> Any:
         return torch.load(source, map_location='cpu', weights_only=True)
     except Exception as e:  # of the system, of zip files, of pickles
         needs = re.search(r'GLOBAL (\S+) was not an allowed', str(e))
-        reason = f'it needs code, {needs[1]}; save model.state_dict()' if needs else ' '.join(str(e).split())[:200]
+        reason = str(e) if isinstance(e, OSError) else 'it is not a file of torch.save with weights'
+        reason = f'it needs code, {needs[1]}; save model.state_dict()' if needs else reason
         raise ValueError(f'{source}: cannot be read ({reason})') from None
 
 
 def names(value: Any) -> list[str]:
     """The keys of a mapping; of anything else, none."""
-    return [*map(str, value)] if isinstance(value, Mapping) else []
+    return [name for name in value if isinstance(name, str)] if isinstance(value, Mapping) else []
 
 
 def is_tensor(value: Any) -> bool:

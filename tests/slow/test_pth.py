@@ -29,6 +29,7 @@ def test_weights_are_taken_out_of_what_scripts_save(tmp_path: Path) -> None:
         ({'model': weights, 'model_ema': others} | beside, ('model_ema',), 2),
         ({'state_dict': weights, 'state_dict_ema': others} | beside, (), 1),
         ({'net': weights} | beside, (), 1),
+        ({'ours': weights, 3: 4} | beside, (), 1),
     ):
         ended = converted(tmp_path, content, *words)
         assert ended.returncode == 0, ended.stderr
