@@ -143,5 +143,10 @@ def safe_streams() -> Iterator[None]:
             os.fstat(number)
         except OSError:  # `>&-` closes it, and the next file to be opened would get its number
             os.open(os.devnull, os.O_RDWR)
-    with contextlib.redirect_stdout(Stream(sys.stdout)), contextlib.redirect_stderr(Stream(sys.stderr)):
+    with contextlib.ExitStack() as stack:
+        for name in ('stdout', 'stderr'):
+            stream = getattr(sys, name)
+            if not isinstance(stream, Stream):  # else another thread is in this context
+                setattr(sys, name, Stream(stream))
+                stack.callback(setattr, sys, name, stream)
         yield

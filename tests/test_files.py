@@ -72,3 +72,6 @@ def test_one_can_always_write_to_standard_streams() -> None:
             print('text', flush=True)
             assert not sys.stdout.isatty()
     broken.close()  # what it had buffered is dropped
+    before, (one, other) = sys.stdout, (files.safe_streams(), files.safe_streams())
+    one.__enter__(), other.__enter__(), one.__exit__(None, None, None), other.__exit__(None, None, None)  # two threads
+    assert sys.stdout is before

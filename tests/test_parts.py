@@ -165,7 +165,7 @@ def test_the_name_of_a_network_may_be_an_import_path_in_a_change_too() -> None:
 @pytest.mark.parametrize(
     ('field', 'name', 'message'),
     [
-        ('model.shortcut', 'missing:X', r"config.model: shortcut='missing:X': ModuleNotFoundError: No module named 'missing'"),
+        ('model.shortcut', 'missing:X', r"config.model: shortcut='missing:X': ModuleNotFoundError: No module named 'missing'; it must be in the working directory"),
         ('model.shortcut', 'broken_parts:X', "ModuleNotFoundError: No module named 'missing_package'"),
         ('model.shortcut', 'ends:X', "shortcut='ends:X': SystemExit: 3"),
         ('model.shortcut', 'wrong_parts:Nothing', "AttributeError: module 'wrong_parts' has no attribute 'Nothing'"),

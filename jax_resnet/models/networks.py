@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from math import prod
+from numbers import Integral
 from typing import Any, Unpack
 
 import jax
@@ -74,11 +75,11 @@ def cifar_resnet(
     """
     layers = choose('unit', unit, {name: LAYERS[name] for name in CIFAR_DEPTHS})
     count, examples = CIFAR_DEPTHS.get(unit, (3 * len(layers), str(9 * len(layers) + 2)))
-    if not isinstance(depth, int) or depth < count + 2 or (depth - 2) % count:
-        raise ValueError(f'depth must be {count}n+2, such as {examples}; got {depth}')
+    if not isinstance(depth, Integral) or depth < count + 2 or (depth - 2) % count:
+        raise ValueError(f'depth must be {count}n+2, such as {examples}; got {depth!r}')
     if depth > MAX_LAYERS:
         raise ValueError(f'depth must be at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {depth}')
-    n = (depth - 2) // count
+    n = int(depth - 2) // count
     stage_sizes = tuple(stage_sizes) or (n, n, n)
     if len(stage_sizes) != 3 or min(stage_sizes) < 1 or sum(stage_sizes) != 3 * n:
         raise ValueError(f'stage_sizes must be 3 counts, {3 * n} in all at depth {depth}; got {stage_sizes}')
@@ -221,8 +222,8 @@ def cifar_wide_resnet(
     Raises:
         ValueError: the depth is not 6n+4, or an argument is out of range.
     """
-    if not isinstance(depth, int) or depth < 10 or (depth - 4) % 6:
-        raise ValueError(f'depth must be 6n+4, such as 16, 22, 28, 40; got {depth}')
+    if not isinstance(depth, Integral) or depth < 10 or (depth - 4) % 6:
+        raise ValueError(f'depth must be 6n+4, such as 16, 22, 28, 40; got {depth!r}')
     if width_factor < 1 or not 0 <= dropout < 1:
         raise ValueError(
             f'width_factor must be at least 1, and dropout at least 0 and below 1; got {width_factor} and {dropout}'

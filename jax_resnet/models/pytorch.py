@@ -112,7 +112,7 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         ValueError: no style has a tensor's name, and the message says which networks have such tensors, if known; two
             tensors have one place; or numbers are not finite, or are negative variances.
     """
-    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition('.')[2] not in _COUNTERS}
+    tensors = {name: np.asarray(x) for name, x in tensors.items() if name.rpartition('.')[2] not in _COUNTERS}
     check_sound(tensors)
     wrapper = _wrapper(list(tensors))
     variables: dict[str, np.ndarray] = {}
@@ -135,7 +135,7 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         if place in names:
             raise ValueError(f'{names[place]} and {full_name}: only one of them can be {place}')
         names[place] = full_name
-        variables[place] = _transpose(np.asarray(tensor), leaf, (2, 3, 1, 0))
+        variables[place] = _transpose(tensor, leaf, (2, 3, 1, 0))
     return unflatten_dict(variables, sep='/')
 
 

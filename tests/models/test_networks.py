@@ -137,6 +137,7 @@ def test_imagenet_networks_take_any_size() -> None:
     ('make', 'message'),
     [
         (lambda: models.cifar_resnet(21), r'depth must be 6n\+2, such as 20, 32, 44, 56, 110; got 21'),
+        (lambda: models.cifar_resnet('20'), r"depth must be .*; got '20'"),
         (lambda: models.cifar_resnet(32, unit='bottleneck'), r'depth must be 9n\+2, such as 164, 1001; got 32'),
         (lambda: models.cifar_resnet(600_000_002), 'depth must be at most 10,000 layers, since time and memory grow'),
         (lambda: models.cifar_resnet(20, stage_sizes=(9, 0, 0)), 'stage_sizes must be 3 counts, 9 in all at depth 20; got'),

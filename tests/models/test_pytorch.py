@@ -59,7 +59,7 @@ WRAPPED = {'conv1.weight': np.ones((16, 3, 3, 3), np.float32), 'fc.bias': np.one
 
 @pytest.mark.parametrize('wrapper', ['', 'module.', '_orig_mod.', '_orig_mod.module.', 'model.net.'])
 def test_the_names_of_wrappers_are_dropped(wrapper: str) -> None:
-    tensors = {wrapper + name: tensor for name, tensor in WRAPPED.items()} | {'n_averaged': np.array(3)}
+    tensors = {wrapper + name: memoryview(tensor) for name, tensor in WRAPPED.items()} | {'n_averaged': np.array(3)}
     assert [*models.from_pytorch(tensors)['params']] == ['stem', 'head']
 
 
