@@ -121,7 +121,7 @@ class Table:
 
         rows = [[cell(row, *pair) for pair in zip(self.heads, cells, strict=True)] for row, cells in self.rows]
         lines = _aligned('pipe', [*map(escaped, self.heads)], rows)
-        return '\n'.join([*lines[:2], *self._grouped(lines[2:], lambda name: f'| {escaped(name)} |')])
+        return '\n'.join([*lines[:2], *self._grouped(lines[2:], lambda name: f'| **{escaped(name)}** |')])
 
     def _grouped(self, lines: Sequence[str], heading: Callable[[str], str]) -> list[str]:
         """Puts a heading above the lines of each group, if there are several groups."""

@@ -44,8 +44,8 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     if sum('error' in value for value in values) < 2:
         return None
     alt = altair()
-    note = '● our runs'
-    note += ', from the best to the worst' if any(value.get('low') != value.get('high') for value in values) else ''
+    is_spread = any(value.get('low') != value.get('high') for value in values)
+    note = '● our runs' + (', with a line from the best to the worst' if is_spread else '')
     name = section.measure_name[:1].upper() + section.measure_name[1:]
     scale = alt.Scale(zero=False, padding=16 if positions else 48)
     if positions:

@@ -32,7 +32,7 @@ def text(section: Section) -> str:
 
 
 def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> list[Path]:
-    """Writes a report. It replaces an earlier report of this name with all its pictures, and no other files.
+    """Writes a report. It replaces an earlier report of this name with its pictures, and no other files.
 
     Args:
         sections: the sections of the report.
@@ -72,10 +72,12 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
             raise ConfigError(
                 f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
             )
+    earlier = files.read(markdown).decode(errors='replace') if is_report and markdown.is_file() else ''
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
-    for stale in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
-        stale.unlink()
+    for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
+        if f'{picture.stem}.png' in earlier or re.fullmatch(r'mistake\d\d', picture.stem):
+            picture.unlink()
     return [out, markdown, numbers, folder]
 
 

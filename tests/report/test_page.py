@@ -132,10 +132,13 @@ def test_a_report_replaces_only_what_a_report_wrote(tmp_path: Path) -> None:
         path.unlink()
     page.write(found, out)
     mistake = tmp_path / 'run_pictures' / 'mistake01.png'
-    assert mistake.exists()
+    own = mistake.with_name('own.png')
+    own.write_bytes(b'theirs')
+    assert mistake.exists() and (matrix := mistake.with_name('runs_confusion.png')).exists()
     (other / 'mistakes.npz').unlink()
+    (other / 'predictions.npz').unlink()
     page.write(sections.read([other]), out)
-    assert not mistake.exists()
+    assert not mistake.exists() and not matrix.exists() and own.exists()
 
 
 @pytest.mark.parametrize(
