@@ -23,14 +23,14 @@
 
 from ml_collections import ConfigDict
 
-from configs import base_later
+from configs import base_later_imagenet
 
 NETWORKS = tuple(f'resnet{depth}' for depth in (18, 34, 50, 101, 152, 200))
 
 
 def get_config(network: str = 'resnet50') -> ConfigDict:
-    config = base_later.get_config()
-    base_later.set_network(config, network, NETWORKS)
+    config = base_later_imagenet.get_config()
+    base_later_imagenet.set_network(config, network, NETWORKS)
     if network == 'resnet200':
         config.model.order = 'full_preactivation'
     config.dataset.color_jitter = 0.4

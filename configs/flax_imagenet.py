@@ -15,18 +15,18 @@ The other published runs, with batches of 1,024 and 2,048, have accuracies of 76
 
 from ml_collections import ConfigDict
 
-from configs import base_later
+from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later.get_config()
-    base_later.set_network(config, 'resnet50', ['resnet50'])
+    config = base_later_imagenet.get_config()
+    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
     config.model.zero_last_scale = True
     config.model.initialization = 'lecun'
     config.batch_size = 512
     config.train_for = '100 epochs'
     config.pictures.interpolation = 'bicubic'
     config.optimizer.nesterov = True
-    base_later.set_cosine(config, 0.1 * config.batch_size / 256, '5 epochs')
+    base_later_imagenet.set_cosine(config, 0.1 * config.batch_size / 256, '5 epochs')
     config.batch_norm.group_size = 64
     return config

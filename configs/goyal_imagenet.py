@@ -22,7 +22,7 @@ study `batch_and_rate` compares it with the mean of our last five epochs.
 
 from ml_collections import ConfigDict
 
-from configs import base, base_later
+from configs import base, base_later_imagenet
 
 WARM = ('256', '512', '1024', '2048', '4096', '8192')
 BATCHES = (*WARM, '8192_no_warmup')
@@ -30,8 +30,8 @@ BATCHES = (*WARM, '8192_no_warmup')
 
 def get_config(batch: str = '256') -> ConfigDict:
     base.check_known('batch', batch, BATCHES)
-    config = base_later.get_config()
-    base_later.set_network(config, 'resnet50', ['resnet50'])
+    config = base_later_imagenet.get_config()
+    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
     config.model.zero_last_scale = True
     config.model.initialization = 'fan_out_small_head'
     config.batch_size = int(batch.removesuffix('_no_warmup'))

@@ -15,7 +15,7 @@ bottleneck's stride is in its 3x3 convolution.
 
 from ml_collections import ConfigDict
 
-from configs import base, base_later, resnet18_imagenette
+from configs import base, base_later_imagenet, resnet18_imagenette
 
 NETWORKS = ('resnet18', 'resnet50')
 ARGUMENTS = tuple(
@@ -27,7 +27,7 @@ def get_config(argument: str = 'resnet18_128') -> ConfigDict:
     base.check_known('network', argument, ARGUMENTS)
     network, size, *length = argument.split('_')
     config = resnet18_imagenette.get_config()
-    base_later.set_network(config, network, NETWORKS)
+    base_later_imagenet.set_network(config, network, NETWORKS)
     config.dataset.crop = int(size)
     config.pictures.test_shorter_side = int(size) * 9 // 8
     if length:

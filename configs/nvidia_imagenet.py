@@ -16,18 +16,18 @@ This is in mixed precision; `--config.precision.compute=bfloat16` is the nearest
 
 from ml_collections import ConfigDict
 
-from configs import base_later
+from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later.get_config()
-    base_later.set_network(config, 'resnet50', ['resnet50'])
+    config = base_later_imagenet.get_config()
+    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
     config.model.initialization = 'fan_in'
     config.batch_size = 2048
     config.optimizer.momentum = 0.875
     config.optimizer.weight_decay = 1 / 32768
     config.optimizer.decay = 'all_but_batch_norm'
     config.loss.label_smoothing = 0.1
-    base_later.set_cosine(config, 0.256 * config.batch_size / 256, '8 epochs')
+    base_later_imagenet.set_cosine(config, 0.256 * config.batch_size / 256, '8 epochs')
     config.batch_norm.group_size = 256
     return config

@@ -8,11 +8,11 @@ No published number; 11,181,642 parameters. The recipe: crops of random area and
 
 from ml_collections import ConfigDict
 
-from configs import base_later
+from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later.get_config()
+    config = base_later_imagenet.get_config()
     config.batch_size = 64
     config.train_for = '20 epochs'
     config.dataset.name = 'imagenette'

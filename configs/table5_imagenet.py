@@ -21,14 +21,14 @@
 
 from ml_collections import ConfigDict
 
-from configs import base, base_later, base_pictures
+from configs import base, base_later_imagenet, base_pictures
 
 NETWORKS = ('resnet152', 'preact_resnet152', 'resnet200', 'preact_resnet200', 'preact_resnet200_aspect')
 
 
 def get_config(network: str = 'preact_resnet200') -> ConfigDict:
     base.check_known('network', network, NETWORKS)
-    config, later = base_pictures.get_config(), base_later.get_config()
+    config, later = base_pictures.get_config(), base_later_imagenet.get_config()
     config.train_for = '90 epochs'  # (inferred)
     config.dataset.normalization = 'channel'  # (inferred)
     config.dataset.channel_mean = later.dataset.channel_mean

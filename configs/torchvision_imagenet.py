@@ -19,7 +19,7 @@ as safetensors:
 
 from ml_collections import ConfigDict
 
-from configs import base_later
+from configs import base_later_imagenet
 
 BOTTLENECKS = {
     'wide_resnet50_2': (50, {'width_factor': 2}),
@@ -31,9 +31,9 @@ NETWORKS = (*(f'resnet{depth}' for depth in (18, 34, 50, 101, 152)), *BOTTLENECK
 
 
 def get_config(network: str = 'resnet50') -> ConfigDict:
-    config = base_later.get_config()
+    config = base_later_imagenet.get_config()
     depth, options = BOTTLENECKS.get(network, (None, {}))
-    base_later.set_network(config, network if depth is None else f'resnet{depth}', NETWORKS)
+    base_later_imagenet.set_network(config, network if depth is None else f'resnet{depth}', NETWORKS)
     config.model.update(options)
     config.optimizer.decay = 'all'
     if 'groups' in options:

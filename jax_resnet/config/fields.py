@@ -1,8 +1,8 @@
 """The table of a config's fields: name, type and range, meaning, and default of each.
 
 The defaults are the recipe of He et al. 2015 on CIFAR-10 (section 4.2); (inferred) marks values that the paper does not
-state. To add a field, add it to its group. To add a network, add a group with the arguments of its function, and its
-name to `Network`.
+state. To add a field, add it to its group and read it where it acts, such as in `training/step.py`. To add a network,
+add a group with the arguments of its function, and its name to `Network`.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from msgspec import NODEFAULT, Meta, Struct, structs, to_builtins
 
 from jax_resnet.config.durations import PATTERN
-from jax_resnet.parts import PATH
+from jax_resnet.own_parts import PATH
 
 
 class Mark(Enum):
@@ -48,8 +48,10 @@ IMPORT_PATH = Meta(pattern=rf'^{PATH}\Z', title='an import path, package.module:
 
 
 def one_of(*names: str) -> Meta:
-    """Allows these names, and the import path of an own part, see `parts`."""
-    return Meta(pattern=rf'^({"|".join(names)}|{PATH})\Z', title=f'one of {", ".join(names)}, or package.module:name')
+    """Allows these names, in which <number> is any number, and the import path of an own part, see `own_parts`."""
+    pattern = '|'.join(names).replace('<number>', r'-?[0-9]+(\.[0-9]+)?')
+    listed = ', '.join(name or "''" for name in names)
+    return Meta(pattern=rf'^({pattern}|{PATH})\Z', title=f'one of {listed}, or package.module:name')
 
 
 class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,14 +140,13 @@ Order = Annotated[
 ]
 Shortcut = Annotated[
     str,
-    Meta(
-        pattern=r'^(|A|A_centred|B|C|none|dropout|scaling(_-?[0-9]+(\.[0-9]+)?){2}'
-        rf'|(exclusive|shortcut_only)_gating_-?[0-9]+(\.[0-9]+)?|{PATH})\Z',
-        title="one of '', A, A_centred, B, C, none, dropout, scaling_<shortcut's factor>_<branch's>, "
-        'exclusive_gating_<initial bias>, shortcut_only_gating_<initial bias>, or package.module:name',
+    one_of(
+        '', 'A', 'A_centred', 'B', 'C', 'none', 'dropout', 'scaling_<number>_<number>', 'exclusive_gating_<number>',
+        'shortcut_only_gating_<number>',
     ),
-    'shortcut around each unit: A pads the identity with zeros; B projects where shapes change; C projects '
-    "everywhere; '' is B for bottlenecks, and A for other units",
+    'shortcut around each unit: A pads the identity with zeros; B projects where shapes change; C projects everywhere; '
+    "'' is B for bottlenecks, and A for other units; the numbers are the factors of shortcut and branch, or the gate's "
+    'initial bias',
 ]
 NoShortcut = Annotated[Literal['none'], 'shortcut around each unit: a plain network has none']
 Classes = Annotated[Natural, "number of outputs: the data set's classes"]
@@ -473,7 +474,7 @@ def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_parts(config: Config) -> list[str]:
-    """The import paths of own parts in a config, see `parts`."""
+    """The import paths of own parts in a config, see `own_parts`."""
     return [value for value in flatten(config).values() if isinstance(value, str) and re.fullmatch(PATH, value)]
 
 

@@ -27,7 +27,7 @@ from jax_resnet.config.fields import (
 )
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.errors import ConfigError
-from jax_resnet.parts import PATH
+from jax_resnet.own_parts import PATH
 
 PACKAGE = Path(__file__).parents[1]
 

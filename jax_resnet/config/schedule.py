@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from jax_resnet.config import fields
 from jax_resnet.config.durations import Clock
-from jax_resnet.parts import choose, errors
+from jax_resnet.own_parts import choose, errors
 
 
 class Schedule(NamedTuple):

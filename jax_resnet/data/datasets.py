@@ -24,7 +24,7 @@ from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_t
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
-from jax_resnet.parts import PATH, choose, errors
+from jax_resnet.own_parts import PATH, choose, errors
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jax_resnet.config.fields import Dataset
-from jax_resnet.options import independent
-from jax_resnet.parts import choose, errors
+from jax_resnet.jax_options import independent
+from jax_resnet.own_parts import choose, errors
 
 
 class Normalization(NamedTuple):

@@ -2,6 +2,7 @@
 
 Each epoch has a new permutation of the examples. The permutations follow one another and are cut into batches. So a
 batch may contain the end of one epoch and the start of the next, and each epoch has every example exactly once.
+This is for data on the devices. For pictures see `pictures/batches.py`.
 """
 
 from typing import NamedTuple

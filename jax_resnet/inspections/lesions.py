@@ -90,17 +90,17 @@ def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
     import flax.linen as nn
     import jax.numpy as jnp
 
-    from jax_resnet.models.shortcuts import NoShortcut
+    from jax_resnet.models.shortcuts import Shortcut
     from jax_resnet.models.units import Unit
 
-    kind = Unit if model.shortcut == 'none' else NoShortcut  # the base class of all shortcuts
+    kind = Unit if model.shortcut == 'none' else Shortcut
 
     def apply(variables: Any, inputs: Any, keep: Any) -> Any:
         def intercept(call: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
             if not isinstance(context.module, kind) or context.method_name != '__call__':
                 return call(*args, **kwargs)
             kept = keep[units.index(context.module.path[:2])]
-            if kind is NoShortcut:
+            if kind is Shortcut:
                 x, branch = args
                 return call(x, jnp.where(kept, branch, 0))
             y = call(*args, **kwargs)

@@ -10,7 +10,7 @@ from flax.typing import Dtype
 from jax import lax
 from jax.nn.initializers import Initializer
 
-from jax_resnet.options import independent
+from jax_resnet.jax_options import independent
 
 Normalize = Callable[[jax.Array, jax.Array, jax.Array, float], tuple[jax.Array, jax.Array, jax.Array]]
 """A function that normalizes each group of images by the group's own statistics.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax.nn.initializers import Initializer
 
-from jax_resnet.options import independent
+from jax_resnet.jax_options import independent
 
 Apply = Callable[[jax.Array], jax.Array]
 """A layer, seen as a function from its input to its output."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax_resnet.models.resnet import MAX_LAYERS, WHY_MAX, Attributes, Pooling, ResNet, Stem
 from jax_resnet.models.units import LAYERS, Layer
 from jax_resnet.models.variables import count_parameters
-from jax_resnet.parts import choose, errors
+from jax_resnet.own_parts import choose, errors
 
 CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
     'basic': (6, '20, 32, 44, 56, 110'),

@@ -13,12 +13,12 @@ import jax
 from flax.typing import Dtype
 from jax.nn.initializers import Initializer
 
+from jax_resnet.jax_options import independent
 from jax_resnet.models.batch_norm import BatchNorm, to_float32
 from jax_resnet.models.layers import LayerFactory, MakesConvolution, MakesNorm, average_pool, max_pool
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.units import ORDERS, Layer, Unit
-from jax_resnet.options import independent
-from jax_resnet.parts import choose
+from jax_resnet.own_parts import choose
 
 _fan_out = nn.initializers.variance_scaling(2, 'fan_out', 'normal')
 _fan_in = nn.initializers.variance_scaling(2, 'fan_in', 'normal')
@@ -238,7 +238,7 @@ class ResNet(nn.Module):
             make_unit = partial(
                 Unit,
                 layers=layers,
-                order=order.unit,
+                order=order.apply,
                 make_shortcut=shortcut(self.shortcut, window=window, with_norm=order.projection_norm),
                 channels=width,
                 factory=factory,

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_resnet.models.layers import LayerFactory
-from jax_resnet.parts import choose
+from jax_resnet.own_parts import choose
 
 
 class MakesShortcut(Protocol):
@@ -28,18 +28,22 @@ class MakesShortcut(Protocol):
         ...
 
 
-class NoShortcut(nn.Module):
-    """No shortcut: returns the branch alone, as in a plain net. Base class of all shortcuts."""
+class Shortcut(nn.Module):
+    """Base class of all shortcuts."""
 
     channels: int
     stride: int
     factory: LayerFactory
 
+
+class NoShortcut(Shortcut):
+    """No shortcut: returns the branch alone, as in a plain net."""
+
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         return y
 
 
-class PaddedIdentity(NoShortcut):
+class PaddedIdentity(Shortcut):
     """Option A: the identity. Where shapes change, it subsamples x and adds channels of zeros. It has no parameters.
 
     Attributes:
@@ -59,7 +63,7 @@ class PaddedIdentity(NoShortcut):
         return y + self.identity(x)
 
 
-class Projection(NoShortcut):
+class Projection(Shortcut):
     """Options B and C: a 1x1 convolution with the unit's stride, then BatchNorm. B is the identity if shapes agree.
 
     Attributes:

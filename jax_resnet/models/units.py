@@ -41,7 +41,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     'bottleneck': (Layer(1, 1 / 4, strided=True), Layer(3, 1 / 4), Layer(1)),
     'bottleneck_v1.5': (Layer(1, 1 / 4), Layer(3, 1 / 4, strided=True), Layer(1)),
 }
-"""By name (He et al. 2015, Figure 5; 'one_layer': 2016, Table 3; 'three_layer': an assignment's question). The 2015
+"""By name (He et al. 2015, Figure 5; 'one_layer': 2016, Table 3; 'three_layer': `configs/studies/skips.py`). The 2015
 paper puts a bottleneck's stride in the first 1x1 convolution; torchvision ("v1.5") puts it in the 3x3."""
 
 
@@ -50,7 +50,7 @@ class Unit(nn.Module):
 
     Attributes:
         layers: its convolutions.
-        order: function that applies convolution, BatchNorm, ReLU and addition in one of the orders below.
+        order: function that applies convolution, BatchNorm, ReLU and addition: `Order.apply` of an order below.
         make_shortcut: makes the shortcut, which combines its input with the branch.
         channels, stride: number of output channels, and stride of the unit.
         factory: makes its layers.
@@ -174,7 +174,7 @@ class Order(NamedTuple):
     """An order of convolution, BatchNorm, ReLU and addition, and its effects on the network outside the units.
 
     Attributes:
-        unit: function that takes a unit and its input, and returns the unit's output.
+        apply: function that takes a unit and its input, and returns the unit's output.
         stem_activates: whether BatchNorm and ReLU follow the stem's convolution. If False, the first unit begins with
             them.
         before_pooling: layers that the order needs between the last unit and the pooling: '', 'relu' or 'norm relu'.
@@ -182,7 +182,7 @@ class Order(NamedTuple):
         after_last_norm: text for an error message, if the branch does not end with its last BatchNorm.
     """
 
-    unit: Callable[[Unit, Array], Array]
+    apply: Callable[[Unit, Array], Array]
     stem_activates: bool = True
     before_pooling: str = ''
     projection_norm: bool = True

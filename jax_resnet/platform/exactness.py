@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.options import OPTIONS, default
+from jax_resnet.jax_options import OPTIONS, default
 
 
 @contextlib.contextmanager

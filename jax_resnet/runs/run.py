@@ -116,7 +116,9 @@ def read(path: Path, seed: int | None = None) -> Run:
 
 
 def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
-    """Finds the studies and the runs in these folders and their subfolders.
+    """Finds the studies and the runs in these folders and their subfolders. A study's own folder means this study only.
+
+    Below it lie other studies: the same with changes, or its rehearsal.
 
     Returns:
         The description files of studies, and the run folders. Each path is listed once, in the order of the search.
@@ -131,7 +133,8 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             raise ConfigError(
                 f'{shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'
             )
-        described, configs = sorted(path.rglob(STUDY)), sorted(path.rglob('config.json'))
+        described = [path / STUDY] if (path / STUDY).exists() else sorted(path.rglob(STUDY))
+        configs = sorted(path.rglob('config.json'))
         if not described and not configs:
             raise ConfigError(f'{shown(path)}: has neither runs nor studies')
         studies += described

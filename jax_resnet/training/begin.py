@@ -1,4 +1,4 @@
-"""How a run begins: with its last checkpoint, with a new state, with other weights, or with a shorter run's state."""
+"""How a run begins with other weights or with a shorter run's state. `train` restores its own last checkpoint."""
 
 import contextlib
 import secrets

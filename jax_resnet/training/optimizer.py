@@ -13,7 +13,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Optimizer
 from jax_resnet.errors import ConfigError
 from jax_resnet.models.variables import category
-from jax_resnet.parts import choose, errors
+from jax_resnet.own_parts import choose, errors
 
 DECAYED: dict[str, Callable[[str], bool]] = {
     'kernels': lambda name: name.endswith('kernel'),

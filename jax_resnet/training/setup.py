@@ -29,7 +29,7 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
-from jax_resnet.parts import errors
+from jax_resnet.own_parts import errors
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder

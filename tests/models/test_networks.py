@@ -31,7 +31,7 @@ def shapes(net: models.ResNet, images: jax.Array = IMAGES) -> dict:
 
 
 def test_every_network_is_above() -> None:
-    assert [*(config['name'] for config in CONFIGS), 'own'] == list(NETWORKS)  # tests/test_parts.py has 'own'
+    assert [*(config['name'] for config in CONFIGS), 'own'] == list(NETWORKS)  # tests/test_own_parts.py has 'own'
 
 
 @pytest.mark.parametrize('config', CONFIGS)

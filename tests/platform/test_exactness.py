@@ -10,7 +10,7 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.errors import ConfigError
-from jax_resnet.options import OPTIONS
+from jax_resnet.jax_options import OPTIONS
 from jax_resnet.platform import exactness
 from tests.conftest import small_config
 

@@ -21,6 +21,14 @@ def test_numbers_of_a_row(study: Path) -> None:
     assert [run.folder for run in row.runs] == [study.parents[1] / 'a' / f'seed{seed}' for seed in (0, 1)]
 
 
+def test_the_folder_of_a_study_means_this_study_and_not_those_below_it(study: Path) -> None:
+    for below in ('rehearsal', 'shorten=32'):
+        write_study(study / below, [{'label': below, 'runs': ['../a/seed0']}])
+    (section,) = sections.read([study])
+    assert section.name == 'rates'
+    assert [section.name for section in sections.read([study.parent])] == ['rehearsal', 'shorten=32', 'rates']
+
+
 def test_the_published_number_is_compared_with_its_kind(tmp_path: Path) -> None:
     for seed, error in enumerate((10.0, 11.0, 18.0)):
         run = write_run(tmp_path / 'a' / f'seed{seed}', seed, (90.0, 40.0, 30.0, error))

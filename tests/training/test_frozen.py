@@ -16,7 +16,7 @@ from jax_resnet.training import setup
 from tests.conftest import SMALLEST, assert_equal_trees, initial_state, saved_state, small_config
 from tests.training.test_step import step_and_arguments
 
-NETWORK = {**SMALLEST, 'stage_sizes': (2, 9), 'windows': (3, 3), 'shortcut_windows': (1, 1)}
+NETWORK = {**SMALLEST, 'stage_sizes': (2, 4), 'windows': (3, 3), 'shortcut_windows': (1, 1)}
 HALF = ('stem', 'stage1', 'stage2/unit1/shortcut', 'stage2/unit3')
 """Some layers: whole stages, a unit of a stack, a part of a unit."""
 

@@ -25,14 +25,14 @@ def network() -> Any:
     """Returns variables, logits, and gradients and updates, of a bfloat16 network with dropout."""
     net = models.cifar_resnet(8, shortcut='dropout', dtype=jnp.bfloat16)
     images = np.float32(PIXELS) / 255
-    variables = net.init(KEY, images)
+    variables = jax.jit(net.init)(KEY, images)
 
     def loss(params: Any) -> Any:
         given = {**variables, 'params': params}
         logits, updates = net.apply(given, images, train=True, mutable=['batch_stats'], rngs={'dropout': KEY})
         return jnp.square(logits).mean(), updates
 
-    return variables, net.apply(variables, images), jax.jit(jax.grad(loss, has_aux=True))(variables['params'])
+    return variables, jax.jit(net.apply)(variables, images), jax.jit(jax.grad(loss, has_aux=True))(variables['params'])
 
 
 def views() -> Any:
