@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -52,7 +53,7 @@ def row(
 
     Args:
         label: name of the row.
-        config: the config of its runs, such as 'report_cifar10.py:resnet20'.
+        config: the config of its runs, such as 'report_cifar10.py:resnet20', or an absolute path.
         changes: changed fields of the config, by dotted name.
         published: published error in %, or None; or a result of `configs/published.py`, with its text.
         published_text: text that the table shows instead of the error, such as 'fail'.
@@ -63,7 +64,7 @@ def row(
         published, published_text = published.error, published.text
     return {
         'label': label,
-        'config': f'configs/{config}',
+        'config': str(Path('configs') / config),
         'changes': dict(changes or {}),
         'published': published,
         'published_text': published_text,

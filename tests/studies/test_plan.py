@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.studies import base
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.data import datasets
@@ -190,3 +191,8 @@ def test_what_is_no_study_is_one_line(checkout: Path, study: str, message: str) 
 def test_pictures_have_no_rehearsal() -> None:
     with pytest.raises(ConfigError, match=r'--rehearse: is only for studies on CIFAR; .* imagenet_resnet on imagenet'):
         read('configs/studies/table4_2015.py', [0], is_rehearsal=True)
+
+
+def test_a_row_may_have_a_config_of_another_folder() -> None:
+    rows = [base.row('a row', config)['config'] for config in ('resnet20_digits.py', '/mine/own.py')]
+    assert rows == ['configs/resnet20_digits.py', '/mine/own.py']
