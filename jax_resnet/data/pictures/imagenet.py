@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import numpy as np
-import scipy.io
 from tqdm import tqdm
 
 from jax_resnet import files
@@ -62,6 +61,8 @@ def flat_labels(folder: Path) -> dict[str, str]:
     Raises:
         DataError: such a file cannot be read.
     """
+    import scipy.io  # slow, and needed here alone
+
     synsets = [*imagenet_classes()]
     labels = [synsets[label] for label in validation_labels().tolist()]
     for place in (folder, *folder.absolute().parents[:3]):
