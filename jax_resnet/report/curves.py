@@ -8,7 +8,7 @@ from typing import Any
 
 from jax_resnet.config.durations import Clock
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, PALETTE, altair, colours, styled
+from jax_resnet.report.charts import GREY, altair, colours, styled
 from jax_resnet.report.sections import Row, Section, varied
 
 DASHES = {'test': [], 'training': [6, 4]}
@@ -59,8 +59,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         row_axis = alt.Y(
             'row:N', sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False, grid=True)
         )
-        is_best = alt.FieldOneOfPredicate('row', [row.label for row in section.best])
-        colour = alt.condition(is_best, alt.value(PALETTE[1]), alt.value(PALETTE[0]))
+        colour = colours('row', [row.label for row in rows]).legend(None)  # as in the curves
         errors, channel, height = (
             alt.X(title=f'{name} (%)', scale=scale, axis=alt.Axis(grid=False, tickCount=6)),
             'x',
