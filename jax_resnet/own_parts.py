@@ -1,6 +1,7 @@
 """Parts by their names: those in the tables of this package, and own ones by their import paths."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -14,6 +15,11 @@ PATH = r'[\w.]+:\w+'
 """The pattern of an import path, package.module:name."""
 
 Entry = TypeVar('Entry')
+
+
+def is_path(name: object) -> bool:
+    """Whether a value is the import path of an own part."""
+    return isinstance(name, str) and re.fullmatch(PATH, name) is not None
 
 
 def choose(field: str, name: Any, table: Mapping[str, Entry]) -> Entry:

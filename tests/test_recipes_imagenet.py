@@ -14,7 +14,7 @@ from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config, Optimizer, flatten
 from jax_resnet.data import image_shape
-from jax_resnet.training.streamed import check_pictures
+from jax_resnet.training.streamed import check_sizes
 from tests.test_parameter_counts import CONFIGS, get_config
 
 IMAGENET = 1_281_167
@@ -156,7 +156,7 @@ def check_views(config: Config, test: tuple[int, int] = (256, 224), **others: An
 @pytest.mark.parametrize(('name', 'argument'), PICTURES)
 def test_the_fields_of_pictures_fit_each_other(name: str, argument: str | None) -> None:
     config = get_config(name, argument)
-    check_pictures(config.dataset, config.pictures)
+    check_sizes(config.dataset, config.pictures)
     learning_rate(config)
 
 

@@ -5,7 +5,6 @@ state. To add a field, add it to its group and read it where it acts, such as in
 add a group with the arguments of its function, and its name to `Network`.
 """
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from types import NoneType
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from msgspec import NODEFAULT, Meta, Struct, structs, to_builtins
 
 from jax_resnet.config.durations import PATTERN
-from jax_resnet.own_parts import PATH
+from jax_resnet.own_parts import PATH, is_path
 
 
 class Mark(Enum):
@@ -474,8 +473,8 @@ def flatten(config: Group | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_parts(config: Config) -> list[str]:
-    """The import paths of own parts in a config, see `own_parts`."""
-    return [value for value in flatten(config).values() if isinstance(value, str) and re.fullmatch(PATH, value)]
+    """The import paths of own parts in a config."""
+    return [value for value in flatten(config).values() if is_path(value)]
 
 
 def describe(config: Config) -> str:

@@ -27,7 +27,7 @@ from jax_resnet.config.fields import (
 )
 from jax_resnet.config.identity import effective_shortcut
 from jax_resnet.errors import ConfigError
-from jax_resnet.own_parts import PATH
+from jax_resnet.own_parts import is_path
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -53,7 +53,7 @@ def load(file: str, changes: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]
         returned = type(config).__name__
         raise ConfigError(f'--config={file}: its get_config must return a ConfigDict; it returns {returned}')
     before = as_config(config)
-    if re.fullmatch(PATH, str(changes.get('model.name'))):  # of an own network, see `as_config`
+    if is_path(changes.get('model.name')):  # of an own network, see `as_config`
         changes = {**changes, 'model.name': 'own', 'model.function': changes['model.name']}
     plain = msgspec.to_builtins(before)
     if 'model.name' in changes:
@@ -82,7 +82,7 @@ def as_config(config: Any) -> Config:
     if not isinstance(plain, dict):
         raise ConfigError(f'config: must be a Config, a ConfigDict or a mapping; got {type(config).__name__}')
     model = plain.get('model')
-    if isinstance(model, dict) and re.fullmatch(PATH, str(model.get('name'))):
+    if isinstance(model, dict) and is_path(model.get('name')):
         plain['model'] = {**model, 'name': 'own', 'function': model['name']}
     try:
         return msgspec.convert(plain, Config)

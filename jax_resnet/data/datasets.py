@@ -6,7 +6,6 @@ it, also write a function that does. Other pictures that TFDS has prepared need 
 """
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,7 @@ from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_t
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
-from jax_resnet.own_parts import PATH, choose, errors
+from jax_resnet.own_parts import choose, errors, is_path
 
 TFDS = 'tfds/'
 """Prefix of the names of data sets that TFDS has prepared."""
@@ -63,7 +62,8 @@ def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None]
 
 def _checked(name: str, load: Callable[[str], Examples], split: str) -> Examples:
     """Reads a split, and raises ConfigError if its arrays are not as an own data set describes them."""
-    known, classes = find(name), len(find(name).class_names)
+    known = find(name)
+    classes = len(known.class_names)
     with errors(f'config.dataset.name: {split}', name):
         examples = load(split)
         images, labels = np.asarray(examples.images), np.asarray(examples.labels)
@@ -120,7 +120,7 @@ def find(name: str) -> DataSet:
     """Returns the entry of a data set. Raises ConfigError for an unknown name."""
     if name.startswith(TFDS) and len(name) > len(TFDS):
         return DataSet(name, None, (), {}, _open_records)
-    if name not in DATASETS and not re.fullmatch(PATH, name):
+    if name not in DATASETS and not is_path(name):
         known = f'one of {", ".join(DATASETS)}, {TFDS}NAME, or package.module:name'
         raise ConfigError(f'config.dataset.name={name!r}: must be {known}')
     return choose('config.dataset.name', name, DATASETS)
@@ -178,7 +178,7 @@ def located(config: Config, data: str | None) -> Config:
     if not data:
         return config
     elsewhere = {'dataset.folder': None, 'dataset.manual_dir': None, 'dataset.data_dir': None}
-    if data in DATASETS or data.startswith(TFDS) or re.fullmatch(PATH, data):
+    if data in DATASETS or data.startswith(TFDS) or is_path(data):
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
         return change(config, {'dataset.data_dir': data})

@@ -87,7 +87,7 @@ class Trained:
     @exactness.exact(draws=False)
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
-        return jax.nn.softmax(self.logits(images))
+        return jax.nn.softmax(self._logits(self.variables, self._checked(images)))
 
     def __repr__(self) -> str:
         size = ' x '.join(map(str, self.image_shape))
@@ -141,22 +141,22 @@ def load_stacked(
     """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
     file = _read(path)
     if config is not None:
-        whole, about = described(file, config, data)
+        known, about = described(file, config, data)
     elif file.network is not None and file.preprocessing is not None:
-        whole, about = file.network, file.preprocessing
+        known, about = file.network, file.preprocessing
     else:
         raise DataError(
             f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
             '--config=FILE (a card that names own parts is not used)'
         )
     device = jax.local_devices()[0]
-    model = network(whole, **for_platform(device.platform).network)
+    model = network(known, **for_platform(device.platform).network)
     found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
     _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
     variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
-    return Trained(model, variables, preprocess, about.image_shape, about.class_names), whole
+    return Trained(model, variables, preprocess, about.image_shape, about.class_names), known
 
 
 def check_finite(path: str | Path, scores: np.ndarray) -> None:

@@ -211,7 +211,7 @@ class StreamedInput:
 
     def check(self) -> None:
         """Raises ConfigError if sizes in the config do not fit each other, or too few files may be open."""
-        check_pictures(self.config.dataset, self.config.pictures)
+        check_sizes(self.config.dataset, self.config.pictures)
         allow_open_files(self.config.pictures.processes)
 
     def check_data(self) -> None:
@@ -289,7 +289,7 @@ def _share(pictures: Pictures) -> Pictures:
     return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])
 
 
-def check_pictures(dataset: fields.Dataset, pictures: fields.Pictures) -> None:
+def check_sizes(dataset: fields.Dataset, pictures: fields.Pictures) -> None:
     """Raises ConfigError if a crop is larger than the resized pictures, or a smallest value is above its largest.
 
     Args:

@@ -111,8 +111,8 @@ def warn_about_missing_classes(source: PictureSource, split_specs: Sequence[str]
     Pictures from folders and tars are sorted by class, so 'train[:50%]' has pictures of only about half of the classes.
     """
     for spec in split_specs:
-        labels = source.read(spec).labels
-        if '[' not in spec or labels is None:
+        labels = source.read(spec).labels if '[' in spec else None
+        if labels is None:
             continue
         count = len(np.unique(labels))
         if count < len(source.class_names):
