@@ -48,11 +48,12 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.platform import compilation_cache, exactness
     from jax_resnet.report import charts
 
-    charts.altair()  # fails before the measurement if the chart packages are missing
+    alt = charts.altair()  # fails before the measurement if the chart packages are missing
     compilation_cache.enable()
     with exactness.exact():
         measured = module.measure(options)
-    picture, numbers = module.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
+    picture = charts.styled(alt.vconcat(*module.draw(measured)))
+    numbers = (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }

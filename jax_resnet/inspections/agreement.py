@@ -8,8 +8,7 @@ No network is needed: predictions are enough. The pictures that all get wrong ar
 
 import argparse
 import base64
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -19,7 +18,6 @@ MOST_PICTURES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax (default: the test split)")
 
 
@@ -28,8 +26,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from jax_resnet.inspections import networks
+    from jax_resnet.report.single_run import png
 
-    found = networks.predictions(options, options.split)
+    found = networks.predictions(options)
     if len(found) < 2:
         raise ConfigError('agreement: must have at least two networks')
     labels = found[0][1].labels
@@ -39,6 +38,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     guesses = np.stack([scores.logits.argmax(1) for _, scores in found])
     wrong = guesses != labels
     hardest = np.flatnonzero(wrong.all(0))
+    images, names = networks.pictures(options, hardest[:MOST_PICTURES])
     return {
         'networks': [name for name, _ in found],
         'examples': len(labels),
@@ -50,23 +50,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for i, j in combinations(range(len(found)), 2)
         ],
         'wrong_by_all': hardest.tolist(),
-        'pictures': _pictures(
-            *networks.pictures(options, options.split, hardest[:MOST_PICTURES]), labels, guesses, hardest
-        ),
+        'pictures': [
+            {'caption': f'{names[labels[i]]}, {names[guesses[0, i]]}', 'png': base64.b64encode(png(image)).decode()}
+            for image, i in zip(images, hardest, strict=False)
+        ],
     }
-
-
-def _pictures(images: Any, names: Sequence[str], labels: Any, guesses: Any, index: Any) -> list[dict[str, str]]:
-    """Returns each picture as PNG, and its class and what the first network takes it for."""
-    from PIL import Image
-
-    found = []
-    for image, i in zip(images, index, strict=False):
-        content = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(content, 'PNG')
-        caption = f'{names[labels[i]]}, {names[guesses[0, i]]}'
-        found.append({'caption': caption, 'png': base64.b64encode(content.getvalue()).decode()})
-    return found
 
 
 def _chances(errors: Any) -> Any:
@@ -90,7 +78,7 @@ def _pair(guesses: Any, wrong: Any) -> dict[str, float]:
     }
 
 
-def chart(measured: Mapping[str, Any]) -> Any:
+def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws how many networks get an example wrong, the kappa of each pair, and the pictures that all get wrong."""
     from jax_resnet.inspections import charts
     from jax_resnet.report.charts import PALETTE, WIDTH, altair
@@ -128,7 +116,7 @@ def chart(measured: Mapping[str, Any]) -> Any:
         shown = images.mark_image(width=40, height=40, aria=False).encode(url='url:N', **place)
         words = images.mark_text(dy=28, fontSize=9, aria=False).encode(text='caption:N', **place)
         panels.append((shown + words).properties(title='Pictures that all get wrong: the class, and the first guess'))
-    return charts.below(*panels)
+    return panels
 
 
 def summarize(measured: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax, such as test[:1000] (default: the test split)")
     parser.add_argument('--draws', type=int, default=5, help='random draws for each number of units (default: 5)')
     parser.add_argument('--seed', type=int, default=0, help='seed of these draws (default: 0)')
@@ -129,7 +128,7 @@ def reordered(variables: Any, units: Sequence[tuple[str, ...]], order: Any) -> A
     return new
 
 
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the errors without each unit, without several, and after exchanges."""
     from jax_resnet.inspections import charts
 
@@ -147,11 +146,11 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
         ]
         exchanged += [{**of, **row} for row in one['exchanged']]
     error = 'error', 'error (%)'
-    return charts.below(
+    return [
         charts.panel(single, ('unit', 'the deleted unit'), error, also=['name:N']),
         charts.panel(several, ('deleted', 'number of deleted units, mean over draws'), error),
         charts.panel(exchanged, ('tau', "Kendall's tau of the new order"), error, mark='point', also=['swaps:Q']),
-    )
+    ]
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax, such as test[:1000] (default: the test split)")
     parser.add_argument('--points', type=int, default=21, help='points on the line, with its ends (default: 21)')
 
@@ -52,16 +51,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def chart(measured: Mapping[str, Any]) -> Any:
+def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws error and loss along the line."""
     from jax_resnet.inspections import charts
 
     a, b = charts.short(measured['networks'])
     rows = [{'network': f'from {a} to {b}', **point} for point in measured['points']]
     share = 'share', f'share of {b}'
-    return charts.below(
-        charts.panel(rows, share, ('error', 'error (%)')), charts.panel(rows, share, ('loss', 'loss'), also=['error:Q'])
-    )
+    loss = charts.panel(rows, share, ('loss', 'loss'), also=['error:Q'])
+    return [charts.panel(rows, share, ('error', 'error (%)')), loss]
 
 
 def summarize(measured: Mapping[str, Any]) -> Iterator[str]:

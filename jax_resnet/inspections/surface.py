@@ -14,7 +14,6 @@ from jax_resnet.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add = parser.add_argument
     add('--split', default='train[:1000]', help="split in TFDS's syntax (default: train[:1000])")
     add('--points', type=int, default=21, help='points on the line, an odd number; the plane has half (default: 21)')
@@ -72,7 +71,7 @@ def direction(params: Any, key: Any) -> Any:
     return jax.tree.unflatten(tree, drawn)
 
 
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the lines of all networks in one panel, and a map of each plane."""
     from jax_resnet.inspections import charts
     from jax_resnet.report.charts import PALETTE, altair
@@ -94,7 +93,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
                 tooltip=[alt.Tooltip('loss:Q', format='.4g'), 'error:Q'],
             )
         )
-    return charts.below(line, alt.concat(*maps, columns=3))
+    return [line, alt.concat(*maps, columns=3)]
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

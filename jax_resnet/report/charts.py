@@ -33,11 +33,14 @@ def altair() -> ModuleType:
     return altair
 
 
-def styled(chart: Any, title: str, height: int, note: str = '', width: int = WIDTH) -> Any:
-    """Gives a chart a title and the style of all charts. Charts below each other have their own sizes and no title."""
-    if not hasattr(chart, 'vconcat'):
-        about = {'text': title, **({'subtitle': note} if note else {})}
-        chart = chart.properties(width=width, height=height, title=about)
+def titled(chart: Any, title: str, height: int, note: str = '', width: int = WIDTH) -> Any:
+    """Gives a chart a size, a title, perhaps a note below it, and the style of all charts."""
+    about = {'text': title, **({'subtitle': note} if note else {})}
+    return styled(chart.properties(width=width, height=height, title=about))
+
+
+def styled(chart: Any) -> Any:
+    """Gives a chart the style of all charts."""
     return (
         chart.properties(padding=8, background='white')
         .configure_axis(

@@ -8,7 +8,7 @@ from typing import Any
 
 from jax_resnet.config.durations import Clock
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, altair, colours, styled
+from jax_resnet.report.charts import GREY, altair, colours, titled
 from jax_resnet.report.sections import Row, Section, varied
 
 DASHES = {'test': [], 'training': [6, 4]}
@@ -84,7 +84,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
     else:
         layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='text:N'))
-    return styled(alt.layer(*layers), name, height, note)
+    return titled(alt.layer(*layers), name, height, note)
 
 
 def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | None:
@@ -184,7 +184,7 @@ def curves(rows: Sequence[Row], title: str, quantity: str = 'error') -> Any:
         rule = marks.mark_rule(strokeDash=[2, 3], color=GREY, opacity=0.7, clip=True)
         layers.append(rule.encode(x='epoch:Q', tooltip='the learning rate drops at epoch:Q'))
     layers[0] = layers[0].add_params(shown, zoom)
-    return styled(alt.layer(*layers), title, 320 if quantity == 'error' else 240)
+    return titled(alt.layer(*layers), title, 320 if quantity == 'error' else 240)
 
 
 def domain(values: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

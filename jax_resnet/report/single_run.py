@@ -10,7 +10,7 @@ import numpy as np
 
 from jax_resnet.config.fields import flatten
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, INK, PALETTE, altair, styled
+from jax_resnet.report.charts import GREY, INK, PALETTE, altair, titled
 from jax_resnet.runs.outputs import Predictions
 from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
@@ -63,7 +63,7 @@ def mistakes(run: Run, found: Predictions) -> list[Mistake]:
     index, images = kept
     return [
         Mistake(
-            _png(image),
+            png(image, 96),
             f'{found.class_names[found.labels[i]]}, predicted {found.class_names[found.classes[i, 0]]}\n'
             f'{100 * found.probabilities[i, 0]:.1f} %' + (f'\n{found.files[i]}' if found.files else ''),
         )
@@ -71,12 +71,12 @@ def mistakes(run: Run, found: Predictions) -> list[Mistake]:
     ]
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    """Returns an image, uint8 [height, width, channels], as PNG, enlarged to about 96 pixels."""
+def png(pixels: np.ndarray, height: int = 0) -> bytes:
+    """Returns an image, uint8 [height, width, channels], as PNG, enlarged to about a height in pixels."""
     from PIL import Image
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    factor, content = max(1, round(96 / image.height)), io.BytesIO()
+    factor, content = max(1, round(height / image.height)), io.BytesIO()
     image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(content, 'PNG')
     return content.getvalue()
 
@@ -143,7 +143,7 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> Any:
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))
     white = alt.condition('datum.share > 50', alt.value('white'), alt.value(INK))
     text = base.mark_text(fontSize=11).encode(text='count:Q', color=white)
-    return styled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
+    return titled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
 
 
 def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, title: str) -> Any:
@@ -157,4 +157,4 @@ def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, t
     text = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(
         text=alt.Text('length:Q', format=number_format)
     )
-    return styled(bars + text, title, max(120, 24 * len(lengths)), width=520)
+    return titled(bars + text, title, max(120, 24 * len(lengths)), width=520)
