@@ -32,8 +32,8 @@ COMMANDS = (
 )
 """The modules of this package with a command. The first line of a module's docstring says what its command does.
 
-Each has two functions: `add_arguments(parser)`, and `run(options)`, which prints results and raises UserError. Both are
-in modules that import nothing slow, so that `--help` starts fast.
+Each has two functions: `add_arguments(parser)`, and `run(options)`, which prints results and raises UserError. Only
+functions import what needs JAX, so that `--help` starts fast.
 """
 
 

@@ -12,9 +12,12 @@ become its input, the card says it too.
 import argparse
 from typing import Any
 
+import numpy as np
+
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.runs import weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Converts, and says what the target has."""
-    import numpy as np
-
     from jax_resnet import models
     from jax_resnet.config.network import network
     from jax_resnet.models.pytorch import STYLES, check_style
-    from jax_resnet.runs import weights
     from jax_resnet.training import hub
     from jax_resnet.training.load import describe_assumptions, described, flat, read_network
 

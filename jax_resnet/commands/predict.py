@@ -2,17 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
+from jax_resnet.config.fields import Pictures
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from jax_resnet.config.fields import Pictures
 
 CHUNK = 64
 """Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
@@ -29,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts, and prints the most likely classes of each picture."""
     config, paths = options.config, list_pictures(options.pictures)
-
-    import numpy as np
 
     import jax_resnet
     from jax_resnet.platform import memory
@@ -73,7 +69,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     return found
 
 
-def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'Pictures | None' = None) -> 'np.ndarray':
+def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: Pictures | None = None) -> np.ndarray:
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
@@ -84,7 +80,6 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'P
     Raises:
         DataError: the file is missing or not an image.
     """
-    import numpy as np
     from PIL import Image, ImageOps
 
     from jax_resnet.data.pictures.decoding import decode

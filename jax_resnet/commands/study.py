@@ -14,6 +14,7 @@ from typing import Any
 from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, UserError
+from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
 
 
 class RunsFailed(UserError):
@@ -88,7 +89,6 @@ def run(options: argparse.Namespace) -> None:
 def _train(plan: Any, options: argparse.Namespace) -> None:
     """Trains the runs that are missing."""
     from jax_resnet.hosts.rank import find_gpus
-    from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.studies import local, slurm
     from jax_resnet.studies.progress import read_run
 

@@ -7,7 +7,7 @@ The first line of its docstring says what it measures; then it names its source.
 - `draw(measured)`: returns charts of these numbers, of Altair, which are drawn below each other.
 - `summarize(measured)`: yields lines for the terminal.
 
-Like those of commands, these modules import slow ones in their functions.
+As in those of commands, only functions import what needs JAX.
 """
 
 INSPECTIONS = ('responses', 'lesions', 'calibration', 'agreement', 'surface', 'path')

@@ -12,7 +12,12 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import PALETTE, WIDTH, altair
+from jax_resnet.report.single_run import png
 
 MOST_PICTURES = 10
 
@@ -23,10 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Compares the predictions of at least two networks for the same examples."""
-    import numpy as np
-
     from jax_resnet.inspections import networks
-    from jax_resnet.report.single_run import png
 
     found = networks.predictions(options)
     if len(found) < 2:
@@ -59,8 +61,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def _chances(errors: Any) -> Any:
     """Returns the chances that 0, 1, ... of independent networks are wrong."""
-    import numpy as np
-
     chances = np.ones(1)
     for error in errors:
         chances = np.convolve(chances, [1 - error, error])
@@ -80,9 +80,6 @@ def _pair(guesses: Any, wrong: Any) -> dict[str, float]:
 
 def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws how many networks get an example wrong, the kappa of each pair, and the pictures that all get wrong."""
-    from jax_resnet.inspections import charts
-    from jax_resnet.report.charts import PALETTE, WIDTH, altair
-
     alt, names = altair(), charts.short(measured['networks'])
     series = {'measured': 'wrong_by', 'if errors were independent': 'wrong_by_if_independent'}
     rows = [

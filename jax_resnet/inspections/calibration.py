@@ -11,6 +11,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import GREY, altair
+
 BINS = 15
 
 
@@ -21,8 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Judges each network's predictions, on all examples and on both halves of them."""
-    import numpy as np
-
     from jax_resnet.inspections import networks
 
     measured = []
@@ -49,7 +52,6 @@ def judge(logits: Any, labels: Any) -> dict[str, Any]:
         logits: float [n, classes].
         labels: int [n].
     """
-    import numpy as np
     from scipy.special import log_softmax
 
     log_p = log_softmax(logits.astype(np.float64), 1)
@@ -70,7 +72,6 @@ def judge(logits: Any, labels: Any) -> dict[str, Any]:
 
 def temperature(logits: Any, labels: Any) -> float:
     """Returns the temperature, from 0.01 to 100, of the smallest negative log-likelihood, which is convex in 1/T."""
-    import numpy as np
     from scipy.special import log_softmax
 
     z, low, high = logits.astype(np.float64), 0.01, 100.0
@@ -84,9 +85,6 @@ def temperature(logits: Any, labels: Any) -> float:
 
 def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the reliability of the judged half, before and after the temperature."""
-    from jax_resnet.inspections import charts
-    from jax_resnet.report.charts import GREY, altair
-
     alt, panels = altair(), []
     ends = alt.Chart(alt.Data(values=[{'x': 0, 'y': 0}, {'x': 1, 'y': 1}]))
     diagonal = ends.mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x='x:Q', y='y:Q')

@@ -10,6 +10,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from tqdm import tqdm
+
+from jax_resnet.inspections import charts
+
 if TYPE_CHECKING:
     from jax_resnet.inspections.networks import Network
 
@@ -28,8 +33,6 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
-    import numpy as np
-    from tqdm import tqdm
 
     keeps_shape = find_units(net.model)
     units, same = [*keeps_shape], np.flatnonzero([*keeps_shape.values()])
@@ -113,8 +116,6 @@ def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
 
 def kendall_tau(order: Any) -> float:
     """Returns Kendall's tau between an order, a permutation of 0, 1, ..., and the sorted one: 1 if it is sorted."""
-    import numpy as np
-
     pairs = np.triu_indices(len(order), 1)
     return -float(np.sign(np.subtract.outer(order, order)[pairs]).mean())
 
@@ -130,8 +131,6 @@ def reordered(variables: Any, units: Sequence[tuple[str, ...]], order: Any) -> A
 
 def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the errors without each unit, without several, and after exchanges."""
-    from jax_resnet.inspections import charts
-
     single, several, exchanged = [], [], []
     for name, one in charts.named(measured):
         of = {'network': name}

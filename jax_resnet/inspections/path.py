@@ -9,7 +9,11 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from tqdm import tqdm
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Evaluates the networks on the line, on the data of the first."""
     import jax
-    import numpy as np
-    from tqdm import tqdm
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.training.load import check_same, first_difference
@@ -53,8 +55,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws error and loss along the line."""
-    from jax_resnet.inspections import charts
-
     a, b = charts.short(measured['networks'])
     rows = [{'network': f'from {a} to {b}', **point} for point in measured['points']]
     share = 'share', f'share of {b}'

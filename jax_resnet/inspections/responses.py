@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +51,6 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the two panels of the figure, and a panel of the gradients below them."""
-    from jax_resnet.inspections import charts
-
     rows = []
     for name, one in charts.named(measured):
         largest = sorted(one['std'], reverse=True)

@@ -10,7 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
+from tqdm import tqdm
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import PALETTE, altair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each network on its line and its plane."""
     import jax
-    import numpy as np
-    from tqdm import tqdm
 
     from jax_resnet.inspections.networks import open_networks
 
@@ -73,9 +76,6 @@ def direction(params: Any, key: Any) -> Any:
 
 def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the lines of all networks in one panel, and a map of each plane."""
-    from jax_resnet.inspections import charts
-    from jax_resnet.report.charts import PALETTE, altair
-
     alt, networks = altair(), charts.named(measured)
     rows = [{'network': name, **point} for name, one in networks for point in one['line']]
     line = charts.panel(

@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -44,30 +44,19 @@ def fields(run: Run) -> list[tuple[str, str]]:
     return [(field, wording.value_name(value)) for field, value in sorted(values.items())]
 
 
-class Mistake(NamedTuple):
-    """A wrong prediction: an image, as PNG; and the classes, the probability and perhaps the file, in words."""
+def mistakes(run: Run, found: Predictions) -> list[tuple[bytes, str]]:
+    """Reads the most confident mistakes of a run; [] if it has not kept them.
 
-    png: bytes
-    caption: str
-
-    @property
-    def uri(self) -> str:
-        return data_uri(self.png, 'png')
-
-
-def mistakes(run: Run, found: Predictions) -> list[Mistake]:
-    """Reads the most confident mistakes of a run; [] if it has not kept them."""
-    kept = RunFolder(run.folder).mistakes()
-    if kept is None:
-        return []
-    index, images = kept
+    Returns:
+        The image of each as PNG; and its class, the predicted class, the probability and perhaps the file, in words.
+    """
     return [
-        Mistake(
+        (
             png(image, 96),
             f'{found.class_names[found.labels[i]]}, predicted {found.class_names[found.classes[i, 0]]}\n'
             f'{100 * found.probabilities[i, 0]:.1f} %' + (f'\n{found.files[i]}' if found.files else ''),
         )
-        for i, image in zip(index, images, strict=True)
+        for i, image in zip(*(RunFolder(run.folder).mistakes() or ((), ())), strict=True)
     ]
 
 
