@@ -88,13 +88,9 @@ def add_parser(commands: Any, name: str, about: str | None, epilog: str = '', **
         **defaults: attributes of its parsed options.
     """
     raw = argparse.RawDescriptionHelpFormatter
+    line = (about or '').partition('\n')[0]
     parser: Parser = commands.add_parser(
-        name,
-        help=(about or '').partition('\n')[0],
-        description=about,
-        epilog=epilog,
-        formatter_class=raw,
-        allow_abbrev=False,
+        name, help=line, description=about, epilog=epilog, formatter_class=raw, allow_abbrev=False
     )
     parser.set_defaults(**defaults)
     parser.add_argument('--quiet', action='store_true', help='print only results and errors')
@@ -181,13 +177,9 @@ def _discard_output() -> None:
 
 
 def list_folder(file: str, category: str) -> bool:
-    """If a file of a category, 'config' or 'study', is a folder, prints its files, each with its first paragraph.
+    """Prints the files of a category, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
 
-    Returns:
-        Whether it is a folder.
-
-    Raises:
-        ConfigError: there is no such file in it.
+    Returns False if it is no folder. Raises ConfigError if there is no such file in it.
     """
     folder = loading.find(file, category)
     if not folder.is_dir():

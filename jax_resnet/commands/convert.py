@@ -21,7 +21,6 @@ from jax_resnet.runs import weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument(
         'source', help="a run folder, a .safetensors file of weights with our names or PyTorch's, or a name on the Hub"
     )
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     file, variables = read_network(source, config)
     known, about = file.network, None if style else file.preprocessing
     if options.card:
-        config, about = described(weights.read(source), config)
+        known, about = described(weights.read(source), config)
     net = None if known is None else network(known)
     try:
         if net and style:
@@ -65,8 +64,7 @@ def run(options: argparse.Namespace) -> None:
         arrays = models.to_pytorch(variables, style) if style else flat(variables)
     except ValueError as e:
         raise DataError(f'{shown(source)}: {e}') from None
-    fields = config if options.card else known
-    card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
+    card: dict[str, Any] | None = None if known is None else {'file': None, 'changes': {}, 'fields': known}
     if card is not None and hub.is_name(source):
         card['origin'] = str(file.path)
     weights.write(target, arrays, card, about)

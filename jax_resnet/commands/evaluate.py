@@ -54,17 +54,8 @@ def run(options: argparse.Namespace) -> None:
 
     compilation_cache.enable()
     given = (
-        'config',
-        'data',
-        'split',
-        'protocol',
-        'average',
-        'shorter_side',
-        'crop',
-        'recalibrate',
-        'images',
-        'labels',
-    )
+        'config', 'data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate', 'images', 'labels',
+    )  # fmt: skip
     scores = training.evaluate(options.network, **{name: getattr(options, name) for name in given})
     if options.parts < 1 or scores.count % options.parts:
         raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')

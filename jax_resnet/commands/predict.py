@@ -41,13 +41,12 @@ def run(options: argparse.Namespace) -> None:
             probabilities = np.asarray(trained.probabilities(images))
             check_finite(options.network, probabilities)
             for path, row in zip(chunk, probabilities, strict=True):
-                best = [(trained.class_names[label], float(row[label])) for label in np.argsort(-row)[:5]]
-                if options.json:
-                    found.append({'picture': str(path), 'classes': [{'name': n, 'probability': p} for n, p in best]})
-                    continue
-                print(shown(path))
-                for name, probability in best:
-                    print(f'  {name:20} {100 * probability:6.2f} %')
+                labels = np.argsort(-row)[:5]
+                best = [{'name': trained.class_names[label], 'probability': float(row[label])} for label in labels]
+                found.append({'picture': str(path), 'classes': best})
+                lines = [shown(path), *(f'  {one["name"]:20} {100 * one["probability"]:6.2f} %' for one in best)]
+                if not options.json:
+                    print('\n'.join(lines))
     if options.json:
         command_line.print_json(found)
 

@@ -24,7 +24,6 @@ class RunsFailed(UserError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add = parser.add_argument
     add(
         '--study',
@@ -119,22 +118,18 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
 def _list(plan: Any, as_json: bool) -> None:
     from jax_resnet.studies.progress import read_run
 
-    listed = [(row, job, read_run(job)) for row in plan.rows for job in row.jobs]
-    if as_json:
-        command_line.print_json(
-            [
+    lines, listed = [plan.question], []
+    for row in plan.rows:
+        lines.append(f'{row.title}: {row.parameters:,} parameters')
+        for job in row.jobs:
+            run = read_run(job)
+            lines.append(f'  seed {job.seed}: {run}; {job.folder}')
+            listed.append(
                 {'row': row.about['label'], 'group': row.about['group'], 'parameters': row.parameters, 'seed': job.seed}
                 | {'state': run.state, 'folder': str(run.folder), 'test_error': run.summary.get('final_test_error')}
                 | {'command': job.command}
-                for row, job, run in listed
-            ]
-        )
-        return
-    print(plan.question)
-    for row, job, run in listed:
-        if job is row.jobs[0]:
-            print(f'{row.title}: {row.parameters:,} parameters')
-        print(f'  seed {job.seed}: {run}; {job.folder}')
+            )
+    command_line.print_json(listed) if as_json else print('\n'.join(lines))
 
 
 def _seeds(text: str) -> Sequence[int]:

@@ -81,12 +81,11 @@ def _median(field: str) -> Callable[[Row], float | None]:
 
 def further(section: Section) -> list[Column]:
     """Returns a column for each error of FURTHER that some row has and that is not the one to compare."""
-    protocols = {PROTOCOLS[row.protocol] for row in section.rows if row.protocol}
-    heads = {field: head.format(' or '.join(sorted(protocols))) for field, head in FURTHER.items()}
+    protocol = ' or '.join(sorted({PROTOCOLS[row.protocol] for row in section.rows if row.protocol}))
     return [
         Column(head, mean(field), _two)
-        for field, head in heads.items()
-        if head != section.measure_name and any(row.values(field) for row in section.rows)
+        for field, text in FURTHER.items()
+        if (head := text.format(protocol)) != section.measure_name and any(row.values(field) for row in section.rows)
     ]
 
 
