@@ -16,7 +16,7 @@ import numpy as np
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.inspections import charts
-from jax_resnet.report.charts import PALETTE, WIDTH, altair
+from jax_resnet.report.charts import SHADES, WIDTH, altair
 from jax_resnet.report.single_run import png
 
 MOST_PICTURES = 10
@@ -98,7 +98,7 @@ def draw(measured: Mapping[str, Any]) -> list[Any]:
     base = alt.Chart(alt.Data(values=pairs), width=WIDTH, height=30 * len(names)).encode(
         x=alt.X('b:N', title=None, sort=None, axis=alt.Axis(labelAngle=0)), y=alt.Y('a:N', title=None, sort=None)
     )
-    shade = alt.Color('kappa:Q', scale=alt.Scale(domain=[0, 1], range=['#f5f8fc', PALETTE[0]]), legend=None)
+    shade = alt.Color('kappa:Q', scale=alt.Scale(domain=[0, 1], range=SHADES), legend=None)
     kappa = base.mark_rect().encode(color=shade) + base.mark_text(fontSize=11).encode(
         text=alt.Text('kappa:Q', format='.2f')
     )

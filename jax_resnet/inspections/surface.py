@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from jax_resnet.errors import ConfigError
 from jax_resnet.inspections import charts
-from jax_resnet.report.charts import PALETTE, altair
+from jax_resnet.report.charts import SHADES, altair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     line = charts.panel(
         rows, ('a', 'distance in one direction'), ('loss', 'loss'), also=['error:Q'], **charts.LOGARITHMIC
     )
-    scale = alt.Scale(type='log', range=['#f5f8fc', PALETTE[0]])
+    scale = alt.Scale(type='log', range=SHADES)
     maps = []
     for name, one in networks:
         base = alt.Chart(alt.Data(values=one['plane']), width=190, height=190, title=name)

@@ -13,6 +13,9 @@ PALETTE = (
 )  # fmt: skip
 """The colours of the rows, in order. They are calm, differ in print, and can be read on white and on black."""
 
+SHADES = ['#f5f8fc', PALETTE[0]]
+"""The colours of a map, from small to large numbers."""
+
 FONT = 'system-ui, "Helvetica Neue", Helvetica, Arial, sans-serif'
 INK, GREY, LINE = '#344054', '#667085', '#e4e7ec'
 

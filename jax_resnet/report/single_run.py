@@ -10,7 +10,7 @@ import numpy as np
 
 from jax_resnet.config.fields import flatten
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, INK, PALETTE, altair, titled
+from jax_resnet.report.charts import GREY, INK, PALETTE, SHADES, altair, titled
 from jax_resnet.runs.outputs import Predictions
 from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
@@ -128,7 +128,7 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> Any:
         y=alt.Y('class:N', title='class', scale=domain, axis=alt.Axis(**axis)),
         tooltip=['class:N', 'predicted:N', 'count:Q', alt.Tooltip('share:Q', title='% of the class')],
     )
-    colours = alt.Scale(type='sqrt', domain=[0, 100], range=['#f5f8fc', PALETTE[0]])
+    colours = alt.Scale(type='sqrt', domain=[0, 100], range=SHADES)
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))
     white = alt.condition('datum.share > 50', alt.value('white'), alt.value(INK))
     text = base.mark_text(fontSize=11).encode(text='count:Q', color=white)

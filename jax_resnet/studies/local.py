@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from math import inf
-from queue import SimpleQueue
 from threading import Lock
 
 from jax_resnet.errors import ConfigError, Stopped
@@ -74,11 +73,8 @@ class _Training:
         self, jobs: Sequence[Job], devices: Sequence[str], display: Display, stop_signals: StopSignals
     ) -> None:
         self.jobs, self.display, self.stop_signals = jobs, display, stop_signals
-        self.estimate, self.lock = Estimate(), Lock()
-        self.workers = len(devices) or 1
-        self.free: SimpleQueue[tuple[int, str | None]] = SimpleQueue()  # lines on the screen, and their GPUs
-        for slot in enumerate(devices or [None]):
-            self.free.put(slot)
+        self.free: list[tuple[int, str | None]] = [*enumerate(devices or [None])]  # lines on the screen, and their GPUs
+        self.workers, self.estimate, self.lock = len(self.free), Estimate(), Lock()
         self.shares: dict[Job, float] = {}  # how much is done of the jobs in progress
         self.ended: set[Job] = set()
         self.failed: dict[Job, str] = {}
@@ -112,7 +108,7 @@ class _Training:
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self._tell_end(job, str(e), has_failed=True)
             return
-        slot = line, device = self.free.get()
+        slot = line, device = self.free.pop(0)
         environment = {'GLIBC_TUNABLES': HUGE_PAGES, **os.environ}
         if device is not None:
             environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
@@ -145,7 +141,7 @@ class _Training:
                 is_stopping = True
             time.sleep(SECONDS_BETWEEN_LOOKS)
         self.display.show(line, '')
-        self.free.put(slot)
+        self.free.append(slot)
         run = read_run(job)
         if run.state == FINISHED:  # with its start, its compilation and its evaluations
             self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])

@@ -151,9 +151,7 @@ class Plan:
     @property
     def folder(self) -> Path:
         """The folder for study.json: `runs/studies/<name>[-<argument>][/<changes>][/rehearsal]`."""
-        path, colon, argument = self.file.partition(':')
-        file = path + colon + argument.replace('/', '_')  # such as 1,1/2
-        inside = default_name(file, self.changes, 0).parent.relative_to('runs')
+        inside = default_name(self.file, self.changes, 0).parent.relative_to('runs')
         return Path('runs', 'studies', inside, 'rehearsal' if self.is_rehearsal else '')
 
     def describe(self) -> dict[str, Any]:
