@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from math import inf
-from threading import Lock
 
 from jax_resnet.errors import ConfigError, Stopped
 from jax_resnet.runs.environment import HUGE_PAGES
@@ -67,23 +65,24 @@ def train_all(jobs: Sequence[Job], devices: Sequence[str]) -> dict[Job, str]:
 
 
 class _Training:
-    """What the threads share, one for each job in progress."""
-
     def __init__(
         self, jobs: Sequence[Job], devices: Sequence[str], display: Display, stop_signals: StopSignals
     ) -> None:
-        self.jobs, self.display, self.stop_signals = jobs, display, stop_signals
-        self.free: list[tuple[int, str | None]] = [*enumerate(devices or [None])]  # lines on the screen, and their GPUs
-        self.workers, self.estimate, self.lock = len(self.free), Estimate(), Lock()
+        self.jobs, self.display, self.stop_signals, self.estimate = jobs, display, stop_signals, Estimate()
+        self.devices: Sequence[str | None] = devices or [None]
         self.shares: dict[Job, float] = {}  # how much is done of the jobs in progress
         self.ended: set[Job] = set()
         self.failed: dict[Job, str] = {}
 
     def run(self, jobs: Sequence[Job], seconds: float = inf) -> None:
         """Trains jobs until they end, or each for some seconds."""
-        with ThreadPoolExecutor(self.workers) as threads:
-            for _ in threads.map(lambda job: self._train(job, seconds), jobs):
-                pass
+        waiting = [*jobs]
+        workers = [self._work(waiting, seconds, *place) for place in enumerate(self.devices)]
+        while workers:
+            workers = [worker for worker in workers if next(worker, 'ended') != 'ended']
+            done = (len(self.ended) + sum(self.shares.values())) / len(self.jobs)
+            self.display.show_study(done, f'{len(self.ended)} of {len(self.jobs)} runs, {self.time_left()} left')
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         number = self.stop_signals.received
         if number is not None:
             name = signal.Signals(number).name
@@ -93,11 +92,14 @@ class _Training:
 
     def time_left(self) -> str:
         """The time that all jobs still take."""
-        return self.estimate.time([job for job in self.jobs if job not in self.ended], self.workers)
+        return self.estimate.time([job for job in self.jobs if job not in self.ended], len(self.devices))
 
-    def _train(self, job: Job, seconds: float) -> None:
-        if self.stop_signals.received is not None:
-            return
+    def _work(self, waiting: list[Job], seconds: float, line: int, device: str | None) -> Iterator[None]:
+        """Trains waiting jobs one after the other. Yields after each look at a run."""
+        while waiting and self.stop_signals.received is None:
+            yield from self._train(waiting.pop(0), seconds, line, device)
+
+    def _train(self, job: Job, seconds: float, line: int, device: str | None) -> Iterator[None]:
         run, folder = read_run(job), RunFolder(job.folder)
         if run.state in (FINISHED, RUNNING):  # by another study, which shares it
             self._tell_end(job, str(run))
@@ -108,7 +110,6 @@ class _Training:
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self._tell_end(job, str(e), has_failed=True)
             return
-        slot = line, device = self.free.pop(0)
         environment = {'GLIBC_TUNABLES': HUGE_PAGES, **os.environ}
         if device is not None:
             environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': device}
@@ -125,23 +126,21 @@ class _Training:
         began, first, is_stopping = time.time(), None, False
         while process.poll() is None:
             found, trained = folder.progress(), 0.0
-            with self.lock:
-                if found is not None and found[1] >= began:
-                    progress, now = found
-                    first_time, first_step = first = first or (now, progress['step'])
-                    trained = now - first_time
-                    if progress['step'] > first_step:
-                        self.estimate.learn(job.config, trained / (progress['step'] - first_step))
-                    self.shares[job] = progress['step'] / progress['end']
-                    details = f'epoch {progress["epoch"]:.1f}, train error {progress["train_error"]:.1f} %'
-                    self.display.show(line, f'{job.name}: {100 * self.shares[job]:.0f} %, {details}')
-                self._show_study()
+            if found is not None and found[1] >= began:
+                progress, now = found
+                first_time, first_step = first = first or (now, progress['step'])
+                trained = now - first_time
+                if progress['step'] > first_step:
+                    self.estimate.learn(job.config, trained / (progress['step'] - first_step))
+                self.shares[job] = progress['step'] / progress['end']
+                details = f'epoch {progress["epoch"]:.1f}, train error {progress["train_error"]:.1f} %'
+                self.display.show(line, f'{job.name}: {100 * self.shares[job]:.0f} %, {details}')
             if not is_stopping and (trained > seconds or self.stop_signals.received is not None):
                 process.terminate()
                 is_stopping = True
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            yield
+        self.shares.pop(job, None)
         self.display.show(line, '')
-        self.free.append(slot)
         run = read_run(job)
         if run.state == FINISHED:  # with its start, its compilation and its evaluations
             self.estimate.learn(job.config, run.summary['seconds'] / run.summary['steps'])
@@ -153,18 +152,11 @@ class _Training:
             self._tell_end(job, reason, has_failed=True)
 
     def _tell_end(self, job: Job, text: str, has_failed: bool = False) -> None:
-        with self.lock:
-            self.shares.pop(job, None)
-            self.ended.add(job)
-            if has_failed:
-                self.failed[job] = text
-            outcome = f'failed: {text}' if has_failed else text
-            self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}; {self.time_left()} left')
-            self._show_study()
-
-    def _show_study(self) -> None:
-        done = (len(self.ended) + sum(self.shares.values())) / len(self.jobs)
-        self.display.show_study(done, f'{len(self.ended)} of {len(self.jobs)} runs, {self.time_left()} left')
+        self.ended.add(job)
+        if has_failed:
+            self.failed[job] = text
+        outcome = f'failed: {text}' if has_failed else text
+        self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}; {self.time_left()} left')
 
 
 def _reason(job: Job, code: int) -> str:
