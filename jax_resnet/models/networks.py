@@ -3,23 +3,23 @@
 from collections.abc import Callable, Mapping
 from math import prod
 from numbers import Integral
-from typing import Any, Unpack
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.resnet import MAX_LAYERS, WHY_MAX, Attributes, Pooling, ResNet, Stem
+from jax_resnet.models.resnet import Pooling, ResNet, Stem
 from jax_resnet.models.units import LAYERS, Layer
 from jax_resnet.models.variables import count_parameters
 from jax_resnet.own_parts import choose, errors
 
-CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
-    'basic': (6, '20, 32, 44, 56, 110'),
-    'bottleneck': (9, '164, 1001'),
-    'one_layer': (3, '20, 56, 110'),
-    'three_layer': (9, '20, 56, 110'),
+CIFAR_DEPTHS: dict[str, str] = {
+    'basic': '20, 32, 44, 56, 110',
+    'bottleneck': '164, 1001',
+    'one_layer': '20, 56, 110',
+    'three_layer': '20, 56, 110',
 }
-"""By unit: the number of layers that one more unit in each of the three stages adds, and the papers' depths."""
+"""By unit, one of LAYERS: the papers' depths. One more unit in each of the three stages adds three times its layers."""
 
 IMAGENET_STAGES: dict[int, tuple[str, tuple[int, ...]]] = {
     18: ('basic', (2, 2, 2, 2)),
@@ -46,7 +46,7 @@ def cifar_resnet(
     zero_last_scale: bool = False,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds a CIFAR network of He et al. 2015 (section 4.2) or 2016: n units in each of three stages.
 
@@ -67,18 +67,18 @@ def cifar_resnet(
         num_classes: number of outputs; 0 returns the pooled features [batch, 64] ([batch, 256] with bottlenecks).
         initialization: 'fan_out' (the authors' code; the head is uniform within 1/sqrt(fan_in)), 'fan_out_small_head'
             (Goyal et al. 2017), 'fan_in' (He normal, for the head too, as in the Lab) or 'lecun' (Flax's default).
-        **attributes: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
+        **attributes: attributes of `ResNet` that say how to compute the network, not what it is: conv, norm, dtype,
+            stacked, unroll, rematerialize.
 
     Raises:
         ValueError: the depth does not fit the unit, the stage sizes do not add up to 3n, a unit, order, shortcut or
             initialization is unknown, or two arguments contradict each other.
     """
     layers = choose('unit', unit, {name: LAYERS[name] for name in CIFAR_DEPTHS})
-    count, examples = CIFAR_DEPTHS.get(unit, (3 * len(layers), str(9 * len(layers) + 2)))
+    count = 3 * len(layers)
     if not isinstance(depth, Integral) or depth < count + 2 or (depth - 2) % count:
+        examples = CIFAR_DEPTHS.get(unit, 3 * count + 2)
         raise ValueError(f'depth must be {count}n+2, such as {examples}; got {depth!r}')
-    if depth > MAX_LAYERS:
-        raise ValueError(f'depth must be at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {depth}')
     n = int(depth - 2) // count
     stage_sizes = tuple(stage_sizes) or (n, n, n)
     if len(stage_sizes) != 3 or min(stage_sizes) < 1 or sum(stage_sizes) != 3 * n:
@@ -98,33 +98,14 @@ def cifar_resnet(
     )
 
 
-def cifar_plain(
-    depth: int,
-    *,
-    unit: str = 'basic',
-    order: str = 'original',
-    shortcut: str = 'none',
-    stage_sizes: tuple[int, ...] = (),
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
-) -> ResNet:
+def cifar_plain(depth: int, *, shortcut: str = 'none', **options: Any) -> ResNet:
     """Builds the plain counterpart of `cifar_resnet(depth)`: the same layers and arguments, without shortcuts.
 
     Raises:
         ValueError: the shortcut is not 'none', or as in `cifar_resnet`.
     """
     _check_plain(shortcut, 'cifar_resnet')
-    return cifar_resnet(
-        depth,
-        unit=unit,
-        order=order,
-        shortcut=shortcut,
-        stage_sizes=stage_sizes,
-        num_classes=num_classes,
-        initialization=initialization,
-        **attributes,
-    )
+    return cifar_resnet(depth, shortcut=shortcut, **options)
 
 
 def imagenet_resnet(
@@ -140,7 +121,7 @@ def imagenet_resnet(
     zero_last_scale: bool = False,
     num_classes: int = 1000,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
 
@@ -206,7 +187,7 @@ def cifar_wide_resnet(
     dropout: float = 0.0,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds WRN-depth-width_factor of Zagoruyko and Komodakis 2016 (arXiv 1605.07146): wide pre-activation units.
 
@@ -241,16 +222,8 @@ def cifar_wide_resnet(
     )
 
 
-def imagenet_plain(
-    depth: int,
-    *,
-    order: str = 'original',
-    shortcut: str = 'none',
-    num_classes: int = 1000,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
-) -> ResNet:
-    """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3). Arguments as in `imagenet_resnet`.
+def imagenet_plain(depth: int, *, shortcut: str = 'none', **options: Any) -> ResNet:
+    """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3), with the arguments of `imagenet_resnet`.
 
     Raises:
         ValueError: the depth is not 18 or 34, the shortcut is not 'none', or as in `imagenet_resnet`.
@@ -258,14 +231,7 @@ def imagenet_plain(
     if depth not in (18, 34):
         raise ValueError(f'depth must be 18 or 34; got {depth}')
     _check_plain(shortcut, 'imagenet_resnet')
-    return imagenet_resnet(
-        depth,
-        order=order,
-        shortcut=shortcut,
-        num_classes=num_classes,
-        initialization=initialization,
-        **attributes,
-    )
+    return imagenet_resnet(depth, shortcut=shortcut, **options)
 
 
 def scaled_resnet(
@@ -280,7 +246,7 @@ def scaled_resnet(
     parameter_limit: int = 5_000_000,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds a network of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
 
@@ -341,7 +307,7 @@ def identity4(
     *,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
@@ -371,7 +337,7 @@ def identity4(
     )
 
 
-def own(function: str, *, num_classes: int = 10, **attributes: Unpack[Attributes]) -> ResNet:
+def own(function: str, *, num_classes: int = 10, **attributes: Any) -> ResNet:
     """Builds a network by an own function, whose import path is `function`. It gets the other arguments.
 
     Raises:

@@ -8,7 +8,6 @@ To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `con
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -17,15 +16,8 @@ import jax.numpy as jnp
 from jax_resnet.models.layers import LayerFactory
 from jax_resnet.own_parts import choose
 
-
-class MakesShortcut(Protocol):
-    """The type of `Unit.make_shortcut`."""
-
-    def __call__(
-        self, channels: int, stride: int, factory: LayerFactory, *, name: str
-    ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        """Makes a shortcut for the branch's output shape."""
-        ...
+MakesShortcut = Callable[..., Callable[[jax.Array, jax.Array], jax.Array]]
+"""A subclass of `Shortcut`, or another function of channels, stride, factory and name that returns one."""
 
 
 class Shortcut(nn.Module):
