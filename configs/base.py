@@ -15,14 +15,18 @@ from ml_collections.config_dict import placeholder
 from jax_resnet.config import fields
 
 
-def get_config() -> ConfigDict:
-    """Returns 64,000 steps of 128, learning rate 0.1, divided by 10 at 32,000 and 48,000, weight decay 0.0001."""
+def get_config(**model: Any) -> ConfigDict:
+    """Returns 64,000 steps of 128, learning rate 0.1, divided by 10 at 32,000 and 48,000, weight decay 0.0001.
+
+    Args:
+        **model: arguments of the network, with its name if it is not cifar_resnet. The depth is 20 by default.
+    """
     groups: dict[str, Any] = {}
     for name, field in fields.FIELDS.items():
         group, _, leaf = name.rpartition('.')
         holder = groups.setdefault(group, {}) if group else groups
         holder[leaf] = placeholder(field.scalar) if field.default is None else field.default
-    groups['model'] = {'name': 'cifar_resnet', 'depth': 20, 'num_classes': 10, 'initialization': 'fan_out'}
+    groups['model'] = model if 'name' in model else {'name': 'cifar_resnet', 'depth': 20} | model
     return ConfigDict(groups)
 
 
