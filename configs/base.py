@@ -33,15 +33,15 @@ def get_config(**model: Any) -> ConfigDict:
 def set_network(config: ConfigDict, network: str, known: Sequence[str]) -> None:
     """Sets `config.model` to a network such as 'resnet56' or 'plain20'. Raises ValueError if it is not `known`."""
     check_known('network', network, known)
-    preact, kind, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
-    config.model.name = f'cifar_{kind}'
+    preact, family, depth = re.fullmatch(r'(preact_)?(resnet|plain)(\d+)', network).groups()
+    config.model.name = f'cifar_{family}'
     config.model.depth = int(depth)
     if preact:
         config.model.order = 'full_preactivation'
 
 
-def check_known(kind: str, name: str, known: Iterable[str]) -> None:
-    """Raises ValueError, which lists the known names, if a config file's argument is not one of them."""
+def check_known(category: str, name: str, known: Iterable[str]) -> None:
+    """Raises ValueError, which lists the known names, if the argument of a config or study is not one of them."""
     known = list(known)
     if name not in known:
-        raise ValueError(f'unknown {kind} {name!r}; known are {", ".join(known)}')
+        raise ValueError(f'unknown {category} {name!r}; known are {", ".join(known)}')

@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs.base import check_known
 from configs.published import STUDIES, Published
 
 REPORT_STUDIES = {'train_for': '164 epochs'}
@@ -25,7 +26,7 @@ def study(
     Args:
         rows: the rows of its table, each made by `row`.
         source: who published the numbers.
-        measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
+        measure: what the numbers are: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
             median of the final errors of several runs), 'window' (the mean over each row's window of epochs), or
             'protocol' (the error by the protocol of the last test, such as ten crops of each picture).
         most: maximum number of rows. It is counted without networks that cannot be built, such as those above the limit
@@ -77,8 +78,7 @@ def choose(argument: str, known: Sequence[str]) -> list[str]:
     """Returns the names in an argument such as '1,1/2,1/5'. Raises ValueError if one is not known."""
     names = argument.split(',')
     for name in names:
-        if name not in known:
-            raise ValueError(f'unknown {name!r}; known are {", ".join(known)}')
+        check_known('name', name, known)
     return names
 
 
@@ -92,8 +92,8 @@ def choose_data(argument: str) -> tuple[list[str], list[str]]:
 def times(duration: str, factor: Fraction | int) -> str:
     """Returns a duration times a factor: '122 epochs' times 1/2 is '61 epochs'. Epochs are rounded: 40.5 become 41."""
     number, unit = duration.split()
-    whole = math.floor(Fraction(number) * factor + Fraction(1, 2))
-    return f'{whole} {unit.removesuffix("s")}' + ('s' if whole > 1 else '')
+    rounded = math.floor(Fraction(number) * factor + Fraction(1, 2))
+    return f'{rounded} {unit.removesuffix("s")}' + ('s' if rounded > 1 else '')
 
 
 def lengthened(config: ConfigDict, factor: Fraction | int, **changes: Any) -> dict[str, Any]:

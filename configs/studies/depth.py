@@ -22,10 +22,10 @@ def get_study(argument: str = '20,56,110') -> dict[str, Any]:
     datasets, depths = base.choose_data(argument)
     rows = []
     for dataset in datasets:
-        for kind, title in {'resnet': 'ResNet', 'plain': 'plain'}.items():
+        for family, title in {'resnet': 'ResNet', 'plain': 'plain'}.items():
             for depth in depths or DEPTHS:
                 known = depth in DEPTHS
-                config = f'report_{dataset}.py:{kind}{depth if known else 20}'
+                config = f'report_{dataset}.py:{family}{depth if known else 20}'
                 rows.append(
                     base.row(
                         f'{title}-{depth}',

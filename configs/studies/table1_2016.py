@@ -30,8 +30,8 @@ def get_study(shortcuts: str = ','.join(SHORTCUTS)) -> dict[str, Any]:
 
 
 def _title(name: str) -> str:
-    kind, _, rest = name.partition('_')
-    if kind in GROUPS:
+    first, _, rest = name.partition('_')
+    if first in GROUPS:
         numbers = [part for part in rest.split('_') if part[-1].isdigit()]
-        return f'{GROUPS[kind].lower()} {", ".join(numbers)}'
+        return f'{GROUPS[first].lower()} {", ".join(numbers)}'
     return TITLES[name]
