@@ -30,9 +30,9 @@ class Source(NamedTuple):
 
     Attributes:
         text: who published them, and where.
-        measure: what the numbers are: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
-            median of the final errors of several runs), 'window' (the mean over a window of epochs), or 'protocol'
-            (the error by a protocol such as ten crops).
+        measure: 'final' (an error at the end of training, or a mean of such errors), 'median' (the median of the final
+            errors of several runs), 'window' (the mean over each row's window of epochs), or 'protocol' (the error by
+            the protocol of the last test, such as ten crops of each picture).
         window: first and last epoch of the window.
     """
 

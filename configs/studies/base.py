@@ -26,9 +26,7 @@ def study(
     Args:
         rows: the rows of its table, each made by `row`.
         source: who published the numbers.
-        measure: what the numbers are: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
-            median of the final errors of several runs), 'window' (the mean over each row's window of epochs), or
-            'protocol' (the error by the protocol of the last test, such as ten crops of each picture).
+        measure: what the numbers measure, see `configs.published.Source`.
         most: maximum number of rows. It is counted without networks that cannot be built, such as those above the limit
             on parameters, which are left out.
     """
