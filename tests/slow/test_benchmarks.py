@@ -82,21 +82,6 @@ def test_a_recipe_in_pytorch(two_classes: list[str]) -> None:
     assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
 
 
-def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path) -> None:
-    """Both libraries evaluate PyTorch's weights on ten crops, after recalibrating BatchNorm's statistics."""
-    pytest.importorskip('torch', reason='needs PyTorch')
-    from safetensors.torch import save_file
-    from torchvision_resnet import ResNet
-
-    weights, out = tmp_path / 'w.safetensors', tmp_path / 'out.npz'
-    save_file(ResNet(18, 2).state_dict(), weights)
-    how = ('--protocol=ten_crop', '--recalibrate=8', f'--out={out}', '--config=configs/resnet18_imagenette.py')
-    lines(FOLDER / 'protocols_peer.py', weights, *how, '--set', *two_classes)
-    found = np.load(out)
-    assert found['torch'].shape == (6, 2) and found['torch'].std() > 0.01
-    np.testing.assert_allclose(found['jax_resnet'], found['torch'], atol=1e-5)
-
-
 def test_multiply_adds_and_bytes_of_a_step() -> None:
     assert train_step.multiply_adds(train_step.model('ResNet-20'), 128, (32, 32, 3)) == 3 * 128 * 40_551_040
     stage = 32 * 32 * 16
