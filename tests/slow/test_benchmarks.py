@@ -31,12 +31,6 @@ def lines(*command: str | Path) -> list[str]:
 
 
 @pytest.mark.soak
-def test_input() -> None:
-    found = results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')
-    assert len(found['seconds']) == 3 and found['device'].startswith('cpu')
-
-
-@pytest.mark.soak
 def test_growth() -> None:
     found = results('growth.py', '--depths', '--batches', '--devices=2', '--batch_size=8', '--rounds=1')['results']
     assert [row['devices'] for row in found['devices']] == [2] and 'batch' not in found
