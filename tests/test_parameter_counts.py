@@ -49,7 +49,7 @@ COUNTS = {
     'torchvision_imagenet:resnext50_32x4d': 25_028_904,
     'finetune_resnet50_folder': 23_528_522,
 }
-"""Of each kind of network. configs/sizes.json has those of every config; tests/slow/test_sizes.py counts them."""
+"""Of networks of each family. configs/sizes.json has those of every config; tests/slow/test_sizes.py counts them."""
 
 OPTION_B = {20: 272_474, 32: 466_906, 44: 661_338, 56: 855_770, 110: 1_730_714, 1202: 19_424_026}
 WITHOUT_CONFIG = [
@@ -83,7 +83,7 @@ def test_networks_without_a_config(net: models.ResNet, expected: int) -> None:
     assert count(net) == expected
 
 
-def test_the_counts_of_each_kind_of_network() -> None:
+def test_the_counts_of_each_family_of_networks() -> None:
     assert {name: sizes.read()[name].parameters for name in COUNTS} == COUNTS
 
 

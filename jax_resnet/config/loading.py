@@ -121,16 +121,16 @@ def find_field(name: str, network: str | None = None) -> Field:
     raise ConfigError(f'config.{name}: unknown field; the nearest are {nearest}')
 
 
-def parse(text: str, field: Field) -> Any:
+def parse(string: str, field: Field) -> Any:
     """Converts the string for a value, as on a command line. A string that does not fit is returned as it is."""
-    if text == 'None' and field.optional:
+    if string == 'None' and field.optional:
         return None
     if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'
-        parts = [part.strip(' \'"') for part in text.strip('()[] ').split(',')]
+        parts = [part.strip(' \'"') for part in string.strip('()[] ').split(',')]
         return tuple(part if field.scalar is str else _literal(part) for part in parts if part)
     if field.scalar is bool:
-        return {'true': True, '1': True, 'false': False, '0': False}.get(text.lower(), text)
-    return text if field.scalar is str else _literal(text)
+        return {'true': True, '1': True, 'false': False, '0': False}.get(string.lower(), string)
+    return string if field.scalar is str else _literal(string)
 
 
 def find(file: str, category: str) -> Path:
@@ -239,8 +239,8 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     return sorted(known, key=likeness, reverse=True)[:3]
 
 
-def _literal(text: str) -> Any:
+def _literal(string: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(string)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return text
+        return string

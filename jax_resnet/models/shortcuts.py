@@ -154,7 +154,7 @@ def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShor
         return choose('shortcut', name, SHORTCUTS)
     match = re.fullmatch(r'([a-z_]+?)((?:_-?[0-9]+(?:\.[0-9]+)?)+)', name)
     count, make = SHORTCUTS_WITH_NUMBERS.get(match[1], (0, None)) if match else (0, None)
-    numbers = [float(text) for text in match[2].split('_')[1:]] if match else []
+    numbers = [float(number) for number in match[2].split('_')[1:]] if match else []
     if make is None or len(numbers) != count:
         with_numbers = [name + '_<number>' * count for name, (count, _) in SHORTCUTS_WITH_NUMBERS.items()]
         raise ValueError(f'shortcut must be one of {", ".join([*SHORTCUTS, *with_numbers])}; got {name!r}')
