@@ -84,7 +84,7 @@ def test_all_steps_are_one_graph_on_one_gpu_and_a_step_is_a_few_graphs_on_two() 
     assert lines[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
     for found in (one, two):
         assert found['inner_loop_iterations'] == 0
-        assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
+        assert found['operations']['__cudnn$convForward'] == found['operations']['__cudnn$convBackwardFilter'] == 7
     assert one['loop_is_one_graph'] and one['launches'] == 0 and 0 < two['launches'] < 20
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
@@ -119,7 +119,7 @@ def test_a_step_with_streamed_pictures_is_one_graph_and_needs_no_pictures() -> N
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
     (found,) = json.loads(done.stdout.splitlines()[-1])
     assert found['launches'] == 1 and found['inner_loop_iterations'] == 0 and found['batch_size'] == 8
-    assert found['kinds']['__cudnn$convForward'] == 9 and found['kernels'] < 150
+    assert found['operations']['__cudnn$convForward'] == 9 and found['kernels'] < 150
     stages = 2 * 16 * 16 * 9, (16 + 32) * 32 * 9 // 4 + 16 * 32 // 4, (32 + 64) * 64 * 9 // 16 + 32 * 64 // 16
     forward = 24 * 24 * (3 * 16 * 9 + sum(stages)) + 64 * 10
     assert found['teraflops'] == pytest.approx(2e-12 * 3 * 8 * forward)
