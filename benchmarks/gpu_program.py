@@ -162,11 +162,6 @@ def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
             return pool.submit(program, *case).result()
 
 
-def head(names: list[str]) -> str:
-    """Returns the heading of a table: a column for the program, and these columns."""
-    return f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}'
-
-
 def title(one: dict[str, Any]) -> str:
     """Names a program."""
     gpus = f'{one["devices"]} x {one["gpu"].upper()}' + (f' in {one["hosts"]} hosts' if one['hosts'] > 1 else '')
@@ -177,17 +172,6 @@ def row(one: dict[str, Any]) -> str:
     """Returns a row of the table."""
     cells = [template.format(one[name]) for name, (_, template) in COLUMNS.items()]
     return f'| {" | ".join([title(one), *cells])} |'
-
-
-def compare(before: Path, after: Path) -> None:
-    """Prints the numbers of two outputs, read from their last lines, for each program: 'before → after'."""
-    old, new = ({title(one): one for one in json.loads(file.read_text().splitlines()[-1])} for file in (before, after))
-    names = ['kernels', 'gigabytes', 'launches', 'collectives', 'temporary_megabytes', 'least_ms_kernels']
-    print(head([COLUMNS[name][0] for name in names]))
-    for which in [name for name in old if name in new]:
-        pairs = [[COLUMNS[name][1].format(one[which][name]) for one in (old, new)] for name in names]
-        cells = [a if a == b else f'{a} → {b}' for a, b in pairs]
-        print(f'| {" | ".join([which, *cells])} |')
 
 
 def main() -> None:
@@ -234,19 +218,10 @@ def main() -> None:
     )
     parser.add_argument('--operations', action='store_true', help='list the kernels by operation')
     parser.add_argument('--dump', type=Path, help='folder for the files that XLA writes for each program')
-    parser.add_argument(
-        '--compare',
-        nargs=2,
-        type=Path,
-        metavar='FILE',
-        help='compare two earlier outputs in one table, and compile nothing',
-    )
     options = parser.parse_args()
-    if options.compare:
-        compare(*options.compare)
-        return
     changes = fields(options.set)
-    print(head([name for name, _ in COLUMNS.values()]), flush=True)
+    names = [name for name, _ in COLUMNS.values()]
+    print(f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}', flush=True)
     results = []
     for network in options.networks:
         for dtype in options.dtypes:
