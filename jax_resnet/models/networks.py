@@ -146,10 +146,13 @@ def imagenet_resnet(
     if depth not in IMAGENET_STAGES:
         raise ValueError(f'depth must be one of {", ".join(map(str, IMAGENET_STAGES))}; got {depth}')
     unit, stage_sizes = IMAGENET_STAGES[depth]
-    if v1_5 and unit != 'bottleneck':
-        raise ValueError(f'v1_5 needs bottlenecks, which depths 18 and 34 do not have; got depth {depth}')
+    is_widened = (width_factor, groups, group_width) != (1, 1, 0)
+    if unit != 'bottleneck' and (v1_5 or is_widened):
+        raise ValueError(
+            f'v1_5, width_factor and groups need bottlenecks, which depths 18 and 34 do not have; got depth {depth}'
+        )
     layers = LAYERS['bottleneck_v1.5' if v1_5 else unit]
-    if (width_factor, groups, group_width) != (1, 1, 0):
+    if is_widened:
         layers = _widen(layers, width_factor, groups, group_width)
     factor = 4 if unit == 'bottleneck' else 1
     return ResNet(
@@ -168,8 +171,6 @@ def imagenet_resnet(
 
 def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int) -> tuple[Layer, ...]:
     """The layers of a bottleneck with another number of channels inside. The argument `factor` is for one group."""
-    if len(layers) != 3:
-        raise ValueError('width_factor and groups need bottlenecks, which depths 18 and 34 do not have')
     if factor < 1 or groups < 1 or (groups > 1) != (group_width > 0) or (groups > 1 and factor > 1):
         raise ValueError(
             'bottlenecks take width_factor, or else groups, at least 2, with group_width, at least 1; '

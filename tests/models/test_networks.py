@@ -145,7 +145,7 @@ def test_imagenet_networks_take_any_size() -> None:
         (lambda: models.cifar_resnet(20, shortcut='D'), 'shortcut must be one of A, A_centred, B, C, none, dropout, scaling_<'),
         (lambda: models.cifar_resnet(20, shortcut='scaling_1'), "shortcut must be one of .*; got 'scaling_1'"),
         (lambda: models.imagenet_resnet(20), 'depth must be one of 18, 26, 34, 50, 101, 152, 200; got 20'),
-        (lambda: models.imagenet_resnet(34, v1_5=True), 'v1_5 needs bottlenecks, which depths 18 and 34 do not have; got depth 34'),
+        (lambda: models.imagenet_resnet(34, v1_5=True), 'need bottlenecks, which depths 18 and 34 do not have; got depth 34'),
         (lambda: models.imagenet_plain(50), 'depth must be 18 or 34; got 50'),
         (lambda: models.imagenet_plain(18, shortcut='B'), "must be 'none' in a plain network; got 'B', which only imagenet_resnet"),
         (lambda: models.scaled_resnet((1,) * 6), 'stage_sizes must be 1 to 5 counts'),
