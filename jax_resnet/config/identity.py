@@ -31,16 +31,6 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
 
 
-def changed_recipe(changes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Those of the fields that a run changed in its config file on which its result depends, except the seed.
-
-    Args:
-        changes: the changed fields, by dotted name.
-        config: the config of the run.
-    """
-    return {name: value for name, value in recipe(config).items() if name in changes}
-
-
 def effective_shortcut(model: Mapping[str, Any]) -> Any:
     """The shortcut that a network uses. A value of '' becomes the default, as in `models`.
 

@@ -109,7 +109,7 @@ def read(path: Path, seed: int | None = None) -> Run:
         folder.summary() or {},
         folder.starts(),
         origin['file'],
-        identity.changed_recipe(origin['changes'], config),
+        {name: value for name, value in identity.recipe(config).items() if name in origin['changes']},
         folder.failure() or '',
         is_running,
     )
