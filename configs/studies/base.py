@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs.base import check_known
-from configs.published import STUDIES, Published
+from configs.published import CONFIGS, STUDIES, Published
 
 REPORT_STUDIES = {'train_for': '164 epochs'}
 """Changes for the Report's studies: they train for 164 epochs, and its other runs for 350."""
@@ -34,9 +34,9 @@ def study(
 
 
 def published_study(name: str, rows: Sequence[Mapping[str, Any]], most: int | None = None) -> dict[str, Any]:
-    """Returns a study as `study` does. `configs/published.py` has its source and measure."""
+    """Returns a study as `study` does. `configs/published.py` has its source, its measure, and its window."""
     source = STUDIES[name]
-    return study(rows, source.text, source.measure, most)
+    return study([{**row, 'window': source.window} for row in rows], source.text, source.measure, most)
 
 
 def row(
@@ -54,11 +54,14 @@ def row(
         label: name of the row.
         config: the config of its runs, such as 'report_cifar10.py:resnet20', or an absolute path.
         changes: changed fields of the config, by dotted name.
-        published: published error in %, or None; or a result of `configs/published.py`, with its text.
+        published: published error in %; or a result of `configs/published.py`, with its text. By default it is that of
+            the config, if the row changes no field.
         published_text: text that the table shows instead of the error, such as 'fail'.
         group: name of the row's group. The rows of one group are drawn in one picture.
         window: first and last epoch of the published mean.
     """
+    if published is None and not changes:
+        published = CONFIGS.get(config.replace('.py', '', 1))
     if isinstance(published, Published):
         published, published_text = published.error, published.text
     return {

@@ -12,7 +12,6 @@ and 110, the depth of the 20-layer net is changed.
 
 from typing import Any
 
-from configs.published import CONFIGS, STUDIES
 from configs.studies import base
 
 DEPTHS = ('20', '56', '110')
@@ -31,9 +30,7 @@ def get_study(argument: str = '20,56,110') -> dict[str, Any]:
                         f'{title}-{depth}',
                         config,
                         {} if known else {'model.depth': int(depth)},
-                        published=CONFIGS[config.replace('.py', '')] if known else None,
                         group=base.DATASETS[dataset],
-                        window=STUDIES['depth'].window,
                     )
                 )
     return base.published_study('depth', rows)

@@ -10,7 +10,6 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 DEPTHS = ('20', '56', '110')
@@ -22,7 +21,6 @@ def get_study(depths: str = '20,56,110') -> dict[str, Any]:
         base.row(
             f'{title}-{depth}',
             f'lab_cifar10.py:{family}{depth}',
-            published=CONFIGS[f'lab_cifar10:{family}{depth}'],
             group=f'{depth} layers',
         )
         for depth in base.choose(depths, DEPTHS)

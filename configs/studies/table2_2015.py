@@ -10,7 +10,6 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 DEPTHS = ('18', '34')
@@ -21,7 +20,6 @@ def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
         base.row(
             f'{title}-{depth}',
             f'{family}{depth}_imagenet.py',
-            published=CONFIGS[f'{family}{depth}_imagenet'],
             group=f'{depth} layers',
         )
         for depth in base.choose(depths, DEPTHS)

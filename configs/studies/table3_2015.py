@@ -10,7 +10,6 @@ The argument is the networks.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 NETWORKS = {
@@ -25,5 +24,5 @@ NETWORKS = {
 
 def get_study(networks: str = ','.join(NETWORKS)) -> dict[str, Any]:
     chosen = [NETWORKS[name] for name in base.choose(networks, tuple(NETWORKS))]
-    rows = [base.row(title, f'{config}.py', published=CONFIGS[config]) for title, config in chosen]
+    rows = [base.row(title, f'{config}.py') for title, config in chosen]
     return base.published_study('table3_2015', rows)
