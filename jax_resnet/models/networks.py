@@ -118,9 +118,7 @@ def imagenet_resnet(
     groups: int = 1,
     group_width: int = 0,
     cifar_stem: bool = False,
-    zero_last_scale: bool = False,
     num_classes: int = 1000,
-    initialization: str = 'fan_out',
     **attributes: Any,
 ) -> ResNet:
     """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
@@ -136,9 +134,8 @@ def imagenet_resnet(
             stage; 32 and 4 make ResNeXt 32x4d (Xie et al. 2016, arXiv 1611.05431).
         cifar_stem: begin with a 3x3 convolution without stride and pooling, for small images. With depth 18, shortcut B
             and 10 classes, this is the ResNet-18 of kuangliu/pytorch-cifar.
-        zero_last_scale: as in `cifar_resnet`.
         num_classes: number of outputs; 0 returns the pooled features [batch, 512] ([batch, 2048] with bottlenecks).
-        initialization, **attributes: as in `cifar_resnet`.
+        **attributes: zero_last_scale, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: a depth, order, shortcut or initialization is unknown, or two arguments contradict each other.
@@ -162,9 +159,7 @@ def imagenet_resnet(
         stem=Stem(channels=64) if cifar_stem else Stem(channels=64, window=7, stride=2, pool=True),
         order=order,
         shortcut=shortcut or ('B' if unit == 'bottleneck' else 'A'),
-        zero_last_scale=zero_last_scale,
         num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
@@ -186,8 +181,6 @@ def cifar_wide_resnet(
     *,
     width_factor: int = 10,
     dropout: float = 0.0,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
     **attributes: Any,
 ) -> ResNet:
     """Builds WRN-depth-width_factor of Zagoruyko and Komodakis 2016 (arXiv 1605.07146): wide pre-activation units.
@@ -199,7 +192,7 @@ def cifar_wide_resnet(
         depth: number of convolutions, 6n+4: 16, 22, 28, 40. It counts the three projections.
         width_factor: k; the three stages have 16k, 32k and 64k channels.
         dropout: rate of dropout between the two convolutions of each unit.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: the depth is not 6n+4, or an argument is out of range.
@@ -217,8 +210,6 @@ def cifar_wide_resnet(
         stem=Stem(channels=16),
         order='full_preactivation',
         shortcut='B',
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
@@ -245,8 +236,6 @@ def scaled_resnet(
     drop_block: float = 0.0,
     dropout: float = 0.0,
     parameter_limit: int = 5_000_000,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
     **attributes: Any,
 ) -> ResNet:
     """Builds a network of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
@@ -265,7 +254,7 @@ def scaled_resnet(
         drop_block: rate of DropBlock before the pooling.
         dropout: rate of dropout on the pooled features.
         parameter_limit: maximum number of parameters; 0 means no limit.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: an argument is out of range, or the network exceeds the parameter limit.
@@ -290,8 +279,6 @@ def scaled_resnet(
         pooling=Pooling(pooled_size, drop_block, dropout),
         shortcut='B',
         shortcut_windows=tuple(shortcut_windows),
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
     if parameter_limit:
@@ -305,9 +292,6 @@ def scaled_resnet(
 
 def identity4(
     stage_sizes: tuple[int, ...] = (2, 2, 2, 2),
-    *,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
     **attributes: Any,
 ) -> ResNet:
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
@@ -318,7 +302,7 @@ def identity4(
 
     Args:
         stage_sizes: units in each of the four stages.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: the number of stages is not four, or a stage is empty.
@@ -332,8 +316,6 @@ def identity4(
         stem=Stem(channels=64),
         order='full_preactivation',
         shortcut='B',
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
