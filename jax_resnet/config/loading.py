@@ -161,7 +161,8 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     if not path.is_file():
         folder = {'config': 'configs', 'study': 'configs/studies'}[category]
         raise ConfigError(f'--{category}={path}: no such file; the files of this package are in its folder {folder}')
-    sys.path.append(str(HOME))  # config files import `configs`
+    added = [home for home in [str(HOME)] if home not in sys.path]  # config files import `configs`
+    sys.path += added
     try:
         variables = runpy.run_path(str(path))
         function = variables.get(f'get_{category}')
@@ -169,7 +170,8 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     except (Exception, SystemExit) as e:  # such a file may raise any error
         raise ConfigError(f'--{category}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     finally:
-        sys.path.remove(str(HOME))
+        for home in added:
+            sys.path.remove(home)
     if function is None:
         raise ConfigError(f'--{category}={file}: must be a {category} file; it has no function get_{category}')
     return variables, result
