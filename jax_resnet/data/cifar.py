@@ -28,7 +28,6 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures import records
 from jax_resnet.data.sources import Examples, Source
 from jax_resnet.errors import DataError
-from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
 
@@ -129,10 +128,10 @@ def _make(name: str, data_dir: Path, manual_dir: Path | None) -> cache.Arrays:
     known = CIFAR[name]
     folder = records.find(name, data_dir)
     if folder is not None:
-        where, read = shown(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
+        where, read = str(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
     elif manual_dir is not None:
         path, layout = _find(known, manual_dir)
-        where, read = shown(path), functools.partial(_read_archive, known, path, layout)
+        where, read = str(path), functools.partial(_read_archive, known, path, layout)
     else:
         where, read = known.binary.archive, functools.partial(_download, name, data_dir)
     _log.info('reading %s from %s; this is done only once', name, where)
@@ -173,7 +172,7 @@ def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Layout]:
             if path.is_file():
                 return path if path.name == layout.archive else path.parent, layout
     names = f'{known.binary.archive}, {known.python.archive}, or the unpacked folder of one'
-    raise DataError(f'{shown(manual_dir)} has none of {names} (dataset.manual_dir)')
+    raise DataError(f'{manual_dir} has none of {names} (dataset.manual_dir)')
 
 
 def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]:
@@ -183,7 +182,7 @@ def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]
     read = functools.partial(_from_binary, labels=known.labels) if layout is known.binary else _from_pickle
     try:
         if path.is_dir():
-            members = {name: files.read(path / name) for name in sorted(wanted)}
+            members = {name: (path / name).read_bytes() for name in sorted(wanted)}
         else:
             with tarfile.open(path, 'r:gz') as tar:
                 members = {
@@ -196,7 +195,7 @@ def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]
         return {split: _joined([read(members[name]) for name in group]) for split, group in names.items()}
     except Exception as e:  # for damaged files, the readers may raise any error
         reason = ' '.join(str(e).split()) or type(e).__name__
-        raise DataError(f'{shown(path)} is damaged: {reason}') from None
+        raise DataError(f'{path} is damaged: {reason}') from None
 
 
 def _from_binary(content: bytes, labels: int) -> _Split:
@@ -246,7 +245,7 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
             e.close()  # it holds the connection
         reason = getattr(e, 'reason', e)
         raise DataError(
-            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({reason}): give a folder '
+            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({reason}): give a folder '
             f'with {known.binary.archive} or {known.python.archive} by --config.dataset.manual_dir, or one with '
             'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
             '--config=configs/resnet20_digits.py, which needs no download'

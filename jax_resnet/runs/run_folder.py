@@ -20,7 +20,6 @@ from jax_resnet import files
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.files import shown
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
 
@@ -67,7 +66,7 @@ class RunFolder:
         if (
             glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
         ):  # orbax finds files by a glob pattern
-            raise ConfigError(f'{shown(absolute)}: the path of a run must have none of * ? [ ] \\ and be printable')
+            raise ConfigError(f'{absolute}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -127,8 +126,7 @@ class RunFolder:
                     break
             else:
                 raise ConfigError(
-                    f'{shown(self.path)}: another program trains in this folder; wait, or give another folder by '
-                    '--workdir'
+                    f'{self.path}: another program trains in this folder; wait, or give another folder by --workdir'
                 )
             yield
 
@@ -156,7 +154,7 @@ class RunFolder:
         origin: schemas.RunConfig | None = self._read_json('config.json', schemas.RunConfig)
         if origin is None:
             reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
-            raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
+            raise ConfigError(f'{self.path}: must be a run folder; {reason}')
         return origin
 
     def preprocessing(self) -> Preprocessing:
@@ -191,7 +189,7 @@ class RunFolder:
             'of another size': {name for name in now.keys() & run.keys() if now[name] != run[name]},
         }
         return ', '.join(
-            f'{len(names):,} {kind} ({", ".join(shown(os.fsdecode(name)) for name in sorted(names)[:3])})'
+            f'{len(names):,} {kind} ({", ".join(os.fsdecode(name) for name in sorted(names)[:3])})'
             for kind, names in kinds.items()
             if names
         )
@@ -250,9 +248,9 @@ class RunFolder:
             ConfigError: a line is damaged.
         """
         path = self.path / 'metrics.jsonl'
-        lines = files.read(path).splitlines(keepends=True) if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         return [
-            schemas.parse(line, schemas.Line, f'{shown(path)}: line {number}')
+            schemas.parse(line, schemas.Line, f'{path}: line {number}')
             for number, line in enumerate(lines, start=1)
             if line.endswith(b'\n')
         ]

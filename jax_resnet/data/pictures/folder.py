@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from jax_resnet import files
 from jax_resnet.data.pictures.imagenet import KAGGLE, flat_labels, shown_names
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
@@ -69,7 +68,7 @@ class FolderPictures:
         """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
         path = self._path(index)
         try:
-            return files.read(path), int(self.labels[index])
+            return path.read_bytes(), int(self.labels[index])
         except OSError as e:
             raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
 

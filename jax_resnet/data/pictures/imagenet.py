@@ -18,7 +18,6 @@ from typing import IO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from jax_resnet import files
 from jax_resnet.data import cache as array_cache
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
@@ -78,7 +77,7 @@ def flat_labels(folder: Path) -> dict[str, str]:
                 labels = [names[number] for number in numbers]
                 break
         except Exception as e:  # damaged files raise many types of errors
-            which = files.shown(solution if solution.is_file() else kit)
+            which = solution if solution.is_file() else kit
             raise DataError(f'{which}: has no labels of ImageNet ({" ".join(repr(e).split())[:200]})') from None
     return {f'ILSVRC2012_val_{number:08}': label for number, label in enumerate(labels, 1)}
 
@@ -140,13 +139,13 @@ class TarPictures:
         offset, size = int(self.offsets[index]), tarfile.BLOCKSIZE
         try:
             header = self._read(offset - size, size)
-            member = files.shown(tarfile.TarInfo.frombuf(header, 'utf-8', 'backslashreplace').name)
+            member = tarfile.TarInfo.frombuf(header, 'utf-8', 'backslashreplace').name
         except (OSError, tarfile.HeaderError):
             member = f'the picture at byte {offset:,}'
         return f'{self.path.name}: {member}'
 
     def _read(self, offset: int, size: int) -> bytes:
-        descriptor = files.open_file(self.path, os.O_RDONLY)  # for each picture, so threads and processes share nothing
+        descriptor = os.open(self.path, os.O_RDONLY)  # for each picture, so threads and processes share nothing
         try:
             status = os.fstat(descriptor)
             if (status.st_size, status.st_mtime_ns) != self.state:
@@ -183,19 +182,19 @@ def _find(manual_dir: Path) -> dict[str, Path]:
         if not path.is_file():
             names = ' and '.join(archive.file for archive in ARCHIVES.values())
             raise DataError(
-                f'{files.shown(manual_dir)} has no file {archive.file}: config.dataset.manual_dir must name a folder '
+                f'{manual_dir} has no file {archive.file}: config.dataset.manual_dir must name a folder '
                 f'with {names}, from image-net.org after registration'
             )
         if path.stat().st_size != archive.size:
             has = f'has {path.stat().st_size:,} bytes; it must have {archive.size:,}'
-            raise DataError(f'{files.shown(path)} {has}')
+            raise DataError(f'{path} {has}')
         found[split] = path
     return found
 
 
 def _open(split: str, path: Path) -> TarPictures:
     """Opens the pictures of a tar with the index from the cache. If the cache has no index, makes it."""
-    archive, state, where = ARCHIVES[split], (path.stat().st_size, path.stat().st_mtime_ns), files.shown(path)
+    archive, state, where = ARCHIVES[split], (path.stat().st_size, path.stat().st_mtime_ns), str(path)
 
     def make() -> array_cache.Arrays:
         _log.info('reading the headers of %s; this is done only once', where)

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jax_resnet import files
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
-from jax_resnet.files import shown
 
 _log = logging.getLogger(__name__)
 
@@ -132,17 +130,17 @@ def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None
     """Raises DataError if class names that TFDS has read from a file are not `known`, or are no names. Logs numbers."""
     numbers = [str(label) for label in range(len(names))]
     if not file.exists() and not known:
-        _log.warning('%s: no such file, so the classes have numbers, not names', shown(file))
+        _log.warning('%s: no such file, so the classes have numbers, not names', file)
     elif known and tuple(names) != tuple(known):
         is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
-        raise DataError(f'{shown(file)}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
+        raise DataError(f'{file}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
     elif not known and (list(names) == numbers or not all(name.isprintable() for name in names)):
         try:
-            is_damaged = files.read(file).decode().split() != numbers
+            is_damaged = file.read_bytes().decode().split() != numbers
         except (OSError, UnicodeDecodeError):
             is_damaged = True
         if is_damaged:
-            raise DataError(f'{shown(file)}: is damaged; must have the name of each class on a line, in UTF-8')
+            raise DataError(f'{file}: is damaged; must have the name of each class on a line, in UTF-8')
 
 
 def find(name: str, data_dir: Path) -> Path | None:
