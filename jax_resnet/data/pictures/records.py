@@ -78,14 +78,14 @@ class RecordPictures:
         return tf_example_pb2.Example.FromString(self._records[index]).features.feature
 
 
-def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None) -> PictureSource:
+def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> PictureSource:
     """Opens a data set that TFDS has prepared in `data_dir`.
 
     Args:
         name: name in TFDS, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'. If several configurations are
             prepared, the name must include one. If several versions are prepared, the last one is opened.
         data_dir: folder of prepared TFDS data.
-        classes: the names of the classes, if they are known; () if they are not. None means that nobody needs them.
+        classes: the names of the classes, if they are known.
 
     Raises:
         DataError: the data is missing, is not in ArrayRecord files, or an example does not have one picture and one
@@ -110,12 +110,13 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
             f'--dataset_version_dir={folder} --out_file_format={FORMAT}'
         )
     image, label = _feature_names(info, folder)
-    names, sizes = (
-        shown_names(info.features[label].names),
-        {name: each.num_examples for name, each in info.splits.items()},
-    )
-    if classes is not None:
-        _check_names(folder / f'{label}.labels.txt', names, classes)
+    names, sizes = shown_names(info.features[label].names), {s: each.num_examples for s, each in info.splits.items()}
+    file = folder / f'{label}.labels.txt'
+    if not classes and not file.exists():
+        _log.warning('%s: no such file, so the classes have numbers, not names', file)
+    if classes and names != tuple(classes):
+        is_now, needed = next(pair for pair in zip_longest(names, classes) if pair[0] != pair[1])
+        raise DataError(f'{file}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
     splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
     listing = {
@@ -124,23 +125,6 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
     }
     fingerprint = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     return PictureSource(name, names, sizes, splits, fingerprint, listing)
-
-
-def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raises DataError if class names that TFDS has read from a file are not `known`, or are no names. Logs numbers."""
-    numbers = [str(label) for label in range(len(names))]
-    if not file.exists() and not known:
-        _log.warning('%s: no such file, so the classes have numbers, not names', file)
-    elif known and tuple(names) != tuple(known):
-        is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
-        raise DataError(f'{file}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
-    elif not known and (list(names) == numbers or not all(name.isprintable() for name in names)):
-        try:
-            is_damaged = file.read_bytes().decode().split() != numbers
-        except (OSError, UnicodeDecodeError):
-            is_damaged = True
-        if is_damaged:
-            raise DataError(f'{file}: is damaged; must have the name of each class on a line, in UTF-8')
 
 
 def find(name: str, data_dir: Path) -> Path | None:
