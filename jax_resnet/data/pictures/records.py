@@ -112,11 +112,13 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> Pict
     image, label = _feature_names(info, folder)
     names, sizes = shown_names(info.features[label].names), {s: each.num_examples for s, each in info.splits.items()}
     file = folder / f'{label}.labels.txt'
-    if not classes and not file.exists():
-        _log.warning('%s: no such file, so the classes have numbers, not names', file)
-    if classes and names != tuple(classes):
-        is_now, needed = next(pair for pair in zip_longest(names, classes) if pair[0] != pair[1])
-        raise DataError(f'{file}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
+    lines = file.read_text('utf-8', errors='replace').split('\n') if file.exists() else []
+    known = tuple(classes) or shown_names([line.strip() for line in lines if line.strip()])
+    if not known:
+        _log.warning('%s: has no names, so the classes have numbers', file)
+    elif names != known:  # TFDS names classes by numbers if it cannot read their names
+        is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
+        raise DataError(f'{file}: is missing or damaged; a class is {is_now!r} where it must be {needed!r}')
     splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
     listing = {
