@@ -12,7 +12,7 @@ from typing import Any
 from jax_resnet.config.fields import Config, fields_with, flatten
 from jax_resnet.config.identity import changed_recipe
 from jax_resnet.config.loading import as_config
-from jax_resnet.runs.run_folder import as_json
+from jax_resnet.runs.schemas import as_json
 
 
 def convert(old: dict[str, Any]) -> dict[str, bytes]:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from jax_resnet import files
@@ -59,20 +58,16 @@ class RunFolder:
         if self.has_begun():
             self.check_same(config)
         else:
-            self._write('config.json', as_json({'file': file, 'changes': changes or {}, 'fields': config}))
+            self._write('config.json', schemas.as_json({'file': file, 'changes': changes or {}, 'fields': config}))
 
     def _make(self) -> None:
-        absolute = str(self.path.absolute())
-        if (
-            glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
-        ):  # orbax finds files by a glob pattern
-            raise ConfigError(f'{absolute}: the path of a run must have none of * ? [ ] \\ and be printable')
+        path = str(self.path.absolute())
+        if glob.has_magic(path) or '\\' in path or not path.isprintable():  # orbax finds files by a glob pattern
+            raise ConfigError(f'{path}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise ConfigError(
-                f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
-            ) from None
+            raise ConfigError(f'{path}: must be a folder, or a path where one can be made ({e.strerror})') from None
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
@@ -177,10 +172,10 @@ class RunFolder:
 
     def different_pictures(self, listing: np.ndarray) -> str:
         """Says how pictures differ from those of the run in the same splits; '' if they do not, or have no record."""
-        if not len(listing) or not (self.path / 'pictures.npz').exists():
+        recorded = self._arrays('pictures.npz', 'pictures')
+        if recorded is None or not len(listing):
             return ''
-        (recorded,) = outputs.read(self.path / 'pictures.npz', 'pictures')
-        now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, recorded))
+        now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, *recorded))
         splits = {name.split(b'/')[0] for name in now} & {name.split(b'/')[0] for name in run}
         now, run = ({name: pair[name] for name in pair if name.split(b'/')[0] in splits} for pair in (now, run))
         kinds = {
@@ -214,32 +209,28 @@ class RunFolder:
 
     def predictions(self) -> Predictions | None:
         """Reads predictions.npz. Returns None if there is no such file. Raises ConfigError if a file is damaged."""
-        path = self.path / 'predictions.npz'
-        if not path.exists():
+        found = self._arrays('predictions.npz', 'classes', 'probabilities', 'labels', 'files')
+        if found is None:
             return None
-        classes, probabilities, labels, names = outputs.read(path, 'classes', 'probabilities', 'labels', 'files')
+        classes, probabilities, labels, names = found
         return Predictions(classes, probabilities, labels, self.preprocessing().class_names, tuple(names.tolist()))
 
-    def mistakes(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def mistakes(self) -> list[np.ndarray] | None:
         """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.
 
         Returns:
             The positions of the n examples in the predictions, int [n], and their images, uint8 [n, height, width,
             channels]. None if there is no such file.
         """
-        path = self.path / 'mistakes.npz'
-        if not path.exists():
-            return None
-        index, images = outputs.read(path, 'index', 'images')
-        return index, images
+        return self._arrays('mistakes.npz', 'index', 'images')
 
     def starts(self) -> list[dict[str, Any]]:
-        """Returns what `record_start` wrote, one mapping for each start."""
+        """Returns what `record_start` wrote, one mapping for each start, see `schemas.Start`."""
         return self._read_json('environment.json', list[schemas.Start]) or []
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        self._write('environment.json', as_json([*self.starts(), {**environment, 'step': step}]))
+        self._write('environment.json', schemas.as_json([*self.starts(), {**environment, 'step': step}]))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl, see `schemas.Line`, without a last line that a kill cut short.
@@ -283,7 +274,7 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes summary.json, which marks the run as finished."""
-        self._write('summary.json', as_json(summary))
+        self._write('summary.json', schemas.as_json(summary))
 
     def progress(self) -> tuple[dict[str, Any], float] | None:
         """Returns how far the run is, see `schemas.Progress`, and when it was that far; None before its first step."""
@@ -322,6 +313,10 @@ class RunFolder:
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
 
+    def _arrays(self, name: str, *arrays: str) -> list[np.ndarray] | None:
+        path = self.path / name
+        return outputs.read(path, *arrays) if path.exists() else None
+
     def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name
         return schemas.read(path, schema) if path.exists() else None
@@ -329,11 +324,6 @@ class RunFolder:
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:
             files.write(self.path / name, content)
-
-
-def as_json(value: Any) -> bytes:
-    """Returns the content of a JSON file of a run."""
-    return (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode()
 
 
 def _events(line: Mapping[str, Any]) -> bytes:

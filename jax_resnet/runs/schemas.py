@@ -1,5 +1,6 @@
-"""The fields of each JSON file and their types, and the function that reads a file by them."""
+"""The fields of each JSON file and their types, and the functions that read and write a file by them."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -19,6 +20,11 @@ def read(path: Path, schema: Any) -> Any:
         return parse(path.read_bytes(), schema, str(path))
     except OSError as e:
         raise ConfigError(f'{path} cannot be read ({e.strerror})') from None
+
+
+def as_json(value: Any) -> bytes:
+    """Returns the content of a JSON file with a value of one of the types below."""
+    return (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode()
 
 
 def parse(content: bytes, schema: Any, name: str) -> Any:
