@@ -11,7 +11,6 @@ import logging
 import pickle
 import shutil
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jax_resnet import files
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import records
 from jax_resnet.data.sources import Examples, Source
@@ -175,8 +173,8 @@ def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Layout]:
     raise DataError(f'{manual_dir} has none of {names} (dataset.manual_dir)')
 
 
-def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]:
-    """Reads an archive, packed or unpacked."""
+def _read_archive(known: Cifar, path: Path, layout: Layout, content: IO[bytes] | None = None) -> dict[str, _Split]:
+    """Reads an archive, packed or unpacked, or its content from the network."""
     names = {split: [name + layout.ending for name in group] for split, group in known.files.items()}
     wanted = {name for group in names.values() for name in group}
     read = functools.partial(_from_binary, labels=known.labels) if layout is known.binary else _from_pickle
@@ -184,7 +182,7 @@ def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]
         if path.is_dir():
             members = {name: (path / name).read_bytes() for name in sorted(wanted)}
         else:
-            with tarfile.open(path, 'r:gz') as tar:
+            with tarfile.open(path, 'r:gz', content) as tar:
                 members = {
                     Path(info.name).name: cast(IO[bytes], tar.extractfile(info)).read()
                     for info in tar
@@ -194,8 +192,7 @@ def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]
             raise ValueError(f'it has no {missing[0]}')
         return {split: _joined([read(members[name]) for name in group]) for split, group in names.items()}
     except Exception as e:  # for damaged files, the readers may raise any error
-        reason = ' '.join(str(e).split()) or type(e).__name__
-        raise DataError(f'{path} is damaged: {reason}') from None
+        raise DataError(f'{path} is damaged: {" ".join(str(e).split()) or type(e).__name__}') from None
 
 
 def _from_binary(content: bytes, labels: int) -> _Split:
@@ -228,18 +225,15 @@ def _joined(parts: Sequence[_Split]) -> _Split:
 
 def _download(name: str, data_dir: Path) -> dict[str, _Split]:
     """Reads the binary archive from the network. It is not kept."""
-    known, url, folder = CIFAR[name], HOST + CIFAR[name].binary.archive, files.cache_folder()
+    known, content = CIFAR[name], io.BytesIO()
+    url = HOST + known.binary.archive
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='download-', dir=folder) as scratch:
-            path = Path(scratch, known.binary.archive)
-            with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response, path.open('wb') as file:
-                size = int(response.headers['Content-Length'])
-                with tqdm.wrapattr(response, 'read', size, desc=path.name) as content:
-                    shutil.copyfileobj(content, file)
-                if file.tell() < size:
-                    raise OSError('the connection was closed before the end of the file')
-            return _read_archive(known, path, known.binary)
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
+            size = int(response.headers['Content-Length'])
+            with tqdm.wrapattr(response, 'read', size, desc=known.binary.archive) as file:
+                shutil.copyfileobj(file, content)
+        if content.tell() < size:
+            raise OSError('the connection was closed before the end of the file')
     except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
         if isinstance(e, urllib.error.HTTPError):
             e.close()  # it holds the connection
@@ -250,3 +244,5 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
             'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
             '--config=configs/resnet20_digits.py, which needs no download'
         ) from None
+    content.seek(0)
+    return _read_archive(known, Path(known.binary.archive), known.binary, content)

@@ -194,17 +194,16 @@ View = CentreCrop | FiveCrops | Whole
 """Its `views` maps a picture, uint8 [height, width, 3], and an interpolation to uint8 [views, rows, columns, 3]."""
 
 
-def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
+def evaluation_views(protocol: str, shorter_side: int, size: int) -> list[View]:
     """The views whose scores a protocol averages.
 
     Args:
         protocol: 'center'; 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4), which both also
             average over the mirror image of each view.
         shorter_side, size: except for 'multi_scale', the picture's shorter side, and the height and width of crops.
-        scales: for 'multi_scale', lengths of the shorter side.
     """
     if protocol == 'multi_scale':
-        return [Whole(scale) for scale in scales]
+        return [Whole(scale) for scale in SCALES]
     return [CentreCrop(shorter_side, size) if protocol == 'center' else FiveCrops(shorter_side, size)]
 
 
