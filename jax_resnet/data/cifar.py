@@ -25,7 +25,7 @@ from tqdm import tqdm
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import records
 from jax_resnet.data.sources import Examples, Source
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 
 _log = logging.getLogger(__name__)
 
@@ -143,12 +143,11 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
         found = pictures[split]
         images, labels = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.uint8)
         for index in tqdm(range(min(size, len(found))), f'reading {split}', disable=None):
-            encoded, label = found[index]
             try:
-                number = found.number(index)
+                (encoded, label), number = found[index], found.number(index)
                 images[number], labels[number] = np.asarray(Image.open(io.BytesIO(encoded))), label
             except Exception as e:  # for a damaged file, the readers may raise any error
-                raise DataError(f'{found.name(index)}: cannot be read ({" ".join(repr(e).split())})') from None
+                raise DataError(f'{found.name(index)}: cannot be read ({reason(e)})') from None
         splits[split] = images, labels
     return splits
 
@@ -179,7 +178,7 @@ def _read_archive(known: Cifar, path: Path, content: IO[bytes] | None = None) ->
             raise ValueError(f'it has no {missing[0]}')
         return {split: _read_files(known, map(members.get, group)) for split, group in known.files.items()}
     except Exception as e:  # for damaged files, the readers may raise any error
-        raise DataError(f'{path} is damaged: {" ".join(str(e).split()) or type(e).__name__}') from None
+        raise DataError(f'{path} is damaged: {reason(e)}') from None
 
 
 class _Arrays(pickle.Unpickler):
@@ -216,12 +215,11 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
     except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
         if isinstance(e, urllib.error.HTTPError):
             e.close()  # it holds the connection
-        reason = getattr(e, 'reason', e)
         raise DataError(
-            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({reason}): give a folder '
-            f'with {known.archive} by --config.dataset.manual_dir, or one with '
-            'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
-            '--config=configs/resnet20_digits.py, which needs no download'
+            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({getattr(e, "reason", e)}): give a '
+            f'folder with {known.archive} by --config.dataset.manual_dir, or one with prepared TFDS data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs no '
+            'download'
         ) from None
     content.seek(0)
     return _read_archive(known, Path(known.archive), content)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 from jax_resnet.files import local
 
 SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
@@ -165,7 +165,7 @@ def from_files(
         try:
             arrays.append(np.load(local(path), allow_pickle=False))
         except (OSError, ValueError, EOFError) as e:
-            raise DataError(f'{path}: cannot be read as .npy ({" ".join(str(e).split())[:200]})') from None
+            raise DataError(f'{path}: cannot be read as .npy ({reason(e)})') from None
     try:
         pixels, numbers = arrays
         examples = checked(pixels, numbers, (*pixels.shape[:1], *image_shape), len(classes))
@@ -183,7 +183,7 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Returns the bytes of a JPEG, PNG or WebP file, and its label. Raises DataError, which names the picture."""
+        """Returns the bytes of a JPEG, PNG or WebP file, and its label. Any error means that it cannot be read."""
 
     def name(self, index: int) -> str:
         """Name of a picture in messages: its file, or the archive and the member."""

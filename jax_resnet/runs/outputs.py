@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, reason
 
 MOST_LOGITS = 100
 """Up to this number of classes, predictions.npz has all logits. 1,000 classes and 50,000 examples would be 200 MB."""
@@ -87,4 +87,4 @@ def read(path: Path, *names: str) -> list[np.ndarray]:
         with path.open('rb') as file, np.load(file, allow_pickle=False) as found:
             return [found[name] for name in names]
     except Exception as e:  # for a damaged file numpy, zipfile and zlib raise many types of exception
-        raise ConfigError(f'{path} cannot be read ({" ".join(str(e).split())[:200]})') from None
+        raise ConfigError(f'{path} cannot be read ({reason(e)})') from None

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config, own_parts
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 from jax_resnet.runs import schemas
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.schemas import Card
@@ -115,7 +115,7 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
     except OSError as e:
-        raise DataError(f'{path}: cannot be written ({e.strerror})') from None
+        raise DataError(f'{path}: cannot be written ({reason(e)})') from None
 
 
 def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -126,7 +126,7 @@ def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[st
             names = file.keys() if with_arrays else ()
             return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except Exception as e:  # safetensors raises many types of exception
-        raise DataError(f'{path}: cannot be read as weights ({" ".join(str(e).split())[:200]})') from None
+        raise DataError(f'{path}: cannot be read as weights ({reason(e)})') from None
 
 
 def _card(path: Path, header: Mapping[str, str]) -> Card | None:

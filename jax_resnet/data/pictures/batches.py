@@ -25,7 +25,7 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import NUMBERS, Crop, View, resize
 from jax_resnet.data.sources import Pictures
-from jax_resnet.errors import ConfigError, DataError, InputError
+from jax_resnet.errors import ConfigError, DataError, InputError, reason
 
 MEAN_PICTURES = 10_000
 """Maximum number of pictures in a mean image. They are drawn at random from the split."""
@@ -134,11 +134,11 @@ class Pass:
 
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
     """Decodes a picture, uint8 [height, width, 3]; returns it and its label. Raises DataError if it cannot be read."""
-    encoded, label = pictures[index]
     try:
+        encoded, label = pictures[index]
         return decode(encoded, exif_rotation), label
-    except ValueError as e:
-        raise DataError(f'{pictures.name(index)}: cannot be read as a picture ({e})') from None
+    except Exception as e:  # for damaged files, the readers may raise any error
+        raise DataError(f'{pictures.name(index)}: cannot be read ({reason(e)})') from e
 
 
 def uniform(seed: int, epoch: int, index: int) -> list[float]:

@@ -63,12 +63,7 @@ class FolderPictures:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
-        path = self._path(index)
-        try:
-            return path.read_bytes(), int(self.labels[index])
-        except OSError as e:
-            raise DataError(f'{path}: cannot be read ({e.strerror})') from None
+        return self._path(index).read_bytes(), int(self.labels[index])
 
     def name(self, index: int) -> str:
         """Path of a picture, for messages."""

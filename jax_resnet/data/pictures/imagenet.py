@@ -80,12 +80,7 @@ class TarPictures:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Reads a picture. Raises DataError, which names it, if it cannot be read."""
-        try:
-            encoded = self._read(int(self.offsets[index]), int(self.sizes[index]))
-        except OSError as e:
-            raise DataError(f'{self.name(index)} cannot be read: {e.strerror}') from None
-        return encoded, int(self.labels[index])
+        return self._read(int(self.offsets[index]), int(self.sizes[index])), int(self.labels[index])
 
     def name(self, index: int) -> str:
         """Name of a picture in messages: the tar and the member. If the header cannot be read, its byte offset."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 
 _log = logging.getLogger(__name__)
 
@@ -45,14 +45,11 @@ class RecordPictures:
         return self.count
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Reads a picture. Raises DataError if it cannot be read, or has no label."""
-        try:
-            features = self._features(index)
-            (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
-        except Exception as e:  # a damaged file may make the reader raise any error
-            raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
+        """Reads a picture. Any error means that it cannot be read, or has no label."""
+        features = self._features(index)
+        (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
         if not 0 <= label < self.classes:  # TFDS marks unlabelled pictures by -1
-            raise DataError(f'{self.name(index)}: has no label: it must be from 0 to {self.classes - 1}; it is {label}')
+            raise ValueError(f'its label is {label}, must be from 0 to {self.classes - 1}')
         return encoded, label
 
     def number(self, index: int) -> int:
@@ -102,7 +99,7 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> Pict
     try:
         info = tfds.builder_from_directory(folder).info
     except Exception as e:  # a missing or damaged dataset_info.json may raise any error
-        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({" ".join(repr(e).split())})') from e
+        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({reason(e)})') from e
     if tfds.core.FileFormat(FORMAT) not in info.available_file_formats():
         raise DataError(
             f'{folder}: has {info.file_format.value} files, which only TensorFlow can read; convert them in an '

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from jax_resnet.data.pictures.batches import decoded
 from jax_resnet.data.pictures.folder import open_folder
 from jax_resnet.data.sources import PictureSource, with_classes
 from jax_resnet.errors import DataError
@@ -205,7 +206,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     file = tmp_path / 'train/cat/7.png'
     file.unlink()
     with pytest.raises(DataError, match=rf'^{file}: cannot be read \(No such file or directory\)$'):
-        source.read('train')[0]
+        decoded(source.read('train'), 0, exif_rotation=False)
 
 
 def test_classes_that_validation_lacks_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
