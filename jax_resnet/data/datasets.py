@@ -88,14 +88,13 @@ def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> Pictu
 
 
 _IMAGENET_CLASSES = tuple(imagenet_classes().values())
+_IMAGENET_SIZES = {split: archive.pictures for split, archive in ARCHIVES.items()}
 
 DATASETS: dict[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), CIFAR['cifar10'].class_names, SIZES, open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), CIFAR['cifar100'].class_names, SIZES, open_cifar),
     'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), digits.SPLITS, arrays(digits.load)),
-    'imagenet2012': DataSet(
-        'ImageNet', None, _IMAGENET_CLASSES, {'train': 1_281_167, 'validation': 50_000}, _open_imagenet
-    ),
+    'imagenet2012': DataSet('ImageNet', None, _IMAGENET_CLASSES, _IMAGENET_SIZES, _open_imagenet),
     'imagenette': DataSet(
         'Imagenette',
         None,
@@ -119,21 +118,13 @@ def find(name: str) -> DataSet:
 
 
 def image_shape(dataset: Dataset) -> tuple[int, int, int]:
-    """(height, width, channels) of the images in evaluation.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """(height, width, channels) of the images in evaluation, for a config's group `dataset`."""
     size = dataset.test_crop or dataset.crop
     return find(dataset.name).image_shape or (size, size, 3)
 
 
 def count(dataset: Dataset) -> int:
-    """The number of training examples; 0 if it is not known before the data is read.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """The number of training examples of a config's group `dataset`; 0 if it is not known before the data is read."""
     sizes = find(dataset.name).splits
     return Splits(dataset.name, (), sizes).count(dataset.train) if sizes else 0
 
@@ -144,15 +135,10 @@ def streams(name: str) -> bool:
 
 
 def without_data(dataset: Dataset) -> PictureSource | None:
-    """A source without pictures, if normalization and class names are known without data; else None.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """A source without pictures, if a config's normalization and class names are known without data; else None."""
     known = find(dataset.name)
-    if known.image_shape or not known.class_names or dataset.folder is not None:
-        return None
-    if dataset.normalization == 'pixel_mean':
+    needs_data = dataset.folder is not None or dataset.normalization == 'pixel_mean'
+    if known.image_shape or not known.class_names or needs_data:
         return None
     return PictureSource(dataset.name, known.class_names, known.splits, pictures={}, fingerprint='')
 

@@ -71,7 +71,6 @@ class ScaleCrop(NamedTuple):
     size: int
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
-        """Returns the random part."""
         least, most = self.shorter_side
         rows, columns = resized_shape(height, width, least + int(numbers[0] * (most - least + 1)))
         top, left = int(numbers[1] * (rows - self.size + 1)), int(numbers[2] * (columns - self.size + 1))
@@ -92,7 +91,6 @@ class AreaCrop(NamedTuple):
     ratio: tuple[float, float]
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
-        """Returns the random part."""
         low, high = (log(ratio) for ratio in self.ratio)
         for k in range(TRIES):
             area = height * width * (self.area[0] + numbers[2 * k] * (self.area[1] - self.area[0]))

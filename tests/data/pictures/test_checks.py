@@ -9,7 +9,7 @@ from PIL import Image
 
 from jax_resnet.data.pictures import checks
 from jax_resnet.data.pictures.checks import check, without_unreadable
-from jax_resnet.data.sources import PictureSource
+from jax_resnet.data.sources import PictureSource, with_classes
 from jax_resnet.errors import DataError
 
 
@@ -105,6 +105,9 @@ def test_pictures_that_cannot_be_read_are_left_out_the_same_in_every_start(caplo
         assert message.startswith('left out 2 of 5 pictures of train, which cannot be read: pictures/1.jpg (No such')
         caplog.clear()
     check(found, ['train'], 'skip')
+    train.labels = np.array([1, 1, 0, 1, 1])
+    renumbered = without_unreadable(with_classes(given, ('bird', 'cat', 'dog')))  # type: ignore[arg-type]
+    assert renumbered.read('train').labels.tolist() == [2, 1, 2]  # type: ignore[union-attr]
     train.labels = np.array([1, 0, 1, 1, 1])
     with pytest.raises(DataError, match='class cat has no picture in train that can be read'):
         without_unreadable(given)
