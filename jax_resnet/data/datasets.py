@@ -18,7 +18,7 @@ from jax_resnet.data import digits
 from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures import records
 from jax_resnet.data.pictures.folder import DRAW, open_folder
-from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_tars
+from jax_resnet.data.pictures.imagenet import ARCHIVES, IMAGENET_CLASSES, open_tars
 from jax_resnet.data.sources import Examples, PictureSource, Source, Splits, checked
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local
@@ -87,18 +87,18 @@ def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> Pictu
     )
 
 
-_IMAGENET_CLASSES = tuple(imagenet_classes().values())
+_WORDS = tuple(IMAGENET_CLASSES.values())
 _IMAGENET_SIZES = {split: archive.pictures for split, archive in ARCHIVES.items()}
 
 DATASETS: dict[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), CIFAR['cifar10'].class_names, SIZES, open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), CIFAR['cifar100'].class_names, SIZES, open_cifar),
     'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), digits.SPLITS, arrays(digits.load)),
-    'imagenet2012': DataSet('ImageNet', None, _IMAGENET_CLASSES, _IMAGENET_SIZES, _open_imagenet),
+    'imagenet2012': DataSet('ImageNet', None, _WORDS, _IMAGENET_SIZES, _open_imagenet),
     'imagenette': DataSet(
         'Imagenette',
         None,
-        tuple(_IMAGENET_CLASSES[label] for label in (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)),
+        tuple(_WORDS[label] for label in (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)),
         {'train': 9_469, 'validation': 3_925},
         _open_records,
     ),

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
 from jax_resnet.errors import DataError
 from jax_resnet.models.networks import IMAGENET_STAGES
@@ -234,7 +234,7 @@ def _config(
 
 
 def _imagenet() -> tuple[str, ...]:
-    return tuple(imagenet_classes().values())
+    return tuple(IMAGENET_CLASSES.values())
 
 
 def _check_same(needed: dict[str, Any], found: Struct) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from jax_resnet.data.pictures.imagenet import imagenet_classes, shown_names, validation_labels
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES, shown_names, validation_labels
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
@@ -140,7 +140,7 @@ def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored
     found: _Split = {}
     entries = _entries(folder)
     is_flat = may_be_flat and not any(entry.is_dir() for entry in entries)
-    synsets = [*imagenet_classes()]
+    synsets = [*IMAGENET_CLASSES]
     flat = {stem: synsets[label] for stem, label in validation_labels().items()} if is_flat else {}
     for entry in tqdm(entries, f'listing {title}', disable=None, delay=2, leave=False):
         if entry.is_dir():

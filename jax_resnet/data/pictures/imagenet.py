@@ -8,9 +8,8 @@ import logging
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -23,17 +22,16 @@ from jax_resnet.errors import DataError
 _log = logging.getLogger(__name__)
 
 
-@cache
-def imagenet_classes() -> MappingProxyType[str, str]:
-    """The names of ImageNet's 1,000 classes by synset, such as n01440764, in the order of the labels."""
-    lines = Path(__file__).with_name('imagenet_classes.txt').read_text(encoding='utf-8').splitlines()
-    return MappingProxyType(dict(line.split(' ', 1) for line in lines))
+IMAGENET_CLASSES: dict[str, str] = dict(
+    line.split(' ', 1)
+    for line in Path(__file__).with_name('imagenet_classes.txt').read_text(encoding='utf-8').splitlines()
+)
+"""The names of ImageNet's 1,000 classes by synset, such as n01440764, in the order of the labels."""
 
 
 def shown_names(names: Sequence[str]) -> tuple[str, ...]:
     """Class names for people. If all names are ImageNet's synsets, returns their words; else returns them unchanged."""
-    words = imagenet_classes()
-    return tuple(words[name] for name in names) if all(name in words for name in names) else tuple(names)
+    return tuple(IMAGENET_CLASSES[name] for name in names) if {*names} <= IMAGENET_CLASSES.keys() else tuple(names)
 
 
 def validation_labels() -> dict[str, int]:
@@ -127,13 +125,13 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
         pictures[split] = TarPictures(path, **array_cache.load(key, make))
     sizes = {split: len(each) for split, each in pictures.items()}
     listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items()}
-    return PictureSource(name, tuple(imagenet_classes().values()), sizes, pictures, _digest(indices), listing)
+    return PictureSource(name, tuple(IMAGENET_CLASSES.values()), sizes, pictures, _digest(indices), listing)
 
 
 def _index(split: str, path: Path) -> array_cache.Arrays:
     """Reads the headers of a tar. The pictures are sorted by label and name."""
     _log.info('reading the headers of %s; this is done only once', path)
-    synsets, numbered = {synset: label for label, synset in enumerate(imagenet_classes())}, validation_labels()
+    synsets, numbered = {synset: label for label, synset in enumerate(IMAGENET_CLASSES)}, validation_labels()
     count, found = ARCHIVES[split].pictures, []
     try:
         with path.open('rb') as file, tqdm(total=count, desc=f'headers of {path.name}', disable=None) as bar:

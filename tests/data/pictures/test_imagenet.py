@@ -15,7 +15,7 @@ import tensorflow_datasets
 from jax_resnet import files
 from jax_resnet.data.pictures import imagenet
 from jax_resnet.data.pictures.batches import decoded
-from jax_resnet.data.pictures.imagenet import imagenet_classes, open_tars, validation_labels
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES, open_tars, validation_labels
 from jax_resnet.errors import DataError
 from tests.conftest import Ended
 
@@ -211,10 +211,10 @@ def test_the_facts_of_imagenet() -> None:
     theirs = {url.split('/')[-1]: int(size) for url, size, _ in (line.split() for line in lines if line)}
     for archive in imagenet.ARCHIVES.values():
         assert theirs[archive.file] == archive.size
-    synsets = [*imagenet_classes()]
+    synsets = [*IMAGENET_CLASSES]
     assert synsets == (tfds / 'labels.txt').read_text().split() == sorted(synsets)
-    assert len({*synsets}) == len({*imagenet_classes().values()}) == 1000
+    assert len({*synsets}) == len({*IMAGENET_CLASSES.values()}) == 1000
     labels = [*validation_labels().values()]
     assert [synsets[label] for label in labels] == (tfds / 'validation_labels.txt').read_text().split()
-    words = [imagenet_classes()[synsets[label]] for label in labels[:3]]
+    words = [IMAGENET_CLASSES[synsets[label]] for label in labels[:3]]
     assert words == ['sea snake', 'alp', 'Shetland sheepdog']
