@@ -43,12 +43,7 @@ class RunFolder:
         self._events: Path | None = None
 
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
-        """Writes config.json, or checks that the run in the folder has the same config if it has begun.
-
-        Args:
-            config: the config.
-            file: the config file with its argument, if there is one.
-            changes: the fields that were changed in that config, by dotted name.
+        """Writes config.json, see `schemas.RunConfig`, or checks that the run has the same config if it has begun.
 
         Raises:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
@@ -196,14 +191,7 @@ class RunFolder:
     def write_predictions(
         self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray], names: Sequence[str] = ()
     ) -> None:
-        """Writes what the network predicts for the n examples of the test split.
-
-        Args:
-            logits: float [n, classes].
-            labels: the true classes, int [n].
-            mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
-            names: the names of the examples' files, if they are files.
-        """
+        """Writes what the network predicts, see `outputs.prediction_arrays`; and some wrong predictions, `mistakes`."""
         self._write('predictions.npz', outputs.npz(outputs.prediction_arrays(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
