@@ -188,7 +188,7 @@ def test_the_name_of_a_network_may_be_an_import_path_in_a_change_too() -> None:
         ('dataset.augmentation', 'cutout', 'must be an import path, package.module:name, or None'),
         ('dataset.name', 'wrong_parts:number', 'must be of type DataSet'),
         ('dataset.name', 'wrong_parts:of_floats', r'images must be uint8 \[8, 16, 16, 1\]; they are float64'),
-        ('dataset.name', 'wrong_parts:of_labels', 'labels must be 8 integers from 0 to 1'),
+        ('dataset.name', 'wrong_parts:of_labels', 'labels must be from 0 to 1; they are from 9 to 9'),
         ('dataset.name', 'wrong_parts:of_errors', "KeyError: 'key'"),
     ],
 )  # fmt: skip

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -155,9 +154,8 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # the terminal may not support all characters
             stream.reconfigure(errors='backslashreplace')
-    is_main = threading.current_thread() is threading.main_thread()
     try:
-        with signals.ending_at_once() if is_main else contextlib.nullcontext():
+        with signals.ending_at_once():
             command()
             sys.stdout.flush()
     except (UserError, MemoryError, OSError) as e:

@@ -66,13 +66,13 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
                     contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
         contents |= {folder / f'mistake{i:02}.png': mistake.png for i, mistake in enumerate(part['mistakes'], start=1)}
     contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), generator=GENERATOR).encode()
-    is_report = out.is_file() and GENERATOR.encode() in files.read(out)
+    is_report = out.is_file() and GENERATOR.encode() in out.read_bytes()
     for path in () if is_report else contents:
         if path.exists():
             raise ConfigError(
                 f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
             )
-    earlier = files.read(markdown).decode(errors='replace') if is_report and markdown.is_file() else ''
+    earlier = markdown.read_text(errors='replace') if is_report and markdown.is_file() else ''
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
     for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():

@@ -13,10 +13,9 @@ from msgspec import Meta, Struct
 
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
 from jax_resnet.errors import DataError
-from jax_resnet.files import read as read_file
 from jax_resnet.models.networks import IMAGENET_STAGES
 from jax_resnet.runs import schemas, weights
 from jax_resnet.runs.outputs import Preprocessing
@@ -122,7 +121,7 @@ def read(name: str) -> Weights:
     file = _fetched(name, f'{owner}/{repository}', 'config.json', revision)
     commit = file.parent.name
     known = Path(f'{owner}/{repository}@{commit}')
-    content = read_file(file)
+    content = file.read_bytes()
     is_timm = b'"architecture"' in content
     described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
     try:
@@ -235,7 +234,7 @@ def _config(
 
 
 def _imagenet() -> tuple[str, ...]:
-    return tuple(imagenet_classes().values())
+    return tuple(IMAGENET_CLASSES.values())
 
 
 def _check_same(needed: dict[str, Any], found: Struct) -> None:

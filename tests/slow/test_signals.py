@@ -79,19 +79,3 @@ def test_ctrl_c_during_imports_prints_no_traceback(at: str, command: list[str], 
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
-
-
-@pytest.mark.parametrize(
-    ('command', 'is_own'),
-    [
-        (['own.py'], True),
-        (['-X', 'utf8', '-m', 'own', 'own.py'], True),
-        (['-m', 'cProfile', '-o', 'profile', 'own.py'], False),
-    ],
-)
-def test_a_program_knows_whether_the_process_is_its_own(command: list[str], is_own: bool, tmp_path: Path) -> None:
-    program = f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom jax_resnet import signals\n'
-    program += 'print(signals.is_own_process(sys._getframe()))\n'
-    (tmp_path / 'own.py').write_text(program)
-    done = subprocess.run([sys.executable, *command], cwd=tmp_path, input=program, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == (f'{is_own}\n', '')

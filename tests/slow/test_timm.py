@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from jax_resnet import models
-from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.runs import weights
 from tests.conftest import Ended
 from tests.references.draw import draw_pytorch, real_images
@@ -91,7 +91,7 @@ def test_a_card_and_predictions_need_no_data(
     ours, config = tmp_path / 'ours.safetensors', shlex.split(CONFIG)
     assert command('convert', resnet18, ours, '--card', *config).code == 0
     found = weights.read(ours)
-    assert found.preprocessing.class_names == tuple(imagenet_classes().values())
+    assert found.preprocessing.class_names == tuple(IMAGENET_CLASSES.values())
     assert found.network.model.shortcut == 'B'
     Image.fromarray(np.arange(80 * 70 * 3, dtype=np.uint32).reshape(80, 70, 3).astype(np.uint8)).save(
         tmp_path / 'picture.png'
