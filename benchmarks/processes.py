@@ -46,8 +46,10 @@ def exchanged(devices: int, batch_size: int) -> tuple[int, int]:
     jax.config.update('jax_num_cpu_devices', devices)
     from networks import begun, synthetic
 
-    program, _ = begun(*synthetic('ResNet-20', batch_size, devices=devices))
-    text = program._run.as_text()  # type: ignore[attr-defined]  # the compiled program
+    from jax_resnet.platform import base
+
+    begun(*synthetic('ResNet-20', batch_size, devices=devices))
+    text = [*base._programs.values()][-1].as_text()  # of the program that was compiled last
     found = [m for line in text.splitlines() if (m := re.match(r'.* = (.*?) all-reduce(-start)?\(', line))]
     sizes = [re.findall(r'(f32|s32|pred|bf16)\[([\d,]*)\]', shape[1]) for shape in found]
     width = {'f32': 4, 's32': 4, 'pred': 1, 'bf16': 2}

@@ -23,8 +23,8 @@ from jax_resnet.platform import compilation_cache, for_platform
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup, state
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.setup import Program
 from jax_resnet.training.state import TrainState
+from jax_resnet.training.step import Program
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')

@@ -72,7 +72,7 @@ class Network:
         part, apply = self.data.split(split, 'center', BATCH, mesh), apply or self.model.apply
 
         def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
-            inputs = self.preprocess._replace(normalize=normalize)(part.views(*views))
+            inputs = self.preprocess._replace(normalize=normalize)(views)
             return apply(variables, inputs[:, 0], *more)
 
         run = jax.jit(logits, compiler_options=dict(self.platform.compiler_options))

@@ -1,6 +1,6 @@
 """Makes what a config describes: data, network, devices, learning rate, compiled steps. Checks that they fit.
 
-Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `Program`) have one interface each.
+Here resident or streamed data is chosen. Both inputs have one interface.
 """
 
 import logging
@@ -34,14 +34,12 @@ from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
-from jax_resnet.training.resident import ResidentInput, ResidentProgram, ResidentSplit
+from jax_resnet.training.resident import ResidentInput
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Steps
-from jax_resnet.training.streamed import StreamedInput, StreamedProgram, StreamedSplit
+from jax_resnet.training.step import Numbers, Program, Steps
+from jax_resnet.training.streamed import StreamedInput
 
 Input = ResidentInput | StreamedInput
-Split = ResidentSplit | StreamedSplit
-Program = ResidentProgram | StreamedProgram
 
 _log = logging.getLogger(__name__)
 

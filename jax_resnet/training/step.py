@@ -1,5 +1,6 @@
 """The training step: loss, gradient and update."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -94,6 +95,14 @@ class Numbers(NamedTuple):
             return np.float32(x) if isinstance(x, float | np.ndarray) else np.int32(min(x, 2**31 - 1))
 
         return cls(jax.random.key(seed), jax.tree.map(number, schedule), normalize)
+
+
+Program = Callable[[TrainState, int], TrainState]
+"""A compiled training program. It trains a state up to a step, or up to the first step that is not finite.
+
+It may end earlier: at the end of the stream's window (see `data.stream`), or before a picture that cannot be read. The
+call donates the state.
+"""
 
 
 @dataclass(frozen=True)

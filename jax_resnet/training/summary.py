@@ -76,7 +76,7 @@ def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, para
     config, end = data.config, clock.steps(data.config.train_for)
     dataset = config.dataset
     lines = [models.describe(model, data.image_shape)]
-    lines.append(_describe_classes(data.source.class_names, data.labels))
+    lines.append(_describe_classes(data.source.class_names, data.examples.labels))
     shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')

@@ -30,7 +30,7 @@ from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
 from jax_resnet.training.begin import begin_from, check_data, check_used, check_visible_to_all, extend, find_extension
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.evaluate import Evaluator, evaluator
+from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress, Silent
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import (
@@ -183,7 +183,7 @@ def train(
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
         with wall_time('input'):
             preprocess = data.preprocess
-            make_evaluator = partial(evaluator, data, model, preprocess, mesh.local_mesh, backend(config, mesh))
+            make_evaluator = partial(Evaluator, data, model, mesh.local_mesh, backend(config, mesh))
             evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
         about = Preprocessing(*preprocess.normalize, preprocess.crop, data.image_shape, class_names)
         folder.write_preprocessing(about)
@@ -197,7 +197,7 @@ def train(
         began = time.monotonic()
         with wall_time('compiling'):
             run = compile_training(data, model, mesh, schedule, settings, state)
-            stack.callback(run.close)
+            stack.callback(data.close)
             for one in evaluators.values():
                 one.compile(own_copy(state.variables))
             processes.barrier('compiled')
@@ -237,7 +237,7 @@ def train(
                     with wall_time('evaluation'):
                         if step == end and config.pictures.protocol != 'center':
                             spec, protocol = config.dataset.test, config.pictures.protocol
-                            evaluators['protocol'] = make_evaluator(spec, protocol=protocol)
+                            evaluators['protocol'] = make_evaluator(spec, protocol)
                         scores = _score(evaluators, own_copy(state.variables), stop_signals)
                     if not scores:
                         continue
@@ -261,14 +261,14 @@ def train(
 
                 # Run the next chunk of steps. It ends no later than the next thing that is due.
                 stop = min(step + steps_per_dispatch, _next_due(config, clock, step), end)
-                before, waited_before, began = totals, run.waited, time.monotonic()
+                before, waited_before, began = totals, data.waited, time.monotonic()
                 with contextlib.ExitStack() as context:
                     context.enter_context(wall_time('training'))
                     if profile and folder.writes:
                         context.enter_context(jax.profiler.trace(str(folder.profile)))
                     state = run(state, stop)
                     reached, finite, totals = jax.device_get((state.step, state.finite, state.totals))
-                seconds, waited = time.monotonic() - began, run.waited - waited_before
+                seconds, waited = time.monotonic() - began, data.waited - waited_before
                 wall_time.add({'training': -waited, 'input': waited})
             except InputError as e:
                 if jax.process_count() > 1:

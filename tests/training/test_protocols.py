@@ -83,7 +83,7 @@ def test_every_picture_is_once_in_each_pass(folder: Path, devices: int, batch_si
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
     split = open_input(as_config(picture_config(folder))).split('validation', protocol, batch_size, mesh)
     seen = np.zeros(21, int)
-    for indices, labels, (images,) in split.batches():
+    for indices, labels, images in split.batches():
         assert len(indices) == len(labels) <= len(images) and len(images) % devices == 0
         assert (labels == indices // 7).all()
         seen[indices] += 1
