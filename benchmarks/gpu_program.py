@@ -78,10 +78,11 @@ def program(
     )
     changes = {'precision.compute': dtype, **changes}
     given = synthetic(case, batch_size, size, **changes) if case in NETWORKS else blackened(case, changes)
-    config, (data, model, _, clock, schedule) = given[0], setup.set_up(*given)
+    config, made = given[0], setup.set_up(*given)
+    data, schedule = made.data, made.schedule
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
-    model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
-    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
+    model, mesh = made.model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
+    settings = made._replace(model=model, mesh=mesh).training_backend()
     if form == 'training':
         net, flat_arrays = settings.program_network(model), settings.flat_arrays
     else:  # the network of `models`, stacked or unstacked

@@ -28,7 +28,7 @@ from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load_stacked
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, check_pictures, initial_state, open_input, set_up
+from jax_resnet.training.setup import Input, check_pictures, open_input, set_up
 
 BATCH = 250
 """Images in a batch of an evaluation."""
@@ -171,10 +171,10 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
         config = change(located(config, data), {'parallel.devices': 1})
-        inputs, model, mesh, *_ = set_up(config)
-        state = initial_state(inputs, model, mesh)
+        setup = set_up(config)
+        inputs, state = setup.data, setup.initial_state()
         if config.init_from is not None:
-            state, line = begin_from(config.init_from, state, model)
+            state, line = begin_from(config.init_from, state, setup.model)
             _log.info(line)
         variables, preprocess = models.unstack(state.variables), inputs.preprocess
     platform = for_platform(jax.local_devices()[0].platform)

@@ -80,11 +80,11 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
         (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; must be original'),
         (
             ['--config.model.depth=14'],
-            'must have the network of the config; these are the weights of a ResNet-8, not of a ResNet-14; batch',
+            'has another network; these are the weights of a ResNet-8, not of a ResNet-14; batch',
         ),
         (
             ['--config.model.shortcut=B'],
-            'must have the network of the config; batch_stats/stage2/unit1/shortcut',
+            'has another network; batch_stats/stage2/unit1/shortcut',
         ),
     ],
 )

@@ -261,11 +261,11 @@ def test_the_input_is_as_timm_and_transformers_make_it(fetched) -> None:
 
 def test_the_networks_of_timm(fetched) -> None:
     """They are those whose logits tests/slow/test_timm.py compares with timm's."""
-    from jax_resnet.training.load import check_same
+    from jax_resnet.training.load import check_weights
     from tests.slow.test_timm import NETS
 
     for architecture, net in NETS.items():
-        check_same(architecture, fetched(timm(architecture)).network, net)
+        check_weights(architecture, {}, fetched(timm(architecture)).network, net, {})
 
 
 @pytest.mark.parametrize(

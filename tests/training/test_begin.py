@@ -109,10 +109,10 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
 def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
     recorded = tmp_path / 'recorded.safetensors'
     weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).origin())
-    other = network(as_config(resnet8_config(**change)))
+    other, state = network(as_config(resnet8_config(**change))), initial_state(resnet8_config())
     for path in (run, recorded):
         with pytest.raises(ConfigError, match=f"^config.init_from='{path}': has another network; {message}$"):
-            begin_from(str(path), None, other)
+            begin_from(str(path), state, other)
 
 
 @pytest.mark.parametrize(

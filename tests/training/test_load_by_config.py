@@ -68,7 +68,7 @@ def test_every_command_takes_a_config(bare: Path, tmp_path: Path, command: Calla
         ),
         (
             [bare, CONFIG, '--config.model.shortcut=B'],
-            'must have the network of the config; batch_stats/stage2',
+            'has another network; batch_stats/stage2',
         ),
         ([PUBLISHED, CONFIG], 'already says what --config would'),
     ):

@@ -13,7 +13,6 @@ from jax_resnet.platform import cpu_convolution
 from jax_resnet.training import setup
 from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.setup import check_same_in_all, open_input, set_up, shared_facts
-from jax_resnet.training.state import shapes
 from jax_resnet.training.summary import introduce
 from tests.conftest import compiled, initial_state, small_config, whole_config
 
@@ -32,9 +31,7 @@ def test_a_dispatch_ends_at_the_window_of_the_stream() -> None:
 
 
 def introduced(**changes: Any) -> list[str]:
-    config = whole_config(**changes)
-    data, model, _, clock, schedule = set_up(config)
-    return introduce(data, model, clock, schedule, shapes(config, model, data.image_shape).params)
+    return introduce(set_up(whole_config(**changes)))
 
 
 def test_training_on_test_examples_is_logged() -> None:

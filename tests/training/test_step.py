@@ -45,7 +45,7 @@ def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
 def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     """Returns a jitted step of a config, and its arguments after the state: numbers, images and labels of a batch."""
     config = as_config(given)
-    data, model, mesh, _, schedule = setup.set_up(config)
+    data, model, mesh, _, schedule, _ = setup.set_up(config)
     settings, examples = setup.backend(config, mesh), data.first(32)
     net, by_example = settings.program_network(model), NamedSharding(mesh, PartitionSpec('data'))
     steps = Steps(config, net, settings.flat_arrays, data.augmentation, by_example)
