@@ -24,7 +24,6 @@ from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.sources import Pictures
 from jax_resnet.models.pytorch import check_style
 from jax_resnet.training import recalibrate as recalibration
-from jax_resnet.training.load import load_stacked
 from jax_resnet.training.setup import open_input
 from jax_resnet.training.step import augmented
 
@@ -156,9 +155,10 @@ def main() -> None:
     parser.add_argument('--out', help='an .npz file to write, with the probabilities of both and the labels')
     options = parser.parse_args()
     given = load(options.config, fields(options.set))[0] if options.config else None
-    trained, config = load_stacked(options.run, given)
+    trained = training.load(options.run, given)
+    config = trained.config
     check_style(trained.model, 'torchvision')
-    net = torchvision_resnet.of(models.to_pytorch(models.unstack(trained.variables)))
+    net = torchvision_resnet.of(models.to_pytorch(trained.variables))
     if options.recalibrate:
         recalibrate(net, training_inputs(config, options.recalibrate))
     mean, std = (np.asarray(part) for part in trained.preprocess.normalize)

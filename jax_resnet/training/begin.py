@@ -35,10 +35,7 @@ MAY_DIFFER = (
 def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], deterministic: bool) -> str:
     """Returns a line if a run continues with other parts of its platform than at its last start, or ''.
 
-    Args:
-        starts: those in `environment.json`.
-        used: `Backend.used` of this start.
-        deterministic: `config.precision.deterministic`.
+    `starts` are those in `environment.json`, `used` is `Backend.used` of this start.
 
     Raises:
         ConfigError: `deterministic`, and they differ.
@@ -69,13 +66,7 @@ def begin_from(
     """Initializes a state with the parameters and BatchNorm statistics of a trained network.
 
     If that network has another number of classes, the head keeps its initialization. The second result is a log line,
-    which says so, or that classes differ.
-
-    Args:
-        path: a run folder, a file of weights with our names or PyTorch's, or a name on the Hub.
-        state: the state before the first step; its parameters are stacked.
-        model: the network of the state.
-        class_names: the classes of the data, if it is known.
+    which says so, or that its classes differ from those of the data, `class_names`, if these are known.
 
     Raises:
         ConfigError: `path` does not exist, or has another network; the message names the first difference.

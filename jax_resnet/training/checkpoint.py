@@ -92,9 +92,7 @@ class Checkpoints:
     def save(self, state: TrainState, seconds: Mapping[str, float]) -> None:
         """Starts to save a state in the background. Then the caller may donate the state to JAX.
 
-        Args:
-            state: the state. If its step has a checkpoint already, nothing is done.
-            seconds: duration of each part of the run up to now, over all its starts.
+        If its step has a checkpoint already, nothing is done. `seconds` are those of each part of the run up to now.
 
         Raises:
             DataError: this checkpoint, or the one before, cannot be written. Earlier ones stay.
@@ -145,11 +143,7 @@ class Checkpoints:
         return variables
 
     def delete_earlier(self) -> None:
-        """Deletes all checkpoints of a finished run except the last one and those that are kept longer.
-
-        Raises:
-            DataError: the last one cannot be written. Then nothing is deleted.
-        """
+        """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
         for step in self.steps()[:-1]:  # waits for the last one
             if not self._read_only and step not in self._kept_before and not self._keep(step):
                 self._manager.delete(step)

@@ -10,7 +10,6 @@ convolutional form of the paper.
 
 import contextlib
 from collections.abc import Collection, Generator, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tqdm import tqdm
 from jax_resnet import files, models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
+from jax_resnet.config.network import network
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.data.sources import from_files
@@ -33,7 +33,7 @@ from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, for_platform, memory
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.load import check_finite, load_stacked
+from jax_resnet.training.load import check_finite, load
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import Input, check_pictures, open_input
@@ -75,7 +75,7 @@ class Evaluator:
         if protocol == 'multi_scale':
             self._preprocess = Preprocess(self._preprocess.normalize.by_channel())
         self._average = 'logits' if protocol == 'center' else config.pictures.average
-        self._mirrors, self._class_names = protocol != 'center', data.source.class_names
+        self._mirrors, self._source = protocol != 'center', data.source
         self.split = data.split(spec, protocol, max(1, config.batch_size // config.memory.microbatches), mesh)
         self._backend, self._net = backend, backend.program_network(model)
         self._everywhere = NamedSharding(mesh, PartitionSpec())
@@ -116,7 +116,7 @@ class Evaluator:
         count = len(processes.share(len(self.split)))
         several = self._mirrors or self.split.passes > 1
         labels, seen = np.zeros(count, np.int32), np.zeros(count, int)
-        sums = np.zeros((count, len(self._class_names)), np.float64 if several else np.float32)
+        sums = np.zeros((count, len(self._source.class_names)), np.float64 if several else np.float32)
         for indices, batch_labels, scores in batches:
             labels[indices] = batch_labels
             sums[indices] += scores
@@ -127,7 +127,8 @@ class Evaluator:
         if self._average == 'softmax':
             with np.errstate(divide='ignore'):  # a probability can be zero in float32
                 logits = np.maximum(np.log(logits), np.finfo(np.float32).min)
-        return Scores(logits.astype(np.float32), labels, self._class_names)
+        present = getattr(self._source, 'present', ())
+        return Scores(logits.astype(np.float32), labels, self._source.class_names, present)
 
 
 @files.safe_streams()
@@ -175,9 +176,9 @@ def evaluate(
         ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
             has no effect with the protocol; or logits are not finite.
     """
-    trained, config = load_stacked(path, config, data)
+    trained = load(path, config, data)
     options = {'average': average, 'shorter_side': shorter_side, 'crop': crop}
-    config, preprocess = _with_options(config, trained.preprocess, protocol, options)
+    config, preprocess = _with_options(trained.config, trained.preprocess, protocol, options)
     if (images is None) != (labels is None) or (images is not None and (data is not None or recalibrate)):
         raise ConfigError('images: must be given with labels, and without data and recalibrate')
     if images is not None and labels is not None:
@@ -193,14 +194,15 @@ def evaluate(
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
-    variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
+    model = network(config, **settings.network)
+    variables = jax.device_put(models.stack(trained.variables), NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:
             variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
-        test = Evaluator(inputs, trained.model, mesh, settings, split, protocol, preprocess)
+        test = Evaluator(inputs, model, mesh, settings, split, protocol, preprocess)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
-    return replace(scores, present=getattr(inputs.source, 'present', ()))
+    return scores
 
 
 def _test_split(spec: str, splits: Collection[str]) -> str:

@@ -55,8 +55,6 @@ Side = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Channels = tuple[float, float, float]
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 
 class TimmInput(Struct):
     """The part of timm's config.json that says how pictures become the input. The defaults are timm's."""
@@ -67,8 +65,8 @@ class TimmInput(Struct):
     test_crop_pct: Positive | None = None
     crop_mode: str = 'center'
     interpolation: str = 'bicubic'
-    mean: Channels = IMAGENET_MEAN
-    std: Channels = IMAGENET_STD
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
     label_names: tuple[str, ...] | None = None
 
 
@@ -177,15 +175,12 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     if grouped:
         model |= {'groups': int(groups), 'group_width': int(group_width)}
     model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
-    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
-    names = found.label_names or source.label_names or (() if found.num_classes != 1000 else _imagenet())
-    names = names or tuple(map(str, range(found.num_classes)))
-    side = int(size / fraction)  # as timm rounds it
-    return _config(model, names, size, side, source.interpolation, source.mean, source.std), names
+    classes = imagenet_classes().values() if found.num_classes == 1000 else map(str, range(found.num_classes))
+    return _config(model, found.label_names or source.label_names or tuple(classes), source)
 
 
 def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
-    """As `_timm_config`. The input is that of microsoft's networks, since config.json does not describe it."""
+    """As `_timm_config`. config.json does not describe the input. That of microsoft's networks is timm's default."""
     factor = 4 if found.layer_type == 'bottleneck' else 1
     needed = {
         'architectures': ('ResNetForImageClassification',),
@@ -204,38 +199,19 @@ def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
         )
     names = tuple(found.id2label[label] for label in sorted(found.id2label))
     if len(names) == 1000 and names[0] == 'tench, Tinca tinca':
-        names = _imagenet()
-    model = {'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}
-    return _config(model, names, 224, 256, 'bicubic', IMAGENET_MEAN, IMAGENET_STD), names
+        names = tuple(imagenet_classes().values())
+    return _config({'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}, names, TimmInput())
 
 
-def _config(
-    model: dict[str, Any],
-    names: tuple[str, ...],
-    size: int,
-    side: int,
-    interpolation: str,
-    mean: Channels,
-    std: Channels,
-) -> Config:
-    """The config of a network of timm or transformers, and of its input."""
-    dataset = {
-        'name': 'imagenet2012',
-        'test': 'validation',
-        'normalization': 'channel',
-        'channel_mean': mean,
-        'channel_std': std,
-        'pad': 0,
-        'crop': size,
-    }
+def _config(model: dict[str, Any], names: tuple[str, ...], source: TimmInput) -> tuple[Config, tuple[str, ...]]:
+    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
+    dataset = {'name': 'imagenet2012', 'test': 'validation', 'pad': 0, 'crop': size}
+    dataset |= {'normalization': 'channel', 'channel_mean': source.mean, 'channel_std': source.std}
     model |= {'name': 'imagenet_resnet', 'shortcut': 'B', 'num_classes': len(names)}
-    pictures = {'test_shorter_side': side, 'interpolation': interpolation}
+    # timm rounds the shorter side so
+    pictures = {'test_shorter_side': int(size / fraction), 'interpolation': source.interpolation}
     fields = {'dataset': dataset, 'pictures': pictures, 'model': model}
-    return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}})
-
-
-def _imagenet() -> tuple[str, ...]:
-    return tuple(imagenet_classes().values())
+    return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}}), names
 
 
 def _check_same(needed: dict[str, Any], found: Struct) -> None:

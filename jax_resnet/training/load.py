@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
 from jax_resnet.models.pytorch import unit_name
 from jax_resnet.models.variables import check_sound
-from jax_resnet.platform import exactness, for_platform
+from jax_resnet.platform import exactness
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
@@ -56,8 +56,7 @@ class Trained:
         preprocess: converts images, uint8 [batch, *image_shape], to the network's input, float32.
         image_shape: (height, width, channels) of the images.
         class_names: one for each output.
-        pictures: the group `pictures` of the config, which says how evaluation crops a picture of any size to such an
-            image. None if the network was not trained on streamed pictures.
+        config: the config of its training.
     """
 
     model: models.ResNet
@@ -65,7 +64,12 @@ class Trained:
     preprocess: Preprocess
     image_shape: tuple[int, int, int]
     class_names: Sequence[str]
-    pictures: Pictures | None = None
+    config: Config
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """The group `pictures` of the config: how evaluation crops a picture of any size. None if images have one."""
+        return self.config.pictures if streams(self.config.dataset.name) else None
 
     @exactness.exact(draws=False)
     def logits(self, images: ArrayLike) -> jax.Array:
@@ -117,7 +121,7 @@ class Trained:
 
 @files.safe_streams()
 @exactness.exact(draws=False)
-def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> Trained:
+def load(path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
@@ -125,20 +129,12 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
             name on the Hub, such as 'timm/resnet50.a1_in1k', see `hub`.
         config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
             which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
+        data: other data than that of this config, a name or a folder, as for `evaluate`.
 
     Raises:
         ConfigError, DataError: there is no run folder or no checkpoint; a file or card is missing or damaged; the
             config does not fit the weights, or is not needed.
     """
-    trained, config = load_stacked(path, config)
-    pictures = config.pictures if streams(config.dataset.name) else None
-    return replace(trained, model=network(config), variables=models.unstack(trained.variables), pictures=pictures)
-
-
-def load_stacked(
-    path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
-) -> tuple[Trained, Config]:
-    """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
     config = None if config is None else as_config(config)
     file, variables = read_network(path, config)
     if config is not None:
@@ -150,12 +146,10 @@ def load_stacked(
             f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
             '--config=FILE (a card that names own parts is not used)'
         )
-    device = jax.local_devices()[0]
-    model = network(known, **for_platform(device.platform).network)
     # The file may have float16 or float64; the network has float32.
-    variables = jax.tree.map(lambda array: np.asarray(array, np.float32), models.stack(variables))
+    variables = jax.device_put(jax.tree.map(np.float32, variables), jax.local_devices()[0])
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
-    return Trained(model, jax.device_put(variables, device), preprocess, about.image_shape, about.class_names), known
+    return Trained(network(known), variables, preprocess, about.image_shape, about.class_names, known)
 
 
 def check_finite(path: str | Path, scores: np.ndarray) -> None:
@@ -167,11 +161,6 @@ def check_finite(path: str | Path, scores: np.ndarray) -> None:
 
 def described(file: Weights, config: Config, data: str | None = None) -> tuple[Config, Preprocessing]:
     """Returns the config for a file of weights, perhaps with other data, and the preprocessing that it describes.
-
-    Args:
-        file: the file of weights.
-        config: the config.
-        data: other data than that of the config, as for `located`.
 
     Raises:
         ConfigError: the config is not valid; or the file describes its preprocessing already.
@@ -242,9 +231,6 @@ def _shapes(model: models.ResNet, image_shape: Sequence[int]) -> dict[str, Any]:
 def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
-    Args:
-        file: the file of weights.
-
     Raises:
         DataError: the file has unknown names or two arrays for one place, or has arrays that are not floats, not finite
             or negative variances.
@@ -278,16 +264,14 @@ def check_weights(
 ) -> str:
     """Raises ConfigError if weights are of another network than `model`. The message names the first difference.
 
+    Returns what is assumed of the network if none is recorded, for the log; else ''.
+
     Args:
         name: name of the weights, for the message.
         weights: the variables, as nested dicts.
         recorded: the config that the run or the file of weights records; None if it records none.
-        model: the network.
-        expected: its variables, or their shapes as of `jax.eval_shape`.
+        model, expected: the network, and its variables or their shapes.
         where: where the network is from, for the message.
-
-    Returns:
-        What is assumed of the network if none is recorded, for the log; else ''.
     """
     found, needed = (
         {array: np.shape(x) for array, x in flatten_dict(dict(tree), sep='/').items()} for tree in (weights, expected)

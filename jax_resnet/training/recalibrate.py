@@ -40,12 +40,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     As in training, the images are augmented, and BatchNorm normalizes each group by the group's own statistics. The new
     statistics are the arithmetic means of the groups' means and of their biased variances.
 
-    Args:
-        data: the data of the network's config.
-        variables: variables of the network, stacked.
-        count: number of training images. It is rounded up to whole batches; a log line gives the rounded number.
-        mesh: the devices, with one axis `data`.
-        backend: settings of the devices' platform.
+    `variables` are stacked. `count`, the number of images, is rounded up to whole batches, which a log line says.
 
     Raises:
         ConfigError: `count` is less than 1.

@@ -67,12 +67,9 @@ def open_input(
 def check_pictures(folder: RunFolder, data: Input, specs: Sequence[str], advice: str | None) -> None:
     """Compares the pictures of some splits with those of the run in a folder, if there is one.
 
-    Args:
-        advice: what else to do, for the error. None if somebody has asked for these pictures; then it is a line of the
-            log.
-
     Raises:
-        ConfigError: they differ.
+        ConfigError: they differ. The message ends with `advice`. If it is None, somebody has asked for these pictures;
+            then this is a line of the log.
     """
     different = folder.different_pictures(data.listing(specs))
     if different and advice is None:
@@ -132,11 +129,7 @@ class Setup(NamedTuple):
 
 
 def set_up(config: Config, source: Source | PictureSource | None = None) -> Setup:
-    """Opens the data set, and checks that the fields of the config fit each other, the data and the devices.
-
-    Args:
-        config: the config.
-        source: a data set to use instead of the one in the config.
+    """Opens the data set, or takes another `source`, and checks that config, data and devices fit each other.
 
     Raises:
         ConfigError: a combination of fields is not valid.
@@ -241,13 +234,7 @@ def shared_facts(data: Input) -> dict[str, Any]:
 
 
 def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
-    """Settings of the devices' platform.
-
-    Args:
-        config: the config.
-        mesh: the devices.
-        multiply_adds: number of multiply-adds of a whole run; 0 for evaluation and initialization.
-    """
+    """Settings of the devices' platform, for a run of so many multiply-adds; 0 for evaluation and initialization."""
     precision, gpu = config.precision, structs.asdict(config.gpu)
     if config.optimizer.frozen or config.optimizer.name not in optimizer.OPTIMIZERS:
         gpu['flat_arrays'] = False  # a flat array has parameters of all layers

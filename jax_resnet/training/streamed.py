@@ -19,7 +19,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
 from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, allow_open_files, iterate, mean_image
-from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
+from jax_resnet.data.pictures.views import CentreCrop, training_crop
 from jax_resnet.data.preprocessing import Augment, ColourAugmentation, Normalization, Preprocess
 from jax_resnet.data.sources import Parts, Pictures
 from jax_resnet.errors import ConfigError, InputError
@@ -32,34 +32,23 @@ from jax_resnet.training.step import Numbers, Program, Steps
 class StreamedSplit:
     """A split whose views come from the host, for evaluation. Its interface: `ResidentSplit`.
 
-    All examples of a batch have views of the same shape. Each shape is compiled once.
-
-    Args:
-        pictures: the pictures of the whole split.
-        views: makes the views of a picture, one function for each pass.
-        settings: the group `pictures` of the config.
-        shape: shape of the first batches' views, [views, rows, columns, 3].
-        pixels: maximum number of pixels of all views of a batch, before its size is rounded up to a multiple of the
-            devices.
-        mesh: the devices of this process, with one axis `data`.
+    All examples of a batch have views of the same shape. Each shape is compiled once. A batch has about as many pixels
+    as `batch_size` images; half as many for 'ten_crop' and 'multi_scale', whose views an evaluation doubles.
     """
 
-    def __init__(
-        self,
-        pictures: Pictures,
-        views: Sequence[View],
-        settings: fields.Pictures,
-        shape: tuple[int, ...],
-        pixels: int,
-        mesh: Mesh,
-    ) -> None:
-        self.passes, self._shape, self._pixels, self._devices = len(views), shape, pixels, mesh.size
-        self._settings, self._by_example = settings, NamedSharding(mesh, PartitionSpec('data'))
+    def __init__(self, config: Config, pictures: Pictures, protocol: str, batch_size: int, mesh: Mesh) -> None:
+        self._settings = settings = config.pictures
+        self._shape, self._by_example = image_shape(config.dataset), NamedSharding(mesh, PartitionSpec('data'))
+        self._pixels = batch_size * math.prod(self._shape[:2]) // (1 if protocol == 'center' else 2)
+        chosen = views.evaluation_views(protocol, settings.test_shorter_side, self._shape[0])
         decoding = settings.interpolation, settings.exif_rotation
-        self._whole = Pass(pictures, views[0], *decoding)
-        self.like = jax.ShapeDtypeStruct((self._batch_size(shape), *shape), np.uint8, sharding=self._by_example)
-        self._own = [Pass(_share(pictures), view, *decoding) for view in views]
+        self.passes, self._whole = len(chosen), Pass(pictures, chosen[0], *decoding)
+        share = processes.share(len(pictures))
+        own = Parts([(pictures, share.start, share.stop)])
+        self._own = [Pass(own, view, *decoding) for view in chosen]
         self._feed = Feed(self._by_shape, partial(jax.device_put, device=self._by_example))
+        shape = 1, *self._shape  # of the first batches' views
+        self.like = jax.ShapeDtypeStruct((self._batch_size(shape), *shape), np.uint8, sharding=self._by_example)
 
     def __len__(self) -> int:
         return len(self._whole)
@@ -82,7 +71,7 @@ class StreamedSplit:
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """The first views of the pictures."""
-        return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])
+        return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape)
 
     def _by_shape(self, number: int) -> Generator[Batch]:
         """Yields all batches of this process. Feed, which asks for it, begins with batch 0."""
@@ -108,7 +97,7 @@ class StreamedSplit:
     def _batch_size(self, shape: tuple[int, ...]) -> int:
         """Number of pictures in a batch of views of this shape."""
         most = max(1, self._pixels // math.prod(shape[:-1]))
-        return devices.whole_batch(most, len(self), self._devices)
+        return devices.whole_batch(most, len(self), self._by_example.mesh.size)
 
 
 @dataclass
@@ -173,11 +162,8 @@ class StreamedInput:
         return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
 
     def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
-        """Opens a split by the views of the protocol. An evaluation doubles those of 'ten_crop' and 'multi_scale'."""
-        height, width, _ = self.image_shape
-        settings, pixels = self.config.pictures, batch_size * height * width // (1 if protocol == 'center' else 2)
-        chosen = views.evaluation_views(protocol, settings.test_shorter_side, height)
-        return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
+        """Opens a split by the views of the protocol."""
+        return StreamedSplit(self.config, self.source.read(spec), protocol, batch_size, mesh)
 
     def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> Program:
         """Compiles the training program for states with the shapes of `state`. Each step is one dispatch.
@@ -187,11 +173,8 @@ class StreamedInput:
         the state can be saved before. With several processes, the process that needs the picture raises InputError at
         once, because the others cannot go on without it.
         """
-        batch, side, everywhere = (
-            self.config.batch_size,
-            self.config.dataset.crop,
-            NamedSharding(steps.by_example.mesh, PartitionSpec()),
-        )
+        batch, side = self.config.batch_size, self.config.dataset.crop
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
         like = [
             jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
             for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
@@ -276,12 +259,6 @@ class StreamedInput:
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:
     """A function that begins with the batch of a number and yields batches in order."""
     return partial(iterate, batches, threads=settings.threads, processes=settings.processes)
-
-
-def _share(pictures: Pictures) -> Pictures:
-    """The pictures in this process's share."""
-    share = processes.share(len(pictures))
-    return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])
 
 
 def check_sizes(dataset: fields.Dataset, pictures: fields.Pictures) -> None:

@@ -107,15 +107,10 @@ def metrics_line(
     timed: tuple[int, float],
     seconds: float,
 ) -> dict[str, Any]:
-    """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since the line before.
+    """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since `before`, the last line.
 
-    Args:
-        setup: that of the run.
-        step, totals: those at the evaluation.
-        before: the line before, or FIRST.
-        scores: scores of each evaluated split, by its name; those named 'protocol' are only for the summary.
-        timed: number of steps since the last line in this start of the run, and their duration.
-        seconds: duration of the run up to now, over all its starts.
+    Scores named 'protocol' are only for the summary. `timed` is the number of steps since the last line in this start
+    of the run, and their duration; `seconds` is the duration of the run up to now, over all its starts.
     """
     steps, batch_size = step - before['step'], setup.clock.batch_size
     line: dict[str, Any] = {
@@ -167,7 +162,6 @@ def summarize(
     """Makes the summary of a finished run. The result is the final error; the best error is only additional.
 
     Args:
-        setup: that of the run.
         metrics: the lines of metrics.jsonl; the last one is that of the last step.
         scores: the scores at the end: of 'test', and of 'protocol', if `config.pictures.protocol` is not 'center'.
         spent: seconds of each part of the run, over all its starts.

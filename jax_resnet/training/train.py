@@ -1,6 +1,7 @@
 """Training: `train` trains a run from its config, and continues it after a stop. It reads from top to bottom."""
 
 import contextlib
+import itertools
 import signal
 import time
 from collections.abc import Mapping
@@ -319,12 +320,8 @@ def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: St
     """Evaluates the network. Returns the scores by the evaluators' names; none after a signal in any process."""
     scores: dict[str, Scores] = {}
     for name, one in evaluators.items():
-        found = []
         with contextlib.closing(one.batches(variables)) as batches:
-            for batch in batches:
-                found.append(batch)
-                if stop_signals.received is not None:
-                    break
+            found = [*itertools.takewhile(lambda _: stop_signals.received is None, batches)]
         if _heed(stop_signals)[0]:
             return {}
         scores[name] = one.collect(found)
