@@ -41,16 +41,6 @@ REASONS = {
 ARCHITECTURE = re.compile(r'resnet(18|26|34|50|101|152|200)|wide_resnet(50|101)_2|resnext(50|101)_(\d+)x(\d+)d')
 """The architectures of timm that are networks of this package."""
 
-MISSING = {
-    r'^(se|eca|gc|sk)': 'squeeze-and-excitation or another attention',
-    r'aa': 'anti-aliased pooling',
-    r'blur': 'blur pooling',
-    r'_gn': 'GroupNorm',
-    r'^resnetv2': "timm's pre-activation units",
-    r'^resne(t|xt)(rs)?\d+t?[cdst]|^resnetrs|^resnet\d+t': 'a stem of several convolutions (ResNet-C, -D, -S, -T)',
-}
-"""By a pattern in the name of another architecture, its part that this package lacks."""
-
 Side = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Channels = tuple[float, float, float]
@@ -156,11 +146,8 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     """Returns the config and the class names. Raises ValueError if this package does not have the network."""
     match = ARCHITECTURE.fullmatch(found.architecture)
     if match is None:
-        part = next((part for pattern, part in MISSING.items() if re.search(pattern, found.architecture)), None)
-        raise ValueError(
-            f'the architecture {found.architecture} is no network of this package'
-            + (f', which does not have {part}' if part else '; it has those of resnet.py in torchvision')
-        )
+        known = 'it has those of resnet.py in torchvision'
+        raise ValueError(f'the architecture {found.architecture} is no network of this package; {known}')
     source = found.pretrained_cfg
     usual = {'in_chans': 3, 'num_classes': found.num_classes, 'global_pool': 'avg'}
     changes = {name: value for name, value in found.model_args.items() if usual.get(name) != value}
