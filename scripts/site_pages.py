@@ -6,7 +6,7 @@ site. The site has the pages that `nav` in mkdocs.yml names, and all that they l
 - A folder is shown by its README or a list of its files; a package, by its docstring and tables of names and modules.
 - A module of the package is shown by its docstrings, any other Python file by its source.
 - A notebook is shown by its cells and their stored outputs.
-- Any other file is copied.
+- Any other file is copied. A report's links are followed too.
 """
 
 import ast
@@ -25,6 +25,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'jax_resnet'
 LINK = re.compile(r'(?<=\]\()(?!\w+:)[^()\s#]+')
+LINK_OF_A_REPORT = re.compile(r'(?<=href="\./)[^"#]+')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,6 +45,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             site.append(File.generated(config, uri, content=content))
         else:
             site.append(File.generated(config, uri, abs_src_path=str(path)))
+            if path.suffix == '.html':  # a report links to the folders of its runs
+                waiting += [path.parent / unquote(link) for link in LINK_OF_A_REPORT.findall(path.read_text())]
     return site
 
 
