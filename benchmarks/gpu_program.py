@@ -89,7 +89,7 @@ def program(
         net, flat_arrays = model.clone(stacked=form == 'stacked'), False
     steps = Steps(config, net, flat_arrays, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
-        Numbers.create(config.seed, schedule, data.normalization),
+        Numbers.create(config.seed, schedule, data.preprocess.normalize),
         NamedSharding(mesh, PartitionSpec()),
     )
     abstract = states.shapes(config, model, data.image_shape)

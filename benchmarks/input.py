@@ -21,7 +21,7 @@ def gathering(batch_size: int, steps: int, augmented: bool) -> Run:
     from jax_resnet.training.setup import open_input
 
     data = open_input(*synthetic('ResNet-20', batch_size))
-    augment, normalize = data.augmentation, data.normalization
+    augment, normalize = data.augmentation, data.preprocess.normalize
     images = jax.device_put(data.examples.images)  # type: ignore[attr-defined]
 
     @jax.jit

@@ -127,7 +127,7 @@ def training_inputs(config: Config, count: int) -> Iterator[torch.Tensor]:
     groups = size // (config.batch_norm.group_size or size)
     seed_key = jax.random.key(config.seed)
     for step, (images, draws) in zip(range(-(-count // size)), data.training_images(size), strict=False):
-        x = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
+        x = augmented(data.augmentation, data.preprocess.normalize, seed_key, step, images, draws)
         yield from torch.from_numpy(np.array(x)).permute(0, 3, 1, 2).chunk(groups)
 
 

@@ -283,11 +283,9 @@ def check_weights(
     }
     if recorded is not None:
         nets = network(recorded), model
+        pairs['units'] = tuple(unit_name(net.layers[0]) for net in nets)
         pairs |= {attribute: tuple(getattr(net, attribute) for net in nets) for attribute in COMPARED_ATTRIBUTES}
         pairs['batch_norm.epsilon'] = tuple(getattr(net.norm, 'epsilon', None) for net in nets)
-        names = tuple(unit_name(net.layers[0]) for net in nets)
-        if pairs['layers'][0] != pairs['layers'][1] and names[0] != names[1]:
-            pairs['layers'] = names
     for part, (has, needs) in pairs.items():
         if has != needs:
             depth = f'these are the weights of a ResNet-{depths[0]}, not of a ResNet-{depths[1]}; '

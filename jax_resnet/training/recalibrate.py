@@ -55,7 +55,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 
     def statistics(variables: Any, step: jax.Array, images: jax.Array, draws: jax.Array | None) -> Any:
-        views = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
+        views = augmented(data.augmentation, data.preprocess.normalize, seed_key, step, images, draws)
         rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
         variables = variables if net.stacked else models.unstack(variables)
         _, updates = net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)

@@ -12,7 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
-from jax_resnet.data.preprocessing import Augment, Augmentation, Normalization, Preprocess
+from jax_resnet.data.preprocessing import Augment, Augmentation, Preprocess
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
@@ -91,14 +91,11 @@ class ResidentInput:
         return preprocessing.with_own(views, dataset.augmentation, shape)
 
     @cached_property
-    def normalization(self) -> Normalization:
-        """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images))
-
-    @property
     def preprocess(self) -> Preprocess:
-        """Normalizes, and takes the central `config.dataset.test_crop`."""
-        return Preprocess(self.normalization, self.config.dataset.test_crop)
+        """Normalizes as `config.dataset.normalization` says, and takes the central `config.dataset.test_crop`."""
+        dataset = self.config.dataset
+        normalize = preprocessing.normalization(dataset, lambda: preprocessing.pixel_mean(self.examples.images))
+        return Preprocess(normalize, dataset.test_crop)
 
     @cached_property
     def examples(self) -> Examples:

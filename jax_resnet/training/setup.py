@@ -123,7 +123,7 @@ class Setup(NamedTuple):
         data, everywhere = self.data, NamedSharding(self.mesh, PartitionSpec())
         by_example, net = NamedSharding(self.mesh, PartitionSpec('data')), settings.program_network(self.model)
         steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
-        numbers = Numbers.create(data.config.stream_seed, self.schedule, data.normalization)
+        numbers = Numbers.create(data.config.stream_seed, self.schedule, data.preprocess.normalize)
         like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), self.like)
         return data.program(steps, numbers, settings, like)
 

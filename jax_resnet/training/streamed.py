@@ -127,14 +127,9 @@ class StreamedInput:
         return preprocessing.with_own(views, dataset.augmentation, (dataset.crop, dataset.crop, 3))
 
     @cached_property
-    def normalization(self) -> Normalization:
-        """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(self.config.dataset, self._mean_image)
-
-    @property
     def preprocess(self) -> Preprocess:
-        """Normalizes the view of a picture."""
-        return Preprocess(self.normalization)
+        """Normalizes the view of a picture as `config.dataset.normalization` says."""
+        return Preprocess(preprocessing.normalization(self.config.dataset, self._mean_image))
 
     def check(self) -> None:
         """Raises ConfigError if sizes in the config do not fit each other, or too few files may be open."""

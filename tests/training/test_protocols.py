@@ -142,7 +142,7 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     new = recalibration.recalibrated(source, variables, 40, mesh, setup.backend(whole, mesh))
     outputs, key = [], jax.random.key(whole.seed)
     for step, (images, draws) in zip(range(2), source.training_images(32), strict=False):
-        inputs = augmented(source.augmentation, source.normalization, key, jnp.int32(step), images, draws)
+        inputs = augmented(source.augmentation, source.preprocess.normalize, key, jnp.int32(step), images, draws)
         kernel = variables['params']['stem']['conv']['kernel']
         outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))

@@ -49,7 +49,7 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     settings, examples = setup.backend(config, mesh), data.first(32)
     net, by_example = settings.program_network(model), NamedSharding(mesh, PartitionSpec('data'))
     steps = Steps(config, net, settings.flat_arrays, data.augmentation, by_example)
-    numbers = Numbers.create(config.seed, schedule, data.normalization)
+    numbers = Numbers.create(config.seed, schedule, data.preprocess.normalize)
     return jax.jit(steps.step, compiler_options=dict(settings.compiler_options)), (
         numbers,
         examples.images,
