@@ -134,8 +134,8 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
         raise ConfigError(f'{name}: has no checkpoint {which}{has}')
     steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
     begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
-    schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (recorded, config)]
-    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in schedules)
+    shorter_one = schedule.create(recorded.schedule, clock, clock.steps(recorded.train_for))
+    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in (shorter_one, setup.schedule))
     if recorded.stream_seed != config.stream_seed:
         seeds = f'{recorded.stream_seed} in the shorter run, {config.stream_seed} in this one'
         begins += f'; a run from the start would differ: the data seed is {seeds}'

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,8 +31,6 @@ from jax_resnet.training.state import TrainState
 
 SPARE_BYTES = 500_000
 """Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
-
-T = TypeVar('T')
 
 Seconds = dict[str, float]
 """Seconds of each part of a run's wall time."""
@@ -145,7 +143,7 @@ class Checkpoints:
     def delete_earlier(self) -> None:
         """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
         for step in self.steps()[:-1]:  # waits for the last one
-            if not self._read_only and step not in self._kept_before and not self._keep(step):
+            if step not in self._kept_before and not self._keep(step):
                 self._manager.delete(step)
 
     def close(self) -> None:
@@ -242,7 +240,7 @@ def _digest(part: Any, seconds: Mapping[str, float]) -> str:
 _quiet = threading.Lock()  # several threads may train, and each restores the stderr that it has found
 
 
-def _quietly(action: Callable[[], T], failed: Callable[[Exception], DataError]) -> T:
+def _quietly(action: Callable[[], Any], failed: Callable[[Exception], DataError]) -> Any:
     """Calls orbax, and hides what its threads print to stderr. `failed` makes the error to raise of orbax's error."""
     with _quiet, contextlib.redirect_stderr(io.StringIO()):
         try:
