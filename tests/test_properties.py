@@ -15,7 +15,6 @@ from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.data import Examples, Source, preprocessing
 from jax_resnet.data.preprocessing import Preprocess
-from jax_resnet.platform.base import Backend
 from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.resident import ResidentInput
 
@@ -58,7 +57,7 @@ def test_evaluation_counts_every_example_once(devices: int, n: int, batch_size: 
     preprocess = Preprocess(preprocessing.channel((0,), (1 / 255,)))
     source = Source('random', tuple('abcde'), {'test': n}, (2, 5, 1), lambda _: examples)
     data = ResidentInput(Config(batch_size=batch_size), source)
-    evaluator = Evaluator(data, FirstPixel(), mesh, Backend(), 'test', preprocess=preprocess)
+    evaluator = Evaluator(data, FirstPixel(), mesh, 'test', preprocess=preprocess)
     scores = evaluator.collect(evaluator.batches({}))
     np.testing.assert_allclose(scores.logits, examples.images[:, 0, :, 0], atol=1e-3)
     expected = int((examples.images[:, 0, :, 0].argmax(1) == examples.labels).sum())

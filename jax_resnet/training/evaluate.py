@@ -30,13 +30,12 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
-from jax_resnet.platform import exactness, for_platform, memory
-from jax_resnet.platform.base import Backend
+from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.load import check_finite, load
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, check_pictures, open_input
+from jax_resnet.training.setup import Input, backend, check_pictures, open_input
 
 LESS_MEMORY = (
     'an evaluation takes as many images at a time as a microbatch of its config has; use a device with more memory '
@@ -55,7 +54,6 @@ class Evaluator:
         data: the data of the config. An evaluation computes no more images at a time than a microbatch has.
         model: the network of the training state.
         mesh: the devices of this process, with one axis `data`.
-        backend: settings of the devices' platform.
         spec: a split such as 'test'.
         protocol: a value of `config.pictures.protocol`.
         preprocess: converts an image to the network's input; by default as `data` says.
@@ -66,7 +64,6 @@ class Evaluator:
         data: Input,
         model: ResNet,
         mesh: Mesh,
-        backend: Backend,
         spec: str,
         protocol: str = 'center',
         preprocess: Preprocess | None = None,
@@ -77,7 +74,8 @@ class Evaluator:
         self._average = 'logits' if protocol == 'center' else config.pictures.average
         self._mirrors, self._source = protocol != 'center', data.source
         self.split = data.split(spec, protocol, max(1, config.batch_size // config.memory.microbatches), mesh)
-        self._backend, self._net = backend, backend.program_network(model)
+        self._backend = backend(config, mesh)
+        self._net = self._backend.program_network(model)
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._normalize = jax.device_put(self._preprocess.normalize, self._everywhere)
         self._programs: dict[tuple, Any] = {}
@@ -193,13 +191,12 @@ def evaluate(
         check_pictures(RunFolder(path), inputs, specs, 'name other data by --data' if data is None else None)
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
-    settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
-    model = network(config, **settings.network)
+    model = network(config, **backend(config, mesh).network)
     variables = jax.device_put(models.stack(trained.variables), NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:
-            variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
-        test = Evaluator(inputs, model, mesh, settings, split, protocol, preprocess)
+            variables = recalibrated(inputs, variables, recalibrate, mesh)
+        test = Evaluator(inputs, model, mesh, split, protocol, preprocess)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
     return scores

@@ -118,7 +118,7 @@ def read(name: str) -> Weights:
     except ValueError as e:
         raise DataError(f'{known}: {e}') from None
     normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
-    about = Preprocessing(normalize.mean, normalize.std, 0, (size, size, 3), names)
+    about = Preprocessing(*normalize, 0, (size, size, 3), names)
     arrays = weights.read(_fetched(name, f'{owner}/{repository}', 'model.safetensors', commit)).arrays
     return Weights(known, arrays, config, about)
 

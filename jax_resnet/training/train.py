@@ -33,7 +33,7 @@ from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress, Silent
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import backend, check_same_in_all, preprocessing, set_up, shared_facts
+from jax_resnet.training.setup import check_same_in_all, preprocessing, set_up, shared_facts
 from jax_resnet.training.step import dispatch_size
 
 LESS_MEMORY = (
@@ -89,11 +89,10 @@ def train(
         # ---- Data, network, learning rate -------------------------------------------------------------------------
         with wall_time('input'):
             setup = set_up(config)
-            data, model, mesh, clock, _, like = setup
+            data, mesh, clock = setup.data, setup.mesh, setup.clock
             if folder.writes:
                 data.check_data()
-        end, everywhere = setup.end, NamedSharding(mesh, PartitionSpec())
-        class_names, is_due = data.source.class_names, partial(_is_due, config, clock)
+        end, is_due = setup.end, partial(_is_due, config, clock)
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
         if folder.writes and folder.has_begun():
@@ -120,7 +119,7 @@ def train(
             with wall_time('compiling'):
                 state = setup.initial_state()
             if config.init_from is not None:
-                state, line = begin_from(config.init_from, state, model, class_names)
+                state, line = begin_from(config.init_from, state, setup.model, data.source.class_names)
                 shown.say(line)
                 start['initialization'] = line
         # What could be checked has been checked, so from here on the folder is that of this run.
@@ -147,7 +146,7 @@ def train(
             if continues:
                 # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
                 chosen = None if folder.writes else processes.from_first(0)
-                state, spent = checkpoints.restore(like, everywhere, chosen)
+                state, spent = checkpoints.restore(setup.like, NamedSharding(mesh, PartitionSpec()), chosen)
                 if folder.writes:
                     processes.from_first(int(state.step))
                 wall_time.add(spent)
@@ -174,7 +173,7 @@ def train(
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
         with wall_time('input'):
             folder.write_preprocessing(preprocessing(data))
-            make_evaluator = partial(Evaluator, data, model, mesh.local_mesh, backend(config, mesh))
+            make_evaluator = partial(Evaluator, data, setup.model, mesh.local_mesh)
             evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
         folder.write_parameters(parameter_overview.get_parameter_overview(state.params, include_stats=False))
         shown.say(f'{folder.path} on {describe_devices(list(mesh.devices.flat))}')

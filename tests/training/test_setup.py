@@ -10,7 +10,6 @@ from jax_resnet import models
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import processes
 from jax_resnet.platform import cpu_convolution
-from jax_resnet.training import setup
 from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.setup import check_same_in_all, open_input, set_up, shared_facts
 from jax_resnet.training.summary import introduce
@@ -55,7 +54,7 @@ def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has()
     for microbatches, size in ((1, 32), (2, 16)):
         config = whole_config(**{'memory.microbatches': microbatches})
         data, model, mesh, *_ = set_up(config)
-        test = Evaluator(data, model, mesh, setup.backend(config, mesh), 'test')
+        test = Evaluator(data, model, mesh, 'test')
         assert len(next(test.batches(initial_state(small_config()).variables))[1]) == size
 
 

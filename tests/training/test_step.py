@@ -126,7 +126,7 @@ def test_runs_that_differ_in_numbers_share_a_program(change: dict) -> None:
     for changes in (first, second):
         given, config = small_config(**changes), as_config(small_config(**changes))
         data, model, mesh, *_ = setup.set_up(config)
-        test = Evaluator(data, model, mesh, setup.backend(config, mesh), 'test[:100]')
+        test = Evaluator(data, model, mesh, 'test[:100]')
         compiled(given), test.compile(initial_state(given).variables)
         programs.append({**base._programs})
     assert programs[0] == programs[1]
