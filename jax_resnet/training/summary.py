@@ -166,21 +166,19 @@ def summarize(
         scores: the scores at the end: of 'test', and of 'protocol', if `config.pictures.protocol` is not 'center'.
         spent: seconds of each part of the run, over all its starts.
     """
-    last, best, test = metrics[-1], min(metrics, key=lambda line: line['test_error']), scores['test']
-    config = setup.data.config
-    summary: dict[str, Any] = {'final_test_error': test.error, 'final_test_loss': test.loss}
-    if test.top5_error is not None:
-        summary['final_test_top5_error'] = test.top5_error
-    if 'protocol' in scores:
-        summary['protocol'] = config.pictures.protocol
-        summary['protocol_test_error'] = scores['protocol'].error
-        if test.top5_error is not None:
-            summary['protocol_test_top5_error'] = scores['protocol'].top5_error
-    summary['best_test_error'], summary['best_epoch'] = best['test_error'], best['epoch']
-    summary['final_train_error'] = last['train_error']
-    if 'validation_error' in last:
-        summary['final_validation_error'] = last['validation_error']
-    return summary | {
+    last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
+    config, test, protocol = setup.data.config, scores['test'], scores.get('protocol')
+    summary = {
+        'final_test_error': test.error,
+        'final_test_loss': test.loss,
+        'final_test_top5_error': test.top5_error,
+        'protocol': protocol and config.pictures.protocol,
+        'protocol_test_error': protocol and protocol.error,
+        'protocol_test_top5_error': protocol and protocol.top5_error,
+        'best_test_error': best['test_error'],
+        'best_epoch': best['epoch'],
+        'final_train_error': last['train_error'],
+        'final_validation_error': last.get('validation_error'),
         'test_correct': test.correct,
         'test_count': test.count,
         'class_errors': test.class_errors,
@@ -193,6 +191,7 @@ def summarize(
         'seconds_by_part': dict(spent),
         'device': describe_devices(list(setup.mesh.devices.flat)),
     }
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def _length(steps: int, epochs: float, shorten: int) -> str:
