@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.config import schedule
@@ -75,13 +74,17 @@ def begin_from(
     if not hub.is_name(path) and not local(path).exists():
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
     file, variables = read_network(path)
-    saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
-    heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
+    params = variables.setdefault('params', {})
+    heads = [{'head': tree['head']} if 'head' in tree else {} for tree in (params, state.params)]
     has_new_head = jax.tree.map(np.shape, heads[0]) != jax.tree.map(np.shape, heads[1])
     if has_new_head:
-        saved = {name: x for name, x in saved.items() if name not in heads[0]} | heads[1]
-    assumed = check_weights(f'config.init_from={path!r}', saved, file.network, model, initial)
-    arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
+        params.pop('head', None)
+        params |= heads[1]
+    expected = jax.eval_shape(models.unstack, state.variables)
+    assumed = check_weights(f'config.init_from={path!r}', variables, file.network, model, expected)
+    new = jax.tree.map(
+        lambda x, like: devices.put(np.asarray(x, like.dtype), like.sharding), models.stack(variables), state.variables
+    )
     line = f'initialized from {file.path}'
     before = file.preprocessing.class_names if file.preprocessing else ()
     others = [pair for pair in zip(before, class_names, strict=False) if folded(pair[0]) != folded(pair[1])]
@@ -89,7 +92,7 @@ def begin_from(
         line += ', with a new head'
     elif others:
         line += ', with its head, which has learned other classes: {!r}, where the data has {!r}'.format(*others[0])
-    return state.replace(**unflatten_dict(arrays, sep='/')), f'{line}; it {assumed}' if assumed else line
+    return state.replace(**new), f'{line}; it {assumed}' if assumed else line
 
 
 class Extension(NamedTuple):

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -206,7 +206,8 @@ def read_network(path: str | Path, config: Config | None = None) -> tuple[Weight
     if known is not None:
         shape = file.preprocessing.image_shape if file.preprocessing else image_shape(known.dataset)
         model = network(known, stacked=True)
-        assumed = check_weights(shown(path), models.stack(variables), file.network, model, _shapes(model, shape))
+        expected = jax.eval_shape(models.unstack, _shapes(model, shape))
+        assumed = check_weights(shown(path), variables, file.network, model, expected)
         if assumed:
             _log.info('%s %s', shown(path), assumed)
     return file._replace(network=file.network or config), variables
@@ -268,7 +269,7 @@ def check_weights(
 
     Args:
         name: name of the weights, for the message.
-        weights: the variables, as nested dicts.
+        weights: the variables, unstacked.
         recorded: the config that the run or the file of weights records; None if it records none.
         model, expected: the network, and its variables or their shapes.
         where: where the network is from, for the message.
@@ -300,7 +301,7 @@ def check_weights(
     return f'does not name its network; {attributes} are taken from the config, unchecked{note}'
 
 
-def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
-    found = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    return 2 + sum(shapes[name][0] if match[1] == 'rest' else 1 for name, match in found.items() if match)
+def _depth(names: Iterable[str]) -> int:
+    """Counts the weighted layers of a network by the names of its arrays, as the papers do."""
+    layers = [re.fullmatch(r'params/stage\d+/unit\d+/conv\d+/kernel', name) for name in names]
+    return 2 + len([layer for layer in layers if layer])
