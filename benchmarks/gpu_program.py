@@ -78,17 +78,18 @@ def program(
     )
     changes = {'precision.compute': dtype, **changes}
     given = synthetic(case, batch_size, size, **changes) if case in NETWORKS else blackened(case, changes)
-    config, (data, model, _, clock, schedule) = given[0], setup.set_up(*given)
+    config, made = given[0], setup.set_up(*given)
+    data, schedule = made.data, made.schedule
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
-    model, mesh = model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
-    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
+    model, mesh = made.model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
+    settings = made._replace(model=model, mesh=mesh).training_backend()
     if layout == 'training':
         net, flat_arrays = settings.program_network(model), settings.flat_arrays
     else:  # the network of `models`, stacked or unstacked
         net, flat_arrays = model.clone(stacked=layout == 'stacked'), False
     steps = Steps(config, net, flat_arrays, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
-        Numbers.create(config.seed, schedule, data.normalization),
+        Numbers.create(config.seed, schedule, data.preprocess.normalize),
         NamedSharding(mesh, PartitionSpec()),
     )
     abstract = states.shapes(config, model, data.image_shape)

@@ -67,10 +67,9 @@ def begun(config: Any, source: Any) -> tuple[Any, Any]:
     """Compiles the training of a config, and computes its first state. Returns both."""
     from jax_resnet.training import setup
 
-    data, model, mesh, clock, schedule = setup.set_up(config, source)
-    first = setup.initial_state(data, model, mesh)
-    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-    return setup.compile_training(data, model, mesh, schedule, settings, first), first
+    made = setup.set_up(config, source)
+    first = made.initial_state()
+    return made.compile(made.training_backend()), first
 
 
 def black(known: Any) -> Any:

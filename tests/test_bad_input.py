@@ -13,9 +13,8 @@ from jax_resnet import training
 from jax_resnet.config.loading import load
 from jax_resnet.data import cifar
 from jax_resnet.errors import ConfigError
-from jax_resnet.training.setup import set_up
+from jax_resnet.training.setup import Setup, set_up
 from tests.conftest import Ended, of_damage, whole_config
-from tests.training.conftest import loop
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,7 +124,7 @@ def test_a_command_reports_the_error_in_one_line(
     line: str, message: str, here: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(loop, 'compile_training', None)  # train nothing
+    monkeypatch.setattr(Setup, 'compile', None)  # train nothing
     monkeypatch.setattr(cifar, 'HOST', 'http://127.0.0.1:9/')  # download nothing
     monkeypatch.setenv('XDG_CACHE_HOME', str(here / 'cache'))
     shutil.rmtree(here / 'new', ignore_errors=True)
