@@ -39,11 +39,11 @@ def test_a_run_then_evaluate(tmp_path: Path) -> None:
     assert numbers['error'] == summary['final_test_error'] and numbers['correct'] == summary['test_correct']
 
 
-def test_help_imports_nothing_slow() -> None:
+def test_help_imports_no_jax() -> None:
     program = (
         'import sys; from jax_resnet.commands import command_line\n'
         'try: command_line.main(sys.argv[1:])\n'
-        "except SystemExit: print([name for name in ('jax', 'numpy', 'PIL', 'altair') if name in sys.modules])"
+        "except SystemExit: print([name for name in ('jax', 'PIL', 'altair') if name in sys.modules])"
     )
     for words in (['--help'], ['train', '--help'], ['evaluate', '--help'], ['inspect', 'responses', '--help']):
         done = subprocess.run([sys.executable, '-c', program, *words], cwd=ROOT, capture_output=True, text=True)
