@@ -45,6 +45,10 @@ def test_the_commands_run_in_order(checkout: Path) -> None:
             words = [str(study.parent) if word.startswith('runs/studies/') else word for word in words]
         done = subprocess.run(words, cwd=checkout, capture_output=True, text=True)
         assert done.returncode == 0, (line, done.stderr)
+    program = "import jax_resnet, numpy as np; jax_resnet.load('runs/stem').logits(np.zeros((1, 16, 16, 1), np.uint8))"
+    subprocess.run([sys.executable, '-c', program], cwd=checkout, check=True)
+    convert = ['convert', 'runs/squeeze', 'squeeze.safetensors']
+    subprocess.run([sys.executable, '-m', 'jax_resnet', *convert], cwd=checkout, check=True)
     tables = {path.parent.name: path.read_text() for path in checkout.glob('runs/*/parameters.txt')}
     assert 'shortcut/squeeze' in tables['squeeze']
     assert all('(5, 5, ' in tables[run] for run in ('stem', 'kernel')) and '(5, 5, ' not in tables['lion']
