@@ -1,4 +1,4 @@
-"""Starts several processes of `main.py` on this machine, which train one run together."""
+"""Starts Python in new processes: one, or several of `main.py` that train one run together; and reads their metrics."""
 
 import os
 import signal
@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,26 @@ SMALL = (
     *('--config.checkpoint_every=5 steps', '--config.log_every=1 steps'),
 )
 """Trains a ResNet-8 on the digits. Steps and evaluations are short."""
+
+
+def python(*words: str | Path, cwd: Path = ROOT, **environment: str) -> Ended:
+    """Runs Python with some arguments, and returns how it has ended."""
+    command, variables = [sys.executable, *words], os.environ | environment
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=600)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def printed(*words: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    """Returns what Python prints, if it ends without an error."""
+    ended = python(*words, cwd=cwd, **environment)
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run's metrics without what clocks have measured."""
+    clocks = ('seconds', 'images_per_second')
+    return [{name: x for name, x in line.items() if name not in clocks} for line in RunFolder(folder).metrics()]
 
 
 class ProcessGroup:
