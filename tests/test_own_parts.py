@@ -46,9 +46,7 @@ no_norms = lambda category: 'norm' not in category
 lars = lambda config, learning_rate: optax.lars(learning_rate)
 """
 WRONG = """
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jax_resnet.data.datasets import DataSet, arrays
 from jax_resnet.data.sources import Examples
 from jax_resnet.models.shortcuts import PaddedIdentity
@@ -65,11 +63,6 @@ fails = lambda *_, **__: {}['key']
 class Narrow(PaddedIdentity):
     def __call__(self, x, y):
         return y[..., :1]
-
-
-class Wide(PaddedIdentity):
-    def __call__(self, x, y):
-        return y.astype(jnp.bfloat16)
 
 
 class Broken(PaddedIdentity):
@@ -150,11 +143,9 @@ def test_the_name_of_a_network_may_be_an_import_path_in_a_change_too() -> None:
         ('model.shortcut', 'wrong_parts:Nothing', "AttributeError: module 'wrong_parts' has no attribute 'Nothing'"),
         ('model.shortcut', 'wrong_parts:number', 'must be a function or a class; it is of type int'),
         ('model.shortcut', 'wrong_parts:Narrow', r'must return an array like the branch, float32 \[1, 16, 16, 16\]; it returns'),
-        ('model.shortcut', 'wrong_parts:Wide', 'it returns bfloat16'),
         ('model.shortcut', 'wrong_parts:Broken', "own parts='wrong_parts:Broken': TypeError: "),
         ('model.order', 'wrong_parts:number', 'must be of type Order; it is of type int'),
         ('model.name', 'wrong_parts:fails', "config.model: function='wrong_parts:fails': KeyError: 'key'"),
-        ('model.name', 'wrong_parts:no_arguments', 'TypeError: .*unexpected keyword argument'),
         ('model.name', 'builtins:dict', 'must return a models.ResNet; it returns a dict'),
         ('optimizer.name', 'wrong_parts:no_arguments', "config.optimizer.name='wrong_parts:no_arguments': TypeError"),
         ('optimizer.name', 'wrong_parts:tuple_optimizer', 'must return an optax.GradientTransformation; it returns a tuple'),

@@ -55,11 +55,7 @@ class ProcessGroup:
     """
 
     def __init__(
-        self,
-        count: int,
-        devices: int,
-        folder: Path,
-        arguments: Sequence[str] | Callable[[int], Sequence[str]],
+        self, count: int, devices: int, folder: Path, arguments: Sequence[str] | Callable[[int], Sequence[str]]
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         place = (f'--coordinator=127.0.0.1:{free_port()}', f'--processes={count}') if count > 1 else ()
@@ -92,10 +88,6 @@ class ProcessGroup:
             assert time.monotonic() < end and self.processes[0].poll() is None, self.texts()
             time.sleep(0.02)
 
-    def send(self, index: int, number: int) -> None:
-        """Sends a signal to one process."""
-        self.processes[index].send_signal(number)
-
     def wait(self, seconds: float = 300.0) -> list[Ended]:
         """Waits for all processes, and returns how each has ended. Fails the test if one still runs after `seconds`."""
         end = time.monotonic() + seconds
@@ -113,7 +105,6 @@ class ProcessGroup:
 
 
 def free_port() -> int:
-    """Returns a port that is not in use."""
     with socket.socket() as listener:
         listener.bind(('', 0))
         return int(listener.getsockname()[1])

@@ -25,20 +25,10 @@ def results(script: str, *arguments: str) -> dict:
 
 
 @pytest.mark.soak
-def test_input() -> None:
-    found = results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')
-    assert len(found['seconds']) == 3 and found['device'].startswith('cpu')
-
-
-@pytest.mark.soak
-def test_growth() -> None:
+def test_input_growth_and_startup() -> None:
+    assert len(results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')['seconds']) == 3
     found = results('growth.py', '--depths', '--batches', '--devices=2', '--batch_size=8', '--rounds=1')['results']
     assert [row['devices'] for row in found['devices']] == [2] and 'batch' not in found
-    assert found['devices'][0]['peak_bytes'] > 0
-
-
-@pytest.mark.soak
-def test_startup() -> None:
     found = results('startup.py', '--one', 'ResNet-20', '32')
     parts = [found[part] for part in ('building', 'compiling', 'first step')]
     assert sum(parts) == pytest.approx(found['from building to the first update'])

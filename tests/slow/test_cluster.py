@@ -29,14 +29,9 @@ SCONTROL = """#!/bin/sh
 echo "$@" > FOLDER/requeued
 """
 JOB = {
-    'SLURM_JOB_ID': str(os.getpid()),
-    'SLURM_CPUS_PER_TASK': '1',
-    'SLURM_STEP_ID': '0',
-    'SLURM_STEP_NUM_TASKS': '2',
-    'SLURM_STEP_NODELIST': 'localhost',
-    'JAX_PLATFORMS': 'cpu',
-    'JAX_NUM_CPU_DEVICES': '1',
-}
+    'SLURM_JOB_ID': str(os.getpid()), 'SLURM_CPUS_PER_TASK': '1', 'SLURM_STEP_ID': '0', 'SLURM_STEP_NUM_TASKS': '2',
+    'SLURM_STEP_NODELIST': 'localhost', 'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': '1',
+}  # fmt: skip
 
 
 @pytest.mark.soak

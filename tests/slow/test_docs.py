@@ -104,10 +104,3 @@ def test_python_blocks(checkout: Path, page: str) -> None:
     # Compiling for a short time is faster here than good programs.
     quickly = {'XLA_FLAGS': '--xla_backend_optimization_level=1'}
     printed('-W', 'ignore::ResourceWarning', '-c', program, cwd=checkout, **quickly)
-
-
-@pytest.mark.parametrize('page', PAGES)
-def test_links_exist(page: str) -> None:
-    targets = re.findall(r'\]\((?!https?:)([^)#]+)\)', (ROOT / page).read_text())
-    for target in targets:
-        assert ((ROOT / page).parent / target).exists(), target

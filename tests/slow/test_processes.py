@@ -61,7 +61,7 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(tmp_path: P
     folder = tmp_path / 'run'
     with ProcessGroup(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as group:
         group.wait_for('step 3')
-        group.send(1, signal.SIGTERM)
+        group.processes[1].send_signal(signal.SIGTERM)
         first, second = group.wait()
     assert first.code == second.code == 143
     assert first.err.strip().endswith('saved; the same command continues')
