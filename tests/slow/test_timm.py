@@ -1,4 +1,4 @@
-"""Weights of timm and torchvision. `tests/references/make_timm.py` lists the tensors of these libraries' networks."""
+"""Weights of timm and torchvision. `tests/references/make_pretrained.py` lists the tensors of these libraries' networks."""
 
 import json
 import shlex
