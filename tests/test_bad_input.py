@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from jax_resnet import training
-from jax_resnet.config.loading import load
 from jax_resnet.data import cifar
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.setup import set_up
@@ -28,26 +26,19 @@ class Harm:
 
 
 @pytest.fixture(scope='module')
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained run, and with files that are not valid."""
+def here(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the config of a finished run, and with files that are not valid."""
     import tensorflow_datasets  # noqa: F401  # defines flags, and a test saves the flags
 
     here = tmp_path_factory.mktemp('bad')
-    good = 'from configs.resnet20_digits import get_config as base\ndef get_config():\n  config = base()\n  '
-    texts = {
-        'none': 'def get_config():\n  pass',
-        'same': good + "config.model.unit, config.model.depth, config.train_for = 'one_layer', 5, '4 epochs'\n  "
-        "config.evaluate_every = config.checkpoint_every = '4 epochs'\n  return config",
-        'more': good + 'config.speed = 3\n  return config',
-    }
-    for name, text in texts.items():
-        (here / f'{name}.py').write_text(text)
-    training.train(load(str(here / 'same.py'), {})[0], here / 'run')
+    (here / 'none.py').write_text('def get_config():\n  pass')
+    (here / 'same.py').write_text('from tests.conftest import small_config as get_config')
+    (here / 'more.py').write_text('def get_config():\n  return {"speed": 3}')
     for name, file, content in (
         ('run-pickle', 'preprocessing.npz', pickle.dumps(Harm())),
-        ('run-damaged', 'checkpoints/90/variables/manifest.ocdbt', b''),
+        ('run-damaged', 'checkpoints/12/variables/manifest.ocdbt', b''),
     ):
-        shutil.copytree(here / 'run', here / name)
+        shutil.copytree(finished_run, here / name)
         (here / name / file).write_bytes(content)
     (here / 'run-damaged' / 'summary.json').unlink()  # not finished
     (here / 'weights.pth').write_bytes(pickle.dumps(Harm()))
@@ -63,8 +54,8 @@ CASES = [
     # the command line of main.py
     ('train', '--config: must be given, such as --config=configs/resnet20_digits.py'),
     (f'{DIGITS} --workdir=', '--workdir: must name a folder; got none'),
-    (f'{DIGITS} --workdir={{here}}/run', '/run: has a run of another config (config.'),
-    ('train --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/90 is damaged'),
+    (f'{DIGITS} --workdir={{here}}/run-pickle', '/run-pickle: has a run of another config (config.'),
+    ('train --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/12 is damaged'),
     # config files
     ('train --config=', '--config=.: must be a config file, or a folder with some; it has none'),
     ('train --config={here}/no.py', '/no.py: no such file; the files of this package are in its folder configs'),
@@ -86,7 +77,10 @@ CASES = [
     # other commands
     ('evaluate {here}/weights.pth', 'weights.pth: must end in .safetensors; scripts/pth_to_safetensors.py'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
-    ('export {here}/run --out={here}/none/net.jaxexport', 'net.jaxexport: No such file or directory'),
+    (
+        'export results/weights/resnet20_digits.safetensors --out={here}/none/net.jaxexport',
+        'net.jaxexport: No such file or directory',
+    ),
     ('convert {here}/blank.safetensors {here}/out.safetensors', 'blank.safetensors: must have arrays; it has none'),
 ]
 
