@@ -51,13 +51,6 @@ def test_kernels_bytes_and_collectives_of_an_iteration() -> None:
     assert found.collectives == [16]
 
 
-def test_without_a_loop_over_steps_the_program_is_the_step() -> None:
-    found = hlo.count(MODULE, has_loop=False)
-    assert found.kernels['copy'] == 1 + 5  # one iteration of the first loop, five of the inner loop
-    assert found.inner_iterations == 1 + 5
-    assert hlo.launches(LAUNCHED, has_loop=False) == (4, 1, False)
-
-
 LAUNCHED = """
 0: kWhile
   body:
