@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from jax_resnet.data import Examples, cache
+from tests.slow.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / 'benchmarks' / 'on_a_gpu.py'
 
 sys.path.insert(0, str(SCRIPT.parent))
@@ -49,14 +49,8 @@ def test_the_rehearsal_does_all_parts_and_one_that_fails_leaves_the_others(tmp_p
     runs = results['runs']['found']
     assert runs['data cifar10'] == 'complete' and all(0 <= runs[run]['error'] <= 100 for run in runs if ',' in run)
     page = (tmp_path / 'out' / 'page.md').read_text()
-    for heading in (
-        'The machine',
-        'Does it train',
-        'How fast, beside PyTorch',
-        'The kernels of ',
-        'Runs at full length',
-    ):
-        assert f'## {heading}' in page
+    parts = ('The machine', 'Does it train', 'How fast, beside PyTorch', 'The kernels of ', 'Runs at full length')
+    assert all(f'## {part}' in page for part in parts)
     files = list((tmp_path / 'out').iterdir())
     assert len(files) <= 8 and max(file.stat().st_size for file in files) < 16 * 2**20
     gpu_runs.unpack_runs(tmp_path / 'out', tmp_path)
