@@ -39,11 +39,10 @@ def one(name: str, size: int) -> None:
     from jax_resnet.training import setup
 
     config, source = synthetic(name, 8, size=size)
-    data, model, mesh, clock, schedule = setup.set_up(config, source)
-    settings = setup.training_backend(data, model, mesh, clock.steps(config.train_for))
-    state = setup.initial_state(data, model, mesh)
+    made = setup.set_up(config, source)
+    settings, state = made.training_backend(), made.initial_state()
     built = time.perf_counter()
-    program = setup.compile_training(data, model, mesh, schedule, settings, state)
+    program = made.compile(settings)
     compiled = time.perf_counter()
     state = jax.block_until_ready(program(state, 1))
     first = time.perf_counter()

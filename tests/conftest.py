@@ -23,8 +23,8 @@ from jax_resnet.platform import compilation_cache, for_platform
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup, state
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.setup import Program
 from jax_resnet.training.state import TrainState
+from jax_resnet.training.step import Program
 
 if jax.config.jax_platforms in (None, '', 'cpu') and 'JAX_RESNET_TEST_PLATFORM' not in os.environ:
     jax.config.update('jax_platforms', 'cpu')
@@ -125,16 +125,13 @@ def whole_config(**changes: Any) -> Config:
 
 def initial_state(config: Config | Mapping[str, Any]) -> TrainState:
     """Returns the state before the first step of a config's run."""
-    data, model, mesh, *_ = setup.set_up(as_config(config))
-    return setup.initial_state(data, model, mesh)
+    return setup.set_up(as_config(config)).initial_state()
 
 
 def compiled(config: Mapping[str, Any]) -> Program:
     """Returns the compiled training program of a config."""
-    whole = as_config(config)
-    data, model, mesh, clock, schedule = setup.set_up(whole)
-    settings = setup.training_backend(data, model, mesh, clock.steps(whole.train_for))
-    return setup.compile_training(data, model, mesh, schedule, settings, initial_state(config))
+    made = setup.set_up(as_config(config))
+    return made.compile(made.training_backend())
 
 
 def saved_state(folder: Path, step: int | None = None) -> TrainState:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from jax_resnet.config.durations import Clock
-from jax_resnet.data import Examples, preprocessing
+from jax_resnet.config.fields import Config
+from jax_resnet.data import Examples, Source, preprocessing
 from jax_resnet.data.preprocessing import Preprocess
 from jax_resnet.training.evaluate import Evaluator
-from jax_resnet.training.resident import ResidentSplit
+from jax_resnet.training.resident import ResidentInput
 
 # Each run of the tests has the same examples, without a time limit.
 settings.register_profile('tests', deadline=None, derandomize=True, database=None, max_examples=25)
@@ -54,7 +55,9 @@ def test_evaluation_counts_every_example_once(devices: int, n: int, batch_size: 
     examples = Examples(rng.integers(0, 256, (n, 2, 5, 1), dtype=np.uint8), rng.integers(0, 5, n, dtype=np.int32))
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
     preprocess = Preprocess(preprocessing.channel((0,), (1 / 255,)))
-    evaluator = Evaluator(FirstPixel(), preprocess, ResidentSplit(examples, batch_size, mesh), tuple('abcde'), mesh)
+    source = Source('random', tuple('abcde'), {'test': n}, (2, 5, 1), lambda _: examples)
+    data = ResidentInput(Config(batch_size=batch_size), source)
+    evaluator = Evaluator(data, FirstPixel(), mesh, 'test', preprocess=preprocess)
     scores = evaluator.collect(evaluator.batches({}))
     np.testing.assert_allclose(scores.logits, examples.images[:, 0, :, 0], atol=1e-3)
     expected = int((examples.images[:, 0, :, 0].argmax(1) == examples.labels).sum())

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.config.network import network
     from jax_resnet.models.pytorch import STYLES, check_style
     from jax_resnet.training import hub
-    from jax_resnet.training.load import describe_assumptions, described, flat, read_network
+    from jax_resnet.training.load import described, flat, read_network
 
     config, source, target = options.config, options.source, options.target
     style = None if options.to == 'ours' else options.to
@@ -74,5 +74,3 @@ def run(options: argparse.Namespace) -> None:
             f'{shown(source)} does not name its network. Readers of {shown(target)} must know the shortcut and '
             'order; with --config=FILE, they are checked and written'
         )
-    elif known is config and not options.card:  # with a card, `described` has printed it
-        print(f'{shown(source)} {describe_assumptions(net)}')

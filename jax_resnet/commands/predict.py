@@ -86,7 +86,7 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: Pi
 
     height, width, channels = image_shape
     try:
-        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation)
+        pixels = decode(Path(path).read_bytes(), pictures is None or pictures.exif_rotation)
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None

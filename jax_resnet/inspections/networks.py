@@ -26,9 +26,11 @@ from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
-from jax_resnet.training.load import load_stacked
+from jax_resnet.training.load import load
+from jax_resnet.training.resident import ResidentSplit
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, Split, check_pictures, initial_state, open_input, set_up
+from jax_resnet.training.setup import Input, check_pictures, open_input, set_up
+from jax_resnet.training.streamed import StreamedSplit
 
 BATCH = 250
 """Images in a batch of an evaluation."""
@@ -71,7 +73,7 @@ class Network:
         part, apply = _part(self.data, split), apply or self.model.apply
 
         def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
-            inputs = self.preprocess._replace(normalize=normalize)(part.views(*views))
+            inputs = self.preprocess._replace(normalize=normalize)(views)
             return apply(variables, inputs[:, 0], *more)
 
         run = jax.jit(logits, compiler_options=dict(self.platform.compiler_options))
@@ -137,13 +139,13 @@ def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray
     """
     for name, config in _named(options):
         if Path(name).suffix != '.npz':
-            found = RunFolder(name).config() if Path(name).is_dir() else load_stacked(name, config, options.data)[1]
+            found = RunFolder(name).config() if Path(name).is_dir() else load(name, config, options.data).config
             data = open_input(located(found, options.data))
             return _part(data, options.split or found.dataset.test).images(index), data.source.class_names
     return np.zeros((0, 1, 1, 1), np.uint8), ()
 
 
-def _part(data: Input, split: str) -> Split:
+def _part(data: Input, split: str) -> ResidentSplit | StreamedSplit:
     return data.split(split, 'center', BATCH, Mesh(np.array(jax.local_devices()[:1]), ('data',)))
 
 
@@ -163,19 +165,19 @@ def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
 def _open(name: str, config: Config | None, data: str | None, initial: bool) -> Network:
     is_loaded = weights.is_file(name) or hub.is_name(name)
     if is_loaded or (Path(name).is_dir() and not initial):
-        trained, config = load_stacked(name, config, data)
-        config = change(located(config, data), {'parallel.devices': 1})
+        trained = load(name, config, data)
+        config = change(located(trained.config, data), {'parallel.devices': 1})
         inputs = open_input(config, class_names=trained.class_names)
         if data is None:
             check_pictures(RunFolder(name), inputs, [config.dataset.test], 'name other data by --data')
-        variables, preprocess = models.unstack(trained.variables), trained.preprocess
+        variables, preprocess = trained.variables, trained.preprocess
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
         config = change(located(config, data), {'parallel.devices': 1})
-        inputs, model, mesh, *_ = set_up(config)
-        state = initial_state(inputs, model, mesh)
+        setup = set_up(config)
+        inputs, state = setup.data, setup.initial_state()
         if config.init_from is not None:
-            state, line = begin_from(config.init_from, state, model)
+            state, line = begin_from(config.init_from, state, setup.model)
             _log.info(line)
         variables, preprocess = models.unstack(state.variables), inputs.preprocess
     platform = for_platform(jax.local_devices()[0].platform)

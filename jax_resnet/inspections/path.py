@@ -26,15 +26,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     import jax
 
     from jax_resnet.inspections.networks import open_networks
-    from jax_resnet.training.load import check_same, first_difference
+    from jax_resnet.training.load import check_weights
 
     if len(options.networks) != 2 or options.points < 2:
         raise ConfigError('path: must have two networks, and at least 2 --points')
     first, second = open_networks(options)
-    check_same(second.name, second.config, first.model)
-    difference = first_difference(second.variables, first.variables, first.name)
-    if difference is not None or first.preprocess.crop != second.preprocess.crop:
-        raise ConfigError(f'{second.name}: has another network or crop than {first.name}; {difference or ""}')
+    check_weights(second.name, second.variables, second.config, first.model, first.variables, first.name)
+    if first.preprocess.crop != second.preprocess.crop:
+        raise ConfigError(f'{second.name}: has another crop than {first.name}')
     split, points = options.split or first.config.dataset.test, []
     score = first.scorer(split)
     for share in tqdm(np.linspace(0, 1, options.points), desc='points', disable=None, leave=False):

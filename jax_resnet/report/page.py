@@ -66,7 +66,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
                     contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
         contents |= {folder / f'mistake{i:02}.png': png for i, (png, _) in enumerate(part['mistakes'], start=1)}
     contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), generator=GENERATOR).encode()
-    earlier = files.read(out).decode(errors='replace') if out.is_file() else ''
+    earlier = out.read_text(errors='replace') if out.is_file() else ''
     for path in () if GENERATOR in earlier else contents:
         if path.exists():
             raise ConfigError(

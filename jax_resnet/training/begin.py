@@ -1,7 +1,6 @@
 """How a run begins with other weights or with a shorter run's state. `train` restores its own last checkpoint."""
 
 import contextlib
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +8,19 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jax_resnet import models
 from jax_resnet.config import schedule
-from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config, Schedule
+from jax_resnet.config.fields import Schedule
 from jax_resnet.config.identity import differences
 from jax_resnet.data.sources import folded, other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
-from jax_resnet.hosts import devices, processes
+from jax_resnet.hosts import devices
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
-from jax_resnet.training.load import check_same, describe_assumptions, first_difference, read_network
-from jax_resnet.training.setup import Input, check_pictures, check_same_in_all
+from jax_resnet.training.load import check_weights, read_network
+from jax_resnet.training.setup import Input, Setup, check_pictures
 from jax_resnet.training.state import TrainState
 
 MAY_DIFFER = (
@@ -34,32 +31,10 @@ MAY_DIFFER = (
 """Fields in which a longer run may differ from a shorter one. `extend` compares learning rates and data seeds."""
 
 
-def check_visible_to_all(folder: Path) -> None:
-    """Raises ConfigError if other processes do not see a file of process 0 in a folder. All processes must call it."""
-    mark = folder / f'start{processes.from_first(secrets.randbits(31))}'
-    if jax.process_index() == 0:
-        mark.touch()
-    processes.from_first(0)  # waits for process 0
-    try:
-        check_same_in_all({'run folder, on a file system that all processes share': mark.exists()})
-    finally:
-        if jax.process_index() == 0:
-            mark.unlink()
-
-
-def check_source(path: str | None) -> None:
-    """Raises ConfigError if `config.init_from` names a file or folder that does not exist."""
-    if path is not None and not hub.is_name(path) and not local(path).exists():
-        raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
-
-
 def check_used(starts: Sequence[Mapping[str, Any]], used: Mapping[str, bool], deterministic: bool) -> str:
     """Returns a line if a run continues with other parts of its platform than at its last start, or ''.
 
-    Args:
-        starts: those in `environment.json`.
-        used: `Backend.used` of this start.
-        deterministic: `config.precision.deterministic`.
+    `starts` are those in `environment.json`, `used` is `Backend.used` of this start.
 
     Raises:
         ConfigError: `deterministic`, and they differ.
@@ -90,33 +65,26 @@ def begin_from(
     """Initializes a state with the parameters and BatchNorm statistics of a trained network.
 
     If that network has another number of classes, the head keeps its initialization. The second result is a log line,
-    which says so, or that classes differ.
-
-    Args:
-        path: a run folder, a file of weights with our names or PyTorch's, or a name on the Hub.
-        state: the state before the first step; its parameters are stacked.
-        model: the network of the state.
-        class_names: the classes of the data, if it is known.
+    which says so, or that its classes differ from those of the data, `class_names`, if these are known.
 
     Raises:
         ConfigError: `path` does not exist, or has another network; the message names the first difference.
         DataError: the file cannot be read.
     """
-    check_source(path)
+    if not hub.is_name(path) and not local(path).exists():
+        raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
     file, variables = read_network(path)
-    recorded = file.network
-    name = f'config.init_from={path!r}'
-    if recorded is not None:
-        check_same(name, recorded, model)
-    saved, initial = (flatten_dict(tree, sep='/') for tree in (models.stack(variables), state.variables))
-    heads = [{name: x for name, x in arrays.items() if name.startswith('params/head/')} for arrays in (saved, initial)]
-    has_new_head = first_difference(heads[0], heads[1], 'the config') is not None
+    params = variables.setdefault('params', {})
+    heads = [{'head': tree['head']} if 'head' in tree else {} for tree in (params, state.params)]
+    has_new_head = jax.tree.map(np.shape, heads[0]) != jax.tree.map(np.shape, heads[1])
     if has_new_head:
-        saved = {name: x for name, x in saved.items() if name not in heads[0]} | heads[1]
-    difference = first_difference(saved, initial, 'the config')
-    if difference is not None:
-        raise ConfigError(f'{name}: has another network; {difference}')
-    arrays = {name: devices.put(np.asarray(saved[name], x.dtype), x.sharding) for name, x in initial.items()}
+        params.pop('head', None)
+        params |= heads[1]
+    expected = jax.eval_shape(models.unstack, state.variables)
+    assumed = check_weights(f'config.init_from={path!r}', variables, file.network, model, expected)
+    new = jax.tree.map(
+        lambda x, like: devices.put(np.asarray(x, like.dtype), like.sharding), models.stack(variables), state.variables
+    )
     line = f'initialized from {file.path}'
     before = file.preprocessing.class_names if file.preprocessing else ()
     others = [pair for pair in zip(before, class_names, strict=False) if folded(pair[0]) != folded(pair[1])]
@@ -124,9 +92,7 @@ def begin_from(
         line += ', with a new head'
     elif others:
         line += ', with its head, which has learned other classes: {!r}, where the data has {!r}'.format(*others[0])
-    if recorded is None:
-        line += f'; it {describe_assumptions(model)}'
-    return state.replace(**unflatten_dict(arrays, sep='/')), line
+    return state.replace(**new), f'{line}; it {assumed}' if assumed else line
 
 
 class Extension(NamedTuple):
@@ -137,7 +103,7 @@ class Extension(NamedTuple):
     line: str
 
 
-def find_extension(given: str | Path, folder: RunFolder, config: Config, clock: Clock, data: Input) -> Extension:
+def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extension:
     """Finds the checkpoints of a shorter run, with which a longer run begins.
 
     If the learning rates up to this step are the same, the longer run has the same result as a run from the start: bit
@@ -145,30 +111,25 @@ def find_extension(given: str | Path, folder: RunFolder, config: Config, clock: 
 
     Args:
         given: the folder of the shorter run, whose last checkpoint is taken; or RUN@STEP.
-        folder: the folder of the longer run.
-        config: the config of the longer run.
-        clock: converts its durations to steps.
-        data: its data.
-
-    Returns:
-        The extension. Its line says what is copied, and whether the learning rates are the same.
+        folder, setup: those of the longer run.
 
     Raises:
         ConfigError: there is no run folder, it has no such checkpoint before the end, or differs in its pictures or in
             more than MAY_DIFFER.
         DataError: it has other classes.
     """
+    config, clock, end = setup.data.config, setup.clock, setup.end
     shorter, _, digits = str(given).rpartition('@')
     step = int(digits) if shorter and digits.isdecimal() else None
     source = RunFolder(given if step is None else shorter)
     name = f'--extend-from={shown(source.path)}'
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'{name}: must be another folder than --workdir')
-    recorded, end = source.config(), clock.steps(config.train_for)
+    recorded = source.config()
     different = '; '.join(differences(recorded, config, may_differ=MAY_DIFFER))
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
-    check_data(source, data, 'extend another run')
+    check_data(source, setup.data, 'extend another run')
     kept = [saved for saved in source.saved_steps() if saved < end]
     if not kept or step not in (None, *kept):
         which = f'before step {end:,}, the end of this run' if step is None else f'at step {step:,}'
@@ -176,23 +137,20 @@ def find_extension(given: str | Path, folder: RunFolder, config: Config, clock: 
         raise ConfigError(f'{name}: has no checkpoint {which}{has}')
     steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
     begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
-    schedules = [schedule.create(c.schedule, clock, clock.steps(c.train_for)) for c in (recorded, config)]
-    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in schedules)
+    shorter_one = schedule.create(recorded.schedule, clock, clock.steps(recorded.train_for))
+    old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in (shorter_one, setup.schedule))
     if recorded.stream_seed != config.stream_seed:
         seeds = f'{recorded.stream_seed} in the shorter run, {config.stream_seed} in this one'
         begins += f'; a run from the start would differ: the data seed is {seeds}'
+    rates = 'the learning rates up to there are the same'
     for k in np.flatnonzero(old != new)[:1]:
-        rates = f'the learning rate of step {k + 1:,} is {old[k]:g} in the shorter run, {new[k]:g} in this one'
-        return Extension(source, steps, f'{begins}; a run from the start would differ: {rates}')
-    return Extension(source, steps, f'{begins}; the learning rates up to there are the same')
+        rate = f'the learning rate of step {k + 1:,} is {old[k]:g} in the shorter run, {new[k]:g} in this one'
+        rates = f'a run from the start would differ: {rate}'
+    return Extension(source, steps, f'{begins}; {rates}')
 
 
 def extend(extension: Extension, folder: RunFolder) -> None:
-    """Copies the checkpoints of a shorter run, and what it has written, into the folder of a longer run.
-
-    Raises:
-        ConfigError: another program trains the shorter run.
-    """
+    """Copies the checkpoints of a shorter run, and what it has written, into the folder of a longer run."""
     source = extension.source
     with source.locked():
         for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):

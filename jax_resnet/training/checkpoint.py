@@ -17,13 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from jax_resnet import files
 from jax_resnet.errors import DataError, UserError
 from jax_resnet.hosts import devices
 from jax_resnet.platform import memory
@@ -31,8 +30,6 @@ from jax_resnet.training.state import TrainState
 
 SPARE_BYTES = 500_000
 """Maximum disk space of a checkpoint's metadata and of the next line of metrics."""
-
-T = TypeVar('T')
 
 Seconds = dict[str, float]
 """Seconds of each part of a run's wall time."""
@@ -92,9 +89,7 @@ class Checkpoints:
     def save(self, state: TrainState, seconds: Mapping[str, float]) -> None:
         """Starts to save a state in the background. Then the caller may donate the state to JAX.
 
-        Args:
-            state: the state. If its step has a checkpoint already, nothing is done.
-            seconds: duration of each part of the run up to now, over all its starts.
+        If its step has a checkpoint already, nothing is done. `seconds` are those of each part of the run up to now.
 
         Raises:
             DataError: this checkpoint, or the one before, cannot be written. Earlier ones stay.
@@ -145,13 +140,9 @@ class Checkpoints:
         return variables
 
     def delete_earlier(self) -> None:
-        """Deletes all checkpoints of a finished run except the last one and those that are kept longer.
-
-        Raises:
-            DataError: the last one cannot be written. Then nothing is deleted.
-        """
+        """Deletes all checkpoints of a finished run except the last one and those that are kept longer."""
         for step in self.steps()[:-1]:  # waits for the last one
-            if not self._read_only and step not in self._kept_before and not self._keep(step):
+            if step not in self._kept_before and not self._keep(step):
                 self._manager.delete(step)
 
     def close(self) -> None:
@@ -231,7 +222,7 @@ def _check_readable(folder: Path) -> None:
     for place, _, names in os.walk(folder, onerror=refused):
         for name in names:
             try:
-                files.read(Path(place, name))
+                Path(place, name).read_bytes()
             except OSError as e:
                 refused(e)
 
@@ -248,7 +239,7 @@ def _digest(part: Any, seconds: Mapping[str, float]) -> str:
 _quiet = threading.Lock()  # several threads may train, and each restores the stderr that it has found
 
 
-def _quietly(action: Callable[[], T], failed: Callable[[Exception], DataError]) -> T:
+def _quietly(action: Callable[[], Any], failed: Callable[[Exception], DataError]) -> Any:
     """Calls orbax, and hides what its threads print to stderr. `failed` makes the error to raise of orbax's error."""
     with _quiet, contextlib.redirect_stderr(io.StringIO()):
         try:

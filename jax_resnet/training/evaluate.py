@@ -9,8 +9,7 @@ convolutional form of the paper.
 """
 
 import contextlib
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tqdm import tqdm
 from jax_resnet import files, models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
+from jax_resnet.config.network import network
 from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.data.sources import from_files
@@ -30,13 +30,12 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
-from jax_resnet.platform import exactness, for_platform, memory
-from jax_resnet.platform.base import Backend
+from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training.load import check_finite, load_stacked
+from jax_resnet.training.load import check_finite, load
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, Split, check_pictures, open_input
+from jax_resnet.training.setup import Input, backend, check_pictures, open_input
 
 LESS_MEMORY = (
     'an evaluation takes as many images at a time as a microbatch of its config has; use a device with more memory '
@@ -48,74 +47,74 @@ BatchScores = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Places of the n examples of a batch in the share of this process, their labels, and scores, float32 [n, classes]."""
 
 
-@dataclass
 class Evaluator:
-    """Evaluates a network on one split.
+    """Evaluates a network on one split by a protocol.
 
-    Attributes:
+    Args:
+        data: the data of the config. An evaluation computes no more images at a time than a microbatch has.
         model: the network of the training state.
-        preprocess: converts an image to the network's input.
-        split: this process's share of the split.
-        class_names: one for each label.
         mesh: the devices of this process, with one axis `data`.
-        backend: settings of the devices' platform.
-        average: what is averaged over views and passes: 'softmax' or 'logits'.
-        mirror: whether the mirror image of each view is a view, too.
+        spec: a split such as 'test'.
+        protocol: a value of `config.pictures.protocol`.
+        preprocess: converts an image to the network's input; by default as `data` says.
     """
 
-    model: ResNet
-    preprocess: Preprocess
-    split: Split
-    class_names: Sequence[str]
-    mesh: Mesh
-    backend: Backend = field(default_factory=Backend)
-    average: str = 'logits'
-    mirror: bool = False
+    def __init__(
+        self,
+        data: Input,
+        model: ResNet,
+        mesh: Mesh,
+        spec: str,
+        protocol: str = 'center',
+        preprocess: Preprocess | None = None,
+    ) -> None:
+        config, self._preprocess = data.config, preprocess or data.preprocess
+        if protocol == 'multi_scale':
+            self._preprocess = Preprocess(self._preprocess.normalize.by_channel())
+        self._average = 'logits' if protocol == 'center' else config.pictures.average
+        self._mirrors, self._source = protocol != 'center', data.source
+        self.split = data.split(spec, protocol, max(1, config.batch_size // config.memory.microbatches), mesh)
+        self._backend = backend(config, mesh)
+        self._net = self._backend.program_network(model)
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._normalize = jax.device_put(self._preprocess.normalize, self._everywhere)
+        self._programs: dict[tuple, Any] = {}
 
-    def __post_init__(self) -> None:
-        self._net = self.backend.program_network(self.model)
-        self._everywhere = NamedSharding(self.mesh, PartitionSpec())
-        self._normalize = jax.device_put(self.preprocess.normalize, self._everywhere)
-        self.programs: dict[tuple, Any] = {}
-
-    def _predict(self, variables: Any, normalize: Normalization, *arguments: jax.Array) -> jax.Array:
+    def _predict(self, variables: Any, normalize: Normalization, views: jax.Array) -> jax.Array:
         """Averages the scores of the views of a batch to float32 [batch, classes]."""
-        x = self.preprocess._replace(normalize=normalize)(self.split.views(*arguments))
-        if self.mirror:
+        x = self._preprocess._replace(normalize=normalize)(views)
+        if self._mirrors:
             x = jnp.concatenate([x, x[:, :, :, ::-1]], axis=1)  # this axis keeps a picture on one device
         variables = variables if self._net.stacked else models.unstack(variables)
         logits = self._net.apply(variables, x.reshape(-1, *x.shape[2:]))
         assert isinstance(logits, jax.Array)
-        scores = jax.nn.softmax(logits) if self.average == 'softmax' else logits
+        scores = jax.nn.softmax(logits) if self._average == 'softmax' else logits
         return scores.reshape(*x.shape[:2], -1).mean(1)
 
-    def compile(self, variables: Any, arguments: tuple[Any, ...] | None = None) -> Any:
-        """Returns the program for variables and views with these shapes. Compiles it at the first call.
+    def compile(self, variables: Any, views: Any = None) -> Any:
+        """Returns the program for variables and views with these shapes, by default those of the first batches.
 
-        Args:
-            variables: the variables of the network.
-            arguments: of `split.views`; by default `split.like`.
+        It compiles the program at the first call.
         """
-        arguments = self.split.like if arguments is None else arguments
-        shapes = tuple(x.shape for x in arguments)
-        if shapes not in self.programs:
-            given = variables, self._normalize, *arguments
-            self.programs[shapes] = self.backend.compile(self._predict, *given, out_shardings=self._everywhere)
-        return self.programs[shapes]
+        views = self.split.like if views is None else views
+        if views.shape not in self._programs:
+            given = variables, self._normalize, views
+            self._programs[views.shape] = self._backend.compile(self._predict, *given, out_shardings=self._everywhere)
+        return self._programs[views.shape]
 
     def batches(self, variables: Any) -> Generator[BatchScores]:
         """Yields the scores of each batch. Each example of this process's share occurs once in each pass."""
         with contextlib.closing(self.split.batches()) as batches:
-            for indices, labels, arguments in batches:
-                scores = self.compile(variables, arguments)(variables, self._normalize, *arguments)
+            for indices, labels, views in batches:
+                scores = self.compile(variables, views)(variables, self._normalize, views)
                 yield indices, labels, np.asarray(scores)[: len(labels)]
 
     def collect(self, batches: Iterable[BatchScores]) -> Scores:
         """Returns the scores of all examples, from the `batches` of each process. All processes must call it."""
         count = len(processes.share(len(self.split)))
-        several = self.mirror or self.split.passes > 1
+        several = self._mirrors or self.split.passes > 1
         labels, seen = np.zeros(count, np.int32), np.zeros(count, int)
-        sums = np.zeros((count, len(self.class_names)), np.float64 if several else np.float32)
+        sums = np.zeros((count, len(self._source.class_names)), np.float64 if several else np.float32)
         for indices, batch_labels, scores in batches:
             labels[indices] = batch_labels
             sums[indices] += scores
@@ -123,39 +122,11 @@ class Evaluator:
         assert (seen == self.split.passes).all()
         labels, sums = processes.gather_rows(labels, len(self.split)), processes.gather_rows(sums, len(self.split))
         logits = sums / self.split.passes
-        if self.average == 'softmax':
+        if self._average == 'softmax':
             with np.errstate(divide='ignore'):  # a probability can be zero in float32
                 logits = np.maximum(np.log(logits), np.finfo(np.float32).min)
-        return Scores(logits.astype(np.float32), labels, self.class_names)
-
-
-def evaluator(
-    data: Input,
-    model: ResNet,
-    preprocess: Preprocess,
-    mesh: Mesh,
-    backend: Backend,
-    spec: str,
-    protocol: str = 'center',
-) -> Evaluator:
-    """Makes the evaluator of a split by a protocol.
-
-    Args:
-        data: the data of the config. An evaluation computes no more images at a time than a microbatch has.
-        model: the network of the training state.
-        preprocess: converts an image to the network's input.
-        mesh: the devices of this process, with one axis `data`.
-        backend: settings of the devices' platform.
-        spec: a split such as 'test'.
-        protocol: a value of `config.pictures.protocol`.
-    """
-    config, is_one_view = data.config, protocol == 'center'
-    split = data.split(spec, protocol, max(1, config.batch_size // config.memory.microbatches), mesh)
-    if protocol == 'multi_scale':
-        preprocess = Preprocess(preprocess.normalize.by_channel())
-    average = 'logits' if is_one_view else config.pictures.average
-    names = data.source.class_names
-    return Evaluator(model, preprocess, split, names, mesh, backend, average, mirror=not is_one_view)
+        present = getattr(self._source, 'present', ())
+        return Scores(logits.astype(np.float32), labels, self._source.class_names, present)
 
 
 @files.safe_streams()
@@ -203,9 +174,9 @@ def evaluate(
         ConfigError, DataError: as `load`; or the split or the data does not exist; or sizes do not fit; or an option
             has no effect with the protocol; or logits are not finite.
     """
-    trained, config = load_stacked(path, config, data)
+    trained = load(path, config, data)
     options = {'average': average, 'shorter_side': shorter_side, 'crop': crop}
-    config, preprocess = _with_options(config, trained.preprocess, protocol, options)
+    config, preprocess = _with_options(trained.config, trained.preprocess, protocol, options)
     if (images is None) != (labels is None) or (images is not None and (data is not None or recalibrate)):
         raise ConfigError('images: must be given with labels, and without data and recalibrate')
     if images is not None and labels is not None:
@@ -220,15 +191,15 @@ def evaluate(
         check_pictures(RunFolder(path), inputs, specs, 'name other data by --data' if data is None else None)
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
-    settings = for_platform(mesh.devices.flat[0].platform, config.precision.deterministic)
-    variables = jax.device_put(trained.variables, NamedSharding(mesh, PartitionSpec()))
+    model = network(config, **backend(config, mesh).network)
+    variables = jax.device_put(models.stack(trained.variables), NamedSharding(mesh, PartitionSpec()))
     with exactness.exact(config.precision.matmul):
         if recalibrate:
-            variables = recalibrated(inputs, variables, recalibrate, mesh, settings)
-        test = evaluator(inputs, trained.model, preprocess, mesh, settings, split, protocol)
+            variables = recalibrated(inputs, variables, recalibrate, mesh)
+        test = Evaluator(inputs, model, mesh, split, protocol, preprocess)
         scores = test.collect(_with_bar(test.batches(variables), len(test.split) * test.split.passes))
     check_finite(path, scores.logits)
-    return replace(scores, present=getattr(inputs.source, 'present', ()))
+    return scores
 
 
 def _test_split(spec: str, splits: Collection[str]) -> str:

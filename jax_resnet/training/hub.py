@@ -13,10 +13,9 @@ from msgspec import Meta, Struct
 
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
 from jax_resnet.errors import DataError
-from jax_resnet.files import read as read_file
 from jax_resnet.models.networks import IMAGENET_STAGES
 from jax_resnet.runs import schemas, weights
 from jax_resnet.runs.outputs import Preprocessing
@@ -41,21 +40,9 @@ REASONS = {
 ARCHITECTURE = re.compile(r'resnet(18|26|34|50|101|152|200)|wide_resnet(50|101)_2|resnext(50|101)_(\d+)x(\d+)d')
 """The architectures of timm that are networks of this package."""
 
-MISSING = {
-    r'^(se|eca|gc|sk)': 'squeeze-and-excitation or another attention',
-    r'aa': 'anti-aliased pooling',
-    r'blur': 'blur pooling',
-    r'_gn': 'GroupNorm',
-    r'^resnetv2': "timm's pre-activation units",
-    r'^resne(t|xt)(rs)?\d+t?[cdst]|^resnetrs|^resnet\d+t': 'a stem of several convolutions (ResNet-C, -D, -S, -T)',
-}
-"""By a pattern in the name of another architecture, its part that this package lacks."""
-
 Side = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Channels = tuple[float, float, float]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TimmInput(Struct):
@@ -67,8 +54,8 @@ class TimmInput(Struct):
     test_crop_pct: Positive | None = None
     crop_mode: str = 'center'
     interpolation: str = 'bicubic'
-    mean: Channels = IMAGENET_MEAN
-    std: Channels = IMAGENET_STD
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
     label_names: tuple[str, ...] | None = None
 
 
@@ -122,7 +109,7 @@ def read(name: str) -> Weights:
     file = _fetched(name, f'{owner}/{repository}', 'config.json', revision)
     commit = file.parent.name
     known = Path(f'{owner}/{repository}@{commit}')
-    content = read_file(file)
+    content = file.read_bytes()
     is_timm = b'"architecture"' in content
     described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
     try:
@@ -130,7 +117,7 @@ def read(name: str) -> Weights:
     except ValueError as e:
         raise DataError(f'{known}: {e}') from None
     normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
-    about = Preprocessing(normalize.mean, normalize.std, 0, (size, size, 3), names)
+    about = Preprocessing(*normalize, 0, (size, size, 3), names)
     arrays = weights.read(_fetched(name, f'{owner}/{repository}', 'model.safetensors', commit)).arrays
     return Weights(known, arrays, config, about)
 
@@ -158,11 +145,8 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     """Returns the config and the class names. Raises ValueError if this package does not have the network."""
     match = ARCHITECTURE.fullmatch(found.architecture)
     if match is None:
-        part = next((part for pattern, part in MISSING.items() if re.search(pattern, found.architecture)), None)
-        raise ValueError(
-            f'the architecture {found.architecture} is no network of this package'
-            + (f', which does not have {part}' if part else '; it has those of resnet.py in torchvision')
-        )
+        known = 'it has those of resnet.py in torchvision'
+        raise ValueError(f'the architecture {found.architecture} is no network of this package; {known}')
     source = found.pretrained_cfg
     usual = {'in_chans': 3, 'num_classes': found.num_classes, 'global_pool': 'avg'}
     changes = {name: value for name, value in found.model_args.items() if usual.get(name) != value}
@@ -177,15 +161,12 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     if grouped:
         model |= {'groups': int(groups), 'group_width': int(group_width)}
     model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
-    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
-    names = found.label_names or source.label_names or (() if found.num_classes != 1000 else _imagenet())
-    names = names or tuple(map(str, range(found.num_classes)))
-    side = int(size / fraction)  # as timm rounds it
-    return _config(model, names, size, side, source.interpolation, source.mean, source.std), names
+    classes = IMAGENET_CLASSES.values() if found.num_classes == 1000 else map(str, range(found.num_classes))
+    return _config(model, found.label_names or source.label_names or tuple(classes), source)
 
 
 def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
-    """As `_timm_config`. The input is that of microsoft's networks, since config.json does not describe it."""
+    """As `_timm_config`. config.json does not describe the input. That of microsoft's networks is timm's default."""
     factor = 4 if found.layer_type == 'bottleneck' else 1
     needed = {
         'architectures': ('ResNetForImageClassification',),
@@ -204,38 +185,19 @@ def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
         )
     names = tuple(found.id2label[label] for label in sorted(found.id2label))
     if len(names) == 1000 and names[0] == 'tench, Tinca tinca':
-        names = _imagenet()
-    model = {'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}
-    return _config(model, names, 224, 256, 'bicubic', IMAGENET_MEAN, IMAGENET_STD), names
+        names = tuple(IMAGENET_CLASSES.values())
+    return _config({'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}, names, TimmInput())
 
 
-def _config(
-    model: dict[str, Any],
-    names: tuple[str, ...],
-    size: int,
-    side: int,
-    interpolation: str,
-    mean: Channels,
-    std: Channels,
-) -> Config:
-    """The config of a network of timm or transformers, and of its input."""
-    dataset = {
-        'name': 'imagenet2012',
-        'test': 'validation',
-        'normalization': 'channel',
-        'channel_mean': mean,
-        'channel_std': std,
-        'pad': 0,
-        'crop': size,
-    }
+def _config(model: dict[str, Any], names: tuple[str, ...], source: TimmInput) -> tuple[Config, tuple[str, ...]]:
+    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
+    dataset = {'name': 'imagenet2012', 'test': 'validation', 'pad': 0, 'crop': size}
+    dataset |= {'normalization': 'channel', 'channel_mean': source.mean, 'channel_std': source.std}
     model |= {'name': 'imagenet_resnet', 'shortcut': 'B', 'num_classes': len(names)}
-    pictures = {'test_shorter_side': side, 'interpolation': interpolation}
+    # timm rounds the shorter side so
+    pictures = {'test_shorter_side': int(size / fraction), 'interpolation': source.interpolation}
     fields = {'dataset': dataset, 'pictures': pictures, 'model': model}
-    return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}})
-
-
-def _imagenet() -> tuple[str, ...]:
-    return tuple(imagenet_classes().values())
+    return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}}), names
 
 
 def _check_same(needed: dict[str, Any], found: Struct) -> None:

@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,14 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local, shown
 from jax_resnet.models.pytorch import unit_name
 from jax_resnet.models.variables import check_sound
-from jax_resnet.platform import exactness, for_platform
+from jax_resnet.platform import exactness
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.runs.weights import Weights
 from jax_resnet.training import hub
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.setup import check_network, open_input
+from jax_resnet.training.setup import check_network, open_input, preprocessing
 
 COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'pooling')
 """Attributes that determine what a network computes from its weights. The head may differ."""
@@ -56,8 +56,7 @@ class Trained:
         preprocess: converts images, uint8 [batch, *image_shape], to the network's input, float32.
         image_shape: (height, width, channels) of the images.
         class_names: one for each output.
-        pictures: the group `pictures` of the config, which says how evaluation crops a picture of any size to such an
-            image. None if the network was not trained on streamed pictures.
+        config: the config of its training.
     """
 
     model: models.ResNet
@@ -65,7 +64,12 @@ class Trained:
     preprocess: Preprocess
     image_shape: tuple[int, int, int]
     class_names: Sequence[str]
-    pictures: Pictures | None = None
+    config: Config
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """The group `pictures` of the config: how evaluation crops a picture of any size. None if images have one."""
+        return self.config.pictures if streams(self.config.dataset.name) else None
 
     @exactness.exact(draws=False)
     def logits(self, images: ArrayLike) -> jax.Array:
@@ -87,7 +91,7 @@ class Trained:
     @exactness.exact(draws=False)
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
-        return jax.nn.softmax(self._logits(self.variables, self._checked(images)))
+        return jax.nn.softmax(self.logits(images))
 
     def __repr__(self) -> str:
         size = ' x '.join(map(str, self.image_shape))
@@ -117,7 +121,7 @@ class Trained:
 
 @files.safe_streams()
 @exactness.exact(draws=False)
-def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> Trained:
+def load(path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None) -> Trained:
     """Loads a trained network. Needs neither the devices of the run, nor its data or its config file.
 
     Args:
@@ -125,21 +129,14 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None) -> 
             name on the Hub, such as 'timm/resnet50.a1_in1k', see `hub`.
         config: for a file of weights without a card, with our names or PyTorch's: a config as for `training.train`,
             which gives the network and the preprocessing. The class names, and a mean image, come from its data set.
+        data: other data than that of this config, a name or a folder, as for `evaluate`.
 
     Raises:
         ConfigError, DataError: there is no run folder or no checkpoint; a file or card is missing or damaged; the
             config does not fit the weights, or is not needed.
     """
-    trained, config = load_stacked(path, config)
-    pictures = config.pictures if streams(config.dataset.name) else None
-    return replace(trained, model=network(config), variables=models.unstack(trained.variables), pictures=pictures)
-
-
-def load_stacked(
-    path: str | Path, config: Config | Mapping[str, Any] | None = None, data: str | None = None
-) -> tuple[Trained, Config]:
-    """Loads a network in its stacked layout, and its config. Arguments and errors as of `load` and `described`."""
-    file = _read(path)
+    config = None if config is None else as_config(config)
+    file, variables = read_network(path, config)
     if config is not None:
         known, about = described(file, config, data)
     elif file.network is not None and file.preprocessing is not None:
@@ -149,14 +146,10 @@ def load_stacked(
             f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
             '--config=FILE (a card that names own parts is not used)'
         )
-    device = jax.local_devices()[0]
-    model = network(known, **for_platform(device.platform).network)
-    found, shapes = models.stack(to_variables(file)), _shapes(model, about.image_shape)
-    _check_shapes(path, found, shapes)
     # The file may have float16 or float64; the network has float32.
-    variables = jax.device_put(jax.tree.map(lambda array, like: np.asarray(array, like.dtype), found, shapes), device)
+    variables = jax.device_put(jax.tree.map(np.float32, variables), jax.local_devices()[0])
     preprocess = Preprocess(Normalization(about.mean, about.std), about.crop)
-    return Trained(model, variables, preprocess, about.image_shape, about.class_names), known
+    return Trained(network(known), variables, preprocess, about.image_shape, about.class_names, known)
 
 
 def check_finite(path: str | Path, scores: np.ndarray) -> None:
@@ -166,26 +159,16 @@ def check_finite(path: str | Path, scores: np.ndarray) -> None:
         raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {len(scores):,} examples are infinite or NaN')
 
 
-def described(
-    file: Weights, config: Config | Mapping[str, Any], data: str | None = None
-) -> tuple[Config, Preprocessing]:
-    """Returns the config for a file of weights, with all fields, and the preprocessing that it describes.
-
-    If the file does not record its network, a log line says what is assumed.
-
-    Args:
-        file: the file of weights.
-        config: a config as for `training.train`.
-        data: other data than that of the config, as for `located`.
+def described(file: Weights, config: Config, data: str | None = None) -> tuple[Config, Preprocessing]:
+    """Returns the config for a file of weights, perhaps with other data, and the preprocessing that it describes.
 
     Raises:
-        ConfigError: the config is not valid or has another network; or the file describes its network already.
+        ConfigError: the config is not valid; or the file describes its preprocessing already.
         DataError: data that a mean image or the class names need is missing.
     """
     path = file.path
     if file.preprocessing is not None:
         raise ConfigError(f'{shown(path)}: already says what --config would; --data names other data')
-    config = as_config(config)
     model = network(config)
     source = without_data(config.dataset)
     if source is None or len(source.class_names) != model.num_classes:
@@ -194,44 +177,44 @@ def described(
     try:
         inputs = open_input(config, source)
         check_network(inputs, model)
-        (normalize, crop), names = inputs.preprocess, tuple(inputs.source.class_names)
+        return config, preprocessing(inputs)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
         raise DataError(f'{shown(path)}: {reason}: {e}') from None
-    if file.network is None:
-        _log.info('%s %s', shown(path), describe_assumptions(model))
-    else:
-        check_same(shown(path), file.network, model)
-    return config, Preprocessing(normalize.mean, normalize.std, crop, inputs.image_shape, names)
 
 
 def read_network(path: str | Path, config: Config | None = None) -> tuple[Weights, dict[str, Any]]:
-    """Reads a network, and its variables, unstacked. The file may describe no network; then `network` is the config.
+    """Reads a network, and its variables, unstacked.
+
+    If a file records no network, its `network` is the config, and a log line says what is assumed.
 
     Args:
-        path: a run folder; a file of weights with our names or PyTorch's; or a name on the Hub.
+        path: a run folder, whose newest weights are read; a file of weights with our names or PyTorch's; or a name on
+            the Hub.
         config: describes the network of a file that does not; it is compared with what any other describes.
 
     Raises:
         ConfigError, DataError: as `load`, or as `to_variables`; or the network is another than that of the config.
     """
-    file = _read(path)
-    variables = to_variables(file)
-    if config is not None:
-        model = network(config)
-        if file.network is not None:
-            check_same(shown(path), file.network, model)
-        _check_shapes(path, variables, _shapes(model, image_shape(config.dataset)))
+    if hub.is_name(path):
+        file = hub.read(str(path))
+    elif weights.is_file(path) or local(path).is_file():
+        file = weights.read(path)
+    else:
+        file = _newest(RunFolder(path))
+    variables, known = to_variables(file), config or file.network
+    if known is not None:
+        shape = file.preprocessing.image_shape if file.preprocessing else image_shape(known.dataset)
+        model = network(known, stacked=True)
+        expected = jax.eval_shape(models.unstack, _shapes(model, shape))
+        assumed = check_weights(shown(path), variables, file.network, model, expected)
+        if assumed:
+            _log.info('%s %s', shown(path), assumed)
     return file._replace(network=file.network or config), variables
 
 
-def _read(path: str | Path) -> Weights:
-    """Reads a file of weights; or the newest weights of a run folder, or a network on the Hub, as such a file."""
-    if hub.is_name(path):
-        return hub.read(str(path))
-    if weights.is_file(path) or local(path).is_file():
-        return weights.read(path)
-    folder = RunFolder(path)
+def _newest(folder: RunFolder) -> Weights:
+    """The newest weights of a run."""
     config, checkpoints = folder.config(), Checkpoints(folder.checkpoints, read_only=True)
     if not checkpoints.steps():
         raise ConfigError(f'{folder.path}: has no checkpoint yet')
@@ -242,23 +225,12 @@ def _read(path: str | Path) -> Weights:
 
 
 def _shapes(model: models.ResNet, image_shape: Sequence[int]) -> dict[str, Any]:
-    """The shapes and dtypes of a network's variables."""
     shapes: dict[str, Any] = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *image_shape)))
     return shapes
 
 
-def _check_shapes(path: str | Path, variables: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
-    """Raises DataError if variables of a run or a file have other shapes than those of a network."""
-    difference = first_difference(variables, shapes, 'the config')
-    if difference is not None:
-        raise DataError(f'{shown(path)}: must have the network of the config; {difference}')
-
-
 def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
-
-    Args:
-        file: the file of weights.
 
     Raises:
         DataError: the file has unknown names or two arrays for one place, or has arrays that are not floats, not finite
@@ -283,75 +255,53 @@ def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep='/').items()}
 
 
-def check_same(name: str, recorded: Config, configured: models.ResNet) -> None:
-    """Raises ConfigError if weights are of no network, or of another than a config. The message names a difference.
+def check_weights(
+    name: str,
+    weights: Mapping[str, Any],
+    recorded: Config | None,
+    model: models.ResNet,
+    expected: Mapping[str, Any],
+    where: str = 'the config',
+) -> str:
+    """Raises ConfigError if weights are of another network than `model`. The message names the first difference.
+
+    Returns what is assumed of the network if none is recorded, for the log; else ''.
 
     Args:
         name: name of the weights, for the message.
-        recorded: the config that a run or a file of weights records.
-        configured: the network of the config.
+        weights: the variables, unstacked.
+        recorded: the config that the run or the file of weights records; None if it records none.
+        model, expected: the network, and its variables or their shapes.
+        where: where the network is from, for the message.
     """
-    try:
-        found = network(recorded)
-    except ConfigError as e:
-        raise ConfigError(f'{name}: describes no network ({e})') from None
-    depth, needed = (
-        2 + sum(len(u) * n for u, n in zip(net.layers, net.stage_sizes, strict=True)) for net in (found, configured)
+    found, needed = (
+        {array: np.shape(x) for array, x in flatten_dict(dict(tree), sep='/').items()} for tree in (weights, expected)
     )
-    if depth != needed:
-        raise ConfigError(
-            f'{name}: has another network; these are the weights of a ResNet-{depth}, not of a ResNet-{needed}'
-        )
-    pairs = {
-        attribute: (getattr(found, attribute), getattr(configured, attribute)) for attribute in COMPARED_ATTRIBUTES
+    depths, units = (_depth(found), _depth(needed)), unit_name(model.layers[0])
+    pairs: dict[str, tuple[Any, ...]] = {
+        array: tuple(list(tree[array]) if array in tree else 'missing' for tree in (found, needed))
+        for array in sorted({*found, *needed})
     }
-    pairs['batch_norm.epsilon'] = getattr(found.norm, 'epsilon', None), getattr(configured.norm, 'epsilon', None)
-    for attribute, values in pairs.items():
-        if values[0] != values[1]:
-            texts = [unit_name(value[0]) if attribute == 'layers' else str(value) for value in values]
-            if texts[0] == texts[1]:  # units that differ in their widths or groups
-                texts = [str(value[0]) for value in values]
+    if recorded is not None:
+        nets = network(recorded), model
+        pairs['units'] = tuple(unit_name(net.layers[0]) for net in nets)
+        pairs |= {attribute: tuple(getattr(net, attribute) for net in nets) for attribute in COMPARED_ATTRIBUTES}
+        pairs['batch_norm.epsilon'] = tuple(getattr(net.norm, 'epsilon', None) for net in nets)
+    for part, (has, needs) in pairs.items():
+        if has != needs:
+            depth = f'these are the weights of a ResNet-{depths[0]}, not of a ResNet-{depths[1]}; '
             raise ConfigError(
-                f'{name}: has another network; {attribute} is {texts[0]} in the weights, {texts[1]} in the config'
+                f'{name}: has another network; {depth if depths[0] != depths[1] else ""}'
+                f'{part} is {has} in the weights, {needs} in {where}'
             )
-
-
-def describe_assumptions(net: models.ResNet) -> str:
-    """Says which attributes of the network `net` are assumed for weights that do not record their network."""
-    units = unit_name(net.layers[0])
-    attributes = f'shortcut {net.shortcut}, order {net.order}, units {units}'
+    if recorded is not None:
+        return ''
+    attributes = f'shortcut {model.shortcut}, order {model.order}, units {units}'
     note = STRIDE_NOTE if units == 'bottleneck' else ''
     return f'does not name its network; {attributes} are taken from the config, unchecked{note}'
 
 
-def first_difference(variables: Mapping[str, Any], expected: Mapping[str, Any], description: str) -> str | None:
-    """Describes the first array, by name, that only one of two trees has, or that has different shapes in them.
-
-    Args:
-        variables: variables of a file of weights, as nested dicts.
-        expected: variables of the network, or their shapes as of `jax.eval_shape`.
-        description: where the network is from, for the text.
-
-    Returns:
-        Text such as 'params/head/bias is [10] in the weights, missing in the config'; None if all shapes are equal. If
-        the depths differ, it begins with 'these are the weights of a ResNet-18, not of a ResNet-34' (also for plain
-        networks, whose arrays are the same).
-    """
-    found, needed = (
-        {name: np.shape(array) for name, array in flatten_dict(dict(tree), sep='/').items()}
-        for tree in (variables, expected)
-    )
-    depth, needed_depth = _depth(found), _depth(needed)
-    start = f'these are the weights of a ResNet-{depth}, not of a ResNet-{needed_depth}; '
-    for name in sorted({*found, *needed}):
-        shapes = [str(list(tree[name])) if name in tree else 'missing' for tree in (found, needed)]
-        if shapes[0] != shapes[1]:
-            difference = f'{name} is {shapes[0]} in the weights, {shapes[1]} in {description}'
-            return difference if depth == needed_depth else start + difference
-    return None
-
-
-def _depth(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Counts the weighted layers of a network by the shapes of its arrays, in either layout, as the papers do."""
-    found = {name: re.search(r'params/stage\d+/(\w+)/conv\d+/kernel', name) for name in shapes}
-    return 2 + sum(shapes[name][0] if match[1] == 'rest' else 1 for name, match in found.items() if match)
+def _depth(names: Iterable[str]) -> int:
+    """Counts the weighted layers of a network by the names of its arrays, as the papers do."""
+    layers = [re.fullmatch(r'params/stage\d+/unit\d+/conv\d+/kernel', name) for name in names]
+    return 2 + len([layer for layer in layers if layer])

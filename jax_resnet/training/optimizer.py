@@ -87,14 +87,16 @@ def map_frozen(function: Callable[[jax.Array], jax.Array], frozen: Sequence[str]
     """Applies a function to the arrays of frozen layers: `config.optimizer.frozen`. The others stay as they are."""
     if not frozen:
         return params
-    return by_unit(
-        lambda params: jax.tree.map_with_path(lambda p, x: function(x) if is_frozen(frozen, p) else x, params), params
-    )
+
+    def apply(path: Sequence[Any], array: jax.Array) -> jax.Array:
+        return function(array) if is_frozen(frozen, _name(path)) else array
+
+    return by_unit(lambda params: jax.tree.map_with_path(apply, params), params)
 
 
-def is_frozen(frozen: Sequence[str], path: Sequence[Any]) -> bool:
-    """Whether an array of an unstacked network is frozen. `path` is that of `jax.tree.map_with_path`."""
-    return any(f'{_name(path)}/'.startswith(f'{layer}/') for layer in frozen)
+def is_frozen(frozen: Sequence[str], name: str) -> bool:
+    """Whether an array of an unstacked network, such as 'stem/conv/kernel', is frozen."""
+    return any(f'{name}/'.startswith(f'{layer}/') for layer in frozen)
 
 
 def check_frozen(frozen: Sequence[str], params: Mapping[str, Any]) -> None:
@@ -139,10 +141,11 @@ def _name(path: Sequence[Any]) -> str:
 
 def describe(config: Optimizer, params: Any) -> list[str]:
     """Lines for the log that say how many parameters are frozen, and how many decay."""
-    params = jax.eval_shape(models.unstack, params)
-    sizes = {_name(path): x.size for path, x in jax.tree.leaves_with_path(params)}
-    frozen = {_name(path) for path, _ in jax.tree.leaves_with_path(params) if is_frozen(config.frozen, path)}
-    decaying = {_name(path) for path, decays in jax.tree.leaves_with_path(decay_mask(config.decay, params)) if decays}
-    total, counts = sum(sizes.values()), [sum(sizes[name] for name in names) for names in (frozen, decaying - frozen)]
-    lines = [f'frozen: {", ".join(config.frozen)}: {counts[0]:,} of {total:,} parameters'] if config.frozen else []
-    return [*lines, f'weight decay {config.weight_decay:g} on {config.decay}: {counts[1]:,} of {total:,} parameters']
+    sizes = {_name(path): x.size for path, x in jax.tree.leaves_with_path(jax.eval_shape(models.unstack, params))}
+    decays, total = choose('decay', config.decay, DECAYED), sum(sizes.values())
+    frozen = sum(size for name, size in sizes.items() if is_frozen(config.frozen, name))
+    decaying = sum(
+        size for name, size in sizes.items() if decays(category(name.split('/'))) and not is_frozen(config.frozen, name)
+    )
+    lines = [f'frozen: {", ".join(config.frozen)}: {frozen:,} of {total:,} parameters'] if config.frozen else []
+    return [*lines, f'weight decay {config.weight_decay:g} on {config.decay}: {decaying:,} of {total:,} parameters']

@@ -17,8 +17,7 @@ from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
-from jax_resnet.platform.base import Backend
-from jax_resnet.training.setup import Input
+from jax_resnet.training.setup import Input, backend
 from jax_resnet.training.state import KeyPurpose
 from jax_resnet.training.step import augmented
 
@@ -34,39 +33,34 @@ def batch_size(config: Config) -> int:
     return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
 
 
-def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh, backend: Backend) -> dict[str, Any]:
+def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh) -> dict[str, Any]:
     """Returns a network's variables with new BatchNorm statistics, from the first images of the sample stream.
 
     As in training, the images are augmented, and BatchNorm normalizes each group by the group's own statistics. The new
     statistics are the arithmetic means of the groups' means and of their biased variances.
 
-    Args:
-        data: the data of the network's config.
-        variables: variables of the network, stacked.
-        count: number of training images. It is rounded up to whole batches; a log line gives the rounded number.
-        mesh: the devices, with one axis `data`.
-        backend: settings of the devices' platform.
+    `variables` are stacked. `count`, the number of images, is rounded up to whole batches, which a log line says.
 
     Raises:
         ConfigError: `count` is less than 1.
     """
     if count < 1:
         raise ConfigError(f'recalibrate={count}: must be a number of training images, at least 1')
-    config = data.config
+    config, settings = data.config, backend(data.config, mesh)
     without_momentum = change(config, {'batch_norm.momentum': 0.0, 'batch_norm.frozen': False})
-    net, size = backend.program_network(network(without_momentum, **backend.network)), batch_size(config)
+    net, size = settings.program_network(network(without_momentum, **settings.network)), batch_size(config)
     seed_key = jax.random.key(config.stream_seed)
     everywhere = NamedSharding(mesh, PartitionSpec())
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 
     def statistics(variables: Any, step: jax.Array, images: jax.Array, draws: jax.Array | None) -> Any:
-        views = augmented(data.augmentation, data.normalization, seed_key, step, images, draws)
+        views = augmented(data.augmentation, data.preprocess.normalize, seed_key, step, images, draws)
         rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
         variables = variables if net.stacked else models.unstack(variables)
         _, updates = net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
         return updates['batch_stats'] if net.stacked else models.stack(updates['batch_stats'])
 
-    run = jax.jit(statistics, compiler_options=dict(backend.compiler_options), out_shardings=everywhere)
+    run = jax.jit(statistics, compiler_options=dict(settings.compiler_options), out_shardings=everywhere)
     batches = math.ceil(count / size)
     _log.info("BatchNorm's statistics are the means over %s training images", f'{batches * size:,}')
     sums: Any = None

@@ -1,7 +1,6 @@
 """Input whose data is on the devices: a dispatch has many steps, and each step gathers its examples."""
 
 import itertools
-import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,41 +12,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config.fields import FIELDS, PICTURES, Config, flatten
 from jax_resnet.data import Examples, Source, preprocessing, stream
-from jax_resnet.data.preprocessing import Augment, Augmentation, Normalization, Preprocess
+from jax_resnet.data.preprocessing import Augment, Augmentation, Preprocess
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import KeyPurpose, TrainState
-from jax_resnet.training.step import Numbers, Steps
-
-
-class ResidentProgram:
-    """A compiled training program for examples that are on the devices. A call is one dispatch of many steps.
-
-    Attributes:
-        waited: seconds in which the devices were idle because their input was not ready.
-    """
-
-    waited = 0.0
-
-    def __init__(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, examples: Examples) -> None:
-        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
-        self._batch_size, self._size = steps.config.batch_size, len(examples)
-        self._arguments = devices.put((numbers, examples.images, examples.labels), everywhere)
-        self._run = backend.compile(
-            steps.run, state, np.int32(0), *self._arguments, donate_argnums=0, out_shardings=everywhere
-        )
-
-    def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Trains up to step `stop`, or up to the first step that is not finite. The call donates `state`.
-
-        It ends earlier at the end of the stream's window (see `data.stream`).
-        """
-        end = stream.window_end(int(state.step), self._batch_size, self._size)
-        return self._run(state, np.int32(min(stop, end)), *self._arguments)  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        """Does nothing, as no batches are made ahead of time."""
+from jax_resnet.training.step import Numbers, Program, Steps
 
 
 class ResidentSplit:
@@ -61,43 +31,32 @@ class ResidentSplit:
     Attributes:
         passes: number of passes over this process's share. Each has other views of each example.
         files: the names of the files of the whole split's pictures; empty for images that are no files.
+        like: shape and sharding of the views of a batch, uint8 [batch, views, rows, columns, channels].
     """
 
     passes = 1
     files = ()
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
-        self._examples, self._batch = examples, devices.whole_batch(batch_size, len(examples), mesh.size)
-        share = processes.share(len(examples))
-        self._labels = examples.labels[share.start : share.stop]
-        padded_size = max(1, math.ceil(len(share) / self._batch)) * self._batch  # at least one batch, to compile for
-        padding = (0, padded_size - len(share)), (0, 0), (0, 0), (0, 0)
-        padded = np.pad(examples.images[share.start : share.stop], padding)
-        self._images = jax.device_put(padded, NamedSharding(mesh, PartitionSpec()))
-        self._by_example = NamedSharding(mesh, PartitionSpec('data'))
+        share, size = processes.share(len(examples)), devices.whole_batch(batch_size, len(examples), mesh.size)
+        by_example = NamedSharding(mesh, PartitionSpec('data'))
+        self._examples, self._batches = examples, []
+        self.like = jax.ShapeDtypeStruct((size, 1, *examples.images.shape[1:]), np.uint8, sharding=by_example)
+        for start in range(share.start, share.stop, size):
+            rows = np.arange(start, min(start + size, share.stop))
+            views = np.zeros(self.like.shape, np.uint8)
+            views[: len(rows), 0] = examples.images[rows]
+            self._batches.append((rows - share.start, examples.labels[rows], jax.device_put(views, by_example)))
 
     def __len__(self) -> int:
         return len(self._examples)
 
-    @property
-    def like(self) -> tuple[jax.Array, jax.Array]:
-        """Arguments of `views` with the shapes of a batch, for compiling ahead of time."""
-        return self._images, jnp.int32(0)
-
-    def views(self, images: jax.Array, start: jax.Array) -> jax.Array:
-        """Returns the views of a batch, uint8 [batch, views, rows, columns, channels], in a compiled program."""
-        batch = jax.lax.dynamic_slice_in_dim(images, start, self._batch)
-        return jax.lax.with_sharding_constraint(batch, self._by_example)[:, None]
-
-    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
-        """Yields each batch: indices in this process's share and labels, both int [n], and arguments of `views`.
+    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, jax.Array]]:
+        """Yields each batch: indices in this process's share and labels, both int [n], and views.
 
         After the n examples of a batch are padded ones, which have neither index nor label.
         """
-        indices = np.arange(len(self._labels))
-        for start in range(0, len(self._images), self._batch):
-            batch = slice(start, start + self._batch)
-            yield indices[batch], self._labels[batch], (self._images, jnp.int32(start))
+        yield from self._batches
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """The images at some indices of the whole split, uint8 [n, height, width, channels]."""
@@ -106,10 +65,17 @@ class ResidentSplit:
 
 @dataclass(frozen=True)
 class ResidentInput:
-    """Input whose whole data set is decoded and on the devices."""
+    """Input whose whole data set is decoded and on the devices.
+
+    Attributes:
+        config: the config.
+        source: its data set.
+        waited: seconds in which the devices were idle because their input was not ready.
+    """
 
     config: Config
     source: Source
+    waited = 0.0
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -125,14 +91,11 @@ class ResidentInput:
         return preprocessing.with_own(views, dataset.augmentation, shape)
 
     @cached_property
-    def normalization(self) -> Normalization:
-        """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(self.config.dataset, lambda: preprocessing.pixel_mean(self.examples.images))
-
-    @property
     def preprocess(self) -> Preprocess:
-        """Normalizes, and takes the central `config.dataset.test_crop`."""
-        return Preprocess(self.normalization, self.config.dataset.test_crop)
+        """Normalizes as `config.dataset.normalization` says, and takes the central `config.dataset.test_crop`."""
+        dataset = self.config.dataset
+        normalize = preprocessing.normalization(dataset, lambda: preprocessing.pixel_mean(self.examples.images))
+        return Preprocess(normalize, dataset.test_crop)
 
     @cached_property
     def examples(self) -> Examples:
@@ -165,11 +128,6 @@ class ResidentInput:
         """The files of pictures: none, because the examples of these data sets are known."""
         return np.zeros(0, np.bytes_)
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The labels of the training examples."""
-        return self.examples.labels
-
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`."""
         return Examples(self.examples.images[:count], self.examples.labels[:count])
@@ -193,6 +151,19 @@ class ResidentInput:
             window = stream.window(key, jnp.int32(step), batch_size, len(images))
             yield images[np.asarray(window.batch(jnp.int32(step), batch_size))], None
 
-    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> ResidentProgram:
-        """Compiles the training program for states with the shapes of `state`."""
-        return ResidentProgram(steps, numbers, backend, state, self.examples)
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> Program:
+        """Compiles the training program for states with the shapes of `state`. A call is one dispatch of many steps."""
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
+        arguments = devices.put((numbers, self.examples.images, self.examples.labels), everywhere)
+        compiled = backend.compile(
+            steps.run, state, np.int32(0), *arguments, donate_argnums=0, out_shardings=everywhere
+        )
+
+        def run(state: TrainState, stop: int) -> TrainState:
+            end = stream.window_end(int(state.step), self.config.batch_size, len(self.examples))
+            return compiled(state, np.int32(min(stop, end)), *arguments)  # type: ignore[no-any-return]
+
+        return run
+
+    def close(self) -> None:
+        """Does nothing, as no batches are made ahead of time."""

@@ -41,17 +41,13 @@ class Scores:
         return int(self._is_correct.sum())
 
     @property
-    def loss_sum(self) -> float:
-        """Sum of the examples' cross-entropies."""
+    def loss(self) -> float:
+        """Mean cross-entropy."""
         with np.errstate(invalid='ignore'):  # infinite logits give a loss of NaN
             z = self.logits.astype(np.float64)
             z -= z.max(1, keepdims=True)
-            return float((np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]).sum())
-
-    @property
-    def loss(self) -> float:
-        """Mean cross-entropy."""
-        return self.loss_sum / self.count
+            losses = np.log(np.exp(z).sum(1)) - np.take_along_axis(z, self.labels[:, None], 1)[:, 0]
+            return float(losses.sum()) / self.count
 
     @property
     def error(self) -> float:

@@ -1,6 +1,6 @@
 """Makes what a config describes: data, network, devices, learning rate, compiled steps. Checks that they fit.
 
-Here resident or streamed data is chosen. Its three classes (`Input`, `Split`, `Program`) have one interface each.
+Here resident or streamed data is chosen. Both inputs have one interface.
 """
 
 import logging
@@ -32,16 +32,15 @@ from jax_resnet.models import ResNet
 from jax_resnet.own_parts import errors
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
+from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer, state
-from jax_resnet.training.resident import ResidentInput, ResidentProgram, ResidentSplit
+from jax_resnet.training.resident import ResidentInput
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Steps
-from jax_resnet.training.streamed import StreamedInput, StreamedProgram, StreamedSplit
+from jax_resnet.training.step import Numbers, Program, Steps
+from jax_resnet.training.streamed import StreamedInput
 
 Input = ResidentInput | StreamedInput
-Split = ResidentSplit | StreamedSplit
-Program = ResidentProgram | StreamedProgram
 
 _log = logging.getLogger(__name__)
 
@@ -68,12 +67,9 @@ def open_input(
 def check_pictures(folder: RunFolder, data: Input, specs: Sequence[str], advice: str | None) -> None:
     """Compares the pictures of some splits with those of the run in a folder, if there is one.
 
-    Args:
-        advice: what else to do, for the error. None if somebody has asked for these pictures; then it is a line of the
-            log.
-
     Raises:
-        ConfigError: they differ.
+        ConfigError: they differ. The message ends with `advice`. If it is None, somebody has asked for these pictures;
+            then this is a line of the log.
     """
     different = folder.different_pictures(data.listing(specs))
     if different and advice is None:
@@ -94,6 +90,7 @@ class Setup(NamedTuple):
         mesh: the devices of all processes, with one axis `data`.
         clock: converts durations to steps.
         schedule: the learning rate.
+        like: the shapes of the training state.
     """
 
     data: Input
@@ -101,14 +98,38 @@ class Setup(NamedTuple):
     mesh: Mesh
     clock: Clock
     schedule: Schedule
+    like: TrainState
+
+    @property
+    def end(self) -> int:
+        """The last step."""
+        return self.clock.steps(self.data.config.train_for)
+
+    def initial_state(self) -> TrainState:
+        """Computes the state before the first step of a run, on each device of all processes."""
+        config, everywhere = self.data.config, NamedSharding(self.mesh, PartitionSpec())
+        seed_key = devices.put(jax.random.key(config.seed), everywhere)
+        make = partial(state.create, config, self.model, self.data.image_shape)
+        compiled = backend(config, self.mesh).compile(make, seed_key, runs_once=True, out_shardings=everywhere)
+        return compiled(seed_key)  # type: ignore[no-any-return]
+
+    def training_backend(self) -> Backend:
+        """Settings of the devices' platform for the training."""
+        config, forward = self.data.config, models.count_multiply_adds(self.model, self.data.image_shape)
+        return backend(config, self.mesh, 3.0 * self.end * config.batch_size * forward)  # forward and two gradients
+
+    def compile(self, settings: Backend) -> Program:
+        """Compiles the training program, for `training_backend`."""
+        data, everywhere = self.data, NamedSharding(self.mesh, PartitionSpec())
+        by_example, net = NamedSharding(self.mesh, PartitionSpec('data')), settings.program_network(self.model)
+        steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
+        numbers = Numbers.create(data.config.stream_seed, self.schedule, data.preprocess.normalize)
+        like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), self.like)
+        return data.program(steps, numbers, settings, like)
 
 
 def set_up(config: Config, source: Source | PictureSource | None = None) -> Setup:
-    """Opens the data set, and checks that the fields of the config fit each other, the data and the devices.
-
-    Args:
-        config: the config.
-        source: a data set to use instead of the one in the config.
+    """Opens the data set, or takes another `source`, and checks that config, data and devices fit each other.
 
     Raises:
         ConfigError: a combination of fields is not valid.
@@ -128,10 +149,10 @@ def set_up(config: Config, source: Source | PictureSource | None = None) -> Setu
     except ValueError as e:
         divided = f'; config.shorten={config.shorten} divides its durations' if config.shorten > 1 else ''
         raise ConfigError(f'config.schedule.{e}{divided}') from None
-    check_network(data, model)
+    like = check_network(data, model)
     if config.batch_norm.frozen and config.init_from is None:
         raise ConfigError('config.batch_norm.frozen=True: needs config.init_from, which has the statistics to keep')
-    return Setup(data, model, mesh, clock, schedule)
+    return Setup(data, model, mesh, clock, schedule, like)
 
 
 def check_batches(config: Config, clock: Clock, mesh: Mesh) -> None:
@@ -158,8 +179,8 @@ def check_batches(config: Config, clock: Clock, mesh: Mesh) -> None:
         )
 
 
-def check_network(data: Input, model: ResNet) -> None:
-    """Raises ConfigError if optimizer, network and data do not fit each other."""
+def check_network(data: Input, model: ResNet) -> TrainState:
+    """Returns the shapes of the training state. Raises ConfigError if optimizer, network and data do not fit."""
     config, channels, classes = data.config, data.image_shape[-1], len(data.source.class_names)
     dataset = config.dataset
     try:
@@ -180,14 +201,21 @@ def check_network(data: Input, model: ResNet) -> None:
     _ = data.augmentation  # checks an own one
     try:
         with errors('own parts', ', '.join(own_parts(config))):
-            params = state.shapes(config, model, data.image_shape).params
+            like = state.shapes(config, model, data.image_shape)
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None
-    optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, params))
+    optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, like.params))
+    return like
+
+
+def preprocessing(data: Input) -> Preprocessing:
+    """What the network's input and output mean, for run folders and files of weights."""
+    normalize, crop = data.preprocess
+    return Preprocessing(*normalize, crop, data.image_shape, tuple(data.source.class_names))
 
 
 def check_same_in_all(facts: Mapping[str, object]) -> None:
-    """Raises ConfigError if facts, such as the versions, differ between processes. All processes must call it."""
+    """Raises ConfigError if facts differ between processes. All processes must call it."""
     checksums = [zlib.crc32(repr(fact).encode()) >> 1 for fact in facts.values()]  # shifted to fit into int32
     for name, values in zip(facts, processes.gather_numbers(*checksums).T, strict=True):
         different = np.flatnonzero(values != values[0])
@@ -197,7 +225,7 @@ def check_same_in_all(facts: Mapping[str, object]) -> None:
 
 
 def shared_facts(data: Input) -> dict[str, Any]:
-    """What must be the same in all processes, for `check_same_in_all`."""
+    """What must be the same in all processes before they train, for `check_same_in_all`."""
     return {
         'config': sorted(flatten(data.config).items()),
         'data': data.source.class_names,
@@ -206,40 +234,8 @@ def shared_facts(data: Input) -> dict[str, Any]:
 
 
 def backend(config: Config, mesh: Mesh, multiply_adds: float = 0.0) -> Backend:
-    """Settings of the devices' platform.
-
-    Args:
-        config: the config.
-        mesh: the devices.
-        multiply_adds: number of multiply-adds of a whole run; 0 for evaluation and initialization.
-    """
+    """Settings of the devices' platform, for a run of so many multiply-adds; 0 for evaluation and initialization."""
     precision, gpu = config.precision, structs.asdict(config.gpu)
     if config.optimizer.frozen or config.optimizer.name not in optimizer.OPTIMIZERS:
         gpu['flat_arrays'] = False  # a flat array has parameters of all layers
     return for_platform(mesh.devices.flat[0].platform, precision.deterministic, gpu, multiply_adds)
-
-
-def initial_state(data: Input, model: ResNet, mesh: Mesh) -> TrainState:
-    """Computes the state before the first step of a run, on each device of all processes."""
-    config, everywhere = data.config, NamedSharding(mesh, PartitionSpec())
-    seed_key = devices.put(jax.random.key(config.seed), everywhere)
-    make = partial(state.create, config, model, data.image_shape)
-    made: TrainState = backend(config, mesh).compile(make, seed_key, runs_once=True, out_shardings=everywhere)(seed_key)
-    return made
-
-
-def training_backend(data: Input, model: ResNet, mesh: Mesh, end: int) -> Backend:
-    """Settings of the devices' platform for a training of `end` steps."""
-    forward = models.count_multiply_adds(model, data.image_shape)
-    return backend(data.config, mesh, 3.0 * end * data.config.batch_size * forward)  # forward and two gradients
-
-
-def compile_training(
-    data: Input, model: ResNet, mesh: Mesh, schedule: Schedule, settings: Backend, like: TrainState
-) -> Program:
-    """Compiles the training program, for a platform's `training_backend` and states with the shapes of `like`."""
-    by_example = NamedSharding(mesh, PartitionSpec('data'))
-    net = settings.program_network(model)
-    steps = Steps(data.config, net, settings.flat_arrays, data.augmentation, by_example)
-    numbers = Numbers.create(data.config.stream_seed, schedule, data.normalization)
-    return data.program(steps, numbers, settings, like)

@@ -97,11 +97,7 @@ def all_finite(tree: Any) -> jax.Array:
     return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()
 
 
-ImageShape = tuple[int, int, int]
-"""(height, width, channels) of images."""
-
-
-def create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax.Array) -> TrainState:
+def create(config: Config, model: ResNet, image_shape: tuple[int, ...], seed_key: jax.Array) -> TrainState:
     """Returns the state before the first step of a run, inside a compiled program."""
     # Any learning rate serves, as it is not part of the state.
     tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
@@ -116,7 +112,7 @@ def create(config: Config, model: ResNet, image_shape: ImageShape, seed_key: jax
     )
 
 
-def shapes(config: Config, model: ResNet, image_shape: ImageShape) -> TrainState:
+def shapes(config: Config, model: ResNet, image_shape: tuple[int, ...]) -> TrainState:
     """The shapes and dtypes of a run's state."""
     made: TrainState = jax.eval_shape(partial(create, config, model, image_shape), jax.random.key(0))
     return made

@@ -1,5 +1,6 @@
 """The training step: loss, gradient and update."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,14 +55,9 @@ def augmented(
     images: jax.Array,
     draws: jax.Array | None = None,
 ) -> jax.Array:
-    """Augments and normalizes a training batch, float32 [batch, height, width, channels].
+    """Augments and normalizes a training batch, uint8 to float32 [batch, height, width, channels].
 
-    Args:
-        augment, normalize: convert stored pixels to the network's input.
-        seed_key: key of the seed of the random numbers.
-        step: number of the batch, int32 [].
-        images: uint8 [batch, height, width, channels].
-        draws: as for `Steps.step`.
+    `draws` are as for `Steps.step`. Without them, `step`, int32 [], is the number of the batch.
     """
     key = KeyPurpose.AUGMENTATION.key(seed_key)
     if draws is None:
@@ -96,14 +92,20 @@ class Numbers(NamedTuple):
         return cls(jax.random.key(seed), jax.tree.map(number, schedule), normalize)
 
 
+Program = Callable[[TrainState, int], TrainState]
+"""A compiled training program. It trains a state up to a step, or up to the first step that is not finite.
+
+It may end earlier: at the end of the stream's window (see `data.stream`), or before a picture that cannot be read. The
+call donates the state.
+"""
+
+
 @dataclass(frozen=True)
 class Steps:
-    """Training steps, as functions to compile.
+    """Training steps of a network, as functions to compile.
 
     Attributes:
-        config: the config of the run.
-        net: the network that programs run.
-        flat_arrays: whether programs join its arrays to flat ones.
+        flat_arrays: whether programs join the network's arrays to flat ones.
         augment: makes random views of images.
         by_example: sharding of a batch over the devices.
     """
@@ -133,11 +135,8 @@ class Steps:
         result does not depend on how steps are grouped into calls.
 
         Args:
-            state: the state at the first step.
-            stop: `step` of the state to return, int32 []; at most `stream.window_end` of `state.step`.
-            numbers: the numbers of the run.
-            images: all training images, uint8 [size, height, width, channels].
-            labels: int32 [size].
+            stop: int32 []; at most `stream.window_end` of `state.step`.
+            images, labels: all training examples, uint8 [size, height, width, channels] and int32 [size].
         """
         size = self.config.batch_size
         orders = stream.window(KeyPurpose.ORDER.key(numbers.seed_key), state.step, size, len(labels))
@@ -157,13 +156,10 @@ class Steps:
         labels: jax.Array,
         draws: jax.Array | None = None,
     ) -> TrainState:
-        """Makes one update and returns the new state.
+        """Makes one update of a state that `pack` made, and returns the new state.
 
         Args:
-            state: one that `pack` made.
-            numbers: the numbers of the run.
-            images: uint8 [batch, height, width, channels].
-            labels: int32 [batch].
+            images, labels: a batch, uint8 [batch, height, width, channels] and int32 [batch].
             draws: uint32 [batch, 2], the epoch and the index of each image; its augmentation is a function of these.
                 With None, the augmentation of the batch is a function of the step.
         """

@@ -19,128 +19,48 @@ from jax_resnet.config.fields import Config
 from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
 from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, allow_open_files, iterate, mean_image
-from jax_resnet.data.pictures.views import CentreCrop, View, training_crop
+from jax_resnet.data.pictures.views import CentreCrop, training_crop
 from jax_resnet.data.preprocessing import Augment, ColourAugmentation, Normalization, Preprocess
 from jax_resnet.data.sources import Parts, Pictures
 from jax_resnet.errors import ConfigError, InputError
 from jax_resnet.hosts import devices, processes
 from jax_resnet.platform.base import Backend
 from jax_resnet.training.state import TrainState
-from jax_resnet.training.step import Numbers, Steps
-
-
-class StreamedProgram:
-    """A compiled training program for batches that come from the host. Each step is one dispatch.
-
-    The number of a batch of `feed` is the number of its step. The rest is as for `ResidentProgram`.
-    """
-
-    def __init__(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState, feed: Feed) -> None:
-        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
-        self.waited, self._feed = 0.0, feed
-        self._numbers = devices.put(numbers, everywhere)
-        batch, side = steps.config.batch_size, steps.config.dataset.crop
-        like = [
-            jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
-            for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
-        ]
-        compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
-        with warnings.catch_warnings():
-            warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
-            packed = jax.eval_shape(steps.pack, state)
-            packed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), packed)
-            self._pack_state = compiled(steps.pack, state)
-            self._step = compiled(steps.streamed, packed, self._numbers, *like)
-            self._unpack_state = compiled(steps.unpack, packed)
-
-    def __call__(self, state: TrainState, stop: int) -> TrainState:
-        """Trains like `ResidentProgram`. If a picture cannot be read, ends before its step.
-
-        The next call reads it again, and may raise InputError; the state can be saved before. With several processes,
-        the process that needs the picture raises InputError at once, because the others cannot go on without it.
-        """
-        first = int(state.step)
-        self._feed.begin(first)
-        batch = self._take(state)
-        packed = self._pack_state(state)
-        for step in range(first + 1, stop + 1):
-            packed = self._step(packed, self._numbers, *batch)
-            if step < stop:
-                try:
-                    batch = self._take(packed)
-                except InputError:
-                    if jax.process_count() > 1:
-                        raise
-                    break
-        return self._unpack_state(packed)  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        """Stops the threads that make batches ahead of time."""
-        self._feed.close()
-
-    def _take(self, packed: TrainState) -> Any:
-        """Returns the next batch. Adds to `waited` the time from the end of the step to `packed` until it is ready."""
-        if self._feed.is_ready:
-            return self._feed.take()
-        jax.block_until_ready(packed)
-        began = time.monotonic()
-        batch = self._feed.take()
-        self.waited += time.monotonic() - began
-        return batch
+from jax_resnet.training.step import Numbers, Program, Steps
 
 
 class StreamedSplit:
-    """A split whose views come from the host, for evaluation; the interface is that of `ResidentSplit`.
+    """A split whose views come from the host, for evaluation. Its interface: `ResidentSplit`.
 
-    All examples of a batch have views of the same shape. Each shape is compiled once.
-
-    Args:
-        pictures: the pictures of the whole split.
-        views: makes the views of a picture, one function for each pass.
-        settings: the group `pictures` of the config.
-        shape: shape of the first batches' views, [views, rows, columns, 3].
-        pixels: maximum number of pixels of all views of a batch, before its size is rounded up to a multiple of the
-            devices.
-        mesh: the devices of this process, with one axis `data`.
+    All examples of a batch have views of the same shape. Each shape is compiled once. A batch has about as many pixels
+    as `batch_size` images; half as many for 'ten_crop' and 'multi_scale', whose views an evaluation doubles.
     """
 
-    def __init__(
-        self,
-        pictures: Pictures,
-        views: Sequence[View],
-        settings: fields.Pictures,
-        shape: tuple[int, ...],
-        pixels: int,
-        mesh: Mesh,
-    ) -> None:
-        self.passes, self._shape, self._pixels, self._devices = len(views), shape, pixels, mesh.size
-        self._settings, self._by_example = settings, NamedSharding(mesh, PartitionSpec('data'))
+    def __init__(self, config: Config, pictures: Pictures, protocol: str, batch_size: int, mesh: Mesh) -> None:
+        self._settings = settings = config.pictures
+        self._shape, self._by_example = image_shape(config.dataset), NamedSharding(mesh, PartitionSpec('data'))
+        self._pixels = batch_size * math.prod(self._shape[:2]) // (1 if protocol == 'center' else 2)
+        chosen = views.evaluation_views(protocol, settings.test_shorter_side, self._shape[0])
         decoding = settings.interpolation, settings.exif_rotation
-        self._whole = Pass(pictures, views[0], *decoding)
-        self._own = [Pass(_share(pictures), view, *decoding) for view in views]
+        self.passes, self._whole = len(chosen), Pass(pictures, chosen[0], *decoding)
+        share = processes.share(len(pictures))
+        own = Parts([(pictures, share.start, share.stop)])
+        self._own = [Pass(own, view, *decoding) for view in chosen]
         self._feed = Feed(self._by_shape, partial(jax.device_put, device=self._by_example))
+        shape = 1, *self._shape  # of the first batches' views
+        self.like = jax.ShapeDtypeStruct((self._batch_size(shape), *shape), np.uint8, sharding=self._by_example)
 
     def __len__(self) -> int:
         return len(self._whole)
 
-    @property
-    def like(self) -> tuple[jax.ShapeDtypeStruct]:
-        """The views of a batch."""
-        shape = self._batch_size(self._shape), *self._shape
-        return (jax.ShapeDtypeStruct(shape, np.uint8, sharding=self._by_example),)
-
-    def views(self, images: jax.Array) -> jax.Array:
-        """Returns its argument."""
-        return images
-
-    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, tuple[jax.Array, ...]]]:
+    def batches(self) -> Generator[tuple[np.ndarray, np.ndarray, jax.Array]]:
         """Yields the batches in the order in which they are full."""
         self._feed.begin(0)
         try:
             for batch in iter(self._feed.take, None):
                 labels = np.asarray(batch.labels)
                 indices = np.asarray(batch.draws)[:, 1]
-                yield indices[labels >= 0], labels[labels >= 0], (batch.images,)
+                yield indices[labels >= 0], labels[labels >= 0], batch.images
         finally:
             self._feed.close()
 
@@ -151,7 +71,7 @@ class StreamedSplit:
 
     def images(self, index: np.ndarray) -> np.ndarray:
         """The first views of the pictures."""
-        return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape[1:])
+        return np.array([self._whole[i].images[0] for i in index], np.uint8).reshape(-1, *self._shape)
 
     def _by_shape(self, number: int) -> Generator[Batch]:
         """Yields all batches of this process. Feed, which asks for it, begins with batch 0."""
@@ -177,15 +97,22 @@ class StreamedSplit:
     def _batch_size(self, shape: tuple[int, ...]) -> int:
         """Number of pictures in a batch of views of this shape."""
         most = max(1, self._pixels // math.prod(shape[:-1]))
-        return devices.whole_batch(most, len(self), self._devices)
+        return devices.whole_batch(most, len(self), self._by_example.mesh.size)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StreamedInput:
     """Input whose pictures are decoded, cropped and resized when they are needed. Its interface: `ResidentInput`."""
 
     config: Config
     source: PictureSource
+    waited: float = 0.0
+    _feed: Feed | None = None
+
+    @cached_property
+    def examples(self) -> Parts:
+        """The training pictures."""
+        return self.source.read(self.config.dataset.train)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -200,14 +127,9 @@ class StreamedInput:
         return preprocessing.with_own(views, dataset.augmentation, (dataset.crop, dataset.crop, 3))
 
     @cached_property
-    def normalization(self) -> Normalization:
-        """The normalization that `config.dataset.normalization` selects."""
-        return preprocessing.normalization(self.config.dataset, self._mean_image)
-
-    @property
     def preprocess(self) -> Preprocess:
-        """Normalizes the view of a picture."""
-        return Preprocess(self.normalization)
+        """Normalizes the view of a picture as `config.dataset.normalization` says."""
+        return Preprocess(preprocessing.normalization(self.config.dataset, self._mean_image))
 
     def check(self) -> None:
         """Raises ConfigError if sizes in the config do not fit each other, or too few files may be open."""
@@ -226,32 +148,76 @@ class StreamedInput:
         found = [np.char.add(f'{split}/'.encode(), self.source.listing[split]) for split in splits]
         return np.concatenate([np.zeros(0, np.bytes_), *found])
 
-    @property
-    def labels(self) -> np.ndarray | None:
-        """The labels of the training examples; None if they are not known before the pictures are read."""
-        return self.source.read(self.config.dataset.train).labels
-
     def first(self, count: int) -> Examples:
         """The first training examples, at most `count`: their central crops."""
-        settings, pictures = self.config.pictures, self.source.read(self.config.dataset.train)
+        settings = self.config.pictures
         (view,) = views.evaluation_views('center', settings.test_shorter_side, self.image_shape[0])
-        central = Pass(pictures, view, settings.interpolation, settings.exif_rotation)
+        central = Pass(self.examples, view, settings.interpolation, settings.exif_rotation)
         found = [central[i] for i in range(min(count, len(central)))]
         return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
 
     def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
-        """Opens a split by the views of the protocol. An evaluation doubles those of 'ten_crop' and 'multi_scale'."""
-        height, width, _ = self.image_shape
-        settings, pixels = self.config.pictures, batch_size * height * width // (1 if protocol == 'center' else 2)
-        chosen = views.evaluation_views(protocol, settings.test_shorter_side, height)
-        return StreamedSplit(self.source.read(spec), chosen, settings, (1, *self.image_shape), pixels, mesh)
+        """Opens a split by the views of the protocol."""
+        return StreamedSplit(self.config, self.source.read(spec), protocol, batch_size, mesh)
 
-    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> StreamedProgram:
-        """Compiles the training program. Threads make its batches; each process makes its rows of them."""
-        size = self.config.batch_size
-        batches = replace(self._training(size), rows=processes.share(size))
+    def program(self, steps: Steps, numbers: Numbers, backend: Backend, state: TrainState) -> Program:
+        """Compiles the training program for states with the shapes of `state`. Each step is one dispatch.
+
+        Threads make its batches, each process its rows of them. The number of a batch is that of its step. The program
+        ends before the step of a picture that cannot be read. The next call reads it again, and may raise InputError;
+        the state can be saved before. With several processes, the process that needs the picture raises InputError at
+        once, because the others cannot go on without it.
+        """
+        batch, side = self.config.batch_size, self.config.dataset.crop
+        everywhere = NamedSharding(steps.by_example.mesh, PartitionSpec())
+        like = [
+            jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example)
+            for shape, dtype in (((batch, side, side, 3), np.uint8), ((batch,), np.int32), ((batch, 2), np.uint32))
+        ]
+        numbers = devices.put(numbers, everywhere)
+        compiled = partial(backend.compile, donate_argnums=0, out_shardings=everywhere)
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Some donated buffers')  # of arrays that change their shapes when packed
+            packed = jax.eval_shape(steps.pack, state)
+            packed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), packed)
+            pack, unpack = compiled(steps.pack, state), compiled(steps.unpack, packed)
+            step = compiled(steps.streamed, packed, numbers, *like)
+        batches = replace(self._training(batch), rows=processes.share(batch))
         put = partial(jax.make_array_from_process_local_data, steps.by_example)
-        return StreamedProgram(steps, numbers, backend, state, Feed(_iterator(batches, self.config.pictures), put))
+        self._feed = feed = Feed(_iterator(batches, self.config.pictures), put)
+
+        def take(state: TrainState) -> Any:
+            """The next batch. `waited` grows by the time from the end of the last step until it is ready."""
+            if feed.is_ready:
+                return feed.take()
+            jax.block_until_ready(state)
+            began = time.monotonic()
+            batch = feed.take()
+            self.waited += time.monotonic() - began
+            return batch
+
+        def run(state: TrainState, stop: int) -> TrainState:
+            first = int(state.step)
+            feed.begin(first)
+            batch = take(state)
+            state = pack(state)
+            for number in range(first + 1, stop + 1):
+                state = step(state, numbers, *batch)
+                if number < stop:
+                    try:
+                        batch = take(state)
+                    except InputError:
+                        if jax.process_count() > 1:
+                            raise
+                        break
+            return unpack(state)  # type: ignore[no-any-return]
+
+        return run
+
+    def close(self) -> None:
+        """Stops the threads that make batches ahead of time."""
+        if self._feed is not None:
+            self._feed.close()
 
     def training_images(self, batch_size: int) -> Generator[tuple[np.ndarray, np.ndarray]]:
         """Yields batches of random crops, uint8 [batch_size, crop, crop, 3], and their draws, without end.
@@ -265,28 +231,29 @@ class StreamedInput:
     def _training(self, batch_size: int) -> Batches:
         """Batches of random crops of the training split. Each epoch has a new order."""
         settings, size = self.config.pictures, self.config.dataset.crop
-        pictures, crop = self.source.read(self.config.dataset.train), training_crop(settings, size)
         decoding = settings.interpolation, settings.exif_rotation
-        return Batches(pictures, crop, size, batch_size, sys.maxsize, self.config.stream_seed, *decoding)
+        return Batches(
+            self.examples,
+            training_crop(settings, size),
+            size,
+            batch_size,
+            sys.maxsize,
+            self.config.stream_seed,
+            *decoding,
+        )
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""
-        pictures, settings = self.source.read(self.config.dataset.train), self.config.pictures
+        settings = self.config.pictures
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
-        central = Batches(pictures, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
-        return preprocessing.mean_image(mean_image(central, key, settings.threads, settings.processes))
+        central = Batches(self.examples, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
+        return preprocessing.pixel_mean(mean_image(central, key, settings.threads, settings.processes)[None])
 
 
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:
     """A function that begins with the batch of a number and yields batches in order."""
     return partial(iterate, batches, threads=settings.threads, processes=settings.processes)
-
-
-def _share(pictures: Pictures) -> Pictures:
-    """The pictures in this process's share."""
-    share = processes.share(len(pictures))
-    return pictures if len(share) == len(pictures) else Parts([(pictures, share.start, share.stop)])
 
 
 def check_sizes(dataset: fields.Dataset, pictures: fields.Pictures) -> None:

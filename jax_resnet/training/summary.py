@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jax.sharding import Mesh
 
 from jax_resnet import models
-from jax_resnet.config.durations import Clock
-from jax_resnet.config.schedule import Schedule
-from jax_resnet.models import ResNet
 from jax_resnet.runs.environment import describe_devices
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import optimizer
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input
+from jax_resnet.training.setup import Setup
 from jax_resnet.training.state import Totals
 
 FIRST = {'step': 0, 'train_loss_sum': 0.0, 'train_error_sum': 0}
@@ -71,23 +67,23 @@ class WallTime:
         self._part, self._since = part, now
 
 
-def introduce(data: Input, model: ResNet, clock: Clock, schedule: Schedule, params: Any) -> list[str]:
+def introduce(setup: Setup) -> list[str]:
     """Lines for the log at the start: the network's size, weight decay, the length of training, the learning rate."""
-    config, end = data.config, clock.steps(data.config.train_for)
+    data, config, clock = setup.data, setup.data.config, setup.clock
     dataset = config.dataset
-    lines = [models.describe(model, data.image_shape)]
-    lines.append(_describe_classes(data.source.class_names, data.labels))
+    lines = [models.describe(setup.model, data.image_shape)]
+    lines.append(_describe_classes(data.source.class_names, data.examples.labels))
     shared = data.source.shared(dataset.train, dataset.test)
     if shared:
         lines.append(f'{shared:,} examples of {dataset.test!r} are also training examples: the test error is biased')
-    lines += optimizer.describe(config.optimizer, params)
+    lines += optimizer.describe(config.optimizer, setup.like.params)
     if config.optimizer.frozen and not config.batch_norm.frozen:
         lines.append('BatchNorm still learns its statistics, in frozen layers, too; batch_norm.frozen=True keeps them')
-    length = _length(end, clock.epochs(end), config.shorten)
+    length = _length(setup.end, clock.epochs(setup.end), config.shorten)
     lines.append(f'{clock.epoch_size:,} training examples, {length}')
     if config.schedule.warmup_for is None and config.schedule.warmup_learning_rate is not None:
         lines.append('schedule.warmup_learning_rate has no effect, as schedule.warmup_for is None')
-    return lines + schedule.describe(end)
+    return lines + setup.schedule.describe(setup.end)
 
 
 def _describe_classes(names: Sequence[str], labels: np.ndarray | None) -> str:
@@ -97,34 +93,29 @@ def _describe_classes(names: Sequence[str], labels: np.ndarray | None) -> str:
     return f'{len(names):,} classes: {", ".join(each)}{", ..." * (len(names) > MOST_CLASSES)}'
 
 
-def learning_rate(schedule: Schedule, step: int) -> float:
+def _learning_rate(setup: Setup, step: int) -> float:
     """The learning rate of the update that leads to `step`."""
-    return float(schedule.rate(max(step - 1, 0)))
+    return float(setup.schedule.rate(max(step - 1, 0)))
 
 
 def metrics_line(
-    clock: Clock,
-    schedule: Schedule,
+    setup: Setup,
     step: int,
     totals: Totals,
     before: Mapping[str, Any],
     scores: Mapping[str, Scores],
-    steps_and_seconds: tuple[int, float],
+    timed: tuple[int, float],
     seconds: float,
 ) -> dict[str, Any]:
-    """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since the line before.
+    """Makes a line of metrics.jsonl. Its training loss and error are those of the steps since `before`, the last line.
 
-    Args:
-        clock, schedule, step, totals: those of the run, at the evaluation.
-        before: the line before, or FIRST.
-        scores: scores of each evaluated split, by its name; those named 'protocol' are only for the summary.
-        steps_and_seconds: number of steps since the last line in this start of the run, and their duration.
-        seconds: duration of the run up to now, over all its starts.
+    Scores named 'protocol' are only for the summary. `timed` is the number of steps since the last line in this start
+    of the run, and their duration; `seconds` is the duration of the run up to now, over all its starts.
     """
-    steps, batch_size = step - before['step'], clock.batch_size
+    steps, batch_size = step - before['step'], setup.clock.batch_size
     line: dict[str, Any] = {
         'step': step,
-        'epoch': clock.epochs(step),
+        'epoch': setup.clock.epochs(step),
         'train_loss': (totals.loss_sum - before['train_loss_sum']) / steps,
         'train_error': 100 * (int(totals.errors) - before['train_error_sum']) / (steps * batch_size),
     }
@@ -134,11 +125,13 @@ def metrics_line(
         line |= {f'{name}_loss': split_scores.loss, f'{name}_error': split_scores.error}
         if split_scores.top5_error is not None:
             line[f'{name}_top5_error'] = split_scores.top5_error
-    line['learning_rate'] = learning_rate(schedule, step)
-    timed_steps, timed_seconds = steps_and_seconds
-    line['images_per_second'] = timed_steps * batch_size / timed_seconds if timed_steps else None
-    line['seconds'] = seconds
-    return line | {'train_loss_sum': totals.loss_sum, 'train_error_sum': int(totals.errors)}
+    return line | {
+        'learning_rate': _learning_rate(setup, step),
+        'images_per_second': timed[0] * batch_size / timed[1] if timed[0] else None,
+        'seconds': seconds,
+        'train_loss_sum': totals.loss_sum,
+        'train_error_sum': int(totals.errors),
+    }
 
 
 def describe_line(line: Mapping[str, Any]) -> str:
@@ -149,14 +142,12 @@ def describe_line(line: Mapping[str, Any]) -> str:
     return f'epoch {line["epoch"]:.2f}: error {errors}; {losses}'
 
 
-def describe_divergence(
-    clock: Clock, schedule: Schedule, step: int, last_loss: str, folder: RunFolder, saved: Sequence[int]
-) -> str:
+def describe_divergence(setup: Setup, step: int, last_loss: str, folder: RunFolder, saved: Sequence[int]) -> str:
     """Says where a run diverged: its numbers after `step` are not finite. `saved` are the steps of its checkpoints."""
     parts = [
-        f'step {step:,}, epoch {clock.epochs(step):.2f}',
+        f'step {step:,}, epoch {setup.clock.epochs(step):.2f}',
         f'last finite training loss: {last_loss}',
-        f'learning rate: {learning_rate(schedule, step):g}',
+        f'learning rate: {_learning_rate(setup, step):g}',
     ]
     changes = folder.origin()['changes']
     if changes:
@@ -166,49 +157,41 @@ def describe_divergence(
 
 
 def summarize(
-    data: Input,
-    model: ResNet,
-    mesh: Mesh,
-    params: Any,
-    metrics: Sequence[Mapping[str, Any]],
-    scores: Mapping[str, Scores],
-    spent: Mapping[str, float],
+    setup: Setup, metrics: Sequence[Mapping[str, Any]], scores: Mapping[str, Scores], spent: Mapping[str, float]
 ) -> dict[str, Any]:
     """Makes the summary of a finished run. The result is the final error; the best error is only additional.
 
     Args:
-        data, model, mesh: those of the run.
-        params: the last parameters.
         metrics: the lines of metrics.jsonl; the last one is that of the last step.
         scores: the scores at the end: of 'test', and of 'protocol', if `config.pictures.protocol` is not 'center'.
         spent: seconds of each part of the run, over all its starts.
     """
-    last, best, test = metrics[-1], min(metrics, key=lambda line: line['test_error']), scores['test']
-    summary: dict[str, Any] = {'final_test_error': test.error, 'final_test_loss': test.loss}
-    if test.top5_error is not None:
-        summary['final_test_top5_error'] = test.top5_error
-    if 'protocol' in scores:
-        summary['protocol'] = data.config.pictures.protocol
-        summary['protocol_test_error'] = scores['protocol'].error
-        if test.top5_error is not None:
-            summary['protocol_test_top5_error'] = scores['protocol'].top5_error
-    summary['best_test_error'], summary['best_epoch'] = best['test_error'], best['epoch']
-    summary['final_train_error'] = last['train_error']
-    if 'validation_error' in last:
-        summary['final_validation_error'] = last['validation_error']
-    return summary | {
+    last, best = metrics[-1], min(metrics, key=lambda line: line['test_error'])
+    config, test, protocol = setup.data.config, scores['test'], scores.get('protocol')
+    summary = {
+        'final_test_error': test.error,
+        'final_test_loss': test.loss,
+        'final_test_top5_error': test.top5_error,
+        'protocol': protocol and config.pictures.protocol,
+        'protocol_test_error': protocol and protocol.error,
+        'protocol_test_top5_error': protocol and protocol.top5_error,
+        'best_test_error': best['test_error'],
+        'best_epoch': best['epoch'],
+        'final_train_error': last['train_error'],
+        'final_validation_error': last.get('validation_error'),
         'test_correct': test.correct,
         'test_count': test.count,
         'class_errors': test.class_errors,
-        'parameters': models.count_parameters(params),
-        'multiply_adds': models.count_multiply_adds(model, data.image_shape),
+        'parameters': models.count_parameters(setup.like.params),
+        'multiply_adds': models.count_multiply_adds(setup.model, setup.data.image_shape),
         'steps': last['step'],
         'epochs': last['epoch'],
-        'shorten': data.config.shorten,
+        'shorten': config.shorten,
         'seconds': sum(spent.values()),
         'seconds_by_part': dict(spent),
-        'device': describe_devices(list(mesh.devices.flat)),
+        'device': describe_devices(list(setup.mesh.devices.flat)),
     }
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def _length(steps: int, epochs: float, shorten: int) -> str:

@@ -1,6 +1,7 @@
 """Training: `train` trains a run from its config, and continues it after a stop. It reads from top to bottom."""
 
 import contextlib
+import itertools
 import signal
 import time
 from collections.abc import Mapping
@@ -18,30 +19,20 @@ from jax_resnet import files
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.hosts import processes
 from jax_resnet.platform import exactness, memory
 from jax_resnet.runs.environment import describe_devices, environment
-from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
 from jax_resnet.training import summary as texts
-from jax_resnet.training.begin import begin_from, check_data, check_used, check_visible_to_all, extend, find_extension
+from jax_resnet.training.begin import begin_from, check_data, check_used, extend, find_extension
 from jax_resnet.training.checkpoint import Checkpoints
-from jax_resnet.training.evaluate import Evaluator, evaluator
+from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress, Silent
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import (
-    backend,
-    check_same_in_all,
-    compile_training,
-    initial_state,
-    set_up,
-    shared_facts,
-    training_backend,
-)
+from jax_resnet.training.setup import check_same_in_all, preprocessing, set_up, shared_facts
 from jax_resnet.training.step import dispatch_size
 
 LESS_MEMORY = (
@@ -96,41 +87,38 @@ def train(
 
         # ---- Data, network, learning rate -------------------------------------------------------------------------
         with wall_time('input'):
-            data, model, mesh, clock, schedule = set_up(config)
+            setup = set_up(config)
+            data, mesh, clock = setup.data, setup.mesh, setup.clock
             if folder.writes:
                 data.check_data()
-        with wall_time('compiling'):  # JAX traces the network
-            like = states.shapes(config, model, data.image_shape)
-        end, everywhere = clock.steps(config.train_for), NamedSharding(mesh, PartitionSpec())
-        class_names, is_due = data.source.class_names, partial(_is_due, config, clock)
+        end, is_due = setup.end, partial(_is_due, config, clock)
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
         if folder.writes and folder.has_begun():
             folder.check_same(config)
             check_data(folder, data, 'give another folder by --workdir')
         stack.enter_context(folder.os_errors_as_data_errors())
-        if jax.process_count() > 1:
-            processes.barrier('opened')  # decoding or checking data may have taken long in one of them
-            check_same_in_all(shared_facts(data))
-        if processes.from_first(folder.summary() is not None):
-            finished = folder.summary() if folder.writes else None
+        processes.barrier('opened')  # decoding or checking data may have taken long in one of them
+        check_same_in_all(shared_facts(data))
+        finished = folder.summary() if folder.writes else None
+        if processes.from_first(finished is not None):
             if finished is None:
                 return {}
             print(f'This run is already finished. Its summary, from {folder.path}:')
             print(texts.describe_summary(finished))
             return finished
-        start = environment(jax_options, streams(config.dataset.name))
+        start = environment(jax_options)
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         extension = None
         if extend_from is not None and folder.writes and not folder.saved_steps():
-            extension = find_extension(extend_from, folder, config, clock, data)
+            extension = find_extension(extend_from, folder, setup)
             start['extension'] = extension.line
         if processes.from_first(extension is None and not folder.saved_steps()):
             with wall_time('compiling'):
-                state = initial_state(data, model, mesh)
+                state = setup.initial_state()
             if config.init_from is not None:
-                state, line = begin_from(config.init_from, state, model, class_names)
+                state, line = begin_from(config.init_from, state, setup.model, data.source.class_names)
                 shown.say(line)
                 start['initialization'] = line
         # What could be checked has been checked, so from here on the folder is that of this run.
@@ -138,9 +126,11 @@ def train(
         listing = data.listing(config.dataset.splits)
         folder.write_pictures(listing)
         if jax.process_count() > 1:
-            check_visible_to_all(folder.path)
+            processes.barrier('locked')
+            made_at = [file.stat().st_mtime_ns for file in folder.path.glob('lock')]  # by process 0
             different = folder.different_pictures(listing)
-            check_same_in_all({f'pictures ({different})' if different else 'pictures': different})
+            pictures = f'pictures ({different})' if different else 'pictures'
+            check_same_in_all({'run folder, on a file system that all processes share': made_at, pictures: different})
         if folder.writes:
             folder.open(config, file, changes)
         folder.write_failure(None)
@@ -154,39 +144,36 @@ def train(
             continues = bool(processes.from_first(len(checkpoints.steps())))
             if continues:
                 # Process 0 finds the newest undamaged checkpoint. Then the others restore the same one.
-                chosen = None if jax.process_index() == 0 else processes.from_first(0)
-                state, spent = checkpoints.restore(like, everywhere, chosen)
-                if jax.process_index() == 0:
+                chosen = None if folder.writes else processes.from_first(0)
+                state, spent = checkpoints.restore(setup.like, NamedSharding(mesh, PartitionSpec()), chosen)
+                if folder.writes:
                     processes.from_first(int(state.step))
                 wall_time.add(spent)
-        step, last_line = int(state.step), texts.FIRST
+        step = int(state.step)
         with wall_time('compiling'):
-            settings = training_backend(data, model, mesh, end)
+            settings = setup.training_backend()
         start['platform'] = dict(settings.used)
         line = check_used(folder.starts() if continues else [], settings.used, config.precision.deterministic)
         if line:
             shown.say(line)
-        if folder.writes:
-            with wall_time('saving'):
-                folder.cut_metrics(step)  # the run will write the lines after this step again
+        with wall_time('saving'):
+            folder.cut_metrics(step)  # the run will write the lines after this step again
+            if folder.writes:
                 folder.record_start(step, start)
-                lines = folder.metrics()
-                last_line = lines[-1] if lines else texts.FIRST
-        last_line_step = processes.from_first(int(last_line['step']))
+            last_line = [texts.FIRST, *(folder.metrics() if folder.writes else [])][-1]
+            last_line = {**last_line, 'step': processes.from_first(last_line['step'])}
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
-            introduction = texts.introduce(data, model, clock, schedule, state.params)
+            introduction = texts.introduce(setup)
         own_copy = partial(  # of arrays that have a copy on each device of all processes
             multihost_utils.global_array_to_host_local_array, global_mesh=mesh, pspecs=PartitionSpec()
         )
         splits = {'validation': config.dataset.validation, 'test': config.dataset.test}
         with wall_time('input'):
-            preprocess = data.preprocess
-            make_evaluator = partial(evaluator, data, model, preprocess, mesh.local_mesh, backend(config, mesh))
+            folder.write_preprocessing(preprocessing(data))
+            make_evaluator = partial(Evaluator, data, setup.model, mesh.local_mesh)
             evaluators = {name: make_evaluator(spec) for name, spec in splits.items() if spec is not None}
-        about = Preprocessing(*preprocess.normalize, preprocess.crop, data.image_shape, class_names)
-        folder.write_preprocessing(about)
         folder.write_parameters(parameter_overview.get_parameter_overview(state.params, include_stats=False))
         shown.say(f'{folder.path} on {describe_devices(list(mesh.devices.flat))}')
         for line in introduction:
@@ -196,8 +183,8 @@ def train(
         shown.say(f'compiling; {settings.remark}' if settings.remark else 'compiling')
         began = time.monotonic()
         with wall_time('compiling'):
-            run = compile_training(data, model, mesh, schedule, settings, state)
-            stack.callback(run.close)
+            run = setup.compile(settings)
+            stack.callback(data.close)
             for one in evaluators.values():
                 one.compile(own_copy(state.variables))
             processes.barrier('compiled')
@@ -209,10 +196,10 @@ def train(
         scores: dict[str, Scores] = {}
         last_loss = 'none'
         steps_per_dispatch = 3 if profile else 1
-        steps_and_seconds = 0, 0.0  # since the last line of metrics
+        timed = 0, 0.0  # steps and seconds since the last line of metrics
 
         def diverged(subject: str) -> Diverged:
-            where = texts.describe_divergence(clock, schedule, step, last_loss, folder, checkpoints.steps())
+            where = texts.describe_divergence(setup, step, last_loss, folder, checkpoints.steps())
             return Diverged(f'{subject} not finite: {where}')
 
         def save() -> None:
@@ -232,26 +219,24 @@ def train(
 
             try:
                 # Evaluate and log, if it is due. At its end, a run that continues may have its last line already.
-                is_new = last_line_step < step
+                is_new = last_line['step'] < step
                 if (is_new and is_due('evaluate_every', step)) or (step == end and (is_new or not scores)):
                     with wall_time('evaluation'):
                         if step == end and config.pictures.protocol != 'center':
                             spec, protocol = config.dataset.test, config.pictures.protocol
-                            evaluators['protocol'] = make_evaluator(spec, protocol=protocol)
+                            evaluators['protocol'] = make_evaluator(spec, protocol)
                         scores = _score(evaluators, own_copy(state.variables), stop_signals)
                     if not scores:
                         continue
                     for name, one_split in scores.items():
                         if not np.isfinite(one_split.loss):
                             raise diverged(f'the {name} loss is')
-                    if is_new and folder.writes:
+                    if is_new:
                         seconds = sum(wall_time.spent().values())
-                        last_line = texts.metrics_line(
-                            clock, schedule, step, totals, last_line, scores, steps_and_seconds, seconds
-                        )
+                        last_line = texts.metrics_line(setup, step, totals, last_line, scores, timed, seconds)
                         folder.add_metrics(last_line)
                         shown.add_metrics(last_line)
-                    last_line_step, steps_and_seconds = step, (0, 0.0)
+                        timed = 0, 0.0
 
                 # Save, if it is due.
                 if step == end or is_due('checkpoint_every', step) or is_due('keep_every', step):
@@ -261,14 +246,15 @@ def train(
 
                 # Run the next chunk of steps. It ends no later than the next thing that is due.
                 stop = min(step + steps_per_dispatch, _next_due(config, clock, step), end)
-                before, waited_before, began = totals, run.waited, time.monotonic()
-                with contextlib.ExitStack() as context:
-                    context.enter_context(wall_time('training'))
-                    if profile and folder.writes:
-                        context.enter_context(jax.profiler.trace(str(folder.profile)))
+                before, waited_before, began = totals, data.waited, time.monotonic()
+                is_traced = profile and folder.writes
+                with (
+                    wall_time('training'),
+                    jax.profiler.trace(folder.profile) if is_traced else contextlib.nullcontext(),
+                ):
                     state = run(state, stop)
                     reached, finite, totals = jax.device_get((state.step, state.finite, state.totals))
-                seconds, waited = time.monotonic() - began, run.waited - waited_before
+                seconds, waited = time.monotonic() - began, data.waited - waited_before
                 wall_time.add({'training': -waited, 'input': waited})
             except InputError as e:
                 if jax.process_count() > 1:
@@ -288,7 +274,7 @@ def train(
             loss, errors = totals.loss_sum - before.loss_sum, int(totals.errors - before.errors)
             last_loss = f'{loss / steps:.4g}, the mean of steps {step - steps + 1:,} to {step:,}'
             steps_per_dispatch = dispatch_size(steps_per_dispatch, seconds / steps)
-            steps_and_seconds = steps_and_seconds[0] + steps, steps_and_seconds[1] + seconds
+            timed = timed[0] + steps, timed[1] + seconds
             shown.update(step, steps, loss, errors, seconds, waited)
             train_error = 100 * errors / (steps * config.batch_size)
             folder.write_progress({'step': step, 'end': end, 'epoch': clock.epochs(step), 'train_error': train_error})
@@ -299,12 +285,11 @@ def train(
         with wall_time('saving'):
             checkpoints.delete_earlier()
             checkpoints.close()
-            test = scores['test']
+            test, split = scores['test'], evaluators['test'].split
             worst = test.mistakes(MOST_MISTAKES)
-            split = evaluators['test'].split
             mistakes = {'index': worst, 'images': split.images(worst)}
             folder.write_predictions(test.logits, test.labels, mistakes, split.files)
-        summary = texts.summarize(data, model, mesh, state.params, folder.metrics(), scores, wall_time.spent())
+        summary = texts.summarize(setup, folder.metrics(), scores, wall_time.spent())
         folder.write_summary(summary)
         shown.close()
         shown.say(texts.describe_summary(summary))
@@ -333,12 +318,8 @@ def _score(evaluators: Mapping[str, Evaluator], variables: Any, stop_signals: St
     """Evaluates the network. Returns the scores by the evaluators' names; none after a signal in any process."""
     scores: dict[str, Scores] = {}
     for name, one in evaluators.items():
-        found = []
         with contextlib.closing(one.batches(variables)) as batches:
-            for batch in batches:
-                found.append(batch)
-                if stop_signals.received is not None:
-                    break
+            found = [*itertools.takewhile(lambda _: stop_signals.received is None, batches)]
         if _heed(stop_signals)[0]:
             return {}
         scores[name] = one.collect(found)

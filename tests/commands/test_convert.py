@@ -51,12 +51,12 @@ CONFIG = (f'--config={ROOT}/configs/resnet20_cifar10.py', '--config.model.depth=
 
 
 def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
-    tmp_path: Path, command: Callable[..., Ended]
+    tmp_path: Path, command: Callable[..., Ended], caplog: pytest.LogCaptureFixture
 ) -> None:
     theirs, ours, back = (tmp_path / f'{name}.safetensors' for name in ('theirs', 'ours', 'back'))
     weights.write(theirs, tensors())
-    code, out, _ = command('convert', theirs, ours, *CONFIG, '--config.model.shortcut=A_centred')
-    assert code == 0 and 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in out
+    assert command('convert', theirs, ours, *CONFIG, '--config.model.shortcut=A_centred').code == 0
+    assert 'shortcut A_centred, order original, units basic are taken from the config, unchecked' in caplog.text
     config = weights.read(ours).network
     net = network(config)
     assert config.model.shortcut == 'A_centred' and net.shortcut == 'A_centred' and net.stage_sizes == (1, 1, 1)
@@ -80,11 +80,11 @@ def test_the_network_of_a_config_is_recorded_in_the_weights_and_later_checked(
         (['--config.model.order=relu_before_addition'], 'its order is relu_before_addition; must be original'),
         (
             ['--config.model.depth=14'],
-            'must have the network of the config; these are the weights of a ResNet-8, not of a ResNet-14; batch',
+            'has another network; these are the weights of a ResNet-8, not of a ResNet-14; batch',
         ),
         (
             ['--config.model.shortcut=B'],
-            'must have the network of the config; batch_stats/stage2/unit1/shortcut',
+            'has another network; batch_stats/stage2/unit1/shortcut',
         ),
     ],
 )

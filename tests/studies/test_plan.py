@@ -161,7 +161,7 @@ def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal(
     [
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
         ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
-        ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
+        ('configs/studies/table6_2015.py:21', {}, "unknown name '21'; known are 20, 32, 44"),
         ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; the nearest are '),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
         ('configs/studies/scaled.py:0', {'model.pooled_size': '3'}, 'config.model: pooled_size must divide the size'),

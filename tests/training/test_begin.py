@@ -91,7 +91,7 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=message):
         begin_from(str(run), state, deeper)
     weights.write(tmp_path / 'ours.safetensors', flat(jax_resnet.load(run).variables))
-    with pytest.raises(ConfigError, match=f'{message}; batch_stats/stage1/rest/norm1/mean is missing in the weights'):
+    with pytest.raises(ConfigError, match=f'{message}; batch_stats/stage1/unit2/norm1/mean is missing in the weights'):
         begin_from(str(tmp_path / 'ours.safetensors'), state, deeper)
     for path in ('nowhere', str(tmp_path / 'none.safetensors')):
         with pytest.raises(ConfigError, match=f"config.init_from='{path}': no such file or run folder"):
@@ -109,10 +109,10 @@ def test_another_network_is_an_error_of_one_line(run: Path, tmp_path: Path) -> N
 def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path, change: dict, message: str) -> None:
     recorded = tmp_path / 'recorded.safetensors'
     weights.write(recorded, models.to_pytorch(jax_resnet.load(run).variables, 'cifar'), RunFolder(run).origin())
-    other = network(as_config(resnet8_config(**change)))
+    other, state = network(as_config(resnet8_config(**change))), initial_state(resnet8_config())
     for path in (run, recorded):
         with pytest.raises(ConfigError, match=f"^config.init_from='{path}': has another network; {message}$"):
-            begin_from(str(path), None, other)
+            begin_from(str(path), state, other)
 
 
 @pytest.mark.parametrize(

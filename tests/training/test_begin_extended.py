@@ -93,8 +93,7 @@ def test_a_run_begins_with_an_earlier_step_and_other_data(
 
 def test_the_same_command_continues_an_extended_run(short: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     config, folder = whole_config(), RunFolder(tmp_path / 'run')
-    data, _, _, clock, _ = setup.set_up(config)
-    extension = find_extension(short, folder, config, clock, data)
+    extension = find_extension(short, folder, setup.set_up(config))
     folder.open(config)
     extend(extension, folder)
     assert folder.saved_steps() == extension.steps == [4, 7]

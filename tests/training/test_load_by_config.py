@@ -68,7 +68,7 @@ def test_every_command_takes_a_config(bare: Path, tmp_path: Path, command: Calla
         ),
         (
             [bare, CONFIG, '--config.model.shortcut=B'],
-            'must have the network of the config; batch_stats/stage2',
+            'has another network; batch_stats/stage2',
         ),
         ([PUBLISHED, CONFIG], 'already says what --config would'),
     ):
@@ -85,6 +85,15 @@ def test_weights_that_record_another_network(bare: Path) -> None:
     ):
         jax_resnet.load(bare, config())
     assert jax_resnet.load(bare, config('--config.model.shortcut=A_centred')).model.shortcut == 'A_centred'
+
+
+def test_a_missing_array_is_named(bare: Path) -> None:
+    arrays = weights.read(bare).arrays
+    del arrays['params/stage1/unit3/conv1/kernel']
+    weights.write(bare, arrays)
+    message = 'not of a ResNet-20; params/stage1/unit3/conv1/kernel is missing in the weights'
+    with pytest.raises(ConfigError, match=message):
+        jax_resnet.load(bare, config())
 
 
 def test_missing_data_for_the_mean_image(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_while_the_program_compiles_a_signal_ends_the_process(tmp_path: Path, mo
         found.append([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
         raise MemoryError('Unable to allocate 4 TiB')
 
-    monkeypatch.setattr(loop, 'compile_training', compile_training)
+    monkeypatch.setattr(setup.Setup, 'compile', compile_training)
     with pytest.raises(
         OutOfMemory, match=r'4 TiB\): give config.memory.rematerialize=True or a larger config.memory.m'
     ):
@@ -272,8 +272,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
 def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The square root of 0 is 0, and its derivative is infinite."""
     config = as_config(make_config())
-    data, model, mesh, _, schedule = setup.set_up(config)
-    examples, numbers = data.first(32), Numbers.create(0, schedule, data.normalization)
+    data, model, mesh, _, schedule, _ = setup.set_up(config)
+    examples, numbers = data.first(32), Numbers.create(0, schedule, data.preprocess.normalize)
     steps = Steps(config, model, False, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     monkeypatch.setattr('optax.safe_softmax_cross_entropy', lambda logits, _: jax.numpy.sqrt(0 * logits[:, 0]))
     after = jax.jit(steps.step)(initial_state(make_config()), numbers, examples.images, examples.labels)

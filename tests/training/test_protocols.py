@@ -39,10 +39,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def scales(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces the five scales of the paper by two small ones."""
-    monkeypatch.setattr(views, 'evaluation_views', lambda *arguments: _evaluation_views(*arguments, scales=SCALES))
-
-
-_evaluation_views = views.evaluation_views
+    monkeypatch.setattr(views, 'SCALES', SCALES)
 
 
 def by_hand(run: Path, folder: Path, protocol: str, average: str) -> np.ndarray:
@@ -83,7 +80,7 @@ def test_every_picture_is_once_in_each_pass(folder: Path, devices: int, batch_si
     mesh = Mesh(np.array(jax.local_devices()[:devices]), ('data',))
     split = open_input(as_config(picture_config(folder))).split('validation', protocol, batch_size, mesh)
     seen = np.zeros(21, int)
-    for indices, labels, (images,) in split.batches():
+    for indices, labels, images in split.batches():
         assert len(indices) == len(labels) <= len(images) and len(images) % devices == 0
         assert (labels == indices // 7).all()
         seen[indices] += 1
@@ -139,10 +136,10 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     whole = as_config(config)
     source, _, mesh, *_ = setup.set_up(whole)
     variables = initial_state(config).variables
-    new = recalibration.recalibrated(source, variables, 40, mesh, setup.backend(whole, mesh))
+    new = recalibration.recalibrated(source, variables, 40, mesh)
     outputs, key = [], jax.random.key(whole.seed)
     for step, (images, draws) in zip(range(2), source.training_images(32), strict=False):
-        inputs = augmented(source.augmentation, source.normalization, key, jnp.int32(step), images, draws)
+        inputs = augmented(source.augmentation, source.preprocess.normalize, key, jnp.int32(step), images, draws)
         kernel = variables['params']['stem']['conv']['kernel']
         outputs.append(
             jax.lax.conv_general_dilated(inputs, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))

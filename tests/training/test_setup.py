@@ -10,10 +10,8 @@ from jax_resnet import models
 from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import processes
 from jax_resnet.platform import cpu_convolution
-from jax_resnet.training import setup
-from jax_resnet.training.evaluate import evaluator
+from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.setup import check_same_in_all, open_input, set_up, shared_facts
-from jax_resnet.training.state import shapes
 from jax_resnet.training.summary import introduce
 from tests.conftest import compiled, initial_state, small_config, whole_config
 
@@ -32,9 +30,7 @@ def test_a_dispatch_ends_at_the_window_of_the_stream() -> None:
 
 
 def introduced(**changes: Any) -> list[str]:
-    config = whole_config(**changes)
-    data, model, _, clock, schedule = set_up(config)
-    return introduce(data, model, clock, schedule, shapes(config, model, data.image_shape).params)
+    return introduce(set_up(whole_config(**changes)))
 
 
 def test_training_on_test_examples_is_logged() -> None:
@@ -58,7 +54,7 @@ def test_an_evaluation_computes_no_more_images_at_a_time_than_a_microbatch_has()
     for microbatches, size in ((1, 32), (2, 16)):
         config = whole_config(**{'memory.microbatches': microbatches})
         data, model, mesh, *_ = set_up(config)
-        test = evaluator(data, model, data.preprocess, mesh, setup.backend(config, mesh), 'test')
+        test = Evaluator(data, model, mesh, 'test')
         assert len(next(test.batches(initial_state(small_config()).variables))[1]) == size
 
 

@@ -103,7 +103,7 @@ def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     draws = np.stack([np.zeros(8), np.arange(8)], 1).astype(np.uint32)
     keys = jax.vmap(lambda d: jax.random.fold_in(jax.random.fold_in(jax.random.key(0), d[0]), d[1]))
-    augment, normalize = data.augmentation, data.normalization
+    augment, normalize = data.augmentation, data.preprocess.normalize
     views = augment(keys(draws), images, normalize)
     order = np.array([3, 1, 7, 0, 2, 6, 5, 4])
     np.testing.assert_array_equal(augment(keys(draws[order]), images[order], normalize), views[order])
@@ -113,7 +113,7 @@ def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
 def test_the_mean_of_each_pixel_is_subtracted(folder: Path, tmp_path: Path) -> None:
     data = open_input(as_config(config(folder, **{'dataset.normalization': 'pixel_mean'})))
     images = data.first(60).images
-    np.testing.assert_allclose(data.normalization.mean, images.mean(0) / 255, atol=1e-6)
+    np.testing.assert_allclose(data.preprocess.normalize.mean, images.mean(0) / 255, atol=1e-6)
 
 
 def test_progress_shows_that_devices_wait_for_pictures(
@@ -174,7 +174,7 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     assert not (tmp_path / 'run').exists()
     content = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
     with pytest.raises(
-        DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved; the same command continues'
+        DataError, match=r'lines/3\.jpg: cannot be read \(.*; step \d is saved; the same command continues'
     ):
         training.train(config(copy, **COLOURS), tmp_path / 'run')  # fails at the step that needs the picture
     broken.write_bytes(content)
