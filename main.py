@@ -3,14 +3,12 @@
 It is `python -m jax_resnet train`, for a clone. Any field can be changed: `--config.seed=2`.
 """
 
+import sys
+
 from jax_resnet import signals
 
 if __name__ == '__main__':
-    signals.end_at_once()
+    with signals.ending_at_once():  # also during slow imports
+        from jax_resnet.commands import command_line
 
-import sys
-
-from jax_resnet.commands import command_line
-
-if __name__ == '__main__':
-    sys.exit(command_line.main(['train', *sys.argv[1:]]))
+        sys.exit(command_line.main(['train', *sys.argv[1:]]))

@@ -1,8 +1,8 @@
 """Times each convolution of a network and its two gradients against PyTorch's: `python benchmarks/convolutions.py`.
 
-Each is timed alone, with each library that XLA has on this CPU (its own, YNNPACK, oneDNN) and each form of the kernel's
-gradient; and as training compiles it, alone and in a loop. All are measured alternately, in one run. The times are
-medians, in milliseconds. Needs PyTorch. Prints a table and, last, a line of JSON.
+Each is timed alone, with each library that XLA has on this CPU (its own, YNNPACK, oneDNN) and each algorithm of the
+kernel's gradient; and as training compiles it, alone and in a loop. All are measured alternately, in one run. The times
+are medians, in milliseconds. Needs PyTorch. Prints a table and, last, a line of JSON.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
-os.environ['JAX_PLATFORMS'] = 'cpu'  # these forms and libraries are for CPUs
+os.environ['JAX_PLATFORMS'] = 'cpu'  # these algorithms and libraries are for CPUs
 
 from networks import NETWORKS, model
 from peers import Load, in_a_process, medians, versions
@@ -92,10 +92,10 @@ def ours() -> Callable[..., dict[str, float]]:
     conv = training.program_network(cifar_resnet(8, **training.network)).conv.conv_general_dilated
 
     def functions(operation: str, case: Case) -> dict[str, Callable]:
-        """Returns the forms, by name: functions of (x, kernel, cotangent)."""
+        """Returns the algorithms, by name: functions of (x, kernel, cotangent)."""
         arguments = case.kernel[:2], case.strides, case.padding
 
-        def form(gradient: Any) -> Callable:
+        def algorithm(gradient: Any) -> Callable:
             return lambda x, kernel, cotangent: gradient(x, arguments[0], cotangent, *arguments[1:])
 
         def derivative(which: int) -> Callable:
@@ -109,11 +109,11 @@ def ours() -> Callable[..., dict[str, float]]:
             return run
 
         if operation == OPERATIONS[2] and case.groups == 1:
-            forms = [cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns]
-            found = {gradient.__name__.replace('_', ' '): form(gradient) for gradient in forms}
+            algorithms = [cpu_convolution.channels_as_batch, cpu_convolution.channels_as_columns]
+            found = {gradient.__name__.replace('_', ' '): algorithm(gradient) for gradient in algorithms}
             if arguments[0] == (1, 1):
-                found['matrix product'] = form(cpu_convolution.matrix_product)
-                found['16 matrix products'] = form(partial(cpu_convolution.matrix_product, most_parts=16))
+                found['matrix product'] = algorithm(cpu_convolution.matrix_product)
+                found['16 matrix products'] = algorithm(partial(cpu_convolution.matrix_product, most_parts=16))
             return {'training': derivative(2), **found}
         return {'training': derivative(OPERATIONS.index(operation))}
 
@@ -177,7 +177,9 @@ def main() -> None:
         for network in options.networks:
             found = cases(network, options.batch_size, options.size)
             print(f'\n{network}, batch {options.batch_size}, {options.size} pixels; milliseconds\n')
-            print('| convolution | times | | PyTorch | training | training, in a loop | each library and form, alone |')
+            print(
+                '| convolution | times | | PyTorch | training | training, in a loop | libraries and algorithms, alone |'
+            )
             print('|---|---:|---|---:|---:|---:|---|', flush=True)
             for case, count in found.items():
                 for operation in OPERATIONS:

@@ -133,7 +133,7 @@ def speeds(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def kernels(found: Mapping[str, Any]) -> list[str]:
     """The kernels that take longest, and the gaps."""
     rows = [
-        (f'`{kind[:80]}`'.replace('|', '/'), f'{ms:.3f}', f'{number:.0f}') for kind, ms, number in found['kinds'][:10]
+        (f'`{name[:80]}`'.replace('|', '/'), f'{ms:.3f}', f'{number:.0f}') for name, ms, number in found['kernels'][:10]
     ]
     text = (
         f'{found["count"]:.0f} kernels in {found["busy"]:.3f} ms; gaps of {found["gaps"]:.3f} ms in the trace, for '

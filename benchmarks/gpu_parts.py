@@ -202,7 +202,7 @@ def profile(job: Job, case: Speed) -> None:
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     print(done.stdout, flush=True)
     for name, value in json.loads(done.stdout.splitlines()[-1]).items():
-        job.record(name, value[:10] if name == 'kinds' else value)
+        job.record(name, value[:10] if name == 'kernels' else value)
 
 
 def fails(job: Job) -> None:

@@ -27,7 +27,7 @@ LEAST_SECONDS = 1e-6
 """The least time from the start of a kernel in a CUDA graph to the start of the next: about what NVIDIA states."""
 MULTIPLY_ADDS = {'bfloat16': 494.7e12, 'float32': 247.4e12}
 """Multiply-adds a second of an H100 or H200, by their data sheet: dense, and TF32 for float32."""
-FORMS = ('training', 'unstacked', 'stacked')
+LAYOUTS = ('training', 'unstacked', 'stacked')
 COLUMNS = {
     'kernels': ('kernels', '{:,}'),
     'gigabytes': ('GB read and written', '{:.2f}'),
@@ -48,7 +48,7 @@ COLUMNS = {
 def program(
     case: str,
     dtype: str,
-    form: str,
+    layout: str,
     gpu: str,
     devices: int,
     batch_size: int,
@@ -83,10 +83,10 @@ def program(
     plain = {'conv': nn.Conv, 'unroll': 1, 'rematerialize': config.memory.rematerialize}  # nothing for CPUs
     model, mesh = made.model.clone(**plain, **for_platform('gpu').network), Mesh(np.array(topology.devices), ('data',))
     settings = made._replace(model=model, mesh=mesh).training_backend()
-    if form == 'training':
+    if layout == 'training':
         net, flat_arrays = settings.program_network(model), settings.flat_arrays
     else:  # the network of `models`, stacked or unstacked
-        net, flat_arrays = model.clone(stacked=form == 'stacked'), False
+        net, flat_arrays = model.clone(stacked=layout == 'stacked'), False
     steps = Steps(config, net, flat_arrays, data.augmentation, NamedSharding(mesh, PartitionSpec('data')))
     numbers, everywhere = (
         Numbers.create(config.seed, schedule, data.preprocess.normalize),
@@ -102,8 +102,8 @@ def program(
 
     if streams := isinstance(data, StreamedInput):
         side, count = config.dataset.crop, config.batch_size
-        kinds = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
-        batch = [jax.ShapeDtypeStruct(shape, kind, sharding=steps.by_example) for shape, kind in kinds]
+        arrays = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
+        batch = [jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example) for shape, dtype in arrays]
         packed = jax.eval_shape(steps.pack, abstract)
         arguments = [*shapes((packed, numbers)), *batch]
     else:
@@ -122,7 +122,7 @@ def program(
     of_a_step = multiply_adds(model, config.batch_size, (crop or height, crop or width, channels))
     products = of_a_step / devices / MULTIPLY_ADDS[dtype]
     return {
-        'network': case, 'dtype': dtype, 'form': form, 'gpu': gpu, 'devices': devices,
+        'network': case, 'dtype': dtype, 'layout': layout, 'gpu': gpu, 'devices': devices,
         'batch_size': config.batch_size,
         'jax': jax.__version__,
         'kernels': found.kernels.total(),
@@ -140,7 +140,7 @@ def program(
         'teraflops': 2e-12 * of_a_step / devices,
         'least_ms_products': 1e3 * products,
         'most_images_a_second': config.batch_size / max(kernels, products),
-        'kinds': dict(found.kernels.most_common()),
+        'operations': dict(found.kernels.most_common()),
     }  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = temporary if dump is None else dump / '-'.join(str(word).replace(' ', '_') for word in case[:6])
         os.environ.update(
-            JAX_PLATFORMS='cpu',
+            JAX_PLATLAYOUTS='cpu',
             JAX_SKIP_CUDA_CONSTRAINTS_CHECK='1',
             DUMP=str(folder),
             XLA_FLAGS=f'--xla_gpu_autotune_level=0 --xla_dump_to={folder} --xla_dump_hlo_module_re=jit_run',
@@ -163,32 +163,16 @@ def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
             return pool.submit(program, *case).result()
 
 
-def head(names: list[str]) -> str:
-    """Returns the heading of a table: a column for the program, and these columns."""
-    return f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}'
-
-
 def title(one: dict[str, Any]) -> str:
     """Names a program."""
     gpus = f'{one["devices"]} x {one["gpu"].upper()}' + (f' in {one["hosts"]} hosts' if one['hosts'] > 1 else '')
-    return f'{one["network"]}, {one["dtype"]}, {one["form"]}, batch {one["batch_size"]:,}, {gpus}'
+    return f'{one["network"]}, {one["dtype"]}, {one["layout"]}, batch {one["batch_size"]:,}, {gpus}'
 
 
 def row(one: dict[str, Any]) -> str:
     """Returns a row of the table."""
-    cells = [form.format(one[name]) for name, (_, form) in COLUMNS.items()]
+    cells = [template.format(one[name]) for name, (_, template) in COLUMNS.items()]
     return f'| {" | ".join([title(one), *cells])} |'
-
-
-def compare(before: Path, after: Path) -> None:
-    """Prints the numbers of two outputs, read from their last lines, for each program: 'before → after'."""
-    old, new = ({title(one): one for one in json.loads(file.read_text().splitlines()[-1])} for file in (before, after))
-    names = ['kernels', 'gigabytes', 'launches', 'collectives', 'temporary_megabytes', 'least_ms_kernels']
-    print(head([COLUMNS[name][0] for name in names]))
-    for which in [name for name in old if name in new]:
-        pairs = [[COLUMNS[name][1].format(one[which][name]) for one in (old, new)] for name in names]
-        cells = [a if a == b else f'{a} → {b}' for a, b in pairs]
-        print(f'| {" | ".join([which, *cells])} |')
 
 
 def main() -> None:
@@ -203,11 +187,11 @@ def main() -> None:
     )
     parser.add_argument('--dtypes', nargs='+', default=['bfloat16'], choices=[*MULTIPLY_ADDS])
     parser.add_argument(
-        '--forms',
+        '--layouts',
         nargs='+',
         default=['training'],
-        choices=FORMS,
-        help='training is the form that training uses; the others are the plain network, in two forms',
+        choices=LAYOUTS,
+        help='training is the layout that training uses; the others are the plain network, in two layouts',
     )
     parser.add_argument('--gpu', default='h200', choices=sorted(file.stem for file in DEVICES.glob('*.txtpb')))
     parser.add_argument('--devices', nargs='+', type=int, default=[1])
@@ -233,33 +217,24 @@ def main() -> None:
         metavar='FIELD=VALUE',
         help='fields of the config to change, such as batch_norm.group_size=32',
     )
-    parser.add_argument('--kinds', action='store_true', help='list the kernels by kind')
+    parser.add_argument('--operations', action='store_true', help='list the kernels by operation')
     parser.add_argument('--dump', type=Path, help='folder for the files that XLA writes for each program')
-    parser.add_argument(
-        '--compare',
-        nargs=2,
-        type=Path,
-        metavar='FILE',
-        help='compare two earlier outputs in one table, and compile nothing',
-    )
     options = parser.parse_args()
-    if options.compare:
-        compare(*options.compare)
-        return
     changes = fields(options.set)
-    print(head([name for name, _ in COLUMNS.values()]), flush=True)
+    names = [name for name, _ in COLUMNS.values()]
+    print(f'| program | {" | ".join(names)} |\n|---|{"---:|" * len(names)}', flush=True)
     results = []
     for network in options.networks:
         for dtype in options.dtypes:
-            for form in options.forms:
+            for layout in options.layouts:
                 for devices in options.devices:
                     for batch in options.batch_sizes:
                         machines = options.hosts, options.network
-                        case = (network, dtype, form, options.gpu, devices, batch, options.size, *machines, changes)
+                        case = (network, dtype, layout, options.gpu, devices, batch, options.size, *machines, changes)
                         results.append(in_a_process(options.dump, *case))
                         print(row(results[-1]), flush=True)
-                        for kind, number in results[-1]['kinds'].items() if options.kinds else ():
-                            print(f'    {number:6,} {kind}', flush=True)
+                        for operation, number in results[-1]['operations'].items() if options.operations else ():
+                            print(f'    {number:6,} {operation}', flush=True)
     print(json.dumps(results))
 
 

@@ -44,7 +44,7 @@ def runs(job: Job) -> None:
     os.environ['XDG_CACHE_HOME'] = str(job.scratch / 'cache')
     for name in {file.name.rsplit('-', 1)[0] for file in job.data}:
         problem = packed.unpack([file for file in job.data if file.name.startswith(f'{name}-')])
-        job.record(f'data {name}', problem or 'whole')
+        job.record(f'data {name}', problem or 'complete')
     planned = FULL_LENGTH[4:6] if job.rehearse else FULL_LENGTH
     changes: dict[str, Any] = {'checkpoint_every': '20 epochs', 'log_every': '40 epochs'}
     if job.rehearse:
@@ -54,7 +54,7 @@ def runs(job: Job) -> None:
         key, name = f'{run.config}, seed {run.seed}', run.config.split('_')[-1]
         if (folders[run] / 'summary.json').exists():
             continue  # it came back from an earlier call
-        if job.found.get(f'data {name}') != 'whole':
+        if job.found.get(f'data {name}') != 'complete':
             job.record(key, 'no data')
             continue
         needed = estimate(job, run)
@@ -70,16 +70,16 @@ def train_one(job: Job, run: Run, folder: Path, changes: Mapping[str, Any], key:
     began = time.time()
     process = job.train(str(folder.relative_to(job.scratch)), run.config, changes)
     try:
-        text, _ = process.communicate(timeout=max(1.0, job.left - 8))
+        output, _ = process.communicate(timeout=max(1.0, job.left - 8))
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)  # it saves its state
-        text, _ = process.communicate()
-    print(f'--- {key}\n{text}', flush=True)
+        output, _ = process.communicate()
+    print(f'--- {key}\n{output}', flush=True)
     lines, summary = metrics(folder), folder / 'summary.json'
     found = {'seconds': time.time() - began, 'step': lines[-1]['step'] if lines else 0, 'depth': run.depth}
     found['error'] = json.loads(summary.read_text())['final_test_error'] if summary.exists() else None
     if process.returncode and not summary.exists():
-        found['ended'] = text.strip().splitlines()[-1] if text.strip() else f'exit code {process.returncode}'
+        found['ended'] = output.strip().splitlines()[-1] if output.strip() else f'exit code {process.returncode}'
     if folder.exists():
         found['in'] = keep(folder, job.out)
     job.record(key, found)
@@ -87,14 +87,14 @@ def train_one(job: Job, run: Run, folder: Path, changes: Mapping[str, Any], key:
 
 def estimate(job: Job, run: Run) -> float:
     """Seconds of a run: those of a finished one of the same depth; or else by the step of ResNet-20 and the depth."""
-    same = [found['seconds'] for found in job.found.values() if isinstance(found, dict) and _is_whole(found, run.depth)]
+    same = [found['seconds'] for found in job.found.values() if isinstance(found, dict) and _is_done(found, run.depth)]
     if same:
         return 1.05 * max(same)
     step = job.earlier.get('options', {}).get('found', {}).get('seconds', {}).get('default', 0.001)
     return 30 + 1.2 * STEPS * step * run.depth / 20 if not job.rehearse else 1.0
 
 
-def _is_whole(found: Mapping[str, Any], depth: int) -> bool:
+def _is_done(found: Mapping[str, Any], depth: int) -> bool:
     return found.get('error') is not None and found['depth'] == depth
 
 

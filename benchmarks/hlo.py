@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-BYTES = {'pred': 1, 'bf16': 2} | {f'{kind}{bits}': bits // 8 for kind in 'suf' for bits in (8, 16, 32, 64)}
+BYTES = {'pred': 1, 'bf16': 2} | {f'{letter}{bits}': bits // 8 for letter in 'suf' for bits in (8, 16, 32, 64)}
 COLLECTIVES = ('all-reduce', 'all-gather', 'reduce-scatter', 'collective-permute', 'all-to-all')
 NO_KERNEL = {
     'parameter', 'constant', 'tuple', 'get-tuple-element', 'bitcast', 'after-all', 'partition-id', 'replica-id',
@@ -30,8 +30,8 @@ class Instruction(NamedTuple):
         return re.findall(rf'(?:{"|".join(keys)})=%?([\w.\-]+)', self.rest)
 
     @property
-    def kind(self) -> str:
-        """The kind of its kernel: the operation; for a fusion, its name, too; for a library call, the function."""
+    def kernel(self) -> str:
+        """The name of its kernel: the operation; for a fusion, its name, too; for a library call, the function."""
         if self.operation == 'custom-call':
             match = re.search(r'custom_call_target="([^"]+)"', self.rest)
             return match[1] if match else self.operation
@@ -49,7 +49,7 @@ class Count:
     """Counts for one step.
 
     Attributes:
-        kernels: the number of kernels, by kind.
+        kernels: the number of kernels, by name.
         bytes: for each kernel, the bytes that it reads and writes.
         collectives: for each exchange between devices, the bytes of its result.
         inner_iterations: the number of iterations of loops inside the step.
@@ -72,8 +72,8 @@ def count(text: str, has_loop: bool = True) -> Count:
 def size(shape: str) -> int:
     """Returns the bytes of a shape such as 'bf16[128,16]{1,0}', or the sum over the shapes of a tuple."""
     total = 0
-    for kind, sides in re.findall(r'(\w+)\[([\d,]*)\]', shape):
-        numbers = BYTES.get(kind, 0)
+    for dtype, sides in re.findall(r'(\w+)\[([\d,]*)\]', shape):
+        numbers = BYTES.get(dtype, 0)
         for side in filter(None, sides.split(',')):
             numbers *= int(side)
         total += numbers
@@ -112,7 +112,7 @@ def _walk(computations: dict[str, list[Instruction]], name: str, times: int, in_
                 if called in computations:
                     _walk(computations, called, times, in_step, found)
         elif in_step and instruction.operation not in NO_KERNEL and not instruction.operation.endswith('-done'):
-            found.kernels[instruction.kind] += times
+            found.kernels[instruction.kernel] += times
             found.bytes += times * [size(instruction.shape) + sum(map(size, instruction.operands(shapes)))]
             if instruction.operation.startswith(COLLECTIVES):
                 found.collectives += times * [size(instruction.shape)]
@@ -138,18 +138,18 @@ def launches(thunks: str, has_loop: bool = True) -> Launches:
     graph: int | None = None
     loop: int | None = None if has_loop else -1
     counts: Counter[str] = Counter()
-    for indent, kind in listed:
+    for indent, thunk in listed:
         graph = None if graph is not None and indent <= graph else graph
         if loop is None:
-            if kind == 'kWhile':
+            if thunk == 'kWhile':
                 if graph is not None:
                     return Launches(0, 0, True)
                 loop = indent
         elif indent <= loop:
             break
-        elif graph is None and kind not in ('kWhile', 'kSequential'):
-            counts[kind] += 1
-        if kind == 'kCommandBuffer' and graph is None:
+        elif graph is None and thunk not in ('kWhile', 'kSequential'):
+            counts[thunk] += 1
+        if thunk == 'kCommandBuffer' and graph is None:
             graph = indent
     return Launches(counts.total(), counts['kCommandBuffer'], False)
 

@@ -61,11 +61,11 @@ def kernels(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, float
         for event in events
         if event.get('ph') == 'M' and event['name'] in ('process_name', 'thread_name')
     }
-    gpus = {pid for (kind, pid, _), name in names.items() if kind == 'process_name' and '/device:GPU' in name}
+    gpus = {pid for (event, pid, _), name in names.items() if event == 'process_name' and '/device:GPU' in name}
     streams = {
         (pid, tid)
-        for (kind, pid, tid), name in names.items()
-        if kind == 'thread_name' and pid in gpus and name.startswith('Stream')
+        for (event, pid, tid), name in names.items()
+        if event == 'thread_name' and pid in gpus and name.startswith('Stream')
     }
     return [
         (event['name'], float(event['ts']), float(event['dur']))
@@ -76,26 +76,27 @@ def kernels(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, float
 
 
 def summarize(found: Iterable[tuple[str, float, float]], steps: int) -> dict[str, Any]:
-    """Sums kernels by kind, which is the name without its number. All times are milliseconds of a step.
+    """Sums kernels by their names without numbers. All times are milliseconds of a step.
 
     Returns:
-        `kinds`, a list of the kind, its time and its number, the longest first; `count`, the number of kernels; `busy`,
-        the time in which at least one runs; and `gaps`, the time between the first and the last in which none runs.
+        `kernels`, a list of the name, its time and its number, the longest first; `count`, the number of kernels;
+        `busy`, the time in which at least one runs; and `gaps`, the time between the first and the last in which none
+        runs.
     """
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
     busy = end = 0.0
     first: float | None = None
     for name, start, duration in sorted(found, key=lambda kernel: kernel[1]):
-        kind = totals[re.sub(r'([._]\d+)+$', '', name)]
-        kind[0] += duration / 1e3 / steps
-        kind[1] += 1 / steps
+        total = totals[re.sub(r'([._]\d+)+$', '', name)]
+        total[0] += duration / 1e3 / steps
+        total[1] += 1 / steps
         first = start if first is None else first
         busy += max(0.0, start + duration - max(start, end))
         end = max(end, start + duration)
-    kinds = sorted(((kind, *total) for kind, total in totals.items()), key=lambda each: -each[1])
+    kernels = sorted(((name, *total) for name, total in totals.items()), key=lambda each: -each[1])
     return {
-        'kinds': kinds,
-        'count': sum(number for _, _, number in kinds),
+        'kernels': kernels,
+        'count': sum(number for _, _, number in kernels),
         'busy': busy / 1e3 / steps,
         'gaps': (end - (first or 0.0) - busy) / 1e3 / steps,
     }
@@ -116,8 +117,8 @@ def main() -> None:
         found = summarize(kernels(read(Path(folder))), options.steps)
     print('| kernels | ms a step | number |')
     print('|---|---:|---:|')
-    for kind, milliseconds, number in found['kinds'][:10]:
-        print(f'| `{kind[:80]}` | {milliseconds:.3f} | {number:.0f} |')
+    for name, milliseconds, number in found['kernels'][:10]:
+        print(f'| `{name[:80]}` | {milliseconds:.3f} | {number:.0f} |')
     print(f'all {found["count"]:.0f} kernels: {found["busy"]:.3f} ms; gaps: {found["gaps"]:.3f} ms', end='; ')
     print(f'a step without a trace: {1e3 * seconds:.3f} ms')
     print(json.dumps({'network': options.network, 'dtype': options.dtype, 'step': 1e3 * seconds, **found}))

@@ -39,8 +39,7 @@ def synthetic(
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     data = Examples(images, rng.integers(0, 10, count, dtype=np.int32))
     source = Source('random', tuple('0123456789'), {'train': count, 'test': count}, (size, size, 3), lambda split: data)
-    config = base.get_config()
-    config.model = NETWORKS[network]
+    config = base.get_config(**NETWORKS[network])
     config.update_from_flattened_dict({'batch_size': batch_size, 'parallel.devices': devices, **changes})
     return as_config(config.to_dict()), source
 
@@ -55,7 +54,7 @@ def blackened(file: str, changes: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def model(network: str) -> Any:
-    """Returns a network in the form in which this platform trains it."""
+    """Returns a network in the layout in which this platform trains it."""
     import jax
 
     from jax_resnet import models
@@ -114,7 +113,7 @@ def fields(words: Sequence[str]) -> dict[str, Any]:
 
 
 def multiply_adds(model: Any, batch_size: int, image_shape: Sequence[int]) -> float:
-    """Returns the multiply-adds of a step: the forward pass, and twice as many for the two kinds of gradients."""
+    """Returns the multiply-adds of a step: the forward pass, and twice as many for the two gradients."""
     from jax_resnet import models
 
     forward: int = models.count_multiply_adds(model, image_shape)

@@ -53,7 +53,7 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
     )
     for name in chosen:  # last are those that an earlier call has begun in vain
         left = began + 60 * options.minutes - GRACE - time.time()
-        if results.get(name, {}).get('ended') == 'whole' and name != 'runs':
+        if results.get(name, {}).get('ended') == 'completed' and name != 'runs':
             continue
         if left < 5:
             results.setdefault(name, {'ended': 'no time was left', 'seconds': 0.0, 'found': {}})
@@ -89,7 +89,7 @@ def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
         )
         try:
             code = process.wait(limit)
-            ended = 'whole' if code == 0 else f'failed with exit code {code}'
+            ended = 'completed' if code == 0 else f'failed with exit code {code}'
         except subprocess.TimeoutExpired:
             ended = 'cut by its time limit'
         finally:
@@ -122,9 +122,9 @@ def last_line(log: Path) -> str:
 def write(out: Path, results: dict[str, Any], planned: dict[str, gpu_parts.Part]) -> None:
     """Writes the results and the page."""
     page = gpu_page.page(results, {name: part.title for name, part in planned.items()})
-    for name, text in (('results.json', json.dumps(results, indent=1)), ('page.md', page)):
+    for name, content in (('results.json', json.dumps(results, indent=1)), ('page.md', page)):
         draft = out / f'{name}.draft'
-        draft.write_text(text)
+        draft.write_text(content)
         draft.replace(out / name)
 
 

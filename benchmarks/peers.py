@@ -219,5 +219,5 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = 'not installed'
-    kind = jax.devices()[0].device_kind
-    return {**found, 'device': kind + (f' ({os.cpu_count()} cores)' if kind == 'cpu' else '')}
+    device = jax.devices()[0].device_kind
+    return {**found, 'device': device + (f' ({os.cpu_count()} cores)' if device == 'cpu' else '')}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from peers import Load, Run, in_a_process, in_turn, versions
 
-from jax_resnet.data.pictures.batches import Batches, HostPurpose, Uniform, iterate
+from jax_resnet.data.pictures.batches import Batches, iterate, uniform
 from jax_resnet.data.pictures.records import open_records
 from jax_resnet.data.pictures.views import AreaCrop, resize
 
@@ -95,11 +95,11 @@ def with_resize(source: InMemory, size: int) -> Callable[[int], None]:
     """Returns a function that decodes, crops and resizes a picture, and does nothing else."""
     import simplejpeg
 
-    out, numbers = np.empty((size, size, 3), np.uint8), [Uniform(0, HostPurpose.CROP)(0, i) for i in range(len(source))]
+    numbers = [uniform(0, 0, i) for i in range(len(source))]
 
     def one(index: int) -> None:
         image = simplejpeg.decode_jpeg(source.encoded[index], 'RGB')
-        resize(image, CROP(*image.shape[:2], numbers[index]), out, 'bilinear')
+        resize(image, CROP(*image.shape[:2], numbers[index]), size, size, 'bilinear')
 
     return one
 
@@ -137,16 +137,13 @@ def data_loader(source: InMemory, size: int, batch_size: int, count: int, worker
     from PIL import Image
 
     class Views(torch.utils.data.Dataset):
-        def __init__(self) -> None:
-            self.uniform = Uniform(0, HostPurpose.CROP)
-
         def __len__(self) -> int:
             return 2**30
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
             encoded, label = source[index % len(source)]
             image = Image.open(io.BytesIO(encoded)).convert('RGB')
-            left, top, right, bottom, _ = CROP(image.height, image.width, self.uniform(0, index))
+            left, top, right, bottom, _ = CROP(image.height, image.width, uniform(0, 0, index))
             cut = image.crop((int(left), int(top), int(right), int(bottom)))
             return np.array(cut.resize((size, size), Image.Resampling.BILINEAR)), label
 

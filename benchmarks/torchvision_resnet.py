@@ -1,8 +1,5 @@
 """torchvision's ResNets in plain PyTorch. The tensors have torchvision's names, like those of `models.to_pytorch`."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -77,14 +74,3 @@ class ResNet(nn.Module):
         bound = self.fc.in_features**-0.5
         nn.init.uniform_(self.fc.weight, -bound, bound)
         nn.init.zeros_(self.fc.bias)
-
-
-def of(tensors: Mapping[str, np.ndarray]) -> ResNet:
-    """Makes a network, in evaluation mode, of tensors with torchvision's names, which give its depth and classes."""
-    sizes = tuple(1 + max(int(name.split('.')[1]) for name in tensors if name.startswith(f'layer{k}.')) for k in STAGES)
-    bottleneck = 'layer1.0.conv3.weight' in tensors
-    depth = next(depth for depth, known in SIZES.items() if (known, depth >= 50) == (sizes, bottleneck))
-    net = ResNet(depth, len(tensors['fc.bias']))
-    counters = {name: tensor for name, tensor in net.state_dict().items() if name.endswith('num_batches_tracked')}
-    net.load_state_dict(counters | {name: torch.tensor(tensor) for name, tensor in tensors.items()})
-    return net.eval()

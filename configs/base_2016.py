@@ -23,9 +23,8 @@ def recipe(depth: int, classes: int = 10, **model: Any) -> ConfigDict:
         classes: 10 for CIFAR-10, 100 for CIFAR-100.
         **model: further arguments of `models.cifar_resnet`: unit, order, shortcut.
     """
-    config = base.get_config()
+    config = base.get_config(depth=depth, num_classes=classes, **model)
     config.schedule.warmup_for = '400 steps'
     config.schedule.warmup_learning_rate = 0.01
     config.dataset.name = f'cifar{classes}'
-    config.model.update({'depth': depth, 'num_classes': classes, **model})
     return config

@@ -6,15 +6,20 @@ resized to 256, and the central crop of 224 is taken.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from configs import base, base_pictures
 
 
-def get_config() -> ConfigDict:
-    """Returns 90 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001."""
-    config = base_pictures.get_config()
+def get_config(**model: Any) -> ConfigDict:
+    """Returns 90 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001.
+
+    Args:
+        **model: as in `base_pictures`.
+    """
+    config = base_pictures.get_config(**model)
     config.train_for = '90 epochs'
     config.dataset.normalization = 'channel'
     config.dataset.channel_mean = (0.485, 0.456, 0.406)

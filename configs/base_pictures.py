@@ -6,14 +6,20 @@ softmax over ten crops of each picture: the four corners, the centre, and their 
 that the paper does not state.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs import base
 
 
-def get_config() -> ConfigDict:
-    """Returns 120 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001."""
-    config = base.get_config()
+def get_config(**model: Any) -> ConfigDict:
+    """Returns 120 epochs of batches of 256, learning rate 0.1, divided by 10 at epochs 30 and 60, decay 0.0001.
+
+    Args:
+        **model: arguments of the network, with its name if it is not imagenet_resnet. The depth is 50 by default.
+    """
+    config = base.get_config(**{'name': 'imagenet_resnet', 'depth': 50} | model)
     config.batch_size = 256
     config.train_for = '120 epochs'
     config.log_every = '20 steps'
@@ -25,9 +31,6 @@ def get_config() -> ConfigDict:
     config.dataset.lighting = 0.1
     config.pictures.view = 'scale'
     config.pictures.protocol = 'ten_crop'
-    config.model.name = 'imagenet_resnet'
-    config.model.depth = 50
-    config.model.num_classes = 1000
     config.optimizer.momentum_of = 'steps'  # as in the authors' Caffe
     config.schedule.drop_at = ('30 epochs', '60 epochs')  # (inferred): "when the error plateaus"
     config.batch_norm.group_size = 32  # 256 on 8 GPUs

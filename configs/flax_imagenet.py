@@ -19,10 +19,7 @@ from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later_imagenet.get_config()
-    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
-    config.model.zero_last_scale = True
-    config.model.initialization = 'lecun'
+    config = base_later_imagenet.get_config(v1_5=True, shortcut='B', zero_last_scale=True, initialization='lecun')
     config.batch_size = 512
     config.train_for = '100 epochs'
     config.pictures.interpolation = 'bicubic'

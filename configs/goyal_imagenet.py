@@ -30,10 +30,9 @@ BATCHES = (*WARM, '8192_no_warmup')
 
 def get_config(batch: str = '256') -> ConfigDict:
     base.check_known('batch', batch, BATCHES)
-    config = base_later_imagenet.get_config()
-    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
-    config.model.zero_last_scale = True
-    config.model.initialization = 'fan_out_small_head'
+    config = base_later_imagenet.get_config(
+        v1_5=True, shortcut='B', zero_last_scale=True, initialization='fan_out_small_head'
+    )
     config.batch_size = int(batch.removesuffix('_no_warmup'))
     config.optimizer.nesterov = True
     config.optimizer.decay = 'all_but_batch_norm'

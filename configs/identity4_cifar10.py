@@ -23,19 +23,13 @@ UNITS = ('2,2,2,2', '4,5,6,3')
 
 def get_config(units: str = '2,2,2,2') -> ConfigDict:
     base.check_known('units', units, UNITS)
-    config = base.get_config()
+    config = base.get_config(name='identity4', stage_sizes=tuple(map(int, units.split(','))))
     config.batch_size = 4
     config.train_for = '5 epochs'
     config.dataset.normalization = 'half'
     config.dataset.pad = 0
     config.dataset.flip = units == '4,5,6,3'
     config.dataset.crop = 28 if units == '4,5,6,3' else 0
-    config.model = {
-        'name': 'identity4',
-        'stage_sizes': tuple(map(int, units.split(','))),
-        'num_classes': 10,
-        'initialization': 'fan_out',
-    }
     config.optimizer.weight_decay = 0.0
     config.schedule.learning_rate = 0.01
     config.schedule.drop_at = ()

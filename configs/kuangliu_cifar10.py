@@ -24,17 +24,10 @@ NETWORKS = ('resnet18', 'resnet50', 'resnet101', 'resnet18_cosine')
 
 def get_config(network: str = 'resnet18') -> ConfigDict:
     base.check_known('network', network, NETWORKS)
-    config = base.get_config()
     depth = int(network.removesuffix('_cosine').removeprefix('resnet'))
-    config.model = {
-        'name': 'imagenet_resnet',
-        'depth': depth,
-        'shortcut': 'B',
-        'cifar_stem': True,
-        'v1_5': depth >= 50,
-        'num_classes': 10,
-        'initialization': 'fan_out',
-    }
+    config = base.get_config(
+        name='imagenet_resnet', depth=depth, num_classes=10, shortcut='B', cifar_stem=True, v1_5=depth >= 50
+    )
     config.train_for = '350 epochs'
     config.dataset.normalization = 'channel'
     config.dataset.channel_mean = (0.4914, 0.4822, 0.4465)

@@ -19,8 +19,8 @@ from ml_collections import ConfigDict
 
 from configs import base
 
-KINDS = ('resnet', 'plain', 'preact_resnet')
-NETWORKS = tuple(f'{kind}{depth}' for kind in KINDS for depth in (20, 56, 110))
+FAMILIES = ('resnet', 'plain', 'preact_resnet')
+NETWORKS = tuple(f'{family}{depth}' for family in FAMILIES for depth in (20, 56, 110))
 
 
 def get_config(network: str = 'resnet20') -> ConfigDict:

@@ -20,9 +20,7 @@ from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later_imagenet.get_config()
-    base_later_imagenet.set_network(config, 'resnet50', ['resnet50'])
-    config.model.initialization = 'fan_in'
+    config = base_later_imagenet.get_config(v1_5=True, shortcut='B', initialization='fan_in')
     config.batch_size = 2048
     config.optimizer.momentum = 0.875
     config.optimizer.weight_decay = 1 / 32768

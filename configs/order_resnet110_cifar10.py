@@ -15,9 +15,7 @@ from ml_collections import ConfigDict
 
 from configs import base, base_2016
 
-ORDERS = base_2016.ORDERS
-
 
 def get_config(order: str = 'original') -> ConfigDict:
-    base.check_known('order', order, ORDERS)
+    base.check_known('order', order, base_2016.ORDERS)
     return base_2016.recipe(110, order=order)

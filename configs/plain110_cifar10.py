@@ -12,6 +12,4 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
-    base.set_network(config, 'plain110', ['plain110'])
-    return config
+    return base.get_config(name='cifar_plain', depth=110)

@@ -12,7 +12,4 @@ from configs import base_pictures
 
 
 def get_config() -> ConfigDict:
-    config = base_pictures.get_config()
-    config.model.name = 'imagenet_plain'
-    config.model.depth = 18
-    return config
+    return base_pictures.get_config(name='imagenet_plain', depth=18)

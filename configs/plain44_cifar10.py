@@ -11,6 +11,4 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
-    base.set_network(config, 'plain44', ['plain44'])
-    return config
+    return base.get_config(name='cifar_plain', depth=44)

@@ -30,9 +30,9 @@ class Source(NamedTuple):
 
     Attributes:
         text: who published them, and where.
-        measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
-            median of the final errors of several runs), 'window' (the mean over a window of epochs), or 'protocol'
-            (the error by a protocol such as ten crops).
+        measure: 'final' (an error at the end of training, or a mean of such errors), 'median' (the median of the final
+            errors of several runs), 'window' (the mean over each row's window of epochs), or 'protocol' (the error by
+            the protocol of the last test, such as ten crops of each picture).
         window: first and last epoch of the window.
     """
 
@@ -128,7 +128,7 @@ CONFIGS: dict[str, Published] = {
     'lab_cifar10:resnet20': _accuracy(92.37),
     'lab_cifar10:resnet56': _accuracy(93.53),
     'lab_cifar10:resnet110': _accuracy(93.95),
-    **{f'lab_cifar10:{kind}{depth}': NOTHING for kind in ('plain', 'preact_resnet') for depth in (20, 56, 110)},
+    **{f'lab_cifar10:{family}{depth}': NOTHING for family in ('plain', 'preact_resnet') for depth in (20, 56, 110)},
     # The Report: means over epochs 90 to 350, least and greatest
     'report_cifar10:resnet20': _range(8.39, 8.22, 8.77),
     'report_cifar10:resnet56': _range(7.05, 6.90, 7.47),

@@ -13,6 +13,4 @@ from configs import base_pictures
 
 
 def get_config() -> ConfigDict:
-    config = base_pictures.get_config()
-    config.model.depth = 101
-    return config
+    return base_pictures.get_config(depth=101)

@@ -14,8 +14,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
-    config.model.depth = 110
+    config = base.get_config(depth=110)
     config.schedule.warmup_for = '400 steps'
     config.schedule.warmup_learning_rate = 0.01
     return config

@@ -12,6 +12,4 @@ from configs import base_pictures
 
 
 def get_config() -> ConfigDict:
-    config = base_pictures.get_config()
-    config.model.depth = 18
-    return config
+    return base_pictures.get_config(depth=18)

@@ -12,16 +12,13 @@ from configs import base_later_imagenet
 
 
 def get_config() -> ConfigDict:
-    config = base_later_imagenet.get_config()
+    config = base_later_imagenet.get_config(depth=18, num_classes=10, shortcut='B')
     config.batch_size = 64
     config.train_for = '20 epochs'
     config.dataset.name = 'imagenette'
     config.dataset.crop = 128
     config.pictures.area = (0.25, 1.0)
     config.pictures.test_shorter_side = 144
-    config.model.depth = 18
-    config.model.num_classes = 10
-    config.model.shortcut = 'B'
     config.schedule.name = 'cosine'
     config.schedule.drop_at = ()
     config.batch_norm.group_size = 0

@@ -12,7 +12,4 @@ from configs import base_pictures
 
 
 def get_config() -> ConfigDict:
-    config = base_pictures.get_config()
-    config.model.depth = 34
-    config.model.shortcut = 'B'
-    return config
+    return base_pictures.get_config(depth=34, shortcut='B')

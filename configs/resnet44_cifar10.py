@@ -11,6 +11,4 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
-    config.model.depth = 44
-    return config
+    return base.get_config(depth=44)

@@ -19,22 +19,9 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    config = base.get_config()
+    config = base.get_config(name='scaled_resnet', drop_block=0.1, dropout=0.2)
     config.batch_size = 64
     config.train_for = '60 epochs'
-    config.model = {
-        'name': 'scaled_resnet',
-        'stage_sizes': (3, 3),
-        'width': 128,
-        'windows': (3, 3),
-        'shortcut_windows': (3, 3),
-        'pooled_size': 1,
-        'drop_block': 0.1,
-        'dropout': 0.2,
-        'parameter_limit': 5_000_000,
-        'num_classes': 10,
-        'initialization': 'fan_out',
-    }
     config.optimizer.name = 'adam'
     config.optimizer.weight_decay = 0.0
     config.schedule.learning_rate = 0.001

@@ -29,15 +29,10 @@ NETWORKS = ('40-4', '16-8', '28-10', '28-10_dropout')
 def get_config(network: str = '28-10') -> ConfigDict:
     base.check_known('network', network, NETWORKS)
     depth, width_factor = network.removesuffix('_dropout').split('-')
-    config = base.get_config()
-    config.model = {
-        'name': 'cifar_wide_resnet',
-        'depth': int(depth),
-        'width_factor': int(width_factor),
-        'dropout': 0.3 if network.endswith('_dropout') else 0.0,
-        'num_classes': 10,
-        'initialization': 'fan_out',
-    }
+    dropout = 0.3 if network.endswith('_dropout') else 0.0
+    config = base.get_config(
+        name='cifar_wide_resnet', depth=int(depth), width_factor=int(width_factor), dropout=dropout
+    )
     config.train_for = '200 epochs'
     config.dataset.normalization = 'channel'
     config.dataset.pad_with = 'reflection'

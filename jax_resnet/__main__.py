@@ -1,18 +1,16 @@
 """All commands: `python -m jax_resnet COMMAND`, or `jax-resnet COMMAND` where the package is installed."""
 
-from jax_resnet import signals
-
-if __name__ == '__main__':
-    signals.end_at_once()
-
 import sys
 
-from jax_resnet.commands import command_line
+from jax_resnet import signals
 
 
 def main() -> int:
     """Runs the command line of this process and returns its exit code. The console script is this function."""
-    return command_line.main(sys.argv[1:])
+    with signals.ending_at_once():  # also during slow imports
+        from jax_resnet.commands import command_line
+
+        return command_line.main(sys.argv[1:])
 
 
 if __name__ == '__main__':

@@ -15,6 +15,12 @@ class UserError(Exception):
         super().__init__(UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], message))  # names may have newlines
 
 
+def reason(error: Exception) -> str:
+    """Why something could not be read or made, in one short line."""
+    text = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
+    return text or type(error).__name__
+
+
 class ConfigError(UserError, ValueError):
     """A config or another argument is not valid."""
 

@@ -1,13 +1,11 @@
-"""Reads and writes files safely: only regular files, and no partial files. Makes the standard streams safe."""
+"""Paths that a person means, files that are written whole or not at all, and standard streams that never fail."""
 
 import contextlib
 import errno
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,29 +34,6 @@ def shown(path: str | Path) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def open_file(path: Path, flags: int) -> int:
-    """Opens a regular file and returns its descriptor. Never blocks on a pipe or a device.
-
-    Args:
-        path: path of the file.
-        flags: flags for `os.open`.
-
-    Raises:
-        OSError: the file cannot be opened, or is not a regular file.
-    """
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, 'not a regular file', str(path))
-    return descriptor
-
-
-def read(path: Path) -> bytes:
-    """Reads a regular file. Raises OSError if it does not exist or cannot be read."""
-    with os.fdopen(open_file(path, os.O_RDONLY), 'rb') as file:
-        return file.read()
-
-
 def write(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all, see `write_all`."""
     write_all({path: content})
@@ -78,7 +53,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         for path, content in contents.items():
             if path.exists() and not path.is_file():
                 raise OSError(errno.EINVAL, 'not a regular file')
-            with os.fdopen(open_file(drafts[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 'wb') as file:
+            with drafts[path].open('wb') as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -87,14 +62,14 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     except OSError as e:
         e.filename = str(path)
         for draft in drafts.values():
-            with suppress(OSError):
+            with contextlib.suppress(OSError):
                 draft.unlink()
         raise
 
 
 def append(path: Path, content: bytes) -> None:
     """Appends to a file, and returns when the content is on disk. Raises OSError if it cannot be written."""
-    with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 'ab') as file:
+    with path.open('ab') as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jax_resnet.errors import ConfigError, UserError
-from jax_resnet.files import shown
 
 PATH = r'[\w.]+:\w+'
 """The pattern of an import path, package.module:name."""
@@ -58,5 +57,5 @@ def errors(field: str, name: str | None) -> Iterator[None]:
             raise
         text = ' '.join(str(e).split())[:300]
         if isinstance(e, ModuleNotFoundError):
-            text += f'; it must be in the working directory, {shown(Path.cwd())}, or be installed'
+            text += f'; it must be in the working directory, {Path.cwd()}, or be installed'
         raise ConfigError(f'{field}={name!r}: {type(e).__name__}: {text}') from e

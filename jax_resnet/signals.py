@@ -10,52 +10,27 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-CONSOLE_SCRIPT = 'jax-resnet'
-
-
-def end_at_once() -> None:
-    """Makes SIGINT end the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
-
-    A main program calls this before its slow imports. In a
-    process that was not started for this program, such as a notebook, the handler stays.
-    """
-    if is_own_process(sys._getframe(1)):
-        _end_at_once()
-
-
-def is_own_process(caller: FrameType) -> bool:
-    """Whether the process was started for the caller's file: by `python FILE`, `python -m MODULE` or `jax-resnet`.
-
-    It was not if a notebook, a profiler or another script runs the file, or if Python reads it from a pipe.
-    """
-    frames = [frame.f_code for frame, _ in traceback.walk_stack(caller)]
-    first = next(code for code in reversed(frames) if code.co_name not in ('_run_code', '_run_module_as_main'))
-    is_own = first.co_filename == caller.f_code.co_filename or Path(first.co_filename).name == CONSOLE_SCRIPT
-    return is_own and Path(first.co_filename).is_file()
-
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Does the same as `end_at_once` in any process, and restores the old handler at the end of the context."""
+    """A context in which SIGINT ends the process without a traceback, as SIGTERM does. An ignored SIGINT stays ignored.
+
+    In another thread than the main one, it changes nothing.
+    """
     before = signal.getsignal(signal.SIGINT)
-    _end_at_once()
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _end_at_once() -> None:
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class StopSignals:

@@ -46,7 +46,7 @@ def main(source: str, target: str, key: str | None = None) -> None:
     left_out = [repr(name) for name in weights if name not in tensors]
     try:
         save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, target)
-    except Exception as e:  # of the system, and of tensors of other kinds
+    except Exception as e:  # of the system, and of tensors of other types
         raise ValueError(f'{target}: cannot be written ({" ".join(str(e).split())[:200]})') from None
     others = [repr(name) for name in names(checkpoint) if key not in (None, name) and is_weights(checkpoint[name])]
     print(

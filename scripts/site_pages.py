@@ -160,7 +160,7 @@ def _cells(notebook: dict[str, Any]) -> Iterator[str]:
         source = ''.join(cell['source'])
         yield f'```python\n{source}\n```' if cell['cell_type'] == 'code' else source
         for output in cell.get('outputs', []):
-            data = {kind: ''.join(lines) for kind, lines in output.get('data', {}).items()}
+            data = {mime: ''.join(lines) for mime, lines in output.get('data', {}).items()}
             if 'image/png' in data:
                 yield f'![Output of the cell above](data:image/png;base64,{"".join(data["image/png"].split())})'
             elif 'text/html' in data or 'text/markdown' in data:

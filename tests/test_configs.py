@@ -43,20 +43,16 @@ def test_the_recipes_of_the_lab_and_the_report() -> None:
 def test_the_recipe_of_the_2016_paper() -> None:
     clock = Clock(50_000, 128)
     for name, argument in CONFIGS:
-        if (
-            name.startswith(('preact', 'resnet164', 'resnet1001', 'shortcut', 'order', 'one_layer'))
-            and '64_' not in name
-        ):
+        families = ('preact', 'resnet164', 'resnet1001', 'shortcut', 'order', 'one_layer')
+        if name.startswith(families) and '64_' not in name:
             config = get_config(name, argument)
             starts = [start for start, _ in schedule.create(config.schedule, clock, 64_000).pieces]
             assert (starts, clock.steps(config.train_for)) == ([0, 400, 32_000, 48_000], 64_000)
             assert config.optimizer.decay == 'kernels' and not config.optimizer.nesterov
     config = get_config('preact_resnet1001_batch64_cifar10')
     clock = Clock(50_000, config.batch_size)
-    assert (
-        schedule.create(config.schedule, clock, 64_000).pieces[0] == (0, 0.1)
-        and clock.steps(config.train_for) == 156_250
-    )
+    assert schedule.create(config.schedule, clock, 64_000).pieces[0] == (0, 0.1)
+    assert clock.steps(config.train_for) == 156_250
     assert config.optimizer.decay == 'all' and config.optimizer.nesterov
     assert config.batch_norm.group_size == 32
 

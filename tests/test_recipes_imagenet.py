@@ -12,7 +12,7 @@ from msgspec import structs
 from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config, Optimizer, flatten
+from jax_resnet.config.fields import Config, flatten
 from jax_resnet.data import image_shape
 from jax_resnet.training.streamed import check_sizes
 from tests.test_parameter_counts import CONFIGS, get_config
@@ -20,7 +20,7 @@ from tests.test_parameter_counts import CONFIGS, get_config
 IMAGENET = 1_281_167
 EPOCHS_30_60_80 = {256: (150_137, 300_274, 400_365), 512: (75_069, 150_137, 200_183), 1024: (37_535, 75_069, 100_092),
                    2048: (18_768, 37_535, 50_046), 4096: (9_384, 18_768, 25_023), 8192: (4_692, 9_384, 12_512)}  # fmt: skip
-FAMILIES = {'fb': ('18', '34', '50', '101', '152', '200'), 'torchvision': ('18', '34', '50', '101', '152')}
+DEPTHS = (18, 34, 50, 101, 152, 200)
 OF_2015 = ('plain18', 'plain34', 'resnet18', 'resnet34', 'resnet34b', 'resnet34c', 'resnet50', 'resnet101', 'resnet152')
 OF_2016 = ('resnet152', 'preact_resnet152', 'resnet200', 'preact_resnet200', 'preact_resnet200_aspect')
 PICTURES = [key for key in CONFIGS if 'imagenet' in key[0]]
@@ -33,24 +33,23 @@ def learning_rate(config: Config) -> tuple[schedule.Schedule, int]:
     return schedule.create(config.schedule, clock, end), end
 
 
-def pieces(config: Config) -> tuple[list[tuple[int, float]], int]:
-    """Returns the steps at which the learning rate changes, with its values, and the last step."""
-    rate, end = learning_rate(config)
-    return [(start, round(value, 9)) for start, value in rate.pieces], end
+def check_steps(config: Config, end: int) -> None:
+    """Asserts that a config has the steps of batches of 256, and momentum and decay, that most recipes have."""
+    rate, last = learning_rate(config)
+    assert [(start, round(value, 9)) for start, value in rate.pieces] == [(0, 0.1), (150_137, 0.01), (300_274, 0.001)]
+    assert (config.batch_size, last) == (256, end)
+    assert (config.optimizer.name, config.optimizer.momentum, config.optimizer.weight_decay) == ('sgd', 0.9, 1e-4)
 
 
 @pytest.mark.parametrize('name', OF_2015)
 def test_the_recipe_of_2015(name: str) -> None:
     """Sources: Section 3.4, the authors' Caffe, and the ten crops of Tables 2 and 3."""
     config = get_config(f'{name}_imagenet')
-    assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 600_548)
-    assert config.batch_size == 256 and config.batch_norm.group_size == 32
-    assert config.optimizer == Optimizer(
-        name='sgd', momentum=0.9, momentum_of='steps', nesterov=False, weight_decay=1e-4, decay='kernels'
-    )
-    check_views(
-        config, view='scale', shorter_side=(256, 480), lighting=0.1, normalization='pixel_mean', protocol='ten_crop'
-    )
+    check_steps(config, 600_548)
+    assert (config.optimizer.decay, config.optimizer.momentum_of) == ('kernels', 'steps')
+    assert config.batch_norm.group_size == 32 and not config.optimizer.nesterov
+    views = {'view': 'scale', 'shorter_side': (256, 480), 'lighting': 0.1, 'normalization': 'pixel_mean'}
+    check_views(config, **views, protocol='ten_crop')
     shortcuts = {'plain18': 'none', 'plain34': 'none', 'resnet18': 'A', 'resnet34': 'A', 'resnet34c': 'C'}
     assert models.from_config(flatten(config.model)).shortcut == shortcuts.get(name, 'B')
 
@@ -59,9 +58,8 @@ def test_the_recipe_of_2015(name: str) -> None:
 def test_the_recipe_of_2016(name: str) -> None:
     """Sources: Section 5 and Table 5. Drops at epochs 30 and 60, and one crop of 320."""
     config = get_config('table5_imagenet', name)
-    assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
+    check_steps(config, 450_411)
     assert (config.optimizer.decay, config.optimizer.momentum_of) == ('kernels', 'steps')
-    assert config.optimizer.weight_decay == 1e-4
     view = 'area' if name.endswith('aspect') else 'scale'
     check_views(config, view=view, lighting=0.1, test=(320, 320), shorter_side=(256, 480), area=(0.08, 1.0))
     net = models.from_config(flatten(config.model))
@@ -69,37 +67,29 @@ def test_the_recipe_of_2016(name: str) -> None:
     assert net.stage_sizes == ((3, 8, 36, 3) if '152' in name else (3, 24, 36, 3))
 
 
-@pytest.mark.parametrize(
-    ('family', 'depth'), [(family, depth) for family, depths in FAMILIES.items() for depth in depths]
-)
-def test_the_recipes_of_fb_and_torchvision(family: str, depth: str) -> None:
-    config = get_config(f'{family}_imagenet', f'resnet{depth}')
-    assert pieces(config) == ([(0, 0.1), (150_137, 0.01), (300_274, 0.001)], 450_411)
-    assert config.batch_size == 256 and config.optimizer.decay == 'all'
-    assert config.optimizer.nesterov == (family == 'fb') and config.optimizer.weight_decay == 1e-4
-    assert config.model.shortcut == 'B' and getattr(config.model, 'v1_5', False) == (int(depth) >= 50)
-    if family == 'fb':
-        check_views(
-            config, color_jitter=0.4, lighting=0.1, interpolation='bicubic', protocol='ten_crop', average='logits'
-        )
-        assert config.batch_norm.group_size == (64 if int(depth) <= 50 else 32)
-        assert models.from_config(flatten(config.model)).order == (
-            'full_preactivation' if depth == '200' else 'original'
-        )
-    else:
-        check_views(config)
-        assert config.batch_norm.group_size == 32
+@pytest.mark.parametrize('name', [*(f'fb:{n}' for n in DEPTHS), *(f'torchvision:{n}' for n in DEPTHS[:-1])])
+def test_the_recipes_of_fb_and_torchvision(name: str) -> None:
+    family, depth = name.split(':')[0], int(name.split(':')[1])
+    config, of_fb = get_config(f'{family}_imagenet', f'resnet{depth}'), family == 'fb'
+    check_steps(config, 450_411)
+    assert config.optimizer.decay == 'all' and config.optimizer.nesterov == of_fb
+    assert config.model.shortcut == 'B' and config.model.v1_5 == (depth >= 50)
+    assert config.model.order == ('full_preactivation' if depth == 200 else 'original')
+    assert config.batch_norm.group_size == (64 if of_fb and depth <= 50 else 32)
+    views = {'color_jitter': 0.4, 'lighting': 0.1, 'interpolation': 'bicubic'} if of_fb else {}
+    check_views(config, **views, protocol='ten_crop' if of_fb else 'center', average='logits' if of_fb else 'softmax')
 
 
 @pytest.mark.parametrize('batch', EPOCHS_30_60_80)
 def test_goyals_rate_grows_with_the_batch(batch: int) -> None:
     """Sources: Sections 2.1, 2.2 and 5.1."""
     config = get_config('goyal_imagenet', str(batch))
-    clock, high = Clock(IMAGENET, batch), 0.1 * batch / 256
-    first, second, third = EPOCHS_30_60_80[batch]
-    assert pieces(config)[0] == [
-        (0, 0.1), (clock.steps('5 epochs'), high), (first, high / 10), (second, high / 100), (third, high / 1000),
-    ]  # fmt: skip
+    high, (first, second, third) = 0.1 * batch / 256, EPOCHS_30_60_80[batch]
+    warm = Clock(IMAGENET, batch).steps('5 epochs')
+    assert learning_rate(config)[0].pieces == [
+        (at, pytest.approx(rate))
+        for at, rate in [(0, 0.1), (warm, high), (first, high / 10), (second, high / 100), (third, high / 1000)]
+    ]
     assert config.optimizer.nesterov and config.optimizer.decay == 'all_but_batch_norm'
     assert config.batch_norm.group_size == 32
     check_views(config)

@@ -8,7 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs.published import STUDIES, Published
+from configs.base import check_known
+from configs.published import CONFIGS, STUDIES, Published
 
 REPORT_STUDIES = {'train_for': '164 epochs'}
 """Changes for the Report's studies: they train for 164 epochs, and its other runs for 350."""
@@ -25,9 +26,7 @@ def study(
     Args:
         rows: the rows of its table, each made by `row`.
         source: who published the numbers.
-        measure: kind of the numbers: 'final' (an error at the end of training, or a mean of such errors), 'median' (the
-            median of the final errors of several runs), 'window' (the mean over each row's window of epochs), or
-            'protocol' (the error by the protocol of the last test, such as ten crops of each picture).
+        measure: what the numbers measure, see `configs.published.Source`.
         most: maximum number of rows. It is counted without networks that cannot be built, such as those above the limit
             on parameters, which are left out.
     """
@@ -35,9 +34,9 @@ def study(
 
 
 def published_study(name: str, rows: Sequence[Mapping[str, Any]], most: int | None = None) -> dict[str, Any]:
-    """Returns a study as `study` does. `configs/published.py` has its source and measure."""
+    """Returns a study as `study` does. `configs/published.py` has its source, its measure, and its window."""
     source = STUDIES[name]
-    return study(rows, source.text, source.measure, most)
+    return study([{**row, 'window': source.window} for row in rows], source.text, source.measure, most)
 
 
 def row(
@@ -55,11 +54,14 @@ def row(
         label: name of the row.
         config: the config of its runs, such as 'report_cifar10.py:resnet20', or an absolute path.
         changes: changed fields of the config, by dotted name.
-        published: published error in %, or None; or a result of `configs/published.py`, with its text.
+        published: published error in %; or a result of `configs/published.py`, with its text. By default it is that of
+            the config, if the row changes no field.
         published_text: text that the table shows instead of the error, such as 'fail'.
         group: name of the row's group. The rows of one group are drawn in one picture.
         window: first and last epoch of the published mean.
     """
+    if published is None and not changes:
+        published = CONFIGS.get(config.replace('.py', '', 1))
     if isinstance(published, Published):
         published, published_text = published.error, published.text
     return {
@@ -77,8 +79,7 @@ def choose(argument: str, known: Sequence[str]) -> list[str]:
     """Returns the names in an argument such as '1,1/2,1/5'. Raises ValueError if one is not known."""
     names = argument.split(',')
     for name in names:
-        if name not in known:
-            raise ValueError(f'unknown {name!r}; known are {", ".join(known)}')
+        check_known('name', name, known)
     return names
 
 
@@ -92,8 +93,8 @@ def choose_data(argument: str) -> tuple[list[str], list[str]]:
 def times(duration: str, factor: Fraction | int) -> str:
     """Returns a duration times a factor: '122 epochs' times 1/2 is '61 epochs'. Epochs are rounded: 40.5 become 41."""
     number, unit = duration.split()
-    whole = math.floor(Fraction(number) * factor + Fraction(1, 2))
-    return f'{whole} {unit.removesuffix("s")}' + ('s' if whole > 1 else '')
+    rounded = math.floor(Fraction(number) * factor + Fraction(1, 2))
+    return f'{rounded} {unit.removesuffix("s")}' + ('s' if rounded > 1 else '')
 
 
 def lengthened(config: ConfigDict, factor: Fraction | int, **changes: Any) -> dict[str, Any]:

@@ -12,19 +12,14 @@ The argument is the batches, with the names of `configs/goyal_imagenet.py`.
 from typing import Any
 
 from configs.goyal_imagenet import BATCHES
-from configs.published import CONFIGS, STUDIES
 from configs.studies import base
-
-FAMILY = 'goyal_imagenet'
 
 
 def get_study(batches: str = ','.join(BATCHES)) -> dict[str, Any]:
     rows = [
         base.row(
             f'batch {batch.replace("_no_", ", no ").replace("warmup", "warm-up")}',
-            f'{FAMILY}.py:{batch}',
-            published=CONFIGS[f'{FAMILY}:{batch}'],
-            window=STUDIES['batch_and_rate'].window,
+            f'goyal_imagenet.py:{batch}',
         )
         for batch in base.choose(batches, BATCHES)
     ]

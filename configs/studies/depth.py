@@ -12,7 +12,6 @@ and 110, the depth of the 20-layer net is changed.
 
 from typing import Any
 
-from configs.published import CONFIGS, STUDIES
 from configs.studies import base
 
 DEPTHS = ('20', '56', '110')
@@ -22,18 +21,16 @@ def get_study(argument: str = '20,56,110') -> dict[str, Any]:
     datasets, depths = base.choose_data(argument)
     rows = []
     for dataset in datasets:
-        for kind, title in {'resnet': 'ResNet', 'plain': 'plain'}.items():
+        for family, title in {'resnet': 'ResNet', 'plain': 'plain'}.items():
             for depth in depths or DEPTHS:
                 known = depth in DEPTHS
-                config = f'report_{dataset}.py:{kind}{depth if known else 20}'
+                config = f'report_{dataset}.py:{family}{depth if known else 20}'
                 rows.append(
                     base.row(
                         f'{title}-{depth}',
                         config,
                         {} if known else {'model.depth': int(depth)},
-                        published=CONFIGS[config.replace('.py', '')] if known else None,
                         group=base.DATASETS[dataset],
-                        window=STUDIES['depth'].window,
                     )
                 )
     return base.published_study('depth', rows)

@@ -23,16 +23,16 @@ TITLES = {'plain': ('plain', 'Plain nets'), 'resnet': ('ResNet', 'ResNets')}
 def get_study(argument: str = 'plain,resnet') -> dict[str, Any]:
     names = base.choose(argument, (*TITLES, *DEPTHS))
     rows = []
-    for kind in [kind for kind in TITLES if kind in names] or TITLES:
-        label, group = TITLES[kind]
+    for family in [family for family in TITLES if family in names] or TITLES:
+        label, group = TITLES[family]
         for depth in [depth for depth in DEPTHS if depth in names] or DEPTHS:
-            result = CONFIGS[f'{kind}{depth}_cifar10']
+            result = CONFIGS[f'{family}{depth}_cifar10']
             rows.append(
                 base.row(
                     f'{label}-{depth}',
-                    f'{kind}{depth}_cifar10.py',
+                    f'{family}{depth}_cifar10.py',
                     published=result.error,
-                    published_text=result.text if kind == 'plain' else '',
+                    published_text=result.text if family == 'plain' else '',
                     group=group,
                 )
             )

@@ -13,7 +13,7 @@ The argument is the factors, and cifar10 or cifar100 for only one data set: cifa
 from fractions import Fraction
 from typing import Any
 
-from configs.published import ROWS, STUDIES
+from configs.published import ROWS
 from configs.studies import base
 
 FACTORS = ('10', '5', '2', '1', '1/2', '1/5', '1/10')
@@ -32,7 +32,6 @@ def get_study(argument: str = ','.join(FACTORS)) -> dict[str, Any]:
                     base.REPORT_STUDIES | {'schedule.learning_rate': rate},
                     published=ROWS['learning_rate'].get(f'{dataset}:{factor}'),
                     group=base.DATASETS[dataset],
-                    window=STUDIES['learning_rate'].window,
                 )
             )
     return base.published_study('learning_rate', rows)

@@ -10,22 +10,20 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 DEPTHS = ('20', '56', '110')
-KINDS = {'resnet': 'ResNet', 'preact_resnet': 'pre-activation ResNet', 'plain': 'plain'}
+FAMILIES = {'resnet': 'ResNet', 'preact_resnet': 'pre-activation ResNet', 'plain': 'plain'}
 
 
 def get_study(depths: str = '20,56,110') -> dict[str, Any]:
     rows = [
         base.row(
             f'{title}-{depth}',
-            f'lab_cifar10.py:{kind}{depth}',
-            published=CONFIGS[f'lab_cifar10:{kind}{depth}'],
+            f'lab_cifar10.py:{family}{depth}',
             group=f'{depth} layers',
         )
         for depth in base.choose(depths, DEPTHS)
-        for kind, title in KINDS.items()
+        for family, title in FAMILIES.items()
     ]
     return base.published_study('preactivation', rows)

@@ -22,16 +22,13 @@ TITLES = {'original': 'identity', 'conv': '1x1 convolution', 'dropout': 'dropout
 
 
 def get_study(shortcuts: str = ','.join(SHORTCUTS)) -> dict[str, Any]:
-    rows = [
-        base.row(_title(name), f'{FAMILY}.py:{name}', published=CONFIGS[f'{FAMILY}:{name}'])
-        for name in base.choose(shortcuts, SHORTCUTS)
-    ]
+    rows = [base.row(_title(name), f'{FAMILY}.py:{name}') for name in base.choose(shortcuts, SHORTCUTS)]
     return base.published_study('table1_2016', rows)
 
 
 def _title(name: str) -> str:
-    kind, _, rest = name.partition('_')
-    if kind in GROUPS:
+    first, _, rest = name.partition('_')
+    if first in GROUPS:
         numbers = [part for part in rest.split('_') if part[-1].isdigit()]
-        return f'{GROUPS[kind].lower()} {", ".join(numbers)}'
+        return f'{GROUPS[first].lower()} {", ".join(numbers)}'
     return TITLES[name]

@@ -10,7 +10,6 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 DEPTHS = ('18', '34')
@@ -20,11 +19,10 @@ def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
     rows = [
         base.row(
             f'{title}-{depth}',
-            f'{kind}{depth}_imagenet.py',
-            published=CONFIGS[f'{kind}{depth}_imagenet'],
+            f'{family}{depth}_imagenet.py',
             group=f'{depth} layers',
         )
         for depth in base.choose(depths, DEPTHS)
-        for kind, title in {'plain': 'plain', 'resnet': 'ResNet'}.items()
+        for family, title in {'plain': 'plain', 'resnet': 'ResNet'}.items()
     ]
     return base.published_study('table2_2015', rows)

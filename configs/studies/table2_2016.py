@@ -11,7 +11,6 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 TITLES = {
@@ -29,7 +28,6 @@ def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
         base.row(
             f'{title}, {depth}',
             f'order_resnet{depth}_cifar10.py:{order}',
-            published=CONFIGS[f'order_resnet{depth}_cifar10:{order}'],
             group=f'ResNet-{depth}',
         )
         for depth in base.choose(depths, DEPTHS)

@@ -1,4 +1,4 @@
-"""Table 3 of He et al. 2015: how do the kind of shortcut and the depth change the error on ImageNet?
+"""Table 3 of He et al. 2015: how do the shortcut and the depth change the error on ImageNet?
 
 Published are top-1 errors with ten crops: ResNet-34 with shortcut A 25.03, with B 24.52, with C 24.19 %; ResNet-50
 22.85, ResNet-101 21.75, ResNet-152 21.43 %.
@@ -10,7 +10,6 @@ The argument is the networks.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 NETWORKS = {
@@ -25,5 +24,5 @@ NETWORKS = {
 
 def get_study(networks: str = ','.join(NETWORKS)) -> dict[str, Any]:
     chosen = [NETWORKS[name] for name in base.choose(networks, tuple(NETWORKS))]
-    rows = [base.row(title, f'{config}.py', published=CONFIGS[config]) for title, config in chosen]
+    rows = [base.row(title, f'{config}.py') for title, config in chosen]
     return base.published_study('table3_2015', rows)

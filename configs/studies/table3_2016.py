@@ -28,17 +28,17 @@ def get_study(networks: str = ','.join(NETWORKS)) -> dict[str, Any]:
     rows = []
     for name in base.choose(networks, tuple(NETWORKS)):
         title, data = NETWORKS[name]
-        for order, kind in {'original': 'original', 'full_preactivation': 'pre-activation'}.items():
+        for order, words in {'original': 'original', 'full_preactivation': 'pre-activation'}.items():
             config = _config(name, order)
             error = CONFIGS[config.replace('.py', '')].error
-            rows.append(base.row(f'{title}, {kind}', config, published=error, group=f'{title} on {data}'))
+            rows.append(base.row(f'{title}, {words}', config, published=error, group=f'{title} on {data}'))
     return base.published_study('table3_2016', rows)
 
 
 def _config(name: str, order: str) -> str:
-    depth, _, kind = name.partition('_')
-    if kind == 'one_layer':
+    depth, _, rest = name.partition('_')
+    if rest == 'one_layer':
         return f'one_layer_resnet110_cifar10.py:{order}'
     if depth == '110':
         return f'order_resnet110_cifar10.py:{order}'
-    return f'{"" if order == "original" else "preact_"}resnet{depth}_{kind or "cifar10"}.py'
+    return f'{"" if order == "original" else "preact_"}resnet{depth}_{rest or "cifar10"}.py'

@@ -11,7 +11,6 @@ The argument is the data sets.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 ROWS = {
@@ -29,7 +28,7 @@ ROWS = {
 
 def get_study(datasets: str = ','.join(ROWS)) -> dict[str, Any]:
     rows = [
-        base.row(label, f'{config}.py', published=CONFIGS[config], group=f'CIFAR-{dataset.removeprefix("cifar")}')
+        base.row(label, f'{config}.py', group=f'CIFAR-{dataset.removeprefix("cifar")}')
         for dataset in base.choose(datasets, tuple(ROWS))
         for label, config in ROWS[dataset]
     ]

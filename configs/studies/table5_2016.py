@@ -10,10 +10,8 @@ The argument is the networks, with the names of `configs/table5_imagenet.py`.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
-FAMILY = 'table5_imagenet'
 NETWORKS = {
     'resnet152': 'ResNet-152',
     'preact_resnet152': 'ResNet-152, pre-activation',
@@ -24,8 +22,5 @@ NETWORKS = {
 
 
 def get_study(networks: str = ','.join(NETWORKS)) -> dict[str, Any]:
-    rows = [
-        base.row(NETWORKS[name], f'{FAMILY}.py:{name}', published=CONFIGS[f'{FAMILY}:{name}'])
-        for name in base.choose(networks, tuple(NETWORKS))
-    ]
+    rows = [base.row(NETWORKS[name], f'table5_imagenet.py:{name}') for name in base.choose(networks, tuple(NETWORKS))]
     return base.published_study('table5_2016', rows)

@@ -10,15 +10,11 @@ The argument is the depths.
 
 from typing import Any
 
-from configs.published import CONFIGS
 from configs.studies import base
 
 DEPTHS = ('20', '32', '44', '56', '110', '1202')
 
 
 def get_study(depths: str = ','.join(DEPTHS)) -> dict[str, Any]:
-    rows = [
-        base.row(f'ResNet-{depth}', f'resnet{depth}_cifar10.py', published=CONFIGS[f'resnet{depth}_cifar10'])
-        for depth in base.choose(depths, DEPTHS)
-    ]
+    rows = [base.row(f'ResNet-{depth}', f'resnet{depth}_cifar10.py') for depth in base.choose(depths, DEPTHS)]
     return base.published_study('table6_2015', rows)

@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 from jax_resnet import files, signals
+from jax_resnet.config import arguments, loading
+from jax_resnet.config.fields import describe
 from jax_resnet.errors import ConfigError, UserError
 
 COMMANDS = (
@@ -31,11 +31,9 @@ COMMANDS = (
 )
 """The modules of this package with a command. The first line of a module's docstring says what its command does.
 
-Each has two functions: `add_arguments(parser)`, and `run(options)`, which prints results and raises UserError. Both are
-in modules that import nothing slow, so that `--help` starts fast.
+Each has two functions: `add_arguments(parser)`, and `run(options)`, which prints results and raises UserError. Only
+functions import what needs JAX, so that `--help` starts fast.
 """
-
-HELP = {'-h', '--help'}
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,14 +50,16 @@ def main(words: Sequence[str]) -> int:
 
 
 def _command(words: Sequence[str]) -> None:
-    from jax_resnet.config import arguments, fields, loading
-
     words, file, changes = arguments.separate(words)
-    parser, commands = _parsers()
-    if file is not None and HELP & {*words}:  # also lists the fields of this config
-        described = fields.describe(loading.load(file, changes)[0])
-        for each in commands:
-            each.epilog = f'Fields of {file}, changed by --config.field=value:\n\n{described}'
+    described = ''
+    if file is not None and {'-h', '--help'} & {*words}:
+        fields = describe(loading.load(file, changes)[0])
+        described = f'Fields of {file}, changed by --config.field=value:\n\n{fields}'
+    parser = Parser(prog='python -m jax_resnet', description='Deep residual networks in JAX.')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name in COMMANDS:
+        module = import_module(f'jax_resnet.commands.{name}')
+        module.add_arguments(add_parser(commands, name, module.__doc__, described, run=module.run))
     options, unknown = parser.parse_known_args(words)
     has_config = hasattr(options, 'config')
     if unknown:
@@ -76,31 +76,24 @@ def _command(words: Sequence[str]) -> None:
     options.run(options)
 
 
-def _parsers() -> tuple[Parser, list[Parser]]:
-    """Makes the parser, and those of the commands."""
-    parser = Parser(prog='python -m jax_resnet', description='Deep residual networks in JAX.')
-    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    for name in COMMANDS:
-        module = import_module(f'jax_resnet.commands.{name}')
-        module.add_arguments(add_parser(commands, name, module.__doc__, run=module.run))
-    return parser, [*commands.choices.values()]
-
-
-def add_parser(commands: Any, name: str, about: str | None, **defaults: Any) -> Parser:
+def add_parser(commands: Any, name: str, about: str | None, epilog: str = '', **defaults: Any) -> Parser:
     """Adds the parser of a command, or of a part of one, with the options that all have.
 
     Args:
         commands: of `add_subparsers`.
         name: the name of the command.
         about: describes it; the first line is for the list of commands.
+        epilog: stands at the end of its help.
         **defaults: attributes of its parsed options.
     """
     raw = argparse.RawDescriptionHelpFormatter
     line = (about or '').partition('\n')[0]
-    parser: Parser = commands.add_parser(name, help=line, description=about, formatter_class=raw, allow_abbrev=False)
+    parser: Parser = commands.add_parser(
+        name, help=line, description=about, epilog=epilog, formatter_class=raw, allow_abbrev=False
+    )
     parser.set_defaults(**defaults)
-    for flag, help in (('--quiet', 'print only results and errors'), ('--debug', 'show the traceback of an error')):
-        parser.add_argument(flag, action='store_true', help=help)
+    parser.add_argument('--quiet', action='store_true', help='print only results and errors')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser
 
 
@@ -155,9 +148,8 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # the terminal may not support all characters
             stream.reconfigure(errors='backslashreplace')
-    is_main = threading.current_thread() is threading.main_thread()
     try:
-        with signals.ending_at_once() if is_main else contextlib.nullcontext():
+        with signals.ending_at_once():
             command()
             sys.stdout.flush()
     except (UserError, MemoryError, OSError) as e:
@@ -182,12 +174,14 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def list_files(folder: Path, category: str) -> str:
-    """Lists the files of a category, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
+def list_folder(file: str, category: str) -> bool:
+    """Prints the files of a category, 'config' or 'study', in a folder, each with the first paragraph of its docstring.
 
-    Raises:
-        ConfigError: there is no such file.
+    Returns False if it is no folder. Raises ConfigError if there is no such file in it.
     """
+    folder = loading.find(file, category)
+    if not folder.is_dir():
+        return False
     lines = []
     for path in sorted(path for path in folder.glob('*.py') if not path.stem.startswith('base')):
         try:
@@ -200,4 +194,5 @@ def list_files(folder: Path, category: str) -> str:
             lines.append(f'  {path}: {" ".join(first_paragraph.split())}')
     if not lines:
         raise ConfigError(f'--{category}={folder}: must be a {category} file, or a folder with some; it has none')
-    return '\n'.join(lines)
+    print('\n'.join(lines))
+    return True

@@ -12,13 +12,15 @@ become its input, the card says it too.
 import argparse
 from typing import Any
 
+import numpy as np
+
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import shown
+from jax_resnet.runs import weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument(
         'source', help="a run folder, a .safetensors file of weights with our names or PyTorch's, or a name on the Hub"
     )
@@ -37,12 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Converts, and says what the target has."""
-    import numpy as np
-
     from jax_resnet import models
     from jax_resnet.config.network import network
     from jax_resnet.models.pytorch import STYLES, check_style
-    from jax_resnet.runs import weights
     from jax_resnet.training import hub
     from jax_resnet.training.load import described, flat, read_network
 
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     file, variables = read_network(source, config)
     known, about = file.network, None if style else file.preprocessing
     if options.card:
-        config, about = described(weights.read(source), config)
+        known, about = described(weights.read(source), config)
     net = None if known is None else network(known)
     try:
         if net and style:
@@ -65,8 +64,7 @@ def run(options: argparse.Namespace) -> None:
         arrays = models.to_pytorch(variables, style) if style else flat(variables)
     except ValueError as e:
         raise DataError(f'{shown(source)}: {e}') from None
-    fields = config if options.card else known
-    card: dict[str, Any] | None = None if fields is None else {'file': None, 'changes': {}, 'fields': fields}
+    card: dict[str, Any] | None = None if known is None else {'file': None, 'changes': {}, 'fields': known}
     if card is not None and hub.is_name(source):
         card['origin'] = str(file.path)
     weights.write(target, arrays, card, about)

@@ -22,8 +22,6 @@ from jax_resnet.errors import ConfigError
 if TYPE_CHECKING:
     from jax_resnet.training.load import Trained
 
-PLATFORMS = ('cpu', 'cuda')
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_line.add_network(parser)
@@ -55,7 +53,7 @@ def serialize(trained: 'Trained') -> bytes:
 
     images = jax.ShapeDtypeStruct((*export.symbolic_shape('batch'), *trained.image_shape), jnp.uint8)
     function = jax.jit(lambda images: trained.model.apply(trained.variables, trained.preprocess(images)))
-    return bytes(export.export(function, platforms=PLATFORMS)(images).serialize())
+    return bytes(export.export(function, platforms=('cpu', 'cuda'))(images).serialize())
 
 
 def describe(trained: 'Trained') -> dict[str, Any]:

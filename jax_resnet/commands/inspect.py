@@ -15,6 +15,7 @@ from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
 from jax_resnet.files import shown
 from jax_resnet.inspections import INSPECTIONS
+from jax_resnet.report import charts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +47,13 @@ def run(options: argparse.Namespace) -> None:
     module = import_module(f'jax_resnet.inspections.{options.inspection}')
 
     from jax_resnet.platform import compilation_cache, exactness
-    from jax_resnet.report import charts
 
-    charts.altair()  # fails before the measurement if the chart packages are missing
+    alt = charts.altair()  # fails before the measurement if the chart packages are missing
     compilation_cache.enable()
     with exactness.exact():
         measured = module.measure(options)
-    picture, numbers = module.chart(measured), (json.dumps(measured, indent=1) + '\n').encode()
+    picture = charts.styled(alt.vconcat(*module.draw(measured)))
+    numbers = (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }

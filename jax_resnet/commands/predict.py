@@ -2,17 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
+from jax_resnet.config.fields import Pictures
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from jax_resnet.config.fields import Pictures
 
 CHUNK = 64
 """Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
@@ -30,8 +28,6 @@ def run(options: argparse.Namespace) -> None:
     """Predicts, and prints the most likely classes of each picture."""
     config, paths = options.config, list_pictures(options.pictures)
 
-    import numpy as np
-
     import jax_resnet
     from jax_resnet.platform import memory
     from jax_resnet.training.load import check_finite
@@ -45,13 +41,12 @@ def run(options: argparse.Namespace) -> None:
             probabilities = np.asarray(trained.probabilities(images))
             check_finite(options.network, probabilities)
             for path, row in zip(chunk, probabilities, strict=True):
-                best = [(trained.class_names[label], float(row[label])) for label in np.argsort(-row)[:5]]
-                if options.json:
-                    found.append({'picture': str(path), 'classes': [{'name': n, 'probability': p} for n, p in best]})
-                    continue
-                print(shown(path))
-                for name, probability in best:
-                    print(f'  {name:20} {100 * probability:6.2f} %')
+                labels = np.argsort(-row)[:5]
+                best = [{'name': trained.class_names[label], 'probability': float(row[label])} for label in labels]
+                found.append({'picture': str(path), 'classes': best})
+                lines = [shown(path), *(f'  {one["name"]:20} {100 * one["probability"]:6.2f} %' for one in best)]
+                if not options.json:
+                    print('\n'.join(lines))
     if options.json:
         command_line.print_json(found)
 
@@ -73,7 +68,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     return found
 
 
-def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'Pictures | None' = None) -> 'np.ndarray':
+def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: Pictures | None = None) -> np.ndarray:
     """Reads an image file for the network: resizes it and crops its centre to `image_shape`.
 
     Args:
@@ -84,7 +79,6 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'P
     Raises:
         DataError: the file is missing or not an image.
     """
-    import numpy as np
     from PIL import Image, ImageOps
 
     from jax_resnet.data.pictures.decoding import decode
@@ -92,7 +86,7 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: 'P
 
     height, width, channels = image_shape
     try:
-        pixels = decode(files.read(Path(path)), pictures is None or pictures.exif_rotation)
+        pixels = decode(Path(path).read_bytes(), pictures is None or pictures.exif_rotation)
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e
         raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None

@@ -5,6 +5,7 @@ import argparse
 from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
+from jax_resnet.report import columns, page, sections
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the tables, and writes the page."""
-    from jax_resnet.report import columns, page, sections
-
     if options.notes and not options.out:
         raise ConfigError(f'--notes={options.notes}: must be given with --out, the page that shows them')
     found = sections.read(options.folders)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
+from jax_resnet.report import readme
+from jax_resnet.runs import results_folder, weights
+from jax_resnet.runs.run_folder import RunFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +33,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _add(options: argparse.Namespace) -> None:
-    from jax_resnet.runs import results_folder
-
     for run in [results_folder.finished(folder) for folder in options.runs]:
         told = f'{run.summary["final_test_error"]:.2f} % test error, {run.config and run.config.length}'
         print(f'{results_folder.add(run)}: {told}')
@@ -39,9 +40,6 @@ def _add(options: argparse.Namespace) -> None:
 
 def _weights(options: argparse.Namespace) -> None:
     import jax_resnet
-    from jax_resnet.report import readme
-    from jax_resnet.runs import results_folder, weights
-    from jax_resnet.runs.run_folder import RunFolder
     from jax_resnet.training.load import flat
 
     runs = [results_folder.finished(folder) for folder in options.runs]
@@ -69,7 +67,5 @@ def _weights(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from jax_resnet.report import readme
-
     for path in readme.write():
         print(path)

@@ -8,10 +8,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError, UserError
+from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
 
 
 class RunsFailed(UserError):
@@ -21,7 +24,6 @@ class RunsFailed(UserError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add = parser.add_argument
     add(
         '--study',
@@ -59,16 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains or lists the runs. Raises RunsFailed if some failed."""
-    from jax_resnet.config import loading
-
     on_slurm = options.launcher == 'slurm'
     if on_slurm and options.devices is not None:
         raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
     if options.slurm and not on_slurm:
         raise ConfigError(f'--slurm={options.slurm[0]}: must be given with --launcher=slurm')
-    path = loading.find(options.study, 'study')
-    if path.is_dir():
-        print(command_line.list_files(path, 'study'))
+    if command_line.list_folder(options.study, 'study'):
         return
     import jax
 
@@ -89,32 +87,28 @@ def run(options: argparse.Namespace) -> None:
 
 def _train(plan: Any, options: argparse.Namespace) -> None:
     """Trains the runs that are missing."""
-    from jax_resnet import files
     from jax_resnet.hosts.rank import find_gpus
-    from jax_resnet.runs.run import FINISHED, RUNNING, STUDY
     from jax_resnet.studies import local, slurm
     from jax_resnet.studies.progress import read_run
 
     runs = {job: read_run(job) for job in plan.jobs}
     running = [job for job, run in runs.items() if run.state == RUNNING]
     to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
-    executor = None
+    finished = len(runs) - len(to_do) - len(running)
     if options.launcher == 'slurm':
         given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
         executor = slurm.executor(plan.folder / 'slurm', given)
+        train_all = partial(slurm.train_all, executor=executor, train=slurm.Train(command_line.main))
+    else:
+        devices = find_gpus() if options.devices is None else options.devices.split(',')
+        train_all = partial(local.train_all, devices=devices)
     plan.folder.mkdir(parents=True, exist_ok=True)
     files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())
-    finished = len(runs) - len(to_do) - len(running)
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
     print(f'{plan.question}\n{count}: {finished} finished, {len(to_do)} to train', flush=True)
     for job in running:
         print(f'{job.name}: {runs[job]}')
-    failed: dict[Any, str] = {}
-    if to_do and executor is not None:
-        failed = slurm.train_all(to_do, executor, slurm.Train(command_line.main))
-    elif to_do:
-        devices = find_gpus() if options.devices is None else options.devices.split(',')
-        failed = local.train_all(to_do, devices)
+    failed = train_all(to_do) if to_do else {}
     if failed:
         names = '; '.join(f'{job.name} ({job.folder}): {reason}' for job, reason in failed.items())
         raise RunsFailed(f'{len(failed)} of {len(runs)} runs failed: {names}')
@@ -124,22 +118,18 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
 def _list(plan: Any, as_json: bool) -> None:
     from jax_resnet.studies.progress import read_run
 
-    listed = [(row, job, read_run(job)) for row in plan.rows for job in row.jobs]
-    if as_json:
-        command_line.print_json(
-            [
-                {'row': row.label, 'group': row.group, 'parameters': row.parameters, 'seed': job.seed}
+    lines, listed = [plan.question], []
+    for row in plan.rows:
+        lines.append(f'{row.title}: {row.parameters:,} parameters')
+        for job in row.jobs:
+            run = read_run(job)
+            lines.append(f'  seed {job.seed}: {run}; {job.folder}')
+            listed.append(
+                {'row': row.about['label'], 'group': row.about['group'], 'parameters': row.parameters, 'seed': job.seed}
                 | {'state': run.state, 'folder': str(run.folder), 'test_error': run.summary.get('final_test_error')}
                 | {'command': job.command}
-                for row, job, run in listed
-            ]
-        )
-        return
-    print(plan.question)
-    for row, job, run in listed:
-        if job is row.jobs[0]:
-            print(f'{row.title}: {row.parameters:,} parameters')
-        print(f'  seed {job.seed}: {run}; {job.folder}')
+            )
+    command_line.print_json(listed) if as_json else print('\n'.join(lines))
 
 
 def _seeds(text: str) -> Sequence[int]:

@@ -9,6 +9,7 @@ continues a stopped run.
 import argparse
 
 from jax_resnet.commands import command_line
+from jax_resnet.config import identity, loading
 from jax_resnet.errors import ConfigError
 
 
@@ -43,18 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from jax_resnet.config import identity, loading
     from jax_resnet.hosts import joining
     from jax_resnet.hosts.rank import find_rank
 
-    file = options.config
+    file, given = options.config, options.changes
     if file is None:
         raise ConfigError('--config: must be given, such as --config=configs/resnet20_digits.py')
-    path = loading.find(file, 'config')
-    if path.is_dir():
-        print(command_line.list_files(path, 'config'))
+    if command_line.list_folder(file, 'config'):
         return
-    given = options.changes if options.shorten is None else options.changes | {'shorten': str(options.shorten)}
+    if options.shorten is not None:
+        given |= {'shorten': str(options.shorten)}
     config, changes = loading.load(file, given)
     for flag, folder in (('workdir', options.workdir), ('extend-from', options.extend_from)):
         if folder == '':

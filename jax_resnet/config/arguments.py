@@ -36,19 +36,19 @@ def separate(words: Sequence[str]) -> tuple[list[str], str | None, dict[str, str
         if match is None or (match[1] and match[2] is None):
             rest.append(word)
             continue
-        no, name, text = match.groups()
+        no, name, value = match.groups()
         field = None if name is None else find_field(name)
         is_flag = field is not None and field.scalar is bool
-        if no and (text is not None or not is_flag):
+        if no and (value is not None or not is_flag):
             raise ConfigError(f'{word}: --no is allowed only for a field that is True or False, and takes no value')
-        if text is None:
-            text = str(not no) if is_flag else next(following, '--')
-        if text.startswith('--'):
+        if value is None:
+            value = str(not no) if is_flag else next(following, '--')
+        if value.startswith('--'):
             raise ConfigError(
                 f'{word.lstrip("-")}: has no value; must be {field.allowed if field else "a config file"}'
             )
         if field is None:
-            file = text
+            file = value
         else:
-            changes[name] = f'{changes[name]},{text}' if field.is_tuple and name in changes else text
+            changes[name] = f'{changes[name]},{value}' if field.is_tuple and name in changes else value
     return rest, file, changes

@@ -12,11 +12,11 @@ PATTERN = (
 """Pattern of a valid duration: a positive number and a unit. Larger exponents could take very long, or all memory."""
 
 
-def parse(text: str) -> tuple[Fraction, str]:
-    """Parses '2 epochs', '1 epoch' or '0.5 epochs' to an amount and 'epochs'. Raises ValueError for other texts."""
-    match = re.match(PATTERN, text)
+def parse(duration: str) -> tuple[Fraction, str]:
+    """Parses '2 epochs', '1 epoch' or '0.5 epochs' to an amount and 'epochs'. Raises ValueError for other strings."""
+    match = re.match(PATTERN, duration)
     if match is None:
-        raise ValueError(f"a duration must be a positive number and a unit, such as '2 epochs'; got {text!r}")
+        raise ValueError(f"a duration must be a positive number and a unit, such as '2 epochs'; got {duration!r}")
     return Fraction(match[1].replace('_', '')), f'{match[2]}s'
 
 

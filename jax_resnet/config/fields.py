@@ -59,7 +59,7 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 # fmt: off
 class Dataset(Group, frozen=True):
-    """The group `dataset`: the data, and what is common to images of all kinds."""
+    """The group `dataset`: the data, and what is common to images of all data sets."""
 
     name: Annotated[str, 'data set, such as cifar10; tfds/NAME is for pictures that TFDS has prepared'] = 'cifar10'
     data_dir: Annotated[str | None, FREE,
@@ -445,8 +445,8 @@ def _allowed(annotation: Any) -> str:
         words = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a string'}[scalar]
     limits = {'ge': 'at least', 'gt': 'above', 'le': 'at most', 'lt': 'below'}
     limits |= {'min_length': 'at least', 'max_length': 'at most'}
-    bounds = [(text, getattr(meta, name)) for meta in metas for name, text in limits.items()]
-    words = ', '.join([words, *(f'{text} {bound:,}' for text, bound in bounds if bound is not None)])
+    bounds = [(limit, getattr(meta, name)) for meta in metas for name, limit in limits.items()]
+    words = ', '.join([words, *(f'{limit} {bound:,}' for limit, bound in bounds if bound is not None)])
     return words + (', or None' if optional else '')
 
 
@@ -478,7 +478,7 @@ def own_parts(config: Config) -> list[str]:
 
 
 def describe(config: Config) -> str:
-    """Two lines of text for each field of a config: name and value; meaning and allowed values."""
+    """Two lines for each field of a config: name and value; meaning and allowed values."""
     values = flatten(config)
     return '\n'.join(
         f'  {name}={"" if values[name] is None else values[name]}\n      {field.meaning} ({field.allowed})'

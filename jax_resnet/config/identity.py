@@ -31,16 +31,6 @@ def recipe(config: Config) -> dict[str, Any]:
     return {name: value for name, value in compared(config).items() if name != 'seed'} | pictures
 
 
-def changed_recipe(changes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Those of the fields that a run changed in its config file on which its result depends, except the seed.
-
-    Args:
-        changes: the changed fields, by dotted name.
-        config: the whole config of the run.
-    """
-    return {name: value for name, value in recipe(config).items() if name in changes}
-
-
 def effective_shortcut(model: Mapping[str, Any]) -> Any:
     """The shortcut that a network uses. A value of '' becomes the default, as in `models`.
 
@@ -84,14 +74,15 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         seed: seed of the run.
     """
     name = _as_name(config_name(config_file).replace(':', '-', 1))
-    return Path('runs', name, _joined(_texts(changes)), f'seed{seed}')
+    return Path('runs', name, _changes_name(changes), f'seed{seed}')
 
 
-def _texts(changes: Mapping[str, Any]) -> list[str]:
-    """Texts such as 'train_for=2_epochs' for a folder's name, one for each change that affects the run.
+def _changes_name(changes: Mapping[str, Any]) -> str:
+    """Joins strings such as 'train_for=2_epochs', one for each change that affects the run, to a folder's name.
 
-    Another folder of pictures means another run, although a run's own folder may move. So the text of `dataset.folder`
-    gets a digest if another folder could have the same text, as a/b and a_b have.
+    Another folder of pictures means another run, although a run's own folder may move. So `dataset.folder` gets a
+    digest if another folder could have the same string, as a/b and a_b have. A digest replaces the end of a name that
+    would be too long.
     """
     named = {name: value for name, value in changes.items() if name != 'seed' and not _is_free(name)}
     if 'dataset.folder' in changes:
@@ -99,20 +90,15 @@ def _texts(changes: Mapping[str, Any]) -> list[str]:
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
         digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if is_ambiguous else ''
         named['dataset.folder'] = folder + digest
-    return [_as_name(f'{k}={v}') for k, v in sorted(named.items())]
+    joined = ','.join(_as_name(f'{k}={v}') for k, v in sorted(named.items())).encode()
+    if len(joined) > LONGEST_NAME:
+        joined = joined[: LONGEST_NAME - 17] + f',{sha256(joined).hexdigest()[:16]}'.encode()
+    return joined.decode(errors='ignore')
 
 
-def _joined(texts: list[str]) -> str:
-    """Joins texts to a folder's name. A digest replaces the end of a name that would be too long."""
-    name = ','.join(texts).encode()
-    if len(name) > LONGEST_NAME:
-        name = name[: LONGEST_NAME - 17] + f',{sha256(name).hexdigest()[:16]}'.encode()
-    return name.decode(errors='ignore')
-
-
-def _as_name(text: str) -> str:
-    """Removes characters so that the text can be part of a folder's name, and cannot lead to another folder."""
-    return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', text))
+def _as_name(string: str) -> str:
+    """Removes characters so that a string can be part of a folder's name, and cannot lead to another folder."""
+    return re.sub(r'[^\w.,=:%+-]', '', re.sub(r'[/ ]', '_', string))
 
 
 def _is_free(name: str) -> bool:

@@ -121,16 +121,16 @@ def find_field(name: str, network: str | None = None) -> Field:
     raise ConfigError(f'config.{name}: unknown field; the nearest are {nearest}')
 
 
-def parse(text: str, field: Field) -> Any:
+def parse(string: str, field: Field) -> Any:
     """Converts the string for a value, as on a command line. A string that does not fit is returned as it is."""
-    if text == 'None' and field.optional:
+    if string == 'None' and field.optional:
         return None
     if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'
-        parts = [part.strip(' \'"') for part in text.strip('()[] ').split(',')]
+        parts = [part.strip(' \'"') for part in string.strip('()[] ').split(',')]
         return tuple(part if field.scalar is str else _literal(part) for part in parts if part)
     if field.scalar is bool:
-        return {'true': True, '1': True, 'false': False, '0': False}.get(text.lower(), text)
-    return text if field.scalar is str else _literal(text)
+        return {'true': True, '1': True, 'false': False, '0': False}.get(string.lower(), string)
+    return string if field.scalar is str else _literal(string)
 
 
 def find(file: str, category: str) -> Path:
@@ -161,7 +161,8 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     if not path.is_file():
         folder = {'config': 'configs', 'study': 'configs/studies'}[category]
         raise ConfigError(f'--{category}={path}: no such file; the files of this package are in its folder {folder}')
-    sys.path.append(str(HOME))  # config files import `configs`
+    added = [home for home in [str(HOME)] if home not in sys.path]  # config files import `configs`
+    sys.path += added
     try:
         variables = runpy.run_path(str(path))
         function = variables.get(f'get_{category}')
@@ -169,7 +170,8 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     except (Exception, SystemExit) as e:  # such a file may raise any error
         raise ConfigError(f'--{category}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     finally:
-        sys.path.remove(str(HOME))
+        for home in added:
+            sys.path.remove(home)
     if function is None:
         raise ConfigError(f'--{category}={file}: must be a {category} file; it has no function get_{category}')
     return variables, result
@@ -239,8 +241,8 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     return sorted(known, key=likeness, reverse=True)[:3]
 
 
-def _literal(text: str) -> Any:
+def _literal(string: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(string)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return text
+        return string

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+from msgspec.structs import asdict
 
 from jax_resnet import models
 from jax_resnet.config.fields import Config, flatten
@@ -19,12 +20,7 @@ def network(config: Config, **attributes: Any) -> models.ResNet:
     Raises:
         ConfigError: the network's arguments are not valid.
     """
-    norm = models.BatchNorms(
-        group_size=config.batch_norm.group_size,
-        momentum=config.batch_norm.momentum,
-        epsilon=config.batch_norm.epsilon,
-        frozen=config.batch_norm.frozen,
-    )
+    norm = models.BatchNorms(**asdict(config.batch_norm))
     dtype = jnp.dtype(config.precision.compute)
     try:
         return models.from_config(flatten(config.model), norm=norm, dtype=dtype, **attributes)

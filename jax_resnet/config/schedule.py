@@ -70,12 +70,10 @@ def create(config: fields.Schedule, clock: Clock, end: int) -> Schedule:
     """Makes the schedule of `config.schedule`.
 
     Args:
-        config: the group `schedule` of a config. `name` is 'piecewise' or 'cosine' (Loshchilov and Hutter 2016, arXiv
-            1608.03983, without restarts), or the import path of a function with these arguments that returns the
-            learning rate of each step, [end]. `learning_rate` is multiplied by `factor` at each of the durations
-            `drop_at`.
-            `warmup_for` and `warmup_learning_rate` give the warm-up, or are None. `warmup_shape` is 'constant' (for
-            ResNet-110, He et al. 2015, section 4.2) or 'linear' (Goyal et al. 2017, section 2.2).
+        config: the group `schedule` of a config. A cosine has no restarts (Loshchilov and Hutter 2016, arXiv
+            1608.03983). A warm-up is constant for ResNet-110 (He et al. 2015, section 4.2), and linear in Goyal et al.
+            2017 (section 2.2). An own function gets the arguments of this one, and returns the learning rate of each
+            step, [end].
         clock: converts durations to steps.
         end: the last step of the run.
 

@@ -11,59 +11,47 @@ import logging
 import pickle
 import shutil
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jax_resnet import files
 from jax_resnet.data import cache
 from jax_resnet.data.pictures import records
 from jax_resnet.data.sources import Examples, Source
-from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.errors import DataError, reason
 
 _log = logging.getLogger(__name__)
 
 HOST = 'https://www.cs.toronto.edu/~kriz/'
-PIXELS = 32 * 32 * 3
 DOWNLOAD_TIMEOUT = 15
 """Seconds without any byte after which a download ends."""
 
 
-class Layout(NamedTuple):
-    """A published layout of a data set: its archive, the folder in it, and the ending of the files with examples."""
-
-    archive: str
-    folder: str
-    ending: str
-
-
 @dataclass(frozen=True)
 class Cifar:
-    """A published data set.
+    """A published data set, in the archive of Python's pickles, which torchvision and Keras have, too.
 
     Attributes:
-        binary: the archive of binary files. They contain records: the labels, then the pixels by channel.
-        python: the archive of Python's pickles, with the same examples.
-        files: for each split, its files in order, without ending.
+        archive: the archive at HOST.
+        folder: the folder in it.
+        files: for each split, its files in order.
+        labels: the name of the labels in a file.
         digests: for each split, the SHA-256 of its images, uint8 [n, 32, 32, 3], and its labels, uint8 [n].
-        labels: number of labels in a record; the last one counts.
         class_names: one per label.
     """
 
-    binary: Layout
-    python: Layout
+    archive: str
+    folder: str
     files: Mapping[str, Sequence[str]]
+    labels: bytes
     digests: Mapping[str, str]
-    labels: int
     class_names: tuple[str, ...]
 
 
@@ -83,25 +71,25 @@ SIZES = {'train': 50_000, 'test': 10_000}
 
 CIFAR = {
     'cifar10': Cifar(
-        binary=Layout('cifar-10-binary.tar.gz', 'cifar-10-batches-bin', '.bin'),
-        python=Layout('cifar-10-python.tar.gz', 'cifar-10-batches-py', ''),
+        archive='cifar-10-python.tar.gz',
+        folder='cifar-10-batches-py',
         files={'train': [f'data_batch_{number}' for number in range(1, 6)], 'test': ['test_batch']},
+        labels=b'labels',
         digests={
             'train': 'f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b',
             'test': '8193b3fbce55bec361cd1b8fd4880cb1649832dc4d6de6da1e7a21847a4843aa',
         },
-        labels=1,
         class_names=tuple(CIFAR10_CLASSES.split()),
     ),
     'cifar100': Cifar(
-        binary=Layout('cifar-100-binary.tar.gz', 'cifar-100-binary', '.bin'),
-        python=Layout('cifar-100-python.tar.gz', 'cifar-100-python', ''),
+        archive='cifar-100-python.tar.gz',
+        folder='cifar-100-python',
         files={'train': ['train'], 'test': ['test']},
+        labels=b'fine_labels',
         digests={
             'train': '14886c20287690f03728355958fe0858f491f72573360ceb2c75e0feff0833ba',
             'test': '1a89522ef3d4d89d962566436ca6223f42f4a2dcbfa3bd870b2ead933a83e54a',
         },
-        labels=2,
         class_names=tuple(CIFAR100_CLASSES.split()),
     ),
 }
@@ -110,9 +98,9 @@ CIFAR = {
 def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     """Opens CIFAR-10 or CIFAR-100. Its arrays are read when they are needed, and then kept in the cache.
 
-    They come from data prepared by TFDS in `data_dir`; if there is none, from an archive in `manual_dir`, binary or
-    Python, packed or unpacked; if that is None, from a download. `load` of the source raises DataError if they are
-    missing, damaged or cannot be downloaded.
+    They come from data prepared by TFDS in `data_dir`; if there is none, from the archive in `manual_dir`, packed or
+    unpacked; if that is None, from a download. `load` of the source raises DataError if they are missing, damaged or
+    cannot be downloaded.
     """
     make = functools.cache(functools.partial(_make, name, data_dir, manual_dir))  # both splits are made at once
 
@@ -129,12 +117,12 @@ def _make(name: str, data_dir: Path, manual_dir: Path | None) -> cache.Arrays:
     known = CIFAR[name]
     folder = records.find(name, data_dir)
     if folder is not None:
-        where, read = shown(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
+        where, read = str(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
     elif manual_dir is not None:
-        path, layout = _find(known, manual_dir)
-        where, read = shown(path), functools.partial(_read_archive, known, path, layout)
+        path = _find(known, manual_dir)
+        where, read = str(path), functools.partial(_read_archive, known, path)
     else:
-        where, read = known.binary.archive, functools.partial(_download, name, data_dir)
+        where, read = known.archive, functools.partial(_download, name, data_dir)
     _log.info('reading %s from %s; this is done only once', name, where)
     arrays: cache.Arrays = {}
     for split, (images, labels) in read().items():
@@ -155,37 +143,32 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
         found = pictures[split]
         images, labels = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.uint8)
         for index in tqdm(range(min(size, len(found))), f'reading {split}', disable=None):
-            encoded, label = found[index]
             try:
-                number = found.number(index)
+                (encoded, label), number = found[index], found.number(index)
                 images[number], labels[number] = np.asarray(Image.open(io.BytesIO(encoded))), label
             except Exception as e:  # for a damaged file, the readers may raise any error
-                raise DataError(f'{found.name(index)}: cannot be read ({" ".join(repr(e).split())})') from None
+                raise DataError(f'{found.name(index)}: cannot be read ({reason(e)})') from None
         splits[split] = images, labels
     return splits
 
 
-def _find(known: Cifar, manual_dir: Path) -> tuple[Path, Layout]:
-    """Finds an archive, or the folder with its files."""
-    for layout in (known.binary, known.python):
-        first = known.files['train'][0] + layout.ending
-        for path in (manual_dir / layout.archive, manual_dir / layout.folder / first, manual_dir / first):
-            if path.is_file():
-                return path if path.name == layout.archive else path.parent, layout
-    names = f'{known.binary.archive}, {known.python.archive}, or the unpacked folder of one'
-    raise DataError(f'{shown(manual_dir)} has none of {names} (dataset.manual_dir)')
+def _find(known: Cifar, manual_dir: Path) -> Path:
+    """Finds the archive, or the folder with its files."""
+    first = known.files['train'][0]
+    for path in (manual_dir / known.archive, manual_dir / known.folder / first, manual_dir / first):
+        if path.is_file():
+            return path if path.name == known.archive else path.parent
+    raise DataError(f'{manual_dir} has neither {known.archive} nor its unpacked folder (dataset.manual_dir)')
 
 
-def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]:
-    """Reads an archive, packed or unpacked."""
-    names = {split: [name + layout.ending for name in group] for split, group in known.files.items()}
-    wanted = {name for group in names.values() for name in group}
-    read = functools.partial(_from_binary, labels=known.labels) if layout is known.binary else _from_pickle
+def _read_archive(known: Cifar, path: Path, content: IO[bytes] | None = None) -> dict[str, _Split]:
+    """Reads the archive, packed or unpacked, or its content from the network."""
+    wanted = {name for group in known.files.values() for name in group}
     try:
         if path.is_dir():
-            members = {name: files.read(path / name) for name in sorted(wanted)}
+            members = {name: (path / name).read_bytes() for name in sorted(wanted)}
         else:
-            with tarfile.open(path, 'r:gz') as tar:
+            with tarfile.open(path, 'r:gz', content) as tar:
                 members = {
                     Path(info.name).name: cast(IO[bytes], tar.extractfile(info)).read()
                     for info in tar
@@ -193,15 +176,9 @@ def _read_archive(known: Cifar, path: Path, layout: Layout) -> dict[str, _Split]
                 }
         if missing := sorted(wanted - members.keys()):
             raise ValueError(f'it has no {missing[0]}')
-        return {split: _joined([read(members[name]) for name in group]) for split, group in names.items()}
+        return {split: _read_files(known, map(members.get, group)) for split, group in known.files.items()}
     except Exception as e:  # for damaged files, the readers may raise any error
-        reason = ' '.join(str(e).split()) or type(e).__name__
-        raise DataError(f'{shown(path)} is damaged: {reason}') from None
-
-
-def _from_binary(content: bytes, labels: int) -> _Split:
-    records = np.frombuffer(content, np.uint8).reshape(-1, labels + PIXELS)
-    return records[:, labels:], records[:, labels - 1]
+        raise DataError(f'{path} is damaged: {reason(e)}') from None
 
 
 class _Arrays(pickle.Unpickler):
@@ -216,38 +193,33 @@ class _Arrays(pickle.Unpickler):
         raise pickle.UnpicklingError(f'it has {module}.{name}, which no file of CIFAR has')
 
 
-def _from_pickle(content: bytes) -> _Split:
-    batch = _Arrays(io.BytesIO(content), encoding='bytes').load()
-    return batch[b'data'], np.array(batch.get(b'fine_labels', batch.get(b'labels')), np.uint8)
-
-
-def _joined(parts: Sequence[_Split]) -> _Split:
-    """Joins pixels by channel, uint8 [n, 3072], and labels. Makes images of the pixels."""
-    pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels
+def _read_files(known: Cifar, contents: Iterable[Any]) -> _Split:
+    """Reads the files of a split. Their pixels are in the order of channels, rows, columns, uint8 [n, 3072]."""
+    batches = [_Arrays(io.BytesIO(content), encoding='bytes').load() for content in contents]
+    pixels = np.concatenate([batch[b'data'] for batch in batches]).reshape(-1, 3, 32, 32)
+    labels = np.concatenate([np.array(batch[known.labels], np.uint8) for batch in batches])
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels
 
 
 def _download(name: str, data_dir: Path) -> dict[str, _Split]:
-    """Reads the binary archive from the network. It is not kept."""
-    known, url, folder = CIFAR[name], HOST + CIFAR[name].binary.archive, files.cache_folder()
+    """Reads the archive from the network. It is not kept."""
+    known, content = CIFAR[name], io.BytesIO()
+    url = HOST + known.archive
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='download-', dir=folder) as scratch:
-            path = Path(scratch, known.binary.archive)
-            with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response, path.open('wb') as file:
-                size = int(response.headers['Content-Length'])
-                with tqdm.wrapattr(response, 'read', size, desc=path.name) as content:
-                    shutil.copyfileobj(content, file)
-                if file.tell() < size:
-                    raise OSError('the connection was closed before the end of the file')
-            return _read_archive(known, path, known.binary)
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
+            size = int(response.headers['Content-Length'])
+            with tqdm.wrapattr(response, 'read', size, desc=known.archive) as file:
+                shutil.copyfileobj(file, content)
+        if content.tell() < size:
+            raise OSError('the connection was closed before the end of the file')
     except (OSError, http.client.HTTPException) as e:  # urllib's errors are OSErrors
         if isinstance(e, urllib.error.HTTPError):
             e.close()  # it holds the connection
-        reason = getattr(e, 'reason', e)
         raise DataError(
-            f'no prepared {name} in {shown(data_dir)}, and {url} cannot be downloaded ({reason}): give a folder '
-            f'with {known.binary.archive} or {known.python.archive} by --config.dataset.manual_dir, or one with '
-            'prepared TFDS data by --config.dataset.data_dir or TFDS_DATA_DIR; or try '
-            '--config=configs/resnet20_digits.py, which needs no download'
+            f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({getattr(e, "reason", e)}): give a '
+            f'folder with {known.archive} by --config.dataset.manual_dir, or one with prepared TFDS data by '
+            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs no '
+            'download'
         ) from None
+    content.seek(0)
+    return _read_archive(known, Path(known.archive), content)

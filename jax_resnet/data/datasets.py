@@ -8,7 +8,6 @@ it, also write a function that does. Other pictures that TFDS has prepared need 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from jax_resnet.data import digits
 from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures import records
 from jax_resnet.data.pictures.folder import DRAW, open_folder
-from jax_resnet.data.pictures.imagenet import ARCHIVES, imagenet_classes, open_tars
-from jax_resnet.data.sources import Examples, PictureSource, Source, Splits
+from jax_resnet.data.pictures.imagenet import ARCHIVES, IMAGENET_CLASSES, open_tars
+from jax_resnet.data.sources import Examples, PictureSource, Source, Splits, checked
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import local, shown
+from jax_resnet.files import local
 from jax_resnet.own_parts import choose, errors, is_path
 
 TFDS = 'tfds/'
@@ -50,29 +49,22 @@ class DataSet:
 
 
 def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None], Source]:
-    """The `open` of a data set whose splits a function makes or reads."""
+    """The `open` of a data set whose splits a function makes or reads. Its arrays must be as its DataSet says."""
 
     def open_arrays(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
         known = find(name)
         assert known.image_shape is not None
-        return Source(name, known.class_names, known.splits, known.image_shape, partial(_checked, name, load))
+        shape = known.image_shape
+
+        def load_checked(split: str) -> Examples:
+            with errors(f'config.dataset.name: {split}', name):
+                found = load(split)
+                images, labels = np.asarray(found.images), np.asarray(found.labels)
+                return checked(images, labels, (known.splits[split], *shape), len(known.class_names))
+
+        return Source(name, known.class_names, known.splits, shape, load_checked)
 
     return open_arrays
-
-
-def _checked(name: str, load: Callable[[str], Examples], split: str) -> Examples:
-    """Reads a split, and raises ConfigError if its arrays are not as an own data set describes them."""
-    known = find(name)
-    classes = len(known.class_names)
-    with errors(f'config.dataset.name: {split}', name):
-        examples = load(split)
-        images, labels = np.asarray(examples.images), np.asarray(examples.labels)
-        shape = known.splits[split], *(known.image_shape or ())
-        if (images.dtype, images.shape) != (np.uint8, shape):
-            raise TypeError(f'images must be uint8 {list(shape)}; they are {images.dtype} {list(images.shape)}')
-        if labels.dtype.kind not in 'iu' or labels.shape != shape[:1] or labels.min() < 0 or labels.max() >= classes:
-            raise TypeError(f'labels must be {shape[0]} integers from 0 to {classes - 1}')
-    return Examples(images, labels.astype(np.int32))
 
 
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
@@ -95,19 +87,18 @@ def _require_folder(name: str, data_dir: Path, manual_dir: Path | None) -> Pictu
     )
 
 
-_IMAGENET_CLASSES = tuple(imagenet_classes().values())
+_WORDS = tuple(IMAGENET_CLASSES.values())
+_IMAGENET_SIZES = {split: archive.pictures for split, archive in ARCHIVES.items()}
 
 DATASETS: dict[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), CIFAR['cifar10'].class_names, SIZES, open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), CIFAR['cifar100'].class_names, SIZES, open_cifar),
     'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), digits.SPLITS, arrays(digits.load)),
-    'imagenet2012': DataSet(
-        'ImageNet', None, _IMAGENET_CLASSES, {'train': 1_281_167, 'validation': 50_000}, _open_imagenet
-    ),
+    'imagenet2012': DataSet('ImageNet', None, _WORDS, _IMAGENET_SIZES, _open_imagenet),
     'imagenette': DataSet(
         'Imagenette',
         None,
-        tuple(_IMAGENET_CLASSES[label] for label in (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)),
+        tuple(_WORDS[label] for label in (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)),
         {'train': 9_469, 'validation': 3_925},
         _open_records,
     ),
@@ -127,21 +118,13 @@ def find(name: str) -> DataSet:
 
 
 def image_shape(dataset: Dataset) -> tuple[int, int, int]:
-    """(height, width, channels) of the images in evaluation.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """(height, width, channels) of the images in evaluation, for a config's group `dataset`."""
     size = dataset.test_crop or dataset.crop
     return find(dataset.name).image_shape or (size, size, 3)
 
 
 def count(dataset: Dataset) -> int:
-    """The number of training examples; 0 if it is not known before the data is read.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """The number of training examples of a config's group `dataset`; 0 if it is not known before the data is read."""
     sizes = find(dataset.name).splits
     return Splits(dataset.name, (), sizes).count(dataset.train) if sizes else 0
 
@@ -152,15 +135,10 @@ def streams(name: str) -> bool:
 
 
 def without_data(dataset: Dataset) -> PictureSource | None:
-    """A source without pictures, if normalization and class names are known without data; else None.
-
-    Args:
-        dataset: the group `dataset` of a config.
-    """
+    """A source without pictures, if a config's normalization and class names are known without data; else None."""
     known = find(dataset.name)
-    if known.image_shape or not known.class_names or dataset.folder is not None:
-        return None
-    if dataset.normalization == 'pixel_mean':
+    needs_data = dataset.folder is not None or dataset.normalization == 'pixel_mean'
+    if known.image_shape or not known.class_names or needs_data:
         return None
     return PictureSource(dataset.name, known.class_names, known.splits, pictures={}, fingerprint='')
 
@@ -227,6 +205,6 @@ def open_source(
     default = Path(os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets').expanduser()
     prepared_in = local(data_dir) if data_dir else default
     if name in CIFAR and data_dir and manual_dir is None and records.find(name, prepared_in) is None:
-        raise DataError(f'no prepared {name} in {shown(prepared_in)} (dataset.data_dir)')  # even if it is cached
+        raise DataError(f'no prepared {name} in {prepared_in} (dataset.data_dir)')  # even if it is cached
     with errors('config.dataset.name', name):
         return known.open(name, prepared_in, None if manual_dir is None else local(manual_dir))

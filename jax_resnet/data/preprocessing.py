@@ -38,22 +38,12 @@ class Normalization(NamedTuple):
 
 def pixel_mean(images: np.ndarray) -> Normalization:
     """Subtracts the mean image of `images`, the training split (He et al. 2015, section 4.2)."""
-    return mean_image(images.mean(0, dtype=np.float64))
-
-
-def mean_image(mean: np.ndarray) -> Normalization:
-    """Subtracts an image, float64 [height, width, channels], whose pixels are from 0 to 255."""
-    return Normalization((mean / 255).astype(np.float32), np.ones((), np.float32))
+    return Normalization((images.mean(0, dtype=np.float64) / 255).astype(np.float32), np.ones((), np.float32))
 
 
 def channel(mean: ArrayLike, std: ArrayLike) -> Normalization:
     """Subtracts each channel's mean and divides by its standard deviation, given for pixels in [0, 1]."""
     return Normalization(np.asarray(mean, np.float32), np.asarray(std, np.float32))
-
-
-def half() -> Normalization:
-    """Maps pixels to [-1, 1]: mean 0.5, standard deviation 0.5."""
-    return channel(0.5, 0.5)
 
 
 def normalization(dataset: Dataset, make_pixel_mean: Callable[[], Normalization]) -> Normalization:
@@ -62,7 +52,7 @@ def normalization(dataset: Dataset, make_pixel_mean: Callable[[], Normalization]
         return make_pixel_mean()
     if dataset.normalization == 'channel':
         return channel(dataset.channel_mean, dataset.channel_std)
-    return half()
+    return channel(0.5, 0.5)  # 'half': pixels from -1 to 1
 
 
 class Augmentation(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from jax_resnet.errors import DataError
-from jax_resnet.files import local, shown
+from jax_resnet.errors import DataError, reason
+from jax_resnet.files import local
 
 SLICE = re.compile(r'([\w-]+)(?:\[(?:(-?\d+)(%?))?:(?:(-?\d+)(%?))?\])?')
 """A part of a split: its name, and perhaps the first example and the one after the last, as numbers or percentages."""
@@ -124,6 +124,25 @@ class Source(Splits):
         return Examples(images, labels)
 
 
+def checked(images: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> Examples:
+    """The examples of arrays that a person brings.
+
+    Args:
+        images: uint8 of this shape, [n, height, width, channels].
+        labels: integers [n], each less than `classes`.
+
+    Raises:
+        TypeError: they are not.
+    """
+    if (images.dtype, images.shape) != (np.uint8, shape) or not images.size:
+        raise TypeError(f'images must be uint8 {list(shape)}; they are {images.dtype} {list(images.shape)}')
+    if labels.dtype.kind not in 'iu' or labels.shape != shape[:1]:
+        raise TypeError(f'labels must be integers [{shape[0]}]; they are {labels.dtype} {list(labels.shape)}')
+    if labels.min() < 0 or labels.max() >= classes:
+        raise TypeError(f'labels must be from 0 to {classes - 1}; they are from {labels.min()} to {labels.max()}')
+    return Examples(images, labels.astype(np.int32))
+
+
 def from_files(
     images: str | Path, labels: str | Path, image_shape: tuple[int, int, int], classes: Sequence[str]
 ) -> Source:
@@ -141,25 +160,18 @@ def from_files(
     Raises:
         DataError: a file cannot be read, or has other shapes, or a label is no class.
     """
-    found = []
+    arrays = []
     for path in (images, labels):
         try:
-            found.append(np.load(local(path), allow_pickle=False))
+            arrays.append(np.load(local(path), allow_pickle=False))
         except (OSError, ValueError, EOFError) as e:
-            raise DataError(f'{shown(path)}: cannot be read as .npy ({" ".join(str(e).split())[:200]})') from None
-    pixels, numbers = found
-    height, width, channels = image_shape
-    if pixels.dtype != np.uint8 or pixels.shape[1:] != image_shape or not pixels.size:
-        is_now = f'{pixels.dtype} {list(pixels.shape)}'
-        raise DataError(f'{shown(images)}: must be uint8 [n, {height}, {width}, {channels}]; it is {is_now}')
-    if numbers.dtype.kind not in 'iu' or numbers.shape != pixels.shape[:1]:
-        is_now = f'{numbers.dtype} {list(numbers.shape)}'
-        raise DataError(f'{shown(labels)}: must be integers [{len(pixels)}], one for each image; it is {is_now}')
-    if numbers.min() < 0 or numbers.max() >= len(classes):
-        is_now = f'from {numbers.min()} to {numbers.max()}'
-        raise DataError(f'{shown(labels)}: must be from 0 to {len(classes) - 1}; they are {is_now}')
-    examples = Examples(pixels, numbers.astype(np.int32))
-    return Source(Path(images).name, tuple(classes), {'test': len(pixels)}, image_shape, lambda _: examples)
+            raise DataError(f'{path}: cannot be read as .npy ({reason(e)})') from None
+    try:
+        pixels, numbers = arrays
+        examples = checked(pixels, numbers, (*pixels.shape[:1], *image_shape), len(classes))
+    except TypeError as e:
+        raise DataError(f'{images}, {labels}: {e}') from None
+    return Source(Path(images).name, tuple(classes), {'test': len(examples)}, image_shape, lambda _: examples)
 
 
 class Pictures(Protocol):
@@ -171,7 +183,7 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Returns the bytes of a JPEG, PNG or WebP file, and its label. Raises DataError, which names the picture."""
+        """Returns the bytes of a JPEG, PNG or WebP file, and its label. Any error means that it cannot be read."""
 
     def name(self, index: int) -> str:
         """Name of a picture in messages: its file, or the archive and the member."""
@@ -204,16 +216,23 @@ class PictureSource(Splits):
 
 @dataclass(frozen=True)
 class Parts:
-    """Slices of pictures, one after another: each has the pictures, the first index, and the index after the last."""
+    """Slices of pictures, one after another.
+
+    Attributes:
+        parts: of each slice the pictures, the first index, and the index after the last.
+        places: maps the pictures' labels to those of a trained network; () keeps them.
+    """
 
     parts: Sequence[tuple[Pictures, int, int]]
+    places: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return sum(stop - start for _, start, stop in self.parts)
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
         pictures, position = self._find(index)
-        return pictures[position]
+        encoded, label = pictures[position]
+        return encoded, self.places[label] if self.places else label
 
     def name(self, index: int) -> str:
         """Name of a picture in messages."""
@@ -224,8 +243,11 @@ class Parts:
     def labels(self) -> np.ndarray | None:
         """The labels of all pictures, int32; None if they are not known before the pictures are read."""
         found = [(getattr(pictures, 'labels', None), start, stop) for pictures, start, stop in self.parts]
-        labels = [each[start:stop] for each, start, stop in found if each is not None]
-        return np.concatenate(labels) if len(labels) == len(found) else None
+        known = [labels[start:stop] for labels, start, stop in found if labels is not None]
+        if len(known) < len(found):
+            return None
+        labels = np.concatenate(known)
+        return np.array(self.places, np.int32)[labels] if self.places else labels
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for pictures, start, stop in self.parts:
@@ -233,25 +255,6 @@ class Parts:
                 return pictures, start + index
             index -= stop - start
         raise IndexError(index)
-
-
-@dataclass(frozen=True)
-class Relabelled:
-    """Pictures with other labels: `labels` maps their own ones to these."""
-
-    pictures: Pictures
-    labels: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> tuple[bytes, int]:
-        encoded, label = self.pictures[index]
-        return encoded, self.labels[label]
-
-    def name(self, index: int) -> str:
-        """Name of a picture in messages."""
-        return self.pictures.name(index)
 
 
 def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> Source | PictureSource:
@@ -268,7 +271,7 @@ def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> 
     labels = tuple(places.get(name, places.get(folded(name), -1)) for name in source.class_names)
     if -1 in labels or isinstance(source, Source):
         raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
-    pictures = {split: Relabelled(pictures, labels) for split, pictures in source.pictures.items()}
+    pictures = {split: Parts([(each, 0, len(each))], labels) for split, each in source.pictures.items()}
     present = labels if len({*labels}) < len(class_names) else ()
     return replace(source, class_names=tuple(class_names), pictures=pictures, present=present)
 

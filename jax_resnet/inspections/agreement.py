@@ -8,28 +8,29 @@ No network is needed: predictions are enough. The pictures that all get wrong ar
 
 import argparse
 import base64
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import SHADES, WIDTH, altair
+from jax_resnet.report.single_run import png
 
 MOST_PICTURES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax (default: the test split)")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Compares the predictions of at least two networks for the same examples."""
-    import numpy as np
-
     from jax_resnet.inspections import networks
 
-    found = networks.predictions(options, options.split)
+    found = networks.predictions(options)
     if len(found) < 2:
         raise ConfigError('agreement: must have at least two networks')
     labels = found[0][1].labels
@@ -39,6 +40,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     guesses = np.stack([scores.logits.argmax(1) for _, scores in found])
     wrong = guesses != labels
     hardest = np.flatnonzero(wrong.all(0))
+    images, names = networks.pictures(options, hardest[:MOST_PICTURES])
     return {
         'networks': [name for name, _ in found],
         'examples': len(labels),
@@ -50,29 +52,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for i, j in combinations(range(len(found)), 2)
         ],
         'wrong_by_all': hardest.tolist(),
-        'pictures': _pictures(
-            *networks.pictures(options, options.split, hardest[:MOST_PICTURES]), labels, guesses, hardest
-        ),
+        'pictures': [
+            {'caption': f'{names[labels[i]]}, {names[guesses[0, i]]}', 'png': base64.b64encode(png(image)).decode()}
+            for image, i in zip(images, hardest, strict=False)
+        ],
     }
-
-
-def _pictures(images: Any, names: Sequence[str], labels: Any, guesses: Any, index: Any) -> list[dict[str, str]]:
-    """Returns each picture as PNG, and its class and what the first network takes it for."""
-    from PIL import Image
-
-    found = []
-    for image, i in zip(images, index, strict=False):
-        content = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(content, 'PNG')
-        caption = f'{names[labels[i]]}, {names[guesses[0, i]]}'
-        found.append({'caption': caption, 'png': base64.b64encode(content.getvalue()).decode()})
-    return found
 
 
 def _chances(errors: Any) -> Any:
     """Returns the chances that 0, 1, ... of independent networks are wrong."""
-    import numpy as np
-
     chances = np.ones(1)
     for error in errors:
         chances = np.convolve(chances, [1 - error, error])
@@ -90,11 +78,8 @@ def _pair(guesses: Any, wrong: Any) -> dict[str, float]:
     }
 
 
-def chart(measured: Mapping[str, Any]) -> Any:
+def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws how many networks get an example wrong, the kappa of each pair, and the pictures that all get wrong."""
-    from jax_resnet.inspections import charts
-    from jax_resnet.report.charts import PALETTE, WIDTH, altair
-
     alt, names = altair(), charts.short(measured['networks'])
     series = {'measured': 'wrong_by', 'if errors were independent': 'wrong_by_if_independent'}
     rows = [
@@ -113,7 +98,7 @@ def chart(measured: Mapping[str, Any]) -> Any:
     base = alt.Chart(alt.Data(values=pairs), width=WIDTH, height=30 * len(names)).encode(
         x=alt.X('b:N', title=None, sort=None, axis=alt.Axis(labelAngle=0)), y=alt.Y('a:N', title=None, sort=None)
     )
-    shade = alt.Color('kappa:Q', scale=alt.Scale(domain=[0, 1], range=['#f5f8fc', PALETTE[0]]), legend=None)
+    shade = alt.Color('kappa:Q', scale=alt.Scale(domain=[0, 1], range=SHADES), legend=None)
     kappa = base.mark_rect().encode(color=shade) + base.mark_text(fontSize=11).encode(
         text=alt.Text('kappa:Q', format='.2f')
     )
@@ -128,7 +113,7 @@ def chart(measured: Mapping[str, Any]) -> Any:
         shown = images.mark_image(width=40, height=40, aria=False).encode(url='url:N', **place)
         words = images.mark_text(dy=28, fontSize=9, aria=False).encode(text='caption:N', **place)
         panels.append((shown + words).properties(title='Pictures that all get wrong: the class, and the first guess'))
-    return charts.below(*panels)
+    return panels
 
 
 def summarize(measured: Mapping[str, Any]) -> Iterator[str]:

@@ -11,23 +11,25 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import GREY, altair
+
 BINS = 15
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax (default: the test split)")
     parser.add_argument('--seed', type=int, default=0, help='draws the half on which the temperature is fitted')
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Judges each network's predictions, on all examples and on both halves of them."""
-    import numpy as np
-
     from jax_resnet.inspections import networks
 
     measured = []
-    for name, scores in networks.predictions(options, options.split):
+    for name, scores in networks.predictions(options):
         order = np.random.default_rng(options.seed).permutation(scores.count)
         halves = {'fitted': order[: scores.count // 2], 'judged': order[scores.count // 2 :]}
         t = temperature(scores.logits[halves['fitted']], scores.labels[halves['fitted']])
@@ -50,9 +52,9 @@ def judge(logits: Any, labels: Any) -> dict[str, Any]:
         logits: float [n, classes].
         labels: int [n].
     """
-    import numpy as np
+    from scipy.special import log_softmax
 
-    log_p = _log_softmax(logits)
+    log_p = log_softmax(logits.astype(np.float64), 1)
     confidence, right = np.exp(log_p.max(1)), log_p.argmax(1) == labels
     place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
     bins = [
@@ -70,41 +72,31 @@ def judge(logits: Any, labels: Any) -> dict[str, Any]:
 
 def temperature(logits: Any, labels: Any) -> float:
     """Returns the temperature, from 0.01 to 100, of the smallest negative log-likelihood, which is convex in 1/T."""
-    import numpy as np
+    from scipy.special import log_softmax
 
     z, low, high = logits.astype(np.float64), 0.01, 100.0
     own = z[np.arange(len(labels)), labels]
     for _ in range(60):  # halves the range of 1/T, on a logarithmic scale, by the sign of the derivative
         factor = (low * high) ** 0.5
-        derivative = ((np.exp(_log_softmax(factor * z)) * z).sum(1) - own).mean()
+        derivative = ((np.exp(log_softmax(factor * z, 1)) * z).sum(1) - own).mean()
         low, high = (low, factor) if derivative > 0 else (factor, high)
     return 1 / factor
 
 
-def _log_softmax(logits: Any) -> Any:
-    import numpy as np
-
-    z = logits.astype(np.float64)
-    z -= z.max(1, keepdims=True)
-    return z - np.log(np.exp(z).sum(1, keepdims=True))
-
-
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the reliability of the judged half, before and after the temperature."""
-    from jax_resnet.inspections import charts
-
-    panels = []
+    alt, panels = altair(), []
+    ends = alt.Chart(alt.Data(values=[{'x': 0, 'y': 0}, {'x': 1, 'y': 1}]))
+    diagonal = ends.mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x='x:Q', y='y:Q')
     for when in ('before', 'after'):
         rows = [
             {'network': name, **one}
             for name, found in charts.named(measured)
             for one in found[f'judged_half_{when}']['bins']
         ]
-        title = f'accuracy, {when} the temperature'
-        panels.append(
-            charts.panel(rows, ('confidence', 'confidence'), ('accuracy', title), also=['count:Q']) + charts.diagonal()
-        )
-    return charts.below(*panels)
+        accuracy = 'accuracy', f'accuracy, {when} the temperature'
+        panels.append(charts.panel(rows, ('confidence', 'confidence'), accuracy, also=['count:Q']) + diagonal)
+    return panels
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from jax_resnet.report.charts import GREY, WIDTH, altair, colours, styled
+from jax_resnet.report.charts import WIDTH, altair, colours
 
 LOGARITHMIC: dict[str, Any] = {'scale': {'type': 'log'}, 'axis': {'labelExpr': 'datum.value', 'tickCount': 6}}
 """Settings of a logarithmic axis."""
@@ -39,18 +39,6 @@ def panel(
         color=colours('network', names),
         tooltip=['network:N', *also, alt.Tooltip(f'{y[0]}:Q', format='.4g')],
     )
-
-
-def below(*panels: Any) -> Any:
-    """Puts panels below each other."""
-    return styled(altair().vconcat(*panels), '', 0)
-
-
-def diagonal() -> Any:
-    """Draws the line from (0, 0) to (1, 1)."""
-    alt = altair()
-    ends = alt.Chart(alt.Data(values=[{'x': 0, 'y': 0}, {'x': 1, 'y': 1}]))
-    return ends.mark_line(color=GREY, strokeDash=[4, 4], strokeWidth=1).encode(x='x:Q', y='y:Q')
 
 
 def short(names: Sequence[str]) -> list[str]:

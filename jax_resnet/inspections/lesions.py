@@ -10,12 +10,16 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from tqdm import tqdm
+
+from jax_resnet.inspections import charts
+
 if TYPE_CHECKING:
     from jax_resnet.inspections.networks import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax, such as test[:1000] (default: the test split)")
     parser.add_argument('--draws', type=int, default=5, help='random draws for each number of units (default: 5)')
     parser.add_argument('--seed', type=int, default=0, help='seed of these draws (default: 0)')
@@ -29,8 +33,6 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
-    import numpy as np
-    from tqdm import tqdm
 
     keeps_shape = find_units(net.model)
     units, same = [*keeps_shape], np.flatnonzero([*keeps_shape.values()])
@@ -114,8 +116,6 @@ def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
 
 def kendall_tau(order: Any) -> float:
     """Returns Kendall's tau between an order, a permutation of 0, 1, ..., and the sorted one: 1 if it is sorted."""
-    import numpy as np
-
     pairs = np.triu_indices(len(order), 1)
     return -float(np.sign(np.subtract.outer(order, order)[pairs]).mean())
 
@@ -129,10 +129,8 @@ def reordered(variables: Any, units: Sequence[tuple[str, ...]], order: Any) -> A
     return new
 
 
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the errors without each unit, without several, and after exchanges."""
-    from jax_resnet.inspections import charts
-
     single, several, exchanged = [], [], []
     for name, one in charts.named(measured):
         of = {'network': name}
@@ -147,11 +145,11 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
         ]
         exchanged += [{**of, **row} for row in one['exchanged']]
     error = 'error', 'error (%)'
-    return charts.below(
+    return [
         charts.panel(single, ('unit', 'the deleted unit'), error, also=['name:N']),
         charts.panel(several, ('deleted', 'number of deleted units, mean over draws'), error),
         charts.panel(exchanged, ('tau', "Kendall's tau of the new order"), error, mark='point', also=['swaps:Q']),
-    )
+    ]
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

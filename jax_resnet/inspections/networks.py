@@ -27,8 +27,10 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
 from jax_resnet.training.load import load
+from jax_resnet.training.resident import ResidentSplit
 from jax_resnet.training.scores import Scores
 from jax_resnet.training.setup import Input, check_pictures, open_input, set_up
+from jax_resnet.training.streamed import StreamedSplit
 
 BATCH = 250
 """Images in a batch of an evaluation."""
@@ -68,8 +70,7 @@ class Network:
             split: a split such as 'test[:1000]'.
             apply: computes logits of (variables, inputs, ...); by default the network itself.
         """
-        mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
-        part, apply = self.data.split(split, 'center', BATCH, mesh), apply or self.model.apply
+        part, apply = _part(self.data, split), apply or self.model.apply
 
         def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
             inputs = self.preprocess._replace(normalize=normalize)(views)
@@ -103,15 +104,15 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
     return [_open(name, config, options.data, options.initial) for name, config in _named(options)]
 
 
-def predictions(options: argparse.Namespace, split: str | None = None) -> list[tuple[str, Scores]]:
+def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
     """Returns the logits of networks on a split, each with the network's name.
 
     A finished run, a result, and a file with the arrays `logits` and `labels` have those on the test split: then no
     network is loaded.
 
     Args:
-        options: as for `open_networks`; a network may also be a result or such a file.
-        split: a split such as 'test[:1000]'; by default the test split.
+        options: as for `open_networks`; a network may also be a result or such a file. `split`: a split such as
+            'test[:1000]'; None is the test split.
 
     Raises:
         ConfigError, DataError: as for `open_networks`; or there are no logits.
@@ -122,28 +123,30 @@ def predictions(options: argparse.Namespace, split: str | None = None) -> list[t
     for name, config in _named(options):
         files = [Path(name), Path(name, 'predictions.npz'), Path(name, results_folder.LOGITS)]
         file = next((path for path in files if path.suffix == '.npz' and path.is_file()), None)
-        if file is not None and split is None and options.data is None:
+        if file is not None and options.split is None and options.data is None:
             logits, labels = outputs.read(file, 'logits', 'labels')
             names = tuple(map(str, range(logits.shape[1])))
             found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
         else:
-            found.append((name, training.evaluate(name, split, options.data, config)))
+            found.append((name, training.evaluate(name, options.split, options.data, config)))
     return found
 
 
-def pictures(options: argparse.Namespace, split: str | None, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns the images at some places of a split, uint8 [n, height, width, channels], and the names of the classes.
 
-    Arguments as for `predictions`. There are none if all networks are files of predictions.
+    Options as for `predictions`. There are none if all networks are files of predictions.
     """
     for name, config in _named(options):
         if Path(name).suffix != '.npz':
             found = RunFolder(name).config() if Path(name).is_dir() else load(name, config, options.data).config
             data = open_input(located(found, options.data))
-            mesh = Mesh(np.array(jax.local_devices()[:1]), ('data',))
-            part = data.split(split or found.dataset.test, 'center', BATCH, mesh)
-            return part.images(index), data.source.class_names
+            return _part(data, options.split or found.dataset.test).images(index), data.source.class_names
     return np.zeros((0, 1, 1, 1), np.uint8), ()
+
+
+def _part(data: Input, split: str) -> ResidentSplit | StreamedSplit:
+    return data.split(split, 'center', BATCH, Mesh(np.array(jax.local_devices()[:1]), ('data',)))
 
 
 def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:

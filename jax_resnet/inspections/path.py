@@ -9,11 +9,14 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from tqdm import tqdm
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--split', help="split in TFDS's syntax, such as test[:1000] (default: the test split)")
     parser.add_argument('--points', type=int, default=21, help='points on the line, with its ends (default: 21)')
 
@@ -21,8 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Evaluates the networks on the line, on the data of the first."""
     import jax
-    import numpy as np
-    from tqdm import tqdm
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.training.load import check_weights
@@ -51,16 +52,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def chart(measured: Mapping[str, Any]) -> Any:
+def draw(measured: Mapping[str, Any]) -> list[Any]:
     """Draws error and loss along the line."""
-    from jax_resnet.inspections import charts
-
     a, b = charts.short(measured['networks'])
     rows = [{'network': f'from {a} to {b}', **point} for point in measured['points']]
     share = 'share', f'share of {b}'
-    return charts.below(
-        charts.panel(rows, share, ('error', 'error (%)')), charts.panel(rows, share, ('loss', 'loss'), also=['error:Q'])
-    )
+    loss = charts.panel(rows, share, ('loss', 'loss'), also=['error:Q'])
+    return [charts.panel(rows, share, ('error', 'error (%)')), loss]
 
 
 def summarize(measured: Mapping[str, Any]) -> Iterator[str]:

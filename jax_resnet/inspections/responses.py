@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument('--examples', type=int, default=512, help='number of training images (default: 512)')
 
 
@@ -49,10 +49,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     return measured
 
 
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the two panels of the figure, and a panel of the gradients below them."""
-    from jax_resnet.inspections import charts
-
     rows = []
     for name, one in charts.named(measured):
         largest = sorted(one['std'], reverse=True)
@@ -61,13 +59,12 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
             place = {'network': name, 'layer': layer, 'rank': largest.index(std) + 1, 'name': of}
             rows.append({**place, 'std': std, 'gradient': norm or None})
     in_order, std = ('layer', 'layer, in order'), ('std', 'standard deviation of the response')
-    return charts.below(
+    gradient = 'gradient', "norm of the loss's gradient"
+    return [
         charts.panel(rows, in_order, std, also=['name:N']),
         charts.panel(rows, ('rank', 'layer, sorted by size'), std, also=['name:N']),
-        charts.panel(
-            rows, in_order, ('gradient', "norm of the loss's gradient"), also=['name:N'], **charts.LOGARITHMIC
-        ),
-    )
+        charts.panel(rows, in_order, gradient, also=['name:N'], **charts.LOGARITHMIC),
+    ]
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
+from tqdm import tqdm
+
 from jax_resnet.errors import ConfigError
+from jax_resnet.inspections import charts
+from jax_resnet.report.charts import SHADES, altair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add = parser.add_argument
     add('--split', default='train[:1000]', help="split in TFDS's syntax (default: train[:1000])")
     add('--points', type=int, default=21, help='points on the line, an odd number; the plane has half (default: 21)')
@@ -25,8 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures each network on its line and its plane."""
     import jax
-    import numpy as np
-    from tqdm import tqdm
 
     from jax_resnet.inspections.networks import open_networks
 
@@ -72,17 +74,14 @@ def direction(params: Any, key: Any) -> Any:
     return jax.tree.unflatten(tree, drawn)
 
 
-def chart(measured: Sequence[dict[str, Any]]) -> Any:
+def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
     """Draws the lines of all networks in one panel, and a map of each plane."""
-    from jax_resnet.inspections import charts
-    from jax_resnet.report.charts import PALETTE, altair
-
     alt, networks = altair(), charts.named(measured)
     rows = [{'network': name, **point} for name, one in networks for point in one['line']]
     line = charts.panel(
         rows, ('a', 'distance in one direction'), ('loss', 'loss'), also=['error:Q'], **charts.LOGARITHMIC
     )
-    scale = alt.Scale(type='log', range=['#f5f8fc', PALETTE[0]])
+    scale = alt.Scale(type='log', range=SHADES)
     maps = []
     for name, one in networks:
         base = alt.Chart(alt.Data(values=one['plane']), width=190, height=190, title=name)
@@ -94,7 +93,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> Any:
                 tooltip=[alt.Tooltip('loss:Q', format='.4g'), 'error:Q'],
             )
         )
-    return charts.below(line, alt.concat(*maps, columns=3))
+    return [line, alt.concat(*maps, columns=3)]
 
 
 def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

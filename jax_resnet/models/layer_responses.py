@@ -31,11 +31,6 @@ class LayerResponses(NamedTuple):
     gradient_norm: np.ndarray
 
 
-class _Layer(NamedTuple):
-    response_of: str
-    shape: tuple[int, ...]
-
-
 def measure(
     model: nn.Module,
     variables: Any,
@@ -56,24 +51,24 @@ def measure(
     """
     batches = list(batches)
     layers = _find(model, variables, batches[0][0])
-    measure_batch = jit(partial(_measure, model, layers, loss))
+    measure_batch = jit(partial(_measure, model, dict(layers.values()), loss))
     found = np.stack([measure_batch(variables, *batch) for batch in batches]).astype(np.float64)
     means, variances, norms = found.transpose(1, 0, 2)  # each [batches, layers]
     return LayerResponses(list(layers), np.sqrt(variances.mean(0) + means.var(0)), norms.mean(0))
 
 
-def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
-    """Finds the 3x3 convolutions. Maps each name to the module whose output is the layer's response."""
-    layers: dict[str, _Layer] = {}
+def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Finds the 3x3 convolutions. Maps each name to the module whose output is the response, and to its shape."""
+    layers: dict[str, tuple[str, tuple[int, ...]]] = {}
     output_of: dict[str, Any] = {}
 
     def record(path: str, module: nn.Module, x: Any, y: Any) -> Any:
         if isinstance(module, nn.Conv):
             if module.kernel_size == (3, 3) and 'shortcut' not in path:
-                layers[path], output_of[path] = _Layer(path, y.shape), y
+                layers[path], output_of[path] = (path, y.shape), y
         else:
             for name in [name for name, output in output_of.items() if output is x]:
-                layers[name] = _Layer(path, y.shape)
+                layers[name] = path, y.shape
         return y
 
     jax.eval_shape(lambda variables, inputs: _apply(model, variables, inputs, record), variables, inputs)
@@ -81,9 +76,12 @@ def _find(model: nn.Module, variables: Any, inputs: Any) -> dict[str, _Layer]:
 
 
 def _measure(
-    model: nn.Module, layers: dict[str, _Layer], loss: Loss, variables: Any, inputs: Any, labels: Any
+    model: nn.Module, shapes: dict[str, tuple[int, ...]], loss: Loss, variables: Any, inputs: Any, labels: Any
 ) -> jax.Array:
-    """float32 [3, layers]: mean and variance of each response, and norm of the loss's gradient with respect to it."""
+    """float32 [3, layers]: mean and variance of each response, and norm of the loss's gradient with respect to it.
+
+    `shapes` has the responses' shapes, by the names of the modules that compute them.
+    """
 
     def shifted_loss(shifts: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         responses = {}
@@ -96,14 +94,13 @@ def _measure(
 
         return loss(_apply(model, variables, inputs, shift), labels), responses
 
-    zeros = {layer.response_of: jnp.zeros(layer.shape) for layer in layers.values()}
+    zeros = {name: jnp.zeros(shape) for name, shape in shapes.items()}
     gradients, responses = jax.grad(shifted_loss, has_aux=True)(zeros)
-    names = [layer.response_of for layer in layers.values()]
     return jnp.array(
         [
-            [responses[name].mean() for name in names],
-            [responses[name].var() for name in names],
-            [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in names],
+            [responses[name].mean() for name in shapes],
+            [responses[name].var() for name in shapes],
+            [jnp.sqrt(jnp.square(gradients[name]).sum()) for name in shapes],
         ]
     )
 

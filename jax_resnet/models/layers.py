@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -16,33 +15,8 @@ Apply = Callable[[jax.Array], jax.Array]
 """A layer, seen as a function from its input to its output."""
 
 
-class MakesConvolution(Protocol):
-    """The type of `ResNet.conv`: `nn.Conv`, or a class that takes the same arguments."""
-
-    def __call__(
-        self,
-        features: int,
-        kernel_size: tuple[int, int],
-        strides: tuple[int, int],
-        *,
-        padding: tuple[tuple[int, int], tuple[int, int]],
-        feature_group_count: int,
-        use_bias: bool,
-        kernel_init: Initializer,
-        bias_init: Initializer,
-        dtype: Dtype | None,
-        name: str,
-    ) -> Apply:
-        """Makes a convolution of images [batch, height, width, channels]."""
-        ...
-
-
-class MakesNorm(Protocol):
-    """The type of `ResNet.norm`: `BatchNorm`, a `BatchNorms`, or a class that takes the same arguments."""
-
-    def __call__(self, *, use_running_average: bool, scale_init: Initializer, dtype: Dtype | None, name: str) -> Apply:
-        """Makes a normalization of each channel."""
-        ...
+MakesLayer = Callable[..., Apply]
+"""A class of layers, or a factory: see `LayerFactory.conv` and `LayerFactory.norm` for the arguments that it gets."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +24,14 @@ class LayerFactory:
     """A factory for layers. The network makes one, with dtype, initialization and mode, and passes it to all modules.
 
     Attributes:
-        make_conv, make_norm: make a convolution and a normalization.
+        make_conv, make_norm: make a convolution and a normalization: `ResNet.conv` and `ResNet.norm`.
         kernel_init: initializer of the convolutions' kernels.
         dtype: dtype of the computation.
         train: whether the network is being trained.
     """
 
-    make_conv: MakesConvolution
-    make_norm: MakesNorm
+    make_conv: MakesLayer
+    make_norm: MakesLayer
     kernel_init: Initializer
     dtype: Dtype | None = None
     train: bool = False

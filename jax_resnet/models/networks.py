@@ -3,23 +3,23 @@
 from collections.abc import Callable, Mapping
 from math import prod
 from numbers import Integral
-from typing import Any, Unpack
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jax_resnet.models.resnet import MAX_LAYERS, WHY_MAX, Attributes, Pooling, ResNet, Stem
+from jax_resnet.models.resnet import Pooling, ResNet, Stem
 from jax_resnet.models.units import LAYERS, Layer
 from jax_resnet.models.variables import count_parameters
 from jax_resnet.own_parts import choose, errors
 
-CIFAR_DEPTHS: dict[str, tuple[int, str]] = {
-    'basic': (6, '20, 32, 44, 56, 110'),
-    'bottleneck': (9, '164, 1001'),
-    'one_layer': (3, '20, 56, 110'),
-    'three_layer': (9, '20, 56, 110'),
+CIFAR_DEPTHS: dict[str, str] = {
+    'basic': '20, 32, 44, 56, 110',
+    'bottleneck': '164, 1001',
+    'one_layer': '20, 56, 110',
+    'three_layer': '20, 56, 110',
 }
-"""By unit: the number of layers that one more unit in each of the three stages adds, and the papers' depths."""
+"""By unit, one of LAYERS: the papers' depths. One more unit in each of the three stages adds three times its layers."""
 
 IMAGENET_STAGES: dict[int, tuple[str, tuple[int, ...]]] = {
     18: ('basic', (2, 2, 2, 2)),
@@ -46,7 +46,7 @@ def cifar_resnet(
     zero_last_scale: bool = False,
     num_classes: int = 10,
     initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds a CIFAR network of He et al. 2015 (section 4.2) or 2016: n units in each of three stages.
 
@@ -67,18 +67,18 @@ def cifar_resnet(
         num_classes: number of outputs; 0 returns the pooled features [batch, 64] ([batch, 256] with bottlenecks).
         initialization: 'fan_out' (the authors' code; the head is uniform within 1/sqrt(fan_in)), 'fan_out_small_head'
             (Goyal et al. 2017), 'fan_in' (He normal, for the head too, as in the Lab) or 'lecun' (Flax's default).
-        **attributes: further attributes of `ResNet`: conv, norm, dtype, stacked, unroll, rematerialize.
+        **attributes: attributes of `ResNet` that say how to compute the network, not what it is: conv, norm, dtype,
+            stacked, unroll, rematerialize.
 
     Raises:
         ValueError: the depth does not fit the unit, the stage sizes do not add up to 3n, a unit, order, shortcut or
             initialization is unknown, or two arguments contradict each other.
     """
     layers = choose('unit', unit, {name: LAYERS[name] for name in CIFAR_DEPTHS})
-    count, examples = CIFAR_DEPTHS.get(unit, (3 * len(layers), str(9 * len(layers) + 2)))
+    count = 3 * len(layers)
     if not isinstance(depth, Integral) or depth < count + 2 or (depth - 2) % count:
+        examples = CIFAR_DEPTHS.get(unit, 3 * count + 2)
         raise ValueError(f'depth must be {count}n+2, such as {examples}; got {depth!r}')
-    if depth > MAX_LAYERS:
-        raise ValueError(f'depth must be at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {depth}')
     n = int(depth - 2) // count
     stage_sizes = tuple(stage_sizes) or (n, n, n)
     if len(stage_sizes) != 3 or min(stage_sizes) < 1 or sum(stage_sizes) != 3 * n:
@@ -98,33 +98,14 @@ def cifar_resnet(
     )
 
 
-def cifar_plain(
-    depth: int,
-    *,
-    unit: str = 'basic',
-    order: str = 'original',
-    shortcut: str = 'none',
-    stage_sizes: tuple[int, ...] = (),
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
-) -> ResNet:
+def cifar_plain(depth: int, *, shortcut: str = 'none', **options: Any) -> ResNet:
     """Builds the plain counterpart of `cifar_resnet(depth)`: the same layers and arguments, without shortcuts.
 
     Raises:
         ValueError: the shortcut is not 'none', or as in `cifar_resnet`.
     """
     _check_plain(shortcut, 'cifar_resnet')
-    return cifar_resnet(
-        depth,
-        unit=unit,
-        order=order,
-        shortcut=shortcut,
-        stage_sizes=stage_sizes,
-        num_classes=num_classes,
-        initialization=initialization,
-        **attributes,
-    )
+    return cifar_resnet(depth, shortcut=shortcut, **options)
 
 
 def imagenet_resnet(
@@ -137,10 +118,8 @@ def imagenet_resnet(
     groups: int = 1,
     group_width: int = 0,
     cifar_stem: bool = False,
-    zero_last_scale: bool = False,
     num_classes: int = 1000,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds an ImageNet network of He et al. 2015 (Table 1) or 2016 (section 5), for images of any size.
 
@@ -155,9 +134,8 @@ def imagenet_resnet(
             stage; 32 and 4 make ResNeXt 32x4d (Xie et al. 2016, arXiv 1611.05431).
         cifar_stem: begin with a 3x3 convolution without stride and pooling, for small images. With depth 18, shortcut B
             and 10 classes, this is the ResNet-18 of kuangliu/pytorch-cifar.
-        zero_last_scale: as in `cifar_resnet`.
         num_classes: number of outputs; 0 returns the pooled features [batch, 512] ([batch, 2048] with bottlenecks).
-        initialization, **attributes: as in `cifar_resnet`.
+        **attributes: zero_last_scale, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: a depth, order, shortcut or initialization is unknown, or two arguments contradict each other.
@@ -165,10 +143,13 @@ def imagenet_resnet(
     if depth not in IMAGENET_STAGES:
         raise ValueError(f'depth must be one of {", ".join(map(str, IMAGENET_STAGES))}; got {depth}')
     unit, stage_sizes = IMAGENET_STAGES[depth]
-    if v1_5 and unit != 'bottleneck':
-        raise ValueError(f'v1_5 needs bottlenecks, which depths 18 and 34 do not have; got depth {depth}')
+    is_widened = (width_factor, groups, group_width) != (1, 1, 0)
+    if unit != 'bottleneck' and (v1_5 or is_widened):
+        raise ValueError(
+            f'v1_5, width_factor and groups need bottlenecks, which depths 18 and 34 do not have; got depth {depth}'
+        )
     layers = LAYERS['bottleneck_v1.5' if v1_5 else unit]
-    if (width_factor, groups, group_width) != (1, 1, 0):
+    if is_widened:
         layers = _widen(layers, width_factor, groups, group_width)
     factor = 4 if unit == 'bottleneck' else 1
     return ResNet(
@@ -178,17 +159,13 @@ def imagenet_resnet(
         stem=Stem(channels=64) if cifar_stem else Stem(channels=64, window=7, stride=2, pool=True),
         order=order,
         shortcut=shortcut or ('B' if unit == 'bottleneck' else 'A'),
-        zero_last_scale=zero_last_scale,
         num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
 
 def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int) -> tuple[Layer, ...]:
     """The layers of a bottleneck with another number of channels inside. The argument `factor` is for one group."""
-    if len(layers) != 3:
-        raise ValueError('width_factor and groups need bottlenecks, which depths 18 and 34 do not have')
     if factor < 1 or groups < 1 or (groups > 1) != (group_width > 0) or (groups > 1 and factor > 1):
         raise ValueError(
             'bottlenecks take width_factor, or else groups, at least 2, with group_width, at least 1; '
@@ -204,9 +181,7 @@ def cifar_wide_resnet(
     *,
     width_factor: int = 10,
     dropout: float = 0.0,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds WRN-depth-width_factor of Zagoruyko and Komodakis 2016 (arXiv 1605.07146): wide pre-activation units.
 
@@ -217,7 +192,7 @@ def cifar_wide_resnet(
         depth: number of convolutions, 6n+4: 16, 22, 28, 40. It counts the three projections.
         width_factor: k; the three stages have 16k, 32k and 64k channels.
         dropout: rate of dropout between the two convolutions of each unit.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: the depth is not 6n+4, or an argument is out of range.
@@ -235,22 +210,12 @@ def cifar_wide_resnet(
         stem=Stem(channels=16),
         order='full_preactivation',
         shortcut='B',
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
 
-def imagenet_plain(
-    depth: int,
-    *,
-    order: str = 'original',
-    shortcut: str = 'none',
-    num_classes: int = 1000,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
-) -> ResNet:
-    """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3). Arguments as in `imagenet_resnet`.
+def imagenet_plain(depth: int, *, shortcut: str = 'none', **options: Any) -> ResNet:
+    """Builds plain-18 or plain-34 of He et al. 2015 (section 3.3), with the arguments of `imagenet_resnet`.
 
     Raises:
         ValueError: the depth is not 18 or 34, the shortcut is not 'none', or as in `imagenet_resnet`.
@@ -258,14 +223,7 @@ def imagenet_plain(
     if depth not in (18, 34):
         raise ValueError(f'depth must be 18 or 34; got {depth}')
     _check_plain(shortcut, 'imagenet_resnet')
-    return imagenet_resnet(
-        depth,
-        order=order,
-        shortcut=shortcut,
-        num_classes=num_classes,
-        initialization=initialization,
-        **attributes,
-    )
+    return imagenet_resnet(depth, shortcut=shortcut, **options)
 
 
 def scaled_resnet(
@@ -278,9 +236,7 @@ def scaled_resnet(
     drop_block: float = 0.0,
     dropout: float = 0.0,
     parameter_limit: int = 5_000_000,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds a network of Scaled, a project that rescales ResNet for CIFAR-10 within 5 M parameters.
 
@@ -298,7 +254,7 @@ def scaled_resnet(
         drop_block: rate of DropBlock before the pooling.
         dropout: rate of dropout on the pooled features.
         parameter_limit: maximum number of parameters; 0 means no limit.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: an argument is out of range, or the network exceeds the parameter limit.
@@ -323,8 +279,6 @@ def scaled_resnet(
         pooling=Pooling(pooled_size, drop_block, dropout),
         shortcut='B',
         shortcut_windows=tuple(shortcut_windows),
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
     if parameter_limit:
@@ -338,10 +292,7 @@ def scaled_resnet(
 
 def identity4(
     stage_sizes: tuple[int, ...] = (2, 2, 2, 2),
-    *,
-    num_classes: int = 10,
-    initialization: str = 'fan_out',
-    **attributes: Unpack[Attributes],
+    **attributes: Any,
 ) -> ResNet:
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
@@ -351,7 +302,7 @@ def identity4(
 
     Args:
         stage_sizes: units in each of the four stages.
-        num_classes, initialization, **attributes: as in `cifar_resnet`.
+        **attributes: num_classes, initialization and others, as in `cifar_resnet`.
 
     Raises:
         ValueError: the number of stages is not four, or a stage is empty.
@@ -365,13 +316,11 @@ def identity4(
         stem=Stem(channels=64),
         order='full_preactivation',
         shortcut='B',
-        num_classes=num_classes,
-        initialization=initialization,
         **attributes,
     )
 
 
-def own(function: str, *, num_classes: int = 10, **attributes: Unpack[Attributes]) -> ResNet:
+def own(function: str, *, num_classes: int = 10, **attributes: Any) -> ResNet:
     """Builds a network by an own function, whose import path is `function`. It gets the other arguments.
 
     Raises:

@@ -80,7 +80,7 @@ _THEIR_UNIT = re.compile(r'layer([1-9]\d*)\.(\d+)\.(?:(conv|bn)([1-9])|(?:shortc
 _TRANSFORMERS_UNIT = re.compile(
     r'resnet\.encoder\.stages\.(\d+)\.layers\.(\d+)\.(?:layer\.(\d)|shortcut)\.(convolution|normalization)'
 )
-_TRANSFORMERS_KINDS = {'conv': 'convolution', 'norm': 'normalization'}
+_TRANSFORMERS_LAYERS = {'conv': 'convolution', 'norm': 'normalization'}
 
 
 def to_pytorch(variables: Mapping[str, Any], style: str = 'torchvision') -> dict[str, np.ndarray]:
@@ -110,13 +110,13 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
     Raises:
         ValueError: no style has a tensor's name, and the message says which networks have such tensors, if known; two
-            tensors have one place; or numbers are not finite, or are negative variances.
+            tensors are the same one of ours; or numbers are not finite, or are negative variances.
     """
     tensors = {name: np.asarray(x) for name, x in tensors.items() if name.rpartition('.')[2] not in _COUNTERS}
     check_sound(tensors)
     wrapper = _wrapper(list(tensors))
     variables: dict[str, np.ndarray] = {}
-    names: dict[str, str] = {}
+    names: dict[str, str] = {}  # of the tensors, by ours
     for full_name, tensor in tensors.items():
         module, _, their_leaf = full_name.removeprefix(wrapper).rpartition('.')
         ours = _our_module(module)
@@ -131,11 +131,11 @@ def from_pytorch(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
             raise ValueError(
                 f'{full_name}: is not a tensor of the known ResNets, {" and ".join(STYLES)}{next(belongs, hint)}'
             )
-        place = f'{"batch_stats" if leaf in ("mean", "var") else "params"}/{ours}/{leaf}'
-        if place in names:
-            raise ValueError(f'{names[place]} and {full_name}: only one of them can be {place}')
-        names[place] = full_name
-        variables[place] = _transpose(tensor, leaf, (2, 3, 1, 0))
+        path = f'{"batch_stats" if leaf in ("mean", "var") else "params"}/{ours}/{leaf}'
+        if path in names:
+            raise ValueError(f'{names[path]} and {full_name}: only one of them can be {path}')
+        names[path] = full_name
+        variables[path] = _transpose(tensor, leaf, (2, 3, 1, 0))
     return unflatten_dict(variables, sep='/')
 
 
@@ -175,9 +175,9 @@ def _their_module(ours: str, style: Style) -> str | None:
     if match := _OUR_UNIT.fullmatch(ours):
         stage, unit, layer, number, projection = match.groups()
         if style is STYLES['transformers']:
-            place = f'layer.{int(number) - 1}' if number else style.projection
-            kind = _TRANSFORMERS_KINDS[layer or projection]
-            return f'resnet.encoder.stages.{int(stage) - 1}.layers.{int(unit) - 1}.{place}.{kind}'
+            module = f'layer.{int(number) - 1}' if number else style.projection
+            last = _TRANSFORMERS_LAYERS[layer or projection]
+            return f'resnet.encoder.stages.{int(stage) - 1}.layers.{int(unit) - 1}.{module}.{last}'
         last = f'{style.projection}.{["conv", "norm"].index(projection)}' if projection else f'{layer}{number}'
         return f'layer{stage}.{int(unit) - 1}.{last.replace("norm", "bn")}'
     return style.ends.get(ours)
@@ -198,8 +198,8 @@ def _our_module(theirs: str) -> str | None:
         last = f'shortcut/{("conv", "norm")[int(projection)]}' if projection else f'{layer}{number}'
         return f'stage{stage}/unit{int(unit) + 1}/{last.replace("bn", "norm")}'
     if match := _TRANSFORMERS_UNIT.fullmatch(theirs):
-        stage, unit, number, kind = match.groups()
-        layer = 'conv' if kind == 'convolution' else 'norm'
+        stage, unit, number, their_layer = match.groups()
+        layer = 'conv' if their_layer == 'convolution' else 'norm'
         last = f'{layer}{int(number) + 1}' if number else f'shortcut/{layer}'
         return f'stage{int(stage) + 1}/unit{int(unit) + 1}/{last}'
     return next((ours for style in STYLES.values() for ours, name in style.ends.items() if name == theirs), None)

@@ -6,7 +6,7 @@ the names into modules.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,7 +15,7 @@ from jax.nn.initializers import Initializer
 
 from jax_resnet.jax_options import independent
 from jax_resnet.models.batch_norm import BatchNorm, to_float32
-from jax_resnet.models.layers import LayerFactory, MakesConvolution, MakesNorm, average_pool, max_pool
+from jax_resnet.models.layers import LayerFactory, MakesLayer, average_pool, max_pool
 from jax_resnet.models.shortcuts import PROJECTIONS, shortcut
 from jax_resnet.models.units import ORDERS, Layer, Unit
 from jax_resnet.own_parts import choose
@@ -41,8 +41,6 @@ for both, as in the Lab. 'lecun': LeCun's, truncated, for both, as in Flax's exa
 
 MAX_LAYERS = 10_000
 """Maximum number of layers. Without it, a typing error in the depth could make a run wait for ever."""
-
-WHY_MAX = "since time and memory grow with each layer (the papers' deepest network has 1,202)"
 
 
 class Stem(NamedTuple):
@@ -80,19 +78,14 @@ class StemLayers(nn.Module):
         return max_pool(x) if self.stem.pool else x
 
 
-class MakesUnit(Protocol):
-    """The type of `Stage.make_unit`."""
-
-    def __call__(self, *, stride: int, is_first: bool, name: str) -> Unit:
-        """Makes a unit of the stage's width."""
-        ...
-
-
 class Stage(nn.Module):
-    """Units of one width. The first may change the shape. The others are identical; if stacked, a scan runs them."""
+    """Units of one width. The first may change the shape. The others are identical; if stacked, a scan runs them.
+
+    `make_unit` makes a `Unit` with a stride, `is_first` and a name; `ResNet` has the other attributes.
+    """
 
     size: int
-    make_unit: MakesUnit
+    make_unit: Callable[..., Unit]
     stride: int
     is_first: bool
     stacked: bool
@@ -182,7 +175,8 @@ class ResNet(nn.Module):
         zero_last_scale: initialize the scale of each branch's last BatchNorm with zero (Goyal et al. 2017).
         num_classes: outputs of the head; with 0 there is no head, and the network returns the pooled features.
         initialization: initializers of the convolutions' and the head's kernels; one of INITIALIZATIONS.
-        conv, norm: make the convolutions and normalizations of all modules.
+        conv: makes the convolutions: `nn.Conv`, or a class that takes the same arguments.
+        norm: makes the normalizations: `BatchNorm`, a `BatchNorms`, or a class that takes the same arguments.
         dtype: dtype of the computation, for example bfloat16; parameters, statistics and outputs stay float32.
         stacked: keep the identical units of a stage in stacked arrays, `stage2/rest/...`, and run them in a scan, so
             that any depth compiles in seconds. If False, each unit has its own name, `stage2/unit7/...`.
@@ -209,8 +203,8 @@ class ResNet(nn.Module):
     zero_last_scale: bool = False
     num_classes: int = 10
     initialization: str = 'fan_out'
-    conv: MakesConvolution = nn.Conv
-    norm: MakesNorm = BatchNorm
+    conv: MakesLayer = nn.Conv
+    norm: MakesLayer = BatchNorm
     dtype: Dtype | None = None
     stacked: bool = False
     unroll: int = 1
@@ -281,23 +275,16 @@ def features(net: ResNet, variables: Mapping[str, Any], images: jax.Array) -> di
     return outputs
 
 
-class Attributes(TypedDict, total=False):
-    """Attributes of `ResNet` that every named network takes. They say how to compute a network, not what it is."""
-
-    conv: MakesConvolution
-    norm: MakesNorm
-    dtype: Dtype | None
-    stacked: bool
-    unroll: int
-    rematerialize: bool | Callable[..., Any]
-
-
 def _check(net: ResNet) -> None:
     order = choose('order', net.order, ORDERS)
     choose('initialization', net.initialization, INITIALIZATIONS)
     shortcut(net.shortcut)
-    if sum(size * len(layers) for size, layers in zip(net.stage_sizes, net.layers, strict=True)) > MAX_LAYERS:
-        raise ValueError(f'stage_sizes must make at most {MAX_LAYERS:,} layers, {WHY_MAX}; got {net.stage_sizes}')
+    count = sum(size * len(layers) for size, layers in zip(net.stage_sizes, net.layers, strict=True))
+    if count > MAX_LAYERS:
+        raise ValueError(
+            f'a network must have at most {MAX_LAYERS:,} layers in its stages, since time and memory grow with each '
+            f"layer (the papers' deepest network has 1,202); got {count:,}"
+        )
     if net.zero_last_scale:
         never = 'so that the branch would get a gradient of exactly 0 and never train'
         where = order.after_last_norm

@@ -8,7 +8,6 @@ To add a shortcut, write a class here, a line in SHORTCUTS, and its name in `con
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -17,15 +16,8 @@ import jax.numpy as jnp
 from jax_resnet.models.layers import LayerFactory
 from jax_resnet.own_parts import choose
 
-
-class MakesShortcut(Protocol):
-    """The type of `Unit.make_shortcut`."""
-
-    def __call__(
-        self, channels: int, stride: int, factory: LayerFactory, *, name: str
-    ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        """Makes a shortcut for the branch's output shape."""
-        ...
+MakesShortcut = Callable[..., Callable[[jax.Array, jax.Array], jax.Array]]
+"""A subclass of `Shortcut`, or another function of channels, stride, factory and name that returns one."""
 
 
 class Shortcut(nn.Module):
@@ -162,7 +154,7 @@ def shortcut(name: str, *, window: int = 1, with_norm: bool = True) -> MakesShor
         return choose('shortcut', name, SHORTCUTS)
     match = re.fullmatch(r'([a-z_]+?)((?:_-?[0-9]+(?:\.[0-9]+)?)+)', name)
     count, make = SHORTCUTS_WITH_NUMBERS.get(match[1], (0, None)) if match else (0, None)
-    numbers = [float(text) for text in match[2].split('_')[1:]] if match else []
+    numbers = [float(number) for number in match[2].split('_')[1:]] if match else []
     if make is None or len(numbers) != count:
         with_numbers = [name + '_<number>' * count for name, (count, _) in SHORTCUTS_WITH_NUMBERS.items()]
         raise ValueError(f'shortcut must be one of {", ".join([*SHORTCUTS, *with_numbers])}; got {name!r}')

@@ -1,7 +1,7 @@
 """Residual units, the blocks of a stage: their convolutions (LAYERS) and the five orders of their layers (ORDERS).
 
 Each order is a function that follows one column of Figure 4 of He et al. 2016. It calls the methods of `Unit`.
-To add a kind of unit, add a line to LAYERS. To add an order, write a function and an entry in ORDERS. Add the
+To add a unit, add a line to LAYERS. To add an order, write a function and an entry in ORDERS. Add the
 new name to `config/fields.py` as well.
 """
 
@@ -179,7 +179,7 @@ class Order(NamedTuple):
             them.
         before_pooling: layers that the order needs between the last unit and the pooling: '', 'relu' or 'norm relu'.
         projection_norm: whether BatchNorm follows a projection; the 2016 authors' code has none with (e).
-        after_last_norm: text for an error message, if the branch does not end with its last BatchNorm.
+        after_last_norm: words for an error message, if the branch does not end with its last BatchNorm.
     """
 
     apply: Callable[[Unit, Array], Array]

@@ -33,7 +33,7 @@ class Backend:
         one_call_options: compiler options of programs that run once, such as initialization.
         keeps_programs: whether compiled programs can be cached for the next start.
         used: whether this start uses oneDNN, CUDA graphs and so on. Results depend on it: `environment.json` has it.
-        remark: text for the log, or ''.
+        remark: a string for the log, or ''.
     """
 
     network: Mapping[str, Any] = field(default_factory=lambda: {'stacked': True})

@@ -131,7 +131,7 @@ def input_gradient(
 
 
 def channels_as_batch(x: jax.Array, window: Sizes, cotangent: jax.Array, strides: Sizes, padding: Padding) -> jax.Array:
-    """A `KernelGradient`: convolves the input with the dilated cotangent. Channels and batch change places."""
+    """A `KernelGradient`: convolves the input with the dilated cotangent. Channels and batch are swapped."""
     pads = _pads(x, window, cotangent, strides, padding)
     kernel = _fast_conv(
         _transpose(x, (3, 1, 2, 0)), _transpose(cotangent, (1, 2, 0, 3)), (1, 1), pads, rhs_dilation=strides

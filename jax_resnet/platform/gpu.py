@@ -7,7 +7,7 @@ recognizes.
 """
 
 import math
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -51,30 +51,24 @@ def backend(
         deterministic: whether every start must give the same bits.
         graphs: whether to use CUDA graphs, if they work here.
         flat_arrays: whether training programs join the network's arrays to flat ones.
-        batch_norm_sums: as for `program_network`.
+        batch_norm_sums: whether BatchNorm is that of `gpu_batch_norm`, with two sums in one pass.
     """
+
+    def program_network(net: models.ResNet) -> models.ResNet:
+        if batch_norm_sums and isinstance(net.norm, models.BatchNorms):
+            net = net.clone(norm=net.norm._replace(normalize=normalize))
+        return net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS)
+
     exact = DETERMINISTIC if deterministic else {}
     graphs = graphs and has_graphs()
     return Backend(
-        program_network=partial(program_network, batch_norm_sums=batch_norm_sums),
+        program_network=program_network,
         flat_arrays=flat_arrays,
         compiler_options=exact | (GRAPH if graphs else NO_GRAPH),
         one_call_options=exact | ({} if graphs else NO_GRAPH),
         used={'gpu.graphs': graphs, 'gpu.flat_arrays': flat_arrays, 'gpu.batch_norm_sums': batch_norm_sums},
         remark='with CUDA graphs' if graphs else 'without CUDA graphs, so slower',
     )
-
-
-def program_network(net: models.ResNet, batch_norm_sums: bool = True) -> models.ResNet:
-    """Returns the network that a GPU runs, from the stacked network of a training state.
-
-    Args:
-        net: the network of the training state.
-        batch_norm_sums: whether BatchNorm is that of `gpu_batch_norm`, with two sums in one pass.
-    """
-    if batch_norm_sums and isinstance(net.norm, models.BatchNorms):
-        net = net.clone(norm=net.norm._replace(normalize=normalize))
-    return net.clone(stacked=sum(net.stage_sizes) > MOST_UNITS)
 
 
 @cache

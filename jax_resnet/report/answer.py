@@ -33,10 +33,7 @@ def answers(section: Section) -> list[Answer]:
 
 
 def _answer(section: Section, group: str, rows: Sequence[Row]) -> Answer:
-    name, details = section.measure_name, ''
-    ranked = sorted(
-        [(measured, row) for row in rows if (measured := section.measured(row))], key=lambda pair: pair[0].error
-    )
+    name, details, ranked = section.measure_name, '', section.ranked(rows)
     if not ranked:
         return Answer(group, '', '')
     best, row = ranked[0]

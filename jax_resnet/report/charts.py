@@ -13,6 +13,9 @@ PALETTE = (
 )  # fmt: skip
 """The colours of the rows, in order. They are calm, differ in print, and can be read on white and on black."""
 
+SHADES = ['#f5f8fc', PALETTE[0]]
+"""The colours of a map, from small to large numbers."""
+
 FONT = 'system-ui, "Helvetica Neue", Helvetica, Arial, sans-serif'
 INK, GREY, LINE = '#344054', '#667085', '#e4e7ec'
 
@@ -33,11 +36,14 @@ def altair() -> ModuleType:
     return altair
 
 
-def styled(chart: Any, title: str, height: int, note: str = '', width: int = WIDTH) -> Any:
-    """Gives a chart a title and the style of all charts. Charts below each other have their own sizes and no title."""
-    if not hasattr(chart, 'vconcat'):
-        about = {'text': title, **({'subtitle': note} if note else {})}
-        chart = chart.properties(width=width, height=height, title=about)
+def titled(chart: Any, title: str, height: int, note: str = '', width: int = WIDTH) -> Any:
+    """Gives a chart a size, a title, perhaps a note below it, and the style of all charts."""
+    about = {'text': title, **({'subtitle': note} if note else {})}
+    return styled(chart.properties(width=width, height=height, title=about))
+
+
+def styled(chart: Any) -> Any:
+    """Gives a chart the style of all charts."""
     return (
         chart.properties(padding=8, background='white')
         .configure_axis(

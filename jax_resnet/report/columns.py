@@ -49,7 +49,7 @@ def columns(section: Section) -> list[Column]:
     """Returns the columns of a section's table. The first one has the errors that the section compares, in %."""
     result = [Column(section.measure_name, section.measured)]
     if any(row.published is not None or row.published_text for row in section.rows):
-        result.append(Column('published', lambda row: row.published_text or row.published, _published))
+        result.append(Column('published', lambda row: row.published_text or row.published, _two))
         result.append(Column('difference', section.difference, '{:+.2f}'.format))
     result += [
         Column('runs', lambda row: f'{len(row.finished)} of {len(row.runs)}'),
@@ -58,7 +58,7 @@ def columns(section: Section) -> list[Column]:
     if section.measure != 'final':
         result.append(Column('final test error', mean('final_test_error'), _two))
     if section.measure != 'median' and any(len(row.finished) > 2 for row in section.rows):
-        result.append(Column('median', _median, _two))
+        result.append(Column('median', _median('final_test_error'), _two))
     result += further(section)
     return [
         *result,
@@ -66,28 +66,26 @@ def columns(section: Section) -> list[Column]:
         Column('training error', mean('final_train_error'), _two),
         Column('parameters', mean('parameters'), '{:,.0f}'.format),
         Column('multiply-adds', mean('multiply_adds'), lambda value: f'{value / 1e6:,.1f} M'),
-        Column('time', lambda row: median(row.values('seconds')) if row.finished else None, _duration),
+        Column('time', _median('seconds'), lambda value: str(timedelta(seconds=round(value)))),
         Column('device', lambda row: ', '.join(dict.fromkeys(run.summary['device'] for run in row.finished))),
     ]
-
-
-def _median(row: Row) -> float | None:
-    errors = row.values('final_test_error')
-    return median(errors) if errors else None
 
 
 def mean(field: str) -> Callable[[Row], float | None]:
     return lambda row: row.mean(field)
 
 
+def _median(field: str) -> Callable[[Row], float | None]:
+    return lambda row: median(row.values(field)) if row.finished else None
+
+
 def further(section: Section) -> list[Column]:
     """Returns a column for each error of FURTHER that some row has and that is not the one to compare."""
-    protocols = {PROTOCOLS[row.protocol] for row in section.rows if row.protocol}
-    heads = {field: head.format(' or '.join(sorted(protocols))) for field, head in FURTHER.items()}
+    protocol = ' or '.join(sorted({PROTOCOLS[row.protocol] for row in section.rows if row.protocol}))
     return [
         Column(head, mean(field), _two)
-        for field, head in heads.items()
-        if head != section.measure_name and any(row.values(field) for row in section.rows)
+        for field, text in FURTHER.items()
+        if (head := text.format(protocol)) != section.measure_name and any(row.values(field) for row in section.rows)
     ]
 
 
@@ -147,7 +145,22 @@ def table(section: Section, heads: Collection[str] | None = None) -> Table:
 
 def numbers(sections: Sequence[Section]) -> list[dict[str, Any]]:
     """Returns all rows of all sections for other programs, with unrounded numbers."""
-    return [_numbers(section, row) for section in sections for row in section.rows]
+    return [
+        {
+            'study': section.name,
+            'shared': '; '.join(section.shared),
+            'group': row.group,
+            'row': row.label,
+            'measure': section.measure_name,
+            'error': measured and measured.error,
+            'standard deviation': measured and measured.std,
+            **{column.head: column.value(row) for column in columns(section)[1:]},
+            'run folders': '; '.join(str(run.folder) for run in row.runs),
+        }
+        for section in sections
+        for row in section.rows
+        for measured in [section.measured(row)]
+    ]
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -159,28 +172,11 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return file.getvalue()
 
 
-def _numbers(section: Section, row: Row) -> dict[str, Any]:
-    measured, (_, *others) = section.measured(row), columns(section)
-    return {
-        'study': section.name,
-        'shared': '; '.join(section.shared),
-        'group': row.group,
-        'row': row.label,
-        'measure': section.measure_name,
-        'error': measured and measured.error,
-        'standard deviation': measured and measured.std,
-        **{column.head: column.value(row) for column in others},
-        'run folders': '; '.join(str(run.folder) for run in row.runs),
-    }
-
-
 def varied_table(section: Section) -> Table:
     """Makes the table of the config fields that differ between the rows."""
-    rows, differing = section.rows, varied(section.rows)
-    cells = [
-        (row, [row.label, *(wording.value_name(values[i]) for values in differing.values())])
-        for i, row in enumerate(rows)
-    ]
+    differing = varied(section.rows)
+    texts = zip(*(map(wording.value_name, values) for values in differing.values()), strict=True)
+    cells = [(row, [row.label, *of_row]) for row, of_row in zip(section.rows, texts, strict=False)]
     return Table(['', *map(wording.field_name, differing)], cells, '')
 
 
@@ -217,16 +213,8 @@ def seed(run: Run) -> str:
     return f'{run.seed}' + ('' if run.state == FINISHED else f' ({run.state})')
 
 
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
-
-
-def _published(value: float | str) -> str:
-    return value if isinstance(value, str) else _two(value)
-
-
-def _two(value: float) -> str:
-    return f'{value:.2f}'
+def _two(value: float | str) -> str:
+    return value if isinstance(value, str) else f'{value:.2f}'
 
 
 def one_line(text: str) -> str:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 from jax_resnet.config.durations import Clock
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, altair, colours, styled
+from jax_resnet.report.charts import GREY, altair, colours, titled
 from jax_resnet.report.sections import Row, Section, varied
 
 DASHES = {'test': [], 'training': [6, 4]}
@@ -47,31 +48,25 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     is_spread = any(value.get('low') != value.get('high') for value in values)
     note = '● our runs' + (', with a line from the best to the worst' if is_spread else '')
     name = section.measure_name[:1].upper() + section.measure_name[1:]
-    scale = alt.Scale(zero=False, padding=16 if positions else 48)
+    errors = {'title': f'{name} (%)', 'scale': alt.Scale(zero=False, padding=16 if positions else 48)}
     if positions:
         numbers = sorted({number for number, _ in positions.values()})
         scale_type = 'log' if numbers[0] > 0 and numbers[-1] >= 8 * numbers[0] else 'linear'
         row_axis = alt.X('position:Q', title=axis, scale=alt.Scale(type=scale_type, zero=False, padding=24, nice=False),
                          axis=alt.Axis(values=numbers, labelExpr='datum.value', grid=False))  # fmt: skip
         colour: Any = colours('series', [*dict.fromkeys(series for _, series in positions.values())])
-        errors, channel, height = alt.Y(title=f'{name} (%)', scale=scale), 'y', 300
+        channel, axis_of_errors, height = 'y', partial(alt.Y, **errors), 300
     else:
         row_axis = alt.Y(
             'row:N', sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False, grid=True)
         )
         colour = colours('row', [row.label for row in rows]).legend(None)  # as in the curves
-        errors, channel, height = (
-            alt.X(title=f'{name} (%)', scale=scale, axis=alt.Axis(grid=False, tickCount=6)),
-            'x',
-            30 * len(rows) + 20,
-        )
+        channel, axis_of_errors = 'x', partial(alt.X, axis=alt.Axis(grid=False, tickCount=6), **errors)
+        height = 30 * len(rows) + 20
     base = alt.Chart(alt.Data(values=values)).encode(row_axis, color=colour, tooltip=['row:N', 'text:N', 'published:Q'])
 
     def at(field: str) -> dict[str, Any]:
-        """Returns the encoding of the position of a mark by an error."""
-        channel_of_error = errors.copy()
-        channel_of_error.shorthand = f'{field}:Q'
-        return {channel: channel_of_error}
+        return {channel: axis_of_errors(f'{field}:Q')}
 
     layers = [
         base.mark_rule(strokeWidth=2).encode(**at('low'), **{f'{channel}2': 'high:Q'}),
@@ -84,7 +79,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
     else:
         layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='text:N'))
-    return styled(alt.layer(*layers), name, height, note)
+    return titled(alt.layer(*layers), name, height, note)
 
 
 def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | None:
@@ -184,7 +179,7 @@ def curves(rows: Sequence[Row], title: str, quantity: str = 'error') -> Any:
         rule = marks.mark_rule(strokeDash=[2, 3], color=GREY, opacity=0.7, clip=True)
         layers.append(rule.encode(x='epoch:Q', tooltip='the learning rate drops at epoch:Q'))
     layers[0] = layers[0].add_params(shown, zoom)
-    return styled(alt.layer(*layers), title, 320 if quantity == 'error' else 240)
+    return titled(alt.layer(*layers), title, 320 if quantity == 'error' else 240)
 
 
 def domain(values: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

@@ -64,19 +64,18 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
             for chart in group['charts']:
                 for suffix in ('png', 'svg'):
                     contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
-        contents |= {folder / f'mistake{i:02}.png': mistake.png for i, mistake in enumerate(part['mistakes'], start=1)}
+        contents |= {folder / f'mistake{i:02}.png': png for i, (png, _) in enumerate(part['mistakes'], start=1)}
     contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), generator=GENERATOR).encode()
-    is_report = out.is_file() and GENERATOR.encode() in files.read(out)
-    for path in () if is_report else contents:
+    earlier = out.read_text(errors='replace') if out.is_file() else ''
+    for path in () if GENERATOR in earlier else contents:
         if path.exists():
             raise ConfigError(
                 f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
             )
-    earlier = files.read(markdown).decode(errors='replace') if is_report and markdown.is_file() else ''
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
     for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
-        if f'{picture.stem}.png' in earlier or re.fullmatch(r'mistake\d\d', picture.stem):
+        if f'<div id="{picture.stem}"' in earlier or re.fullmatch(r'mistake\d\d', picture.stem):
             picture.unlink()
     return [out, markdown, numbers, folder]
 

@@ -173,11 +173,15 @@ class Section:
             groups.setdefault(row.group, []).append(row)
         return groups
 
+    def ranked(self, rows: Sequence[Row]) -> list[tuple[Measured, Row]]:
+        """Returns the rows that have an error, the smallest error first."""
+        found = [(measured, row) for row in rows if (measured := self.measured(row))]
+        return sorted(found, key=lambda pair: pair[0].error)
+
     @property
     def best(self) -> list[Row]:
         """The row with the smallest error of each group that has several finished rows."""
-        groups = [[(m.error, row) for row in rows if (m := self.measured(row))] for rows in self.groups.values()]
-        return [min(group, key=lambda pair: pair[0])[1] for group in groups if len(group) > 1]
+        return [ranked[0][1] for ranked in map(self.ranked, self.groups.values()) if len(ranked) > 1]
 
     @property
     def shared(self) -> list[str]:

@@ -4,13 +4,13 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from jax_resnet.config.fields import flatten
 from jax_resnet.report import wording
-from jax_resnet.report.charts import GREY, INK, PALETTE, altair, styled
+from jax_resnet.report.charts import GREY, INK, PALETTE, SHADES, altair, titled
 from jax_resnet.runs.outputs import Predictions
 from jax_resnet.runs.run import Run
 from jax_resnet.runs.run_folder import RunFolder
@@ -44,39 +44,28 @@ def fields(run: Run) -> list[tuple[str, str]]:
     return [(field, wording.value_name(value)) for field, value in sorted(values.items())]
 
 
-class Mistake(NamedTuple):
-    """A wrong prediction: an image, as PNG; and the classes, the probability and perhaps the file, in words."""
+def mistakes(run: Run, found: Predictions) -> list[tuple[bytes, str]]:
+    """Reads the most confident mistakes of a run; [] if it has not kept them.
 
-    png: bytes
-    caption: str
-
-    @property
-    def uri(self) -> str:
-        return data_uri(self.png, 'png')
-
-
-def mistakes(run: Run, found: Predictions) -> list[Mistake]:
-    """Reads the most confident mistakes of a run; [] if it has not kept them."""
-    kept = RunFolder(run.folder).mistakes()
-    if kept is None:
-        return []
-    index, images = kept
+    Returns:
+        The image of each as PNG; and its class, the predicted class, the probability and perhaps the file, in words.
+    """
     return [
-        Mistake(
-            _png(image),
+        (
+            png(image, 96),
             f'{found.class_names[found.labels[i]]}, predicted {found.class_names[found.classes[i, 0]]}\n'
             f'{100 * found.probabilities[i, 0]:.1f} %' + (f'\n{found.files[i]}' if found.files else ''),
         )
-        for i, image in zip(index, images, strict=True)
+        for i, image in zip(*(RunFolder(run.folder).mistakes() or ((), ())), strict=True)
     ]
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    """Returns an image, uint8 [height, width, channels], as PNG, enlarged to about 96 pixels."""
+def png(pixels: np.ndarray, height: int = 0) -> bytes:
+    """Returns an image, uint8 [height, width, channels], as PNG, enlarged to about a height in pixels."""
     from PIL import Image
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    factor, content = max(1, round(96 / image.height)), io.BytesIO()
+    factor, content = max(1, round(height / image.height)), io.BytesIO()
     image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(content, 'PNG')
     return content.getvalue()
 
@@ -139,11 +128,11 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> Any:
         y=alt.Y('class:N', title='class', scale=domain, axis=alt.Axis(**axis)),
         tooltip=['class:N', 'predicted:N', 'count:Q', alt.Tooltip('share:Q', title='% of the class')],
     )
-    colours = alt.Scale(type='sqrt', domain=[0, 100], range=['#f5f8fc', PALETTE[0]])
+    colours = alt.Scale(type='sqrt', domain=[0, 100], range=SHADES)
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))
     white = alt.condition('datum.share > 50', alt.value('white'), alt.value(INK))
     text = base.mark_text(fontSize=11).encode(text='count:Q', color=white)
-    return styled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
+    return titled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
 
 
 def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, title: str) -> Any:
@@ -157,4 +146,4 @@ def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, t
     text = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(
         text=alt.Text('length:Q', format=number_format)
     )
-    return styled(bars + text, title, max(120, 24 * len(lengths)), width=520)
+    return titled(bars + text, title, max(120, 24 * len(lengths)), width=520)

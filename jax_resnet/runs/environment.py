@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy')
-
-DECODERS = ('Pillow', 'simplejpeg', 'grain')
-"""Packages on whose versions decoded and resized pictures depend."""
+PACKAGES = (
+    *('jax_resnet', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'tensorflow-datasets', 'numpy'),
+    *('Pillow', 'simplejpeg', 'grain'),  # decode and resize pictures
+)
 
 HUGE_PAGES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=1099511627776'
 """GLIBC_TUNABLES of runs on a CPU, unless the user has set it. A run then uses huge pages and keeps freed memory.
@@ -22,19 +22,18 @@ Thus a run cannot set it for itself.
 """
 
 
-def environment(options: Mapping[str, Any], streams: bool = False) -> dict[str, Any]:
+def environment(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns date (UTC), versions, devices, git commit and JAX's options. JSON can represent all values.
 
     The git commit is None if the package is not in a git checkout. A '+' after it means uncommitted changes.
 
     Args:
         options: JAX's options, as `exactness.exact` yields them.
-        streams: whether the run decodes pictures. The versions of what decodes them are then recorded, too.
     """
     import jax
 
     versions = {'python': platform.python_version()}
-    for name in PACKAGES + DECODERS * streams:
+    for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -8,9 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jax_resnet import files
-from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
+from jax_resnet.errors import ConfigError, reason
 
 MOST_LOGITS = 100
 """Up to this number of classes, predictions.npz has all logits. 1,000 classes and 50,000 examples would be 200 MB."""
@@ -86,7 +84,7 @@ def npz(arrays: Mapping[str, ArrayLike]) -> bytes:
 def read(path: Path, *names: str) -> list[np.ndarray]:
     """Returns the arrays with these names in an .npz file. Raises ConfigError if it is missing or damaged."""
     try:
-        with np.load(io.BytesIO(files.read(path)), allow_pickle=False) as found:
+        with path.open('rb') as file, np.load(file, allow_pickle=False) as found:
             return [found[name] for name in names]
     except Exception as e:  # for a damaged file numpy, zipfile and zlib raise many types of exception
-        raise ConfigError(f'{shown(path)} cannot be read ({" ".join(str(e).split())[:200]})') from None
+        raise ConfigError(f'{path} cannot be read ({reason(e)})') from None

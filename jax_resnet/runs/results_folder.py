@@ -9,10 +9,8 @@ from jax_resnet import files
 from jax_resnet.config.identity import default_name
 from jax_resnet.config.loading import change
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
-from jax_resnet.runs import outputs, run
+from jax_resnet.runs import outputs, run, schemas
 from jax_resnet.runs.run import Run
-from jax_resnet.runs.run_folder import RunFolder, as_json
 
 RESULTS = Path('results')
 """The folder of results, in the repository; run folders are in `runs`."""
@@ -34,9 +32,9 @@ def finished(folder: str | Path) -> Run:
     """
     found = run.read(files.local(folder))
     if found.config is None or found.state != run.FINISHED:
-        raise ConfigError(f'{shown(folder)}: must be the folder of a finished run; it is {found}')
+        raise ConfigError(f'{folder}: must be the folder of a finished run; it is {found}')
     if found.file is None:
-        raise ConfigError(f'{shown(folder)}: must be a run of a config file; its config.json names none')
+        raise ConfigError(f'{folder}: must be a run of a config file; its config.json names none')
     return replace(found, config=change(found.config, {'dataset.data_dir': None, 'dataset.manual_dir': None}))
 
 
@@ -55,25 +53,19 @@ def add(run: Run) -> Path:
     Raises:
         ConfigError: the folder has the result of another run of this config and seed.
     """
+    assert run.config is not None
     folder, copied = result_path(run), ('environment.json', 'metrics.jsonl', 'summary.json')
-    contents = {folder / name: files.read(run.folder / name) for name in copied}
-    contents[folder / 'config.json'] = as_json({'file': run.file, 'changes': run.changes, 'fields': run.config})
-    if (logits := _logits(run.folder)) is not None:
-        contents[folder / LOGITS] = logits
-    if any(path.exists() and files.read(path) != content for path, content in contents.items()):
+    contents = {folder / name: (run.folder / name).read_bytes() for name in copied}
+    contents[folder / 'config.json'] = schemas.as_json({'file': run.file, 'changes': run.changes, 'fields': run.config})
+    predictions = run.folder / 'predictions.npz'
+    if predictions.is_file() and run.config.model.num_classes <= outputs.MOST_LOGITS:
+        logits, labels = outputs.read(predictions, 'logits', 'labels')
+        contents[folder / LOGITS] = outputs.npz({'logits': logits.astype(np.float16), 'labels': labels})
+    if any(path.exists() and path.read_bytes() != content for path, content in contents.items()):
         raise ConfigError(f'{folder}: has the result of another run of this config and seed; delete it first')
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
     return folder
-
-
-def _logits(folder: Path) -> bytes | None:
-    """Returns the content of the file of logits of a run, or None if its folder has no logits."""
-    path = folder / 'predictions.npz'
-    if not path.is_file() or len(RunFolder(folder).preprocessing().class_names) > outputs.MOST_LOGITS:
-        return None
-    logits, labels = outputs.read(path, 'logits', 'labels')
-    return outputs.npz({'logits': logits.astype(np.float16), 'labels': labels})
 
 
 def paths() -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 from jax_resnet.config import identity
 from jax_resnet.config.fields import Config
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import local, shown
+from jax_resnet.files import local
 from jax_resnet.runs.run_folder import RunFolder
 
 FINISHED, RUNNING, STOPPED, FAILED, MISSING = ('finished', 'running', 'stopped', 'failed', 'missing')
@@ -109,7 +109,7 @@ def read(path: Path, seed: int | None = None) -> Run:
         folder.summary() or {},
         folder.starts(),
         origin['file'],
-        identity.changed_recipe(origin['changes'], config),
+        {name: value for name, value in identity.recipe(config).items() if name in origin['changes']},
         folder.failure() or '',
         is_running,
     )
@@ -131,12 +131,12 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     for path in map(local, paths):
         if not path.is_dir():
             raise ConfigError(
-                f'{shown(path)}: no such folder; must be a run folder, or a folder that contains runs or studies'
+                f'{path}: no such folder; must be a run folder, or a folder that contains runs or studies'
             )
         described = [path / STUDY] if (path / STUDY).exists() else sorted(path.rglob(STUDY))
         configs = sorted(path.rglob('config.json'))
         if not described and not configs:
-            raise ConfigError(f'{shown(path)}: has neither runs nor studies')
+            raise ConfigError(f'{path}: has neither runs nor studies')
         studies += described
         runs += [config.parent for config in configs]
     return list(dict.fromkeys(studies)), list(dict.fromkeys(runs))

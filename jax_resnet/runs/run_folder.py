@@ -13,14 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
 from jax_resnet.errors import ConfigError, DataError, Stopped
-from jax_resnet.files import shown
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
 
@@ -45,12 +43,7 @@ class RunFolder:
         self._events: Path | None = None
 
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
-        """Writes config.json, or checks that the run in the folder has the same config if it has begun.
-
-        Args:
-            config: the config.
-            file: the config file with its argument, if there is one.
-            changes: the fields that were changed in that config, by dotted name.
+        """Writes config.json, see `schemas.RunConfig`, or checks that the run has the same config if it has begun.
 
         Raises:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
@@ -60,20 +53,16 @@ class RunFolder:
         if self.has_begun():
             self.check_same(config)
         else:
-            self._write('config.json', as_json({'file': file, 'changes': changes or {}, 'fields': config}))
+            self._write('config.json', schemas.as_json({'file': file, 'changes': changes or {}, 'fields': config}))
 
     def _make(self) -> None:
-        absolute = str(self.path.absolute())
-        if (
-            glob.has_magic(absolute) or '\\' in absolute or not absolute.isprintable()
-        ):  # orbax finds files by a glob pattern
-            raise ConfigError(f'{shown(absolute)}: the path of a run must have none of * ? [ ] \\ and be printable')
+        path = str(self.path.absolute())
+        if glob.has_magic(path) or '\\' in path or not path.isprintable():  # orbax finds files by a glob pattern
+            raise ConfigError(f'{path}: the path of a run must have none of * ? [ ] \\ and be printable')
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise ConfigError(
-                f'{self.path}: must be a folder, or a path where one can be made ({e.strerror})'
-            ) from None
+            raise ConfigError(f'{path}: must be a folder, or a path where one can be made ({e.strerror})') from None
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
@@ -127,8 +116,7 @@ class RunFolder:
                     break
             else:
                 raise ConfigError(
-                    f'{shown(self.path)}: another program trains in this folder; wait, or give another folder by '
-                    '--workdir'
+                    f'{self.path}: another program trains in this folder; wait, or give another folder by --workdir'
                 )
             yield
 
@@ -156,7 +144,7 @@ class RunFolder:
         origin: schemas.RunConfig | None = self._read_json('config.json', schemas.RunConfig)
         if origin is None:
             reason = 'it has no config.json' if self.path.is_dir() else 'there is no such folder'
-            raise ConfigError(f'{shown(self.path)}: must be a run folder; {reason}')
+            raise ConfigError(f'{self.path}: must be a run folder; {reason}')
         return origin
 
     def preprocessing(self) -> Preprocessing:
@@ -179,10 +167,10 @@ class RunFolder:
 
     def different_pictures(self, listing: np.ndarray) -> str:
         """Says how pictures differ from those of the run in the same splits; '' if they do not, or have no record."""
-        if not len(listing) or not (self.path / 'pictures.npz').exists():
+        recorded = self._arrays('pictures.npz', 'pictures')
+        if recorded is None or not len(listing):
             return ''
-        (recorded,) = outputs.read(self.path / 'pictures.npz', 'pictures')
-        now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, recorded))
+        now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, *recorded))
         splits = {name.split(b'/')[0] for name in now} & {name.split(b'/')[0] for name in run}
         now, run = ({name: pair[name] for name in pair if name.split(b'/')[0] in splits} for pair in (now, run))
         kinds = {
@@ -191,7 +179,7 @@ class RunFolder:
             'of another size': {name for name in now.keys() & run.keys() if now[name] != run[name]},
         }
         return ', '.join(
-            f'{len(names):,} {kind} ({", ".join(shown(os.fsdecode(name)) for name in sorted(names)[:3])})'
+            f'{len(names):,} {kind} ({", ".join(os.fsdecode(name) for name in sorted(names)[:3])})'
             for kind, names in kinds.items()
             if names
         )
@@ -203,45 +191,34 @@ class RunFolder:
     def write_predictions(
         self, logits: np.ndarray, labels: np.ndarray, mistakes: Mapping[str, np.ndarray], names: Sequence[str] = ()
     ) -> None:
-        """Writes what the network predicts for the n examples of the test split.
-
-        Args:
-            logits: float [n, classes].
-            labels: the true classes, int [n].
-            mistakes: `index` and `images` of some wrong predictions, see `mistakes`.
-            names: the names of the examples' files, if they are files.
-        """
+        """Writes what the network predicts, see `outputs.prediction_arrays`; and some wrong predictions, `mistakes`."""
         self._write('predictions.npz', outputs.npz(outputs.prediction_arrays(logits, labels, names)))
         self._write('mistakes.npz', outputs.npz(mistakes))
 
     def predictions(self) -> Predictions | None:
         """Reads predictions.npz. Returns None if there is no such file. Raises ConfigError if a file is damaged."""
-        path = self.path / 'predictions.npz'
-        if not path.exists():
+        found = self._arrays('predictions.npz', 'classes', 'probabilities', 'labels', 'files')
+        if found is None:
             return None
-        classes, probabilities, labels, names = outputs.read(path, 'classes', 'probabilities', 'labels', 'files')
+        classes, probabilities, labels, names = found
         return Predictions(classes, probabilities, labels, self.preprocessing().class_names, tuple(names.tolist()))
 
-    def mistakes(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def mistakes(self) -> list[np.ndarray] | None:
         """Reads mistakes.npz: images of wrongly predicted examples. Raises ConfigError if it is damaged.
 
         Returns:
             The positions of the n examples in the predictions, int [n], and their images, uint8 [n, height, width,
             channels]. None if there is no such file.
         """
-        path = self.path / 'mistakes.npz'
-        if not path.exists():
-            return None
-        index, images = outputs.read(path, 'index', 'images')
-        return index, images
+        return self._arrays('mistakes.npz', 'index', 'images')
 
     def starts(self) -> list[dict[str, Any]]:
-        """Returns what `record_start` wrote, one mapping for each start."""
+        """Returns what `record_start` wrote, one mapping for each start, see `schemas.Start`."""
         return self._read_json('environment.json', list[schemas.Start]) or []
 
     def record_start(self, step: int, environment: Mapping[str, Any]) -> None:
         """Adds this start's versions, devices and git commit to environment.json."""
-        self._write('environment.json', as_json([*self.starts(), {**environment, 'step': step}]))
+        self._write('environment.json', schemas.as_json([*self.starts(), {**environment, 'step': step}]))
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl, see `schemas.Line`, without a last line that a kill cut short.
@@ -250,9 +227,9 @@ class RunFolder:
             ConfigError: a line is damaged.
         """
         path = self.path / 'metrics.jsonl'
-        lines = files.read(path).splitlines(keepends=True) if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         return [
-            schemas.parse(line, schemas.Line, f'{shown(path)}: line {number}')
+            schemas.parse(line, schemas.Line, f'{path}: line {number}')
             for number, line in enumerate(lines, start=1)
             if line.endswith(b'\n')
         ]
@@ -285,7 +262,7 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes summary.json, which marks the run as finished."""
-        self._write('summary.json', as_json(summary))
+        self._write('summary.json', schemas.as_json(summary))
 
     def progress(self) -> tuple[dict[str, Any], float] | None:
         """Returns how far the run is, see `schemas.Progress`, and when it was that far; None before its first step."""
@@ -324,6 +301,10 @@ class RunFolder:
         elif self.writes:
             (self.path / 'failure.txt').unlink(missing_ok=True)
 
+    def _arrays(self, name: str, *arrays: str) -> list[np.ndarray] | None:
+        path = self.path / name
+        return outputs.read(path, *arrays) if path.exists() else None
+
     def _read_json(self, name: str, schema: Any) -> Any:
         path = self.path / name
         return schemas.read(path, schema) if path.exists() else None
@@ -331,11 +312,6 @@ class RunFolder:
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:
             files.write(self.path / name, content)
-
-
-def as_json(value: Any) -> bytes:
-    """Returns the content of a JSON file of a run."""
-    return (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode()
 
 
 def _events(line: Mapping[str, Any]) -> bytes:

@@ -1,15 +1,14 @@
-"""The fields of each JSON file and their types, and the function that reads a file by them."""
+"""The fields of each JSON file and their types, and the functions that read and write a file by them."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import Meta
 
-from jax_resnet import files
 from jax_resnet.config.fields import Config, Natural, NotNegative
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Value = bool | int | float | str | tuple[Any, ...] | None
@@ -18,9 +17,14 @@ Value = bool | int | float | str | tuple[Any, ...] | None
 def read(path: Path, schema: Any) -> Any:
     """Reads a JSON file. Raises ConfigError if it cannot be read, or does not fit `schema`, one of the types below."""
     try:
-        return parse(files.read(path), schema, shown(path))
+        return parse(path.read_bytes(), schema, str(path))
     except OSError as e:
-        raise ConfigError(f'{shown(path)} cannot be read ({e.strerror})') from None
+        raise ConfigError(f'{path} cannot be read ({e.strerror})') from None
+
+
+def as_json(value: Any) -> bytes:
+    """Returns the content of a JSON file with a value of one of the types below."""
+    return (json.dumps(value, indent=2, allow_nan=False, default=msgspec.to_builtins) + '\n').encode()
 
 
 def parse(content: bytes, schema: Any, name: str) -> Any:

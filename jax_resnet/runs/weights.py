@@ -16,8 +16,7 @@ from safetensors.numpy import save
 
 from jax_resnet import files
 from jax_resnet.config.fields import Config, own_parts
-from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.errors import DataError, reason
 from jax_resnet.runs import schemas
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.schemas import Card
@@ -65,12 +64,12 @@ def read(path: str | Path) -> Weights:
     header, named = _read(path)
     arrays = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
     if not arrays:
-        raise DataError(f'{shown(path)}: must have arrays; it has none')
+        raise DataError(f'{path}: must have arrays; it has none')
     card = _card(path, header)
     if card is None:
         return Weights(path, arrays, None, None)
     if header.get('sha256') != _digest(header[CARD], named):
-        raise DataError(f'{shown(path)}: is damaged: wrong SHA-256')
+        raise DataError(f'{path}: is damaged: wrong SHA-256')
     if own_parts(card['fields']):  # nothing in a file of weights chooses code to import
         return Weights(path, arrays, None, None)
     if 'class_names' not in card:
@@ -116,26 +115,24 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
     except OSError as e:
-        raise DataError(f'{shown(path)}: cannot be written ({e.strerror})') from None
+        raise DataError(f'{path}: cannot be written ({reason(e)})') from None
 
 
 def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Reads the strings in the header, and the arrays."""
     _check_suffix(path)
     try:
-        if path.exists() and not path.is_file():
-            raise ValueError('not a regular file')
         with safe_open(path, framework='numpy') as file:
             names = file.keys() if with_arrays else ()
             return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except Exception as e:  # safetensors raises many types of exception
-        raise DataError(f'{shown(path)}: cannot be read as weights ({" ".join(str(e).split())[:200]})') from None
+        raise DataError(f'{path}: cannot be read as weights ({reason(e)})') from None
 
 
 def _card(path: Path, header: Mapping[str, str]) -> Card | None:
     if CARD not in header:
         return None
-    card: Card = schemas.parse(header[CARD].encode(), Card, f'{shown(path)}: the card in its header')
+    card: Card = schemas.parse(header[CARD].encode(), Card, f'{path}: the card in its header')
     return card
 
 
@@ -149,4 +146,4 @@ def _digest(card: str, arrays: Mapping[str, np.ndarray]) -> str:
 def _check_suffix(path: Path) -> None:
     if path.suffix != SUFFIX:
         advice = '; scripts/pth_to_safetensors.py converts a file of PyTorch' if path.suffix in PICKLES else ''
-        raise DataError(f'{shown(path)}: must end in {SUFFIX}{advice}')
+        raise DataError(f'{path}: must end in {SUFFIX}{advice}')

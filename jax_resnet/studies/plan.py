@@ -86,33 +86,21 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A row of the study's table: jobs that differ only in the seed, and the published error.
+    """A row of the study's table: jobs that differ only in the seed.
 
     Attributes:
-        label: the name of the row.
-        group: rows of one group are drawn in one picture.
+        about: what a report says of it, see `configs.studies.base.row`.
         jobs: one for each seed.
-        published: the published error in %, or None.
-        published_text: a text to show instead, such as 'fail'.
-        window: if the published error is a mean over epochs, its first and last epoch; else None.
         changes: the fields whose values the command line changes in this row, by dotted name.
     """
 
-    label: str
-    group: str
+    about: DescribedRow
     jobs: tuple[Job, ...]
-    published: float | None
-    published_text: str
-    window: tuple[float, float] | None
     changes: Mapping[str, Any]
 
     @property
     def title(self) -> str:
-        return _title({'label': self.label, 'group': self.group})
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return recipe(self.jobs[0].config)
+        return _title(self.about)
 
     @cached_property
     def parameters(self) -> int:
@@ -163,17 +151,13 @@ class Plan:
     @property
     def folder(self) -> Path:
         """The folder for study.json: `runs/studies/<name>[-<argument>][/<changes>][/rehearsal]`."""
-        path, colon, argument = self.file.partition(':')
-        file = path + colon + argument.replace('/', '_')  # such as 1,1/2
-        inside = default_name(file, self.changes, 0).parent.relative_to('runs')
+        inside = default_name(self.file, self.changes, 0).parent.relative_to('runs')
         return Path('runs', 'studies', inside, 'rehearsal' if self.is_rehearsal else '')
 
     def describe(self) -> dict[str, Any]:
         """Returns the content of study.json, see `schemas.Study`. Its paths are relative to the study's folder."""
-        of_row = ('label', 'group', 'published', 'published_text', 'window')
         rows = [
-            {name: getattr(row, name) for name in of_row}
-            | {'runs': {job.seed: os.path.relpath(job.folder, self.folder) for job in row.jobs}}
+            {**row.about, 'runs': {job.seed: os.path.relpath(job.folder, self.folder) for job in row.jobs}}
             for row in self.rows
         ]
         own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
@@ -205,7 +189,7 @@ def read(file: str, seeds: Sequence[int], changes: Mapping[str, str] | None = No
     if 'seed' in given:
         raise ConfigError(f'--set=seed={given["seed"]}: the seeds of a study are given by --seeds={given["seed"]}')
     rows, notes = _rows(study, seeds, given, is_rehearsal)
-    if len({(row.label, row.group) for row in rows}) < len(rows):
+    if len({(row.about['label'], row.about['group']) for row in rows}) < len(rows):
         raise ConfigError(f'--study={file}: two rows have the same label and group; these must be different')
     if not rows:
         raise ConfigError(f'--study={file}: must have runs; it has none' + (f' ({"; ".join(notes)})' if notes else ''))
@@ -213,15 +197,8 @@ def read(file: str, seeds: Sequence[int], changes: Mapping[str, str] | None = No
     return Plan(file, question, about, source, measure, tuple(rows), is_rehearsal, tuple(notes))
 
 
-def rehearsal(config: Config) -> dict[str, Any]:
-    """Returns the changes of a rehearsal, by dotted name: the data set becomes the digits, and the recipe is shortened.
-
-    Args:
-        config: the config of the run, on CIFAR.
-
-    Raises:
-        ConfigError: the config trains on a data set of pictures.
-    """
+def _rehearsal(config: Config) -> dict[str, Any]:
+    """Returns the changes of a rehearsal: the data set becomes the digits, and the recipe is shortened."""
     if datasets.find(config.dataset.name).image_shape is None:
         raise ConfigError(
             f'--rehearse: is only for studies on CIFAR; the digits are too small for {config.model.name} '
@@ -243,7 +220,7 @@ def _rows(
     study: _Study, seeds: Sequence[int], given: Mapping[str, str], is_rehearsal: bool
 ) -> tuple[list[Row], list[str]]:
     """Returns the rows of the study, and notes about those that are left out."""
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}  # by recipe
     left_out: list[str] = []
     for described in study['rows']:
         if len(rows) == study['most']:
@@ -256,16 +233,14 @@ def _rows(
                 raise
             left_out.append(f'{_title(described)} ({e})')
             continue
-        same = next((other for other in rows if other.recipe == row.recipe), None)
-        if same is None:
-            rows.append(row)
-        else:
+        same = rows.setdefault(repr(recipe(row.jobs[0].config)), row)
+        if same is not row:
             left_out.append(f'{_title(described)} (the same as {same.title})')
     more = f' and {len(left_out) - 5} more' if len(left_out) > 5 else ''
-    return rows, [f'left out: {"; ".join(left_out[:5])}{more}'] if left_out else []
+    return [*rows.values()], [f'left out: {"; ".join(left_out[:5])}{more}'] if left_out else []
 
 
-def _title(row: Mapping[str, Any]) -> str:
+def _title(row: DescribedRow) -> str:
     return f'{row["label"]} ({row["group"]})' if row['group'] else row['label']
 
 
@@ -273,7 +248,7 @@ def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_reh
     file, changes, window = described['config'], dict(described['changes']), described['window']
     named, _ = before, _ = loading.load(file, changes)
     if is_rehearsal:
-        changes |= rehearsal(named)
+        changes |= _rehearsal(named)
         before, _ = loading.load(file, changes)
     changes |= given
     config, differing = loading.load(file, changes)
@@ -283,15 +258,14 @@ def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_reh
     if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})
     label, group = (_renamed(text, named, config) for text in (described['label'], described['group']))
-    return Row(
-        label=label,
-        group=group,
-        jobs=tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds),
-        published=described['published'],
-        published_text=described['published_text'],
-        window=None if window is None else (window[0] / config.shorten, window[1] / config.shorten),
-        changes=changed,
-    )
+    about: DescribedRow = {
+        'label': label,
+        'group': group,
+        'published': described['published'],
+        'published_text': described['published_text'],
+        'window': None if window is None else (window[0] / config.shorten, window[1] / config.shorten),
+    }
+    return Row(about, tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds), changed)
 
 
 def _renamed(text: str, before: Config, after: Config) -> str:

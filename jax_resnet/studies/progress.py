@@ -33,15 +33,11 @@ def read_run(job: Job) -> Run:
 
 
 class Estimate:
-    """Knows how many seconds a step of each network takes. It learns this from runs, finished or not.
+    """Knows how many seconds a step of each network takes. It learns this from runs, finished or not."""
 
-    Args:
-        folder: the folder of this machine's runs.
-    """
-
-    def __init__(self, folder: Path = Path('runs')) -> None:
+    def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
-        paths = [*folder.glob('*/seed*/metrics.jsonl'), *folder.glob('*/*/seed*/metrics.jsonl')]
+        paths = [*Path('runs').glob('*/seed*/metrics.jsonl'), *Path('runs').glob('*/*/seed*/metrics.jsonl')]
         for path in sorted(paths, key=lambda path: path.stat().st_mtime):  # the newest speed counts
             try:
                 run = runs.read(path.parent)
@@ -87,39 +83,32 @@ class Display:
     """
 
     def __init__(self, workers: int) -> None:
-        self._bars: list[tqdm] = []  # that of the study; then the line of each worker
-        if sys.stdout.isatty():
-            formats = ['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers]
-            self._bars = [
-                tqdm(total=1.0, position=i, leave=not i, dynamic_ncols=True, file=sys.stdout, bar_format=bar_format)
-                for i, bar_format in enumerate(formats)
-            ]
+        self._study, *self._workers = (
+            tqdm(total=1.0, position=i, leave=not i, dynamic_ncols=True, file=sys.stdout, bar_format=bar, disable=None)
+            for i, bar in enumerate(['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers])
+        )
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
-        if self._bars:
-            self._bars[0].write(text, file=sys.stdout)
-        else:
-            print(text, flush=True)
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
 
     def started(self, worker: int, name: str) -> None:
         """Shows that a worker has started a run."""
         self.show(worker, name)
-        if not self._bars:
+        if self._study.disable:
             self.say(f'{name}: started')
 
     def show(self, worker: int, text: str) -> None:
         """Shows how far the run of a worker is."""
-        if self._bars:
-            self._bars[worker + 1].set_description_str(text)
+        self._workers[worker].set_description_str(text)
 
     def show_study(self, share: float, text: str) -> None:
         """Shows which share of the study is done."""
-        if self._bars:
-            self._bars[0].n = share
-            self._bars[0].set_description_str(text)
+        self._study.n = share
+        self._study.set_description_str(text)
 
     def close(self) -> None:
         """Removes the lines of the workers. The bar of the study stays."""
-        for bar in reversed(self._bars):
+        for bar in (*self._workers[::-1], self._study):
             bar.close()

@@ -3,6 +3,7 @@
 import ast
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,19 @@ from jax_resnet.studies.progress import read_run
 SECONDS_BETWEEN_CHECKS = 5.0
 
 
+@dataclass(frozen=True)
 class Train:
     """What submitit runs in each process of a job. When a job's time is over, submitit queues it again.
 
-    Args:
+    Attributes:
         main: runs a command line, and returns its exit code.
     """
 
-    def __init__(self, main: Callable[[Sequence[str]], int]) -> None:
-        self._main = main
+    main: Callable[[Sequence[str]], int]
 
     def __call__(self, arguments: Sequence[str]) -> None:
         """Trains a run, see `Job.arguments`."""
-        code = self._main(['train', *arguments])
+        code = self.main(['train', *arguments])
         if code:
             raise SystemExit(code)
 

@@ -23,7 +23,6 @@ import jax
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from jax_resnet import files
 from jax_resnet.errors import DataError, UserError
 from jax_resnet.hosts import devices
 from jax_resnet.platform import memory
@@ -223,7 +222,7 @@ def _check_readable(folder: Path) -> None:
     for place, _, names in os.walk(folder, onerror=refused):
         for name in names:
             try:
-                files.read(Path(place, name))
+                Path(place, name).read_bytes()
             except OSError as e:
                 refused(e)
 

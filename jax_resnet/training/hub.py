@@ -13,10 +13,9 @@ from msgspec import Meta, Struct
 
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.pictures.imagenet import imagenet_classes
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
 from jax_resnet.errors import DataError
-from jax_resnet.files import read as read_file
 from jax_resnet.models.networks import IMAGENET_STAGES
 from jax_resnet.runs import schemas, weights
 from jax_resnet.runs.outputs import Preprocessing
@@ -110,7 +109,7 @@ def read(name: str) -> Weights:
     file = _fetched(name, f'{owner}/{repository}', 'config.json', revision)
     commit = file.parent.name
     known = Path(f'{owner}/{repository}@{commit}')
-    content = read_file(file)
+    content = file.read_bytes()
     is_timm = b'"architecture"' in content
     described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
     try:
@@ -162,7 +161,7 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     if grouped:
         model |= {'groups': int(groups), 'group_width': int(group_width)}
     model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
-    classes = imagenet_classes().values() if found.num_classes == 1000 else map(str, range(found.num_classes))
+    classes = IMAGENET_CLASSES.values() if found.num_classes == 1000 else map(str, range(found.num_classes))
     return _config(model, found.label_names or source.label_names or tuple(classes), source)
 
 
@@ -186,7 +185,7 @@ def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
         )
     names = tuple(found.id2label[label] for label in sorted(found.id2label))
     if len(names) == 1000 and names[0] == 'tench, Tinca tinca':
-        names = tuple(imagenet_classes().values())
+        names = tuple(IMAGENET_CLASSES.values())
     return _config({'depth': depth, 'v1_5': factor == 4 and not found.downsample_in_bottleneck}, names, TimmInput())
 
 

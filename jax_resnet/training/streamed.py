@@ -248,7 +248,7 @@ class StreamedInput:
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
         central = Batches(self.examples, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
-        return preprocessing.mean_image(mean_image(central, key, settings.threads, settings.processes))
+        return preprocessing.pixel_mean(mean_image(central, key, settings.threads, settings.processes)[None])
 
 
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:

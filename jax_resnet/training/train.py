@@ -19,7 +19,6 @@ from jax_resnet import files
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
-from jax_resnet.data.datasets import streams
 from jax_resnet.errors import Diverged, InputError, Stopped
 from jax_resnet.hosts import processes
 from jax_resnet.platform import exactness, memory
@@ -108,7 +107,7 @@ def train(
             print(f'This run is already finished. Its summary, from {folder.path}:')
             print(texts.describe_summary(finished))
             return finished
-        start = environment(jax_options, streams(config.dataset.name))
+        start = environment(jax_options)
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
         stack.callback(shown.close)
         extension = None

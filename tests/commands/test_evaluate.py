@@ -59,11 +59,11 @@ def test_another_test_set_in_two_files(finished_run: Path, tmp_path: Path, comma
     assert [found['error'], *found['part_errors']] == [scores.error for scores in own]
     assert 'part 2: error ' in command(*words, '--parts=2').out
     np.save(labels, examples.labels[:39])
-    assert 'must be integers [40], one for each image; it is int32 [39]' in command(*words).err
+    assert 'labels must be integers [40]; they are int32 [39]' in command(*words).err
     np.save(labels, np.full(40, 10))
-    assert 'must be from 0 to 9; they are from 10 to 10' in command(*words).err
+    assert 'labels must be from 0 to 9; they are from 10 to 10' in command(*words).err
     np.save(images, examples.images[:, :8])
-    assert 'must be uint8 [n, 16, 16, 1]; it is uint8 [40, 8, 16, 1]' in command(*words).err
+    assert 'images must be uint8 [40, 16, 16, 1]; they are uint8 [40, 8, 16, 1]' in command(*words).err
     assert 'images: must be given with labels' in command('evaluate', finished_run, f'--images={images}').err
     images.write_bytes(b'nothing')
     assert 'images.npy: cannot be read as .npy' in command(*words).err

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from jax_resnet.config import schedule
 from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import FIELDS, Schedule
-from jax_resnet.data.preprocessing import half
+from jax_resnet.data.preprocessing import channel
 from jax_resnet.training.step import Numbers
 
 CLOCK = Clock(epoch_size=50_000, batch_size=128)
@@ -17,7 +17,7 @@ PAPER = Schedule()
 def rates(config: Schedule, steps: list[int]) -> list[float]:
     """Returns the learning rates after `steps`, and checks that those in a compiled program are the same."""
     planned = schedule.create(config, CLOCK, 64_000)
-    numbers = Numbers.create(0, planned, half())
+    numbers = Numbers.create(0, planned, channel(0.5, 0.5))
     compiled = jax.jit(lambda schedule, step: schedule.rate(step, jnp))
     inside = [compiled(numbers.schedule, jnp.int32(step)) for step in steps]
     np.testing.assert_allclose(inside, planned.rate(np.array(steps)), rtol=1e-5, atol=1e-9)

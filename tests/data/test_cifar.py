@@ -1,4 +1,4 @@
-"""CIFAR from prepared data and from both archives: the same arrays; or one line, and nothing left behind."""
+"""CIFAR from its archive: the published arrays; or one line, and nothing left behind."""
 
 import contextlib
 import hashlib
@@ -51,26 +51,21 @@ def python_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> by
     return file.getvalue()
 
 
-def binary_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> bytes:
-    columns = [labels[:, None], images.transpose(0, 3, 1, 2).reshape(len(images), -1)]
-    return np.concatenate([*([0 * labels[:, None]] * is_cifar100), *columns], 1).astype(np.uint8).tobytes()
-
-
 def write(name: str, splits: Arrays, folder: Path) -> None:
-    """Writes the unpacked folders of both forms, as they are published."""
+    """Writes the unpacked folder of the archive."""
     known = cifar.CIFAR[name]
-    for layout, make in ((known.binary, binary_file), (known.python, python_file)):
-        (folder / layout.folder).mkdir(parents=True)
-        for split, names in known.files.items():
-            parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
-            for file, part in zip(names, parts, strict=True):
-                (folder / layout.folder / f'{file}{layout.ending}').write_bytes(make(*part, name == 'cifar100'))
+    (folder / known.folder).mkdir(parents=True)
+    for split, names in known.files.items():
+        parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
+        for file, part in zip(names, parts, strict=True):
+            (folder / known.folder / file).write_bytes(python_file(*part, name == 'cifar100'))
 
 
-def pack(manual_dir: Path, layout: cifar.Layout) -> Path:
-    with tarfile.open(manual_dir / layout.archive, 'w:gz', compresslevel=0) as tar:
-        tar.add(manual_dir / layout.folder, layout.folder)
-    return manual_dir / layout.archive
+def pack(manual_dir: Path, name: str) -> Path:
+    known = cifar.CIFAR[name]
+    with tarfile.open(manual_dir / known.archive, 'w:gz', compresslevel=0) as tar:
+        tar.add(manual_dir / known.folder, known.folder)
+    return manual_dir / known.archive
 
 
 def digest(examples: data.Examples) -> str:
@@ -84,7 +79,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def small(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Arrays]:
-    """A folder with both unpacked archives of a small data set, whose digests are taken for the true ones."""
+    """A folder with the unpacked archive of a small data set, whose digests are taken for the true ones."""
     rng, sizes = np.random.default_rng(0), {'train': 40, 'test': 9}
     splits = {
         split: data.Examples(rng.integers(0, 256, (size, 32, 32, 3), np.uint8), rng.integers(0, 10, size, np.int32))
@@ -105,14 +100,12 @@ def read(name: str, manual_dir: Path | None = None, data_dir: Path | None = None
     return data.open_source(name, *folders).read('train+test')
 
 
-@pytest.mark.parametrize('layout', ['binary', 'python'])
-@pytest.mark.parametrize('where', ['packed', 'unpacked'])
-def test_archives(name: str, layout: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
+@pytest.mark.parametrize('where', ['packed', 'unpacked', 'inside'])
+def test_archives(name: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
     manual, splits = small
-    chosen = getattr(cifar.CIFAR[name], layout)
     if where == 'packed':
-        pack(manual, chosen).rename(tmp_path / chosen.archive)
-    found = read(name, {'packed': tmp_path, 'unpacked': manual}[where])
+        pack(manual, name).rename(tmp_path / cifar.CIFAR[name].archive)
+    found = read(name, {'packed': tmp_path, 'unpacked': manual, 'inside': manual / cifar.CIFAR[name].folder}[where])
     for array in ('images', 'labels'):
         expected = np.concatenate([getattr(examples, array) for examples in splits.values()])
         np.testing.assert_array_equal(getattr(found, array), expected)
@@ -127,49 +120,46 @@ class Harm:
         return Path.touch, (Path('harmed'),)
 
 
-def truncate(folder: Path, layout: cifar.Layout) -> None:
-    archive = pack(folder.parent, layout)
+def truncate(folder: Path) -> None:
+    archive = pack(folder.parent, 'cifar10')
     archive.write_bytes(archive.read_bytes()[:-50_000])
 
 
-def other_bytes(folder: Path, layout: cifar.Layout) -> None:
-    path = folder / f'data_batch_3{layout.ending}'
+def other_bytes(folder: Path) -> None:
+    path = folder / 'data_batch_3'
     content = bytearray(path.read_bytes())
     content[5_000] ^= 1
     path.write_bytes(content)
 
 
-def missing_file(folder: Path, layout: cifar.Layout) -> None:
-    (folder / f'test_batch{layout.ending}').unlink()
-    pack(folder.parent, layout)
+def missing_file(folder: Path) -> None:
+    (folder / 'test_batch').unlink()
+    pack(folder.parent, 'cifar10')
 
 
-def harmful(folder: Path, layout: cifar.Layout) -> None:
-    (folder / f'data_batch_3{layout.ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
+def harmful(folder: Path) -> None:
+    (folder / 'data_batch_3').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
 
 
-def no_archive(folder: Path, layout: cifar.Layout) -> None:
+def no_archive(folder: Path) -> None:
     folder.rename(folder.with_name('elsewhere'))
 
 
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 @pytest.mark.parametrize(
-    ('damage', 'layout', 'message'),
+    ('damage', 'message'),
     [
-        (truncate, 'binary', 'cifar-10-binary.tar.gz is damaged: '),
-        (other_bytes, 'binary', 'cifar-10-batches-bin is damaged: its train examples are not those of cifar10'),
-        (missing_file, 'binary', 'cifar-10-binary.tar.gz is damaged: it has no test_batch.bin'),
-        (harmful, 'python', r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
-        (no_archive, 'binary', 'manual has none of cifar-10-binary.tar.gz, cifar-10-python.tar.gz, or the unpacked'),
+        (truncate, 'cifar-10-python.tar.gz is damaged: '),
+        (other_bytes, 'cifar-10-batches-py is damaged: its train examples are not those of cifar10'),
+        (missing_file, 'cifar-10-python.tar.gz is damaged: it has no test_batch'),
+        (harmful, r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
+        (no_archive, 'manual has neither cifar-10-python.tar.gz nor its unpacked folder'),
     ],
 )
 def test_damage_is_one_line_and_leaves_nothing(
-    damage: Callable[[Path, cifar.Layout], None], layout: str, message: str, small: tuple[Path, Arrays], tmp_path: Path
+    damage: Callable[[Path], None], message: str, small: tuple[Path, Arrays]
 ) -> None:
-    known = cifar.CIFAR['cifar10']
-    chosen, other = (known.binary, known.python) if layout == 'binary' else (known.python, known.binary)
-    (small[0] / other.folder).rename(tmp_path / 'other')
-    damage(small[0] / chosen.folder, chosen)
+    damage(small[0] / cifar.CIFAR['cifar10'].folder)
     with pytest.raises(DataError, match=message) as error:
         read('cifar10', small[0])
     assert '\n' not in str(error.value) and not files.cache_folder().exists()
@@ -199,12 +189,12 @@ class Server(http.server.BaseHTTPRequestHandler):
     [
         ('none', ''),
         ('breaks off', 'cannot be downloaded .the connection was closed before the end of the file.: give a folder'),
-        ('wrong file', r'cifar-10-binary.tar.gz is damaged: not a gzip file'),
+        ('wrong file', r'cifar-10-python.tar.gz is damaged: not a gzip file'),
         ('missing', 'cannot be downloaded .Not Found.: give a folder'),
     ],
 )
 def test_downloads(small: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, fault: str, message: str) -> None:
-    content = pack(small[0], cifar.CIFAR['cifar10'].binary).read_bytes()
+    content = pack(small[0], 'cifar10').read_bytes()
     handler = type('Faulty', (Server,), {'content': content, 'fault': fault})
     expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
     with http.server.HTTPServer(('127.0.0.1', 0), handler) as server:
@@ -214,14 +204,5 @@ def test_downloads(small: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, 
         with expected as error:
             assert len(read('cifar10')) == 49
         thread.join()
-    left = [path.name for path in files.cache_folder().iterdir()]
-    assert left == ([] if message else ['cifar10.safetensors'])
+    assert [path.name for path in files.cache_folder().glob('*')] == ([] if message else ['cifar10.safetensors'])
     assert error is None or '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize('name', ['cifar10'], indirect=True)
-def test_without_a_place_for_the_download(small: tuple[Path, Arrays], tmp_path: Path) -> None:
-    (tmp_path / 'cache').touch()
-    reason = r'cifar-10-binary.tar.gz cannot be downloaded \(.*Not a directory.*: give a folder'
-    with pytest.raises(DataError, match=reason):
-        read('cifar10')

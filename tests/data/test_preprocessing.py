@@ -21,7 +21,7 @@ def test_normalizations() -> None:
     channel = preprocessing.channel((0.5, 0.4, 0.3), (0.2, 0.1, 0.3))
     expected = (IMAGES / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.1, 0.3]
     np.testing.assert_allclose(channel(jnp.asarray(IMAGES)), expected, atol=1e-5)
-    extremes = preprocessing.half()(jnp.array([[[[0, 255, 51]]]], jnp.uint8))
+    extremes = preprocessing.channel(0.5, 0.5)(jnp.array([[[[0, 255, 51]]]], jnp.uint8))
     np.testing.assert_allclose(extremes, [[[[-1, 1, -0.6]]]], atol=1e-6)
 
 

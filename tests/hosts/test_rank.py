@@ -32,7 +32,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_one_process_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_has_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_rank(None, None, None) is None
     assert find_rank('node01:1234', 1, 0) is None
     for name, value in (SLURM | {'SLURM_STEP_NUM_TASKS': '1'}).items():
@@ -41,7 +41,7 @@ def test_one_process_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_rank('node01:1234', None, None) is None
 
 
-def test_slurm_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_gives_the_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
     assert find_rank(None, None, None) == Rank(f'gpu007:{61440 + 4713 % 4096}', 20, 17, 4, 1)
@@ -55,7 +55,7 @@ def test_slurm_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_rank(None, 1, None) is None
 
 
-def test_open_mpi_gives_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_mpi_gives_the_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OPEN_MPI.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match='--coordinator: must be HOST:PORT'):

@@ -1,7 +1,5 @@
 """Charts of inspections: names that tell networks apart."""
 
-import json
-
 import pytest
 
 from jax_resnet.inspections import charts, responses
@@ -24,8 +22,8 @@ def test_names_are_short_and_distinct(paths: list[str], names: list[str]) -> Non
 def test_the_chart_has_the_names_and_the_ranks() -> None:
     pytest.importorskip('altair')
     one = {'layers': ['stem/conv', 'conv1'], 'std': [0.5, 1.0], 'gradient_norm': [0.02, 3.0]}
-    chart = responses.chart([{'network': f'runs/{name}/seed0', **one} for name in ('resnet20', 'plain20')])
-    panels = json.loads(chart.to_json())['vconcat']
+    drawn = responses.draw([{'network': f'runs/{name}/seed0', **one} for name in ('resnet20', 'plain20')])
+    panels = [panel.to_dict() for panel in drawn]
     assert [value['network'] for value in panels[0]['data']['values']] == ['resnet20'] * 2 + ['plain20'] * 2
     assert [value['rank'] for value in panels[1]['data']['values']] == [2, 1] * 2
     assert panels[2]['encoding']['y']['scale'] == {'type': 'log'}

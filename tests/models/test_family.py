@@ -82,7 +82,7 @@ def test_multiply_adds_are_those_of_torchvision() -> None:
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda: models.imagenet_resnet(34, groups=32, group_width=4), 'width_factor and groups need bottlenecks, which depths'),
+        (lambda: models.imagenet_resnet(34, groups=32, group_width=4), 'v1_5, width_factor and groups need bottlenecks, which dep'),
         (lambda: models.imagenet_resnet(50, groups=32), 'with group_width, at least 1; got width_factor=1, groups=32, group_width=0'),
         (lambda: models.imagenet_resnet(50, group_width=4), 'bottlenecks take width_factor, or else groups, at least 2'),
         (lambda: models.imagenet_resnet(50, width_factor=2, groups=2, group_width=64), 'got width_factor=2, groups=2, group'),

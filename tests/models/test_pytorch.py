@@ -40,7 +40,7 @@ def test_there_and_back_every_array_equal(net: models.ResNet, style: str, names:
 
 
 def test_a_converted_network_has_pytorchs_logits() -> None:
-    """Within 1e-4 on 16 real images, in float32 (make_torch_converted.py); tests/slow/test_timm.py has torchvision's."""
+    """Within 1e-4 on 16 real images, in float32 (make_pretrained.py); tests/slow/test_timm.py has torchvision's."""
     net, expected, images = (
         models.cifar_resnet(56, shortcut='A_centred'),
         np.load(REFERENCES)['resnet56'],

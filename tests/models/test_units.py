@@ -1,6 +1,6 @@
-"""Every kind of unit, order and shortcut against what PyTorch computed (tests/references), in float64.
+"""Every unit, order and shortcut against what PyTorch computed (tests/references), in float64.
 
-`tests/slow/test_units.py` compares the stacked form of all of them with the unstacked one.
+`tests/slow/test_units.py` compares the stacked layout of all of them with the unstacked one.
 """
 
 from functools import partial
@@ -67,8 +67,8 @@ def test_activations(case: str) -> None:
             assert_close(train_logits, REFERENCES[f'{case}/train_logits'])
 
 
-def check_forms(case: str) -> None:
-    """The two forms have equal gradients and statistics."""
+def check_layouts(case: str) -> None:
+    """The two layouts have equal gradients and statistics."""
     with jax.enable_x64(True):
         images, variables = drawn(case, network(case, (1, 3)))
 
@@ -95,8 +95,8 @@ def check_forms(case: str) -> None:
 
 
 @pytest.mark.parametrize('case', ['cifar:basic:original:A', 'imagenet:bottleneck:original:B'])
-def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
-    check_forms(case)
+def test_layouts_have_equal_gradients_and_statistics(case: str) -> None:
+    check_layouts(case)
 
 
 def test_dropout_shortcuts_drop_half_each_unit_its_own() -> None:

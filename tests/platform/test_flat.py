@@ -23,8 +23,8 @@ def test_a_training_state_there_and_back_is_exact(net: models.ResNet, stacked: b
     state = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype), shapes)
     state = state if stacked else models.unstack(state)
     packed = jax.jit(flat.pack)(state)
-    kinds = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
-    assert {*packed.params.arrays} == kinds and {*packed.batch_stats.arrays} == {'norm/mean', 'norm/var'}
+    expected = {'conv/kernel', 'norm/scale', 'norm/bias', 'head/kernel', 'head/bias'}
+    assert {*packed.params.arrays} == expected and {*packed.batch_stats.arrays} == {'norm/mean', 'norm/var'}
     assert all(x.ndim == 1 for x in packed.params.arrays.values())
     assert_equal_trees(jax.jit(flat.unpack)(packed), state)
 

@@ -1,4 +1,4 @@
-"""The compiler options and the form of a network for a GPU. No GPU is needed: both also work on a CPU."""
+"""The compiler options and the layout of a network for a GPU. No GPU is needed: both also work on a CPU."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def test_config_fields_reach_the_backend(value: bool, monkeypatch: pytest.Monkey
 def test_a_run_continues_from_a_cpu_to_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Runs a GPU's form on a CPU. The checkpoint has the same layout, and the results agree within rounding."""
+    """Runs a GPU's layout on a CPU. The checkpoint has the same layout, and the results agree within rounding."""
     config = small_config(**{'schedule.learning_rate': 0.01})
     training.train(config, tmp_path / 'cpu')
     training.train(config | {'train_for': '6 steps'}, tmp_path / 'short')

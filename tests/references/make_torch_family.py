@@ -3,7 +3,7 @@
     python tests/references/make_torch_family.py
 
 ResNeXt and a wide network are the first two stages of torchvision's. `cifar_stem` is those of its ResNet-18 with
-kuangliu's stem. The Wide ResNet for CIFAR is written here, after Zagoruyko and Komodakis' models/wide-resnet.lua.
+kuangliu's stem. The Wide ResNet for CIFAR is WRN-16-2, after Zagoruyko and Komodakis' models/wide-resnet.lua.
 Gradients are those of half the sum of the squared logits. Of each tensor, at most 20 numbers are stored.
 """
 
@@ -11,30 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import torchvision
-from draw import draw, draw_pytorch, real_images, sample
+from draw import draw_pytorch, real_images, sample
+from make_torch_units import Network
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
-
-WIDE_SHAPES = {
-    'stem/conv/kernel': (3, 3, 3, 16),
-    **{
-        f'stage{s}/unit{u}/{name}': shape
-        for s, (before, width) in enumerate([(16, 32), (32, 64), (64, 128)], start=1)
-        for u, channels in ((1, before), (2, width))
-        for name, shape in {
-            **{f'norm1/{leaf}': (channels,) for leaf in ('scale', 'bias', 'mean', 'var')},
-            'conv1/kernel': (3, 3, channels, width),
-            **{f'norm2/{leaf}': (width,) for leaf in ('scale', 'bias', 'mean', 'var')},
-            'conv2/kernel': (3, 3, width, width),
-            **({'shortcut/conv/kernel': (1, 1, channels, width)} if u == 1 else {}),
-        }.items()
-    },
-    **{f'end/norm/{leaf}': (128,) for leaf in ('scale', 'bias', 'mean', 'var')},
-    'head/kernel': (128, 10),
-    'head/bias': (10,),
-}
 
 
 def networks() -> dict[str, ResNet]:
@@ -49,26 +30,6 @@ def networks() -> dict[str, ResNet]:
     net.layer3 = net.layer4 = nn.Identity()
     net.fc = nn.Linear(128, 10)
     return found | {'cifar_stem': net}
-
-
-def wide_resnet(t: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """WRN-16-2 by our names, with the batch's statistics."""
-
-    def conv(name: str, x: torch.Tensor, stride: int = 1) -> torch.Tensor:
-        kernel = t[f'{name}/kernel'].permute(3, 2, 0, 1)
-        return F.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
-
-    def norm_relu(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(F.batch_norm(x, None, None, t[f'{name}/scale'], t[f'{name}/bias'], training=True))
-
-    x = conv('stem/conv', x)
-    for s in (1, 2, 3):
-        for u in (1, 2):
-            name, stride = f'stage{s}/unit{u}', 2 if (s > 1 and u == 1) else 1
-            y = norm_relu(f'{name}/norm1', x)
-            skip = conv(f'{name}/shortcut/conv', y, stride) if u == 1 else x
-            x = skip + conv(f'{name}/conv2', norm_relu(f'{name}/norm2', conv(f'{name}/conv1', y, stride)))
-    return norm_relu('end/norm', x).mean((2, 3)) @ t['head/kernel'] + t['head/bias']
 
 
 def main() -> None:
@@ -95,14 +56,12 @@ def main() -> None:
             if isinstance(module, nn.BatchNorm2d):
                 results[f'{name}/after/{key}.running_mean'] = sample(module.running_mean.numpy())
                 results[f'{name}/after/{key}.running_var'] = sample(variances[module].detach().numpy())
-    collections = {k: 'batch_stats' if k.endswith(('mean', 'var')) else 'params' for k in WIDE_SHAPES}
-    tensors = {k: torch.tensor(draw(f'{collections[k]}/{k}', v)).requires_grad_() for k, v in WIDE_SHAPES.items()}
-    logits = wide_resnet(tensors, torch.tensor(real_images(32)[::4]).double().permute(0, 3, 1, 2))
+    wide = Network('cifar', 'basic', 'full_preactivation', 'B', train=True, stem=16, widths=(32, 64, 128))
+    logits, _ = wide(torch.tensor(real_images(32)[::4]).double().permute(0, 3, 1, 2))
     (logits**2).sum().div(2).backward()
     results['cifar_wide/logits'] = logits.detach().numpy()
-    for key, tensor in tensors.items():
-        if collections[key] == 'params':
-            results[f'cifar_wide/gradient/params/{key}'] = sample(tensor.grad.numpy())
+    for key, tensor in wide.parameters.items():
+        results[f'cifar_wide/gradient/params/{key}'] = sample(tensor.grad.numpy())
     np.savez_compressed(Path(__file__).with_name('torch_family.npz'), **results)
 
 

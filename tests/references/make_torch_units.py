@@ -35,20 +35,28 @@ Tensor = torch.Tensor
 
 
 class Network:
-    """One case; `train` says whose statistics BatchNorm takes."""
+    """One case; `train` says whose statistics BatchNorm takes. After a call, `parameters` has those by their names."""
 
-    def __init__(self, family: str, unit: str, order: str, shortcut: str, train: bool) -> None:
+    def __init__(
+        self, family: str, unit: str, order: str, shortcut: str, train: bool, stem: int = 8, widths: tuple = WIDTHS
+    ) -> None:
         self.family, self.unit_kind, self.order, self.shortcut, self.train = family, unit, order, shortcut, train
+        self.stem, self.widths = stem, widths
+        self.parameters: dict[str, Tensor] = {}
+
+    def parameter(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        self.parameters[name] = torch.tensor(draw(f'params/{name}', shape)).requires_grad_()
+        return self.parameters[name]
 
     def conv(self, name: str, x: Tensor, channels: int, window: int, stride: int = 1, bias: bool = False) -> Tensor:
-        kernel = torch.tensor(draw(f'params/{name}/kernel', (window, window, x.shape[1], channels)))
-        b = torch.tensor(draw(f'params/{name}/bias', (channels,))) if bias else None
+        kernel = self.parameter(f'{name}/kernel', (window, window, x.shape[1], channels))
+        b = self.parameter(f'{name}/bias', (channels,)) if bias else None
         return F.conv2d(x, kernel.permute(3, 2, 0, 1), b, stride, window // 2)
 
     def norm(self, name: str, x: Tensor) -> Tensor:
         shape = (x.shape[1],)
         mean, var = (torch.tensor(draw(f'batch_stats/{name}/{leaf}', shape)) for leaf in ('mean', 'var'))
-        scale, bias = (torch.tensor(draw(f'params/{name}/{leaf}', shape)) for leaf in ('scale', 'bias'))
+        scale, bias = (self.parameter(f'{name}/{leaf}', shape) for leaf in ('scale', 'bias'))
         return F.batch_norm(x, mean, var, scale, bias, training=self.train, eps=1e-5)
 
     def layers(self, name: str, width: int, stride: int) -> list[Callable[[Tensor], Tensor]]:
@@ -115,13 +123,14 @@ class Network:
         return self.join(name, x, y, width, stride)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = self.conv('stem/conv', x, 8, 7, 2) if self.family == 'imagenet' else self.conv('stem/conv', x, 8, 3)
+        window, stride = (7, 2) if self.family == 'imagenet' else (3, 1)
+        x = self.conv('stem/conv', x, self.stem, window, stride)
         if self.order != 'full_preactivation':
             x = F.relu(self.norm('stem/norm', x))
         if self.family == 'imagenet':
             x = F.max_pool2d(x, 3, 2, 1)
         outputs = []
-        for i, width in enumerate(WIDTHS, start=1):
+        for i, width in enumerate(self.widths, start=1):
             x = self.unit(f'stage{i}/unit1', x, width, 1 if i == 1 else 2, first=i == 1)
             x = self.unit(f'stage{i}/unit2', x, width, 1, first=False)
             outputs.append(x)
@@ -132,7 +141,7 @@ class Network:
         pooled = F.adaptive_avg_pool2d(x, POOLED_SIZE if self.family == 'scaled' else 1)
         features = pooled.permute(0, 2, 3, 1).flatten(1)  # our order of the numbers
         shapes = (('kernel', (features.shape[1], 10)), ('bias', (10,)))
-        kernel, bias = (torch.tensor(draw(f'params/head/{n}', s)) for n, s in shapes)
+        kernel, bias = (self.parameter(f'head/{n}', s) for n, s in shapes)
         return features @ kernel + bias, outputs
 
 
@@ -144,7 +153,7 @@ def main() -> None:
         logits, outputs = Network(*case, train=False)(images)
         found = {f'stage{i}': x.permute(0, 2, 3, 1) for i, x in enumerate(outputs, start=1)}
         found |= {'logits': logits, 'train_logits': Network(*case, train=True)(images)[0]}
-        results |= {f'{":".join(case)}/{name}': x.numpy().astype(np.float32) for name, x in found.items()}
+        results |= {f'{":".join(case)}/{name}': x.detach().numpy().astype(np.float32) for name, x in found.items()}
     np.savez_compressed(Path(__file__).with_name('torch_units.npz'), **results)
 
 

@@ -23,10 +23,10 @@ def test_where_a_run_is_wrong(tmp_path: Path) -> None:
     run = runs.read(write_run(tmp_path / 'a'))
     found = predictions(run)
     np.testing.assert_array_equal(single_run.confusion(found), [[1, 1, 0], [0, 2, 0], [0, 0, 0]])
-    (mistake,) = single_run.mistakes(run, found)
-    assert mistake.caption == 'cat, predicted dog\n90.9 %' and mistake.png.startswith(b'\x89PNG')
-    (mistake,) = single_run.mistakes(run, found._replace(files=tuple('abcd')))
-    assert mistake.caption == 'cat, predicted dog\n90.9 %\nb'
+    ((png, caption),) = single_run.mistakes(run, found)
+    assert caption == 'cat, predicted dog\n90.9 %' and png.startswith(b'\x89PNG')
+    ((_, caption),) = single_run.mistakes(run, found._replace(files=tuple('abcd')))
+    assert caption == 'cat, predicted dog\n90.9 %\nb'
 
 
 def of_many_classes(folder: Path, classes: int) -> runs.Run:
@@ -51,8 +51,8 @@ def test_above_a_hundred_classes_the_most_frequent_confusions_take_the_place_of_
         drawn = single_run.charts(run, predictions(run))
         values = drawn['confusion'].to_dict()['data']['values']
         assert [*drawn] == ['confusion', 'classes'] and len(values) == count and values[0] == first[classes]
-        (mistake,) = single_run.mistakes(run, predictions(run))
-        assert mistake.caption.startswith('c1, predicted c0\n')
+        ((_, caption),) = single_run.mistakes(run, predictions(run))
+        assert caption.startswith('c1, predicted c0\n')
 
 
 def test_a_run_tells_its_config_dates_commit_versions_and_device(tmp_path: Path) -> None:

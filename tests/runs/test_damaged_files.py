@@ -46,7 +46,7 @@ def test_a_damaged_file_is_one_line(folder: Path, name: str) -> None:
         assert '\n' not in str(raised.value)
     (folder / name).unlink()
     (folder / name).mkdir()
-    with pytest.raises((ConfigError, OSError), match='not a regular file'):
+    with pytest.raises((ConfigError, OSError), match='Is a directory'):
         READERS[name](folder)
 
 

@@ -113,14 +113,13 @@ def test_metrics_survive_a_line_cut_short_and_tensorboard_shows_them(tmp_path: P
     ]
 
 
-def test_starts_are_recorded_with_the_versions_of_what_decodes_pictures(tmp_path: Path) -> None:
+def test_starts_are_recorded(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    for step, streams in ((0, False), (40, True)):
-        folder.record_start(step, environment({}, streams))
+    for step in (0, 40):
+        folder.record_start(step, environment({}))
     first, second = folder.starts()
     assert (first['step'], second['step']) == (0, 40)
-    assert {'python', 'jax', 'jaxlib', 'flax', 'optax'} <= first['versions'].keys() and first['device']
-    assert second['versions'].keys() - first['versions'].keys() == {'Pillow', 'simplejpeg', 'grain'}
+    assert {'python', 'jax', 'jaxlib', 'flax', 'optax', 'Pillow'} <= first['versions'].keys() and first['device']
 
 
 def test_devices_name_their_processes_and_the_cores_of_this_one() -> None:

@@ -58,8 +58,5 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path) -> None:
         with pytest.raises((ConfigError, DataError), match=f'w.safetensors: {message}') as raised:
             weights.read(path)
         assert '\n' not in str(raised.value)
-    os.mkfifo(tmp_path / 'pipe.safetensors')  # is not waited for
-    for name in ('pipe.safetensors', 'no\nline.safetensors'):
-        with pytest.raises(DataError, match='cannot be read as weights') as raised:
-            weights.read(tmp_path / name)
-        assert '\n' not in str(raised.value)
+    with pytest.raises(DataError, match=r'no\\nline.safetensors: cannot be read as weights'):
+        weights.read(tmp_path / 'no\nline.safetensors')

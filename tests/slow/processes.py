@@ -1,4 +1,4 @@
-"""Starts several processes of `main.py` on this machine, which train one run together."""
+"""Starts Python in new processes: one, or several of `main.py` that train one run together; and reads their metrics."""
 
 import os
 import signal
@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,26 @@ SMALL = (
     *('--config.checkpoint_every=5 steps', '--config.log_every=1 steps'),
 )
 """Trains a ResNet-8 on the digits. Steps and evaluations are short."""
+
+
+def python(*words: str | Path, cwd: Path = ROOT, **environment: str) -> Ended:
+    """Runs Python with some arguments, and returns how it has ended."""
+    command, variables = [sys.executable, *words], os.environ | environment
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=600)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def printed(*words: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    """Returns what Python prints, if it ends without an error."""
+    ended = python(*words, cwd=cwd, **environment)
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run's metrics without what clocks have measured."""
+    clocks = ('seconds', 'images_per_second')
+    return [{name: x for name, x in line.items() if name not in clocks} for line in RunFolder(folder).metrics()]
 
 
 class ProcessGroup:
@@ -33,11 +55,7 @@ class ProcessGroup:
     """
 
     def __init__(
-        self,
-        count: int,
-        devices: int,
-        folder: Path,
-        arguments: Sequence[str] | Callable[[int], Sequence[str]],
+        self, count: int, devices: int, folder: Path, arguments: Sequence[str] | Callable[[int], Sequence[str]]
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         place = (f'--coordinator=127.0.0.1:{free_port()}', f'--processes={count}') if count > 1 else ()
@@ -70,10 +88,6 @@ class ProcessGroup:
             assert time.monotonic() < end and self.processes[0].poll() is None, self.texts()
             time.sleep(0.02)
 
-    def send(self, index: int, number: int) -> None:
-        """Sends a signal to one process."""
-        self.processes[index].send_signal(number)
-
     def wait(self, seconds: float = 300.0) -> list[Ended]:
         """Waits for all processes, and returns how each has ended. Fails the test if one still runs after `seconds`."""
         end = time.monotonic() + seconds
@@ -91,7 +105,6 @@ class ProcessGroup:
 
 
 def free_port() -> int:
-    """Returns a port that is not in use."""
     with socket.socket() as listener:
         listener.bind(('', 0))
         return int(listener.getsockname()[1])

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FOLDER = Path(__file__).parents[2] / 'benchmarks'
+from tests.slow.processes import ROOT, printed
+
+FOLDER = ROOT / 'benchmarks'
 
 sys.path.insert(0, str(FOLDER))
 import convolutions  # noqa: E402
@@ -20,31 +21,13 @@ import train_step  # noqa: E402
 
 def results(script: str, *arguments: str) -> dict:
     """Returns the content of the last line of a benchmark, which is JSON."""
-    return json.loads(lines(FOLDER / script, *arguments)[-1])
-
-
-def lines(*command: str | Path) -> list[str]:
-    """Returns the lines that a script prints."""
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=FOLDER.parent)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return json.loads(printed(FOLDER / script, *arguments).splitlines()[-1])
 
 
 @pytest.mark.soak
-def test_input() -> None:
-    found = results('input.py', '--batch_size=8', '--steps=1', '--rounds=1')
-    assert len(found['seconds']) == 3 and found['device'].startswith('cpu')
-
-
-@pytest.mark.soak
-def test_growth() -> None:
+def test_growth_and_startup() -> None:
     found = results('growth.py', '--depths', '--batches', '--devices=2', '--batch_size=8', '--rounds=1')['results']
     assert [row['devices'] for row in found['devices']] == [2] and 'batch' not in found
-    assert found['devices'][0]['peak_bytes'] > 0
-
-
-@pytest.mark.soak
-def test_startup() -> None:
     found = results('startup.py', '--one', 'ResNet-20', '32')
     parts = [found[part] for part in ('building', 'compiling', 'first step')]
     assert sum(parts) == pytest.approx(found['from building to the first update'])
@@ -75,26 +58,8 @@ def two_classes(tmp_path: Path) -> list[str]:
 def test_a_recipe_in_pytorch(two_classes: list[str]) -> None:
     pytest.importorskip('torch', reason='needs PyTorch')
     epochs = results('imagenette_peer.py', '--epochs=2', '--seed=1', '--set', *two_classes)['epochs']
-    assert [one['epoch'] for one in epochs] == [
-        1.2,
-        2.0,
-    ]  # 10 pictures in batches of 4: the first epoch ends in the third step
+    assert [one['epoch'] for one in epochs] == [1.2, 2.0]  # 10 pictures in batches of 4: 3 steps end the first epoch
     assert all(one['train_loss'] > 0 and 0 <= one['test_error'] <= 100 for one in epochs)
-
-
-def test_protocols_in_pytorch(two_classes: list[str], tmp_path: Path) -> None:
-    """Both libraries evaluate PyTorch's weights on ten crops, after recalibrating BatchNorm's statistics."""
-    pytest.importorskip('torch', reason='needs PyTorch')
-    from safetensors.torch import save_file
-    from torchvision_resnet import ResNet
-
-    weights, out = tmp_path / 'w.safetensors', tmp_path / 'out.npz'
-    save_file(ResNet(18, 2).state_dict(), weights)
-    how = ('--protocol=ten_crop', '--recalibrate=8', f'--out={out}', '--config=configs/resnet18_imagenette.py')
-    lines(FOLDER / 'protocols_peer.py', weights, *how, '--set', *two_classes)
-    found = np.load(out)
-    assert found['torch'].shape == (6, 2) and found['torch'].std() > 0.01
-    np.testing.assert_allclose(found['jax_resnet'], found['torch'], atol=1e-5)
 
 
 def test_multiply_adds_and_bytes_of_a_step() -> None:

@@ -1,8 +1,8 @@
 """The script of docs/cluster.md. Small programs on this machine replace Slurm's."""
 
-import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
-from tests.slow.processes import ROOT, SMALL
+from tests.slow.processes import ROOT, SMALL, metrics
 
 SRUN = """#!/bin/sh
 # Runs a command as the two tasks of a job, each on a node of its own. Ends with the code of one that failed.
@@ -29,14 +29,9 @@ SCONTROL = """#!/bin/sh
 echo "$@" > FOLDER/requeued
 """
 JOB = {
-    'SLURM_JOB_ID': str(os.getpid()),
-    'SLURM_CPUS_PER_TASK': '1',
-    'SLURM_STEP_ID': '0',
-    'SLURM_STEP_NUM_TASKS': '2',
-    'SLURM_STEP_NODELIST': 'localhost',
-    'JAX_PLATFORMS': 'cpu',
-    'JAX_NUM_CPU_DEVICES': '1',
-}
+    'SLURM_JOB_ID': str(os.getpid()), 'SLURM_CPUS_PER_TASK': '1', 'SLURM_STEP_ID': '0', 'SLURM_STEP_NUM_TASKS': '2',
+    'SLURM_STEP_NODELIST': 'localhost', 'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': '1',
+}  # fmt: skip
 
 
 @pytest.mark.soak
@@ -50,9 +45,7 @@ def test_the_documented_script_is_requeued_and_finishes(tmp_path: Path) -> None:
     changes = {
         '. .venv/bin/activate\n': f'cd {ROOT}\n',
         'python main.py': f'{sys.executable} main.py',
-        '--config=configs/goyal_imagenet.py:4096 --config.dataset.manual_dir=DIR': ' '.join(
-            f"'{word}'" for word in words
-        ),
+        '--config=configs/goyal_imagenet.py:4096 --config.dataset.manual_dir=DIR': shlex.join(words),
     }
     for old, new in changes.items():
         assert script.count(old) == 1, old
@@ -75,5 +68,4 @@ def test_the_documented_script_is_requeued_and_finishes(tmp_path: Path) -> None:
     assert 'stopped by SIGTERM at step ' in printed and 'continued from step ' in printed
     assert ' in 2 processes' in printed
     assert RunFolder(tmp_path / 'run').summary() is not None
-    steps = [json.loads(line)['step'] for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
-    assert steps == list(range(10, 121, 10))
+    assert [line['step'] for line in metrics(tmp_path / 'run')] == list(range(10, 121, 10))

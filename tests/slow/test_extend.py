@@ -4,12 +4,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.slow.processes import ROOT, printed
+
 PAGE = (ROOT / 'docs' / 'extend.md').read_text()
 SHORT = ['--config.train_for=2 steps', '--config.schedule.drop_at=1 steps', '--config.batch_norm.group_size=0']
 
@@ -35,7 +35,7 @@ LINES = [line for block in re.findall(r'```\n(python .*?)```', PAGE, re.DOTALL) 
 def test_the_commands_run_in_order(checkout: Path) -> None:
     assert len(LINES) == 11
     for line in LINES:
-        words = [sys.executable, *shlex.split(line)[1:]]
+        words = shlex.split(line)[1:]
         if 'main.py' in line:
             words += SHORT if '--workdir' in line else [*SHORT, '--workdir=runs/config']
         if 'jax_resnet study' in line:
@@ -43,8 +43,10 @@ def test_the_commands_run_in_order(checkout: Path) -> None:
         if 'jax_resnet report' in line:
             (study,) = checkout.glob('runs/studies/**/study.json')
             words = [str(study.parent) if word.startswith('runs/studies/') else word for word in words]
-        done = subprocess.run(words, cwd=checkout, capture_output=True, text=True)
-        assert done.returncode == 0, (line, done.stderr)
+        printed(*words, cwd=checkout)
+    program = "import jax_resnet, numpy as np; jax_resnet.load('runs/stem').logits(np.zeros((1, 16, 16, 1), np.uint8))"
+    printed('-c', program, cwd=checkout)
+    printed('-m', 'jax_resnet', 'convert', 'runs/squeeze', 'squeeze.safetensors', cwd=checkout)
     tables = {path.parent.name: path.read_text() for path in checkout.glob('runs/*/parameters.txt')}
     assert 'shortcut/squeeze' in tables['squeeze']
     assert all('(5, 5, ' in tables[run] for run in ('stem', 'kernel')) and '(5, 5, ' not in tables['lion']

@@ -1,13 +1,13 @@
 """The counts of benchmarks/gpu_program.py for the programs of GPUs. No GPU is needed."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
+from tests.slow.processes import ROOT, printed
+
+BENCHMARKS = ROOT / 'benchmarks'
 
 sys.path.insert(0, str(BENCHMARKS))
 import hlo  # noqa: E402
@@ -51,13 +51,6 @@ def test_kernels_bytes_and_collectives_of_an_iteration() -> None:
     assert found.collectives == [16]
 
 
-def test_without_a_loop_over_steps_the_program_is_the_step() -> None:
-    found = hlo.count(MODULE, has_loop=False)
-    assert found.kernels['copy'] == 1 + 5  # one iteration of the first loop, five of the inner loop
-    assert found.inner_iterations == 1 + 5
-    assert hlo.launches(LAUNCHED, has_loop=False) == (4, 1, False)
-
-
 LAUNCHED = """
 0: kWhile
   body:
@@ -76,29 +69,26 @@ def test_launches_by_the_host() -> None:
     assert hlo.launches(inside) == (0, 0, True)
 
 
-def test_all_steps_are_one_graph_on_one_gpu_and_a_step_is_a_few_graphs_on_two() -> None:
+def lines(*arguments: str) -> list[str]:
+    """Returns what the script prints."""
     pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
-    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--devices', '1', '2']
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    one, two = json.loads(lines[-1])
-    assert lines[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
-    for found in (one, two):
-        assert found['inner_loop_iterations'] == 0
-        assert found['kinds']['__cudnn$convForward'] == found['kinds']['__cudnn$convBackwardFilter'] == 7
+    return printed(BENCHMARKS / 'gpu_program.py', '--networks', *arguments).splitlines()
+
+
+def test_all_steps_are_one_graph_on_one_gpu_and_a_step_is_a_few_graphs_on_two() -> None:
+    found = lines('ResNet-8', '--devices', '1', '2')
+    one, two = json.loads(found[-1])
+    assert found[2].startswith('| ResNet-8, bfloat16, training, batch 128, 1 x H200 |')
+    for each in (one, two):
+        assert each['inner_loop_iterations'] == 0
+        assert each['operations']['__cudnn$convForward'] == each['operations']['__cudnn$convBackwardFilter'] == 7
     assert one['loop_is_one_graph'] and one['launches'] == 0 and 0 < two['launches'] < 20
     assert one['kernels'] < 130 and one['collectives'] == 0 < two['collectives']
 
 
 def test_the_plain_program_compiles_with_each_option_of_a_gpu_off() -> None:
-    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
-    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', 'ResNet-8', '--set']
     off = [f'gpu.{name}=false' for name in ('graphs', 'flat_arrays', 'batch_norm_sums')]
-    found = [
-        json.loads(
-            subprocess.run([*command, *fields], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-        )
-        for fields in (off[1:2], off[2:], off)
-    ]
+    found = [json.loads(lines('ResNet-8', '--set', *fields)[-1]) for fields in (off[1:2], off[2:], off)]
     (without_arrays,), (without_sums,), (plain,) = found
     assert without_arrays['loop_is_one_graph'] and without_sums['loop_is_one_graph']
     assert not plain['loop_is_one_graph'] and plain['launches'] > 0.9 * plain['kernels']  # a few are memsets
@@ -106,20 +96,11 @@ def test_the_plain_program_compiles_with_each_option_of_a_gpu_off() -> None:
 
 
 def test_a_step_with_streamed_pictures_is_one_graph_and_needs_no_pictures() -> None:
-    pytest.importorskip('jax_plugins.xla_cuda13', reason=WITHOUT)
-    fields = (
-        'model.name="cifar_resnet"',
-        'model.depth=8',
-        'batch_size=8',
-        'dataset.crop=24',
-        'batch_norm.group_size=0',
-    )
-    config = 'configs/resnet18_imagenette.py'
-    command = [sys.executable, BENCHMARKS / 'gpu_program.py', '--networks', config, '--set', *fields]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
-    (found,) = json.loads(done.stdout.splitlines()[-1])
+    network = ('model.name="cifar_resnet"', 'model.depth=8', 'batch_norm.group_size=0')
+    fields = (*network, 'batch_size=8', 'dataset.crop=24')
+    (found,) = json.loads(lines('configs/resnet18_imagenette.py', '--set', *fields)[-1])
     assert found['launches'] == 1 and found['inner_loop_iterations'] == 0 and found['batch_size'] == 8
-    assert found['kinds']['__cudnn$convForward'] == 9 and found['kernels'] < 150
+    assert found['operations']['__cudnn$convForward'] == 9 and found['kernels'] < 150
     stages = 2 * 16 * 16 * 9, (16 + 32) * 32 * 9 // 4 + 16 * 32 // 4, (32 + 64) * 64 * 9 // 16 + 32 * 64 // 16
     forward = 24 * 24 * (3 * 16 * 9 + sum(stages)) + 64 * 10
     assert found['teraflops'] == pytest.approx(2e-12 * 3 * 8 * forward)

@@ -1,30 +1,35 @@
 """Networks by their names on the Hub: huggingface_hub as it is, in processes whose HF_ENDPOINT is a server here.
 
-The server answers as the Hub does: files in git are redirected to its cache, large ones to another host; both with the
-headers that huggingface_hub reads (X-Repo-Commit, X-Linked-ETag, X-Linked-Size, ETag, X-Error-Code).
+The server answers with the headers that huggingface_hub reads: X-Repo-Commit, ETag, X-Error-Code.
 """
 
 import hashlib
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import save
 
-from tests.references.draw import draw_pytorch
+from jax_resnet import models
+from jax_resnet.config.network import network
+from jax_resnet.errors import UserError
+from jax_resnet.training import hub as hubs
+from jax_resnet.training.load import check_weights, to_variables
+from tests.conftest import Ended
+from tests.references.draw import draw_pytorch, real_images
+from tests.slow.processes import ROOT, python
+from tests.slow.test_timm import NETS
 
-ROOT = Path(__file__).parents[2]
 REFERENCES = ROOT / 'tests' / 'references'
 COMMIT, OLDER = 'a' * 40, 'b' * 40
 
@@ -74,18 +79,12 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
 
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
     def do_GET(self) -> None:
         self.server.requests.append(f'{self.command} {self.path}')
-        parts = self.path.partition('?')[0].strip('/').split('/')
-        if parts[0] in ('cdn', 'cached'):
-            return self.send_file(*parts[1:])
-        if len(parts) != 5:
+        if self.path.startswith('/api/'):  # which program asks: no answer is needed
             return self.answer(404, {})
-        name, revision, file = '/'.join(parts[:2]), parts[3], parts[4]
-        commits = self.server.repositories.get(name)
+        owner, name, _, revision, file = self.path.strip('/').split('/')
+        commits = self.server.repositories.get(f'{owner}/{name}')
         if commits is None:  # the Hub does not say whether there is such a private one
             return self.answer(
                 401, {'X-Error-Code': 'RepoNotFound', 'X-Error-Message': 'Invalid username or password.'}
@@ -97,18 +96,10 @@ class Handler(BaseHTTPRequestHandler):
         if file not in commits[commit]:
             return self.answer(404, headers | {'X-Error-Code': 'EntryNotFound', 'X-Error-Message': 'Entry not found'})
         content = commits[commit][file]
-        headers['X-Linked-Size'] = str(len(content))
-        headers['X-Linked-ETag'] = f'"{hashlib.sha256(content).hexdigest()}"'
-        place = f'{name}/{commit}/{file}'
-        if file == 'config.json':
-            return self.answer(307, headers | {'Location': f'/cached/{place}'})
-        return self.answer(
-            302, headers | {'Location': f'http://localhost:{self.server.server_port}/cdn/{place}?signed=1'}
-        )
+        self.answer(200, headers | {'ETag': f'"{hashlib.sha256(content).hexdigest()}"'}, content)
 
-    def send_file(self, owner: str, name: str, commit: str, file: str) -> None:
-        content = self.server.repositories[f'{owner}/{name}'][commit][file]
-        self.answer(200, {'ETag': f'"{hashlib.sha256(content).hexdigest()}"', 'X-Repo-Commit': commit}, content)
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def answer(self, status: int, headers: dict[str, str], content: bytes = b'') -> None:
         self.send_response(status)
@@ -142,49 +133,40 @@ for name in sys.argv[1:]:
 
 
 @pytest.fixture
-def process(hub: Hub, tmp_path: Path):
-    def run(
-        *words: object, endpoint: str | None = None, cwd: Path = ROOT, **environment: str
-    ) -> subprocess.CompletedProcess:
-        known = os.environ | {
-            'HF_ENDPOINT': endpoint or f'http://127.0.0.1:{hub.server_port}',
-            'HF_HOME': str(tmp_path / 'hf'),
-            'JAX_PLATFORMS': 'cpu',
-            'PYTHONPATH': str(ROOT),
-            **environment,
-        }
-        return subprocess.run(
-            [sys.executable, *map(str, words)], cwd=cwd, env=known, capture_output=True, text=True, timeout=300
-        )
-
-    return run
+def process(hub: Hub, tmp_path: Path) -> Callable[..., Ended]:
+    """Starts Python, as `python` does, with this server as the Hub and an empty cache."""
+    environment = {
+        'HF_ENDPOINT': f'http://127.0.0.1:{hub.server_port}', 'HF_HOME': str(tmp_path / 'hf'),
+        'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT),
+    }  # fmt: skip
+    return lambda *words, **changes: python(*words, **(environment | changes))
 
 
 @pytest.fixture
-def read(process):
+def read(process: Callable[..., Ended]) -> Callable[..., list[Any]]:
     def run(*names: str, **environment: str) -> list[Any]:
         ended = process('-c', READ, *names, **environment)
-        assert ended.returncode == 0, ended.stderr
-        return [json.loads(line) for line in ended.stdout.splitlines()]
+        assert ended.code == 0, ended.err
+        return [json.loads(line) for line in ended.out.splitlines()]
 
     return run
 
 
-def test_first_from_the_hub_then_from_the_cache_also_offline(hub: Hub, read) -> None:
+def test_first_from_the_hub_then_from_the_cache_also_offline(hub: Hub, read: Callable[..., list[Any]]) -> None:
     hub.add('timm/resnet50.a1_in1k', timm())
     hub.add('timm/resnet50.a1_in1k', timm('resnet26'), {'fc.bias': np.ones(1000, np.float32)}, OLDER)
     newest, older = f'timm/resnet50.a1_in1k@{COMMIT}', f'timm/resnet50.a1_in1k@{OLDER}'
     assert read('timm/resnet50.a1_in1k', older) == [[newest, 50], [older, 26]]
-    gets = [request for request in hub.requests if request.startswith(('GET /cached', 'GET /cdn'))]
-    assert len(gets) == 4 and sum('/cdn/' in request for request in gets) == 2
+    gets = [request for request in hub.requests if request.startswith('GET /timm/')]
+    assert len(gets) == 4 and sum(request.endswith('.safetensors') for request in gets) == 2
     hub.requests.clear()
     assert read('timm/resnet50.a1_in1k', older, newest) == [[newest, 50], [older, 26], [newest, 50]]
     assert read('timm/resnet50.a1_in1k', HF_HUB_OFFLINE='1') == [[newest, 50]]
-    assert read('timm/resnet50.a1_in1k', endpoint='http://127.0.0.1:9') == [[newest, 50]]
+    assert read('timm/resnet50.a1_in1k', HF_ENDPOINT='http://127.0.0.1:9') == [[newest, 50]]
     assert not hub.requests
 
 
-def test_what_cannot_be_fetched_is_one_line(hub: Hub, read, tmp_path: Path) -> None:
+def test_what_cannot_be_fetched_is_one_line(hub: Hub, read: Callable[..., list[Any]], tmp_path: Path) -> None:
     hub.add('timm/resnet18.tv_in1k', timm('resnet18'))
     del hub.repositories['timm/resnet18.tv_in1k'][COMMIT]['model.safetensors']
     lines = read('timm/resnet18', 'timm/resnet18.tv_in1k@v9', 'torchvision/resnet18')
@@ -195,7 +177,7 @@ def test_what_cannot_be_fetched_is_one_line(hub: Hub, read, tmp_path: Path) -> N
         f'timm/resnet18.tv_in1k@v9: config.json {cache}the repository has no such revision{advice}',
         f'torchvision/resnet18: model.safetensors {cache}the repository does not have this file{advice}',
     ]
-    for environment in ({'endpoint': 'http://127.0.0.1:9'}, {'HF_HUB_OFFLINE': '1'}):
+    for environment in ({'HF_ENDPOINT': 'http://127.0.0.1:9'}, {'HF_HUB_OFFLINE': '1'}):
         (line,) = read('timm/resnet34.a1_in1k', **environment)
         assert line.startswith('timm/resnet34.a1_in1k: config.json is not in the cache, ') and '\n' not in line
 
@@ -214,8 +196,6 @@ def test_what_cannot_be_fetched_is_one_line(hub: Hub, read, tmp_path: Path) -> N
     ],
 )  # fmt: skip
 def test_another_network_is_refused(config: dict, message: str, fetched) -> None:
-    from jax_resnet.errors import UserError
-
     with pytest.raises(UserError, match=f'^timm/x@{COMMIT}: .*{message}') as error:
         fetched(config)
     assert '\n' not in str(error.value)
@@ -224,9 +204,6 @@ def test_another_network_is_refused(config: dict, message: str, fetched) -> None
 @pytest.fixture
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Reads a config.json, and perhaps tensors, as if huggingface_hub had them in its cache."""
-    import huggingface_hub
-
-    from jax_resnet.training import hub
 
     def read(config: dict, tensors: dict[str, np.ndarray] | None = None):
         folder = tmp_path / 'snapshots' / COMMIT
@@ -234,7 +211,7 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (folder / 'config.json').write_text(json.dumps(config))
         (folder / 'model.safetensors').write_bytes(save(tensors or {'fc.bias': np.zeros(1000, np.float32)}))
         monkeypatch.setattr(huggingface_hub, 'try_to_load_from_cache', lambda _, file, revision: str(folder / file))
-        return hub.read('timm/x')
+        return hubs.read('timm/x')
 
     return read
 
@@ -260,9 +237,6 @@ def test_the_input_is_as_timm_and_transformers_make_it(fetched) -> None:
 
 def test_the_networks_of_timm(fetched) -> None:
     """They are those whose logits tests/slow/test_timm.py compares with timm's."""
-    from jax_resnet.training.load import check_weights
-    from tests.slow.test_timm import NETS
-
     for architecture, net in NETS.items():
         check_weights(architecture, {}, fetched(timm(architecture)).network, net, {})
 
@@ -272,13 +246,6 @@ def test_the_networks_of_timm(fetched) -> None:
 )
 def test_the_networks_of_transformers(name: str, fetched) -> None:
     """The logits are those of transformers, and the tensors come back bit for bit."""
-    import jax
-
-    from jax_resnet import models
-    from jax_resnet.config.network import network
-    from jax_resnet.training.load import to_variables
-    from tests.references.draw import real_images
-
     net = network(fetched(MICROSOFT[name]).network)
     images = real_images(64)[::4]
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
@@ -297,9 +264,8 @@ def test_the_networks_of_transformers(name: str, fetched) -> None:
 def test_a_name_goes_where_a_file_of_weights_goes(hub: Hub, process, tmp_path: Path) -> None:
     """The classes of Imagenette's kind: a folder with two of ImageNet's classes."""
     shapes = json.loads((REFERENCES / 'timm.json').read_text())['resnet18']
-    tensors = {
-        key: draw_pytorch(key, tuple(shape)).astype(np.float16) for key, shape in shapes.items() if 'batches' not in key
-    }
+    shapes = {key: tuple(shape) for key, shape in shapes.items() if 'batches' not in key}
+    tensors = {key: draw_pytorch(key, shape).astype(np.float16) for key, shape in shapes.items()}
     small = timm('resnet18', input_size=[3, 64, 64], test_input_size=None, test_crop_pct=None)
     hub.add('timm/resnet18.tv_in1k', small, tensors)
     hub.add('timm/resnet34.tv_in1k', timm('resnet34'), tensors)
@@ -313,19 +279,18 @@ def test_a_name_goes_where_a_file_of_weights_goes(hub: Hub, process, tmp_path: P
     command = '-m', 'jax_resnet'
 
     predicted = process(*command, 'predict', name, folder / 'Tench' / '0.png')
-    assert predicted.returncode == 0, predicted.stderr
-    assert process(*command, 'convert', name, ours).returncode == 0
+    assert predicted.code == 0, predicted.err
+    assert process(*command, 'convert', name, ours).code == 0
     again = process(*command, 'predict', ours, folder / 'Tench' / '0.png')
-    assert again.stdout == predicted.stdout and len(again.stdout.splitlines()) == 6
+    assert again.out == predicted.out and len(again.out.splitlines()) == 6
 
     evaluated = process(*command, 'evaluate', name, f'--data={folder}', '--split=train')
-    assert evaluated.returncode == 0, evaluated.stderr
-    first, *_, alone, tench, retriever = [line.split(' ')[0:9] for line in evaluated.stdout.splitlines()]
-    assert ' '.join(first) == "the data has 2 of the network's 1,000 classes"
-    assert 'among the data' in evaluated.stdout and 'tench' in evaluated.stdout
+    assert evaluated.code == 0, evaluated.err
+    assert evaluated.out.startswith("the data has 2 of the network's 1,000 classes")
+    assert 'among the data' in evaluated.out and 'tench' in evaluated.out
 
     other = process(*command, 'predict', 'torchvision/resnet34', folder / 'Tench' / '0.png')
-    assert other.returncode == 2 and 'these are the weights of a ResNet-18, not of a ResNet-34' in other.stderr
+    assert other.code == 2 and 'these are the weights of a ResNet-18, not of a ResNet-34' in other.err
 
     blocks = re.findall(r'```py\n(.*?)```', (ROOT / 'docs' / 'pretrained.md').read_text(), re.DOTALL)
     if importlib.util.find_spec('jax2onnx') is None:
@@ -338,7 +303,7 @@ def test_a_name_goes_where_a_file_of_weights_goes(hub: Hub, process, tmp_path: P
         )
     program = '\n'.join(blocks).replace('timm/resnet50.a1_in1k', name)
     done = process('-c', program, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
 
     run = tmp_path / 'run'
     trained = process(
@@ -347,8 +312,8 @@ def test_a_name_goes_where_a_file_of_weights_goes(hub: Hub, process, tmp_path: P
         '--config.model.v1_5=False', '--config.dataset.crop=32', '--config.pictures.test_shorter_side=32',
         '--config.train_for=1 steps', '--config.batch_size=4',
     )  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
+    assert trained.code == 0, trained.err
     (start,) = json.loads((run / 'environment.json').read_text())
     assert start['initialization'] == f'initialized from timm/resnet18.tv_in1k@{COMMIT}, with a new head'
     missing = process(*command, 'predict', 'runs/nothing', folder)
-    assert missing.returncode == 2 and 'runs/nothing' in missing.stderr
+    assert missing.code == 2 and 'runs/nothing' in missing.err

@@ -1,10 +1,8 @@
 """Runs of several processes: they have one sample stream, one evaluation and one folder, and stop together."""
 
-import json
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -14,13 +12,9 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoint import Checkpoints
 from tests.conftest import saved_state
 from tests.slow.faults import test_kills
-from tests.slow.processes import SMALL, ProcessGroup
+from tests.slow.processes import SMALL, ProcessGroup, metrics
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
-
-
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
 
 
 def train(count: int, devices: int, folder: Path, *more: str) -> None:
@@ -67,7 +61,7 @@ def test_a_signal_to_one_process_stops_all_and_one_process_continues(tmp_path: P
     folder = tmp_path / 'run'
     with ProcessGroup(2, 1, tmp_path, [*SMALL, f'--workdir={folder}']) as group:
         group.wait_for('step 3')
-        group.send(1, signal.SIGTERM)
+        group.processes[1].send_signal(signal.SIGTERM)
         first, second = group.wait()
     assert first.code == second.code == 143
     assert first.err.strip().endswith('saved; the same command continues')

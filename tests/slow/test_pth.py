@@ -1,8 +1,6 @@
 """Checkpoints of PyTorch's training scripts become weights. The tests need PyTorch."""
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-SCRIPT = Path(__file__).parents[2] / 'scripts' / 'pth_to_safetensors.py'
+from tests.conftest import Ended
+from tests.slow.processes import python
+
 torch = pytest.importorskip('torch')
 
 
-def converted(folder: Path, content: Any, *words: str) -> subprocess.CompletedProcess:
+def converted(folder: Path, content: Any, *words: str) -> Ended:
     torch.save(content, folder / 'in.pth')
-    command = [sys.executable, SCRIPT, folder / 'in.pth', folder / 'out.safetensors', *words]
-    return subprocess.run(command, capture_output=True, text=True)
+    return python('scripts/pth_to_safetensors.py', folder / 'in.pth', folder / 'out.safetensors', *words)
 
 
 def test_weights_are_taken_out_of_what_scripts_save(tmp_path: Path) -> None:
@@ -32,7 +31,7 @@ def test_weights_are_taken_out_of_what_scripts_save(tmp_path: Path) -> None:
         ({'ours': weights, 3: 4} | beside, (), 1),
     ):
         ended = converted(tmp_path, content, *words)
-        assert ended.returncode == 0, ended.stderr
+        assert ended.code == 0, ended.err
         assert load_file(tmp_path / 'out.safetensors')['conv1.weight'].astype(float).tolist() == [value] * 2
 
 
@@ -46,4 +45,4 @@ def test_weights_are_taken_out_of_what_scripts_save(tmp_path: Path) -> None:
 )
 def test_what_has_no_weights_is_one_line(tmp_path: Path, content: Any, message: str) -> None:
     ended = converted(tmp_path, content)
-    assert ended.returncode == 1 and message in ended.stderr and len(ended.stderr.splitlines()) == 1
+    assert ended.code == 1 and message in ended.err and len(ended.err.splitlines()) == 1

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.slow.processes import ROOT, python
+
 LOOP = """
 import os, signal, sys
 from jax_resnet import signals; from jax_resnet.commands import command_line
@@ -30,28 +29,23 @@ command_line.run(run)
 """
 
 
-def run(program: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=30)
-
-
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_recorded_and_the_second_ends_the_process(number: signal.Signals) -> None:
-    once = run(LOOP.format(number=int(number), then='pass'))
-    assert once.stdout == f'received {int(number)}\nended 0\n' and 'a second signal stops at once' in once.stderr
-    twice = run(LOOP.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
-    assert (twice.returncode, twice.stdout) == (128 + number, f'received {int(number)}\n')
+    once = python('-c', LOOP.format(number=int(number), then='pass'))
+    assert once.out == f'received {int(number)}\nended 0\n' and 'a second signal stops at once' in once.err
+    twice = python('-c', LOOP.format(number=int(number), then='os.kill(os.getpid(), stop.received)'))
+    assert (twice.code, twice.out) == (128 + number, f'received {int(number)}\n')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_during_a_call_that_does_not_return_the_process_ends_at_once_and_prints_nothing(number: signal.Signals) -> None:
-    done = run(BUSY.format(number=int(number)))
-    assert (done.returncode, done.stdout, done.stderr) == (-number, '', '')
+    assert python('-c', BUSY.format(number=int(number))) == (-number, '', '')
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
     """`nohup` and a shell's background jobs ignore SIGINT."""
-    done = run('import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + LOOP.format(number=2, then='pass'))
-    assert done.stdout == 'received None\nended 0\n'
+    ignore = 'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n'
+    assert python('-c', ignore + LOOP.format(number=2, then='pass')).out == 'received None\nended 0\n'
 
 
 INTERRUPTED = """
@@ -71,27 +65,4 @@ sys.meta_path.insert(0, Interrupt())
 )
 def test_ctrl_c_during_imports_prints_no_traceback(at: str, command: list[str], tmp_path: Path) -> None:
     (tmp_path / 'sitecustomize.py').write_text(INTERRUPTED.format(at=at))  # Python imports it first
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
-
-
-@pytest.mark.parametrize(
-    ('command', 'is_own'),
-    [
-        (['own.py'], True),
-        (['-X', 'utf8', '-m', 'own', 'own.py'], True),
-        (['-m', 'cProfile', '-o', 'profile', 'own.py'], False),
-    ],
-)
-def test_a_program_knows_whether_the_process_is_its_own(command: list[str], is_own: bool, tmp_path: Path) -> None:
-    program = f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom jax_resnet import signals\n'
-    program += 'print(signals.is_own_process(sys._getframe()))\n'
-    (tmp_path / 'own.py').write_text(program)
-    done = subprocess.run([sys.executable, *command], cwd=tmp_path, input=program, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == (f'{is_own}\n', '')
+    assert python(*command, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}') == (-signal.SIGINT, '', '')

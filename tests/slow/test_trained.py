@@ -1,8 +1,6 @@
 """A run's network in new processes: loaded, and exported."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,7 @@ from jax_resnet import training
 from jax_resnet.commands import export
 from jax_resnet.data import open_source
 from tests.conftest import small_config
-
-ROOT = Path(__file__).parents[2]
+from tests.slow.processes import ROOT, printed, python
 
 
 @pytest.fixture(scope='module')
@@ -35,10 +32,7 @@ def test_load_needs_neither_data_nor_devices_nor_config_module(run: Path, tmp_pa
         f'logits = jax_resnet.load({str(moved)!r}).logits(np.zeros((2, 16, 16, 1), np.uint8))\n'
         "assert logits.shape == (2, 10) and 'configs' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, '-c', program], cwd=tmp_path, env={'PYTHONPATH': str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and done.stderr == '', done.stderr
+    assert python('-c', program, cwd=tmp_path, PYTHONPATH=str(ROOT), JAX_NUM_CPU_DEVICES='1') == (0, '', '')
 
 
 def test_an_export_runs_with_jax_and_flatbuffers_alone(run: Path, tmp_path: Path) -> None:
@@ -56,6 +50,5 @@ def test_an_export_runs_with_jax_and_flatbuffers_alone(run: Path, tmp_path: Path
         'assert network.call(images[:1]).shape == (1, 10)\n'
         "np.save('logits.npy', network.call(images))\n"
     )
-    done = subprocess.run([sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    printed('-c', program, cwd=tmp_path)
     np.testing.assert_allclose(np.load(tmp_path / 'logits.npy'), trained.logits(images), atol=1e-5)

@@ -1,10 +1,10 @@
-"""Every kind of unit, order and shortcut in the stacked form, against the unstacked form."""
+"""Every unit, order and shortcut in the stacked layout, against the unstacked layout."""
 
 import pytest
 
-from tests.models.test_units import CASES, check_forms
+from tests.models.test_units import CASES, check_layouts
 
 
 @pytest.mark.parametrize('case', [case for case in CASES if 'dropout' not in case])
-def test_forms_have_equal_gradients_and_statistics(case: str) -> None:
-    check_forms(case)
+def test_layouts_have_equal_gradients_and_statistics(case: str) -> None:
+    check_layouts(case)

@@ -1,19 +1,13 @@
-"""The wheel, its metadata, and what importing the package brings with it."""
+"""The wheel and its metadata."""
 
 import email
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def python(program: str, folder: Path = ROOT, *options: str) -> str:
-    command = [sys.executable, *options, '-c', program]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+from tests.slow.processes import ROOT, printed
 
 
 @pytest.fixture(scope='module')
@@ -22,9 +16,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
     for name in ('pyproject.toml', 'README.md', 'LICENSE', 'jax_resnet', 'configs', 'tests', 'main.py'):
         subprocess.run(['cp', '-r', str(ROOT / name), str(source)], check=True)
-    command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--wheel-dir', str(out), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    printed('-m', 'pip', 'wheel', '--quiet', '--no-deps', '--wheel-dir', out, source)
     return next(out.glob('*.whl'))
 
 
@@ -64,25 +56,7 @@ def test_an_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None
         'from jax_resnet.config.loading import load\n'
         "print(load('lab_cifar10:resnet56', {})[0].model.depth)\n"
     )
-    assert python(program, tmp_path) == '(3, 3, 3)\n56\n'
-    listed = python(
-        f'{program}from jax_resnet.commands.command_line import main; main(["train", "--config=configs/"])', tmp_path
-    )
+    assert printed('-c', program, cwd=tmp_path) == '(3, 3, 3)\n56\n'
+    program += 'from jax_resnet.commands.command_line import main; main(["train", "--config=configs/"])'
+    listed = printed('-c', program, cwd=tmp_path)
     assert 'configs/resnet20_digits.py: ' in listed and 'configs/base' not in listed
-
-
-def test_importing_the_networks_imports_no_slow_package_and_changes_no_option() -> None:
-    program = (
-        'import os, sys, jax\n'
-        'before = dict(os.environ), dict(jax.config.values)\n'
-        'import jax_resnet, jax_resnet.models\n'
-        'assert before == (dict(os.environ), dict(jax.config.values))\n'
-        "slow = ('tensorflow', 'tensorflow_datasets', 'orbax', 'matplotlib', 'clu', 'jax_resnet.training')\n"
-        'print([name for name in slow if name in sys.modules])\n'
-    )
-    assert python(program) == '[]\n'
-
-
-def test_training_needs_no_tensorflow() -> None:
-    program = "import sys; sys.modules['tensorflow'] = None\nimport jax_resnet.training\nprint('done')"
-    assert python(program) == 'done\n'

@@ -84,7 +84,7 @@ def test_set_changes_every_run_and_classes_follow_the_data() -> None:
     assert plan.folder == Path('runs/studies/learning_rate-1,1_10/dataset.name=digits,train_for=1_epoch')
     assert {job.config.train_for for job in plan.jobs} == {'1 epoch'}
     assert {job.config.model.num_classes for job in plan.jobs} == {10}
-    assert [row.label for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
+    assert [row.about['label'] for row in plan.rows] == ['learning rate 0.1', 'learning rate 0.01']
     assert plan.notes[0].startswith(
         'left out: learning rate 0.1 (CIFAR-100) (the same as learning rate 0.1 (digits)); learning'
     )
@@ -121,7 +121,7 @@ def test_a_rehearsal_has_a_twentieth_of_the_epochs_on_the_digits(study: str, sho
 
 def test_a_shortened_study_has_other_runs_and_its_windows_are_shortened_too() -> None:
     plan = read('configs/studies/learning_rate.py:cifar10,1', [0], {'shorten': '10'})
-    assert plan.changes == {'shorten': 10} and plan.rows[0].window == (9.0, 16.0)
+    assert plan.changes == {'shorten': 10} and plan.rows[0].about['window'] == (9.0, 16.0)
     assert plan.folder == Path('runs/studies/learning_rate-cifar10,1/shorten=10')
     assert plan.jobs[0].folder == Path('runs/report_cifar10-resnet20/shorten=10,train_for=164_epochs/seed0')
 
@@ -136,11 +136,11 @@ def test_rows_are_named_by_what_is_trained() -> None:
 def test_draws_from_scaleds_space_are_those_of_their_seed_within_the_limit() -> None:
     draws, limit = ('2,seed=1', '2,seed=1', '2,seed=2'), {'model.parameter_limit': '1000000'}
     plans = [read(f'configs/studies/scaled.py:{draw}', [0], limit) for draw in draws]
-    labels = [[row.label for row in plan.rows] for plan in plans]
+    labels = [[row.about['label'] for row in plan.rows] for plan in plans]
     assert labels[0] == labels[1] != labels[2] and len(labels[0]) == 3
     assert all(row.parameters <= 1e6 for plan in plans for row in plan.rows)
     best = read('configs/studies/scaled.py:0', [0]).rows
-    assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].published == 9.3
+    assert len(best) == 1 and best[0].parameters == 4_435_082 and best[0].about['published'] == 9.3
     assert best[0].jobs[0].folder == Path('runs/scaled_cifar10/seed0')
     assert 'B 3-3, C 128, F 3-3, K 3-3, P 1, drop (config.model: parameter_limit=1,000,000: this' in plans[0].notes[0]
 
@@ -161,7 +161,7 @@ def test_networks_that_the_digits_are_too_small_for_are_left_out_of_a_rehearsal(
     [
         ('configs/studies/none.py', {}, 'configs/studies/none.py: no such file'),
         ('configs/base.py', {}, 'must be a study file; it has no function get_study'),
-        ('configs/studies/table6_2015.py:21', {}, "unknown '21'; known are 20, 32, 44"),
+        ('configs/studies/table6_2015.py:21', {}, "unknown name '21'; known are 20, 32, 44"),
         ('configs/studies/table6_2015.py:20', {'train': '1 epoch'}, 'config.train: unknown field; the nearest are '),
         ('configs/studies/table6_2015.py:20', {'model.depth': '21'}, 'config.model: depth must be 6n'),
         ('configs/studies/scaled.py:0', {'model.pooled_size': '3'}, 'config.model: pooled_size must divide the size'),

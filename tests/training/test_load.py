@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import pickle
 import re
 import shutil
@@ -19,7 +18,6 @@ from PIL import Image
 
 import jax_resnet
 from jax_resnet import training
-from jax_resnet.commands import predict
 from jax_resnet.data import open_source
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs import weights
@@ -132,13 +130,6 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     incomplete.mkdir()
     training.evaluate(copy, 'test[:20]')
     assert incomplete.is_dir()
-
-
-def test_pipes_and_devices_are_an_error(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / 'pipe.png')
-    for path in (tmp_path / 'pipe.png', Path('/dev/zero')):
-        with pytest.raises(DataError, match=rf'{path}: cannot be read as an image \(not a regular file\)'):
-            predict.read_image(path, (8, 8, 3))
 
 
 def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:

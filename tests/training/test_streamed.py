@@ -174,7 +174,7 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
     assert not (tmp_path / 'run').exists()
     content = (folder / 'train' / 'lines' / '3.jpg').read_bytes()
     with pytest.raises(
-        DataError, match=r'lines/3\.jpg: .* as a picture \(.*; step \d is saved; the same command continues'
+        DataError, match=r'lines/3\.jpg: cannot be read \(.*; step \d is saved; the same command continues'
     ):
         training.train(config(copy, **COLOURS), tmp_path / 'run')  # fails at the step that needs the picture
     broken.write_bytes(content)

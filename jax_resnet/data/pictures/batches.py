@@ -25,7 +25,7 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures.decoding import decode
 from jax_resnet.data.pictures.views import NUMBERS, Crop, View, resize
 from jax_resnet.data.sources import Pictures
-from jax_resnet.errors import ConfigError, DataError, InputError
+from jax_resnet.errors import ConfigError, DataError, InputError, reason
 
 MEAN_PICTURES = 10_000
 """Maximum number of pictures in a mean image. They are drawn at random from the split."""
@@ -94,14 +94,13 @@ class Batches:
             np.empty(len(rows), np.int32),
             np.zeros((len(rows), 2), np.uint32),
         )
-        uniform = Uniform(self.seed, HostPurpose.CROP)
         for row, batch_row in enumerate(rows):
             epoch, position = divmod(number * self.batch_size + batch_row, len(self.pictures))
             index = int(order(self.seed, epoch, len(self.pictures))[position])
             image, batch.labels[row] = decoded(self.pictures, index, self.exif_rotation)
             batch.draws[row] = epoch, index
-            box = self.crop(image.shape[0], image.shape[1], uniform(epoch, index))
-            resize(image, box, batch.images[row], self.interpolation)
+            box = self.crop(image.shape[0], image.shape[1], uniform(self.seed, epoch, index))
+            batch.images[row] = resize(image, box, self.size, self.size, self.interpolation)
         return batch
 
 
@@ -135,37 +134,29 @@ class Pass:
 
 def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.ndarray, int]:
     """Decodes a picture, uint8 [height, width, 3]; returns it and its label. Raises DataError if it cannot be read."""
-    encoded, label = pictures[index]
     try:
+        encoded, label = pictures[index]
         return decode(encoded, exif_rotation), label
-    except ValueError as e:
-        raise DataError(f'{pictures.name(index)}: cannot be read as a picture ({e})') from None
+    except Exception as e:  # for damaged files, the readers may raise any error
+        raise DataError(f'{pictures.name(index)}: cannot be read ({reason(e)})') from e
 
 
-class Uniform:
-    """Uniform random numbers that are functions of (seed, purpose, epoch, index). Not thread-safe."""
-
-    def __init__(self, seed: int, purpose: HostPurpose) -> None:
-        self._philox = np.random.Philox(key=np.array([seed, purpose], np.uint64))
-        self._state = self._philox.state
-
-    def __call__(self, epoch: int, index: int) -> list[float]:
-        """Returns NUMBERS random numbers from 0 to below 1."""
-        self._state['state']['counter'][:] = 0, 0, epoch, index
-        self._philox.state = self._state
-        numbers: list[float] = ((self._philox.random_raw(NUMBERS) >> 11) * 2.0**-53).tolist()
-        return numbers
+def uniform(seed: int, epoch: int, index: int) -> list[float]:
+    """The random numbers of a picture's crop: NUMBERS numbers from 0 to below 1."""
+    numbers: list[float] = ((_random_raw(seed, HostPurpose.CROP, epoch, index, NUMBERS) >> 11) * 2.0**-53).tolist()
+    return numbers
 
 
 @lru_cache(maxsize=2)  # a batch may contain the end of one epoch and the start of the next
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """The permutation of an epoch, int32 [size]: the order that sorts raw random numbers of Philox.
+    """The permutation of an epoch, int32 [size]: the order that sorts random numbers."""
+    return np.argsort(_random_raw(seed, HostPurpose.ORDER, epoch, 0, size), kind='stable').astype(np.int32)
 
-    All versions of NumPy give the same raw numbers. NumPy does not promise this for `Generator.permutation`.
-    """
-    key, counter = np.array([seed, HostPurpose.ORDER], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
-    numbers = np.random.Philox(key=key, counter=counter).random_raw(size)
-    return np.argsort(numbers, kind='stable').astype(np.int32)
+
+def _random_raw(seed: int, purpose: HostPurpose, epoch: int, index: int, count: int) -> np.ndarray:
+    """Numbers of Philox, uint64 [count]: all versions of NumPy give the same, which a Generator does not promise."""
+    key, counter = np.array([seed, purpose], np.uint64), np.array([0, 0, epoch, index], np.uint64)
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
 def cores() -> int:

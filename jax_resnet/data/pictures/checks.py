@@ -15,7 +15,7 @@ from jax_resnet.data import cache
 from jax_resnet.data.pictures import decoding
 from jax_resnet.data.pictures.batches import cores
 from jax_resnet.data.sources import Parts, PictureSource
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ def check(source: PictureSource, split_specs: Sequence[str], how: str) -> None:
     if bad:
         named = ', '.join(bad[:MOST_NAMED]) + (', ...' if len(bad) > MOST_NAMED else '')
         total = sum(source.count(spec) for spec in specs)
-        reason = f'cannot be read: {named}; remove or repair them, or add --config.dataset.check=skip'
-        raise DataError(f'{len(bad):,} of {total:,} pictures of {source.name} {reason}')
+        advice = 'remove or repair them, or add --config.dataset.check=skip'
+        raise DataError(f'{len(bad):,} of {total:,} pictures of {source.name} cannot be read: {named}; {advice}')
 
 
 def without_unreadable(source: PictureSource) -> PictureSource:
@@ -82,10 +82,8 @@ def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
         try:
             encoded, _ = pictures[index]
             (decoding.decode if how == 'all' else decoding.size)(encoded)
-        except DataError as e:  # its message names the picture
-            return str(e)
-        except ValueError as e:
-            return f'{pictures.name(index)} ({e})'
+        except Exception as e:  # for damaged files, the readers may raise any error
+            return f'{pictures.name(index)} ({reason(e)})'
         return None
 
     def make() -> cache.Arrays:
@@ -102,7 +100,7 @@ def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
 
     about = repr([source.name, source.fingerprint, spec, how])
     suspects = cache.load(f'checked-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['bad'].tolist()
-    return {index: reason for index in suspects if (reason := problem(index)) is not None}
+    return {index: why for index in suspects if (why := problem(index)) is not None}
 
 
 def warn_about_missing_classes(source: PictureSource, split_specs: Sequence[str]) -> None:

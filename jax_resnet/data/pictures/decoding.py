@@ -14,6 +14,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from jax_resnet.errors import reason
+
 MOST_PIXELS = 2**27
 """Maximum number of pixels in a picture's header. A larger picture is rejected as damaged, or as an attack."""
 
@@ -94,7 +96,7 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
     except SyntaxError:  # Pillow raises it for damaged headers and chunks; its message is not helpful
         raise ValueError(f'unreadable {reader.format}: its structure is damaged') from None
     except Exception as e:  # for damaged files, Pillow raises many types of errors
-        raise ValueError(f'unreadable {reader.format}: {" ".join(str(e).split()) or type(e).__name__}') from None
+        raise ValueError(f'unreadable {reader.format}: {reason(e)}') from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from jax_resnet import files
-from jax_resnet.data.pictures.imagenet import KAGGLE, flat_labels, shown_names
+from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES, shown_names, validation_labels
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 from jax_resnet.files import shown
@@ -26,15 +25,15 @@ LAYOUT = (
 DRAW = (0.2, 0)
 """By default, about this fraction of each class is drawn for validation, with this seed."""
 
-ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
-SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
-"""Files of Windows. Like hidden files, they are ignored."""
+KAGGLE = Path('ILSVRC/Data/CLS-LOC')
+"""Where Kaggle's archive of ImageNet has the folders of the splits."""
 
-LEFTOVERS = (
-    *('__macosx', '@eadir', '#recycle', '@recycle', '@tmp', '$recycle.bin', 'system volume information', 'lost+found'),
-    '__pycache__',
+ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
+NO_DATA = (
+    *('thumbs.db', 'desktop.ini', '__macosx', '@eadir', '#recycle', '@recycle', '@tmp', '$recycle.bin'),
+    *('system volume information', 'lost+found', '__pycache__'),
 )
-"""Folders of systems and programs, in lower case. They are no classes; a line says that they are ignored."""
+"""Files and folders of systems and programs, in lower case. Like hidden ones, they are no pictures and no classes."""
 
 SPLIT = re.compile(
     r'(train|training|trainval|val|valid|validation|test|testing|dev|eval)([ _-]?(set|data|images|pictures))?[ _-]?\d*',
@@ -42,8 +41,8 @@ SPLIT = re.compile(
 )
 """Names of splits, in whose place a class is expected."""
 
-_Found = dict[str, dict[str, int]]
-"""The pictures of a split: maps each class to the names of its pictures, and these to their sizes in bytes. Sorted."""
+_Split = dict[str, dict[str, int]]
+"""The pictures of a split: maps each class to their paths in the folder, and these to sizes in bytes. Sorted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +50,12 @@ class FolderPictures:
     """The pictures of a split, read from their files.
 
     Attributes:
-        folder: the folder that contains the classes' folders.
-        classes: names of the classes' folders in this split, indexed by label; '' if its pictures are in `folder`.
+        folder: the folder of the split.
         labels: int32, one per picture.
-        listing: for each picture b'class/name size', of a fixed length; so a million pictures need little memory.
+        listing: for each picture b'path size', of a fixed length; so a million pictures need little memory.
     """
 
     folder: Path
-    classes: tuple[str, ...]
     labels: np.ndarray
     listing: np.ndarray
 
@@ -66,20 +63,14 @@ class FolderPictures:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Reads a picture. Raises DataError, which names it, if its file is missing or cannot be read."""
-        path = self._path(index)
-        try:
-            return files.read(path), int(self.labels[index])
-        except OSError as e:
-            raise DataError(f'{shown(path)}: cannot be read ({e.strerror})') from None
+        return self._path(index).read_bytes(), int(self.labels[index])
 
     def name(self, index: int) -> str:
         """Path of a picture, for messages."""
         return shown(self._path(index))
 
     def _path(self, index: int) -> Path:
-        name = os.fsdecode(self.listing[index].rpartition(b' ')[0]).rpartition('/')[2]
-        return self.folder / self.classes[self.labels[index]] / name
+        return self.folder / os.fsdecode(self.listing[index].rpartition(b' ')[0])
 
 
 def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], seed: int = DRAW[1]) -> PictureSource:
@@ -102,34 +93,15 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         DataError: the folder is missing or has another layout, or train lacks a class or has no pictures of it.
     """
     folder = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
-    found: dict[str, _Found] = {}
-    folders: dict[str, dict[str, str]] = {}
+    found: dict[str, _Split] = {}
     times: list[int] = []
-    ignored: set[str] = set()
+    ignored: list[str] = []
     try:
-        subfolders = _subfolders(folder, ignored)
+        subfolders = _subfolders(folder)
         for split, subfolder in subfolders.items():
-            entries, found[split], folders[split] = _entries(folder / subfolder, ignored), {}, {}
-            is_flat = split == 'validation' and not any(entry.is_dir() for entry in entries)
-            synsets = flat_labels(folder) if is_flat else {}
-            for entry in tqdm(entries, f'listing {name}, {split}', disable=None, delay=2, leave=False):
-                if entry.is_dir():
-                    class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
-                    if class_name in found[split]:
-                        raise DataError(
-                            f'{shown(folder / subfolder)}: has two folders of the same name, {shown(class_name)}'
-                        )
-                    folders[split][class_name], found[split][class_name] = entry.name, {}
-                else:
-                    class_name = synsets.get(Path(entry.name).stem, '')
-                for picture in _entries(entry, ignored) if entry.is_dir() else [entry]:
-                    if class_name and picture.name.lower().endswith(ENDINGS) and picture.is_file():
-                        found[split].setdefault(class_name, {})[picture.name] = picture.stat().st_size
-                        times.append(picture.stat().st_mtime_ns)
-                    else:
-                        ignored.add(picture.path)
+            found[split] = _list(f'{name}, {split}', folder / subfolder, split == 'validation', times, ignored)
     except OSError as e:
-        raise DataError(f'{shown(e.filename)}: cannot be read ({e.strerror}); {LAYOUT}') from None
+        raise DataError(f'{e.filename}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if ignored:
         reason = f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class'
         _log.warning('ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', shown(min(ignored)), reason)
@@ -146,99 +118,115 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     classes = sorted(next(iter(found.values())))
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
-        folders['validation'] = folders['train']
-    pictures = {}
+    pictures, digest = {}, hashlib.sha256(repr(times).encode())
     for split, groups in found.items():
         missing = [class_name for class_name in classes if not groups.get(class_name)]
         if len(missing) == len(classes):
-            raise DataError(f'{shown(folder)}: has no pictures for {split}; {LAYOUT}')
+            raise DataError(f'{folder}: has no pictures for {split}; {LAYOUT}')
         if missing:
             _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
-        names = [(label, name, size) for label, c in enumerate(classes) for name, size in groups.get(c, {}).items()]
-        labels = np.array([label for label, _, _ in names], np.int32)
-        listing = np.array([os.fsencode(f'{classes[label]}/{name} {size}') for label, name, size in names])
-        own = tuple(folders[split].get(class_name, '') for class_name in classes)
-        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), own, labels, listing)
+        files = [(label, path, size) for label, c in enumerate(classes) for path, size in groups.get(c, {}).items()]
+        labels = np.array([label for label, _, _ in files], np.int32)
+        listing = np.array([os.fsencode(f'{path} {size}') for _, path, size in files])
+        digest.update(split.encode() + listing.tobytes())
+        pictures[split] = FolderPictures(folder / subfolders.get(split, ''), labels, listing)
     sizes = {split: len(each) for split, each in pictures.items()}
     listings = {split: each.listing for split, each in pictures.items()}
-    digest = hashlib.sha256(repr(times).encode())
-    for split, listing in listings.items():
-        digest.update(split.encode() + listing.tobytes())
     return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16], listings)
 
 
-def _entries(folder: str | os.PathLike[str], ignored: set[str]) -> list[os.DirEntry[str]]:
-    """Entries of a folder, sorted by name, without hidden files and system files. Adds leftovers to `ignored`."""
+def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored: list[str]) -> _Split:
+    """Lists the pictures of a split. Adds the times of their last changes to `times`, and other files to `ignored`."""
+    found: _Split = {}
+    entries = _entries(folder)
+    is_flat = may_be_flat and not any(entry.is_dir() for entry in entries)
+    synsets = [*IMAGENET_CLASSES]
+    flat = {stem: synsets[label] for stem, label in validation_labels().items()} if is_flat else {}
+    for entry in tqdm(entries, f'listing {title}', disable=None, delay=2, leave=False):
+        if entry.is_dir():
+            class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
+            if class_name in found:
+                raise DataError(f'{folder}: has two folders of the same name, {class_name}')
+            found[class_name], pictures, before = {}, _entries(entry), f'{entry.name}/'
+        else:
+            class_name, pictures, before = flat.get(Path(entry.name).stem, ''), [entry], ''
+        for picture in pictures:
+            if class_name and picture.name.lower().endswith(ENDINGS) and picture.is_file():
+                status = picture.stat()
+                found.setdefault(class_name, {})[before + picture.name] = status.st_size
+                times.append(status.st_mtime_ns)
+            else:
+                ignored.append(picture.path)
+    return found
+
+
+def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """Entries of a folder, sorted by name, without those that are no data."""
     with os.scandir(folder) as found:
-        seen = [e for e in found if not e.name.startswith('.') and e.name.lower() not in SYSTEM_FILES]
-    ignored |= {entry.path for entry in seen if entry.name.lower() in LEFTOVERS}
-    return sorted((entry for entry in seen if entry.path not in ignored), key=lambda entry: entry.name)
+        kept = [entry for entry in found if not entry.name.startswith('.') and entry.name.lower() not in NO_DATA]
+    return sorted(kept, key=lambda entry: entry.name)
 
 
-def _subfolders(folder: Path, ignored: set[str]) -> dict[str, str]:
+def _subfolders(folder: Path) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
         DataError: 'train' exists, and none or several of 'val', 'valid' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    folders = {entry.name for entry in _entries(folder, ignored) if entry.is_dir()}
+    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
     validation = [name for name in ('val', 'valid', 'validation') if name in folders]
     only = sorted(folders)
     if only in (['val'], ['valid'], ['validation'], ['test']):
         return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
-    if 'train' not in folders or not (
-        validation or any(entry.is_dir() for entry in _entries(folder / 'train', ignored))
-    ):
+    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
         return {'train': ''}
     if len(validation) != 1:
         found = f'both {" and ".join(validation)}' if validation else 'train, but neither val nor validation'
-        hint = '' if validation else f'; if you give {shown(folder / "train")}, a part is drawn for validation'
-        raise DataError(f'{shown(folder)}: has {found}; {LAYOUT}{hint}')
+        hint = '' if validation else f'; if you give {folder / "train"}, a part is drawn for validation'
+        raise DataError(f'{folder}: has {found}; {LAYOUT}{hint}')
     return {'train': 'train', 'validation': validation[0], **({'test': 'test'} if 'test' in folders else {})}
 
 
-def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[str, _Found]) -> None:
+def _check_classes(folder: Path, subfolders: Mapping[str, str], found: Mapping[str, _Split]) -> None:
     """Raises DataError if the first split has under two classes, an empty class, or lacks a class of another one."""
     first = next(iter(found))
     train, subfolder = found[first], folder / subfolders[first]
     like_splits = [class_name for class_name in train if SPLIT.fullmatch(class_name)]
     if like_splits and len(like_splits) >= min(2, len(train)):
-        raise DataError(f'{shown(subfolder)}: has {_list_classes(like_splits)} named like splits; {LAYOUT}')
+        raise DataError(f'{subfolder}: has {_list_classes(like_splits)} named like splits; {LAYOUT}')
     if len(train) < 2:
-        has = f'only the class {shown(next(iter(train)))}' if train else 'no folders of classes'
-        hint = ''.join(f'; or give {shown(subfolder / name)}' for name, pictures in train.items() if not pictures)
-        raise DataError(f'{shown(subfolder)}: has {has}; {LAYOUT}{hint}')
+        has = f'only the class {next(iter(train))}' if train else 'no folders of classes'
+        hint = ''.join(f'; or give {subfolder / name}' for name, pictures in train.items() if not pictures)
+        raise DataError(f'{subfolder}: has {has}; {LAYOUT}{hint}')
     for class_name, names in train.items():
         if not names:
-            raise DataError(f'{shown(subfolder / class_name)}: class {shown(class_name)} has no pictures; {LAYOUT}')
+            raise DataError(f'{subfolder / class_name}: class {class_name} has no pictures; {LAYOUT}')
     for split, classes in found.items():
         if unknown := sorted(class_name for class_name in classes if class_name not in train):
-            raise DataError(
-                f'{shown(folder / subfolders[split])}: has {_list_classes(unknown)} that train does not have'
-            )
+            raise DataError(f'{folder / subfolders[split]}: has {_list_classes(unknown)} that train does not have')
 
 
-def _split_randomly(found: _Found, fraction: float, seed: int) -> dict[str, _Found]:
+def _split_randomly(found: _Split, fraction: float, seed: int) -> dict[str, _Split]:
     """Splits the pictures: those whose number, drawn by class and name, is below `fraction` are for 'validation'.
 
     So a picture that is added or removed leaves the others where they are. But of two or more pictures of a class, at
     least one is for each split: the one whose number is the smallest or largest.
     """
     train, validation = {}, {}
-    for class_name, names in found.items():
-        ranked = sorted((_number(seed, class_name, name), name) for name in names)
+    for class_name, paths in found.items():
+        ranked = sorted((_number(seed, class_name, path), path) for path in paths)
         count = sum(number < fraction for number, _ in ranked)
-        taken = {name for _, name in ranked[: min(max(count, 1), len(names) - 1)]}
-        train[class_name] = {name: size for name, size in names.items() if name not in taken}
-        validation[class_name] = {name: size for name, size in names.items() if name in taken}
+        taken = {path for _, path in ranked[: min(max(count, 1), len(paths) - 1)]}
+        train[class_name] = {path: size for path, size in paths.items() if path not in taken}
+        validation[class_name] = {path: size for path, size in paths.items() if path in taken}
     return {'train': train, 'validation': validation}
 
 
-def _number(seed: int, class_name: str, name: str) -> float:
-    """Draws a number from 0 to 1 for a picture."""
-    key = b'%d %b/%b' % (seed, os.fsencode(class_name), os.fsencode(name))
+def _number(seed: int, class_name: str, path: str) -> float:
+    """Draws a number from 0 to 1 for a picture, by its class and the name of its file."""
+    key = b'%d %b/%b' % (seed, os.fsencode(class_name), os.fsencode(path.rpartition('/')[2]))
     return int.from_bytes(hashlib.sha256(key).digest()[:8], 'big') / 2**64
 
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jax_resnet import files
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
-from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.errors import DataError, reason
 
 _log = logging.getLogger(__name__)
 
@@ -47,14 +45,11 @@ class RecordPictures:
         return self.count
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        """Reads a picture. Raises DataError if it cannot be read, or has no label."""
-        try:
-            features = self._features(index)
-            (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
-        except Exception as e:  # a damaged file may make the reader raise any error
-            raise DataError(f'{self.name(index)}: cannot be read ({" ".join(repr(e).split())})') from e
+        """Reads a picture. Any error means that it cannot be read, or has no label."""
+        features = self._features(index)
+        (encoded,), (label,) = features[self.image].bytes_list.value, features[self.label].int64_list.value
         if not 0 <= label < self.classes:  # TFDS marks unlabelled pictures by -1
-            raise DataError(f'{self.name(index)}: has no label: it must be from 0 to {self.classes - 1}; it is {label}')
+            raise ValueError(f'its label is {label}, must be from 0 to {self.classes - 1}')
         return encoded, label
 
     def number(self, index: int) -> int:
@@ -80,14 +75,14 @@ class RecordPictures:
         return tf_example_pb2.Example.FromString(self._records[index]).features.feature
 
 
-def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None) -> PictureSource:
+def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> PictureSource:
     """Opens a data set that TFDS has prepared in `data_dir`.
 
     Args:
         name: name in TFDS, such as 'imagenet2012', 'imagenette' or 'imagenette/160px-v2'. If several configurations are
             prepared, the name must include one. If several versions are prepared, the last one is opened.
         data_dir: folder of prepared TFDS data.
-        classes: the names of the classes, if they are known; () if they are not. None means that nobody needs them.
+        classes: the names of the classes, if they are known.
 
     Raises:
         DataError: the data is missing, is not in ArrayRecord files, or an example does not have one picture and one
@@ -104,7 +99,7 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
     try:
         info = tfds.builder_from_directory(folder).info
     except Exception as e:  # a missing or damaged dataset_info.json may raise any error
-        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({" ".join(repr(e).split())})') from e
+        raise DataError(f'{folder}: must be a folder of prepared TFDS data ({reason(e)})') from e
     if tfds.core.FileFormat(FORMAT) not in info.available_file_formats():
         raise DataError(
             f'{folder}: has {info.file_format.value} files, which only TensorFlow can read; convert them in an '
@@ -112,12 +107,15 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
             f'--dataset_version_dir={folder} --out_file_format={FORMAT}'
         )
     image, label = _feature_names(info, folder)
-    names, sizes = (
-        shown_names(info.features[label].names),
-        {name: each.num_examples for name, each in info.splits.items()},
-    )
-    if classes is not None:
-        _check_names(folder / f'{label}.labels.txt', names, classes)
+    names, sizes = shown_names(info.features[label].names), {s: each.num_examples for s, each in info.splits.items()}
+    file = folder / f'{label}.labels.txt'
+    lines = file.read_text('utf-8', errors='replace').split('\n') if file.exists() else []
+    known = tuple(classes) or shown_names([line.strip() for line in lines if line.strip()])
+    if not known:
+        _log.warning('%s: has no names, so the classes have numbers', file)
+    elif names != known:  # TFDS names classes by numbers if it cannot read their names
+        is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
+        raise DataError(f'{file}: is missing or damaged; a class is {is_now!r} where it must be {needed!r}')
     splits = {split: RecordPictures(folder, split, n, image, label, len(names)) for split, n in sizes.items()}
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
     listing = {
@@ -126,23 +124,6 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] | None = None
     }
     fingerprint = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     return PictureSource(name, names, sizes, splits, fingerprint, listing)
-
-
-def _check_names(file: Path, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raises DataError if class names that TFDS has read from a file are not `known`, or are no names. Logs numbers."""
-    numbers = [str(label) for label in range(len(names))]
-    if not file.exists() and not known:
-        _log.warning('%s: no such file, so the classes have numbers, not names', shown(file))
-    elif known and tuple(names) != tuple(known):
-        is_now, needed = next(pair for pair in zip_longest(names, known) if pair[0] != pair[1])
-        raise DataError(f'{shown(file)}: is missing or damaged; it has {is_now!r} where it must have {needed!r}')
-    elif not known and (list(names) == numbers or not all(name.isprintable() for name in names)):
-        try:
-            is_damaged = files.read(file).decode().split() != numbers
-        except (OSError, UnicodeDecodeError):
-            is_damaged = True
-        if is_damaged:
-            raise DataError(f'{shown(file)}: is damaged; must have the name of each class on a line, in UTF-8')
 
 
 def find(name: str, data_dir: Path) -> Path | None:

@@ -20,9 +20,6 @@ NUMBERS = 24
 TRIES = 10
 """Maximum number of draws of an area and an aspect ratio, until one fits into the picture."""
 
-FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
-"""Pillow's filters, by the value of `config.pictures.interpolation`. They smooth a picture when they shrink it."""
-
 SCALES = (224, 256, 384, 480, 640)
 """Lengths of the shorter side, in pixels (He et al. 2015, section 3.4)."""
 
@@ -59,7 +56,7 @@ class CentreCrop(NamedTuple):
 
     def views(self, image: np.ndarray, interpolation: str) -> np.ndarray:
         """Returns the resized part, uint8 [1, size, size, 3]."""
-        return _resize(image, self(*image.shape[:2]), self.size, self.size, interpolation)[None]
+        return resize(image, self(*image.shape[:2]), self.size, self.size, interpolation)[None]
 
 
 class ScaleCrop(NamedTuple):
@@ -74,7 +71,6 @@ class ScaleCrop(NamedTuple):
     size: int
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
-        """Returns the random part."""
         least, most = self.shorter_side
         rows, columns = resized_shape(height, width, least + int(numbers[0] * (most - least + 1)))
         top, left = int(numbers[1] * (rows - self.size + 1)), int(numbers[2] * (columns - self.size + 1))
@@ -95,7 +91,6 @@ class AreaCrop(NamedTuple):
     ratio: tuple[float, float]
 
     def __call__(self, height: int, width: int, numbers: Sequence[float]) -> Box:
-        """Returns the random part."""
         low, high = (log(ratio) for ratio in self.ratio)
         for k in range(TRIES):
             area = height * width * (self.area[0] + numbers[2 * k] * (self.area[1] - self.area[0]))
@@ -127,21 +122,20 @@ def training_crop(pictures: Pictures, size: int) -> Crop:
     return CentreCrop(pictures.test_shorter_side, size)
 
 
-def resize(image: np.ndarray, box: Box, out: np.ndarray, interpolation: str) -> None:
-    """Resizes a part of an image with Pillow, and writes it into `out`.
+def resize(image: np.ndarray, box: Box | None, rows: int, columns: int, interpolation: str) -> np.ndarray:
+    """Resizes a part of an image, or the whole, with Pillow, which smooths it when it gets smaller.
 
     Args:
         image: uint8 [height, width, 3].
-        box: the part to resize.
-        out: uint8 [rows, columns, 3].
-        interpolation: one of FILTERS.
+        box: the part to resize; None means the whole.
+        rows, columns: the shape of the result, uint8 [rows, columns, 3].
+        interpolation: 'bilinear' or 'bicubic'.
     """
-    pillow_box: tuple[float, float, float, float] | None = box.left, box.top, box.right, box.bottom
-    if box.is_cut:
+    if box is not None and box.is_cut:
         left, top, right, bottom = map(int, box[:4])
-        image, pillow_box = image[top:bottom, left:right], None
-    size = out.shape[1], out.shape[0]
-    out[...] = np.asarray(Image.fromarray(image).resize(size, FILTERS[interpolation], pillow_box))
+        image, box = image[top:bottom, left:right], None
+    resampling = Image.Resampling[interpolation.upper()]
+    return np.asarray(Image.fromarray(image).resize((columns, rows), resampling, None if box is None else box[:4]))
 
 
 def resized_shape(height: int, width: int, shorter_side: int) -> tuple[int, int]:
@@ -169,8 +163,8 @@ class FiveCrops(NamedTuple):
         origins.append((round(last_row / 2), round(last_column / 2)))
         if rows * columns > MOST_PIXELS:  # the crops of a very long picture are resized one by one
             boxes = [_to_original(height, width, rows, columns, top, left, self.size) for top, left in origins]
-            return np.stack([_resize(image, box, self.size, self.size, interpolation) for box in boxes])
-        whole = _resize(image, _all(image), rows, columns, interpolation)
+            return np.stack([resize(image, box, self.size, self.size, interpolation) for box in boxes])
+        whole = resize(image, None, rows, columns, interpolation)
         return np.stack([whole[top : top + self.size, left : left + self.size] for top, left in origins])
 
 
@@ -191,35 +185,24 @@ class Whole(NamedTuple):
         short, long = sorted((rows, columns))
         longer = (2 * self.shorter_side * long // short + MULTIPLE) // (2 * MULTIPLE) * MULTIPLE
         rows, columns = (self.shorter_side, longer) if rows <= columns else (longer, self.shorter_side)
-        return _resize(image, _all(image), rows, columns, interpolation)[None]
+        return resize(image, None, rows, columns, interpolation)[None]
 
 
 View = CentreCrop | FiveCrops | Whole
 """Its `views` maps a picture, uint8 [height, width, 3], and an interpolation to uint8 [views, rows, columns, 3]."""
 
 
-def evaluation_views(protocol: str, shorter_side: int, size: int, scales: Sequence[int] = SCALES) -> list[View]:
+def evaluation_views(protocol: str, shorter_side: int, size: int) -> list[View]:
     """The views whose scores a protocol averages.
 
     Args:
         protocol: 'center'; 'ten_crop' (He et al. 2015, Tables 2 and 3) or 'multi_scale' (Table 4), which both also
             average over the mirror image of each view.
         shorter_side, size: except for 'multi_scale', the picture's shorter side, and the height and width of crops.
-        scales: for 'multi_scale', lengths of the shorter side.
     """
     if protocol == 'multi_scale':
-        return [Whole(scale) for scale in scales]
+        return [Whole(scale) for scale in SCALES]
     return [CentreCrop(shorter_side, size) if protocol == 'center' else FiveCrops(shorter_side, size)]
-
-
-def _all(image: np.ndarray) -> Box:
-    return Box(0, 0, image.shape[1], image.shape[0], is_cut=True)
-
-
-def _resize(image: np.ndarray, box: Box, rows: int, columns: int, interpolation: str) -> np.ndarray:
-    out = np.empty((rows, columns, 3), np.uint8)
-    resize(image, box, out, interpolation)
-    return out
 
 
 def _to_original(height: int, width: int, rows: int, columns: int, top: int, left: int, size: int) -> Box:

@@ -91,7 +91,7 @@ def test_threads_and_restarts_do_not_count(threads: int) -> None:
 
 def check_that_a_picture_that_is_none_is_named(processes: int) -> None:
     batches = Batches(Drawn(23, damaged=9), CentreCrop(20, 16), 16, 8, 3)
-    with pytest.raises(DataError, match=r'^drawing 9: cannot be read as a picture \(') as error:
+    with pytest.raises(DataError, match=r'^drawing 9: cannot be read \(') as error:
         list(iterate(batches, 0, 2, processes))
     assert '\n' not in str(error.value)
 

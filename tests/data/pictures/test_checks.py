@@ -9,7 +9,7 @@ from PIL import Image
 
 from jax_resnet.data.pictures import checks
 from jax_resnet.data.pictures.checks import check, without_unreadable
-from jax_resnet.data.sources import PictureSource
+from jax_resnet.data.sources import PictureSource, with_classes
 from jax_resnet.errors import DataError
 
 
@@ -28,7 +28,7 @@ class Pictures(list[bytes]):
     def __getitem__(self, index: int) -> tuple[bytes, int]:  # type: ignore[override]
         self.reads += 1
         if not (encoded := super().__getitem__(index)):
-            raise DataError(f'{self.name(index)}: cannot be read (No such file or directory)')
+            raise FileNotFoundError(2, 'No such file or directory')
         return encoded, 0
 
     def name(self, index: int) -> str:
@@ -76,7 +76,7 @@ def test_pictures_that_cannot_be_read_are_one_line(how: str) -> None:
     train[3], train[500], train[999] = b'te\nxt', b'', b'\xff\xd8\xff'
     of = source({'train': train, 'test': Pictures([b'text'] * 2)})
     reasons = (
-        'pictures/3.jpg (not a JPEG, PNG or WebP file), pictures/500.jpg: cannot be read (No such file or directory), '
+        'pictures/3.jpg (not a JPEG, PNG or WebP file), pictures/500.jpg (No such file or directory), '
         'pictures/999.jpg (unreadable JPEG: its structure is damaged)'
     )
     with pytest.raises(DataError) as error:
@@ -102,9 +102,12 @@ def test_pictures_that_cannot_be_read_are_left_out_the_same_in_every_start(caplo
         marks = [b'0.jpg 7', b'1.jpg, number 1, left out 0', b'4.jpg, number 4, left out 0']
         assert found.listing['train'].tolist() == marks
         (message,) = caplog.messages
-        assert message.startswith('left out 2 of 5 pictures of train, which cannot be read: pictures/1.jpg: cannot be')
+        assert message.startswith('left out 2 of 5 pictures of train, which cannot be read: pictures/1.jpg (No such')
         caplog.clear()
     check(found, ['train'], 'skip')
+    train.labels = np.array([1, 1, 0, 1, 1])
+    renumbered = without_unreadable(with_classes(given, ('bird', 'cat', 'dog')))  # type: ignore[arg-type]
+    assert renumbered.read('train').labels.tolist() == [2, 1, 2]  # type: ignore[union-attr]
     train.labels = np.array([1, 0, 1, 1, 1])
     with pytest.raises(DataError, match='class cat has no picture in train that can be read'):
         without_unreadable(given)

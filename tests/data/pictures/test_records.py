@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jax_resnet.data import open_source
+from jax_resnet.data.pictures.batches import decoded
 from jax_resnet.data.pictures.records import RecordPictures, open_records
 from jax_resnet.errors import ConfigError, DataError
 
@@ -80,7 +81,7 @@ def test_a_damaged_record_is_named(copy: Path) -> None:
     pictures = open_records('imagenette', copy.parents[2]).read('validation')
     with pytest.raises(DataError, match=r'1\.0\.0, validation, record \d+: cannot be read \(') as error:
         for index in range(len(pictures)):
-            pictures[index]
+            decoded(pictures, index, exif_rotation=False)
     assert '\n' not in str(error.value)
 
 
@@ -105,23 +106,30 @@ def test_a_picture_without_a_label_is_an_error(label: int) -> None:
     record.features.feature['image'].bytes_list.value.append(b'picture')
     record.features.feature['label'].int64_list.value.append(label)
     pictures = RecordPictures(Path('data'), 'test', 1, 'image', 'label', 10, [record.SerializeToString()])
-    with pytest.raises(DataError, match=f'^data, test, record 0: has no label: it must be from 0 to 9; it is {label}$'):
-        pictures[0]
+    message = rf'^data, test, record 0: cannot be read \(its label is {label}, must be from 0 to 9\)$'
+    with pytest.raises(DataError, match=message):
+        decoded(pictures, 0, exif_rotation=False)
 
 
-@pytest.mark.parametrize('content', [None, b'tench\n', b'\xff\xfe', b'n01440764\n' * 10])
-def test_classes_are_never_named_by_guessing(copy: Path, content: bytes | None) -> None:
-    file = copy / 'label.labels.txt'
-    file.unlink()
-    if content is not None:
-        file.write_bytes(content)
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        *(('imagenette', content) for content in (b'tench\n', b'\xff\xfe', b'n01440764\n' * 10)),
+        ('tfds/others', b'\xff\xfe'),
+    ],
+)
+def test_classes_are_never_named_by_guessing(copy: Path, name: str, content: bytes) -> None:
+    (copy / 'label.labels.txt').write_bytes(content)
+    shutil.move(copy.parents[1], copy.parents[1].with_name(name.removeprefix('tfds/')))
     with pytest.raises(DataError) as error:
-        open_source('imagenette', str(copy.parents[2]))
+        open_source(name, str(copy.parents[2]))
     assert '\n' not in str(error.value)
 
 
 def test_classes_without_known_names_have_numbers(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
     (copy / 'label.labels.txt').unlink()
+    with pytest.raises(DataError, match='label.labels.txt: is missing or damaged'):
+        open_source('imagenette', str(copy.parents[2]))
     shutil.move(copy.parents[1], copy.parents[1].with_name('others'))
     assert open_source('tfds/others', str(copy.parents[2])).class_names == tuple('0123456789')
-    assert 'label.labels.txt: no such file, so the classes have numbers, not names' in caplog.text
+    assert 'label.labels.txt: has no names, so the classes have numbers' in caplog.text

@@ -3,7 +3,6 @@
 The suite kills it three times. `make soak` sets JAX_RESNET_KILLS to 64.
 """
 
-import json
 import os
 import random
 import signal
@@ -18,9 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import assert_equal_trees, saved_state
-
-ROOT = Path(__file__).parents[3]
-CLOCKS = ('seconds', 'images_per_second')
+from tests.slow.processes import ROOT, metrics, printed
 
 
 def digits(folder: Path) -> list[str]:
@@ -71,8 +68,7 @@ def test_a_killed_and_continued_run_has_the_results_of_a_run_without_kills(
             assert (process.returncode, unexpected) == (-number, [])
 
     for path in (folder, tmp_path / 'whole'):
-        done = subprocess.run([*command, f'--workdir={path}'], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        printed(*command[1:], f'--workdir={path}')
     assert_equal_trees(saved_state(folder), saved_state(tmp_path / 'whole'))
     lines = metrics(folder)
     assert lines == metrics(tmp_path / 'whole')
@@ -108,8 +104,3 @@ def wait(process: subprocess.Popen, folder: Path, begin: str | None, multiple: i
 def position(folder: Path) -> str:
     checkpoints = sorted(path.name for path in (folder / 'checkpoints').glob('*'))
     return f'checkpoints {checkpoints}, {len(metrics(folder))} lines of metrics'
-
-
-def metrics(folder: Path) -> list[dict]:
-    lines = [line for line in (folder / 'metrics.jsonl').read_bytes().splitlines(keepends=True) if line.endswith(b'\n')]
-    return [{name: v for name, v in json.loads(line).items() if name not in CLOCKS} for line in lines]

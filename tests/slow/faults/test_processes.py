@@ -11,26 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Ended, assert_equal_trees, saved_state
-from tests.slow.processes import SMALL, ProcessGroup
-from tests.slow.test_processes import metrics
+from tests.conftest import assert_equal_trees, saved_state
+from tests.slow.processes import SMALL, ProcessGroup, metrics
 
 PATIENCE = 8
 """Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""
 
-MOST_SECONDS = PATIENCE + 60
+MOST_SECONDS = PATIENCE + 60.0
 """Maximum time from a fault to the end of the last process."""
 
-MOMENTS = {
-    'start': '',
-    'compilation': 'compiling',
-    'step': 'step 3',
-    'evaluation': 'step 10',
-    'save': 'checkpoint',
-}
+MOMENTS = {'start': '', 'compilation': 'compiling', 'step': 'step 3', 'evaluation': 'step 10', 'save': 'checkpoint'}
 """For each moment, the beginning of the last line that process 0 has printed."""
-
-CLOCKS = ('seconds', 'images_per_second')
 
 
 def arguments(folder: Path) -> list[str]:
@@ -63,32 +54,7 @@ def reach(group: ProcessGroup, folder: Path, moment: str) -> None:
         time.sleep(0.05)
 
 
-def check_ends(group: ProcessGroup, began: float, what: str) -> list[Ended]:
-    """Waits until all processes have ended, in time and with an error. Prints the seconds to each end."""
-    seconds: dict[int, float] = {}
-    while len(seconds) < len(group.processes):
-        for index, process in enumerate(group.processes):
-            if index not in seconds and process.poll() is not None:
-                seconds[index] = time.monotonic() - began
-        assert time.monotonic() < began + MOST_SECONDS, (what, seconds, group.texts())
-        time.sleep(0.1)
-    ended = group.wait()
-    codes = ', '.join(f'process {i}: {seconds[i]:.1f} s, code {ended[i].code}' for i in sorted(seconds))
-    print(f'{what}: {codes}')
-    assert all(one.code for one in ended), ended
-    return ended
-
-
-def check_continued(folder: Path, undisturbed: Path) -> None:
-    """Checks that the same command continues the run, and that its results are those of the run without faults."""
-    finish(folder)
-    assert_equal_trees(saved_state(folder, 40), saved_state(undisturbed, 40))
-    for mine, its in zip(metrics(folder), metrics(undisturbed), strict=True):
-        assert {k: v for k, v in mine.items() if k not in CLOCKS} == {k: v for k, v in its.items() if k not in CLOCKS}
-    with np.load(folder / 'predictions.npz') as mine, np.load(undisturbed / 'predictions.npz') as its:
-        np.testing.assert_array_equal(mine['logits'], its['logits'])
-
-
+FAULTS = {'killed': signal.SIGKILL, 'frozen': signal.SIGSTOP, 'stopped': signal.SIGTERM}
 FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
 
 
@@ -96,7 +62,7 @@ FAST = {('killed', 'step', 0), ('killed', 'step', 1)}
     ('fault', 'moment', 'faulty'),
     [
         pytest.param(*case, marks=[] if case in FAST else pytest.mark.soak, id='-'.join(map(str, case)))
-        for case in itertools.product(('killed', 'frozen', 'stopped'), MOMENTS, (0, 1))
+        for case in itertools.product(FAULTS, MOMENTS, (0, 1))
     ],
 )
 def test_all_processes_end_and_the_same_command_continues(
@@ -105,13 +71,17 @@ def test_all_processes_end_and_the_same_command_continues(
     folder, other = tmp_path / 'run', 1 - faulty
     with ProcessGroup(2, 1, tmp_path, arguments(folder)) as group:
         reach(group, folder, moment)
-        began = time.monotonic()
-        group.send(faulty, {'killed': signal.SIGKILL, 'frozen': signal.SIGSTOP, 'stopped': signal.SIGTERM}[fault])
+        group.processes[faulty].send_signal(FAULTS[fault])
         if fault == 'frozen':  # it continues later, and finds that the other is missing
             group.processes[other].wait(MOST_SECONDS)
-            group.send(faulty, signal.SIGCONT)
-        ended = check_ends(group, began, f'process {faulty} {fault}, {moment}')
+            group.processes[faulty].send_signal(signal.SIGCONT)
+        ended = group.wait(MOST_SECONDS)
+    assert all(one.code for one in ended), ended
     if fault == 'stopped' and moment not in ('start', 'compilation'):
         assert [one.code for one in ended] == [143, 143]
         assert 'stopped by SIGTERM at step ' in ended[0].err
-    check_continued(folder, undisturbed)
+    finish(folder)
+    assert_equal_trees(saved_state(folder, 40), saved_state(undisturbed, 40))
+    assert metrics(folder) == metrics(undisturbed)
+    with np.load(folder / 'predictions.npz') as mine, np.load(undisturbed / 'predictions.npz') as its:
+        np.testing.assert_array_equal(mine['logits'], its['logits'])

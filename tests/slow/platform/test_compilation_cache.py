@@ -1,11 +1,9 @@
 """The compilation cache. Tests run in new processes, because a process has only one cache."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.slow.processes import printed
+
 PROGRAM = """
 import logging, sys
 import jax, jax.numpy as jnp
@@ -21,9 +19,7 @@ print(found.count('cache_hits') > 0, jax.config.jax_compilation_cache_dir)
 
 def run(folder: Path, **environment: str) -> list[str]:
     """Compiles a function in a new process. Returns whether the cache had its program, and the cache's folder."""
-    variables = {**os.environ, 'XDG_CACHE_HOME': str(folder), **environment}
-    command = [sys.executable, '-W', 'error', '-c', PROGRAM]
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout.split()
+    return printed('-W', 'error', '-c', PROGRAM, XDG_CACHE_HOME=str(folder), **environment).split()
 
 
 def test_a_second_start_finds_the_program_and_incomplete_entries_are_removed(tmp_path: Path) -> None:

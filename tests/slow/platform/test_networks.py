@@ -1,4 +1,4 @@
-"""The forms in which a CPU and a GPU run networks compute what the plain networks compute."""
+"""The layouts in which a CPU and a GPU run networks compute what the plain networks compute."""
 
 from functools import partial
 

@@ -68,13 +68,9 @@ def test_a_wrong_option_is_named(fake_slurm: None, name: str, text: str, message
 
 def test_what_slurm_refuses_is_one_line(fake_slurm: None) -> None:
     options = {
-        'nodes': '2',
-        'gpus_per_node': '8',
-        'mem_gb': '16.5',
-        'stderr_to_stdout': 'True',
-        'slurm_partition': 'none',
+        'nodes': '2', 'gpus_per_node': '8', 'mem_gb': '16.5', 'stderr_to_stdout': 'True', 'slurm_partition': 'none',
         'slurm_setup': "['module load x']",
-    }
+    }  # fmt: skip
     executor = slurm.executor(Path('logs'), options)
     with pytest.raises(ConfigError, match='^--launcher=slurm: .*invalid partition') as error:
         slurm.train_all(read('small.py', [0]).jobs, executor, TRAIN)

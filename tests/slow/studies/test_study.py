@@ -1,7 +1,6 @@
 """The command, in processes of its own: a study stopped half way, continued, and finished."""
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -14,29 +13,16 @@ import pytest
 from jax_resnet.report import sections
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from tests.studies.conftest import ROOT
-
-CLOCKS = ('seconds', 'images_per_second')
-
-
-def study(*arguments: str, command: str = 'study') -> subprocess.CompletedProcess:
-    environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    words = [sys.executable, '-m', 'jax_resnet', command, *arguments]
-    return subprocess.run(words, env=environment, capture_output=True, text=True)
-
-
-def numbers(folder: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in CLOCKS} for line in lines]
+from tests.slow.processes import ROOT, metrics, printed
 
 
 @pytest.mark.soak
 def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> None:
     """SIGKILL to the study alone: its run notices, saves and stops; the same command goes on, and does the rest."""
     environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-m', 'jax_resnet', 'study', '--study=small.py', '--set=train_for=400 steps']
+    command = ['-m', 'jax_resnet', 'study', '--study=small.py', '--set=train_for=400 steps']
     first, second = read('small.py', [0], {'train_for': '400 steps'}).jobs
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any('started' in line for line in process.stdout)
         while not (first.folder / 'progress.json').exists():
@@ -47,18 +33,17 @@ def test_a_study_killed_half_way_ends_with_the_same_table(checkout: Path) -> Non
     time.sleep(2)
     assert 'stopped by SIGTERM' in RunFolder(first.folder).log.read_text() and not second.folder.exists()
 
-    done = study(*command[4:])
-    assert done.returncode == 0, done.stderr
-    assert '2 runs: 0 finished, 2 to train' in done.stdout and 'the study takes about ' in done.stdout
-    assert 'python -m jax_resnet report runs/studies/small/' in done.stdout
+    out = printed(*command, cwd=checkout, PYTHONPATH=str(ROOT))
+    assert '2 runs: 0 finished, 2 to train' in out and 'the study takes about ' in out
+    assert 'python -m jax_resnet report runs/studies/small/' in out
 
     whole = RunFolder(checkout / 'whole')  # in a process like the study's, since another number of devices rounds
-    assert study(*first.arguments, f'--workdir={whole.path}', command='train').returncode == 0
+    train = '-m', 'jax_resnet', 'train', *first.arguments, f'--workdir={whole.path}'
+    printed(*train, cwd=checkout, PYTHONPATH=str(ROOT))
     summary = whole.summary()
-    assert summary is not None and numbers(first.folder) == numbers(whole.path)
+    assert summary is not None and metrics(first.folder) == metrics(whole.path)
     (section,) = sections.read(['runs/studies/small'])
     assert section.rows[0].mean('final_test_error') == summary['final_test_error']
     assert [len(row.finished) for row in section.rows] == [1, 1]
 
-    again = study(*command[4:])
-    assert again.returncode == 0 and '2 runs: 2 finished, 0 to train' in again.stdout
+    assert '2 runs: 2 finished, 0 to train' in printed(*command, cwd=checkout, PYTHONPATH=str(ROOT))
