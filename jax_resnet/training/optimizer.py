@@ -142,10 +142,9 @@ def _name(path: Sequence[Any]) -> str:
 def describe(config: Optimizer, params: Any) -> list[str]:
     """Lines for the log that say how many parameters are frozen, and how many decay."""
     sizes = {_name(path): x.size for path, x in jax.tree.leaves_with_path(jax.eval_shape(models.unstack, params))}
-    decays, total = choose('decay', config.decay, DECAYED), sum(sizes.values())
-    frozen = sum(size for name, size in sizes.items() if is_frozen(config.frozen, name))
-    decaying = sum(
-        size for name, size in sizes.items() if decays(category(name.split('/'))) and not is_frozen(config.frozen, name)
-    )
+    decays = choose('decay', config.decay, DECAYED)
+    frozen_names = {name for name in sizes if is_frozen(config.frozen, name)}
+    decaying_names = {name for name in sizes if decays(category(name.split('/')))} - frozen_names
+    total, frozen, decaying = (sum(sizes[name] for name in names) for names in (sizes, frozen_names, decaying_names))
     lines = [f'frozen: {", ".join(config.frozen)}: {frozen:,} of {total:,} parameters'] if config.frozen else []
     return [*lines, f'weight decay {config.weight_decay:g} on {config.decay}: {decaying:,} of {total:,} parameters']
