@@ -98,7 +98,7 @@ def program(
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), tree)
 
     def run(*arguments: Any) -> Any:  # the dump has this function's name
-        return steps.streamed(*arguments) if streams else steps.run(*arguments)
+        return steps.step(*arguments) if streams else steps.run(*arguments)
 
     if streams := isinstance(data, StreamedInput):
         side, count = config.dataset.crop, config.batch_size

@@ -1,6 +1,7 @@
 """Durations with units ('64000 steps', '164 epochs', '8192000 examples'), and their conversion to steps."""
 
 import re
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -40,12 +41,14 @@ class Clock:
         """The first step at which a duration of the recipe has passed."""
         return ceil(self._exact(duration) / self.shorten)
 
-    def next_due(self, duration: str, step: int) -> int:
-        """The first step after `step` at which an action that happens every `duration` is due."""
+    def next_due(self, duration: str | None, step: int) -> int:
+        """The first step after `step` at which an action that happens every `duration` is due. None is never."""
+        if duration is None:
+            return sys.maxsize
         exact = self._exact(duration)
         return ceil((step // exact + 1) * exact)
 
-    def is_due(self, duration: str, step: int) -> bool:
+    def is_due(self, duration: str | None, step: int) -> bool:
         """Whether an action that happens every `duration` is due at `step`; never at step 0."""
         return step > 0 and self.next_due(duration, step - 1) == step
 

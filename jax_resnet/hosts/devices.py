@@ -43,7 +43,7 @@ def mesh(wanted: int | None, batch_size: int) -> Mesh:
     return Mesh(np.array(by_process)[:, : total // count].ravel(), ('data',))
 
 
-def whole_batch(batch_size: int, examples: int, devices: int) -> int:
+def local_batch_size(batch_size: int, examples: int, devices: int) -> int:
     """The batch size of one process in evaluation, a multiple of its devices. It is not larger than its share needs.
 
     Args:

@@ -15,7 +15,7 @@ from jax_resnet.config.fields import Schedule
 from jax_resnet.config.identity import differences
 from jax_resnet.data.sources import folded, other_classes
 from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import local, shown
+from jax_resnet.files import local
 from jax_resnet.hosts import devices
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
@@ -122,7 +122,7 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
     shorter, _, digits = str(given).rpartition('@')
     step = int(digits) if shorter and digits.isdecimal() else None
     source = RunFolder(given if step is None else shorter)
-    name = f'--extend-from={shown(source.path)}'
+    name = f'--extend-from={source.path}'
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'{name}: must be another folder than --workdir')
     recorded = source.config()
@@ -136,7 +136,7 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
         has = f'; it has those at {", ".join(f"{saved:,}" for saved in kept)}' if kept else ''
         raise ConfigError(f'{name}: has no checkpoint {which}{has}')
     steps = kept[-2:] if step is None else [step]  # if the last one is damaged, the other serves
-    begins = f'begins with step {steps[-1]:,} of {shown(source.path)}'
+    begins = f'begins with step {steps[-1]:,} of {source.path}'
     shorter_one = schedule.create(recorded.schedule, clock, clock.steps(recorded.train_for))
     old, new = (np.broadcast_to(one.rate(np.arange(steps[-1])), steps[-1]) for one in (shorter_one, setup.schedule))
     if recorded.stream_seed != config.stream_seed:

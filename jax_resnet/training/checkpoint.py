@@ -219,10 +219,10 @@ def _check_readable(folder: Path) -> None:
             f'{folder}: cannot be read ({e.strerror}); nothing is changed, try the same command again'
         ) from e
 
-    for place, _, names in os.walk(folder, onerror=refused):
+    for parent, _, names in os.walk(folder, onerror=refused):
         for name in names:
             try:
-                Path(place, name).read_bytes()
+                Path(parent, name).read_bytes()
             except OSError as e:
                 refused(e)
 
@@ -256,8 +256,8 @@ def _quietly(action: Callable[[], Any], failed: Callable[[Exception], DataError]
 
 
 def _reason(error: Exception) -> str:
-    """The error's text in one line. A long text is shortened in the middle: the system's reason is at its end."""
+    """The error's message in one line. A long one is shortened in the middle: the system's reason is at its end."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
-    return text if len(text) <= 300 else f'{text[:150]} ... {text[-150:]}'
+    message = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
+    return message if len(message) <= 300 else f'{message[:150]} ... {message[-150:]}'

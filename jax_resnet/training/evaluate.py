@@ -27,7 +27,6 @@ from jax_resnet.data.datasets import image_shape, located, streams
 from jax_resnet.data.preprocessing import Normalization, Preprocess
 from jax_resnet.data.sources import from_files
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, memory
@@ -44,7 +43,7 @@ LESS_MEMORY = (
 """What to do if an evaluation lacks memory."""
 
 BatchScores = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Places of the n examples of a batch in the share of this process, their labels, and scores, float32 [n, classes]."""
+"""Indices of the n examples of a batch in the share of this process, their labels, and scores, float32 [n, classes]."""
 
 
 class Evaluator:
@@ -181,7 +180,7 @@ def evaluate(
         raise ConfigError('images: must be given with labels, and without data and recalibrate')
     if images is not None and labels is not None:
         if streams(config.dataset.name):
-            raise ConfigError(f'images={shown(images)}: must be for a network of small images; this one takes pictures')
+            raise ConfigError(f'images={images}: must be for a network of small images; this one takes pictures')
         source = from_files(images, labels, trained.image_shape, trained.class_names)
         inputs, split = open_input(config, source, class_names=trained.class_names), split or 'test'
     else:

@@ -7,8 +7,9 @@ copy in the cache is used without asking the Hub.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from jax_resnet.config.fields import Config
@@ -17,7 +18,7 @@ from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
 from jax_resnet.errors import DataError
 from jax_resnet.models.networks import IMAGENET_STAGES
-from jax_resnet.runs import schemas, weights
+from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.weights import Weights
 
@@ -52,7 +53,7 @@ class TimmInput(Struct):
     test_input_size: tuple[Side, Side, Side] | None = None
     crop_pct: Positive = 0.875
     test_crop_pct: Positive | None = None
-    crop_mode: str = 'center'
+    crop_mode: Literal['center'] = 'center'
     interpolation: str = 'bicubic'
     mean: Channels = (0.485, 0.456, 0.406)
     std: Channels = (0.229, 0.224, 0.225)
@@ -65,7 +66,7 @@ class Timm(Struct):
     architecture: str
     num_classes: int
     pretrained_cfg: TimmInput
-    global_pool: str = 'avg'
+    global_pool: Literal['avg'] = 'avg'
     model_args: dict[str, Any] = {}
     label_names: tuple[str, ...] | None = None
 
@@ -73,20 +74,20 @@ class Timm(Struct):
 class Transformers(Struct):
     """config.json of a ResNetForImageClassification. The defaults are those of transformers' ResNetConfig."""
 
-    architectures: tuple[str, ...]
+    architectures: tuple[Literal['ResNetForImageClassification']]
     id2label: dict[int, str]
-    num_channels: int = 3
-    embedding_size: int = 64
+    num_channels: Literal[3] = 3
+    embedding_size: Literal[64] = 64
     hidden_sizes: tuple[int, ...] = (256, 512, 1024, 2048)
     depths: tuple[int, ...] = (3, 4, 6, 3)
     layer_type: str = 'bottleneck'
-    hidden_act: str = 'relu'
+    hidden_act: Literal['relu'] = 'relu'
     downsample_in_first_stage: bool = False
     downsample_in_bottleneck: bool = False
 
 
 def is_name(path: str | Path) -> bool:
-    """Whether text is the name of a network on the Hub, and not of a file or folder that exists."""
+    """Whether a string is the name of a network on the Hub, and not of a file or folder that exists."""
     match = NAME.fullmatch(str(path))
     return match is not None and (match[1] is not None or match[2] in OWNERS) and not Path(path).exists()
 
@@ -111,11 +112,11 @@ def read(name: str) -> Weights:
     known = Path(f'{owner}/{repository}@{commit}')
     content = file.read_bytes()
     is_timm = b'"architecture"' in content
-    described = schemas.parse(content, Timm if is_timm else Transformers, f'{known}: config.json')
     try:
+        described: Any = msgspec.json.decode(content, type=Timm if is_timm else Transformers)
         config, names = (_timm_config if is_timm else _transformers_config)(described)
-    except ValueError as e:
-        raise DataError(f'{known}: {e}') from None
+    except (msgspec.MsgspecError, ValueError) as e:
+        raise DataError(f'{known}: config.json: {e}') from None
     normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
     about = Preprocessing(*normalize, 0, (size, size, 3), names)
     arrays = weights.read(_fetched(name, f'{owner}/{repository}', 'model.safetensors', commit)).arrays
@@ -151,9 +152,7 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     usual = {'in_chans': 3, 'num_classes': found.num_classes, 'global_pool': 'avg'}
     changes = {name: value for name, value in found.model_args.items() if usual.get(name) != value}
     if changes:
-        raise ValueError(f'config.json: model_args={changes}: this package does not have {found.architecture} so')
-    _check_same({'global_pool': 'avg'}, found)
-    _check_same({'crop_mode': 'center'}, source)
+        raise ValueError(f'model_args={changes}: this package does not have {found.architecture} so')
     plain, wide, grouped, groups, group_width = match.groups()
     model: dict[str, Any] = {'depth': int(plain or wide or grouped)}
     if wide:
@@ -168,21 +167,14 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
 def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
     """As `_timm_config`. config.json does not describe the input. That of microsoft's networks is timm's default."""
     factor = 4 if found.layer_type == 'bottleneck' else 1
-    needed = {
-        'architectures': ('ResNetForImageClassification',),
-        'num_channels': 3,
-        'embedding_size': 64,
-        'hidden_sizes': tuple(factor * width for width in (64, 128, 256, 512)),
-        'hidden_act': 'relu',
-        'downsample_in_first_stage': False,
-    }
-    _check_same(needed, found)
+    usual = {'hidden_sizes': tuple(factor * width for width in (64, 128, 256, 512)), 'downsample_in_first_stage': False}
+    for field, value in usual.items():
+        if getattr(found, field) != value:
+            raise ValueError(f'{field}={getattr(found, field)!r}: must be {value!r} for this package')
     stages = found.layer_type, found.depths
     depth = next((depth for depth, known in IMAGENET_STAGES.items() if known == stages), None)
     if depth is None:
-        raise ValueError(
-            f'config.json: depths={found.depths} of {found.layer_type} units are no ResNet of this package'
-        )
+        raise ValueError(f'depths={found.depths} of {found.layer_type} units are no ResNet of this package')
     names = tuple(found.id2label[label] for label in sorted(found.id2label))
     if len(names) == 1000 and names[0] == 'tench, Tinca tinca':
         names = tuple(IMAGENET_CLASSES.values())
@@ -198,10 +190,3 @@ def _config(model: dict[str, Any], names: tuple[str, ...], source: TimmInput) ->
     pictures = {'test_shorter_side': int(size / fraction), 'interpolation': source.interpolation}
     fields = {'dataset': dataset, 'pictures': pictures, 'model': model}
     return as_config(fields | {'batch_size': 32, 'batch_norm': {'group_size': 0}}), names
-
-
-def _check_same(needed: dict[str, Any], found: Struct) -> None:
-    """Raises ValueError if fields of config.json have other values than a network of this package."""
-    for field, value in needed.items():
-        if getattr(found, field) != value:
-            raise ValueError(f'config.json: {field}={getattr(found, field)!r}: must be {value!r} for this package')

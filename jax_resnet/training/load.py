@@ -143,7 +143,7 @@ def load(path: str | Path, config: Config | Mapping[str, Any] | None = None, dat
         known, about = file.network, file.preprocessing
     else:
         raise DataError(
-            f'{shown(path)}: its header has no card, which would say how images become its input; give a config by '
+            f'{path}: its header has no card, which would say how images become its input; give a config by '
             '--config=FILE (a card that names own parts is not used)'
         )
     # The file may have float16 or float64; the network has float32.
@@ -156,7 +156,7 @@ def check_finite(path: str | Path, scores: np.ndarray) -> None:
     """Raises DataError if scores of a network, [examples, classes], are infinite or NaN."""
     not_finite = int((~np.isfinite(scores).all(1)).sum())
     if not_finite:
-        raise DataError(f'{shown(path)}: the logits of {not_finite:,} of {len(scores):,} examples are infinite or NaN')
+        raise DataError(f'{path}: the logits of {not_finite:,} of {len(scores):,} examples are infinite or NaN')
 
 
 def described(file: Weights, config: Config, data: str | None = None) -> tuple[Config, Preprocessing]:
@@ -168,7 +168,7 @@ def described(file: Weights, config: Config, data: str | None = None) -> tuple[C
     """
     path = file.path
     if file.preprocessing is not None:
-        raise ConfigError(f'{shown(path)}: already says what --config would; --data names other data')
+        raise ConfigError(f'{path}: already says what --config would; --data names other data')
     model = network(config)
     source = without_data(config.dataset)
     if source is None or len(source.class_names) != model.num_classes:
@@ -180,7 +180,7 @@ def described(file: Weights, config: Config, data: str | None = None) -> tuple[C
         return config, preprocessing(inputs)
     except DataError as e:
         reason = 'class names, and the mean that pixel_mean subtracts, come from the training data'
-        raise DataError(f'{shown(path)}: {reason}: {e}') from None
+        raise DataError(f'{path}: {reason}: {e}') from None
 
 
 def read_network(path: str | Path, config: Config | None = None) -> tuple[Weights, dict[str, Any]]:
@@ -207,7 +207,7 @@ def read_network(path: str | Path, config: Config | None = None) -> tuple[Weight
         shape = file.preprocessing.image_shape if file.preprocessing else image_shape(known.dataset)
         model = network(known, stacked=True)
         expected = jax.eval_shape(models.unstack, _shapes(model, shape))
-        assumed = check_weights(shown(path), variables, file.network, model, expected)
+        assumed = check_weights(str(path), variables, file.network, model, expected)
         if assumed:
             _log.info('%s %s', shown(path), assumed)
     return file._replace(network=file.network or config), variables
@@ -233,7 +233,7 @@ def to_variables(file: Weights) -> dict[str, Any]:
     """Returns the arrays of a file with our names or PyTorch's as our variables, unstacked.
 
     Raises:
-        DataError: the file has unknown names or two arrays for one place, or has arrays that are not floats, not finite
+        DataError: the file has unknown names or two arrays of one name, or has arrays that are not floats, not finite
             or negative variances.
     """
     try:
@@ -243,10 +243,10 @@ def to_variables(file: Weights) -> dict[str, Any]:
         found = unflatten_dict(file.arrays, sep='/') if is_ours else models.from_pytorch(file.arrays)
         variables: dict[str, Any] = models.unstack(found)
     except (IndexError, TypeError, ValueError) as e:  # not ValueError, if one name is also the prefix of another
-        raise DataError(f'{shown(file.path)}: {e}') from None
+        raise DataError(f'{file.path}: {e}') from None
     for name, array in flatten_dict(variables, sep='/').items():
         if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise DataError(f'{shown(file.path)}: {name} is {array.dtype}; weights must be floating-point numbers')
+            raise DataError(f'{file.path}: {name} is {array.dtype}; weights must be floating-point numbers')
     return variables
 
 

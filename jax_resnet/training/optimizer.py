@@ -41,13 +41,9 @@ def sgd(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransforma
 
 
 def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999.
-
-    Raises:
-        ValueError: momentum_of is 'steps', which only SGD has.
-    """
+    """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999."""
     if config.momentum_of == 'steps':
-        raise ValueError("momentum_of='steps': is for name='sgd'")
+        raise ConfigError("config.optimizer.momentum_of='steps': is for name='sgd'")
     return optax.adam(schedule, config.momentum, nesterov=config.nesterov)
 
 
@@ -65,11 +61,11 @@ def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
         head_factor: the learning rate of the head, divided by that of the other parameters.
 
     Raises:
-        ValueError: fields of the config exclude each other.
+        ConfigError: fields of the config exclude each other, or an own optimizer is not valid.
     """
     decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
-    with errors('name', config.name):
-        tx = choose('name', config.name, OPTIMIZERS)(config, schedule)
+    with errors('config.optimizer.name', config.name):
+        tx = choose('config.optimizer.name', config.name, OPTIMIZERS)(config, schedule)
         if not isinstance(tx, optax.GradientTransformation):
             raise TypeError(f'must return an optax.GradientTransformation; it returns a {type(tx).__name__}')
     if config.name not in OPTIMIZERS:  # one such as LARS needs the norm of each array

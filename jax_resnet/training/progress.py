@@ -33,12 +33,12 @@ class Progress:
         # Since the last line or update of the bar: steps, losses, errors, seconds, and seconds of waiting for input.
         self._sums = np.zeros(5)
 
-    def say(self, text: str) -> None:
+    def say(self, line: str) -> None:
         """Prints a line. The bar stays below it."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stdout)
+            self._bar.write(line, file=sys.stdout)
         else:
-            print(text, flush=True)
+            print(line, flush=True)
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Prints a line of metrics after an evaluation. A subclass can also send it to another program.
@@ -69,19 +69,19 @@ class Progress:
             return
         all_steps, all_loss, all_errors, all_seconds, all_waited = self._sums
         waiting_share, self._sums = all_waited / all_seconds, np.zeros(5)
-        text = (
+        line = (
             f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
             f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
         )
         if waiting_share >= MIN_WAITING_SHARE:
-            text += f', input-bound: {100 * waiting_share:.0f} %'
+            line += f', input-bound: {100 * waiting_share:.0f} %'
         if self._bar is not None:
-            self._bar.set_description_str(text, refresh=False)
+            self._bar.set_description_str(line, refresh=False)
             self._bar.update(step - self._bar.n)
             self._bar.refresh()
         else:
-            print(f'step {step:,} of {self._end:,}, {text}', flush=True)
+            print(f'step {step:,} of {self._end:,}, {line}', flush=True)
 
     def close(self) -> None:
         """Ends the bar. Its last state stays in the terminal."""
@@ -100,7 +100,7 @@ class Progress:
 class Silent(Progress):
     """Shows nothing. If several processes train a run, only process 0 shows its progress."""
 
-    def say(self, text: str) -> None:
+    def say(self, line: str) -> None:
         """Prints nothing."""
 
     def update(self, step: int, steps: int, loss: float, errors: int, seconds: float, waited: float = 0.0) -> None:

@@ -38,7 +38,7 @@ class ResidentSplit:
     files = ()
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh) -> None:
-        share, size = processes.share(len(examples)), devices.whole_batch(batch_size, len(examples), mesh.size)
+        share, size = processes.share(len(examples)), devices.local_batch_size(batch_size, len(examples), mesh.size)
         by_example = NamedSharding(mesh, PartitionSpec('data'))
         self._examples, self._batches = examples, []
         self.like = jax.ShapeDtypeStruct((size, 1, *examples.images.shape[1:]), np.uint8, sharding=by_example)

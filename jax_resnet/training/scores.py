@@ -74,8 +74,8 @@ class Scores:
         """Number of correct predictions among the classes that are `present`; None if these are all."""
         if not self.present:
             return None
-        places = np.unique(self.present)
-        is_right = places[self.logits[:, places].argmax(1)] == self.labels
+        classes = np.unique(self.present)
+        is_right = classes[self.logits[:, classes].argmax(1)] == self.labels
         return int((is_right & np.isfinite(self.logits).all(1)).sum())
 
     @property

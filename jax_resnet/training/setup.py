@@ -75,9 +75,9 @@ def check_pictures(folder: RunFolder, data: Input, specs: Sequence[str], advice:
     if different and advice is None:
         _log.warning('%s: is a run on other pictures: %s', shown(folder.path), different)
     elif different:
-        record = shown(folder.path / 'pictures.npz')
+        record = folder.path / 'pictures.npz'
         raise ConfigError(
-            f'{shown(folder.path)}: is a run on other pictures: {different}; {advice}, or remove {record} to use these'
+            f'{folder.path}: is a run on other pictures: {different}; {advice}, or remove {record} to use these'
         )
 
 
@@ -183,10 +183,7 @@ def check_network(data: Input, model: ResNet) -> TrainState:
     """Returns the shapes of the training state. Raises ConfigError if optimizer, network and data do not fit."""
     config, channels, classes = data.config, data.image_shape[-1], len(data.source.class_names)
     dataset = config.dataset
-    try:
-        optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
-    except ValueError as e:
-        raise ConfigError(f'config.optimizer.{e}') from None
+    optimizer.create(config.optimizer, lambda step: 0.0)  # checks its fields
     data.check()
     for name in ('channel_mean', 'channel_std'):
         numbers = getattr(dataset, name)
@@ -196,7 +193,7 @@ def check_network(data: Input, model: ResNet) -> TrainState:
         names = ', '.join(data.source.class_names[:5]) + ', ...' * (classes > 5)
         raise ConfigError(
             f'config.model.num_classes={model.num_classes}: must be {classes}, the classes of '
-            f'{shown(dataset.folder or dataset.name)} ({names})'
+            f'{dataset.folder or dataset.name} ({names})'
         )
     _ = data.augmentation  # checks an own one
     try:

@@ -158,6 +158,8 @@ class Steps:
     ) -> TrainState:
         """Makes one update of a state that `pack` made, and returns the new state.
 
+        After the first loss or gradient that is not finite, `step` no longer grows and `finite` stays False.
+
         Args:
             images, labels: a batch, uint8 [batch, height, width, channels] and int32 [batch].
             draws: uint32 [batch, 2], the epoch and the index of each image; its augmentation is a function of these.
@@ -171,24 +173,13 @@ class Steps:
         )
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         return TrainState(
-            step=state.step + 1,
-            finite=all_finite((loss, gradient)),
+            step=state.step + state.finite.astype(jnp.int32),
+            finite=state.finite & all_finite((loss, gradient)),
             params=optax.apply_updates(state.params, updates),
             batch_stats=batch_stats,
             opt_state=opt_state,
             totals=state.totals.add(loss, errors),
         )
-
-    def streamed(
-        self, state: TrainState, numbers: Numbers, images: jax.Array, labels: jax.Array, draws: jax.Array
-    ) -> TrainState:
-        """Like `step`, for callers that do not look at each result before the next call.
-
-        After the first loss or gradient that is not finite, `state.step` no longer grows and `finite` stays False.
-        """
-        after = self.step(state, numbers, images, labels, draws)
-        step = jnp.where(state.finite, after.step, state.step)
-        return after.replace(step=step, finite=state.finite & after.finite)  # type: ignore[no-any-return]
 
     def _differentiate(self, state: TrainState, dropout: jax.Array, views: jax.Array, labels: jax.Array) -> tuple:
         """Returns (errors, (loss, batch_stats, gradient)) of a batch.

@@ -97,7 +97,7 @@ class StreamedSplit:
     def _batch_size(self, shape: tuple[int, ...]) -> int:
         """Number of pictures in a batch of views of this shape."""
         most = max(1, self._pixels // math.prod(shape[:-1]))
-        return devices.whole_batch(most, len(self), self._by_example.mesh.size)
+        return devices.local_batch_size(most, len(self), self._by_example.mesh.size)
 
 
 @dataclass
@@ -181,7 +181,7 @@ class StreamedInput:
             packed = jax.eval_shape(steps.pack, state)
             packed = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), packed)
             pack, unpack = compiled(steps.pack, state), compiled(steps.unpack, packed)
-            step = compiled(steps.streamed, packed, numbers, *like)
+            step = compiled(steps.step, packed, numbers, *like)
         batches = replace(self._training(batch), rows=processes.share(batch))
         put = partial(jax.make_array_from_process_local_data, steps.by_example)
         self._feed = feed = Feed(_iterator(batches, self.config.pictures), put)

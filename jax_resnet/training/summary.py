@@ -87,7 +87,7 @@ def introduce(setup: Setup) -> list[str]:
 
 
 def _describe_classes(names: Sequence[str], labels: np.ndarray | None) -> str:
-    """Text such as '2 classes: cat 40, dog 38', with the number of training examples of each class if it is known."""
+    """A line such as '2 classes: cat 40, dog 38', with the number of training examples of each class if it is known."""
     counts = [''] * len(names) if labels is None else [f' {n:,}' for n in np.bincount(labels, minlength=len(names))]
     each = [name + count for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
     return f'{len(names):,} classes: {", ".join(each)}{", ..." * (len(names) > MOST_CLASSES)}'

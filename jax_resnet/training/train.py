@@ -16,7 +16,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_resnet import files
-from jax_resnet.config.durations import Clock
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import as_config
 from jax_resnet.errors import Diverged, InputError, Stopped
@@ -26,7 +25,7 @@ from jax_resnet.runs.environment import describe_devices, environment
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.signals import StopSignals
 from jax_resnet.training import state as states
-from jax_resnet.training import summary as texts
+from jax_resnet.training import summary as summaries
 from jax_resnet.training.begin import begin_from, check_data, check_used, extend, find_extension
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.evaluate import Evaluator
@@ -78,7 +77,7 @@ def train(
         Diverged: the loss, its gradient or a parameter became infinite or NaN. Earlier checkpoints stay.
         Stopped: SIGINT or SIGTERM was received. The state is saved.
     """
-    config, wall_time = as_config(config), texts.WallTime()
+    config, wall_time = as_config(config), summaries.WallTime()
     with contextlib.ExitStack() as stack:
         folder = RunFolder(workdir, writes=jax.process_index() == 0)
         jax_options = stack.enter_context(exactness.exact(config.precision.matmul))
@@ -91,7 +90,7 @@ def train(
             data, mesh, clock = setup.data, setup.mesh, setup.clock
             if folder.writes:
                 data.check_data()
-        end, is_due = setup.end, partial(_is_due, config, clock)
+        end = setup.end
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
         if folder.writes and folder.has_begun():
@@ -105,7 +104,7 @@ def train(
             if finished is None:
                 return {}
             print(f'This run is already finished. Its summary, from {folder.path}:')
-            print(texts.describe_summary(finished))
+            print(summaries.describe_summary(finished))
             return finished
         start = environment(jax_options)
         shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
@@ -138,7 +137,7 @@ def train(
             if extension is not None:
                 extend(extension, folder)
                 shown.say(extension.line)
-            keep = partial(is_due, 'keep_every')
+            keep = partial(clock.is_due, config.keep_every)
             checkpoints = Checkpoints(folder.checkpoints, keep, read_only=not folder.writes)
             stack.callback(checkpoints.close)
             continues = bool(processes.from_first(len(checkpoints.steps())))
@@ -160,12 +159,12 @@ def train(
             folder.cut_metrics(step)  # the run will write the lines after this step again
             if folder.writes:
                 folder.record_start(step, start)
-            last_line = [texts.FIRST, *(folder.metrics() if folder.writes else [])][-1]
+            last_line = [summaries.FIRST, *(folder.metrics() if folder.writes else [])][-1]
             last_line = {**last_line, 'step': processes.from_first(last_line['step'])}
 
         # ---- Compile ----------------------------------------------------------------------------------------------
         with wall_time('compiling'):
-            introduction = texts.introduce(setup)
+            introduction = summaries.introduce(setup)
         own_copy = partial(  # of arrays that have a copy on each device of all processes
             multihost_utils.global_array_to_host_local_array, global_mesh=mesh, pspecs=PartitionSpec()
         )
@@ -199,7 +198,7 @@ def train(
         timed = 0, 0.0  # steps and seconds since the last line of metrics
 
         def diverged(subject: str) -> Diverged:
-            where = texts.describe_divergence(setup, step, last_loss, folder, checkpoints.steps())
+            where = summaries.describe_divergence(setup, step, last_loss, folder, checkpoints.steps())
             return Diverged(f'{subject} not finite: {where}')
 
         def save() -> None:
@@ -220,7 +219,7 @@ def train(
             try:
                 # Evaluate and log, if it is due. At its end, a run that continues may have its last line already.
                 is_new = last_line['step'] < step
-                if (is_new and is_due('evaluate_every', step)) or (step == end and (is_new or not scores)):
+                if (is_new and clock.is_due(config.evaluate_every, step)) or (step == end and (is_new or not scores)):
                     with wall_time('evaluation'):
                         if step == end and config.pictures.protocol != 'center':
                             spec, protocol = config.dataset.test, config.pictures.protocol
@@ -233,19 +232,20 @@ def train(
                             raise diverged(f'the {name} loss is')
                     if is_new:
                         seconds = sum(wall_time.spent().values())
-                        last_line = texts.metrics_line(setup, step, totals, last_line, scores, timed, seconds)
+                        last_line = summaries.metrics_line(setup, step, totals, last_line, scores, timed, seconds)
                         folder.add_metrics(last_line)
                         shown.add_metrics(last_line)
                         timed = 0, 0.0
 
                 # Save, if it is due.
-                if step == end or is_due('checkpoint_every', step) or is_due('keep_every', step):
+                if step == end or clock.is_due(config.checkpoint_every, step) or keep(step):
                     save()
                 if step == end:
                     break
 
-                # Run the next chunk of steps. It ends no later than the next thing that is due.
-                stop = min(step + steps_per_dispatch, _next_due(config, clock, step), end)
+                # Run the next chunk of steps. It ends no later than the next step at which an action is due.
+                intervals = config.evaluate_every, config.checkpoint_every, config.keep_every, config.log_every
+                stop = min(step + steps_per_dispatch, *(clock.next_due(each, step) for each in intervals), end)
                 before, waited_before, began = totals, data.waited, time.monotonic()
                 is_traced = profile and folder.writes
                 with (
@@ -289,23 +289,11 @@ def train(
             worst = test.mistakes(MOST_MISTAKES)
             mistakes = {'index': worst, 'images': split.images(worst)}
             folder.write_predictions(test.logits, test.labels, mistakes, split.files)
-        summary = texts.summarize(setup, folder.metrics(), scores, wall_time.spent())
+        summary = summaries.summarize(setup, folder.metrics(), scores, wall_time.spent())
         folder.write_summary(summary)
         shown.close()
-        shown.say(texts.describe_summary(summary))
+        shown.say(summaries.describe_summary(summary))
         return summary
-
-
-def _is_due(config: Config, clock: Clock, field: str, step: int) -> bool:
-    """Whether the duration in a field, such as 'checkpoint_every', has passed once more at this step."""
-    duration = getattr(config, field)
-    return duration is not None and clock.is_due(duration, step)
-
-
-def _next_due(config: Config, clock: Clock, step: int) -> int:
-    """The next step at which something is due."""
-    durations = config.evaluate_every, config.checkpoint_every, config.keep_every, config.log_every
-    return min(clock.next_due(duration, step) for duration in durations if duration is not None)
 
 
 def _heed(stop_signals: StopSignals, steps_per_dispatch: int = 1) -> tuple[int, int]:
