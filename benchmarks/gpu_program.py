@@ -68,7 +68,6 @@ def program(
 
     from jax_resnet.platform import for_platform
     from jax_resnet.training import setup
-    from jax_resnet.training import state as states
     from jax_resnet.training.step import Numbers, Steps
     from jax_resnet.training.streamed import StreamedInput
 
@@ -92,7 +91,6 @@ def program(
         Numbers.create(config.seed, schedule, data.preprocess.normalize),
         NamedSharding(mesh, PartitionSpec()),
     )
-    abstract = states.shapes(config, model, data.image_shape)
 
     def shapes(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere), tree)
@@ -104,11 +102,11 @@ def program(
         side, count = config.dataset.crop, config.batch_size
         arrays = ((count, side, side, 3), np.uint8), ((count,), np.int32), ((count, 2), np.uint32)
         batch = [jax.ShapeDtypeStruct(shape, dtype, sharding=steps.by_example) for shape, dtype in arrays]
-        packed = jax.eval_shape(steps.pack, abstract)
+        packed = jax.eval_shape(steps.pack, made.like)
         arguments = [*shapes((packed, numbers)), *batch]
     else:
         examples = data.examples  # type: ignore[attr-defined]
-        arguments = shapes((abstract, jnp.int32(0), numbers, examples.images, examples.labels))
+        arguments = shapes((made.like, jnp.int32(0), numbers, examples.images, examples.labels))
     run = jax.jit(run, compiler_options=dict(settings.compiler_options), donate_argnums=0, out_shardings=everywhere)
     lowered = run.lower(*arguments)
     began = time.monotonic()

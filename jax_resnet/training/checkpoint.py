@@ -16,6 +16,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,19 +180,18 @@ class Checkpoints:
                     raise ValueError(f'its {name} are not what was saved: wrong SHA-256')
             return {name: found[name] for name in like}, found.about['seconds']
 
-        def failed(e: Exception) -> Damaged:
-            return Damaged(f'{self._folder / str(step)} is damaged: {_reason(e)}')
-
+        folder = self._folder / str(step)
+        restored = partial(_quietly, read, lambda reason: Damaged(f'{folder} is damaged: {reason}'))
         with memory.shortage_as_error('free some, or use a device with more'):
             try:
-                parts, seconds = _quietly(read, failed)
+                parts, seconds = restored()
             except Damaged:
-                _check_readable(self._folder / str(step))
-                parts, seconds = _quietly(read, failed)  # too many open files, for example, may have been for a moment
+                _check_readable(folder)
+                parts, seconds = restored()  # too many open files, for example, may have been for a moment
         return parts if sharding.is_fully_addressable else devices.put(parts, sharding), seconds
 
     def _write(self, action: Callable[[], object]) -> None:
-        _quietly(action, lambda e: self._unwritten(f'cannot be written ({_reason(e)})'))
+        _quietly(action, lambda reason: self._unwritten(f'cannot be written ({reason})'))
 
     def _unwritten(self, reason: str) -> DataError:
         stay = 'earlier checkpoints stay, and the next start continues from the last one'
@@ -206,7 +206,6 @@ class Checkpoints:
 
 
 def _parts(state: TrainState) -> dict[str, Any]:
-    """The parts of a checkpoint by name."""
     others = {name: getattr(state, name) for name in ('step', 'finite', 'opt_state', 'totals')}
     return {'variables': state.variables, 'others': others}
 
@@ -239,8 +238,8 @@ def _digest(part: Any, seconds: Mapping[str, float]) -> str:
 _quiet = threading.Lock()  # several threads may train, and each restores the stderr that it has found
 
 
-def _quietly(action: Callable[[], Any], failed: Callable[[Exception], DataError]) -> Any:
-    """Calls orbax, and hides what its threads print to stderr. `failed` makes the error to raise of orbax's error."""
+def _quietly(action: Callable[[], Any], failed: Callable[[str], DataError]) -> Any:
+    """Calls orbax, and hides what its threads print to stderr. `failed` makes the error to raise of a reason."""
     with _quiet, contextlib.redirect_stderr(io.StringIO()):
         try:
             return action()
@@ -249,7 +248,7 @@ def _quietly(action: Callable[[], Any], failed: Callable[[Exception], DataError]
         except Exception as e:  # orbax and tensorstore raise many types
             if isinstance(e, RuntimeError) and memory.is_shortage(e):  # of a device
                 raise
-            error = failed(e)
+            error = failed(_reason(e))
         time.sleep(0.5)  # its other reads and writes fail, too, and print what is dropped here
         gc.collect()
     raise error

@@ -41,11 +41,10 @@ class StreamedSplit:
         self._shape, self._by_example = image_shape(config.dataset), NamedSharding(mesh, PartitionSpec('data'))
         self._pixels = batch_size * math.prod(self._shape[:2]) // (1 if protocol == 'center' else 2)
         chosen = views.evaluation_views(protocol, settings.test_shorter_side, self._shape[0])
-        decoding = settings.interpolation, settings.exif_rotation
-        self.passes, self._whole = len(chosen), Pass(pictures, chosen[0], *decoding)
+        self.passes, self._whole = len(chosen), Pass(pictures, chosen[0], *_decoding(settings))
         share = processes.share(len(pictures))
         own = Parts([(pictures, share.start, share.stop)])
-        self._own = [Pass(own, view, *decoding) for view in chosen]
+        self._own = [Pass(own, view, *_decoding(settings)) for view in chosen]
         self._feed = Feed(self._by_shape, partial(jax.device_put, device=self._by_example))
         shape = 1, *self._shape  # of the first batches' views
         self.like = jax.ShapeDtypeStruct((self._batch_size(shape), *shape), np.uint8, sharding=self._by_example)
@@ -152,7 +151,7 @@ class StreamedInput:
         """The first training examples, at most `count`: their central crops."""
         settings = self.config.pictures
         (view,) = views.evaluation_views('center', settings.test_shorter_side, self.image_shape[0])
-        central = Pass(self.examples, view, settings.interpolation, settings.exif_rotation)
+        central = Pass(self.examples, view, *_decoding(settings))
         found = [central[i] for i in range(min(count, len(central)))]
         return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
 
@@ -230,25 +229,21 @@ class StreamedInput:
 
     def _training(self, batch_size: int) -> Batches:
         """Batches of random crops of the training split. Each epoch has a new order."""
-        settings, size = self.config.pictures, self.config.dataset.crop
-        decoding = settings.interpolation, settings.exif_rotation
-        return Batches(
-            self.examples,
-            training_crop(settings, size),
-            size,
-            batch_size,
-            sys.maxsize,
-            self.config.stream_seed,
-            *decoding,
-        )
+        settings, size, seed = self.config.pictures, self.config.dataset.crop, self.config.stream_seed
+        crop = training_crop(settings, size)
+        return Batches(self.examples, crop, size, batch_size, sys.maxsize, seed, *_decoding(settings))
 
     def _mean_image(self) -> Normalization:
         """The normalization that subtracts the mean central crop of the training pictures."""
         settings = self.config.pictures
         key = f'{self.source.fingerprint}-{self.config.dataset.train}'
         size, crop = self.image_shape[0], CentreCrop(settings.test_shorter_side, self.image_shape[0])
-        central = Batches(self.examples, crop, size, 100, 0, 0, settings.interpolation, settings.exif_rotation)
+        central = Batches(self.examples, crop, size, 100, 0, 0, *_decoding(settings))
         return preprocessing.pixel_mean(mean_image(central, key, settings.threads, settings.processes)[None])
+
+
+def _decoding(settings: fields.Pictures) -> tuple[str, bool]:
+    return settings.interpolation, settings.exif_rotation
 
 
 def _iterator(batches: Batches | Pass, settings: fields.Pictures) -> Callable[[int], Generator[Batch]]:

@@ -15,7 +15,7 @@ from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
-from jax_resnet.training import setup, state, summary
+from jax_resnet.training import setup, summary
 from tests.conftest import SMALLEST, assert_equal_trees, initial_state, saved_state, small_config
 from tests.references.draw import draw
 from tests.training.test_step import step_and_arguments
@@ -58,11 +58,10 @@ def test_frozen_layers_keep_their_bits_and_all_others_learn() -> None:
     assert not any(np.any(x) for path, x in momentum if 'stem' in jax.tree_util.keystr(path))
     sizes = {name: x.size for name, x in arrays[0].items() if name.startswith('params/')}
     count, total = sum(size for name, size in sizes.items() if f'{name}/'.startswith(FROZEN)), sum(sizes.values())
-    data, model, _, clock, schedule = setup.set_up(whole)
-    text = '\n'.join(summary.introduce(data, model, clock, schedule, before.params))
-    assert f'frozen: {", ".join(HALF)}: {count:,} of {total:,}' in text
-    assert f'on all: {total - count:,} of {total:,}' in text
-    assert 'BatchNorm still learns its statistics, in frozen layers, too' in text
+    log = '\n'.join(summary.introduce(setup.set_up(whole)))
+    assert f'frozen: {", ".join(HALF)}: {count:,} of {total:,}' in log
+    assert f'on all: {total - count:,} of {total:,}' in log
+    assert 'BatchNorm still learns its statistics, in frozen layers, too' in log
 
 
 def test_a_run_with_frozen_layers_and_statistics_continues_with_the_same_bits(source: Path, tmp_path: Path) -> None:
@@ -82,9 +81,7 @@ def test_a_frozen_beginning_costs_no_backward_pass() -> None:
     def count(*frozen: str) -> float:
         config = small_config({**NETWORK, 'stage_sizes': (2, 2)}, **{'optimizer.frozen': frozen})
         step, arguments = step_and_arguments(config)
-        data, model, *_ = setup.set_up(as_config(config))
-        like = state.shapes(data.config, model, data.image_shape)
-        return step.lower(like, *arguments).cost_analysis()['flops']  # type: ignore[no-any-return]
+        return step.lower(setup.set_up(as_config(config)).like, *arguments).cost_analysis()['flops']  # type: ignore[no-any-return]
 
     whole = count()
     assert count('stem', 'stage1', 'stage2') < 0.45 * whole  # the forward pass is a third
