@@ -115,7 +115,7 @@ def read(name: str) -> Weights:
     try:
         described: Any = msgspec.json.decode(content, type=Timm if is_timm else Transformers)
         config, names = (_timm_config if is_timm else _transformers_config)(described)
-    except (msgspec.MsgspecError, ValueError) as e:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as e:
         raise DataError(f'{known}: config.json: {e}') from None
     normalize, size = channel(config.dataset.channel_mean, config.dataset.channel_std), config.dataset.crop
     about = Preprocessing(*normalize, 0, (size, size, 3), names)
@@ -124,7 +124,6 @@ def read(name: str) -> Weights:
 
 
 def _fetched(name: str, repository: str, file: str, revision: str | None) -> Path:
-    """Returns the path of a file in the cache. Fetches the file if it is not there."""
     import huggingface_hub as hub
 
     try:

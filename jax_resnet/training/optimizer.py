@@ -63,7 +63,8 @@ def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
     Raises:
         ConfigError: fields of the config exclude each other, or an own optimizer is not valid.
     """
-    decay = optax.add_decayed_weights(config.weight_decay, mask=lambda params: decay_mask(config.decay, params))
+    decays = choose('config.optimizer.decay', config.decay, DECAYED)
+    decay = optax.add_decayed_weights(config.weight_decay, mask=partial(mask, decays))
     with errors('config.optimizer.name', config.name):
         tx = choose('config.optimizer.name', config.name, OPTIMIZERS)(config, schedule)
         if not isinstance(tx, optax.GradientTransformation):
@@ -72,7 +73,7 @@ def create(config: Optimizer, schedule: optax.Schedule, head_factor: float = 1.0
         tx = optax.GradientTransformation(partial(by_unit, tx.init), partial(by_unit, tx.update))
     transformations = [decay, tx]
     if head_factor != 1:
-        transformations.append(optax.masked(optax.scale(head_factor), head_mask))
+        transformations.append(optax.masked(optax.scale(head_factor), partial(mask, lambda name: 'head/' in name)))
     if config.frozen:  # neither the decay nor the optimizer changes frozen layers
         zero = optax.stateless(lambda updates, _: map_frozen(jnp.zeros_like, config.frozen, updates))
         transformations = [decay, zero, *transformations[1:], zero]
@@ -117,17 +118,8 @@ def by_unit(function: Callable[..., Any], *trees: Any) -> Any:
     return models.stack(result) if is_stacked else result
 
 
-def decay_mask(decay: str, params: Any) -> Any:
-    """Which parameters decay: a tree of bools."""
-    return _mask(choose('decay', decay, DECAYED), params)
-
-
-def head_mask(params: Any) -> Any:
-    """Which parameters belong to the head: a tree of bools."""
-    return _mask(lambda name: 'head/' in name, params)
-
-
-def _mask(is_selected: Callable[[str], bool], params: Any) -> Any:
+def mask(is_selected: Callable[[str], bool], params: Any) -> Any:
+    """Which parameters a function of their categories selects: a tree of bools."""
     return jax.tree.map_with_path(lambda path, _: is_selected(category(_name(path).split('/'))), params)
 
 
@@ -138,7 +130,7 @@ def _name(path: Sequence[Any]) -> str:
 def describe(config: Optimizer, params: Any) -> list[str]:
     """Lines for the log that say how many parameters are frozen, and how many decay."""
     sizes = {_name(path): x.size for path, x in jax.tree.leaves_with_path(jax.eval_shape(models.unstack, params))}
-    decays = choose('decay', config.decay, DECAYED)
+    decays = choose('config.optimizer.decay', config.decay, DECAYED)
     frozen_names = {name for name in sizes if is_frozen(config.frozen, name)}
     decaying_names = {name for name in sizes if decays(category(name.split('/')))} - frozen_names
     total, frozen, decaying = (sum(sizes[name] for name in names) for names in (sizes, frozen_names, decaying_names))

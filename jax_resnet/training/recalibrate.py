@@ -58,7 +58,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
         rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
         variables = variables if net.stacked else models.unstack(variables)
         _, updates = net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)
-        return updates['batch_stats'] if net.stacked else models.stack(updates['batch_stats'])
+        return models.stack(updates['batch_stats'])
 
     run = jax.jit(statistics, compiler_options=dict(settings.compiler_options), out_shardings=everywhere)
     batches = math.ceil(count / size)

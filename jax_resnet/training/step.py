@@ -123,8 +123,7 @@ class Steps:
 
     def unpack(self, state: TrainState) -> TrainState:
         """The inverse of `pack`."""
-        unstacked = flat.unpack(state)
-        return unstacked if self.net.stacked else models.stack(unstacked)  # type: ignore[no-any-return]
+        return models.stack(flat.unpack(state))  # type: ignore[no-any-return]
 
     def run(
         self, state: TrainState, stop: jax.Array, numbers: Numbers, images: jax.Array, labels: jax.Array

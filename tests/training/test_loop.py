@@ -283,12 +283,8 @@ def test_a_gradient_that_is_not_finite_stops_too(monkeypatch: pytest.MonkeyPatch
 def test_keep_every_keeps_checkpoints_for_ever(tmp_path: Path) -> None:
     config = make_config(keep_every='3 steps', checkpoint_every='5 steps')
     training.train(config, tmp_path)
-    assert Checkpoints(tmp_path / 'checkpoints').steps() == [
-        3,
-        6,
-        9,
-        12,
-    ]  # of a finished run, that of step 10 is deleted
+    # Of a finished run, that of step 10 is deleted.
+    assert Checkpoints(tmp_path / 'checkpoints').steps() == [3, 6, 9, 12]
     (tmp_path / 'summary.json').unlink()
     shutil.rmtree(tmp_path / 'checkpoints' / '12')
     training.train(make_config(checkpoint_every='5 steps'), tmp_path)  # another start without keep_every

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -34,10 +36,10 @@ def test_decay_is_added_to_the_gradient_before_the_momentum() -> None:
 
 def test_decay_on_all_but_batch_norm() -> None:
     params = PARAMS | {'head': {'kernel': jnp.ones((1, 1)), 'bias': jnp.ones(1)}}
-    assert optimizer.decay_mask('all_but_batch_norm', params) == {
+    assert optimizer.mask(optimizer.DECAYED['all_but_batch_norm'], params) == {
         'conv': {'kernel': True}, 'norm': {'scale': False, 'bias': False}, 'head': {'kernel': True, 'bias': True},
     }  # fmt: skip
-    assert all(jax.tree.leaves(optimizer.decay_mask('all', params)))
+    assert all(jax.tree.leaves(optimizer.mask(optimizer.DECAYED['all'], params)))
 
 
 @pytest.mark.parametrize('decay', optimizer.DECAYED)
@@ -46,9 +48,10 @@ def test_packed_arrays_decay_like_the_unpacked_ones(decay: str, shortcut: str) -
     net = models.cifar_resnet(8, shortcut=shortcut)
     params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))['params']
     flat = jax.eval_shape(Flat.from_tree, params)
-    for masks in (lambda tree: optimizer.decay_mask(decay, tree), optimizer.head_mask):
+    for is_selected in (optimizer.DECAYED[decay], lambda name: 'head/' in name):
+        mask = partial(optimizer.mask, is_selected)
         sizes = [
-            sum(x.size for x, selected in zip(*map(jax.tree.leaves, (tree, masks(tree))), strict=True) if selected)
+            sum(x.size for x, selected in zip(*map(jax.tree.leaves, (tree, mask(tree))), strict=True) if selected)
             for tree in (params, flat)
         ]
         assert sizes[0] == sizes[1] > 0
