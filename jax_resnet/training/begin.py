@@ -74,12 +74,10 @@ def begin_from(
     if not hub.is_name(path) and not local(path).exists():
         raise ConfigError(f'config.init_from={path!r}: no such file or run folder')
     file, variables = read_network(path)
-    params = variables.setdefault('params', {})
-    heads = [{'head': tree['head']} if 'head' in tree else {} for tree in (params, state.params)]
-    has_new_head = jax.tree.map(np.shape, heads[0]) != jax.tree.map(np.shape, heads[1])
+    params, head = variables.setdefault('params', {}), state.params['head']
+    has_new_head = jax.tree.map(np.shape, params.get('head')) != jax.tree.map(np.shape, head)
     if has_new_head:
-        params.pop('head', None)
-        params |= heads[1]
+        params['head'] = head
     expected = jax.eval_shape(models.unstack, state.variables)
     assumed = check_weights(f'config.init_from={path!r}', variables, file.network, model, expected)
     new = jax.tree.map(

@@ -303,5 +303,4 @@ def check_weights(
 
 def _depth(names: Iterable[str]) -> int:
     """Counts the weighted layers of a network by the names of its arrays, as the papers do."""
-    layers = [re.fullmatch(r'params/stage\d+/unit\d+/conv\d+/kernel', name) for name in names]
-    return 2 + len([layer for layer in layers if layer])
+    return 2 + sum(bool(re.fullmatch(r'params/stage\d+/unit\d+/conv\d+/kernel', name)) for name in names)

@@ -52,4 +52,4 @@ def test_a_shortened_recipe_ends_earlier_and_intervals_stay() -> None:
     clock = Clock(50_000, 128, shorten=32)
     assert [clock.steps(f'{steps} steps') for steps in (64_000, 48_000, 400)] == [2000, 1500, 13]  # 12.5
     assert clock.steps('164 epochs') == 2002  # 64,062.5 / 32
-    assert clock.next_due('1 epoch', 0) == 391 and clock.is_due('100 steps', 100)
+    assert clock.next_due('1 epoch', 0) == 391 and clock.is_due('100 steps', 100) and not clock.is_due(None, 100)
