@@ -19,7 +19,6 @@ from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.data.preprocessing import Preprocess
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs import outputs, results_folder, weights
@@ -158,7 +157,7 @@ def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
         for name in options.networks
     }
     if options.config is not None and not any(needs.values()):
-        raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
+        raise ConfigError(f'{options.networks[0]}: must be a file of weights without a card, for --config')
     return [(name, options.config if needs[name] else None) for name in options.networks]
 
 

@@ -69,9 +69,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
     earlier = out.read_text(errors='replace') if out.is_file() else ''
     for path in () if GENERATOR in earlier else contents:
         if path.exists():
-            raise ConfigError(
-                f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
-            )
+            raise ConfigError(f'--out={out}: {path} was not written by a report; move it, or give another name')
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
     for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
