@@ -17,8 +17,7 @@ class UserError(Exception):
 
 def reason(error: Exception) -> str:
     """Why something could not be read or made, in one short line."""
-    text = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
-    return text or type(error).__name__
+    return getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200] or type(error).__name__
 
 
 class ConfigError(UserError, ValueError):

@@ -80,9 +80,9 @@ class Network:
         def scores(variables: Any, *more: Any, normalize: Any = self.preprocess.normalize) -> Scores:
             found = np.zeros((len(part), len(self.data.source.class_names)), np.float32)
             truth = np.zeros(len(part), np.int32)
-            for places, labels, views in part.batches():
-                found[places] = run(variables, normalize, views, *more)[: len(labels)]
-                truth[places] = labels
+            for indices, labels, views in part.batches():
+                found[indices] = run(variables, normalize, views, *more)[: len(labels)]
+                truth[indices] = labels
             return Scores(found, truth, self.data.source.class_names)
 
         return scores
@@ -132,7 +132,7 @@ def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
 
 
 def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns the images at some places of a split, uint8 [n, height, width, channels], and the names of the classes.
+    """Returns the images at some indices of a split, uint8 [n, height, width, channels], and the names of the classes.
 
     Options as for `predictions`. There are none if all networks are files of predictions.
     """

@@ -94,7 +94,7 @@ def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | N
         numbers = [number for value in values[field] if (number := _number(value)) is not None]
         if len(numbers) < len(rows) or len({*numbers}) < 3:
             continue
-        others = [texts for column in values.values() if not _follows(texts := [*map(repr, column)], numbers)]
+        others = [strings for column in values.values() if not _follows(strings := [*map(repr, column)], numbers)]
         series = [*zip(*others, strict=True)] or [()] * len(rows)
         if len({*zip(series, numbers, strict=True)}) < len(rows) or 2 * len({*series}) > len(rows):
             continue

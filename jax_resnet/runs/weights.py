@@ -109,8 +109,8 @@ def write(
         named |= {f'{NORMALIZATION}mean': np.asarray(mean), f'{NORMALIZATION}std': np.asarray(std)}
         card = {**(card or {}), 'image_shape': image_shape, 'test_crop': crop, 'class_names': class_names}
     if card is not None:
-        text = msgspec.json.encode(card).decode()
-        header = {CARD: text, 'sha256': _digest(text, named)}
+        encoded = msgspec.json.encode(card).decode()
+        header = {CARD: encoded, 'sha256': _digest(encoded, named)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))
