@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,8 @@ def ending_at_once() -> Iterator[None]:
 class StopSignals:
     """A context that records the first SIGINT or SIGTERM, for a loop to check. The next one ends the process at once.
 
-    In another thread than the main one, it records none.
+    Within a second it counts as the same one, since launchers may send two. In another thread than the main one, it
+    records none.
 
     Attributes:
         received: number of the first signal; None before it.
@@ -44,6 +46,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._received_at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> 'StopSignals':
@@ -59,8 +62,10 @@ class StopSignals:
 
     def _receive(self, number: int, frame: object) -> None:
         if self.received is not None:
-            os._exit(128 + number)
-        self.received = number
+            if time.monotonic() > self._received_at + 1:
+                os._exit(128 + number)
+            return
+        self.received, self._received_at = number, time.monotonic()
         with contextlib.suppress(OSError, ValueError):  # stderr may be closed
             error = sys.__stderr__.fileno() if sys.__stderr__ else 2
             os.write(error, b'\nstopping as soon as the state is saved; a second signal stops at once\n')

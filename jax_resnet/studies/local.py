@@ -156,7 +156,8 @@ class _Training:
         if has_failed:
             self.failed[job] = outcome
             outcome = f'failed: {outcome}'
-        self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}; {self.time_left()} left')
+        left = '' if len(self.ended) == len(self.jobs) else f'; {self.time_left()} left'
+        self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}{left}')
 
 
 def _reason(job: Job, code: int) -> str:

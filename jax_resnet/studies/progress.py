@@ -59,6 +59,8 @@ class Estimate:
         """The time that jobs still take if `workers` of them are trained at a time: 'about 1 day, 3:00:00'."""
         known = [job for job in jobs if _speed(job.config) in self._seconds]
         seconds = [_steps_left(job) * self._seconds[_speed(job.config)] for job in known]
+        if jobs and not known:
+            return 'an unknown time'
         about = 'about' if len(known) == len(jobs) else 'more than'
         return f'{about} {timedelta(seconds=round(max([sum(seconds) / workers, *seconds])))}'
 

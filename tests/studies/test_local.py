@@ -80,7 +80,7 @@ def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
         '[1/4] rate 0.1, seed 0: finished, 5.00 % test error, 1 s'
     )
     assert lines[3].startswith('the study takes about 0:00:0') and len(lines) == 10
-    assert lines[-1] == '[4/4] rate 0.01, seed 1: finished, 5.00 % test error, 1 s; about 0:00:00 left'
+    assert lines[-1] == '[4/4] rate 0.01, seed 1: finished, 5.00 % test error, 1 s'
 
 
 def test_how_long_it_takes_is_known_from_runs_of_the_same_network(capsys: pytest.CaptureFixture) -> None:
