@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, printable
 
 
 def cache_folder() -> Path:
@@ -29,9 +29,8 @@ def local(path: str | Path) -> Path:
 
 
 def shown(path: str | Path) -> str:
-    """Returns a path for a message of one line. Paths with newlines or other unprintable characters are quoted."""
-    name = str(path)
-    return name if name.isprintable() else repr(name)
+    """Returns a path for a line of the log or the output, which is not that of a UserError."""
+    return printable(str(path))
 
 
 def write(path: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from jax_resnet.errors import printable
 from jax_resnet.report import wording
 from jax_resnet.report.sections import PROTOCOLS, Row, Section, varied
 from jax_resnet.runs.run import FINISHED, Run
@@ -106,8 +107,8 @@ class Table:
 
     def plain(self) -> str:
         """Returns the table for a terminal. A line with the name of a group is above its rows."""
-        lines = _aligned('plain', self.heads, [[one_line(cell) for cell in cells] for _, cells in self.rows])
-        return '\n'.join([lines[0], *self._grouped(lines[1:], one_line)])
+        lines = _aligned('plain', self.heads, [[printable(cell) for cell in cells] for _, cells in self.rows])
+        return '\n'.join([lines[0], *self._grouped(lines[1:], printable)])
 
     def markdown(self, best: Sequence[Row] = (), link: Callable[[Path], str] | None = None) -> str:
         """Returns the table as Markdown. The rows in `best` are bold; `link` gives the address of a run's folder."""
@@ -218,14 +219,9 @@ def _two(value: float | str) -> str:
     return value if isinstance(value, str) else f'{value:.2f}'
 
 
-def one_line(string: str) -> str:
-    """Replaces line breaks and control characters by Python's escapes."""
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in string)
-
-
 def escaped(string: str) -> str:
     """Escapes a string so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
-    string = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', one_line(string))
+    string = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', printable(string))
     return string.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 

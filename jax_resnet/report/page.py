@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from jax_resnet import files
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, printable
 from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
-from jax_resnet.report.columns import escaped, one_line
+from jax_resnet.report.columns import escaped
 from jax_resnet.report.sections import Section
 from jax_resnet.runs.run_folder import RunFolder
 
@@ -28,7 +28,7 @@ def plain(section: Section) -> str:
         [f'In all rows: {table.same}'] if table.same else [],
         columns.warnings(section),
     ]
-    return '\n\n'.join('\n'.join(map(one_line, block)) for block in blocks if block)
+    return '\n\n'.join('\n'.join(map(printable, block)) for block in blocks if block)
 
 
 def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> list[Path]:

@@ -84,4 +84,3 @@ def test_names_stay_text_in_markdown_and_in_a_terminal(tmp_path: Path) -> None:
     assert '<' not in row and r'\[x\](javascript' in row and r'\n# y' in row and '[0](' in row
     assert row.replace(r'\|', '').count('|') == head.count('|')
     assert escaped('# a') == r'\# a' and escaped('- a') == r'\- a' and escaped('-0.5') == '-0.5'
-    assert columns.one_line('a\x1b[31mb\nc') == r'a\x1b[31mb\nc'
