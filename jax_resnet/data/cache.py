@@ -3,6 +3,7 @@
 A cache file has a checksum of each array. So `load` notices a changed byte, and makes the arrays again.
 """
 
+import hashlib
 import logging
 import zlib
 from collections.abc import Callable, Collection
@@ -18,6 +19,11 @@ from jax_resnet.errors import reason
 _log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
+
+
+def digest(*facts: object) -> str:
+    """A digest of facts for a key: the cached arrays are made again if one of the facts is another."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def path(key: str) -> Path:

@@ -1,6 +1,5 @@
 """Checks before a run that all its pictures can be read, so that no bad picture stops it after hours."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,8 +97,8 @@ def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
                 bar.update(min(CHUNK, len(pictures) - start))
         return {'bad': np.array(bad, np.int64)}
 
-    about = repr([source.name, source.fingerprint, spec, how])
-    suspects = cache.load(f'checked-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['bad'].tolist()
+    digest = cache.digest(source.name, source.fingerprint, spec, how)
+    suspects = cache.load(f'checked-{digest}', make)['bad'].tolist()
     return {index: why for index in suspects if (why := problem(index)) is not None}
 
 
