@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jax_resnet.errors import OutOfMemory, reason
 
 _OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed to allocate', re.IGNORECASE)
-"""Texts in XLA's errors. XLA has no error class for a lack of memory."""
+"""Messages of XLA's errors. XLA has no error class for a lack of memory."""
 
 
 def is_shortage(error: Exception) -> bool:

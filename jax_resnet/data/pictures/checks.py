@@ -62,7 +62,7 @@ def without_unreadable(source: PictureSource) -> PictureSource:
             _log.warning('left out %s pictures of %s, which cannot be read: %s', counts, split, ', '.join(bad.values()))
             rest = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
             pictures[split] = rest
-            had, has = Parts([(before, 0, len(before))]).labels, rest.labels
+            had, has = source.read(split).labels, rest.labels
             gone = [] if had is None or has is None else sorted({*had.tolist()} - {*has.tolist()})
             if gone and split == 'train':
                 raise DataError(f'class {source.class_names[gone[0]]} has no picture in train that can be read')

@@ -237,6 +237,6 @@ def _number(seed: int, class_name: str, path: str) -> float:
 
 
 def _list_classes(classes: Sequence[str]) -> str:
-    """Text such as '2 classes (cat, dog)': the number of classes, and the first five."""
+    """The number of classes, and the first five: '2 classes (cat, dog)'."""
     names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
     return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'
