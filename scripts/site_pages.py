@@ -25,7 +25,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'jax_resnet'
 LINK = re.compile(r'(?<=\]\()(?!\w+:)[^()\s#]+')
-LINK_OF_A_REPORT = re.compile(r'(?<=href="\./)[^"#]+')
+LINK_OF_A_REPORT = re.compile(r'(?<=href=")(?!\w+:)[^"#]+')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
