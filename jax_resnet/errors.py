@@ -6,19 +6,23 @@ UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 """Characters that end a line, control a terminal, or cannot be encoded."""
 
 
+def printable(string: str) -> str:
+    """Replaces such characters by Python's escapes."""
+    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], string)
+
+
 class UserError(Exception):
     """A problem that the user can fix. The message names the field or file, its value, and the allowed values."""
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], message))  # names may have newlines
+        super().__init__(printable(message))  # names may have newlines
 
 
 def reason(error: Exception) -> str:
     """Why something could not be read or made, in one short line."""
-    text = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
-    return text or type(error).__name__
+    return getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200] or type(error).__name__
 
 
 class ConfigError(UserError, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, printable
 
 
 def cache_folder() -> Path:
@@ -29,9 +29,8 @@ def local(path: str | Path) -> Path:
 
 
 def shown(path: str | Path) -> str:
-    """Returns a path for a message of one line. Paths with newlines or other unprintable characters are quoted."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
+    """Returns a path for a line of the log or the output, which is not that of a UserError."""
+    return printable(str(path))
 
 
 def write(path: Path, content: bytes) -> None:
@@ -76,7 +75,7 @@ def append(path: Path, content: bytes) -> None:
 
 
 class Stream:
-    """A stream to which one can always write: if it is closed, or nobody reads it any more, the text is dropped.
+    """A stream to which one can always write: if it is closed, or nobody reads it any more, the output is dropped.
 
     Args:
         stream: a file, an object with the method `write`, or None.
@@ -88,10 +87,10 @@ class Stream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__['_stream'], name)
 
-    def write(self, text: str) -> int:
-        """Writes a text."""
-        self._do('write', text)
-        return len(text)
+    def write(self, string: str) -> int:
+        """Writes a string, and returns its length."""
+        self._do('write', string)
+        return len(string)
 
     def flush(self) -> None:
         """Writes what is buffered."""

@@ -42,8 +42,8 @@ def choose(field: str, name: Any, table: Mapping[str, Entry]) -> Entry:
         part: Any = getattr(import_module(module), attribute)
     like = next(iter(table.values()), errors)
     if not (callable(part) if callable(like) else isinstance(part, type(like))):
-        kind = 'a function or a class' if callable(like) else f'of type {type(like).__name__}'
-        raise ConfigError(f'{field}={name!r}: must be {kind}; it is of type {type(part).__name__}')
+        expected = 'a function or a class' if callable(like) else f'of type {type(like).__name__}'
+        raise ConfigError(f'{field}={name!r}: must be {expected}; it is of type {type(part).__name__}')
     return part  # type: ignore[no-any-return]
 
 
@@ -55,7 +55,7 @@ def errors(field: str, name: str | None) -> Iterator[None]:
     except (Exception, SystemExit) as e:
         if isinstance(e, UserError) or ':' not in str(name):
             raise
-        text = ' '.join(str(e).split())[:300]
+        message = ' '.join(str(e).split())[:300]
         if isinstance(e, ModuleNotFoundError):
-            text += f'; it must be in the working directory, {Path.cwd()}, or be installed'
-        raise ConfigError(f'{field}={name!r}: {type(e).__name__}: {text}') from e
+            message += f'; it must be in the working directory, {Path.cwd()}, or be installed'
+        raise ConfigError(f'{field}={name!r}: {type(e).__name__}: {message}') from e

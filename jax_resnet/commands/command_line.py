@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from jax_resnet import files, signals
 from jax_resnet.config import arguments, loading
 from jax_resnet.config.fields import describe
-from jax_resnet.errors import ConfigError, UserError
+from jax_resnet.errors import ConfigError, UserError, reason
 
 COMMANDS = (
     'train',
@@ -158,7 +158,7 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
         if isinstance(e, UserError):
             message, code = str(e), e.exit_code
         elif isinstance(e, MemoryError):
-            message, code = f'out of memory ({" ".join(str(e).split())[:150] or "MemoryError"})', 2
+            message, code = f'out of memory ({reason(e)})', 2
         else:  # for example a name that is too long, no permission for a folder, a full disk
             name = 'the output' if e.filename is None else files.shown(e.filename)
             message, code = f'{name}: {e.strerror}', 2

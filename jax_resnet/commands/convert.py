@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
             check_style(net, style)
         arrays = models.to_pytorch(variables, style) if style else flat(variables)
     except ValueError as e:
-        raise DataError(f'{shown(source)}: {e}') from None
+        raise DataError(f'{source}: {e}') from None
     card: dict[str, Any] | None = None if known is None else {'file': None, 'changes': {}, 'fields': known}
     if card is not None and hub.is_name(source):
         card['origin'] = str(file.path)

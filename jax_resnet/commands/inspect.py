@@ -69,7 +69,5 @@ def _out(options: argparse.Namespace) -> str:
         return str(files.local(options.out))
     first = Path(options.networks[0])
     if not first.is_dir():
-        raise ConfigError(
-            f'--out: must be given, such as --out={options.inspection}, as {shown(first)} is no run folder'
-        )
+        raise ConfigError(f'--out: must be given, such as --out={options.inspection}, as {first} is no run folder')
     return str(first / options.inspection)

@@ -9,7 +9,7 @@ import numpy as np
 from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.config.fields import Pictures
-from jax_resnet.errors import DataError
+from jax_resnet.errors import DataError, reason
 from jax_resnet.files import shown
 
 CHUNK = 64
@@ -63,7 +63,7 @@ def list_pictures(names: list[str]) -> list[Path]:
     for path in map(files.local, names):
         inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
         if path.is_dir() and not inside:
-            raise DataError(f'{shown(path)}: has no pictures ({", ".join(ENDINGS)})')
+            raise DataError(f'{path}: has no pictures ({", ".join(ENDINGS)})')
         found += inside or [path]
     return found
 
@@ -88,8 +88,7 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int], pictures: Pi
     try:
         pixels = decode(Path(path).read_bytes(), pictures is None or pictures.exif_rotation)
     except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) else e
-        raise DataError(f'{shown(path)}: cannot be read as an image ({reason})') from None
+        raise DataError(f'{path}: cannot be read as an image ({reason(e)})') from None
     if pictures is not None:
         return CentreCrop(pictures.test_shorter_side, height).views(pixels, pictures.interpolation)[0]
     image = Image.fromarray(pixels).convert('L' if channels == 1 else 'RGB')

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
         command_line.print_json(columns.numbers(found))
     else:
         for section in found:
-            print(page.text(section) + '\n')
+            print(page.plain(section) + '\n')
     if options.out:
         written = page.write(found, files.local(options.out), options.notes and files.local(options.notes))
         if not options.json:

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     jax.config.update('jax_platforms', 'cpu')  # leaves the GPUs to the runs, which are separate processes
     from jax_resnet import studies
 
-    changes = dict(_pair('--set', text, "train_for='1 epoch'") for text in options.set)
+    changes = dict(_pair('--set', argument, "train_for='1 epoch'") for argument in options.set)
     if options.shorten is not None:
         changes['shorten'] = str(options.shorten)
     plan = studies.read(options.study, _seeds(options.seeds), changes, options.rehearse)
@@ -96,7 +96,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
     to_do = [job for job, run in runs.items() if run.state not in (FINISHED, RUNNING)]
     finished = len(runs) - len(to_do) - len(running)
     if options.launcher == 'slurm':
-        given = dict(_pair('--slurm', text, 'timeout_min=600') for text in options.slurm)
+        given = dict(_pair('--slurm', argument, 'timeout_min=600') for argument in options.slurm)
         executor = slurm.executor(plan.folder / 'slurm', given)
         train_all = partial(slurm.train_all, executor=executor, train=slurm.Train(command_line.main))
     else:
@@ -132,18 +132,18 @@ def _list(plan: Any, as_json: bool) -> None:
     command_line.print_json(listed) if as_json else print('\n'.join(lines))
 
 
-def _seeds(text: str) -> Sequence[int]:
+def _seeds(argument: str) -> Sequence[int]:
     try:
-        seeds = sorted({int(seed) for seed in text.split(',')})
+        seeds = sorted({int(seed) for seed in argument.split(',')})
     except ValueError:
         seeds = []
     if not seeds or seeds[0] < 0:
-        raise ConfigError(f'--seeds={text}: must be integers from 0, such as 0,1,2')
+        raise ConfigError(f'--seeds={argument}: must be integers from 0, such as 0,1,2')
     return seeds
 
 
-def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
-    name, equals, value = text.partition('=')
+def _pair(flag: str, argument: str, example: str) -> tuple[str, str]:
+    name, equals, value = argument.partition('=')
     if not equals or not name:
-        raise ConfigError(f'{flag}={text}: must be a name and a value, such as {flag}={example}')
+        raise ConfigError(f'{flag}={argument}: must be a name and a value, such as {flag}={example}')
     return name, value

@@ -36,21 +36,19 @@ DOWNLOAD_TIMEOUT = 15
 
 @dataclass(frozen=True)
 class Cifar:
-    """A published data set, in the archive of Python's pickles, which torchvision and Keras have, too.
+    """A published data set, in two archives with the same examples: of Python's pickles, and of binary records.
 
     Attributes:
-        archive: the archive at HOST.
-        folder: the folder in it.
-        files: for each split, its files in order.
-        labels: the name of the labels in a file.
+        archives: for each archive at HOST, its folder. The first one is downloaded.
+        files: for each split, its files in order, without the ending .bin of binary files.
+        labels: the labels of an example in order, as a pickle names them; the last one counts.
         digests: for each split, the SHA-256 of its images, uint8 [n, 32, 32, 3], and its labels, uint8 [n].
         class_names: one per label.
     """
 
-    archive: str
-    folder: str
+    archives: Mapping[str, str]
     files: Mapping[str, Sequence[str]]
-    labels: bytes
+    labels: tuple[bytes, ...]
     digests: Mapping[str, str]
     class_names: tuple[str, ...]
 
@@ -71,10 +69,9 @@ SIZES = {'train': 50_000, 'test': 10_000}
 
 CIFAR = {
     'cifar10': Cifar(
-        archive='cifar-10-python.tar.gz',
-        folder='cifar-10-batches-py',
+        archives={'cifar-10-python.tar.gz': 'cifar-10-batches-py', 'cifar-10-binary.tar.gz': 'cifar-10-batches-bin'},
         files={'train': [f'data_batch_{number}' for number in range(1, 6)], 'test': ['test_batch']},
-        labels=b'labels',
+        labels=(b'labels',),
         digests={
             'train': 'f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b',
             'test': '8193b3fbce55bec361cd1b8fd4880cb1649832dc4d6de6da1e7a21847a4843aa',
@@ -82,10 +79,9 @@ CIFAR = {
         class_names=tuple(CIFAR10_CLASSES.split()),
     ),
     'cifar100': Cifar(
-        archive='cifar-100-python.tar.gz',
-        folder='cifar-100-python',
+        archives={'cifar-100-python.tar.gz': 'cifar-100-python', 'cifar-100-binary.tar.gz': 'cifar-100-binary'},
         files={'train': ['train'], 'test': ['test']},
-        labels=b'fine_labels',
+        labels=(b'coarse_labels', b'fine_labels'),
         digests={
             'train': '14886c20287690f03728355958fe0858f491f72573360ceb2c75e0feff0833ba',
             'test': '1a89522ef3d4d89d962566436ca6223f42f4a2dcbfa3bd870b2ead933a83e54a',
@@ -98,7 +94,7 @@ CIFAR = {
 def open_cifar(name: str, data_dir: Path, manual_dir: Path | None) -> Source:
     """Opens CIFAR-10 or CIFAR-100. Its arrays are read when they are needed, and then kept in the cache.
 
-    They come from data prepared by TFDS in `data_dir`; if there is none, from the archive in `manual_dir`, packed or
+    They come from data prepared by TFDS in `data_dir`; if there is none, from an archive in `manual_dir`, packed or
     unpacked; if that is None, from a download. `load` of the source raises DataError if they are missing, damaged or
     cannot be downloaded.
     """
@@ -119,10 +115,10 @@ def _make(name: str, data_dir: Path, manual_dir: Path | None) -> cache.Arrays:
     if folder is not None:
         where, read = str(folder), functools.partial(_read_prepared, records.open_records(name, data_dir).pictures)
     elif manual_dir is not None:
-        path = _find(known, manual_dir)
-        where, read = str(path), functools.partial(_read_archive, known, path)
+        path, ending = _find(known, manual_dir)
+        where, read = str(path), functools.partial(_read_archive, known, path, ending)
     else:
-        where, read = known.archive, functools.partial(_download, name, data_dir)
+        where, read = next(iter(known.archives)), functools.partial(_download, name, data_dir)
     _log.info('reading %s from %s; this is done only once', name, where)
     arrays: cache.Arrays = {}
     for split, (images, labels) in read().items():
@@ -152,18 +148,23 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
     return splits
 
 
-def _find(known: Cifar, manual_dir: Path) -> Path:
-    """Finds the archive, or the folder with its files."""
-    first = known.files['train'][0]
-    for path in (manual_dir / known.archive, manual_dir / known.folder / first, manual_dir / first):
-        if path.is_file():
-            return path if path.name == known.archive else path.parent
-    raise DataError(f'{manual_dir} has neither {known.archive} nor its unpacked folder (dataset.manual_dir)')
+def _find(known: Cifar, manual_dir: Path) -> tuple[Path, str]:
+    """Finds an archive, or the folder with its files. Returns its path, and the ending of its files."""
+    for archive, folder in known.archives.items():
+        ending = '.bin' if 'binary' in archive else ''
+        first = known.files['train'][0] + ending
+        for path in (manual_dir / archive, manual_dir / folder / first, manual_dir / first):
+            if path.is_file():
+                return path if path.name == archive else path.parent, ending
+    raise DataError(
+        f'{manual_dir} has neither {" nor ".join(known.archives)}, nor a folder of one (dataset.manual_dir)'
+    )
 
 
-def _read_archive(known: Cifar, path: Path, content: IO[bytes] | None = None) -> dict[str, _Split]:
-    """Reads the archive, packed or unpacked, or its content from the network."""
-    wanted = {name for group in known.files.values() for name in group}
+def _read_archive(known: Cifar, path: Path, ending: str, content: IO[bytes] | None = None) -> dict[str, _Split]:
+    """Reads an archive, packed or unpacked, or its content from the network."""
+    names = {split: [name + ending for name in files] for split, files in known.files.items()}
+    wanted = {name for files in names.values() for name in files}
     try:
         if path.is_dir():
             members = {name: (path / name).read_bytes() for name in sorted(wanted)}
@@ -176,7 +177,8 @@ def _read_archive(known: Cifar, path: Path, content: IO[bytes] | None = None) ->
                 }
         if missing := sorted(wanted - members.keys()):
             raise ValueError(f'it has no {missing[0]}')
-        return {split: _read_files(known, map(members.get, group)) for split, group in known.files.items()}
+        read = _read_records if ending else _read_pickle
+        return {split: _join(read(known, members[name]) for name in files) for split, files in names.items()}
     except Exception as e:  # for damaged files, the readers may raise any error
         raise DataError(f'{path} is damaged: {reason(e)}') from None
 
@@ -193,22 +195,32 @@ class _Arrays(pickle.Unpickler):
         raise pickle.UnpicklingError(f'it has {module}.{name}, which no file of CIFAR has')
 
 
-def _read_files(known: Cifar, contents: Iterable[Any]) -> _Split:
-    """Reads the files of a split. Their pixels are in the order of channels, rows, columns, uint8 [n, 3072]."""
-    batches = [_Arrays(io.BytesIO(content), encoding='bytes').load() for content in contents]
-    pixels = np.concatenate([batch[b'data'] for batch in batches]).reshape(-1, 3, 32, 32)
-    labels = np.concatenate([np.array(batch[known.labels], np.uint8) for batch in batches])
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels
+def _read_pickle(known: Cifar, content: bytes) -> _Split:
+    batch = _Arrays(io.BytesIO(content), encoding='bytes').load()
+    return batch[b'data'], np.array(batch[known.labels[-1]], np.uint8)
+
+
+def _read_records(known: Cifar, content: bytes) -> _Split:
+    count = len(known.labels)
+    records = np.frombuffer(content, np.uint8).reshape(-1, count + 3 * 32 * 32)
+    return records[:, count:], records[:, count - 1]
+
+
+def _join(files: Iterable[_Split]) -> _Split:
+    """Joins the files of a split. Their pixels are in the order of channels, rows, columns, uint8 [n, 3072]."""
+    pixels, labels = (np.concatenate(arrays) for arrays in zip(*files, strict=True))
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels
 
 
 def _download(name: str, data_dir: Path) -> dict[str, _Split]:
-    """Reads the archive from the network. It is not kept."""
+    """Reads the first archive from the network. It is not kept."""
     known, content = CIFAR[name], io.BytesIO()
-    url = HOST + known.archive
+    archive = next(iter(known.archives))
+    url = HOST + archive
     try:
         with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
             size = int(response.headers['Content-Length'])
-            with tqdm.wrapattr(response, 'read', size, desc=known.archive) as file:
+            with tqdm.wrapattr(response, 'read', size, desc=archive) as file:
                 shutil.copyfileobj(file, content)
         if content.tell() < size:
             raise OSError('the connection was closed before the end of the file')
@@ -217,9 +229,9 @@ def _download(name: str, data_dir: Path) -> dict[str, _Split]:
             e.close()  # it holds the connection
         raise DataError(
             f'no prepared {name} in {data_dir}, and {url} cannot be downloaded ({getattr(e, "reason", e)}): give a '
-            f'folder with {known.archive} by --config.dataset.manual_dir, or one with prepared TFDS data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs no '
+            f'folder with {" or ".join(known.archives)} by --config.dataset.manual_dir, or one with prepared TFDS data '
+            'by --config.dataset.data_dir or TFDS_DATA_DIR; or try --config=configs/resnet20_digits.py, which needs no '
             'download'
         ) from None
     content.seek(0)
-    return _read_archive(known, Path(known.archive), content)
+    return _read_archive(known, Path(archive), '', content)

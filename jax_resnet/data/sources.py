@@ -220,11 +220,11 @@ class Parts:
 
     Attributes:
         parts: of each slice the pictures, the first index, and the index after the last.
-        places: maps the pictures' labels to those of a trained network; () keeps them.
+        new_labels: for each label of the pictures, that of a trained network; () keeps them.
     """
 
     parts: Sequence[tuple[Pictures, int, int]]
-    places: tuple[int, ...] = ()
+    new_labels: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return sum(stop - start for _, start, stop in self.parts)
@@ -232,7 +232,7 @@ class Parts:
     def __getitem__(self, index: int) -> tuple[bytes, int]:
         pictures, position = self._find(index)
         encoded, label = pictures[position]
-        return encoded, self.places[label] if self.places else label
+        return encoded, self.new_labels[label] if self.new_labels else label
 
     def name(self, index: int) -> str:
         """Name of a picture in messages."""
@@ -247,7 +247,7 @@ class Parts:
         if len(known) < len(found):
             return None
         labels = np.concatenate(known)
-        return np.array(self.places, np.int32)[labels] if self.places else labels
+        return np.array(self.new_labels, np.int32)[labels] if self.new_labels else labels
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for pictures, start, stop in self.parts:
@@ -267,8 +267,8 @@ def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> 
     """
     if source.class_names == tuple(class_names):
         return source
-    places = {name: label for convert in (folded, str) for label, name in enumerate(map(convert, class_names))}
-    labels = tuple(places.get(name, places.get(folded(name), -1)) for name in source.class_names)
+    known = {name: label for convert in (folded, str) for label, name in enumerate(map(convert, class_names))}
+    labels = tuple(known.get(name, known.get(folded(name), -1)) for name in source.class_names)
     if -1 in labels or isinstance(source, Source):
         raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
     pictures = {split: Parts([(each, 0, len(each))], labels) for split, each in source.pictures.items()}

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from jax_resnet.errors import ConfigError, Disconnected, Stopped, UserError
+from jax_resnet.errors import ConfigError, Disconnected, Stopped, UserError, reason
 from jax_resnet.hosts.rank import Rank, find_gpus
 
 SECONDS_TO_FAIL_TOGETHER = 3
@@ -47,9 +47,8 @@ def joined(rank: Rank | None, join_timeout: int = 300, patience: int = 60) -> It
         except (jax.errors.JaxRuntimeError, ValueError) as e:
             if isinstance(e, ValueError) and 'Gloo' not in str(e):  # gloo connects CPUs
                 raise
-            reason = ' '.join(str(e).split())[:200]
             raise Disconnected(
-                f'process {rank.index} of {rank.count}: another process is missing ({reason}); '
+                f'process {rank.index} of {rank.count}: another process is missing ({reason(e)}); '
                 'the same command continues from the last checkpoint'
             ) from e
     except BaseException as e:

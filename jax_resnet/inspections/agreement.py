@@ -108,10 +108,9 @@ def draw(measured: Mapping[str, Any]) -> list[Any]:
             {**one, 'column': i, 'url': f'data:image/png;base64,{one["png"]}'}
             for i, one in enumerate(measured['pictures'])
         ]
-        place = {'x': alt.X('column:O', axis=None)}
-        images = alt.Chart(alt.Data(values=values), width=WIDTH, height=75)
-        shown = images.mark_image(width=40, height=40, aria=False).encode(url='url:N', **place)
-        words = images.mark_text(dy=28, fontSize=9, aria=False).encode(text='caption:N', **place)
+        images = alt.Chart(alt.Data(values=values), width=WIDTH, height=75).encode(x=alt.X('column:O', axis=None))
+        shown = images.mark_image(width=40, height=40, aria=False).encode(url='url:N')
+        words = images.mark_text(dy=28, fontSize=9, aria=False).encode(text='caption:N')
         panels.append((shown + words).properties(title='Pictures that all get wrong: the class, and the first guess'))
     return panels
 

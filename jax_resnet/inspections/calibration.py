@@ -56,14 +56,14 @@ def judge(logits: Any, labels: Any) -> dict[str, Any]:
 
     log_p = log_softmax(logits.astype(np.float64), 1)
     confidence, right = np.exp(log_p.max(1)), log_p.argmax(1) == labels
-    place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
+    index = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
     bins = [
         {
-            'count': int((place == i).sum()),
-            'confidence': float(confidence[place == i].mean()),
-            'accuracy': float(right[place == i].mean()),
+            'count': int((index == i).sum()),
+            'confidence': float(confidence[index == i].mean()),
+            'accuracy': float(right[index == i].mean()),
         }
-        for i in np.unique(place)
+        for i in np.unique(index)
     ]
     error = sum(one['count'] * abs(one['confidence'] - one['accuracy']) for one in bins) / len(labels)
     nll = -float(log_p[np.arange(len(labels)), labels].mean())

@@ -52,8 +52,8 @@ def short(names: Sequence[str]) -> list[str]:
         while min(map(len, paths)) > 1 and len({path[end] for path in paths}) == 1:
             for path in paths:
                 path.pop(end)
-    texts = [', '.join(path) for path in paths]
-    return [text if texts.count(text) == 1 else f'{text} ({i})' for i, text in enumerate(texts, start=1)]
+    short = [', '.join(path) for path in paths]
+    return [name if short.count(name) == 1 else f'{name} ({i})' for i, name in enumerate(short, start=1)]
 
 
 def named(measured: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

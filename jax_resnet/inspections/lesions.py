@@ -95,14 +95,14 @@ def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
     from jax_resnet.models.shortcuts import Shortcut
     from jax_resnet.models.units import Unit
 
-    kind = Unit if model.shortcut == 'none' else Shortcut
+    intercepted = Unit if model.shortcut == 'none' else Shortcut
 
     def apply(variables: Any, inputs: Any, keep: Any) -> Any:
         def intercept(call: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
-            if not isinstance(context.module, kind) or context.method_name != '__call__':
+            if not isinstance(context.module, intercepted) or context.method_name != '__call__':
                 return call(*args, **kwargs)
             kept = keep[units.index(context.module.path[:2])]
-            if kind is Shortcut:
+            if intercepted is Shortcut:
                 x, branch = args
                 return call(x, jnp.where(kept, branch, 0))
             y = call(*args, **kwargs)
@@ -122,10 +122,10 @@ def kendall_tau(order: Any) -> float:
 
 def reordered(variables: Any, units: Sequence[tuple[str, ...]], order: Any) -> Any:
     """Gives each unit the arrays of another one."""
-    new = {kind: {stage: dict(tree) for stage, tree in stages.items()} for kind, stages in variables.items()}
+    new = {name: {stage: dict(tree) for stage, tree in stages.items()} for name, stages in variables.items()}
     for (stage, unit), source in zip(units, order, strict=True):
-        for kind in new:
-            new[kind][stage][unit] = variables[kind][units[source][0]][units[source][1]]
+        for collection in new:
+            new[collection][stage][unit] = variables[collection][units[source][0]][units[source][1]]
     return new
 
 
@@ -156,13 +156,13 @@ def summarize(measured: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yields lines for each network."""
     for one in measured:
         yield f'{one["network"]}: error {one["error"]:.2f} % on {one["split"]}, {one["examples"]:,} examples'
-        for changes, text in ((False, 'keeps'), (True, 'changes')):
+        for changes, verb in ((False, 'keeps'), (True, 'changes')):
             errors = [
                 error
                 for error, has in zip(one['single'], one['changes_shape'], strict=True)
                 if has == changes and error is not None
             ]
             if errors:
-                yield f'  without one unit that {text} the shape: {min(errors):.2f} to {max(errors):.2f} %'
+                yield f'  without one unit that {verb} the shape: {min(errors):.2f} to {max(errors):.2f} %'
         for row in one['several'][-1:]:
             yield f'  without all {row["deleted"]} units that keep the shape: {row["errors"][0]:.2f} %'

@@ -19,7 +19,6 @@ from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.data.preprocessing import Preprocess
 from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
 from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs import outputs, results_folder, weights
@@ -81,9 +80,9 @@ class Network:
         def scores(variables: Any, *more: Any, normalize: Any = self.preprocess.normalize) -> Scores:
             found = np.zeros((len(part), len(self.data.source.class_names)), np.float32)
             truth = np.zeros(len(part), np.int32)
-            for places, labels, views in part.batches():
-                found[places] = run(variables, normalize, views, *more)[: len(labels)]
-                truth[places] = labels
+            for indices, labels, views in part.batches():
+                found[indices] = run(variables, normalize, views, *more)[: len(labels)]
+                truth[indices] = labels
             return Scores(found, truth, self.data.source.class_names)
 
         return scores
@@ -133,7 +132,7 @@ def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
 
 
 def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns the images at some places of a split, uint8 [n, height, width, channels], and the names of the classes.
+    """Returns the images at some indices of a split, uint8 [n, height, width, channels], and the names of the classes.
 
     Options as for `predictions`. There are none if all networks are files of predictions.
     """
@@ -158,7 +157,7 @@ def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
         for name in options.networks
     }
     if options.config is not None and not any(needs.values()):
-        raise ConfigError(f'{shown(options.networks[0])}: must be a file of weights without a card, for --config')
+        raise ConfigError(f'{options.networks[0]}: must be a file of weights without a card, for --config')
     return [(name, options.config if needs[name] else None) for name in options.networks]
 
 

@@ -1,4 +1,4 @@
-"""Measures loss and error on the straight line between two networks of the same kind.
+"""Measures loss and error on the straight line between two networks of the same architecture.
 
 Frankle et al. 2020, arXiv 1912.05671. All arrays are mixed: parameters, BatchNorm's statistics, and the normalization
 of the images. The instability is the largest error on the line, less the mean error of its two ends. The paper calls

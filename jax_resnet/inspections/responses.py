@@ -56,8 +56,8 @@ def draw(measured: Sequence[dict[str, Any]]) -> list[Any]:
         largest = sorted(one['std'], reverse=True)
         columns = zip(one['layers'], one['std'], one['gradient_norm'], strict=True)
         for layer, (of, std, norm) in enumerate(columns, start=1):
-            place = {'network': name, 'layer': layer, 'rank': largest.index(std) + 1, 'name': of}
-            rows.append({**place, 'std': std, 'gradient': norm or None})
+            about = {'network': name, 'layer': layer, 'rank': largest.index(std) + 1, 'name': of}
+            rows.append({**about, 'std': std, 'gradient': norm or None})
     in_order, std = ('layer', 'layer, in order'), ('std', 'standard deviation of the response')
     gradient = 'gradient', "norm of the loss's gradient"
     return [

@@ -41,9 +41,9 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         params = net.variables['params']
         keys = jax.random.split(jax.random.key(options.seed))
         one, other = (direction(params, key) for key in keys)
-        score, places = net.scorer(options.split), [*product(line, [0.0]), *product(plane, plane)]
+        score, coordinates = net.scorer(options.split), [*product(line, [0.0]), *product(plane, plane)]
         points = []
-        for a, b in tqdm(places, desc=f'surface of {net.name}', disable=None, leave=False):
+        for a, b in tqdm(coordinates, desc=f'surface of {net.name}', disable=None, leave=False):
             moved = jax.tree.map(
                 lambda x, d, e, a=a, b=b: x + np.float32(a) * d + np.float32(b) * e, params, one, other
             )

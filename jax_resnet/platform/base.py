@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from jax_resnet import models
+from jax_resnet.errors import reason
 from jax_resnet.platform import compilation_cache
 
 _log = logging.getLogger(__name__)
@@ -75,5 +76,5 @@ def works(subject: str, probe: Callable[[], bool]) -> bool:
         return probe()
     except Exception as e:
         if 'No such compile option' not in str(e):
-            _log.warning('%s will not be used, as a test of it failed: %s', subject, ' '.join(str(e).split())[:200])
+            _log.warning('%s will not be used, as a test of it failed: %s', subject, reason(e))
         return False

@@ -4,10 +4,10 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from jax_resnet.errors import OutOfMemory
+from jax_resnet.errors import OutOfMemory, reason
 
 _OUT_OF_MEMORY = re.compile('RESOURCE_EXHAUSTED|out of memory|bad_alloc|failed to allocate', re.IGNORECASE)
-"""Texts in XLA's errors. XLA has no error class for a lack of memory."""
+"""Messages of XLA's errors. XLA has no error class for a lack of memory."""
 
 
 def is_shortage(error: Exception) -> bool:
@@ -23,5 +23,4 @@ def shortage_as_error(advice: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as e:
         if not is_shortage(e):
             raise
-        reason = ' '.join(str(e).split())[:150] or type(e).__name__
-        raise OutOfMemory(f'out of memory ({reason}): {advice}') from e
+        raise OutOfMemory(f'out of memory ({reason(e)}): {advice}') from e

@@ -12,6 +12,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from jax_resnet.errors import printable
 from jax_resnet.report import wording
 from jax_resnet.report.sections import PROTOCOLS, Row, Section, varied
 from jax_resnet.runs.run import FINISHED, Run
@@ -33,16 +34,16 @@ class Column:
     Attributes:
         head: its heading.
         value: returns the value for a row, a number if there is one: for CSV.
-        text: returns the text for such a value.
+        format: returns such a value as a string.
     """
 
     head: str
     value: Callable[[Row], Any]
-    text: Callable[[Any], str] = str
+    format: Callable[[Any], str] = str
 
     def cell(self, row: Row) -> str:
         value = self.value(row)
-        return NONE if value is None or value == '' else self.text(value)
+        return NONE if value is None or value == '' else self.format(value)
 
 
 def columns(section: Section) -> list[Column]:
@@ -84,8 +85,9 @@ def further(section: Section) -> list[Column]:
     protocol = ' or '.join(sorted({PROTOCOLS[row.protocol] for row in section.rows if row.protocol}))
     return [
         Column(head, mean(field), _two)
-        for field, text in FURTHER.items()
-        if (head := text.format(protocol)) != section.measure_name and any(row.values(field) for row in section.rows)
+        for field, template in FURTHER.items()
+        if (head := template.format(protocol)) != section.measure_name
+        and any(row.values(field) for row in section.rows)
     ]
 
 
@@ -103,19 +105,19 @@ class Table:
     rows: Sequence[tuple[Row, Sequence[str]]]
     same: str
 
-    def text(self) -> str:
+    def plain(self) -> str:
         """Returns the table for a terminal. A line with the name of a group is above its rows."""
-        lines = _aligned('plain', self.heads, [[one_line(cell) for cell in cells] for _, cells in self.rows])
-        return '\n'.join([lines[0], *self._grouped(lines[1:], one_line)])
+        lines = _aligned('plain', self.heads, [[printable(cell) for cell in cells] for _, cells in self.rows])
+        return '\n'.join([lines[0], *self._grouped(lines[1:], printable)])
 
     def markdown(self, best: Sequence[Row] = (), link: Callable[[Path], str] | None = None) -> str:
         """Returns the table as Markdown. The rows in `best` are bold; `link` gives the address of a run's folder."""
 
-        def cell(row: Row, head: str, text: str) -> str:
+        def cell(row: Row, head: str, value: str) -> str:
             if head == 'seeds' and link is not None:
                 return ', '.join(f'[{escaped(seed(run))}]({link(run.folder)})' for run in row.runs)
             is_bold = row in best and head in self.heads[:2]
-            return f'**{escaped(text)}**' if is_bold else escaped(text)
+            return f'**{escaped(value)}**' if is_bold else escaped(value)
 
         rows = [[cell(row, *pair) for pair in zip(self.heads, cells, strict=True)] for row, cells in self.rows]
         lines = _aligned('pipe', [*map(escaped, self.heads)], rows)
@@ -175,8 +177,8 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def varied_table(section: Section) -> Table:
     """Makes the table of the config fields that differ between the rows."""
     differing = varied(section.rows)
-    texts = zip(*(map(wording.value_name, values) for values in differing.values()), strict=True)
-    cells = [(row, [row.label, *of_row]) for row, of_row in zip(section.rows, texts, strict=False)]
+    values = zip(*(map(wording.value_name, column) for column in differing.values()), strict=True)
+    cells = [(row, [row.label, *of_row]) for row, of_row in zip(section.rows, values, strict=False)]
     return Table(['', *map(wording.field_name, differing)], cells, '')
 
 
@@ -217,15 +219,10 @@ def _two(value: float | str) -> str:
     return value if isinstance(value, str) else f'{value:.2f}'
 
 
-def one_line(text: str) -> str:
-    """Replaces line breaks and control characters of a text by Python's escapes."""
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def escaped(text: str) -> str:
-    """Escapes a text so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
-    text = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', one_line(text))
-    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+def escaped(string: str) -> str:
+    """Escapes a string so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
+    string = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', printable(string))
+    return string.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 
 def _aligned(tablefmt: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

@@ -38,7 +38,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         value = {'row': row.label, 'position': x, 'series': series}
         if (measured := section.measured(row)) is not None:
             low, high = min(measured.errors), max(measured.errors)
-            value |= {'error': measured.error, 'low': low, 'high': high, 'text': str(measured)}
+            value |= {'error': measured.error, 'low': low, 'high': high, 'measured': str(measured)}
         if row.published is not None:
             value['published'] = row.published
         values.append(value)
@@ -63,7 +63,8 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
         colour = colours('row', [row.label for row in rows]).legend(None)  # as in the curves
         channel, axis_of_errors = 'x', partial(alt.X, axis=alt.Axis(grid=False, tickCount=6), **errors)
         height = 30 * len(rows) + 20
-    base = alt.Chart(alt.Data(values=values)).encode(row_axis, color=colour, tooltip=['row:N', 'text:N', 'published:Q'])
+    tooltip = ['row:N', 'measured:N', 'published:Q']
+    base = alt.Chart(alt.Data(values=values)).encode(row_axis, color=colour, tooltip=tooltip)
 
     def at(field: str) -> dict[str, Any]:
         return {channel: axis_of_errors(f'{field}:Q')}
@@ -78,7 +79,7 @@ def overview(section: Section, rows: Sequence[Row]) -> Any:
     if positions:
         layers.append(base.mark_line(strokeWidth=1.8).encode(**at('error')))
     else:
-        layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='text:N'))
+        layers.append(base.mark_text(dy=-11, fontSize=11).encode(**at('error'), text='measured:N'))
     return titled(alt.layer(*layers), name, height, note)
 
 
@@ -94,7 +95,7 @@ def against(rows: Sequence[Row]) -> tuple[str, dict[Row, tuple[float, str]]] | N
         numbers = [number for value in values[field] if (number := _number(value)) is not None]
         if len(numbers) < len(rows) or len({*numbers}) < 3:
             continue
-        others = [texts for column in values.values() if not _follows(texts := [*map(repr, column)], numbers)]
+        others = [strings for column in values.values() if not _follows(strings := [*map(repr, column)], numbers)]
         series = [*zip(*others, strict=True)] or [()] * len(rows)
         if len({*zip(series, numbers, strict=True)}) < len(rows) or 2 * len({*series}) > len(rows):
             continue

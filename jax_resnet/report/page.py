@@ -1,4 +1,4 @@
-"""Writes sections: as text for a terminal; and as a page, with the same content as Markdown, CSV and pictures."""
+"""Writes sections: as lines for a terminal; and as a page, with the same content as Markdown, CSV and pictures."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from jax_resnet import files
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, printable
 from jax_resnet.report import charts, columns, curves, single_run
 from jax_resnet.report.answer import answers
-from jax_resnet.report.columns import escaped, one_line
+from jax_resnet.report.columns import escaped
 from jax_resnet.report.sections import Section
 from jax_resnet.runs.run_folder import RunFolder
 
@@ -19,16 +19,16 @@ GENERATOR = 'python -m jax_resnet report'
 """A page has this in its head."""
 
 
-def text(section: Section) -> str:
+def plain(section: Section) -> str:
     """Returns a section for a terminal: its question, the answers, its table, and what to know beside the numbers."""
     table = columns.table(section)
     blocks = [
         [section.title, *map(str, answers(section))],
-        table.text().splitlines(),
+        table.plain().splitlines(),
         [f'In all rows: {table.same}'] if table.same else [],
         columns.warnings(section),
     ]
-    return '\n\n'.join('\n'.join(map(one_line, block)) for block in blocks if block)
+    return '\n\n'.join('\n'.join(map(printable, block)) for block in blocks if block)
 
 
 def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> list[Path]:
@@ -38,7 +38,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
         sections: the sections of the report.
         out: the path of the page, such as `report.html`. `report.md`, `report.csv` and the folder `report_pictures` are
             written to the same folder.
-        notes: a file of Markdown, see `read_notes`. Each text stands under the answer of its section.
+        notes: a file of Markdown, see `read_notes`. They stand under the answer of their section.
 
     Returns:
         The paths of the page, the Markdown and the CSV file, and the folder of pictures.
@@ -52,8 +52,8 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
         raise ConfigError(f'--out={out}: must be the path of a page, such as report.html')
     charts.altair()
     folder, markdown, numbers = out.parent / f'{out.stem}_pictures', out.with_suffix('.md'), out.with_suffix('.csv')
-    texts = {} if notes is None else read_notes(notes, [section.name for section in sections])
-    parts = [_part(section, texts.get(section.name, ''), out.parent, folder) for section in sections]
+    notes_of = {} if notes is None else read_notes(notes, [section.name for section in sections])
+    parts = [_part(section, notes_of.get(section.name, ''), out.parent, folder) for section in sections]
     contents = {
         numbers: columns.as_csv(columns.numbers(sections)).encode(),
         markdown: fill('report.md', parts=parts).encode(),
@@ -63,15 +63,13 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
             about = '; '.join(filter(None, [group['answer'].group, *part['section'].shared]))
             for chart in group['charts']:
                 for suffix in ('png', 'svg'):
-                    contents[folder / f'{chart["name"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
+                    contents[folder / f'{chart["stem"]}.{suffix}'] = charts.drawn(chart['chart'], suffix, about)
         contents |= {folder / f'mistake{i:02}.png': png for i, (png, _) in enumerate(part['mistakes'], start=1)}
     contents[out] = fill('page.html', parts=parts, library=markup(charts.library()), generator=GENERATOR).encode()
     earlier = out.read_text(errors='replace') if out.is_file() else ''
     for path in () if GENERATOR in earlier else contents:
         if path.exists():
-            raise ConfigError(
-                f'--out={out}: {files.shown(path)} was not written by a report; move it, or give another name'
-            )
+            raise ConfigError(f'--out={out}: {path} was not written by a report; move it, or give another name')
     folder.mkdir(parents=True, exist_ok=True)
     files.write_all(contents)
     for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
@@ -81,20 +79,20 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
 
 
 def read_notes(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Reads a text for each section from a file of Markdown.
+    """Reads the notes on each section from a file of Markdown.
 
-    The text of a section begins with a heading that is the name of the section, such as `# learning_rate`. A text
-    before such a heading is that of the first section.
+    The notes on a section begin with a heading that is the name of the section, such as `# learning_rate`. Notes
+    before such a heading are on the first section.
     """
     try:
         content = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f'--notes={path}: cannot be read ({getattr(e, "strerror", "it is not UTF-8")})') from None
     first, *rest = re.split(f'^#+ *({"|".join(map(re.escape, names))}) *$', content, flags=re.MULTILINE)
-    texts = {names[0]: first.strip()}
+    notes = {names[0]: first.strip()}
     for name, part in zip(rest[::2], rest[1::2], strict=True):
-        texts[name] = f'{texts.get(name, "")}\n\n{part}'.strip()
-    return texts
+        notes[name] = f'{notes.get(name, "")}\n\n{part}'.strip()
+    return notes
 
 
 def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> dict[str, Any]:
@@ -108,11 +106,11 @@ def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> di
         if run is not None and predictions is not None:
             drawn |= single_run.charts(run, predictions)
         shown = []
-        for kind, chart in drawn.items():
+        for name, chart in drawn.items():
             if chart is not None:
-                name = file_name(f'{section.name}{number} {kind}')
-                path = address(pictures / f'{name}.png', page_folder)
-                shown.append({'chart': chart, 'kind': kind, 'name': name, 'address': path, **charts.embedded(chart)})
+                stem = file_name(f'{section.name}{number} {name}')
+                path = address(pictures / f'{stem}.png', page_folder)
+                shown.append({'chart': chart, 'name': name, 'stem': stem, 'address': path, **charts.embedded(chart)})
         groups.append({'answer': answer, 'rows': rows, 'charts': shown})
     return {
         'section': section,
@@ -153,15 +151,15 @@ def fill(template: str, **values: Any) -> str:
     return filled if is_html else re.sub(r'\n{3,}', '\n\n', filled).strip() + '\n'
 
 
-def markup(text: str) -> Any:
-    """Marks a text as HTML or Markdown, so that it is not escaped."""
+def markup(content: str) -> Any:
+    """Marks a string as HTML or Markdown, so that it is not escaped."""
     from markupsafe import Markup
 
-    return Markup(text)
+    return Markup(content)
 
 
 def _html(markdown: str) -> Any:
-    """Returns a text in Markdown as HTML. HTML in the text stays text."""
+    """Returns Markdown as HTML. HTML in it is escaped."""
     from markdown_it import MarkdownIt
 
     return markup(MarkdownIt('commonmark', {'html': False}).enable('table').render(markdown))

@@ -34,7 +34,7 @@ def write() -> list[Path]:
         ConfigError: this folder is not the repository, or a page lacks the two comments.
     """
     sections = read()
-    contents = {path: text(path, section).encode() for path, section in sections.items()} | {
+    contents = {path: fill(path, section).encode() for path, section in sections.items()} | {
         picture: charts.drawn(curves(rows, title), 'svg')
         for section in sections.values()
         for title, (picture, rows) in pictures(section).items()
@@ -67,7 +67,7 @@ def read() -> dict[Path, Section]:
     return sections
 
 
-def text(path: Path, section: Section) -> str:
+def fill(path: Path, section: Section) -> str:
     """Returns a page with its results, between the two comments. Raises ConfigError if the comments are missing."""
     heads = [*SHOWN, *(column.head for column in columns.further(section))]
     cards = {file: read_card(file) for file in sorted(Path('results', 'weights').glob('**/*.safetensors'))}

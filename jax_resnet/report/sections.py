@@ -46,7 +46,7 @@ class Row:
         group: rows of one group are compared with each other, and drawn in one picture.
         runs: one for each seed, finished or not.
         published: the published error in %, or None.
-        published_text: a text to show instead, such as 'fail'.
+        published_text: what to show instead, such as 'fail'.
         window: the first and last epoch of a mean, or None.
     """
 

@@ -20,7 +20,7 @@ MOST_CLASSES = 100
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Returns (name, text) pairs: its config, dates, commit, versions and device, as far as its files say."""
+    """Returns (name, value) pairs: its config, dates, commit, versions and device, as far as its files say."""
     if run.config is None:
         return []
     shown = {'config': run.file or 'given by a program'}
@@ -39,7 +39,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 
 def fields(run: Run) -> list[tuple[str, str]]:
-    """Returns (dotted name, text) for every field of the config."""
+    """Returns (dotted name, value) for every field of the config."""
     values = {} if run.config is None else flatten(run.config)
     return [(field, wording.value_name(value)) for field, value in sorted(values.items())]
 
@@ -131,8 +131,8 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> Any:
     colours = alt.Scale(type='sqrt', domain=[0, 100], range=SHADES)
     heat = base.mark_rect().encode(color=alt.Color('share:Q', scale=colours, legend=None))
     white = alt.condition('datum.share > 50', alt.value('white'), alt.value(INK))
-    text = base.mark_text(fontSize=11).encode(text='count:Q', color=white)
-    return titled(heat + text if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
+    counts = base.mark_text(fontSize=11).encode(text='count:Q', color=white)
+    return titled(heat + counts if shows_numbers else heat, 'Confusion matrix: test examples', 420, width=520)
 
 
 def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, title: str) -> Any:
@@ -143,7 +143,7 @@ def _bars(lengths: Sequence[tuple[str, float]], axis: str, number_format: str, t
         y=alt.Y('name:N', title=None, sort=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelLimit=280)),
     )
     bars = base.mark_bar(color=PALETTE[0], opacity=0.85, cornerRadiusEnd=2, height={'band': 0.7})
-    text = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(
+    numbers = base.mark_text(align='left', dx=4, fontSize=11, color=GREY).encode(
         text=alt.Text('length:Q', format=number_format)
     )
-    return titled(bars + text, title, max(120, 24 * len(lengths)), width=520)
+    return titled(bars + numbers, title, max(120, 24 * len(lengths)), width=520)

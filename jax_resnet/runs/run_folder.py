@@ -173,14 +173,14 @@ class RunFolder:
         now, run = (dict(entry.rsplit(b' ', 1) for entry in array.tolist()) for array in (listing, *recorded))
         splits = {name.split(b'/')[0] for name in now} & {name.split(b'/')[0] for name in run}
         now, run = ({name: pair[name] for name in pair if name.split(b'/')[0] in splits} for pair in (now, run))
-        kinds = {
+        changes = {
             'added': now.keys() - run.keys(),
             'missing': run.keys() - now.keys(),
             'of another size': {name for name in now.keys() & run.keys() if now[name] != run[name]},
         }
         return ', '.join(
-            f'{len(names):,} {kind} ({", ".join(os.fsdecode(name) for name in sorted(names)[:3])})'
-            for kind, names in kinds.items()
+            f'{len(names):,} {change} ({", ".join(os.fsdecode(name) for name in sorted(names)[:3])})'
+            for change, names in changes.items()
             if names
         )
 

@@ -66,17 +66,15 @@ def read(path: str | Path) -> Weights:
     if not arrays:
         raise DataError(f'{path}: must have arrays; it has none')
     card = _card(path, header)
-    if card is None:
-        return Weights(path, arrays, None, None)
-    if header.get('sha256') != _digest(header[CARD], named):
+    if card is not None and header.get('sha256') != _digest(header[CARD], named):
         raise DataError(f'{path}: is damaged: wrong SHA-256')
-    if own_parts(card['fields']):  # nothing in a file of weights chooses code to import
+    if card is None or own_parts(card['fields']):  # nothing in a file of weights chooses code to import
         return Weights(path, arrays, None, None)
-    if 'class_names' not in card:
-        return Weights(path, arrays, card['fields'], None)
-    mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
-    about = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
-    return Weights(path, arrays, card['fields'], about)
+    preprocessing = None
+    if 'class_names' in card:
+        mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
+        preprocessing = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
+    return Weights(path, arrays, card['fields'], preprocessing)
 
 
 def read_card(path: str | Path) -> Card | None:
@@ -109,8 +107,8 @@ def write(
         named |= {f'{NORMALIZATION}mean': np.asarray(mean), f'{NORMALIZATION}std': np.asarray(std)}
         card = {**(card or {}), 'image_shape': image_shape, 'test_crop': crop, 'class_names': class_names}
     if card is not None:
-        text = msgspec.json.encode(card).decode()
-        header = {CARD: text, 'sha256': _digest(text, named)}
+        encoded = msgspec.json.encode(card).decode()
+        header = {CARD: encoded, 'sha256': _digest(encoded, named)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, save(named, header or None))

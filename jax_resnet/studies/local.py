@@ -77,7 +77,7 @@ class _Training:
     def run(self, jobs: Sequence[Job], seconds: float = inf) -> None:
         """Trains jobs until they end, or each for some seconds."""
         waiting = [*jobs]
-        workers = [self._work(waiting, seconds, *place) for place in enumerate(self.devices)]
+        workers = [self._work(waiting, seconds, line, device) for line, device in enumerate(self.devices)]
         while workers:
             workers = [worker for worker in workers if next(worker, 'ended') != 'ended']
             done = (len(self.ended) + sum(self.shares.values())) / len(self.jobs)
@@ -151,11 +151,11 @@ class _Training:
             folder.write_failure(reason)
             self._tell_end(job, reason, has_failed=True)
 
-    def _tell_end(self, job: Job, text: str, has_failed: bool = False) -> None:
+    def _tell_end(self, job: Job, outcome: str, has_failed: bool = False) -> None:
         self.ended.add(job)
         if has_failed:
-            self.failed[job] = text
-        outcome = f'failed: {text}' if has_failed else text
+            self.failed[job] = outcome
+            outcome = f'failed: {outcome}'
         left = '' if len(self.ended) == len(self.jobs) else f'; {self.time_left()} left'
         self.display.say(f'[{len(self.ended)}/{len(self.jobs)}] {job.name}: {outcome}{left}')
 

@@ -171,7 +171,7 @@ def read(file: str, seeds: Sequence[int], changes: Mapping[str, str] | None = No
     Args:
         file: the file of the study, with its argument: `configs/studies/learning_rate.py:1,1/10`.
         seeds: the seeds for every row.
-        changes: fields to change in every job, by dotted name, as text.
+        changes: fields to change in every job, by dotted name, as strings.
         is_rehearsal: whether to train on the digits, with a shortened recipe. Rows whose networks do not fit the digits
             are left out.
 
@@ -257,7 +257,7 @@ def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_reh
     classes = len(datasets.find(config.dataset.name).class_names)
     if classes and config.model.num_classes != classes and 'model.num_classes' not in given:
         config, differing = loading.load(file, changes | {'model.num_classes': classes})
-    label, group = (_renamed(text, named, config) for text in (described['label'], described['group']))
+    label, group = (_renamed(name, named, config) for name in (described['label'], described['group']))
     about: DescribedRow = {
         'label': label,
         'group': group,
@@ -268,9 +268,9 @@ def _row(described: _Row, seeds: Sequence[int], given: Mapping[str, str], is_reh
     return Row(about, tuple(Job(label, file, differing, change(config, {'seed': seed})) for seed in seeds), changed)
 
 
-def _renamed(text: str, before: Config, after: Config) -> str:
+def _renamed(name: str, before: Config, after: Config) -> str:
     """Changes the data set and the depth in the name of a row to those of its runs: 'ResNet-20' to 'ResNet-8'."""
     old, new = (datasets.find(config.dataset.name).title for config in (before, after))
     old_depth, depth = (getattr(config.model, 'depth', 0) for config in (before, after))
-    text = text.replace(old, new)
-    return re.sub(rf'-{old_depth}\b', f'-{depth}', text) if old_depth and depth else text
+    name = name.replace(old, new)
+    return re.sub(rf'-{old_depth}\b', f'-{depth}', name) if old_depth and depth else name

@@ -90,9 +90,9 @@ class Display:
             for i, bar in enumerate(['{percentage:3.0f}%|{bar:20}| {desc}', *['{desc}'] * workers])
         )
 
-    def say(self, text: str) -> None:
+    def say(self, line: str) -> None:
         """Prints a line that stays."""
-        tqdm.write(text, file=sys.stdout)
+        tqdm.write(line, file=sys.stdout)
         sys.stdout.flush()
 
     def started(self, worker: int, name: str) -> None:
@@ -101,14 +101,14 @@ class Display:
         if self._study.disable:
             self.say(f'{name}: started')
 
-    def show(self, worker: int, text: str) -> None:
+    def show(self, worker: int, description: str) -> None:
         """Shows how far the run of a worker is."""
-        self._workers[worker].set_description_str(text)
+        self._workers[worker].set_description_str(description)
 
-    def show_study(self, share: float, text: str) -> None:
+    def show_study(self, share: float, description: str) -> None:
         """Shows which share of the study is done."""
         self._study.n = share
-        self._study.set_description_str(text)
+        self._study.set_description_str(description)
 
     def close(self) -> None:
         """Removes the lines of the workers. The bar of the study stays."""

@@ -68,11 +68,11 @@ def executor(logs: Path, options: Mapping[str, str], cluster: str = 'slurm') -> 
         'gpus_per_node': gpus,
         'tasks_per_node': gpus,
     }
-    for name, text in {**defaults, **options}.items():
+    for name, value in {**defaults, **options}.items():
         try:
-            made.update_parameters(**{name: _value(text)})
+            made.update_parameters(**{name: _parsed(value)})
         except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as e:
-            raise ConfigError(f'--slurm={name}={text}: {_in_a_line(e)}') from None
+            raise ConfigError(f'--slurm={name}={value}: {_in_a_line(e)}') from None
     return made
 
 
@@ -103,19 +103,19 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
     while waiting:
         for job in [job for job, slurm_job in waiting.items() if slurm_job.done()]:
             slurm_job, run = waiting.pop(job), read_run(job)
-            text = str(run)
+            outcome = str(run)
             if run.state not in (FINISHED, RUNNING):
-                text = failed[job] = run.failure or f'see {slurm_job.paths.stderr}'
-            print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {text}', flush=True)
+                outcome = failed[job] = run.failure or f'see {slurm_job.paths.stderr}'
+            print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {outcome}', flush=True)
         time.sleep(SECONDS_BETWEEN_CHECKS if waiting else 0)
     return failed
 
 
-def _value(text: str) -> Any:
+def _parsed(value: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return text
+        return value
 
 
 def _in_a_line(error: Exception) -> str:

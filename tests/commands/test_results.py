@@ -145,7 +145,7 @@ def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     sections = readme.read()
     for page, section in sections.items():
-        assert readme.text(page, section) == page.read_text(), 'run: python -m jax_resnet results table'
+        assert readme.fill(page, section) == page.read_text(), 'run: python -m jax_resnet results table'
     drawn = {picture for section in sections.values() for picture, _ in readme.pictures(section).values()}
     assert {*readme.CURVES.glob('*.svg')} == drawn
     published = [*Path('results/weights').glob('**/*.safetensors')]

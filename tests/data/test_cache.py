@@ -27,8 +27,11 @@ def test_a_damaged_file_is_made_again(
     cache.load('k', lambda: made([]))
     path = cache.path('k')
     whole = path.read_bytes()
-    for cut in (3, 20, -1):
-        path.write_bytes(whole[:cut])
+    damaged = [whole[:cut] for cut in (3, 20, -1)]
+    for index in (3, 20, whole.index(b'I64'), len(whole) - 1):  # in the header, and in the array
+        damaged.append(whole[:index] + bytes([whole[index] ^ 1]) + whole[index + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
         caplog.clear()
         np.testing.assert_array_equal(cache.load('k', lambda: made([]))['x'], np.arange(5))
         assert f'{path} is damaged' in caplog.text
@@ -45,10 +48,14 @@ def test_without_a_place_to_write_it_is_said_and_goes_on(
     assert 'cannot be cached' in caplog.text
 
 
-def test_only_some_arrays_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_some_arrays_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     both = {'x': np.arange(5), 'y': np.arange(7)}
-    for _ in range(2):
-        found = cache.load('k', lambda: both, ['y'])
-        assert found.keys() == {'y'}
-        np.testing.assert_array_equal(found['y'], both['y'])
+    assert cache.load('k', lambda: both, ['y']).keys() == {'y'}
+    path = cache.path('k')
+    path.write_bytes(path.read_bytes()[:-1] + b'!')  # damages the last array
+    assert cache.load('k', dict, ['x']).keys() == {'x'}
+    np.testing.assert_array_equal(cache.load('k', lambda: both, ['y'])['y'], both['y'])
+    assert f"{path} is damaged (its array 'y' is not what was written)" in caplog.text

@@ -1,4 +1,4 @@
-"""CIFAR from its archive: the published arrays; or one line, and nothing left behind."""
+"""CIFAR from both archives: the published arrays; or one line, and nothing left behind."""
 
 import contextlib
 import hashlib
@@ -51,21 +51,28 @@ def python_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> by
     return file.getvalue()
 
 
+def binary_file(images: np.ndarray, labels: np.ndarray, is_cifar100: bool) -> bytes:
+    columns = [labels[:, None], images.transpose(0, 3, 1, 2).reshape(len(images), -1)]
+    return np.concatenate([*([0 * labels[:, None]] * is_cifar100), *columns], 1).astype(np.uint8).tobytes()
+
+
 def write(name: str, splits: Arrays, folder: Path) -> None:
-    """Writes the unpacked folder of the archive."""
+    """Writes the unpacked folders of both archives."""
     known = cifar.CIFAR[name]
-    (folder / known.folder).mkdir(parents=True)
-    for split, names in known.files.items():
-        parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
-        for file, part in zip(names, parts, strict=True):
-            (folder / known.folder / file).write_bytes(python_file(*part, name == 'cifar100'))
+    for archive_folder, make, ending in zip(
+        known.archives.values(), (python_file, binary_file), ('', '.bin'), strict=True
+    ):
+        (folder / archive_folder).mkdir(parents=True)
+        for split, names in known.files.items():
+            parts = zip(*(np.array_split(array, len(names)) for array in vars(splits[split]).values()), strict=True)
+            for file, part in zip(names, parts, strict=True):
+                (folder / archive_folder / f'{file}{ending}').write_bytes(make(*part, name == 'cifar100'))
 
 
-def pack(manual_dir: Path, name: str) -> Path:
-    known = cifar.CIFAR[name]
-    with tarfile.open(manual_dir / known.archive, 'w:gz', compresslevel=0) as tar:
-        tar.add(manual_dir / known.folder, known.folder)
-    return manual_dir / known.archive
+def pack(manual_dir: Path, archive: str, folder: str) -> Path:
+    with tarfile.open(manual_dir / archive, 'w:gz', compresslevel=0) as tar:
+        tar.add(manual_dir / folder, folder)
+    return manual_dir / archive
 
 
 def digest(examples: data.Examples) -> str:
@@ -79,7 +86,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def small(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Arrays]:
-    """A folder with the unpacked archive of a small data set, whose digests are taken for the true ones."""
+    """A folder with both unpacked archives of a small data set, whose digests are taken for the true ones."""
     rng, sizes = np.random.default_rng(0), {'train': 40, 'test': 9}
     splits = {
         split: data.Examples(rng.integers(0, 256, (size, 32, 32, 3), np.uint8), rng.integers(0, 10, size, np.int32))
@@ -100,12 +107,18 @@ def read(name: str, manual_dir: Path | None = None, data_dir: Path | None = None
     return data.open_source(name, *folders).read('train+test')
 
 
+@pytest.mark.parametrize('index', [0, 1])
 @pytest.mark.parametrize('where', ['packed', 'unpacked', 'inside'])
-def test_archives(name: str, where: str, small: tuple[Path, Arrays], tmp_path: Path) -> None:
+def test_archives(name: str, where: str, index: int, small: tuple[Path, Arrays], tmp_path: Path) -> None:
     manual, splits = small
+    archive, folder = [*cifar.CIFAR[name].archives.items()][index]
     if where == 'packed':
-        pack(manual, name).rename(tmp_path / cifar.CIFAR[name].archive)
-    found = read(name, {'packed': tmp_path, 'unpacked': manual, 'inside': manual / cifar.CIFAR[name].folder}[where])
+        pack(manual, archive, folder)
+    if where != 'inside':
+        (tmp_path / 'alone').mkdir()
+        chosen = archive if where == 'packed' else folder
+        (manual / chosen).rename(tmp_path / 'alone' / chosen)
+    found = read(name, manual / folder if where == 'inside' else tmp_path / 'alone')
     for array in ('images', 'labels'):
         expected = np.concatenate([getattr(examples, array) for examples in splits.values()])
         np.testing.assert_array_equal(getattr(found, array), expected)
@@ -120,46 +133,52 @@ class Harm:
         return Path.touch, (Path('harmed'),)
 
 
-def truncate(folder: Path) -> None:
-    archive = pack(folder.parent, 'cifar10')
-    archive.write_bytes(archive.read_bytes()[:-50_000])
+def truncate(folder: Path, archive: str, ending: str) -> None:
+    path = pack(folder.parent, archive, folder.name)
+    path.write_bytes(path.read_bytes()[:-50_000])
 
 
-def other_bytes(folder: Path) -> None:
-    path = folder / 'data_batch_3'
+def other_bytes(folder: Path, archive: str, ending: str) -> None:
+    path = folder / f'data_batch_3{ending}'
     content = bytearray(path.read_bytes())
     content[5_000] ^= 1
     path.write_bytes(content)
 
 
-def missing_file(folder: Path) -> None:
-    (folder / 'test_batch').unlink()
-    pack(folder.parent, 'cifar10')
+def missing_file(folder: Path, archive: str, ending: str) -> None:
+    (folder / f'test_batch{ending}').unlink()
+    pack(folder.parent, archive, folder.name)
 
 
-def harmful(folder: Path) -> None:
-    (folder / 'data_batch_3').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
+def harmful(folder: Path, archive: str, ending: str) -> None:
+    (folder / f'data_batch_3{ending}').write_bytes(pickle.dumps({b'data': Harm(), b'labels': []}))
 
 
-def no_archive(folder: Path) -> None:
+def no_archive(folder: Path, archive: str, ending: str) -> None:
     folder.rename(folder.with_name('elsewhere'))
 
 
 @pytest.mark.parametrize('name', ['cifar10'], indirect=True)
 @pytest.mark.parametrize(
-    ('damage', 'message'),
+    ('damage', 'index', 'message'),
     [
-        (truncate, 'cifar-10-python.tar.gz is damaged: '),
-        (other_bytes, 'cifar-10-batches-py is damaged: its train examples are not those of cifar10'),
-        (missing_file, 'cifar-10-python.tar.gz is damaged: it has no test_batch'),
-        (harmful, r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
-        (no_archive, 'manual has neither cifar-10-python.tar.gz nor its unpacked folder'),
+        (truncate, 0, 'cifar-10-python.tar.gz is damaged: '),
+        (truncate, 1, 'cifar-10-binary.tar.gz is damaged: '),
+        (other_bytes, 0, 'cifar-10-batches-py is damaged: its train examples are not those of cifar10'),
+        (other_bytes, 1, 'cifar-10-batches-bin is damaged: its train examples are not those of cifar10'),
+        (missing_file, 0, 'cifar-10-python.tar.gz is damaged: it has no test_batch'),
+        (missing_file, 1, 'cifar-10-binary.tar.gz is damaged: it has no test_batch.bin'),
+        (harmful, 0, r'cifar-10-batches-py is damaged: it has pathlib.*, which no file of CIFAR has'),
+        (no_archive, 0, 'manual has neither cifar-10-python.tar.gz nor cifar-10-binary.tar.gz, nor a folder of one'),
     ],
 )
 def test_damage_is_one_line_and_leaves_nothing(
-    damage: Callable[[Path], None], message: str, small: tuple[Path, Arrays]
+    damage: Callable[[Path, str, str], None], index: int, message: str, small: tuple[Path, Arrays], tmp_path: Path
 ) -> None:
-    damage(small[0] / cifar.CIFAR['cifar10'].folder)
+    archives = [*cifar.CIFAR['cifar10'].archives.items()]
+    (archive, folder), (_, other) = archives[index], archives[1 - index]
+    (small[0] / other).rename(tmp_path / 'other')
+    damage(small[0] / folder, archive, ('', '.bin')[index])
     with pytest.raises(DataError, match=message) as error:
         read('cifar10', small[0])
     assert '\n' not in str(error.value) and not files.cache_folder().exists()
@@ -194,7 +213,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     ],
 )
 def test_downloads(small: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, fault: str, message: str) -> None:
-    content = pack(small[0], 'cifar10').read_bytes()
+    content = pack(small[0], *next(iter(cifar.CIFAR['cifar10'].archives.items()))).read_bytes()
     handler = type('Faulty', (Server,), {'content': content, 'fault': fault})
     expected = pytest.raises(DataError, match=message) if message else contextlib.nullcontext()
     with http.server.HTTPServer(('127.0.0.1', 0), handler) as server:

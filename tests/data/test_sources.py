@@ -145,8 +145,8 @@ def test_what_two_splits_share() -> None:
 
 
 def test_data_that_has_moved(tmp_path: Path) -> None:
-    def folders(name: str, place: str | None, **given: str) -> tuple[str | None, ...]:
-        dataset = located(Config(dataset=Dataset(name=name, **given)), place).dataset
+    def folders(name: str, data: str | None, **given: str) -> tuple[str | None, ...]:
+        dataset = located(Config(dataset=Dataset(name=name, **given)), data).dataset
         return dataset.data_dir, dataset.manual_dir, dataset.folder
 
     here = str(tmp_path)

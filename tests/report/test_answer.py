@@ -93,8 +93,8 @@ def test_runs_of_different_length_are_not_ranked(tmp_path: Path) -> None:
             write_run(tmp_path / length / f'{depth}', errors=(90.0, 40.0, 20.0, error + depth), file=file, **changes)
     write_run(tmp_path / 'digits' / 'seed0', **{'dataset.name': 'cifar100'})
     (section,) = sections.read([tmp_path])
-    told = page.text(section).splitlines()[1:4]
-    assert [text.partition(' points')[0] for text in told] == [
+    told = page.plain(section).splitlines()[1:4]
+    assert [line.partition(' points')[0] for line in told] == [
         'On digits, trained for 4 epochs: net, depth 8 has the smallest final test error, 18.00 %, 6.00',
         'On digits, trained for 40 steps: net, depth 8 has the smallest final test error, 16.00 %, 6.00',
         'On cifar100: The final test error of digits is 10.00 %.',

@@ -17,16 +17,16 @@ def numbers(section: sections.Section) -> list[dict[str, str]]:
 def test_a_row_of_the_table(study: Path) -> None:
     (section,) = sections.read([study])
     made = table(section)
-    heads, cells = made.heads, [texts for _, texts in made.rows]
+    heads, cells = made.heads, [cells for _, cells in made.rows]
     assert dict(zip(heads, cells[0], strict=True)) == {
         '': 'rate 0.1', 'final test error': '11.00 ± 1.41', 'published': '9.00', 'difference': '+2.00', 'seeds': '0, 1',
         'best test error': '11.00', 'training error': '6.00',
     }  # fmt: skip
     assert cells[1][2:4] == ['fail', NONE]
     same = 'runs 2 of 2, parameters 75,002, multiply-adds 3.0 M, time 0:00:12, device 1 x cpu (2 cores)'
-    assert made.same == same and f'\nIn all rows: {same}' in page.text(section)
-    text = made.text().splitlines()
-    assert len(text) == 3 and text[1].startswith('rate 0.1  ') and text[0].endswith('training error')
+    assert made.same == same and f'\nIn all rows: {same}' in page.plain(section)
+    lines = made.plain().splitlines()
+    assert len(lines) == 3 and lines[1].startswith('rate 0.1  ') and lines[0].endswith('training error')
     row, _ = numbers(section)
     assert (row['error'], row['measure'], row['parameters']) == ('11.0', 'final test error', '75002.0')
 
@@ -43,7 +43,7 @@ def test_top5_and_the_protocol_have_columns_where_a_run_has_them(tmp_path: Path)
     (section,) = sections.read([write_study(tmp_path / 'studies' / 's', rows)])
     made, found = table(section), numbers(section)
     heads = ['top-5 error', '10-crop or multi-scale test error', '10-crop or multi-scale top-5 error']
-    assert [[texts[made.heads.index(head)] for head in heads] for _, texts in made.rows] == [
+    assert [[cells[made.heads.index(head)] for head in heads] for _, cells in made.rows] == [
         [NONE] * 3, ['4.00', NONE, NONE], ['4.00', '9.75', '3.25'], ['4.00', '8.00', NONE],
     ]  # fmt: skip
     assert [found[2][head] for head in heads] == ['4.0', '9.75', '3.25']
@@ -57,7 +57,7 @@ def test_what_varied_is_said_in_words(tmp_path: Path) -> None:
     made = columns.varied_table(section)
     assert {*made.heads} == {'', 'head factor', 'initialization'}
     at = made.heads.index('initialization')
-    assert [texts[at] for _, texts in made.rows] == ['fan_out', 'fan_out_small_head']
+    assert [cells[at] for _, cells in made.rows] == ['fan_out', 'fan_out_small_head']
 
 
 def test_what_is_changed_or_rehearsed_is_said(tmp_path: Path) -> None:
@@ -84,4 +84,3 @@ def test_names_stay_text_in_markdown_and_in_a_terminal(tmp_path: Path) -> None:
     assert '<' not in row and r'\[x\](javascript' in row and r'\n# y' in row and '[0](' in row
     assert row.replace(r'\|', '').count('|') == head.count('|')
     assert escaped('# a') == r'\# a' and escaped('- a') == r'\- a' and escaped('-0.5') == '-0.5'
-    assert columns.one_line('a\x1b[31mb\nc') == r'a\x1b[31mb\nc'

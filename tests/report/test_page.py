@@ -30,7 +30,7 @@ def test_the_pages_numbers_are_those_of_the_run_folders(report_page: Path) -> No
         mean = sum(summary['final_test_error'] for summary in summaries) / 2
         assert row[1].startswith(f'{mean:.2f} ± ')
     (section,) = sections.read([runs / 'studies'])
-    assert found == [texts for _, texts in columns.table(section).rows]
+    assert found == [cells for _, cells in columns.table(section).rows]
     assert html.count('<tr class="best">') == 1 and '<b>Rate 0.1 has the smallest final test error' in html
     lines = list(csv.DictReader(report_page.with_suffix('.csv').read_text().splitlines()))
     assert [line['error'] for line in lines] == ['11.0', '21.0', ''] and lines[2]['seeds'] == '0 (failed)'
@@ -92,11 +92,11 @@ def test_notes_stand_under_the_answer_of_their_study(study: Path, tmp_path: Path
     )
     found = sections.read([study.parents[1]])
     html, markdown = write(found, tmp_path / 'page.html', notes)
-    places = [
+    positions = [
         html.index(text)
         for text in ('<b>Rate 0.1', '<p>First.</p>', '<strong>clear</strong>', '<td>2</td>', '<p>Last.</p>')
     ]
-    assert places == sorted(places) and EVIL not in html
+    assert positions == sorted(positions) and EVIL not in html
     assert 'It is **clear**.' in markdown and 'Last.' in markdown
     assert report(study, f'--notes={notes}').err.startswith(f'error: --notes={notes}: must be given with --out')
     done = report(study, f'--notes={tmp_path}/none.md', f'--out={tmp_path}/page.html')

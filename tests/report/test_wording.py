@@ -38,7 +38,7 @@ def test_a_run_says_what_is_changed_against_its_config(tmp_path: Path) -> None:
     label = 'resnet20_cifar10, batch size 64'
     assert {row.label: len(row.runs) for row in section.rows} == {'resnet20_cifar10': 2, label: 1}
     (alone,) = sections.read([tmp_path / 'b'])
-    assert label in columns.as_csv(columns.numbers([alone])) and f'test error of {label} is' in page.text(alone)
+    assert label in columns.as_csv(columns.numbers([alone])) and f'test error of {label} is' in page.plain(alone)
 
 
 def test_what_all_rows_change_is_said_once(tmp_path: Path) -> None:

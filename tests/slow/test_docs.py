@@ -28,7 +28,7 @@ ELSEWHERE = {
     'tests/training/test_protocols.py': ('runs/resnet50_imagenet',),
     'tests/commands': ('runs/resnet20_cifar10',),
     'tests/training/test_begin_extended.py': ('runs/trunk',),
-    'tests/inspections/test_kinds.py': ('runs/branch',),
+    'tests/inspections/test_inspections.py': ('runs/branch',),
     'tests/report/test_page.py': ('notes.md',),
     'tests/slow/test_extend.py': (
         'large_batch_digits',

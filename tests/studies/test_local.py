@@ -71,9 +71,9 @@ def whereabouts(plan: object) -> list[tuple[str | None, float, float]]:
 def test_one_at_a_time_without_gpus(capsys: pytest.CaptureFixture) -> None:
     plan = read('small.py', [0, 1])
     assert local.train_all(plan.jobs, []) == {}
-    places = whereabouts(plan)
-    assert [device for device, _, _ in places] == [None] * 4
-    assert all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(places))
+    found = whereabouts(plan)
+    assert [device for device, _, _ in found] == [None] * 4
+    assert all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(found))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == 'measuring the speed of 1 network: a minute of the first run of each'
     assert lines[1] == 'rate 0.1, seed 0: started' and lines[2].startswith(
@@ -108,11 +108,11 @@ def test_one_on_each_gpu() -> None:
     plan = read('small.py', [0, 1])
     prepare(plan.jobs[0]).add_metrics(LINE)
     local.train_all(plan.jobs, ['0', '2'])
-    places = whereabouts(plan)
+    found = whereabouts(plan)
     for device in ('0', '2'):
-        own = sorted((p for p in places if p[0] == device), key=lambda p: p[1])
+        own = sorted((p for p in found if p[0] == device), key=lambda p: p[1])
         assert own and all(end <= began for (_, _, end), (_, began, _) in itertools.pairwise(own))
-    first, second = sorted(places, key=lambda p: p[1])[:2]
+    first, second = sorted(found, key=lambda p: p[1])[:2]
     assert second[1] < first[2]  # side by side
 
 

@@ -4,7 +4,6 @@ The order and the crops are functions of (seed, epoch, index). So a batch does n
 size of other batches, or the step at which a run was stopped.
 """
 
-import hashlib
 import multiprocessing
 import os
 import resource
@@ -251,8 +250,8 @@ def mean_image(batches: Batches, key: str, threads: int = 0, processes: int = 0)
             remaining -= len(batch.images[:remaining])
         return {'mean': total / count}
 
-    about = repr((key, drawn.crop, drawn.size, drawn.interpolation, drawn.exif_rotation))
-    return cache.load(f'mean-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['mean']
+    digest = cache.digest(key, drawn.crop, drawn.size, drawn.interpolation, drawn.exif_rotation)
+    return cache.load(f'mean-{digest}', make)['mean']
 
 
 class Feed:

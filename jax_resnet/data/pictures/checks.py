@@ -1,6 +1,5 @@
 """Checks before a run that all its pictures can be read, so that no bad picture stops it after hours."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +62,7 @@ def without_unreadable(source: PictureSource) -> PictureSource:
             _log.warning('left out %s pictures of %s, which cannot be read: %s', counts, split, ', '.join(bad.values()))
             rest = Parts([(before, i + 1, j) for i, j in pairwise([-1, *bad, len(before)])])
             pictures[split] = rest
-            had, has = Parts([(before, 0, len(before))]).labels, rest.labels
+            had, has = source.read(split).labels, rest.labels
             gone = [] if had is None or has is None else sorted({*had.tolist()} - {*has.tolist()})
             if gone and split == 'train':
                 raise DataError(f'class {source.class_names[gone[0]]} has no picture in train that can be read')
@@ -98,8 +97,8 @@ def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
                 bar.update(min(CHUNK, len(pictures) - start))
         return {'bad': np.array(bad, np.int64)}
 
-    about = repr([source.name, source.fingerprint, spec, how])
-    suspects = cache.load(f'checked-{hashlib.sha256(about.encode()).hexdigest()[:32]}', make)['bad'].tolist()
+    digest = cache.digest(source.name, source.fingerprint, spec, how)
+    suspects = cache.load(f'checked-{digest}', make)['bad'].tolist()
     return {index: why for index in suspects if (why := problem(index)) is not None}
 
 

@@ -29,11 +29,14 @@ KAGGLE = Path('ILSVRC/Data/CLS-LOC')
 """Where Kaggle's archive of ImageNet has the folders of the splits."""
 
 ENDINGS = ('.jpg', '.jpeg', '.png', '.webp')
-NO_DATA = (
-    *('thumbs.db', 'desktop.ini', '__macosx', '@eadir', '#recycle', '@recycle', '@tmp', '$recycle.bin'),
-    *('system volume information', 'lost+found', '__pycache__'),
+SYSTEM_FILES = ('thumbs.db', 'desktop.ini')
+"""Files of Windows, in lower case. Like hidden files, they are ignored in silence."""
+
+LEFTOVERS = (
+    *('__macosx', '@eadir', '#recycle', '@recycle', '@tmp', '$recycle.bin', 'system volume information', 'lost+found'),
+    '__pycache__',
 )
-"""Files and folders of systems and programs, in lower case. Like hidden ones, they are no pictures and no classes."""
+"""Folders of systems and programs, in lower case. They are no classes; a line says that they are ignored."""
 
 SPLIT = re.compile(
     r'(train|training|trainval|val|valid|validation|test|testing|dev|eval)([ _-]?(set|data|images|pictures))?[ _-]?\d*',
@@ -95,9 +98,9 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     folder = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
     found: dict[str, _Split] = {}
     times: list[int] = []
-    ignored: list[str] = []
+    ignored: set[str] = set()
     try:
-        subfolders = _subfolders(folder)
+        subfolders = _subfolders(folder, ignored)
         for split, subfolder in subfolders.items():
             found[split] = _list(f'{name}, {split}', folder / subfolder, split == 'validation', times, ignored)
     except OSError as e:
@@ -135,10 +138,10 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16], listings)
 
 
-def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored: list[str]) -> _Split:
+def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored: set[str]) -> _Split:
     """Lists the pictures of a split. Adds the times of their last changes to `times`, and other files to `ignored`."""
     found: _Split = {}
-    entries = _entries(folder)
+    entries = _entries(folder, ignored)
     is_flat = may_be_flat and not any(entry.is_dir() for entry in entries)
     synsets = [*IMAGENET_CLASSES]
     flat = {stem: synsets[label] for stem, label in validation_labels().items()} if is_flat else {}
@@ -147,7 +150,7 @@ def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored
             class_name = unicodedata.normalize('NFC', entry.name)  # macOS may write an accent apart
             if class_name in found:
                 raise DataError(f'{folder}: has two folders of the same name, {class_name}')
-            found[class_name], pictures, before = {}, _entries(entry), f'{entry.name}/'
+            found[class_name], pictures, before = {}, _entries(entry, ignored), f'{entry.name}/'
         else:
             class_name, pictures, before = flat.get(Path(entry.name).stem, ''), [entry], ''
         for picture in pictures:
@@ -156,31 +159,34 @@ def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored
                 found.setdefault(class_name, {})[before + picture.name] = status.st_size
                 times.append(status.st_mtime_ns)
             else:
-                ignored.append(picture.path)
+                ignored.add(picture.path)
     return found
 
 
-def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """Entries of a folder, sorted by name, without those that are no data."""
+def _entries(folder: str | os.PathLike[str], ignored: set[str]) -> list[os.DirEntry[str]]:
+    """Entries of a folder, sorted by name, without hidden files and system files. Adds leftovers to `ignored`."""
     with os.scandir(folder) as found:
-        kept = [entry for entry in found if not entry.name.startswith('.') and entry.name.lower() not in NO_DATA]
-    return sorted(kept, key=lambda entry: entry.name)
+        seen = [entry for entry in found if not entry.name.startswith('.') and entry.name.lower() not in SYSTEM_FILES]
+    ignored |= {entry.path for entry in seen if entry.name.lower() in LEFTOVERS}
+    return sorted((entry for entry in seen if entry.path not in ignored), key=lambda entry: entry.name)
 
 
-def _subfolders(folder: Path) -> dict[str, str]:
+def _subfolders(folder: Path, ignored: set[str]) -> dict[str, str]:
     """Maps each split to the name of its folder. If the folder only has classes, the result is {'train': ''}.
 
     Raises:
         DataError: 'train' exists, and none or several of 'val', 'valid' and 'validation'.
         OSError: a folder cannot be listed.
     """
-    folders = {entry.name for entry in _entries(folder) if entry.is_dir()}
+    folders = {entry.name for entry in _entries(folder, ignored) if entry.is_dir()}
     validation = [name for name in ('val', 'valid', 'validation') if name in folders]
     only = sorted(folders)
     if only in (['val'], ['valid'], ['validation'], ['test']):
         return {'test' if only == ['test'] else 'validation': only[0]}
     # A class may be named 'train'. It is not the split if it has no subfolders, and there is no 'val' or 'validation'.
-    if 'train' not in folders or not (validation or any(entry.is_dir() for entry in _entries(folder / 'train'))):
+    if 'train' not in folders or not (
+        validation or any(entry.is_dir() for entry in _entries(folder / 'train', ignored))
+    ):
         return {'train': ''}
     if len(validation) != 1:
         found = f'both {" and ".join(validation)}' if validation else 'train, but neither val nor validation'
@@ -231,6 +237,6 @@ def _number(seed: int, class_name: str, path: str) -> float:
 
 
 def _list_classes(classes: Sequence[str]) -> str:
-    """Text such as '2 classes (cat, dog)': the number of classes, and the first five."""
+    """The number of classes, and the first five: '2 classes (cat, dog)'."""
     names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
     return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'

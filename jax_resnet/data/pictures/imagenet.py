@@ -3,7 +3,6 @@
 The headers of the tars are read once to make an index with the position of each picture. The cache keeps the index.
 """
 
-import hashlib
 import logging
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from jax_resnet.data import cache as array_cache
+from jax_resnet.data import cache
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError
 
@@ -118,17 +117,17 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
             )
         if path.stat().st_size != size:
             raise DataError(f'{path} has {path.stat().st_size:,} bytes; it must have {size:,}')
-    indices = {split: _digest(path, path.stat().st_size, path.stat().st_mtime_ns) for split, path in paths.items()}
+    indices = {split: cache.digest(path, path.stat().st_size, path.stat().st_mtime_ns) for split, path in paths.items()}
     pictures = {}
     for split, path in paths.items():
         key, make = f'imagenet2012-index-{indices[split]}', partial(_index, split, path)
-        pictures[split] = TarPictures(path, **array_cache.load(key, make))
+        pictures[split] = TarPictures(path, **cache.load(key, make))
     sizes = {split: len(each) for split, each in pictures.items()}
     listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items()}
-    return PictureSource(name, tuple(IMAGENET_CLASSES.values()), sizes, pictures, _digest(indices), listing)
+    return PictureSource(name, tuple(IMAGENET_CLASSES.values()), sizes, pictures, cache.digest(indices), listing)
 
 
-def _index(split: str, path: Path) -> array_cache.Arrays:
+def _index(split: str, path: Path) -> cache.Arrays:
     """Reads the headers of a tar. The pictures are sorted by label and name."""
     _log.info('reading the headers of %s; this is done only once', path)
     synsets, numbered = {synset: label for label, synset in enumerate(IMAGENET_CLASSES)}, validation_labels()
@@ -148,10 +147,6 @@ def _index(split: str, path: Path) -> array_cache.Arrays:
         raise DataError(f'{path} has {len(found):,} pictures; it must have {count:,}')
     labels, _, offsets, sizes = zip(*sorted(found), strict=True)
     return {'offsets': np.array(offsets), 'sizes': np.array(sizes, np.int32), 'labels': np.array(labels, np.int32)}
-
-
-def _digest(*facts: object) -> str:
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def _members(file: IO[bytes], where: str) -> Iterator[tuple[str, int, int]]:

@@ -1,6 +1,5 @@
 """Reads pictures that TFDS has prepared as ArrayRecord files. It does not need TensorFlow."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jax_resnet.data import cache
 from jax_resnet.data.pictures.imagenet import shown_names
 from jax_resnet.data.sources import PictureSource
 from jax_resnet.errors import DataError, reason
@@ -122,8 +122,7 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> Pict
         split: np.array([f'{name} {size}'.encode() for name, size, _ in stats if f'-{split}.' in name], np.bytes_)
         for split in sizes
     }
-    fingerprint = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
-    return PictureSource(name, names, sizes, splits, fingerprint, listing)
+    return PictureSource(name, names, sizes, splits, cache.digest(stats), listing)
 
 
 def find(name: str, data_dir: Path) -> Path | None:

@@ -67,7 +67,7 @@ def test_the_stream_does_not_depend_on_the_size_of_batches() -> None:
     assert not np.array_equal(of_8.draws, other.draws) and not np.array_equal(of_8.images, other.images)
 
 
-def test_a_crop_is_a_function_of_seed_epoch_and_index_not_of_the_place() -> None:
+def test_a_crop_is_a_function_of_seed_epoch_and_index_not_of_the_batch() -> None:
     """The same pictures under other numbers, and read through that permutation: the same views."""
 
     class Permuted(Drawn):

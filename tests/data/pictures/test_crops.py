@@ -55,20 +55,20 @@ def test_a_scaled_crop_is_a_part_of_the_resized_picture(interpolation: str) -> N
         assert_alike(found, wanted)
 
 
-def test_the_scale_and_the_place_are_uniform() -> None:
+def test_the_scale_and_the_position_are_uniform() -> None:
     rng, crop = np.random.default_rng(0), ScaleCrop((256, 480), 224)
-    sides, places = [], []
+    sides, positions = [], []
     for numbers in rng.random((20_000, 3)):
         window = crop(300, 300, numbers)
         side = round(224 * 300 / (window.right - window.left))
         sides.append(side)
-        places.append(window.left / 300 * side)
+        positions.append(window.left / 300 * side)
         assert 0 <= window.left < window.right <= 300 and 0 <= window.top < window.bottom <= 300
     counts = np.bincount(sides)[256:481]
     assert len(counts) == 225 and sum(counts) == 20_000
     assert (counts > 45).all() and (counts < 140).all()  # 89 are expected
-    of_256 = [place for side, place in zip(sides, places, strict=True) if side == 256]
-    assert {round(place) for place in of_256} <= set(range(33))
+    of_256 = [position for side, position in zip(sides, positions, strict=True) if side == 256]
+    assert {round(position) for position in of_256} <= set(range(33))
 
 
 def of_torchvision(height: int, width: int, area: tuple, ratio: tuple, draw: random.Random) -> tuple:

@@ -152,11 +152,17 @@ def test_other_files_and_folders_are_ignored_with_one_line(tmp_path: Path, caplo
     assert record.getMessage() == f'ignored 5 files or folders, such as {tmp_path}/train/a.png: {kinds}'
 
 
-def test_leftovers_of_systems_are_no_classes(tmp_path: Path) -> None:
+def test_leftovers_of_systems_are_no_classes_and_a_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     make(tmp_path / 'a', [*SPLIT, '__MACOSX/train/x.png', 'train/@eaDir/0.png', 'val/cat/@eaDir/a.png'])
     make(tmp_path / 'b', ['cat/0.png', 'cat/1.png', 'dog/0.png', 'dog/1.png', '__MACOSX/cat/0.png'])
     for folder in 'ab':
         assert open_folder('pets', tmp_path / folder).class_names == ('cat', 'dog')
+    assert [message.split(': ')[0] for message in caplog.messages if message.startswith('ignored')] == [
+        f'ignored 3 files or folders, such as {tmp_path}/a/__MACOSX',
+        f'ignored 1 files or folders, such as {tmp_path}/b/__MACOSX',
+    ]
 
 
 @pytest.mark.parametrize('folder', ['.', 'ILSVRC/Data/CLS-LOC'])  # as torchvision and Kaggle have them
@@ -194,7 +200,7 @@ def test_names_that_are_no_utf8_or_have_newlines(tmp_path: Path) -> None:
     for name in (b'\xff.png', b'a\nb.png'):
         Path(os.fsdecode(odd + b'/' + name)).write_bytes(encoded(9))
     source = open_folder('odd', tmp_path)
-    assert source.class_names == ('b', r"'caf\udce9\n'")
+    assert source.class_names == ('b', r'caf\udce9\n')
     assert {source.read('train')[1], source.read('validation')[1]} == {(encoded(9), 1)}
     for split in ('train', 'validation'):
         assert names(source, split)[1].isprintable() and str(tmp_path) in names(source, split)[1]

@@ -198,10 +198,10 @@ def test_a_tar_that_goes_away_meanwhile(tars: Tars) -> None:
 
 def test_the_commands(tars: Tars, command: Callable[..., Ended]) -> None:
     assert '--manual-dir: must be given for imagenet2012' in command('data', 'imagenet2012').err
-    place = f'--manual-dir={tars.folder}'
-    refused = command('data', 'imagenet2012', place, '--data-dir=x').err
+    folder = f'--manual-dir={tars.folder}'
+    refused = command('data', 'imagenet2012', folder, '--data-dir=x').err
     assert '--data-dir: has no effect on imagenet2012' in refused
-    assert command('data', 'imagenet2012', place).out == 'imagenet2012: train 12, validation 6\n'
+    assert command('data', 'imagenet2012', folder).out == 'imagenet2012: train 12, validation 6\n'
 
 
 def test_the_facts_of_imagenet() -> None:

@@ -1,4 +1,4 @@
-"""The kinds of inspections beside independent arithmetic, in small networks."""
+"""Inspections beside independent arithmetic, in small networks."""
 
 import argparse
 import json
@@ -38,8 +38,8 @@ def test_a_network_with_a_deleted_unit_is_the_one_built_without_it(order: str) -
     net = models.cifar_resnet(20, order=order)
     variables, images = random_variables(net), jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
     smaller = {
-        kind: {**stages, 'stage2': {'unit1': stages['stage2']['unit1'], 'unit2': stages['stage2']['unit3']}}
-        for kind, stages in variables.items()
+        name: {**stages, 'stage2': {'unit1': stages['stage2']['unit1'], 'unit2': stages['stage2']['unit3']}}
+        for name, stages in variables.items()
     }
     units = lesions.find_units(net)
     assert [unit for unit, keeps in units.items() if not keeps] == [('stage2', 'unit1'), ('stage3', 'unit1')]
@@ -156,7 +156,7 @@ def test_a_direction_has_the_norms_of_the_filters() -> None:
 
 
 @pytest.mark.parametrize(
-    ('kind', 'words'),
+    ('inspection', 'words'),
     [
         ('lesions', ['--split=test[:50]', '--draws=1']),
         ('calibration', []),
@@ -165,15 +165,20 @@ def test_a_direction_has_the_norms_of_the_filters() -> None:
         ('path', ['--points=2']),
     ],
 )
-def test_each_kind_writes_numbers_and_a_chart(
-    kind: str, words: list[str], finished_run: Path, other_run: Path, tmp_path: Path, command: Callable[..., Ended]
+def test_each_inspection_writes_numbers_and_a_chart(
+    inspection: str,
+    words: list[str],
+    finished_run: Path,
+    other_run: Path,
+    tmp_path: Path,
+    command: Callable[..., Ended],
 ) -> None:
     pytest.importorskip('altair', reason="needs the extra 'report'")
-    ended = command('inspect', kind, finished_run, other_run, *words, f'--out={tmp_path / kind}')
+    ended = command('inspect', inspection, finished_run, other_run, *words, f'--out={tmp_path / inspection}')
     assert ended.code == 0, ended.err
-    numbers = json.loads((tmp_path / f'{kind}.json').read_text())
+    numbers = json.loads((tmp_path / f'{inspection}.json').read_text())
     assert '"examples": ' in json.dumps(numbers) and 'examples' in ended.out
-    assert (tmp_path / f'{kind}.svg').read_text().startswith('<svg')
+    assert (tmp_path / f'{inspection}.svg').read_text().startswith('<svg')
 
 
 @pytest.mark.parametrize(
