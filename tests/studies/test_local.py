@@ -33,6 +33,10 @@ for step in range(1, 8 if mode == 'slow' else 3):
     (folder / 'draft').write_text(json.dumps(progress))
     (folder / 'draft').replace(folder / 'progress.json')
     time.sleep(0.3 if mode == 'slow' else 0.05)
+if mode == 'pair':  # two run at a time: the first one waits until the second one has begun
+    (folder / 'began').touch()
+    while time.time() < began + 60 and len([*pathlib.Path('runs').glob('*/*/*/began')]) < 2:
+        time.sleep(0.05)
 if mode == 'wait':
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     (folder / 'began').touch()
@@ -104,7 +108,8 @@ def test_an_unknown_network_is_trained_for_a_moment_first_and_continued(
     assert started == ['rate 0.1, seed 0: started'] * 2 + ['rate 0.01, seed 0: started']
 
 
-def test_one_on_each_gpu() -> None:
+def test_one_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MODE', 'pair')
     plan = read('small.py', [0, 1])
     prepare(plan.jobs[0]).add_metrics(LINE)
     local.train_all(plan.jobs, ['0', '2'])
