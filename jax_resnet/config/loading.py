@@ -161,8 +161,7 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     if not path.is_file():
         folder = {'config': 'configs', 'study': 'configs/studies'}[category]
         raise ConfigError(f'--{category}={path}: no such file; the files of this package are in its folder {folder}')
-    added = [home for home in [str(HOME)] if home not in sys.path]  # config files import `configs`
-    sys.path += added
+    sys.path.append(str(HOME))  # config files import `configs`
     try:
         variables = runpy.run_path(str(path))
         function = variables.get(f'get_{category}')
@@ -170,8 +169,8 @@ def run(file: str, category: str) -> tuple[dict[str, Any], Any]:
     except (Exception, SystemExit) as e:  # such a file may raise any error
         raise ConfigError(f'--{category}={file}: {type(e).__name__}: {" ".join(str(e).split())}') from e
     finally:
-        for home in added:
-            sys.path.remove(home)
+        last = sys.path[::-1].index(str(HOME))  # other threads may load configs, too
+        del sys.path[len(sys.path) - 1 - last]
     if function is None:
         raise ConfigError(f'--{category}={file}: must be a {category} file; it has no function get_{category}')
     return variables, result

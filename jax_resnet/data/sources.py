@@ -134,7 +134,7 @@ def checked(images: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], clas
     Raises:
         TypeError: they are not.
     """
-    if (images.dtype, images.shape) != (np.uint8, shape) or not images.size:
+    if (images.dtype, images.shape) != (np.uint8, shape):
         raise TypeError(f'images must be uint8 {list(shape)}; they are {images.dtype} {list(images.shape)}')
     if labels.dtype.kind not in 'iu' or labels.shape != shape[:1]:
         raise TypeError(f'labels must be integers [{shape[0]}]; they are {labels.dtype} {list(labels.shape)}')
@@ -163,12 +163,13 @@ def from_files(
     arrays = []
     for path in (images, labels):
         try:
-            arrays.append(np.load(local(path), allow_pickle=False))
-        except (OSError, ValueError, EOFError) as e:
+            with local(path).open('rb') as file:
+                arrays.append(np.lib.format.read_array(file, allow_pickle=False))
+        except (OSError, ValueError) as e:
             raise DataError(f'{path}: cannot be read as .npy ({reason(e)})') from None
     try:
         pixels, numbers = arrays
-        examples = checked(pixels, numbers, (*pixels.shape[:1], *image_shape), len(classes))
+        examples = checked(pixels, numbers, (max((1, *pixels.shape[:1])), *image_shape), len(classes))
     except TypeError as e:
         raise DataError(f'{images}, {labels}: {e}') from None
     return Source(Path(images).name, tuple(classes), {'test': len(examples)}, image_shape, lambda _: examples)

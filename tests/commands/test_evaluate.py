@@ -10,6 +10,7 @@ import pytest
 
 from jax_resnet import training
 from jax_resnet.data import open_source
+from jax_resnet.runs import outputs
 from jax_resnet.training.scores import Scores
 from tests.conftest import Ended
 
@@ -65,5 +66,7 @@ def test_another_test_set_in_two_files(finished_run: Path, tmp_path: Path, comma
     np.save(images, examples.images[:, :8])
     assert 'images must be uint8 [40, 16, 16, 1]; they are uint8 [40, 8, 16, 1]' in command(*words).err
     assert 'images: must be given with labels' in command('evaluate', finished_run, f'--images={images}').err
-    images.write_bytes(b'nothing')
+    np.save(images, examples.images[:0])
+    assert 'images must be uint8 [1, 16, 16, 1]; they are uint8 [0, 16, 16, 1]' in command(*words).err
+    images.write_bytes(outputs.npz({'images': examples.images}))  # an archive of arrays
     assert 'images.npy: cannot be read as .npy' in command(*words).err

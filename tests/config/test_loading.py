@@ -1,7 +1,10 @@
 """A config file, and fields changed in it, as a command line has them."""
 
 import json
+import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,6 +13,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import resnet20_digits
+from jax_resnet.config import loading
 from jax_resnet.config.arguments import separate
 from jax_resnet.config.fields import (
     FIELDS,
@@ -174,3 +178,30 @@ def test_a_group_names_its_fields() -> None:
     assert _value_error({'loss': 1}) == 'config.loss: is a group of fields: config.loss.label_smoothing'
     with pytest.raises(ConfigError, match='config.loss: is a group of fields'):
         as_config({'loss': 1})
+
+
+def test_configs_are_loaded_in_several_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that has loaded its config leaves `configs` importable for one that still loads."""
+    monkeypatch.setattr(sys, 'path', [path for path in sys.path if path not in ('', str(loading.HOME))])
+    first, second = threading.Event(), threading.Event()
+    files = {name: tmp_path / f'{name}.py' for name in ('first', 'second')}
+    for file in files.values():
+        file.write_text('import meeting, sys\ndef get_config(): return meeting.functions[__file__](sys.path)\n')
+    thread = threading.Thread(target=loading.run, args=(str(files['first']), 'config'))
+
+    def in_first(path: list[str]) -> None:
+        first.set()
+        second.wait(60)
+
+    def in_second(path: list[str]) -> bool:
+        second.set()
+        thread.join(60)
+        return str(loading.HOME) in path
+
+    functions = {str(files['first']): in_first, str(files['second']): in_second}
+    monkeypatch.setitem(sys.modules, 'meeting', SimpleNamespace(functions=functions))
+    before = [*sys.path]
+    thread.start()
+    first.wait(60)
+    assert loading.run(str(files['second']), 'config')[1]
+    assert sys.path == before
