@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import secrets
 import signal
 import time
 from collections.abc import Mapping
@@ -125,11 +126,16 @@ def train(
         listing = data.listing(config.dataset.splits)
         folder.write_pictures(listing)
         if jax.process_count() > 1:
-            processes.barrier('locked')
-            made_at = [file.stat().st_mtime_ns for file in folder.path.glob('lock')]  # by process 0
-            different = folder.different_pictures(listing)
-            pictures = f'pictures ({different})' if different else 'pictures'
-            check_same_in_all({'run folder, on a file system that all processes share': made_at, pictures: different})
+            mark = folder.path / f'start{processes.from_first(secrets.randbits(31))}'
+            with contextlib.ExitStack() as marked:
+                if folder.writes:
+                    mark.touch()
+                    marked.callback(mark.unlink)
+                processes.barrier('marked')
+                different = folder.different_pictures(listing)
+                pictures = f'pictures ({different})' if different else 'pictures'
+                shared = 'run folder, on a file system that all processes share'
+                check_same_in_all({shared: mark.exists(), pictures: different})
         if folder.writes:
             folder.open(config, file, changes)
         folder.write_failure(None)
