@@ -9,9 +9,8 @@ each epoch and, last, a line of JSON.
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import cos, pi
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import nn
 from torchvision_resnet import ResNet
 
 from jax_resnet.config.durations import Clock
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import load
 from jax_resnet.data import PictureSource, open_source
 from jax_resnet.data.pictures.batches import Batch, Batches, iterate
@@ -35,16 +34,16 @@ DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 def views(config: Config, source: PictureSource, train: bool) -> Iterator[Batch]:
     """Yields batches: random crops of the training split, endlessly; or central crops of the test split, once."""
     dataset, settings, size = config.dataset, config.pictures, config.dataset.crop
-    pictures = source.read(dataset['train' if train else 'test'])
+    pictures = source.read(dataset.train if train else dataset.test)
     crop = training_crop(settings, size) if train else CentreCrop(settings.test_shorter_side, size)
     count = 2**40 if train else -(-len(pictures) // config.batch_size)
     batches = Batches(pictures, crop, size, config.batch_size, count, config.seed, settings.interpolation)
     return iterate(batches, 0, settings.threads, settings.processes)
 
 
-def network_input(images: np.ndarray, dataset: Mapping[str, Any]) -> torch.Tensor:
+def network_input(images: np.ndarray, dataset: Dataset) -> torch.Tensor:
     """Normalizes uint8 [batch, size, size, 3] to float32 [batch, 3, size, size], channels last, on DEVICE."""
-    mean, std = (torch.tensor(dataset[name], device=DEVICE) for name in ('channel_mean', 'channel_std'))
+    mean, std = (torch.tensor(numbers, device=DEVICE) for numbers in (dataset.channel_mean, dataset.channel_std))
     return ((torch.from_numpy(images).to(DEVICE) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 

@@ -69,5 +69,5 @@ def add(run: Run) -> Path:
 
 
 def paths() -> list[Path]:
-    """Returns the folders of all results, sorted."""
-    return sorted(path.parent for path in RESULTS.glob('**/config.json'))
+    """Returns the folders of all results, sorted. An unfinished run in the folder is none yet."""
+    return sorted(path.parent for path in RESULTS.glob('**/summary.json'))

@@ -60,7 +60,7 @@ def test_runs_on_two_folders_of_own_pictures_differ() -> None:
     assert default_name('x.py', {'dataset.folder': f'{pictures[1]}/'}, 0) == names[1]
 
 
-@pytest.mark.parametrize('path', sorted(ROOT.glob('results/**/seed*'), key=str))
+@pytest.mark.parametrize('path', sorted((path.parent for path in ROOT.glob('results/**/summary.json')), key=str))
 def test_results_are_those_of_configs_of_today(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = run.read(path)
