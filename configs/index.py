@@ -20,7 +20,8 @@ HEAD = """\
 This page lists all configs. `python -m configs.index` makes it from their docstrings, `published.py` and `sizes.json`.
 
 A config is one row of a paper's table, or a family of rows; the argument of a family chooses one row. Multiply-adds are
-for the forward pass of one image, in millions (M) or thousand millions (G). Steps are for the whole training.
+for the forward pass of one image, in millions (M) or thousand millions (G). Steps are for the whole training. The Lab,
+the Report, Scaled and Identity4 are four course projects on the 2015 paper, which are not public.
 """
 
 GROUPS = (

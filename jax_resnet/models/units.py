@@ -1,8 +1,8 @@
 """Residual units, the blocks of a stage: their convolutions (LAYERS) and the five orders of their layers (ORDERS).
 
 Each order is a function that follows one column of Figure 4 of He et al. 2016. It calls the methods of `Unit`.
-To add a unit, add a line to LAYERS. To add an order, write a function and an entry in ORDERS. Add the
-new name to `config/fields.py` as well.
+To add a unit, add a line to LAYERS, and one to CIFAR_DEPTHS in `networks.py`. To add an order, write a function and an
+entry in ORDERS. Add the new name to `config/fields.py` as well.
 """
 
 from collections.abc import Callable
