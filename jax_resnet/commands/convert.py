@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     file, variables = read_network(source, config)
     known, about = file.network, None if style else file.preprocessing
     if options.card:
-        known, about = described(weights.read(source), config)
+        known, about = described(file, config)
     net = None if known is None else network(known)
     try:
         if net and style:

@@ -52,14 +52,15 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet import training
     from jax_resnet.platform import compilation_cache
 
+    if options.parts < 1:
+        raise ConfigError(f'--parts={options.parts}: must be at least 1')
     compilation_cache.enable()
     given = (
         'config', 'data', 'split', 'protocol', 'average', 'shorter_side', 'crop', 'recalibrate', 'images', 'labels',
     )  # fmt: skip
     scores = training.evaluate(options.network, **{name: getattr(options, name) for name in given})
-    if options.parts < 1 or scores.count % options.parts:
-        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')
-    parts = scores.parts(options.parts) if options.parts > 1 else []
+    divides = scores.count % options.parts == 0
+    parts = scores.parts(options.parts) if options.parts > 1 and divides else []
     if options.json:
         numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'present_error', 'class_errors')
         found = {name: getattr(scores, name) for name in numbers}
@@ -83,3 +84,5 @@ def run(options: argparse.Namespace) -> None:
         errors = sorted(errors, key=lambda item: -1 if item[1] is None else item[1], reverse=True)[:HARDEST]
     for name, error in errors:
         print(f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %'))
+    if not divides:
+        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')

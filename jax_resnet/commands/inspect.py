@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             'networks',
             nargs='+',
             metavar='NETWORK',
-            help='run folders, files of weights, or config files, whose networks have their initial weights',
+            help='run folders, files of weights, names on the Hub, or config files, whose networks have their initial '
+            'weights',
         )
         command_line.add_config(added, 'for files of weights without a card: the network and its preprocessing')
         command_line.add_data(added)
@@ -49,17 +50,18 @@ def run(options: argparse.Namespace) -> None:
     from jax_resnet.platform import compilation_cache, exactness
 
     alt = charts.altair()  # fails before the measurement if the chart packages are missing
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     compilation_cache.enable()
     with exactness.exact():
         measured = module.measure(options)
+    for line in module.summarize(measured):
+        print(line)
     picture = charts.styled(alt.vconcat(*module.draw(measured)))
     numbers = (json.dumps(measured, indent=1) + '\n').encode()
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }
     files.write_all({Path(path): content for path, content in contents.items()})
-    for line in module.summarize(measured):
-        print(line)
     print('written: ' + ', '.join(map(shown, contents)))
 
 

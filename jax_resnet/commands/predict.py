@@ -54,14 +54,22 @@ def run(options: argparse.Namespace) -> None:
 def list_pictures(names: list[str]) -> list[Path]:
     """Lists files as they are given, and of each folder the pictures in it and in its folders, sorted.
 
+    Hidden files and leftovers of systems are ignored, as in training.
+
     Raises:
         DataError: a folder has no pictures.
     """
-    from jax_resnet.data.pictures.folder import ENDINGS
+    from jax_resnet.data.pictures.folder import ENDINGS, is_ignored
 
     found = []
     for path in map(files.local, names):
-        inside = sorted(inner for inner in path.rglob('*') if inner.suffix.lower() in ENDINGS and inner.is_file())
+        inside = sorted(
+            inner
+            for inner in path.rglob('*')
+            if inner.suffix.lower() in ENDINGS
+            and inner.is_file()
+            and not any(map(is_ignored, inner.relative_to(path).parts))
+        )
         if path.is_dir() and not inside:
             raise DataError(f'{path}: has no pictures ({", ".join(ENDINGS)})')
         found += inside or [path]

@@ -151,6 +151,9 @@ def located(config: Config, data: str | None) -> Config:
         data: the name of a data set; or a folder. If the data set of the config has pictures, the folder may have
             ImageNet's tars, the data as prepared by TFDS, or folders of pictures; else it has prepared data. None keeps
             the data of the config.
+
+    Raises:
+        ConfigError: the data set of the config is not read from a folder.
     """
     dataset = config.dataset
     if not data:
@@ -159,9 +162,13 @@ def located(config: Config, data: str | None) -> Config:
     if data in DATASETS or data.startswith(TFDS) or is_path(data):
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
+        if dataset.name not in CIFAR:
+            raise ConfigError(
+                f'--data={data}: must be the name of a data set; {dataset.name} is not read from a folder'
+            )
         return change(config, {'dataset.data_dir': data})
     path = local(data)
-    if (path / ARCHIVES['train'].file).is_file():
+    if any((path / archive.file).is_file() for archive in ARCHIVES.values()):
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
     if dataset.name != 'folder' and (path / dataset.name.removeprefix(TFDS)).is_dir():
         return change(config, elsewhere | {'dataset.data_dir': data})

@@ -167,7 +167,7 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         trained = load(name, config, data)
         config = change(located(trained.config, data), {'parallel.devices': 1})
         inputs = open_input(config, class_names=trained.class_names)
-        if data is None:
+        if data is None and not hub.is_name(name):
             check_pictures(RunFolder(name), inputs, [config.dataset.test], 'name other data by --data')
         variables, preprocess = trained.variables, trained.preprocess
     else:

@@ -25,7 +25,7 @@ def result_path(run: Run) -> Path:
 
 
 def finished(folder: str | Path) -> Run:
-    """Reads a run that can be a result. Its config has no path of this machine.
+    """Reads a run that can be a result. Its config does not say where a known data set lies on this machine.
 
     Raises:
         ConfigError: the run is not finished, or is not a run of a config file.

@@ -76,8 +76,8 @@ class Line(TypedDict):
 
     step: Natural
     epoch: NotNegative
-    train_loss: float | None
-    train_error: Percent | None
+    train_loss: float
+    train_error: Percent
     test_loss: float
     test_error: Percent
     learning_rate: NotNegative
@@ -98,7 +98,7 @@ class Summary(TypedDict):
     final_test_loss: float
     best_test_error: Percent
     best_epoch: NotNegative
-    final_train_error: Percent | None
+    final_train_error: Percent
     test_correct: Natural
     test_count: Natural
     class_errors: dict[str, Percent | None]

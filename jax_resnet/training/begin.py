@@ -112,8 +112,8 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
         folder, setup: those of the longer run.
 
     Raises:
-        ConfigError: there is no run folder, it has no such checkpoint before the end, or differs in its pictures or in
-            more than MAY_DIFFER.
+        ConfigError: there is no run folder, a program trains in it, it has no such checkpoint before the end, or it
+            differs in its pictures or in more than MAY_DIFFER.
         DataError: it has other classes.
     """
     config, clock, end = setup.data.config, setup.clock, setup.end
@@ -124,6 +124,8 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
     if source.path.resolve() == folder.path.resolve():
         raise ConfigError(f'{name}: must be another folder than --workdir')
     recorded = source.config()
+    if source.is_locked():
+        raise ConfigError(f'{name}: a program trains in this folder; wait until it ends')
     different = '; '.join(differences(recorded, config, may_differ=MAY_DIFFER))
     if different:
         raise ConfigError(f'{name}: {different}; these must be the same')
@@ -150,13 +152,12 @@ def find_extension(given: str | Path, folder: RunFolder, setup: Setup) -> Extens
 def extend(extension: Extension, folder: RunFolder) -> None:
     """Copies the checkpoints of a shorter run, and what it has written, into the folder of a longer run."""
     source = extension.source
-    with source.locked():
-        for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
-            if (source.path / file).exists():
-                shutil.copyfile(source.path / file, folder.path / file)
-        for saved in extension.steps:
-            # orbax removes the draft at the next start if this process is killed
-            draft = folder.checkpoints / f'{saved}.orbax-checkpoint-tmp'
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(source.checkpoints / str(saved), draft)
-            draft.replace(folder.checkpoints / str(saved))
+    for file in ('preprocessing.npz', 'environment.json', 'metrics.jsonl'):
+        if (source.path / file).exists():
+            shutil.copyfile(source.path / file, folder.path / file)
+    for saved in extension.steps:
+        # orbax removes the draft at the next start if this process is killed
+        draft = folder.checkpoints / f'{saved}.orbax-checkpoint-tmp'
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(source.checkpoints / str(saved), draft)
+        draft.replace(folder.checkpoints / str(saved))

@@ -72,7 +72,7 @@ class Progress:
         line = (
             f'epoch {self._clock.epochs(step):.2f}, train loss {all_loss / all_steps:.4g}, '
             f'error {100 * all_errors / (all_steps * self._clock.batch_size):.1f} %, '
-            f'{steps * self._clock.batch_size / seconds:,.0f} images/s, {self._left(step)} left'
+            f'{all_steps * self._clock.batch_size / all_seconds:,.0f} images/s, {self._left(step)} left'
         )
         if waiting_share >= MIN_WAITING_SHARE:
             line += f', input-bound: {100 * waiting_share:.0f} %'

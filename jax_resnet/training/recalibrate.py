@@ -16,6 +16,7 @@ from jax_resnet import models
 from jax_resnet.config.fields import Config
 from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
+from jax_resnet.data.preprocessing import Normalization
 from jax_resnet.errors import ConfigError
 from jax_resnet.training.setup import Input, backend
 from jax_resnet.training.state import KeyPurpose
@@ -33,13 +34,16 @@ def batch_size(config: Config) -> int:
     return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
 
 
-def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Mesh) -> dict[str, Any]:
+def recalibrated(
+    data: Input, normalize: Normalization, variables: Mapping[str, Any], count: int, mesh: Mesh
+) -> dict[str, Any]:
     """Returns a network's variables with new BatchNorm statistics, from the first images of the sample stream.
 
     As in training, the images are augmented, and BatchNorm normalizes each group by the group's own statistics. The new
     statistics are the arithmetic means of the groups' means and of their biased variances.
 
-    `variables` are stacked. `count`, the number of images, is rounded up to whole batches, which a log line says.
+    `normalize` is the network's own, and `variables` are stacked. `count`, the number of images, is rounded up to whole
+    batches, which a log line says.
 
     Raises:
         ConfigError: `count` is less than 1.
@@ -54,7 +58,7 @@ def recalibrated(data: Input, variables: Mapping[str, Any], count: int, mesh: Me
     by_example = everywhere if size % mesh.size else NamedSharding(mesh, PartitionSpec('data'))
 
     def statistics(variables: Any, step: jax.Array, images: jax.Array, draws: jax.Array | None) -> Any:
-        views = augmented(data.augmentation, data.preprocess.normalize, seed_key, step, images, draws)
+        views = augmented(data.augmentation, normalize, seed_key, step, images, draws)
         rngs = {'dropout': jax.random.fold_in(KeyPurpose.DROPOUT.key(seed_key), step)}
         variables = variables if net.stacked else models.unstack(variables)
         _, updates = net.apply(variables, views, train=True, mutable=['batch_stats'], rngs=rngs)

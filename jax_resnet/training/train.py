@@ -100,16 +100,16 @@ def train(
         stack.enter_context(folder.os_errors_as_data_errors())
         processes.barrier('opened')  # decoding or checking data may have taken long in one of them
         check_same_in_all(shared_facts(data))
+        shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
+        stack.callback(shown.close)
         finished = folder.summary() if folder.writes else None
         if processes.from_first(finished is not None):
             if finished is None:
                 return {}
-            print(f'This run is already finished. Its summary, from {folder.path}:')
-            print(summaries.describe_summary(finished))
+            shown.say(f'This run is already finished. Its summary, from {folder.path}:')
+            shown.say(summaries.describe_summary(finished))
             return finished
         start = environment(jax_options)
-        shown = (progress if folder.writes else Silent)(clock, end, config.log_every)
-        stack.callback(shown.close)
         extension = None
         if extend_from is not None and folder.writes and not folder.saved_steps():
             extension = find_extension(extend_from, folder, setup)

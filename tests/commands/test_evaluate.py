@@ -59,6 +59,9 @@ def test_another_test_set_in_two_files(finished_run: Path, tmp_path: Path, comma
     own = [training.evaluate(finished_run, split) for split in ('test[:40]', 'test[:20]', 'test[20:40]')]
     assert [found['error'], *found['part_errors']] == [scores.error for scores in own]
     assert 'part 2: error ' in command(*words, '--parts=2').out
+    odd = command(*words, '--parts=3')  # the error of all examples is not lost
+    assert odd.code == 2 and odd.out.startswith('error ') and '--parts=3: must divide the 40 examples' in odd.err
+    assert '--parts=0: must be at least 1' in command(*words, '--parts=0').err
     np.save(labels, examples.labels[:39])
     assert 'labels must be integers [40]; they are int32 [39]' in command(*words).err
     np.save(labels, np.full(40, 10))

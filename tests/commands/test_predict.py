@@ -68,6 +68,9 @@ def test_a_folder_and_files_are_several_batches(
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new('L', (8, 8), 51 * i).save(path)
     (tmp_path / 'folder' / 'notes.txt').touch()
+    (tmp_path / 'folder' / '__MACOSX').mkdir()
+    for ignored in ('._a.png', '__MACOSX/a.png'):
+        (tmp_path / 'folder' / ignored).touch()
     monkeypatch.setattr(predict, 'CHUNK', 3)
     net = Net(sizes=[])
     monkeypatch.setattr(jax_resnet, 'load', lambda *_: net)

@@ -154,9 +154,16 @@ def test_data_that_has_moved(tmp_path: Path) -> None:
     assert folders('imagenet2012', here, manual_dir='/old') == (None, None, here)
     (tmp_path / 'imagenet2012').mkdir()
     assert folders('imagenet2012', here, manual_dir='/old') == (here, None, None)
+    (tmp_path / 'ILSVRC2012_img_val.tar').touch()
+    assert folders('imagenet2012', here) == (None, here, None)
     (tmp_path / 'ILSVRC2012_img_train.tar').touch()
     assert folders('imagenet2012', here, manual_dir='/old') == folders('imagenet2012', here) == (None, here, None)
     (tmp_path / 'ILSVRC2012_img_train.tar').unlink()
+    (tmp_path / 'ILSVRC2012_img_val.tar').unlink()
     assert folders('folder', here, folder='/old') == (None, None, here)
     assert folders('imagenet2012', 'tfds/flowers', folder='/old') == (None, None, None)
     assert folders('cifar10', here, data_dir='/old', manual_dir='/archive') == (here, '/archive', None)
+    with pytest.raises(
+        ConfigError, match='--data=mnist: must be the name of a data set; digits is not read from a fol'
+    ):
+        folders('digits', 'mnist')

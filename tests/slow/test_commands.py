@@ -24,7 +24,7 @@ def test_a_run_then_evaluate(tmp_path: Path) -> None:
         assert text in out
     summary = json.loads((tmp_path / 'summary.json').read_text())
     again = printed(*COMMAND, 'train', *DIGITS, f'--workdir={tmp_path}', '--quiet')
-    assert again.endswith(f'{tmp_path}: test error {summary["final_test_error"]:.2f} %\n')
+    assert again == f'{tmp_path}: test error {summary["final_test_error"]:.2f} %\n'
     numbers = json.loads(printed(*COMMAND, 'evaluate', str(tmp_path), '--json', '--quiet'))
     assert numbers['error'] == summary['final_test_error'] and numbers['correct'] == summary['test_correct']
 

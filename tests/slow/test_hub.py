@@ -284,7 +284,7 @@ def test_a_name_goes_where_a_file_of_weights_goes(hub: Hub, process, tmp_path: P
     again = process(*command, 'predict', ours, folder / 'Tench' / '0.png')
     assert again.out == predicted.out and len(again.out.splitlines()) == 6
 
-    evaluated = process(*command, 'evaluate', name, f'--data={folder}', '--split=train')
+    evaluated = process(*command, 'evaluate', f'hf://{name}', f'--data={folder}', '--split=train')
     assert evaluated.code == 0, evaluated.err
     assert evaluated.out.startswith("the data has 2 of the network's 1,000 classes")
     assert 'among the data' in evaluated.out and 'tench' in evaluated.out

@@ -122,3 +122,12 @@ def test_runs_that_cannot_be_extended(short: Path, tmp_path: Path, changes: dict
     with pytest.raises(ConfigError, match=message):
         training.train(small_config(**changes), tmp_path / 'run', extend_from=short)
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_run_that_is_trained_now_is_not_extended(short: Path, tmp_path: Path) -> None:
+    with (
+        RunFolder(short).locked(),
+        pytest.raises(ConfigError, match='a program trains in this folder; wait until it ends'),
+    ):
+        training.train(small_config(), tmp_path / 'run', extend_from=short)
+    assert not (tmp_path / 'run').exists()

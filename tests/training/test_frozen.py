@@ -16,6 +16,7 @@ from jax_resnet.config.network import network
 from jax_resnet.errors import ConfigError
 from jax_resnet.runs import weights
 from jax_resnet.training import setup, summary
+from jax_resnet.training.begin import begin_from
 from tests.conftest import SMALLEST, assert_equal_trees, initial_state, saved_state, small_config
 from tests.references.draw import draw
 from tests.training.test_step import step_and_arguments
@@ -102,6 +103,17 @@ def test_what_cannot_be_frozen_is_one_line(changes: dict[str, Any], message: str
         training.train(small_config(NETWORK, **changes), tmp_path / 'run')
     assert message in str(error.value) and '\n' not in str(error.value)
     assert not (tmp_path / 'run').exists()
+
+
+def test_frozen_statistics_keep_their_bits_in_microbatches(source: Path) -> None:
+    """A mean of 8 equal numbers, summed one after another, is rounded."""
+    changes = {'batch_size': 32, 'memory.microbatches': 8, 'batch_norm.frozen': True, 'init_from': str(source)}
+    made = setup.set_up(as_config(config(**changes)))
+    state, _ = begin_from(str(source), made.initial_state(), made.model)
+    before = jax.device_get(state.batch_stats)
+    after = made.compile(made.training_backend())(state, 1)
+    assert int(after.step) == 1
+    assert_equal_trees(after.batch_stats, before)
 
 
 def test_frozen_statistics_have_no_groups() -> None:

@@ -37,7 +37,7 @@ def test_elsewhere_there_is_a_line_every_so_often(capsys: pytest.CaptureFixture)
     for step, steps in ((3, 3), (5, 2)):
         shown.update(step, steps, loss=2.0, errors=5, seconds=1.0)
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith('step 5 of 20, epoch 0.50, train loss 0.8, error 20.0 %, 20 images/s, ')
+    assert line.startswith('step 5 of 20, epoch 0.50, train loss 0.8, error 20.0 %, 25 images/s, ')
 
 
 @pytest.mark.parametrize(('waited', 'end'), [(0.04, ' left'), (0.06, ' left, input-bound: 6 %')])

@@ -136,7 +136,7 @@ def test_recalibrated_statistics_are_means_over_training_images(folder: Path, tm
     whole = as_config(config)
     source, _, mesh, *_ = setup.set_up(whole)
     variables = initial_state(config).variables
-    new = recalibration.recalibrated(source, variables, 40, mesh)
+    new = recalibration.recalibrated(source, source.preprocess.normalize, variables, 40, mesh)
     outputs, key = [], jax.random.key(whole.seed)
     for step, (images, draws) in zip(range(2), source.training_images(32), strict=False):
         inputs = augmented(source.augmentation, source.preprocess.normalize, key, jnp.int32(step), images, draws)

@@ -136,6 +136,8 @@ def decoded(pictures: Pictures, index: int, exif_rotation: bool) -> tuple[np.nda
     try:
         encoded, label = pictures[index]
         return decode(encoded, exif_rotation), label
+    except MemoryError:
+        raise
     except Exception as e:  # for damaged files, the readers may raise any error
         raise DataError(f'{pictures.name(index)}: cannot be read ({reason(e)})') from e
 

@@ -81,6 +81,8 @@ def _problems(source: PictureSource, spec: str, how: str) -> dict[int, str]:
         try:
             encoded, _ = pictures[index]
             (decoding.decode if how == 'all' else decoding.size)(encoded)
+        except MemoryError:
+            raise
         except Exception as e:  # for damaged files, the readers may raise any error
             return f'{pictures.name(index)} ({reason(e)})'
         return None

@@ -121,6 +121,8 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     classes = sorted(next(iter(found.values())))
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
+        drawn, count = (sum(map(len, found[split].values())) for split in ('validation', 'train'))
+        _log.info('%s has no validation split: %s of %s pictures are drawn for it', shown(folder), drawn, drawn + count)
     pictures, digest = {}, hashlib.sha256(repr(times).encode())
     for split, groups in found.items():
         missing = [class_name for class_name in classes if not groups.get(class_name)]
@@ -161,6 +163,11 @@ def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored
             else:
                 ignored.add(picture.path)
     return found
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder is hidden, a system's file, or a leftover."""
+    return name.startswith('.') or name.lower() in (*SYSTEM_FILES, *LEFTOVERS)
 
 
 def _entries(folder: str | os.PathLike[str], ignored: set[str]) -> list[os.DirEntry[str]]:

@@ -96,25 +96,26 @@ class TarPictures:
 
 
 def open_tars(name: str, manual_dir: Path) -> PictureSource:
-    """Opens the splits 'train' and 'validation', each sorted by label and then by file name.
+    """Opens the splits 'train' and 'validation', or the one whose tar is there, sorted by label and then by file name.
 
     The first call reads the headers of the tars, which takes minutes.
 
     Args:
         name: as in `config.dataset.name`.
-        manual_dir: a folder with the two tars.
+        manual_dir: a folder with the two tars, or with one.
 
     Raises:
-        DataError: a tar is missing, damaged, or not the expected one.
+        DataError: there is no tar; or one is damaged, or not the expected one.
     """
     paths = {split: (manual_dir / archive.file).absolute() for split, archive in ARCHIVES.items()}
+    if not any(path.is_file() for path in paths.values()):
+        raise DataError(
+            f'{manual_dir} has no tar of ImageNet: config.dataset.manual_dir must name a folder with '
+            f'{" and ".join(each.name for each in paths.values())}, from image-net.org after registration'
+        )
+    paths = {split: path for split, path in paths.items() if path.is_file()}
     for split, path in paths.items():
         size = ARCHIVES[split].size
-        if not path.is_file():
-            raise DataError(
-                f'{manual_dir} has no file {path.name}: config.dataset.manual_dir must name a folder with '
-                f'{" and ".join(each.name for each in paths.values())}, from image-net.org after registration'
-            )
         if path.stat().st_size != size:
             raise DataError(f'{path} has {path.stat().st_size:,} bytes; it must have {size:,}')
     indices = {split: cache.digest(path, path.stat().st_size, path.stat().st_mtime_ns) for split, path in paths.items()}
@@ -123,7 +124,7 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
         key, make = f'imagenet2012-index-{indices[split]}', partial(_index, split, path)
         pictures[split] = TarPictures(path, **cache.load(key, make))
     sizes = {split: len(each) for split, each in pictures.items()}
-    listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items()}
+    listing = {split: np.array([f'{a.file} {a.size}'.encode()]) for split, a in ARCHIVES.items() if split in paths}
     return PictureSource(name, tuple(IMAGENET_CLASSES.values()), sizes, pictures, cache.digest(indices), listing)
 
 

@@ -92,7 +92,8 @@ def open_records(name: str, data_dir: Path, classes: Sequence[str] = ()) -> Pict
     if folder is None:
         raise DataError(
             f'no prepared {name} in {data_dir}: give the folder with the prepared data by '
-            '--config.dataset.data_dir or TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder'
+            '--config.dataset.data_dir or TFDS_DATA_DIR, or a folder of pictures by --config.dataset.folder; evaluate '
+            'takes both by --data'
         )
     import tensorflow_datasets as tfds
 

@@ -77,9 +77,11 @@ def test_a_test_split_is_optional(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 CLASSES = [f'{c}/{i:03}.jpg' for c in ('ant', 'bee', 'cow') for i in range(20)]
 
 
-def test_classes_are_split_by_a_draw(tmp_path: Path) -> None:
+def test_classes_are_split_by_a_draw(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make(tmp_path, CLASSES)
-    source = open_folder('animals', tmp_path)
+    with caplog.at_level('INFO'):
+        source = open_folder('animals', tmp_path)
+    assert caplog.messages == [f'{tmp_path} has no validation split: 12 of 60 pictures are drawn for it']
     train, validation = names(source, 'train'), names(source, 'validation')
     assert labels(source, 'train') == [0] * 14 + [1] * 18 + [2] * 16
     assert labels(source, 'validation') == [0] * 6 + [1] * 2 + [2] * 4

@@ -157,10 +157,13 @@ def test_a_tar_cut_short(tars: Tars, keep: int) -> None:
     assert '\n' not in str(error.value) and not cached()
 
 
-def test_a_missing_tar(tars: Tars) -> None:
+def test_one_tar_is_enough_for_its_split(tars: Tars) -> None:
+    (tars.folder / TRAIN).unlink()
+    source = open_tars('imagenet2012', tars.folder)
+    assert {*source.sizes} == {*source.listing} == {'validation'} and len(source.read('validation')) > 0
     (tars.folder / VALIDATION).unlink()
     ways = f'config.dataset.manual_dir must name a folder with {TRAIN} and {VALIDATION}, from image-net.org after'
-    with pytest.raises(DataError, match=rf'manual has no file {VALIDATION}: {ways} registration'):
+    with pytest.raises(DataError, match=f'manual has no tar of ImageNet: {ways} registration'):
         open_tars('imagenet2012', tars.folder)
 
 
