@@ -20,7 +20,7 @@ class UserError(Exception):
         super().__init__(printable(message))  # names may have newlines
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Why something could not be read or made, in one short line."""
     return getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200] or type(error).__name__
 

@@ -127,10 +127,10 @@ def parse(string: str, field: Field) -> Any:
         return None
     if field.is_tuple:  # "('6 epochs', '9 epochs')", '6 epochs,9 epochs' or '5,9,13'
         parts = [part.strip(' \'"') for part in string.strip('()[] ').split(',')]
-        return tuple(part if field.scalar is str else _literal(part) for part in parts if part)
+        return tuple(part if field.scalar is str else literal(part) for part in parts if part)
     if field.scalar is bool:
         return {'true': True, '1': True, 'false': False, '0': False}.get(string.lower(), string)
-    return string if field.scalar is str else _literal(string)
+    return string if field.scalar is str else literal(string)
 
 
 def find(file: str, category: str) -> Path:
@@ -240,8 +240,9 @@ def _nearest(name: str, known: Mapping[str, Field]) -> list[str]:
     return sorted(known, key=likeness, reverse=True)[:3]
 
 
-def _literal(string: str) -> Any:
+def literal(string: str) -> Any:
+    """Converts a string as Python does: '0.1', "['a', 'b']". One that is no literal is returned as it is."""
     try:
         return ast.literal_eval(string)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return string

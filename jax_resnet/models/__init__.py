@@ -24,14 +24,7 @@ from jax_resnet.models.networks import (
 from jax_resnet.models.pytorch import from_pytorch, to_pytorch
 from jax_resnet.models.resnet import Pooling, ResNet, Stage, Stem, features
 from jax_resnet.models.units import LAYERS, ORDERS, Layer, Unit
-from jax_resnet.models.variables import (
-    count_multiply_adds,
-    count_parameters,
-    describe,
-    stack,
-    unstack,
-    with_channels,
-)
+from jax_resnet.models.variables import count_multiply_adds, count_parameters, describe, stack, unstack, with_channels
 
 __all__ = [
     'LAYERS',

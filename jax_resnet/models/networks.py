@@ -176,13 +176,7 @@ def _widen(layers: tuple[Layer, ...], factor: int, groups: int, group_width: int
     return first._replace(width=width), middle._replace(width=width, groups=groups), last
 
 
-def cifar_wide_resnet(
-    depth: int,
-    *,
-    width_factor: int = 10,
-    dropout: float = 0.0,
-    **attributes: Any,
-) -> ResNet:
+def cifar_wide_resnet(depth: int, *, width_factor: int = 10, dropout: float = 0.0, **attributes: Any) -> ResNet:
     """Builds WRN-depth-width_factor of Zagoruyko and Komodakis 2016 (arXiv 1605.07146): wide pre-activation units.
 
     The widths of `cifar_resnet` are multiplied, except that of the stem; 1x1 convolutions project where shapes change.
@@ -290,10 +284,7 @@ def scaled_resnet(
     return net
 
 
-def identity4(
-    stage_sizes: tuple[int, ...] = (2, 2, 2, 2),
-    **attributes: Any,
-) -> ResNet:
+def identity4(stage_sizes: tuple[int, ...] = (2, 2, 2, 2), **attributes: Any) -> ResNet:
     """Builds Identity4, a course's pre-activation network of four stages for CIFAR-10.
 
     The network has a 3x3 stem and basic units with 64, 128, 256 and 512 channels. Where shapes change, a 1x1

@@ -48,11 +48,7 @@ STYLES = {
     'cifar': Style(_CONV1 | {'head': 'linear'}, 'shortcut', Stem(16), ('A_centred', 'B')),
     'torchvision': Style(_CONV1 | {'head': 'fc'}, 'downsample', _IMAGENET_STEM, ('B',)),
     'transformers': Style(
-        {
-            'stem/conv': f'{_EMBEDDER}.convolution',
-            'stem/norm': f'{_EMBEDDER}.normalization',
-            'head': 'classifier.1',
-        },
+        {'stem/conv': f'{_EMBEDDER}.convolution', 'stem/norm': f'{_EMBEDDER}.normalization', 'head': 'classifier.1'},
         'shortcut',
         _IMAGENET_STEM,
         ('B',),

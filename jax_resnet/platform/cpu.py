@@ -43,12 +43,7 @@ def backend(multiply_adds: float = 0.0) -> Backend:
         multiply_adds: number of multiply-adds of the whole run. From ONE_DNN_MULTIPLY_ADDS on, oneDNN runs the
             convolutions, if the installed jaxlib has it.
     """
-    network = {
-        'stacked': True,
-        'unroll': UNROLL,
-        'conv': cpu_convolution.Conv,
-        'rematerialize': keep_convolutions,
-    }
+    network = {'stacked': True, 'unroll': UNROLL, 'conv': cpu_convolution.Conv, 'rematerialize': keep_convolutions}
     options = compiler_options()
     one_dnn = multiply_adds >= ONE_DNN_MULTIPLY_ADDS and has_one_dnn()
     plain = Backend(

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, reason
 from jax_resnet.jax_options import OPTIONS, default
 
 
@@ -47,7 +47,6 @@ def _check_devices() -> None:
         jax.local_devices()
     except (AssertionError, RuntimeError) as e:
         platforms = getattr(jax.config, 'jax_platforms', None) or ''
-        reason = ' '.join(str(e).split())[:300]
         raise ConfigError(
-            f'JAX_PLATFORMS={platforms}: must name platforms that JAX finds here, or be empty; {reason}'
+            f'JAX_PLATFORMS={platforms}: must name platforms that JAX finds here, or be empty; {reason(e)}'
         ) from None

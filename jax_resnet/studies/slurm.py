@@ -1,13 +1,13 @@
 """Submits the jobs of a study as a Slurm job array, by submitit. All machines must share the working folder."""
 
-import ast
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.errors import ConfigError
+from jax_resnet.config.loading import literal
+from jax_resnet.errors import ConfigError, reason
 from jax_resnet.runs.run import FINISHED, RUNNING
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies.plan import Job
@@ -59,7 +59,7 @@ def executor(logs: Path, options: Mapping[str, str], cluster: str = 'slurm') -> 
     try:
         made = submitit.AutoExecutor(logs, cluster=cluster)
     except (RuntimeError, ValueError) as e:
-        raise ConfigError(f'--launcher={cluster}: {_in_a_line(e)}') from None
+        raise ConfigError(f'--launcher={cluster}: {reason(e)}') from None
     gpus = options.get('gpus_per_node', '1')
     defaults = {
         'name': 'jax_resnet',
@@ -70,9 +70,9 @@ def executor(logs: Path, options: Mapping[str, str], cluster: str = 'slurm') -> 
     }
     for name, value in {**defaults, **options}.items():
         try:
-            made.update_parameters(**{name: _parsed(value)})
+            made.update_parameters(**{name: literal(value)})
         except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as e:
-            raise ConfigError(f'--slurm={name}={value}: {_in_a_line(e)}') from None
+            raise ConfigError(f'--slurm={name}={value}: {reason(e)}') from None
     return made
 
 
@@ -95,7 +95,7 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
     try:
         submitted = executor.map_array(train, [job.arguments for job in jobs])
     except (AssertionError, RuntimeError, TypeError, ValueError) as e:
-        raise ConfigError(f'--launcher={executor.cluster}: {_in_a_line(e)}') from None
+        raise ConfigError(f'--launcher={executor.cluster}: {reason(e)}') from None
     number = submitted[0].job_id.partition('_')[0]
     print(f'submitted as job array {number}; Ctrl-C does not stop it', flush=True)
     failed: dict[Job, str] = {}
@@ -109,14 +109,3 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
             print(f'[{len(jobs) - len(waiting)}/{len(jobs)}] {job.name}: {outcome}', flush=True)
         time.sleep(SECONDS_BETWEEN_CHECKS if waiting else 0)
     return failed
-
-
-def _parsed(value: str) -> Any:
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return value
-
-
-def _in_a_line(error: Exception) -> str:
-    return ' '.join(str(error).split()) or type(error).__name__

@@ -148,12 +148,7 @@ class Steps:
         return self.unpack(state)
 
     def step(
-        self,
-        state: TrainState,
-        numbers: Numbers,
-        images: jax.Array,
-        labels: jax.Array,
-        draws: jax.Array | None = None,
+        self, state: TrainState, numbers: Numbers, images: jax.Array, labels: jax.Array, draws: jax.Array | None = None
     ) -> TrainState:
         """Makes one update of a state that `pack` made, and returns the new state.
 
