@@ -162,7 +162,7 @@ def located(config: Config, data: str | None) -> Config:
     if data in DATASETS or data.startswith(TFDS) or is_path(data):
         return change(config, elsewhere | {'dataset.name': data})
     if not streams(dataset.name):  # CIFAR reads `manual_dir` only if the folder has no prepared data
-        if dataset.name not in CIFAR:
+        if dataset.name in DATASETS and dataset.name not in CIFAR:
             raise ConfigError(
                 f'--data={data}: must be the name of a data set; {dataset.name} is not read from a folder'
             )
