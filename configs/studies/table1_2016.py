@@ -15,14 +15,17 @@ from typing import Any
 from configs.published import CONFIGS
 from configs.studies import base
 
-FAMILY = 'shortcut_resnet110_cifar10'
+FAMILY, ORIGINAL = 'shortcut_resnet110_cifar10', 'order_resnet110_cifar10'  # the original has the runs of Table 2
 SHORTCUTS = tuple(name.partition(':')[2] for name in CONFIGS if name.startswith(f'{FAMILY}:'))
 GROUPS = {'scaling': 'Constant scaling', 'exclusive': 'Exclusive gating', 'shortcut': 'Shortcut-only gating'}
 TITLES = {'original': 'identity', 'conv': '1x1 convolution', 'dropout': 'dropout'}
 
 
 def get_study(shortcuts: str = ','.join(SHORTCUTS)) -> dict[str, Any]:
-    rows = [base.row(_title(name), f'{FAMILY}.py:{name}') for name in base.choose(shortcuts, SHORTCUTS)]
+    rows = [
+        base.row(_title(name), f'{ORIGINAL if name == "original" else FAMILY}.py:{name}')
+        for name in base.choose(shortcuts, SHORTCUTS)
+    ]
     return base.published_study('table1_2016', rows)
 
 

@@ -39,6 +39,6 @@ def _config(name: str, order: str) -> str:
     depth, _, rest = name.partition('_')
     if rest == 'one_layer':
         return f'one_layer_resnet110_cifar10.py:{order}'
-    if depth == '110':
-        return f'order_resnet110_cifar10.py:{order}'
+    if name in ('110', '164'):  # the runs of Table 2
+        return f'order_resnet{depth}_cifar10.py:{order}'
     return f'{"" if order == "original" else "preact_"}resnet{depth}_{rest or "cifar10"}.py'

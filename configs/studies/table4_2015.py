@@ -2,6 +2,7 @@
 
 Published are top-1 errors: ResNet-34 with shortcut B 21.84, with C 21.53 %; ResNet-50 20.74, ResNet-101 19.87,
 ResNet-152 19.38 %. The networks are trained as in Table 3; only the last test differs.
+With runs of Table 3, `evaluate RUN --protocol=multi_scale` tests them without another training.
 
 The argument is the networks.
 

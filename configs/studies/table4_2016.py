@@ -15,20 +15,20 @@ from configs.studies import base
 
 ROWS = {
     'cifar10': (
-        ('pre-activation ResNet-164', 'preact_resnet164_cifar10'),
-        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar10'),
-        ('pre-activation ResNet-1001, batch 64', 'preact_resnet1001_batch64_cifar10'),
+        ('pre-activation ResNet-164', 'order_resnet164_cifar10.py:full_preactivation'),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar10.py'),
+        ('pre-activation ResNet-1001, batch 64', 'preact_resnet1001_batch64_cifar10.py'),
     ),
     'cifar100': (
-        ('pre-activation ResNet-164', 'preact_resnet164_cifar100'),
-        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar100'),
+        ('pre-activation ResNet-164', 'preact_resnet164_cifar100.py'),
+        ('pre-activation ResNet-1001', 'preact_resnet1001_cifar100.py'),
     ),
 }
 
 
 def get_study(datasets: str = ','.join(ROWS)) -> dict[str, Any]:
     rows = [
-        base.row(label, f'{config}.py', group=f'CIFAR-{dataset.removeprefix("cifar")}')
+        base.row(label, config, group=f'CIFAR-{dataset.removeprefix("cifar")}')
         for dataset in base.choose(datasets, tuple(ROWS))
         for label, config in ROWS[dataset]
     ]

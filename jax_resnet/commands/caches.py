@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jax_resnet import files
+from jax_resnet.errors import ConfigError
 
 SECONDS = 3600
 """What was changed in this time may belong to a program that runs now."""
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     }
     if options.runs is not None:
         runs = files.local(options.runs)
+        if not runs.is_dir():
+            raise ConfigError(f'{runs}: no such folder')
         configs = [*runs.rglob('config.json')]
         needed[f'{len(configs):,} runs in {files.shown(runs)}'] = [path.parent for path in configs]
         removable['damaged checkpoints of runs (not needed)'] = [

@@ -1,9 +1,13 @@
 """Evaluates a network on any split of any data with its classes."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jax_resnet.training.scores import Scores
 
 MOST_CLASSES, HARDEST = 100, 20
 """With up to MOST_CLASSES classes, all errors are printed; with more, only those of the HARDEST classes."""
@@ -65,7 +69,13 @@ def run(options: argparse.Namespace) -> None:
         numbers = ('error', 'top5_error', 'loss', 'count', 'correct', 'present_error', 'class_errors')
         found = {name: getattr(scores, name) for name in numbers}
         command_line.print_json(found | ({'part_errors': [part.error for part in parts]} if parts else {}))
-        return
+    else:
+        _print(scores, parts)
+    if not divides:
+        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')
+
+
+def _print(scores: 'Scores', parts: 'list[Scores]') -> None:
     if scores.present:
         print(f"the data has {len(scores.class_errors):,} of the network's {len(scores.class_names):,} classes")
     print(f'error {scores.error:.2f} % ({scores.correct:,} of {scores.count:,} correct), loss {scores.loss:.4f}')
@@ -84,5 +94,3 @@ def run(options: argparse.Namespace) -> None:
         errors = sorted(errors, key=lambda item: -1 if item[1] is None else item[1], reverse=True)[:HARDEST]
     for name, error in errors:
         print(f'  {name:20} ' + ('no examples' if error is None else f'{error:6.2f} %'))
-    if not divides:
-        raise ConfigError(f'--parts={options.parts}: must divide the {scores.count:,} examples')

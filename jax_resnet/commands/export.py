@@ -33,6 +33,9 @@ def run(options: argparse.Namespace) -> None:
     config, path = options.config, files.local(options.out)
     if path.suffix == '.json':
         raise ConfigError(f'--out={options.out}: must not end in .json, where the description is written')
+    if not path.name or path.is_dir():
+        raise ConfigError(f'--out={options.out}: must be the path of a file')
+    path.parent.mkdir(parents=True, exist_ok=True)
 
     import jax_resnet
 
@@ -53,7 +56,8 @@ def serialize(trained: 'Trained') -> bytes:
 
     images = jax.ShapeDtypeStruct((*export.symbolic_shape('batch'), *trained.image_shape), jnp.uint8)
     function = jax.jit(lambda images: trained.model.apply(trained.variables, trained.preprocess(images)))
-    return bytes(export.export(function, platforms=('cpu', 'cuda'))(images).serialize())
+    with trained.exact():
+        return bytes(export.export(function, platforms=('cpu', 'cuda'))(images).serialize())
 
 
 def describe(trained: 'Trained') -> dict[str, Any]:

@@ -101,6 +101,8 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
         train_all = partial(slurm.train_all, executor=executor, train=slurm.Train(command_line.main))
     else:
         devices = find_gpus() if options.devices is None else options.devices.split(',')
+        if '' in devices or len({*devices}) < len(devices):
+            raise ConfigError(f'--devices={options.devices}: must be different GPUs, such as 0,1')
         train_all = partial(local.train_all, devices=devices)
     plan.folder.mkdir(parents=True, exist_ok=True)
     files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())

@@ -48,6 +48,8 @@ def separate(words: Sequence[str]) -> tuple[list[str], str | None, dict[str, str
                 f'{word.lstrip("-")}: has no value; must be {field.allowed if field else "a config file"}'
             )
         if field is None:
+            if not value:
+                raise ConfigError('--config: must name a config file; got nothing')
             file = value
         else:
             changes[name] = f'{changes[name]},{value}' if field.is_tuple and name in changes else value

@@ -73,7 +73,7 @@ def default_name(config_file: str, changes: Mapping[str, Any], seed: int) -> Pat
         changes: fields whose values differ from the config file's, by dotted name.
         seed: seed of the run.
     """
-    name = _as_name(config_name(config_file).replace(':', '-', 1))
+    name = _shortened(_as_name(config_name(config_file).replace(':', '-', 1)))
     return Path('runs', name, _changes_name(changes), f'seed{seed}')
 
 
@@ -81,8 +81,7 @@ def _changes_name(changes: Mapping[str, Any]) -> str:
     """Joins strings such as 'train_for=2_epochs', one for each change that affects the run, to a folder's name.
 
     Another folder of pictures means another run, although a run's own folder may move. So `dataset.folder` gets a
-    digest if another folder could have the same string, as a/b and a_b have. A digest replaces the end of a name that
-    would be too long.
+    digest if another folder could have the same string, as a/b and a_b have.
     """
     named = {name: value for name, value in changes.items() if name != 'seed' and not _is_free(name)}
     if 'dataset.folder' in changes:
@@ -90,10 +89,15 @@ def _changes_name(changes: Mapping[str, Any]) -> str:
         is_ambiguous = '_' in folder or _as_name(folder) != folder.replace('/', '_')
         digest = f'-{sha256(folder.encode()).hexdigest()[:8]}' if is_ambiguous else ''
         named['dataset.folder'] = folder + digest
-    joined = ','.join(_as_name(f'{k}={v}') for k, v in sorted(named.items())).encode()
-    if len(joined) > LONGEST_NAME:
-        joined = joined[: LONGEST_NAME - 17] + f',{sha256(joined).hexdigest()[:16]}'.encode()
-    return joined.decode(errors='ignore')
+    return _shortened(','.join(_as_name(f'{k}={v}') for k, v in sorted(named.items())))
+
+
+def _shortened(name: str) -> str:
+    """Replaces the end of a name that would be too long by a digest."""
+    encoded = name.encode()
+    if len(encoded) > LONGEST_NAME:
+        encoded = encoded[: LONGEST_NAME - 17] + f',{sha256(encoded).hexdigest()[:16]}'.encode()
+    return encoded.decode(errors='ignore')
 
 
 def _as_name(string: str) -> str:

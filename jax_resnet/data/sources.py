@@ -83,8 +83,8 @@ class Splits:
 
 def _position(number: int, unit: str, size: int) -> int:
     """An end of a slice, as a number of examples from the beginning."""
-    number = round(number * size / 100) if unit else number
-    return number if number >= 0 else size + number
+    position = round(number * size / 100) if unit else number
+    return size + position if number < 0 else position
 
 
 @dataclass(frozen=True)

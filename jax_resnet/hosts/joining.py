@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import logging
 import os
+import re
 import socket
 import sys
 import time
@@ -11,6 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from jax_resnet.errors import ConfigError, Disconnected, Stopped, UserError, reason
 from jax_resnet.hosts.rank import Rank, find_gpus
+
+LOST = re.compile(
+    'gloo|nccl|heartbeat|barrier|connection|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED', re.IGNORECASE
+)
+"""What errors of JAX say if another process is missing. Gloo connects CPUs, NCCL connects GPUs."""
 
 SECONDS_TO_FAIL_TOGETHER = 3
 """How long a process with an error waits for the others to have one, too. So each can print its own line."""
@@ -45,7 +51,7 @@ def joined(rank: Rank | None, join_timeout: int = 300, patience: int = 60) -> It
         try:
             yield
         except (jax.errors.JaxRuntimeError, ValueError) as e:
-            if isinstance(e, ValueError) and 'Gloo' not in str(e):  # gloo connects CPUs
+            if not LOST.search(str(e)):
                 raise
             raise Disconnected(
                 f'process {rank.index} of {rank.count}: another process is missing ({reason(e)}); '

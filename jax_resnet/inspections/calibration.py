@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.inspections import charts
 from jax_resnet.report.charts import GREY, altair
 
@@ -30,6 +31,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     measured = []
     for name, scores in networks.predictions(options):
+        if scores.count < 2:
+            raise ConfigError(f'{name}: must have at least two examples, one for each half')
         order = np.random.default_rng(options.seed).permutation(scores.count)
         halves = {'fitted': order[: scores.count // 2], 'judged': order[scores.count // 2 :]}
         t = temperature(scores.logits[halves['fitted']], scores.labels[halves['fitted']])

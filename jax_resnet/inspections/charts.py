@@ -47,12 +47,12 @@ def short(names: Sequence[str]) -> list[str]:
     'runs/resnet20_cifar10/seed0' and 'runs/plain20_cifar10/seed0' become 'resnet20_cifar10' and 'plain20_cifar10'.
     """
     files = [re.sub(r'\.(safetensors|py|npz)$', '', name) for name in names]
-    paths = [list(PurePath(name).parts[-3:]) or [name] for name in files]
+    paths = [list(PurePath(name).parts) or [name] for name in files]
     for end in (0, -1):
         while min(map(len, paths)) > 1 and len({path[end] for path in paths}) == 1:
             for path in paths:
                 path.pop(end)
-    short = [', '.join(path) for path in paths]
+    short = [', '.join(path[-3:]) for path in paths]
     return [name if short.count(name) == 1 else f'{name} ({i})' for i, name in enumerate(short, start=1)]
 
 

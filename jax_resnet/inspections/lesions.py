@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from jax_resnet.errors import ConfigError
 from jax_resnet.inspections import charts
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Deletes and exchanges the units of each network."""
     from jax_resnet.inspections.networks import open_networks
 
+    if options.draws < 1:
+        raise ConfigError(f'--draws={options.draws}: must be at least 1')
     return [_measure(net, options) for net in open_networks(options)]
 
 

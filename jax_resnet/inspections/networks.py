@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from jax_resnet.config.loading import change
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.data.preprocessing import Preprocess
-from jax_resnet.errors import ConfigError
-from jax_resnet.platform import for_platform
+from jax_resnet.errors import ConfigError, UserError
+from jax_resnet.platform import exactness, for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import hub
 from jax_resnet.training.begin import begin_from
+from jax_resnet.training.evaluate import test_split
 from jax_resnet.training.load import load
 from jax_resnet.training.resident import ResidentSplit
 from jax_resnet.training.scores import Scores
@@ -81,7 +82,8 @@ class Network:
             found = np.zeros((len(part), len(self.data.source.class_names)), np.float32)
             truth = np.zeros(len(part), np.int32)
             for indices, labels, views in part.batches():
-                found[indices] = run(variables, normalize, views, *more)[: len(labels)]
+                with exactness.exact(self.config.precision.matmul):
+                    found[indices] = run(variables, normalize, views, *more)[: len(labels)]
                 truth[indices] = labels
             return Scores(found, truth, self.data.source.class_names)
 
@@ -106,8 +108,8 @@ def open_networks(options: argparse.Namespace) -> list[Network]:
 def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
     """Returns the logits of networks on a split, each with the network's name.
 
-    A finished run, a result, and a file with the arrays `logits` and `labels` have those on the test split: then no
-    network is loaded.
+    A finished run of few classes, a result, and a file with the arrays `logits` and `labels` have those on the test
+    split: then no network is loaded.
 
     Args:
         options: as for `open_networks`; a network may also be a result or such a file. `split`: a split such as
@@ -122,7 +124,9 @@ def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
     for name, config in _named(options):
         files = [Path(name), Path(name, 'predictions.npz'), Path(name, results_folder.LOGITS)]
         file = next((path for path in files if path.suffix == '.npz' and path.is_file()), None)
-        if file is not None and options.split is None and options.data is None:
+        folder = RunFolder(name) if file == Path(name, 'predictions.npz') else None
+        has_logits = folder is None or folder.config().model.num_classes <= outputs.MOST_LOGITS
+        if file is not None and has_logits and options.split is None and options.data is None:
             logits, labels = outputs.read(file, 'logits', 'labels')
             names = tuple(map(str, range(logits.shape[1])))
             found.append((name, Scores(logits.astype(np.float32), labels.astype(np.int32), names)))
@@ -131,16 +135,30 @@ def predictions(options: argparse.Namespace) -> list[tuple[str, Scores]]:
     return found
 
 
-def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
     """Returns the images at some indices of a split, uint8 [n, height, width, channels], and the names of the classes.
 
-    Options as for `predictions`. There are none if all networks are files of predictions.
+    Options as for `predictions`. There are none if all networks are files of predictions; or if the data is missing or
+    has changed, which a line of the log says.
     """
-    for name, config in _named(options):
-        if Path(name).suffix != '.npz':
-            found = RunFolder(name).config() if Path(name).is_dir() else load(name, config, options.data).config
-            data = open_input(located(found, options.data))
-            return _part(data, options.split or found.dataset.test).images(index), data.source.class_names
+    given = [(name, config) for name, config in _named(options) if Path(name).suffix != '.npz' and len(index)]
+    for name, config in given[:1]:
+        try:
+            names: Sequence[str] | None = None
+            if Path(name).is_dir():
+                found = RunFolder(name).config()
+                if Path(name, 'preprocessing.npz').exists():  # not in a result
+                    names = RunFolder(name).preprocessing().class_names
+            else:
+                trained = load(name, config, options.data)
+                found, names = trained.config, trained.class_names
+            data = open_input(located(found, options.data), class_names=names)
+            split = options.split or test_split(found.dataset.test, data.source.sizes)
+            if options.data is None and not hub.is_name(name):
+                check_pictures(RunFolder(name), data, [split], 'name other data by --data')
+            return _part(data, split).images(index), data.source.class_names
+        except UserError as e:
+            _log.warning('no pictures are shown: %s', e)
     return np.zeros((0, 1, 1, 1), np.uint8), ()
 
 

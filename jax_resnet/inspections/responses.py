@@ -24,6 +24,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.models import layer_responses
+    from jax_resnet.models.batch_norm import count_groups
     from jax_resnet.training.step import cross_entropy
 
     measured, count = [], options.examples
@@ -32,6 +33,10 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         if not batch_size <= count <= size:
             name = f'the batch size of {net.name}'
             raise ConfigError(f'--examples={count}: must be from {batch_size}, {name}, to {size:,}')
+        try:
+            count_groups(batch_size, net.config.batch_norm.group_size)
+        except ValueError as e:
+            raise ConfigError(f'{net.name}: {e}') from None
         examples = net.data.first(count)
         batches = [
             (net.preprocess.normalize(jnp.asarray(examples.images[part])), examples.labels[part])
@@ -45,7 +50,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
             partial(jax.jit, compiler_options=dict(net.platform.compiler_options)),
         )
         numbers = {'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
-        measured.append({'network': net.name, 'examples': count, 'layers': found.names, **numbers})
+        measured.append({'network': net.name, 'examples': len(batches) * batch_size, 'layers': found.names, **numbers})
     return measured
 
 

@@ -35,7 +35,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.points < 3 or not options.points % 2:
         raise ConfigError(f'--points={options.points}: must be an odd number, at least 3')
     line = np.linspace(-options.reach, options.reach, options.points)
-    half = options.points // 2 + 1 - options.points // 2 % 2  # odd, so that the network itself is a point
+    half = max(3, options.points // 2 + 1 - options.points // 2 % 2)  # odd, so that the network itself is a point
     plane, measured = np.linspace(-options.reach, options.reach, half), []
     for net in open_networks(options):
         params = net.variables['params']

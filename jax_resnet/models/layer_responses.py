@@ -89,7 +89,7 @@ def _measure(
         def shift(path: str, module: nn.Module, x: Any, y: Any) -> Any:
             if path in shifts:
                 responses[path] = y
-                y = y + shifts[path]
+                y = y + shifts[path].astype(y.dtype)
             return y
 
         return loss(_apply(model, variables, inputs, shift), labels), responses

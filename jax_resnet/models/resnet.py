@@ -225,7 +225,8 @@ class ResNet(nn.Module):
         kernel_init, head_init = choose('initialization', self.initialization, INITIALIZATIONS)
         order = choose('order', self.order, ORDERS)
         factory = LayerFactory(self.conv, self.norm, kernel_init, self.dtype, train)
-        x = StemLayers(self.stem, order.stem_activates, factory, name='stem')(images)
+        activates = order.stem_activates or self.stem.pool
+        x = StemLayers(self.stem, activates, factory, name='stem')(images)
         windows = self.shortcut_windows or (1,) * len(self.stage_sizes)
         stages = zip(self.stage_sizes, self.widths, self.layers, windows, strict=True)
         for i, (size, width, layers, window) in enumerate(stages, start=1):
@@ -236,6 +237,7 @@ class ResNet(nn.Module):
                 make_shortcut=shortcut(self.shortcut, window=window, with_norm=order.projection_norm),
                 channels=width,
                 factory=factory,
+                after_activation=activates,
                 zero_last_scale=self.zero_last_scale,
             )
             x = Stage(
@@ -266,7 +268,7 @@ def features(net: ResNet, variables: Mapping[str, Any], images: jax.Array) -> di
 
     Returns:
         'stem', 'stage1', 'stage2', ...: maps [batch, height, width, channels]; in a pre-activation network they are
-        before BatchNorm and ReLU. 'pooled': [batch, channels], the input of the head.
+        before BatchNorm and ReLU. 'pooled': [batch, pooled_size^2 x channels], the input of the head.
     """
     parts = (StemLayers, Stage, PoolingLayers)
     _, found = net.apply(variables, images, capture_intermediates=lambda module, _: isinstance(module, parts))

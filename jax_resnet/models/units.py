@@ -55,6 +55,7 @@ class Unit(nn.Module):
         channels, stride: number of output channels, and stride of the unit.
         factory: makes its layers.
         is_first: whether it is the first unit of the network.
+        after_activation: whether the stem ends with BatchNorm and ReLU. Then the first unit need not begin with them.
         zero_last_scale: initialize the scale of the last BatchNorm with zero (Goyal et al. 2017, arXiv 1706.02677).
             The branch is then zero at first, and the unit computes only its shortcut.
     """
@@ -66,6 +67,7 @@ class Unit(nn.Module):
     stride: int
     factory: LayerFactory
     is_first: bool = False
+    after_activation: bool = False
     zero_last_scale: bool = False
 
     @nn.compact
@@ -161,7 +163,7 @@ def relu_only_preactivation(unit: Unit, x: Array) -> Array:
 
 def full_preactivation(unit: Unit, x: Array) -> Array:
     """The order of Figure 4(e)."""
-    y = relu(unit.norm(1, x))
+    y = x if unit.is_first and unit.after_activation else relu(unit.norm(1, x))
     if unit.activates_both(x):  # section 4.1
         x = y
     y = unit.conv(1, y)
@@ -176,7 +178,7 @@ class Order(NamedTuple):
     Attributes:
         apply: function that takes a unit and its input, and returns the unit's output.
         stem_activates: whether BatchNorm and ReLU follow the stem's convolution. If False, the first unit begins with
-            them.
+            them; but before a max pooling, they follow in any case (the 2016 authors' code).
         before_pooling: layers that the order needs between the last unit and the pooling: '', 'relu' or 'norm relu'.
         projection_norm: whether BatchNorm follows a projection; the 2016 authors' code has none with (e).
         after_last_norm: words for an error message, if the branch does not end with its last BatchNorm.

@@ -217,7 +217,7 @@ def points(row: Row, quantity: str) -> list[dict[str, Any]]:
 def drop_epochs(row: Row) -> list[float]:
     """Returns the epochs at which the learning rate of a row drops, by its config; [] before an evaluation."""
     run = next((run for run in row.runs if run.metrics and run.config is not None), None)
-    if run is None or run.config is None:
+    if run is None or run.config is None or run.config.schedule.name != 'piecewise':
         return []
     last, size = run.metrics[-1], run.config.batch_size
     clock = Clock(round(last['step'] * size / last['epoch']), size, run.config.shorten)

@@ -229,7 +229,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
         sections.append(replace(section, name=_unused(section.name, {RUNS, *(other.name for other in sections)})))
     taken = {run.folder.resolve() for section in sections for _, run in section.runs}
     without_study = [folder for folder in folders if folder.resolve() not in taken]
-    if runs := [*_undamaged(run_folders.read, without_study, left_out)]:
+    if runs := _once([*_undamaged(run_folders.read, without_study, left_out)], left_out):
         rows = _rows(runs)
         title = rows[0].label if len(rows) == 1 else 'Runs'
         sections.append(Section(RUNS, title, rows))
@@ -240,8 +240,8 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
 
 
 def _unused(name: str, used: Collection[str]) -> str:
-    """Returns the name, or the first of name-2, name-3 and so on that is not used."""
-    names = (f'{name}-{i}' if i > 1 else name for i in count(1))
+    """Returns the name, or the first of name-v2, name-v3 and so on that is not used."""
+    names = (f'{name}-v{i}' if i > 1 else name for i in count(1))
     return next(name for name in names if name not in used)
 
 
@@ -252,6 +252,16 @@ def _undamaged(read_one: Callable[[S], T], sources: Iterable[S], left_out: list[
             yield read_one(source)
         except ConfigError as e:
             left_out.append(f'Left out: {" ".join(str(e).split())}')
+
+
+def _once(runs: Sequence[Run], left_out: list[str]) -> list[Run]:
+    """Leaves out copies of runs, of one recipe and seed. A finished one stays."""
+    kept: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: run.state != FINISHED):
+        same = kept.setdefault(repr((run.seed, sorted(run.recipe.items(), key=str))), run)
+        if same is not run:
+            left_out.append(f'Left out: {run.folder}, with the recipe and seed of {same.folder}')
+    return [run for run in runs if run in kept.values()]
 
 
 def _study(path: Path) -> Section:

@@ -139,4 +139,6 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             raise ConfigError(f'{path}: has neither runs nor studies')
         studies += described
         runs += [config.parent for config in configs]
-    return list(dict.fromkeys(studies)), list(dict.fromkeys(runs))
+    once = ({path.resolve(): path for path in found[::-1]} for found in (studies, runs))  # by its first name
+    listed, folders = ([*found.values()][::-1] for found in once)
+    return listed, folders

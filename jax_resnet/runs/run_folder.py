@@ -6,7 +6,6 @@ import glob
 import json
 import logging
 import os
-import shutil
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -250,8 +249,9 @@ class RunFolder:
             return
         kept = [line for line in self.metrics() if line['step'] <= step]
         self._write('metrics.jsonl', ''.join(json.dumps(line) + '\n' for line in kept).encode())
-        shutil.rmtree(self.tensorboard, ignore_errors=True)
-        self.tensorboard.mkdir()
+        self.tensorboard.mkdir(exist_ok=True)
+        for events in self.tensorboard.glob('events.*'):
+            events.unlink(missing_ok=True)
         self._events = self.tensorboard / f'events.out.tfevents.{time.time_ns()}'  # TensorBoard asks for such a name
         files.write(self._events, _record(file_version='brain.Event:2') + b''.join(map(_events, kept)))
 
@@ -278,13 +278,16 @@ class RunFolder:
 
     @contextlib.contextmanager
     def failures_written(self) -> Iterator[None]:
-        """Writes the reason to the folder if training fails in this context. A stop or a wrong config is no failure."""
+        """Writes the reason to the folder if training fails in this context. A stop or a wrong config is no failure.
+
+        Nor is it one if another program trains the run.
+        """
         try:
             yield
         except (Stopped, ConfigError):
             raise
         except Exception as e:
-            if self.exists():
+            if self.exists() and not self.is_locked():  # a context inside this one has released the run's own lock
                 with contextlib.suppress(OSError):
                     self.write_failure(' '.join(str(e).split()) or type(e).__name__)
             raise

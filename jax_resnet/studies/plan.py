@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import msgspec
 
 from jax_resnet import models
-from jax_resnet.config import durations, loading
+from jax_resnet.config import durations, loading, schedule
 from jax_resnet.config.fields import Config, Natural
 from jax_resnet.config.identity import default_name, recipe
 from jax_resnet.config.loading import change
@@ -104,13 +104,22 @@ class Row:
 
     @cached_property
     def parameters(self) -> int:
-        """The number of trainable parameters of the network. Raises ConfigError if it does not fit the images."""
+        """The number of trainable parameters of the network.
+
+        Raises ConfigError if the network does not fit the images, or a shortened schedule has no order.
+        """
         config = self.jobs[0].config
         model, shape = network(config, stacked=True), image_shape(config.dataset)
         try:
             variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))
         except ValueError as e:
             raise ConfigError(f'config.model: {" ".join(str(e).split())}') from None
+        if size := datasets.count(config.dataset):
+            clock = durations.Clock(size, config.batch_size, config.shorten)
+            try:
+                schedule.create(config.schedule, clock, clock.steps(config.train_for))
+            except ValueError as e:
+                raise ConfigError(f'config.schedule.{e}') from None
         return models.count_parameters(variables['params'])
 
 

@@ -66,7 +66,7 @@ def executor(logs: Path, options: Mapping[str, str], cluster: str = 'slurm') -> 
         'timeout_min': '1440',
         'nodes': '1',
         'gpus_per_node': gpus,
-        'tasks_per_node': gpus,
+        'tasks_per_node': '1' if gpus == '0' else gpus,
     }
     for name, value in {**defaults, **options}.items():
         try:
@@ -88,17 +88,24 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
         The reason for each job whose run did not finish.
 
     Raises:
-        ConfigError: a folder holds a run of another config, or Slurm refuses the jobs.
+        ConfigError: Slurm refuses the jobs.
     """
+    failed: dict[Job, str] = {}
     for job in jobs:
-        RunFolder(job.folder).open(job.config, job.file, job.changes)
+        try:
+            RunFolder(job.folder).open(job.config, job.file, job.changes)
+            RunFolder(job.folder).write_failure(None)
+        except ConfigError as e:
+            failed[job] = str(e)
+    jobs = [job for job in jobs if job not in failed]
+    if not jobs:
+        return failed
     try:
         submitted = executor.map_array(train, [job.arguments for job in jobs])
     except (AssertionError, RuntimeError, TypeError, ValueError) as e:
         raise ConfigError(f'--launcher={executor.cluster}: {reason(e)}') from None
     number = submitted[0].job_id.partition('_')[0]
     print(f'submitted as job array {number}; Ctrl-C does not stop it', flush=True)
-    failed: dict[Job, str] = {}
     waiting = dict(zip(jobs, submitted, strict=True))
     while waiting:
         for job in [job for job, slurm_job in waiting.items() if slurm_job.done()]:

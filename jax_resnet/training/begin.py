@@ -13,6 +13,7 @@ from jax_resnet import models
 from jax_resnet.config import schedule
 from jax_resnet.config.fields import Schedule
 from jax_resnet.config.identity import differences
+from jax_resnet.data.preprocessing import Normalization
 from jax_resnet.data.sources import folded, other_classes
 from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.files import local
@@ -60,12 +61,16 @@ def check_data(folder: RunFolder, data: Input, advice: str) -> None:
 
 
 def begin_from(
-    path: str, state: TrainState, model: models.ResNet, class_names: Sequence[str] = ()
+    path: str,
+    state: TrainState,
+    model: models.ResNet,
+    class_names: Sequence[str] = (),
+    normalize: Normalization | None = None,
 ) -> tuple[TrainState, str]:
     """Initializes a state with the parameters and BatchNorm statistics of a trained network.
 
     If that network has another number of classes, the head keeps its initialization. The second result is a log line,
-    which says so, or that its classes differ from those of the data, `class_names`, if these are known.
+    which says so, or that its classes or its normalization differ from those of the data, if these are given.
 
     Raises:
         ConfigError: `path` does not exist, or has another network; the message names the first difference.
@@ -90,6 +95,13 @@ def begin_from(
         line += ', with a new head'
     elif others:
         line += ', with its head, which has learned other classes: {!r}, where the data has {!r}'.format(*others[0])
+    if file.preprocessing is not None and normalize is not None:
+        was, is_now = (
+            np.round([np.broadcast_to(x, one.mean.shape[-1:] or 1) for x in one.by_channel()], 3).tolist()
+            for one in (Normalization(file.preprocessing.mean, file.preprocessing.std), normalize)
+        )
+        if not np.allclose(was, is_now, atol=0.02):
+            line += f'; its images had the mean and deviation {was}, those of this run have {is_now}'
     return state.replace(**new), f'{line}; it {assumed}' if assumed else line
 
 

@@ -186,7 +186,7 @@ def evaluate(
         inputs, split = open_input(config, source, class_names=trained.class_names), split or 'test'
     else:
         inputs = open_input(located(config, data), class_names=trained.class_names)
-        split = _test_split(config.dataset.test, inputs.source.sizes) if split is None else split
+        split = test_split(config.dataset.test, inputs.source.sizes) if split is None else split
         specs = [split, config.dataset.train] if recalibrate else [split]
         if not hub.is_name(path):
             check_pictures(RunFolder(path), inputs, specs, 'name other data by --data' if data is None else None)
@@ -203,7 +203,7 @@ def evaluate(
     return scores
 
 
-def _test_split(spec: str, splits: Collection[str]) -> str:
+def test_split(spec: str, splits: Collection[str]) -> str:
     """Returns the test split of a config, or of other data that does not have it."""
     is_known = any(spec.startswith(name) for name in splits)
     return spec if is_known else next((name for name in ('test', 'validation') if name in splits), spec)

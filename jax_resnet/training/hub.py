@@ -5,6 +5,7 @@ fetches them, so its cache and environment variables (HF_HOME, HF_ENDPOINT, HF_H
 copy in the cache is used without asking the Hub.
 """
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +22,8 @@ from jax_resnet.models.networks import IMAGENET_STAGES
 from jax_resnet.runs import weights
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.weights import Weights
+
+_log = logging.getLogger(__name__)
 
 OWNERS = ('timm', 'microsoft', 'torchvision')
 """Names that begin so are on the Hub. Those of other owners are given as hf://OWNER/NAME."""
@@ -113,6 +116,8 @@ def read(name: str) -> Weights:
     content = file.read_bytes()
     is_timm = b'"architecture"' in content
     try:
+        if not is_timm and owner != 'microsoft':
+            _log.warning('%s: config.json does not describe the input; that of microsoft/resnet-50 is assumed', known)
         described: Any = msgspec.json.decode(content, type=Timm if is_timm else Transformers)
         config, names = (_timm_config if is_timm else _transformers_config)(described)
     except (msgspec.MsgspecError, ValueError, RecursionError) as e:
@@ -160,7 +165,10 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
         model |= {'groups': int(groups), 'group_width': int(group_width)}
     model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
     classes = IMAGENET_CLASSES.values() if found.num_classes == 1000 else map(str, range(found.num_classes))
-    return _config(model, found.label_names or source.label_names or tuple(classes), source)
+    names = found.label_names or source.label_names or tuple(classes)
+    if len(names) != found.num_classes:
+        raise ValueError(f'label_names: must be {found.num_classes}, num_classes; there are {len(names)}')
+    return _config(model, names, source)
 
 
 def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
@@ -181,7 +189,10 @@ def _transformers_config(found: Transformers) -> tuple[Config, tuple[str, ...]]:
 
 
 def _config(model: dict[str, Any], names: tuple[str, ...], source: TimmInput) -> tuple[Config, tuple[str, ...]]:
-    size, fraction = (source.test_input_size or source.input_size)[1], source.test_crop_pct or source.crop_pct
+    channels, size, width = source.test_input_size or source.input_size
+    if channels != 3 or size != width:
+        raise ValueError(f'input_size={channels, size, width}: must be square, with 3 channels, for this package')
+    fraction = source.test_crop_pct or source.crop_pct
     dataset = {'name': 'imagenet2012', 'test': 'validation', 'pad': 0, 'crop': size}
     dataset |= {'normalization': 'channel', 'channel_mean': source.mean, 'channel_std': source.std}
     model |= {'name': 'imagenet_resnet', 'shortcut': 'B', 'num_classes': len(names)}

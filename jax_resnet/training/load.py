@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +35,8 @@ from jax_resnet.training import hub
 from jax_resnet.training.checkpoint import Checkpoints
 from jax_resnet.training.setup import check_network, open_input, preprocessing
 
-COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'layers', 'order', 'shortcut', 'shortcut_windows', 'pooling')
-"""Attributes that determine what a network computes from its weights. The head may differ."""
+COMPARED_ATTRIBUTES = ('stem', 'stage_sizes', 'widths', 'order', 'shortcut', 'shortcut_windows')
+"""Attributes that determine what a network computes from its weights, beside its layers. The head may differ."""
 
 STRIDE_NOTE = (
     "; the stride of a bottleneck is in its first convolution; torchvision's and timm's networks have it in the 3x3 "
@@ -71,27 +72,31 @@ class Trained:
         """The group `pictures` of the config: how evaluation crops a picture of any size. None if images have one."""
         return self.config.pictures if streams(self.config.dataset.name) else None
 
-    @exactness.exact(draws=False)
     def logits(self, images: ArrayLike) -> jax.Array:
         """Computes the logits, float32 [batch, classes], of images, uint8 [batch, *image_shape].
 
         Raises:
             ConfigError: the images have another dtype or shape.
         """
-        return self._logits(self.variables, self._checked(images))
+        with self.exact():
+            return self._logits(self.variables, self._checked(images))  # type: ignore[no-any-return]
 
-    @exactness.exact(draws=False)
     def features(self, images: ArrayLike) -> dict[str, jax.Array]:
         """Computes the outputs of the stem and of each stage, and the pooled features; see `models.features`.
 
         Arguments and errors as of `logits`.
         """
-        return self._features(self.variables, self._checked(images))
+        with self.exact():
+            return self._features(self.variables, self._checked(images))  # type: ignore[no-any-return]
 
-    @exactness.exact(draws=False)
     def probabilities(self, images: ArrayLike) -> jax.Array:
         """Computes the softmax of `logits`, float32 [batch, classes]. Arguments and errors as of `logits`."""
-        return jax.nn.softmax(self.logits(images))
+        with self.exact():
+            return jax.nn.softmax(self.logits(images))
+
+    def exact(self) -> AbstractContextManager[Any]:
+        """A context with the config's precision, in which no option of the caller has an effect."""
+        return exactness.exact(self.config.precision.matmul, draws=False)
 
     def __repr__(self) -> str:
         size = ' x '.join(map(str, self.image_shape))
@@ -286,6 +291,8 @@ def check_weights(
         nets = network(recorded), model
         pairs['units'] = tuple(unit_name(net.layers[0]) for net in nets)
         pairs |= {attribute: tuple(getattr(net, attribute) for net in nets) for attribute in COMPARED_ATTRIBUTES}
+        without = [[[one._replace(dropout=0.0) for one in layers] for layers in net.layers] for net in nets]
+        pairs |= {'layers': tuple(without), 'pooled_size': tuple(net.pooling.pooled_size for net in nets)}
         pairs['batch_norm.epsilon'] = tuple(getattr(net.norm, 'epsilon', None) for net in nets)
     for part, (has, needs) in pairs.items():
         if has != needs:

@@ -44,6 +44,8 @@ def adam(config: Optimizer, schedule: optax.Schedule) -> optax.GradientTransform
     """Adam (Kingma and Ba 2014, arXiv 1412.6980). `momentum` is b1; b2 is 0.999."""
     if config.momentum_of == 'steps':
         raise ConfigError("config.optimizer.momentum_of='steps': is for name='sgd'")
+    if config.momentum == 1:
+        raise ConfigError("config.optimizer.momentum=1.0: must be below 1 with name='adam'")
     return optax.adam(schedule, config.momentum, nesterov=config.nesterov)
 
 

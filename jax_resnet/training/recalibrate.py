@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def batch_size(config: Config) -> int:
     """Number of images in a batch, which contains whole groups of BatchNorm."""
     size, group = config.batch_size, config.batch_norm.group_size
-    return size if not group or size <= max(group, LARGEST_BATCH) else max(group, LARGEST_BATCH // group * group)
+    return size if not group or size <= group else max(group, min(size, LARGEST_BATCH) // group * group)
 
 
 def recalibrated(

@@ -199,6 +199,8 @@ def check_network(data: Input, model: ResNet) -> TrainState:
     try:
         with errors('own parts', ', '.join(own_parts(config))):
             like = state.shapes(config, model, data.image_shape)
+            for side in {dataset.crop, dataset.test_crop} - {0, data.image_shape[0]}:  # the network must fit these, too
+                state.shapes(config, model, (side, side, channels))
     except ValueError as e:
         raise ConfigError(f'config.model: {e}') from None
     optimizer.check_frozen(config.optimizer.frozen, jax.eval_shape(models.unstack, like.params))

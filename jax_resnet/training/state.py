@@ -102,6 +102,8 @@ def create(config: Config, model: ResNet, image_shape: tuple[int, ...], seed_key
     # Any learning rate serves, as it is not part of the state.
     tx = optimizer.create(config.optimizer, lambda step: 0.0, config.schedule.head_factor)
     variables = model.init(KeyPurpose.INITIALIZATION.key(seed_key), jnp.zeros((1, *image_shape)))
+    if 'batch_stats' not in variables:
+        raise ValueError('the network must have BatchNorm, with statistics in batch_stats')
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         finite=jnp.ones((), bool),

@@ -86,6 +86,8 @@ def train(
         stack.enter_context(memory.shortage_as_error(LESS_MEMORY))
 
         # ---- Data, network, learning rate -------------------------------------------------------------------------
+        if folder.writes and folder.has_begun():
+            folder.check_same(config)
         with wall_time('input'):
             setup = set_up(config)
             data, mesh, clock = setup.data, setup.mesh, setup.clock
@@ -95,7 +97,6 @@ def train(
 
         # ---- How the run begins: a new one, from its last checkpoint, or from that of a shorter run ----------------
         if folder.writes and folder.has_begun():
-            folder.check_same(config)
             check_data(folder, data, 'give another folder by --workdir')
         stack.enter_context(folder.os_errors_as_data_errors())
         processes.barrier('opened')  # decoding or checking data may have taken long in one of them
@@ -118,7 +119,9 @@ def train(
             with wall_time('compiling'):
                 state = setup.initial_state()
             if config.init_from is not None:
-                state, line = begin_from(config.init_from, state, setup.model, data.source.class_names)
+                state, line = begin_from(
+                    config.init_from, state, setup.model, data.source.class_names, data.preprocess.normalize
+                )
                 shown.say(line)
                 start['initialization'] = line
         # What could be checked has been checked, so from here on the folder is that of this run.

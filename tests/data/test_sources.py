@@ -74,6 +74,11 @@ def test_splits_mean_what_they_mean_in_tfds(spec: str) -> None:
     assert Splits('data', (), sizes).ranges(spec) == expected
 
 
+def test_a_part_from_the_end_that_is_less_than_an_example_is_empty() -> None:
+    with pytest.raises(DataError, match='has a part without examples'):
+        Splits('data', (), {'train': 40}).ranges('train[-1%:]')
+
+
 @pytest.mark.parametrize('spec', ['trian', 'train[:2000]', 'train[5', 'train[9:3]+test', ''])
 def test_a_wrong_split_is_one_line_that_names_it(spec: str) -> None:
     with pytest.raises(DataError, match='of digits') as error:

@@ -12,6 +12,7 @@ from jax_resnet.inspections import charts, responses
         (['runs/a/seed0', 'runs/a/seed1'], ['seed0', 'seed1']),
         (['results/weights/a.safetensors', 'configs/a.py'], ['results, weights', 'configs']),
         (['/x/runs/a/seed0'], ['seed0']),
+        (['r/a/x=1/y/seed0/logits.npz', 'r/b/x=1/y/seed0/logits.npz'], ['a', 'b']),
         (['a.py', 'a.py'], ['a (1)', 'a (2)']),
     ],
 )

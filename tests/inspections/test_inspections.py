@@ -188,6 +188,8 @@ def test_each_inspection_writes_numbers_and_a_chart(
         (['path', 'RUN'], 'must have two networks'),
         (['path', 'RUN', PUBLISHED], 'has another network'),
         (['surface', 'RUN', '--points=2'], '--points=2: must be an odd number'),
+        (['lesions', 'RUN', '--draws=0'], '--draws=0: must be at least 1'),
+        (['calibration', 'RUN', '--split=test[:1]'], 'must have at least two examples'),
         (['calibration', 'RUN', '--initial'], '--initial: must be given to an inspection of weights'),
     ],
 )

@@ -159,3 +159,15 @@ def test_imagenet_networks_take_any_size() -> None:
 def test_what_cannot_be_says_what_can(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_preactivation_network_on_imagenet_activates_before_the_max_pooling() -> None:
+    """In the authors' code, BatchNorm and ReLU follow conv1; the first unit does not begin with them."""
+    names = {}
+    for net in (
+        models.imagenet_resnet(18, order='full_preactivation'),
+        models.cifar_resnet(8, order='full_preactivation'),
+    ):
+        params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))['params']
+        names[len(net.stage_sizes)] = 'norm' in params['stem'], 'norm1' in params['stage1']['unit1']
+    assert names == {4: (True, False), 3: (False, True)}

@@ -44,6 +44,8 @@ def test_drops_are_marked_where_the_config_has_them(tmp_path: Path) -> None:
         write_run(tmp_path / f'{i}' / 'seed0', **{'schedule.drop_at': drop_at})
         (section,) = sections.read([tmp_path / f'{i}'])
         assert curves.drop_epochs(section.rows[0]) == epochs
+    write_run(tmp_path / 'own' / 'seed0', **{'schedule.drop_at': ('2 epochs',), 'schedule.name': 'mine:rates'})
+    assert curves.drop_epochs(sections.read([tmp_path / 'own'])[0].rows[0]) == []
 
 
 def of_rows(tmp_path: Path, rows: dict[str, dict[str, Any]], **more: Any) -> sections.Section:

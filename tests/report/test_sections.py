@@ -108,6 +108,15 @@ def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
+    for folder in ('runs', 'results'):
+        write_run(tmp_path / folder / 'a' / 'seed0', file='configs/my-net.py')
+    (section,) = sections.read([tmp_path / 'runs', tmp_path / 'results', tmp_path / 'runs' / '..' / 'runs'])
+    assert [len(row.runs) for row in section.rows] == [1]
+    (left_out,) = section.notes
+    assert left_out.startswith('Left out: ') and 'with the recipe and seed of' in left_out
+
+
 def test_runs_of_a_study_are_told_once(study: Path) -> None:
     write_run(study.parents[1] / 'c' / 'seed0', **{'model.depth': 14})
     made = sections.read([study.parents[1]])
@@ -120,7 +129,7 @@ def test_variants_of_a_study_have_their_own_names(tmp_path: Path) -> None:
     for folder, study in (('s', 'my-study'), ('t', 'my-study'), ('u', 'my-study'), ('v', 'runs')):
         write_study(tmp_path / 'studies' / folder, [{'label': 'a', 'runs': ['a/seed0']}], study=study)
     names = [section.name for section in sections.read([tmp_path / 'studies'])]
-    assert names == ['my-study', 'my-study-2', 'my-study-3', 'runs-2']
+    assert names == ['my-study', 'my-study-v2', 'my-study-v3', 'runs-v2']
 
 
 def test_a_damaged_run_or_study_is_left_out_and_named(study: Path) -> None:
