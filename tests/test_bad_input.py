@@ -52,7 +52,7 @@ CASES = [
     (f'{DIGITS} --workdir={{here}}/run-pickle', '/run-pickle: has a run of another config (config.'),
     ('train --config={here}/same.py --workdir={here}/run-damaged', '/run-damaged/checkpoints/12 is damaged'),
     # config files
-    ('train --config=', '--config=.: must be a config file, or a folder with some; it has none'),
+    ('train --config=', '--config: must name a config file; got nothing'),
     ('train --config={here}/no.py', '/no.py: no such file; the files of this package are in its folder configs'),
     ('train --config={here}/none.py', '/none.py: its get_config must return a ConfigDict; it returns NoneType'),
     ('train --config={here}/more.py', 'config.speed: unknown field; the nearest are config.seed, '),
@@ -63,7 +63,7 @@ CASES = [
     # other commands
     ('evaluate {here}/weights.pth', 'weights.pth: must end in .safetensors; scripts/pth_to_safetensors.py'),
     ('evaluate {here}/run-pickle', 'run-pickle/preprocessing.npz cannot be read'),
-    ('export {here}/run --out={here}/none/net.jaxexport', 'net.jaxexport: No such file or directory'),
+    ('export {here}/run --out={here}', ': must be the path of a file'),
     ('convert {here}/blank.safetensors {here}/out.safetensors', 'blank.safetensors: must have arrays; it has none'),
 ]
 

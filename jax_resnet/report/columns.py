@@ -221,7 +221,7 @@ def _two(value: float | str) -> str:
 
 def escaped(string: str) -> str:
     """Escapes a string so that Markdown shows it unchanged: no HTML, no link, no new cell of a table, no new line."""
-    string = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s)|(?<![^\W_])_|_(?![^\W_]))', r'\\\1', printable(string))
+    string = re.sub(r'([\\|\[\]`*]|^#|^[-+](?=\s))', r'\\\1', printable(string))
     return string.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 

@@ -141,7 +141,11 @@ def test_the_middle_of_a_surface_is_the_network(finished_run: Path) -> None:
     (found,) = surface.measure(options(finished_run, split='train[:64]', points=3, reach=1.0))
     own = training.evaluate(finished_run, 'train[:64]')
     assert found['line'][1]['loss'] == pytest.approx(own.loss, rel=1e-5) and found['line'][1]['error'] == own.error
-    assert len(found['plane']) == 1 and len({point['loss'] for point in found['line']}) == 3
+    assert (
+        len(found['plane']) == 9
+        and found['plane'][4] == found['line'][1]
+        and len({point['loss'] for point in found['line']}) == 3
+    )
 
 
 def test_a_direction_has_the_norms_of_the_filters() -> None:

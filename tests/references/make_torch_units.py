@@ -114,7 +114,8 @@ class Network:
                 return F.relu(self.norm(f'{name}/norm{n}', self.join(name, x, y, width, stride)))
             return self.join(name, x, F.relu(self.norm(f'{name}/norm{n}', y)), width, stride)
         for i, layer in enumerate(layers, start=1):
-            y = F.relu(self.norm(f'{name}/norm{i}', y)) if self.order == 'full_preactivation' else F.relu(y)
+            if i > 1 or not first or self.family != 'imagenet':
+                y = F.relu(self.norm(f'{name}/norm{i}', y)) if self.order == 'full_preactivation' else F.relu(y)
             if i == 1 and shares:
                 x = y
             y = layer(y)
@@ -125,7 +126,7 @@ class Network:
     def __call__(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         window, stride = (7, 2) if self.family == 'imagenet' else (3, 1)
         x = self.conv('stem/conv', x, self.stem, window, stride)
-        if self.order != 'full_preactivation':
+        if self.order != 'full_preactivation' or self.family == 'imagenet':  # right after conv1 (2016, section 4.1)
             x = F.relu(self.norm('stem/norm', x))
         if self.family == 'imagenet':
             x = F.max_pool2d(x, 3, 2, 1)

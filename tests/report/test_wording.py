@@ -33,7 +33,7 @@ def test_a_run_says_what_is_changed_against_its_config(tmp_path: Path) -> None:
     file = 'configs/resnet20_cifar10.py'
     write_run(tmp_path / 'a', file=file)
     write_run(tmp_path / 'b', file=file, batch_size=64)
-    write_run(tmp_path / 'c', file=file, checkpoint_every='9 steps', keep_every='9 steps')
+    write_run(tmp_path / 'c', 1, file=file, checkpoint_every='9 steps', keep_every='9 steps')
     (section,) = sections.read([tmp_path])
     label = 'resnet20_cifar10, batch size 64'
     assert {row.label: len(row.runs) for row in section.rows} == {'resnet20_cifar10': 2, label: 1}
