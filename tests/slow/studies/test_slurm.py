@@ -29,10 +29,16 @@ def test_a_run_is_a_job(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 def test_a_job_that_failed_is_named(checkout: Path) -> None:
     ended = SimpleNamespace(done=lambda: True, job_id='7_0', paths=SimpleNamespace(stderr='logs/1_log.err'))
-    executor = SimpleNamespace(map_array=lambda *_: [ended, ended])
     jobs = read('small.py', [0]).jobs
+
+    def run_all(*_: object) -> list[SimpleNamespace]:
+        assert [read_run(job).failure for job in jobs] == ['', '']  # not that of an earlier start
+        RunFolder(jobs[0].folder).write_failure('the loss is not finite')
+        return [ended, ended]
+
+    executor = SimpleNamespace(map_array=run_all)
     RunFolder(jobs[0].folder).open(jobs[0].config)
-    RunFolder(jobs[0].folder).write_failure('the loss is not finite')
+    RunFolder(jobs[0].folder).write_failure('too little memory')
     assert list(slurm.train_all(jobs, executor, TRAIN).values()) == ['the loss is not finite', 'see logs/1_log.err']
 
 
