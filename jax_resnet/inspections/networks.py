@@ -154,8 +154,8 @@ def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray
                 found, names = trained.config, trained.class_names
             data = open_input(located(found, options.data), class_names=names)
             split = options.split or test_split(found.dataset.test, data.source.sizes)
-            if options.data is None and not hub.is_name(name):
-                check_pictures(RunFolder(name), data, [split], 'name other data by --data')
+            if options.data is None:
+                check_pictures(name, data, [split], 'name other data by --data')
             return _part(data, split).images(index), data.source.class_names
         except UserError as e:
             _log.warning('no pictures are shown: %s', e)
@@ -185,8 +185,8 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         trained = load(name, config, data)
         config = change(located(trained.config, data), {'parallel.devices': 1})
         inputs = open_input(config, class_names=trained.class_names)
-        if data is None and not hub.is_name(name):
-            check_pictures(RunFolder(name), inputs, [config.dataset.test], 'name other data by --data')
+        if data is None:
+            check_pictures(name, inputs, [config.dataset.test], 'name other data by --data')
         variables, preprocess = trained.variables, trained.preprocess
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]

@@ -57,7 +57,7 @@ def check_data(folder: RunFolder, data: Input, advice: str) -> None:
         before = folder.preprocessing().class_names
         if tuple(before) != tuple(data.source.class_names):
             raise DataError(f'{folder.path}: {other_classes(before, data.source.class_names)}')
-    check_pictures(folder, data, data.config.dataset.splits, advice)
+    check_pictures(folder.path, data, data.config.dataset.splits, advice)
 
 
 def begin_from(

@@ -30,8 +30,6 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.hosts import processes
 from jax_resnet.models import ResNet
 from jax_resnet.platform import exactness, memory
-from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import hub
 from jax_resnet.training.load import check_finite, load
 from jax_resnet.training.recalibrate import recalibrated
 from jax_resnet.training.scores import Scores
@@ -188,8 +186,7 @@ def evaluate(
         inputs = open_input(located(config, data), class_names=trained.class_names)
         split = test_split(config.dataset.test, inputs.source.sizes) if split is None else split
         specs = [split, config.dataset.train] if recalibrate else [split]
-        if not hub.is_name(path):
-            check_pictures(RunFolder(path), inputs, specs, 'name other data by --data' if data is None else None)
+        check_pictures(path, inputs, specs, 'name other data by --data' if data is None else None)
     inputs.check()
     mesh = Mesh(np.array(jax.local_devices()[: config.parallel.devices]), ('data',))
     model = network(config, **backend(config, mesh).network)

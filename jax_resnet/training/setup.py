@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -34,7 +35,7 @@ from jax_resnet.platform import for_platform
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs.outputs import Preprocessing
 from jax_resnet.runs.run_folder import RunFolder
-from jax_resnet.training import optimizer, state
+from jax_resnet.training import hub, optimizer, state
 from jax_resnet.training.resident import ResidentInput
 from jax_resnet.training.state import TrainState
 from jax_resnet.training.step import Numbers, Program, Steps
@@ -64,14 +65,16 @@ def open_input(
     return StreamedInput(config, without_unreadable(source) if config.dataset.check == 'skip' else source)
 
 
-def check_pictures(folder: RunFolder, data: Input, specs: Sequence[str], advice: str | None) -> None:
-    """Compares the pictures of some splits with those of the run in a folder, if there is one.
+def check_pictures(path: str | Path, data: Input, specs: Sequence[str], advice: str | None) -> None:
+    """Compares the pictures of some splits with those of the run in a folder, if the path is one, and not the Hub's.
 
     Raises:
         ConfigError: they differ. The message ends with `advice`. If it is None, somebody has asked for these pictures;
             then this is a line of the log.
     """
-    different = folder.different_pictures(data.listing(specs))
+    if hub.is_name(path):
+        return
+    different = (folder := RunFolder(path)).different_pictures(data.listing(specs))
     if different and advice is None:
         _log.warning('%s: is a run on other pictures: %s', shown(folder.path), different)
     elif different:

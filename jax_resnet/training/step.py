@@ -166,12 +166,12 @@ class Steps:
             self.config.optimizer, lambda count: numbers.schedule.rate(count, jnp), self.config.schedule.head_factor
         )
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
-        is_frozen = self.config.batch_norm.frozen  # a mean over microbatches would round its statistics
         return TrainState(
             step=state.step + state.finite.astype(jnp.int32),
             finite=state.finite & all_finite((loss, gradient)),
             params=optax.apply_updates(state.params, updates),
-            batch_stats=state.batch_stats if is_frozen else batch_stats,
+            # a mean over microbatches would round frozen statistics
+            batch_stats=state.batch_stats if self.config.batch_norm.frozen else batch_stats,
             opt_state=opt_state,
             totals=state.totals.add(loss, errors),
         )
