@@ -6,9 +6,9 @@ UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 """Characters that end a line, control a terminal, or cannot be encoded."""
 
 
-def printable(string: str) -> str:
-    """Replaces such characters by Python's escapes."""
-    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], string)
+def printable(value: object) -> str:
+    """Returns a message or path in which such characters are replaced by Python's escapes."""
+    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], str(value))
 
 
 class UserError(Exception):
@@ -21,8 +21,9 @@ class UserError(Exception):
 
 
 def reason(error: BaseException) -> str:
-    """Why something could not be read or made, in one short line."""
-    return getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200] or type(error).__name__
+    """Why something could not be read or made, in one line. A long one has no middle: its end may be the system's."""
+    message = getattr(error, 'strerror', None) or ' '.join(str(error).split()) or type(error).__name__
+    return message if len(message) <= 300 else f'{message[:150]} ... {message[-150:]}'
 
 
 class ConfigError(UserError, ValueError):

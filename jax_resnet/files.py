@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_resnet.errors import ConfigError, printable
+from jax_resnet.errors import ConfigError
 
 
 def cache_folder() -> Path:
@@ -28,17 +28,7 @@ def local(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - which fails for a name that is no user's
 
 
-def shown(path: str | Path) -> str:
-    """Returns a path for a line of the log or the output, which is not that of a UserError."""
-    return printable(str(path))
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, see `write_all`."""
-    write_all({path: content})
-
-
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write(contents: Mapping[Path, bytes]) -> None:
     """Writes files whole or not at all: writes the contents to drafts, and then renames all drafts.
 
     Args:
@@ -105,8 +95,10 @@ class Stream:
             return None
         try:
             return getattr(self._stream, name, lambda: None)(*arguments)
-        except BrokenPipeError:  # the reader, such as head, has ended; what is buffered would fail again at exit
+        except OSError as e:  # what is buffered would fail again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if not isinstance(e, BrokenPipeError):  # its reader, such as head, has ended
+                raise
 
 
 @contextlib.contextmanager

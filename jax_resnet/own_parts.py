@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jax_resnet.errors import ConfigError, UserError, reason
+from jax_resnet.errors import ConfigError, UserError
 
 PATH = r'[\w.]+:\w+'
 """The pattern of an import path, package.module:name."""
@@ -55,7 +55,7 @@ def errors(field: str, name: str | None) -> Iterator[None]:
     except (Exception, SystemExit) as e:
         if isinstance(e, UserError) or ':' not in str(name):
             raise
-        message = reason(e)
+        message = ' '.join(str(e).split())[:300]  # an OSError names its file
         if isinstance(e, ModuleNotFoundError):
             message += f'; it must be in the working directory, {Path.cwd()}, or be installed'
         raise ConfigError(f'{field}={name!r}: {type(e).__name__}: {message}') from e

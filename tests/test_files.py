@@ -26,9 +26,9 @@ def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(os, 'fsync', fsync)
         with pytest.raises(OSError, match=f"No space left on device: '{names[1]}'"):
-            files.write_all(dict.fromkeys(names, b'new'))
+            files.write(dict.fromkeys(names, b'new'))
     assert [*tmp_path.iterdir()] == names[:1] and names[0].read_bytes() == b'good'
-    files.write_all(dict.fromkeys(names, b'new'))
+    files.write(dict.fromkeys(names, b'new'))
     assert [name.read_bytes() for name in sorted(tmp_path.iterdir())] == [b'new'] * 2
 
 
@@ -36,7 +36,7 @@ def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.Monke
 def test_only_files_are_replaced(make: Any, tmp_path: Path) -> None:
     make(tmp_path / 'it')
     with pytest.raises(OSError, match='not a regular file'):
-        files.write(tmp_path / 'it', b'new')
+        files.write({tmp_path / 'it': b'new'})
     assert not (tmp_path / 'it').is_file() and len([*tmp_path.iterdir()]) == 1
 
 

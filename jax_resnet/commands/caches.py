@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jax_resnet import files
-from jax_resnet.errors import ConfigError
+from jax_resnet.errors import ConfigError, printable
 
 SECONDS = 3600
 """What was changed in this time may belong to a program that runs now."""
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     data, programs = sorted(folder.glob('*.safetensors')), sorted(folder.glob('compiled/*'))
     others = [path for path in sorted(folder.glob('*')) if path not in data and path.name != 'compiled']
     needed = {
-        f'decoded data, indices and results of checks, in {files.shown(folder)}': data,
+        f'decoded data, indices and results of checks, in {printable(folder)}': data,
         f'compiled programs of {jaxlib}': [path for path in programs if path.name == jaxlib],
     }
     removable = {
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         if not runs.is_dir():
             raise ConfigError(f'{runs}: no such folder')
         configs = [*runs.rglob('config.json')]
-        needed[f'{len(configs):,} runs in {files.shown(runs)}'] = [path.parent for path in configs]
+        needed[f'{len(configs):,} runs in {printable(runs)}'] = [path.parent for path in configs]
         removable['damaged checkpoints of runs (not needed)'] = [
             path for config in configs for path in config.parent.glob('damaged-checkpoint-*')
         ]

@@ -2,19 +2,17 @@
 
 import argparse
 import ast
-import contextlib
 import json
 import logging
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
 from jax_resnet import files, signals
 from jax_resnet.config import arguments, loading
 from jax_resnet.config.fields import describe
-from jax_resnet.errors import ConfigError, UserError, reason
+from jax_resnet.errors import ConfigError, UserError, printable, reason
 
 COMMANDS = (
     'train',
@@ -42,11 +40,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError."""
         raise ConfigError(message)
-
-
-def main(words: Sequence[str]) -> int:
-    """Runs a command line, without the program's name. Returns its exit code, see `run`."""
-    return run(lambda: _command(words), debug='--debug' in words, quiet='--quiet' in words)
 
 
 def _command(words: Sequence[str]) -> None:
@@ -131,18 +124,14 @@ def print_json(value: Any) -> None:
 
 
 @files.safe_streams()
-def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -> int:
-    """Runs a command. Returns 0 or the exit code of an error. Ctrl-C and SIGTERM end the process: see `signals`.
+def main(words: Sequence[str]) -> int:
+    """Runs a command line, without the program's name. Returns 0 or the exit code of an error, which is one line.
 
-    If nobody reads the output any more, the command goes on, as it may also write files.
-
-    Args:
-        command: prints its results, and raises UserError for problems that the user can fix.
-        debug: raise errors with their traceback instead of printing one line.
-        quiet: log only warnings.
+    Ctrl-C and SIGTERM end the process: see `signals`. If nobody reads the output any more, the command goes on, as it
+    may also write files.
     """
     logging.basicConfig(format='%(message)s')
-    logging.getLogger('jax_resnet').setLevel(logging.WARNING if quiet else logging.INFO)
+    logging.getLogger('jax_resnet').setLevel(logging.WARNING if '--quiet' in words else logging.INFO)
     for name in ('absl', 'asyncio', 'orbax'):  # our own errors report the same problems
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for stream in (sys.stdout, sys.stderr):
@@ -150,28 +139,21 @@ def run(command: Callable[[], None], debug: bool = False, quiet: bool = False) -
             stream.reconfigure(errors='backslashreplace')
     try:
         with signals.ending_at_once():
-            command()
+            _command(words)
             sys.stdout.flush()
     except (UserError, MemoryError, OSError) as e:
-        if debug:
+        if '--debug' in words:
             raise
         if isinstance(e, UserError):
             message, code = str(e), e.exit_code
         elif isinstance(e, MemoryError):
             message, code = f'out of memory ({reason(e)})', 2
         else:  # for example a name that is too long, no permission for a folder, a full disk
-            name = 'the output' if e.filename is None else files.shown(e.filename)
-            message, code = f'{name}: {e.strerror}', 2
-            _discard_output()
+            name = 'the output' if e.filename is None else printable(e.filename)
+            message, code = f'{name}: {reason(e)}', 2
         print(f'error: {message}' if code == 2 else message, file=sys.stderr)
         return code
     return 0
-
-
-def _discard_output() -> None:
-    """Makes the rest of the output go nowhere. Otherwise Python would report a second error at exit."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def list_folder(file: str, category: str) -> bool:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import shown
+from jax_resnet.errors import ConfigError, DataError, printable
 from jax_resnet.runs import weights
 
 
@@ -66,9 +65,9 @@ def run(options: argparse.Namespace) -> None:
     if card is not None and hub.is_name(source):
         card['origin'] = str(file.path)
     weights.write(target, arrays, card, about)
-    print(f'{shown(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
+    print(f'{printable(target)}: {len(arrays)} arrays, {sum(np.size(a) for a in arrays.values()):,} numbers')
     if net is None:
         print(
-            f'{shown(source)} does not name its network. Readers of {shown(target)} must know the shortcut and '
+            f'{printable(source)} does not name its network. Readers of {printable(target)} must know the shortcut and '
             'order; with --config=FILE, they are checked and written'
         )

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     trained = jax_resnet.load(options.network, config)
     description = path.with_suffix('.json')
     contents = {path: serialize(trained), description: (json.dumps(describe(trained), indent=1) + '\n').encode()}
-    files.write_all(contents)
+    files.write(contents)
     shape = ', '.join(map(str, trained.image_shape))
     print(f'{path}: maps uint8 images [batch, {shape}] to float32 logits [batch, {len(trained.class_names)}]')
     print(f'{description}: class names, and how a picture becomes an image')

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from jax_resnet import files
 from jax_resnet.commands import command_line
-from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
+from jax_resnet.errors import ConfigError, printable
 from jax_resnet.inspections import INSPECTIONS
 from jax_resnet.report import charts
 
@@ -61,8 +60,8 @@ def run(options: argparse.Namespace) -> None:
     contents = {f'{out}.json': numbers} | {
         f'{out}.{suffix}': charts.drawn(picture, suffix) for suffix in ('svg', 'png')
     }
-    files.write_all({Path(path): content for path, content in contents.items()})
-    print('written: ' + ', '.join(map(shown, contents)))
+    files.write({Path(path): content for path, content in contents.items()})
+    print('written: ' + ', '.join(map(printable, contents)))
 
 
 def _out(options: argparse.Namespace) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 from jax_resnet import files
 from jax_resnet.commands import command_line
 from jax_resnet.config.fields import Pictures
-from jax_resnet.errors import DataError, reason
-from jax_resnet.files import shown
+from jax_resnet.errors import DataError, printable, reason
 
 CHUNK = 64
 """Number of pictures that are read, and predicted, at once. It limits the memory that many pictures need."""
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
                 labels = np.argsort(-row)[:5]
                 best = [{'name': trained.class_names[label], 'probability': float(row[label])} for label in labels]
                 found.append({'picture': str(path), 'classes': best})
-                lines = [shown(path), *(f'  {one["name"]:20} {100 * one["probability"]:6.2f} %' for one in best)]
+                lines = [printable(path), *(f'  {one["name"]:20} {100 * one["probability"]:6.2f} %' for one in best)]
                 if not options.json:
                     print('\n'.join(lines))
     if options.json:

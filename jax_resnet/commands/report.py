@@ -30,6 +30,6 @@ def run(options: argparse.Namespace) -> None:
         for section in found:
             print(page.plain(section) + '\n')
     if options.out:
-        written = page.write(found, files.local(options.out), options.notes and files.local(options.notes))
+        written = page.write(found, files.local(options.out), files.local(options.notes) if options.notes else None)
         if not options.json:
             print('written: ' + ', '.join(map(str, written)))

@@ -105,7 +105,7 @@ def _train(plan: Any, options: argparse.Namespace) -> None:
             raise ConfigError(f'--devices={options.devices}: must be different GPUs, such as 0,1')
         train_all = partial(local.train_all, devices=devices)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    files.write(plan.folder / STUDY, json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode())
+    files.write({plan.folder / STUDY: json.dumps(plan.describe(), indent=2, ensure_ascii=False).encode()})
     count = '1 run' if len(runs) == 1 else f'{len(runs)} runs'
     print(f'{plan.question}\n{count}: {finished} finished, {len(to_do)} to train', flush=True)
     for job in running:

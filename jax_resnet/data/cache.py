@@ -55,7 +55,7 @@ def load(key: str, make: Callable[[], Arrays], names: Collection[str] = ()) -> A
     arrays = {name: np.ascontiguousarray(array) for name, array in make().items()}  # as safetensors needs them
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        files.write(file, save(arrays, {name: _checksum(array) for name, array in arrays.items()}))
+        files.write({file: save(arrays, {name: _checksum(array) for name, array in arrays.items()})})
     except OSError as e:
         _log.warning('the data cannot be cached in %s, so the next start computes it again: %s', file.parent, e)
     return {name: arrays[name] for name in names or arrays}

@@ -179,6 +179,8 @@ def _read_archive(known: Cifar, path: Path, ending: str, content: IO[bytes] | No
             raise ValueError(f'it has no {missing[0]}')
         read = _read_records if ending else _read_pickle
         return {split: _join(read(known, members[name]) for name in files) for split, files in names.items()}
+    except MemoryError:
+        raise
     except Exception as e:  # for damaged files, the readers may raise any error
         raise DataError(f'{path} is damaged: {reason(e)}') from None
 

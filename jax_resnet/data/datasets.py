@@ -168,7 +168,8 @@ def located(config: Config, data: str | None) -> Config:
             )
         return change(config, {'dataset.data_dir': data})
     path = local(data)
-    if any((path / archive.file).is_file() for archive in ARCHIVES.values()):
+    tars = [(path / archive.file).is_file() for archive in ARCHIVES.values()]
+    if all(tars) or (any(tars) and not (path / 'train').is_dir()):  # one can be left from unpacking
         return change(config, elsewhere | {'dataset.name': 'imagenet2012', 'dataset.manual_dir': data})
     if dataset.name != 'folder' and (path / dataset.name.removeprefix(TFDS)).is_dir():
         return change(config, elsewhere | {'dataset.data_dir': data})

@@ -23,7 +23,7 @@ SECONDS_TO_FAIL_TOGETHER = 3
 
 
 @contextlib.contextmanager
-def joined(rank: Rank | None, join_timeout: int = 300, patience: int = 60) -> Iterator[None]:
+def joined(rank: Rank | None, join_timeout: int, patience: int) -> Iterator[None]:
     """A context that joins the other processes. If `rank` is None, it does nothing.
 
     Without errors, all processes exit together. A process with an error exits alone. The others then miss it: JAX
@@ -51,7 +51,7 @@ def joined(rank: Rank | None, join_timeout: int = 300, patience: int = 60) -> It
         try:
             yield
         except (jax.errors.JaxRuntimeError, ValueError) as e:
-            if not LOST.search(str(e)):
+            if isinstance(e, UserError) or not LOST.search(str(e)):
                 raise
             raise Disconnected(
                 f'process {rank.index} of {rank.count}: another process is missing ({reason(e)}); '

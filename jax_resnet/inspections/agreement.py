@@ -7,7 +7,6 @@ No network is needed: predictions are enough. The pictures that all get wrong ar
 """
 
 import argparse
-import base64
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from jax_resnet.errors import ConfigError
 from jax_resnet.inspections import charts
 from jax_resnet.report.charts import SHADES, WIDTH, altair
-from jax_resnet.report.single_run import png
+from jax_resnet.report.single_run import data_uri, png
 
 MOST_PICTURES = 10
 
@@ -53,7 +52,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         ],
         'wrong_by_all': hardest.tolist(),
         'pictures': [
-            {'caption': f'{names[labels[i]]}, {names[guesses[0, i]]}', 'png': base64.b64encode(png(image)).decode()}
+            {'caption': f'{names[labels[i]]}, {names[guesses[0, i]]}', 'url': data_uri(png(image), 'png')}
             for image, i in zip(images, hardest, strict=False)
         ],
     }
@@ -104,10 +103,7 @@ def draw(measured: Mapping[str, Any]) -> list[Any]:
     )
     panels = [counts, kappa.properties(title='Kappa of each pair')]
     if measured['pictures']:
-        values = [
-            {**one, 'column': i, 'url': f'data:image/png;base64,{one["png"]}'}
-            for i, one in enumerate(measured['pictures'])
-        ]
+        values = [{**one, 'column': i} for i, one in enumerate(measured['pictures'])]
         images = alt.Chart(alt.Data(values=values), width=WIDTH, height=75).encode(x=alt.X('column:O', axis=None))
         shown = images.mark_image(width=40, height=40, aria=False).encode(url='url:N')
         words = images.mark_text(dy=28, fontSize=9, aria=False).encode(text='caption:N')

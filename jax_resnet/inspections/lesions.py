@@ -8,6 +8,7 @@ compares the new order of all units with the old one. --seed gives all draws.
 
 import argparse
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,11 +37,12 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
+    from scipy.stats import kendalltau
 
     keeps_shape = find_units(net.model)
     units, same = [*keeps_shape], np.flatnonzero([*keeps_shape.values()])
-    pairs = [(i, j) for i in same for j in same if i < j and units[i][0] == units[j][0]]
-    split, draws = options.split or net.config.dataset.test, np.random.default_rng(options.seed)
+    pairs = exchangeable(net.variables['params'], [units[i] for i in same])
+    split, draws = net.split(options.split), np.random.default_rng(options.seed)
     counts = [k for k in range(1, len(same) + 1) if k <= 10 or k % 5 == 0 or k == len(same)]
     swaps = [2**k for k in range(len(same).bit_length()) for _ in range(options.draws)] if pairs else []
     score = net.scorer(split, without(net.model, units))
@@ -63,9 +65,15 @@ def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
         exchanged = []
         for k in swaps:
             order = np.arange(len(units))
-            for i, j in draws.choice(pairs, k):
+            for i, j in same[draws.choice(pairs, k)]:
                 order[[i, j]] = order[[j, i]]
-            exchanged.append({'swaps': k, 'tau': kendall_tau(order), 'error': error(order=order)})
+            exchanged.append(
+                {
+                    'swaps': k,
+                    'tau': float(kendalltau(order, np.arange(len(units))).statistic),
+                    'error': error(order=order),
+                }
+            )
     about = {'network': net.name, 'split': split, 'examples': intact.count, 'seed': options.seed, 'error': intact.error}
     names = ['/'.join(unit) for unit in units]
     changes_shape = [not keeps for keeps in keeps_shape.values()]
@@ -80,6 +88,12 @@ def find_units(model: Any) -> dict[tuple[str, str], bool]:
         for i, size in enumerate(model.stage_sizes, start=1)
         for j in range(1, size + 1)
     }
+
+
+def exchangeable(params: Any, units: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+    """Returns the indices of each pair of units in one stage, which keep the shape and have the same layers."""
+    alike = [(stage, *sorted(params[stage][unit])) for stage, unit in units]
+    return [pair for pair in combinations(range(len(units)), 2) if len({alike[i] for i in pair}) == 1]
 
 
 def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
@@ -115,12 +129,6 @@ def without(model: Any, units: Sequence[tuple[str, ...]]) -> Any:
             return model.apply(variables, inputs)
 
     return apply
-
-
-def kendall_tau(order: Any) -> float:
-    """Returns Kendall's tau between an order, a permutation of 0, 1, ..., and the sorted one: 1 if it is sorted."""
-    pairs = np.triu_indices(len(order), 1)
-    return -float(np.sign(np.subtract.outer(order, order)[pairs]).mean())
 
 
 def reordered(variables: Any, units: Sequence[tuple[str, ...]], order: Any) -> Any:

@@ -50,6 +50,7 @@ class Network:
         preprocess: converts images to its input.
         data: the data to inspect it on.
         platform: settings of the device's platform.
+        is_elsewhere: whether the data is not the network's own.
     """
 
     name: str
@@ -59,6 +60,15 @@ class Network:
     preprocess: Preprocess
     data: Input
     platform: Backend
+    is_elsewhere: bool
+
+    def split(self, spec: str | None = None) -> str:
+        """Returns a split of the data, by default the test split.
+
+        Raises:
+            ConfigError: its pictures are not those of the network's run.
+        """
+        return _split(self.name, self.data, spec, self.is_elsewhere)
 
     def scorer(self, split: str, apply: Callable[..., Any] | None = None) -> Callable[..., Scores]:
         """Returns a function that evaluates variants of this network on a split, with one compiled program.
@@ -153,13 +163,18 @@ def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray
                 trained = load(name, config, options.data)
                 found, names = trained.config, trained.class_names
             data = open_input(located(found, options.data), class_names=names)
-            split = options.split or test_split(found.dataset.test, data.source.sizes)
-            if options.data is None:
-                check_pictures(name, data, [split], 'name other data by --data')
+            split = _split(name, data, options.split, options.data is not None)
             return _part(data, split).images(index), data.source.class_names
         except UserError as e:
             _log.warning('no pictures are shown: %s', e)
     return np.zeros((0, 1, 1, 1), np.uint8), ()
+
+
+def _split(name: str, data: Input, spec: str | None, is_elsewhere: bool) -> str:
+    spec = spec or test_split(data.config.dataset.test, data.source.sizes)
+    if not is_elsewhere:
+        check_pictures(name, data, [spec], 'name other data by --data')
+    return spec
 
 
 def _part(data: Input, split: str) -> ResidentSplit | StreamedSplit:
@@ -169,9 +184,7 @@ def _part(data: Input, split: str) -> ResidentSplit | StreamedSplit:
 def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
     """Returns the name of each network, with the config if it is a file of weights that needs one."""
     needs = {
-        name: weights.is_file(name)
-        and Path(name).suffix != '.npz'
-        and 'class_names' not in (weights.read_card(name) or {})
+        name: weights.is_file(name) and Path(name).suffix != '.npz' and weights.read(name).preprocessing is None
         for name in options.networks
     }
     if options.config is not None and not any(needs.values()):
@@ -185,8 +198,6 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         trained = load(name, config, data)
         config = change(located(trained.config, data), {'parallel.devices': 1})
         inputs = open_input(config, class_names=trained.class_names)
-        if data is None:
-            check_pictures(name, inputs, [config.dataset.test], 'name other data by --data')
         variables, preprocess = trained.variables, trained.preprocess
     else:
         config = RunFolder(name).config() if Path(name).is_dir() else loading.load(name, {})[0]
@@ -199,4 +210,4 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
         variables, preprocess = models.unstack(state.variables), inputs.preprocess
     platform = for_platform(jax.local_devices()[0].platform)
     net = network(config, **{**platform.network, 'stacked': False, 'rematerialize': False})
-    return Network(name, config, net, variables, preprocess, inputs, platform)
+    return Network(name, config, net, variables, preprocess, inputs, platform, data is not None)

@@ -25,16 +25,18 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.models import layer_responses
     from jax_resnet.models.batch_norm import count_groups
+    from jax_resnet.platform import exactness
     from jax_resnet.training.step import cross_entropy
 
     measured, count = [], options.examples
     for net in open_networks(options):
-        batch_size, size = net.config.batch_size, net.data.source.count(net.config.dataset.train)
+        batch_size, size = net.config.batch_size, net.data.source.count(net.split(net.config.dataset.train))
         if not batch_size <= count <= size:
             name = f'the batch size of {net.name}'
             raise ConfigError(f'--examples={count}: must be from {batch_size}, {name}, to {size:,}')
         try:
-            count_groups(batch_size, net.config.batch_norm.group_size)
+            group_size = 0 if net.config.batch_norm.frozen else net.config.batch_norm.group_size
+            count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'{net.name}: {e}') from None
         examples = net.data.first(count)
@@ -42,13 +44,9 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
             (net.preprocess.normalize(jnp.asarray(examples.images[part])), examples.labels[part])
             for part in (slice(i, i + batch_size) for i in range(0, count - batch_size + 1, batch_size))
         ]
-        found = layer_responses.measure(
-            net.model,
-            net.variables,
-            batches,
-            cross_entropy,
-            partial(jax.jit, compiler_options=dict(net.platform.compiler_options)),
-        )
+        compiled = partial(jax.jit, compiler_options=dict(net.platform.compiler_options))
+        with exactness.exact(net.config.precision.matmul):
+            found = layer_responses.measure(net.model, net.variables, batches, cross_entropy, compiled)
         numbers = {'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
         measured.append({'network': net.name, 'examples': len(batches) * batch_size, 'layers': found.names, **numbers})
     return measured

@@ -267,8 +267,8 @@ def features(net: ResNet, variables: Mapping[str, Any], images: jax.Array) -> di
         images: [batch, height, width, channels], normalized as in training.
 
     Returns:
-        'stem', 'stage1', 'stage2', ...: maps [batch, height, width, channels]; in a pre-activation network they are
-        before BatchNorm and ReLU. 'pooled': [batch, pooled_size^2 x channels], the input of the head.
+        'stem', 'stage1', 'stage2', ...: maps [batch, height, width, channels]; in a pre-activation network, those of
+        stages are before BatchNorm and ReLU. 'pooled': [batch, pooled_size^2 x channels], the input of the head.
     """
     parts = (StemLayers, Stage, PoolingLayers)
     _, found = net.apply(variables, images, capture_intermediates=lambda module, _: isinstance(module, parts))

@@ -71,7 +71,7 @@ def write(sections: Sequence[Section], out: Path, notes: Path | None = None) -> 
         if path.exists():
             raise ConfigError(f'--out={out}: {path} was not written by a report; move it, or give another name')
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_all(contents)
+    files.write(contents)
     for picture in {*folder.glob('*.png'), *folder.glob('*.svg')} - contents.keys():
         if f'<div id="{picture.stem}"' in earlier or re.fullmatch(r'mistake\d\d', picture.stem):
             picture.unlink()
@@ -97,7 +97,7 @@ def read_notes(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 def _part(section: Section, notes: str, page_folder: Path, pictures: Path) -> dict[str, Any]:
     """Returns what the templates show of a section."""
-    run = section.only_run
+    run = section.runs[0][1] if len(section.runs) == 1 else None
     predictions = None if run is None else RunFolder(run.folder).predictions()
     groups: list[dict[str, Any]] = []
     for answer, rows in zip(answers(section), section.groups.values(), strict=True):

@@ -11,10 +11,9 @@ from jax_resnet.errors import ConfigError
 from jax_resnet.report import charts, columns, page, wording
 from jax_resnet.report.curves import curves
 from jax_resnet.report.sections import Row, Section
-from jax_resnet.runs import results_folder
+from jax_resnet.runs import results_folder, weights
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run import Run
-from jax_resnet.runs.weights import read_card
 
 README, CHANGED = Path('README.md'), Path('results', 'README.md')
 """The pages with results: of the configs as they are, and of configs with changed fields."""
@@ -40,7 +39,7 @@ def write() -> list[Path]:
         for title, (picture, rows) in pictures(section).items()
     }
     CURVES.mkdir(parents=True, exist_ok=True)
-    files.write_all(contents)
+    files.write(contents)
     for stale in {*CURVES.glob('*.svg')} - contents.keys():
         stale.unlink()
     return [*contents]
@@ -70,7 +69,7 @@ def read() -> dict[Path, Section]:
 def fill(path: Path, section: Section) -> str:
     """Returns a page with its results, between the two comments. Raises ConfigError if the comments are missing."""
     heads = [*SHOWN, *(column.head for column in columns.further(section))]
-    cards = {file: read_card(file) for file in sorted(Path('results', 'weights').glob('**/*.safetensors'))}
+    cards = {file: weights.read(file).card for file in sorted(Path('results', 'weights').glob('**/*.safetensors'))}
     results = page.fill(
         'readme.md',
         table=page.markup(columns.table(section, heads).markdown() if section.rows else 'None yet.'),

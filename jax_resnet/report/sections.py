@@ -197,11 +197,6 @@ class Section:
     def runs(self) -> list[tuple[Row, Run]]:
         return [(row, run) for row in self.rows for run in row.runs]
 
-    @property
-    def only_run(self) -> Run | None:
-        """The run of a section that has only one, else None."""
-        return self.runs[0][1] if len(self.runs) == 1 else None
-
 
 def varied(rows: Sequence[Row]) -> dict[str, list[Any]]:
     """Returns the config fields that differ between rows, by dotted name, with one value for each row."""
@@ -228,6 +223,7 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     for section in _undamaged(_study, studies, left_out):
         sections.append(replace(section, name=_unused(section.name, {RUNS, *(other.name for other in sections)})))
     taken = {run.folder.resolve() for section in sections for _, run in section.runs}
+    left_out = [line for line in left_out if not any(line in section.notes for section in sections)]
     without_study = [folder for folder in folders if folder.resolve() not in taken]
     if runs := _once([*_undamaged(run_folders.read, without_study, left_out)], left_out):
         rows = _rows(runs)

@@ -64,7 +64,7 @@ def add(run: Run) -> Path:
     if any(path.exists() and path.read_bytes() != content for path, content in contents.items()):
         raise ConfigError(f'{folder}: has the result of another run of this config and seed; delete it first')
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_all(contents)
+    files.write(contents)
     return folder
 
 

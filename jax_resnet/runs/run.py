@@ -103,7 +103,7 @@ def read(path: Path, seed: int | None = None) -> Run:
     config = origin['fields']
     return Run(
         path,
-        config.seed if seed is None else seed,
+        config.seed,
         config,
         folder.metrics(),
         folder.summary() or {},
@@ -139,6 +139,6 @@ def find(paths: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
             raise ConfigError(f'{path}: has neither runs nor studies')
         studies += described
         runs += [config.parent for config in configs]
-    once = ({path.resolve(): path for path in found[::-1]} for found in (studies, runs))  # by its first name
-    listed, folders = ([*found.values()][::-1] for found in once)
+    once = ({path.resolve(): path for path in [*found, *found[::-1]]} for found in (studies, runs))
+    listed, folders = ([*found.values()] for found in once)  # each at its first place, by its first name
     return listed, folders

@@ -17,7 +17,7 @@ import numpy as np
 from jax_resnet import files
 from jax_resnet.config.fields import Config
 from jax_resnet.config.identity import differences
-from jax_resnet.errors import ConfigError, DataError, Stopped
+from jax_resnet.errors import ConfigError, DataError, Stopped, reason
 from jax_resnet.runs import outputs, schemas
 from jax_resnet.runs.outputs import Predictions, Preprocessing
 
@@ -44,6 +44,8 @@ class RunFolder:
     def open(self, config: Config, file: str | None = None, changes: Mapping[str, Any] | None = None) -> None:
         """Writes config.json, see `schemas.RunConfig`, or checks that the run has the same config if it has begun.
 
+        Removes the reason why an earlier start failed.
+
         Raises:
             ConfigError: the folder holds a run of another config (the message shows the difference), cannot be made, or
                 has a path that the checkpoint library cannot handle.
@@ -53,6 +55,7 @@ class RunFolder:
             self.check_same(config)
         else:
             self._write('config.json', schemas.as_json({'file': file, 'changes': changes or {}, 'fields': config}))
+        (self.path / 'failure.txt').unlink(missing_ok=True)
 
     def _make(self) -> None:
         path = str(self.path.absolute())
@@ -89,7 +92,7 @@ class RunFolder:
             yield
         except OSError as e:
             raise DataError(
-                f'{self.path}: cannot be written ({e.strerror}); the same command continues from the last saved state'
+                f'{self.path}: cannot be written ({reason(e)}); the same command continues from the last saved state'
             ) from e
 
     @contextlib.contextmanager
@@ -253,7 +256,7 @@ class RunFolder:
         for events in self.tensorboard.glob('events.*'):
             events.unlink(missing_ok=True)
         self._events = self.tensorboard / f'events.out.tfevents.{time.time_ns()}'  # TensorBoard asks for such a name
-        files.write(self._events, _record(file_version='brain.Event:2') + b''.join(map(_events, kept)))
+        files.write({self._events: _record(file_version='brain.Event:2') + b''.join(map(_events, kept))})
 
     def summary(self) -> dict[str, Any] | None:
         """Returns the summary of a finished run, see `schemas.Summary`, else None."""
@@ -265,9 +268,11 @@ class RunFolder:
         self._write('summary.json', schemas.as_json(summary))
 
     def progress(self) -> tuple[dict[str, Any], float] | None:
-        """Returns how far the run is, see `schemas.Progress`, and when it was that far; None before its first step."""
+        """Returns how far the run is, see `schemas.Progress`, and when it was that far; None if it is not known."""
         path = self.path / 'progress.json'
-        return (self._read_json(path.name, schemas.Progress), path.stat().st_mtime) if path.exists() else None
+        with contextlib.suppress(ConfigError):  # a power cut can damage it
+            return (self._read_json(path.name, schemas.Progress), path.stat().st_mtime) if path.exists() else None
+        return None
 
     def write_progress(self, progress: Mapping[str, Any]) -> None:
         """Writes how far the run is. This is often, so that it does not wait for the disk."""
@@ -297,12 +302,9 @@ class RunFolder:
         path = self.path / 'failure.txt'
         return ' '.join(path.read_text(errors='replace').split()) if path.exists() else None
 
-    def write_failure(self, reason: str | None) -> None:
-        """Writes why the run failed. None removes an earlier reason."""
-        if reason is not None:
-            self._write('failure.txt', f'{reason}\n'.encode())
-        elif self.writes:
-            (self.path / 'failure.txt').unlink(missing_ok=True)
+    def write_failure(self, reason: str) -> None:
+        """Writes why the run failed."""
+        self._write('failure.txt', f'{reason}\n'.encode())
 
     def _arrays(self, name: str, *arrays: str) -> list[np.ndarray] | None:
         path = self.path / name
@@ -314,7 +316,7 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         if self.writes:
-            files.write(self.path / name, content)
+            files.write({self.path / name: content})
 
 
 def _events(line: Mapping[str, Any]) -> bytes:

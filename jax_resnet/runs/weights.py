@@ -41,12 +41,14 @@ class Weights(NamedTuple):
         arrays: its arrays by name.
         network: the config in its card; None if it has no card, or one with own parts.
         preprocessing: what the network's input and output mean; None if the file does not say it.
+        card: its card, or None.
     """
 
     path: Path
     arrays: dict[str, np.ndarray]
     network: Config | None
     preprocessing: Preprocessing | None
+    card: Card | None = None
 
 
 def is_file(path: str | Path) -> bool:
@@ -61,25 +63,27 @@ def read(path: str | Path) -> Weights:
         ConfigError, DataError: the file or its card cannot be read, or the file has changed since it was written.
     """
     path = files.local(path)
-    header, named = _read(path)
+    _check_suffix(path)
+    try:
+        with safe_open(path, framework='numpy') as file:
+            header, named = file.metadata() or {}, {name: file.get_tensor(name) for name in [*file.keys()]}
+    except Exception as e:  # safetensors raises many types of exception
+        raise DataError(f'{path}: cannot be read as weights ({reason(e)})') from None
     arrays = {name: array for name, array in named.items() if not name.startswith(NORMALIZATION)}
     if not arrays:
         raise DataError(f'{path}: must have arrays; it has none')
-    card = _card(path, header)
-    if card is not None and header.get('sha256') != _digest(header[CARD], named):
-        raise DataError(f'{path}: is damaged: wrong SHA-256')
-    if card is None or own_parts(card['fields']):  # nothing in a file of weights chooses code to import
+    if CARD not in header:
         return Weights(path, arrays, None, None)
+    card: Card = schemas.parse(header[CARD].encode(), Card, f'{path}: the card in its header')
+    if header.get('sha256') != _digest(header[CARD], named):
+        raise DataError(f'{path}: is damaged: wrong SHA-256')
+    if own_parts(card['fields']):  # nothing in a file of weights chooses code to import
+        return Weights(path, arrays, None, None, card)
     preprocessing = None
     if 'class_names' in card:
         mean, std = (named[f'{NORMALIZATION}{name}'] for name in ('mean', 'std'))
         preprocessing = Preprocessing(mean, std, card['test_crop'], card['image_shape'], card['class_names'])
-    return Weights(path, arrays, card['fields'], preprocessing)
-
-
-def read_card(path: str | Path) -> Card | None:
-    """Reads the card of a file of weights, and not its arrays. Returns None if it has no card. Errors as of `read`."""
-    return _card(files.local(path), _read(files.local(path), with_arrays=False)[0])
+    return Weights(path, arrays, card['fields'], preprocessing, card)
 
 
 def write(
@@ -111,27 +115,9 @@ def write(
         header = {CARD: encoded, 'sha256': _digest(encoded, named)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, save(named, header or None))
+        files.write({path: save(named, header or None)})
     except OSError as e:
         raise DataError(f'{path}: cannot be written ({reason(e)})') from None
-
-
-def _read(path: Path, with_arrays: bool = True) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Reads the strings in the header, and the arrays."""
-    _check_suffix(path)
-    try:
-        with safe_open(path, framework='numpy') as file:
-            names = file.keys() if with_arrays else ()
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
-    except Exception as e:  # safetensors raises many types of exception
-        raise DataError(f'{path}: cannot be read as weights ({reason(e)})') from None
-
-
-def _card(path: Path, header: Mapping[str, str]) -> Card | None:
-    if CARD not in header:
-        return None
-    card: Card = schemas.parse(header[CARD].encode(), Card, f'{path}: the card in its header')
-    return card
 
 
 def _digest(card: str, arrays: Mapping[str, np.ndarray]) -> str:

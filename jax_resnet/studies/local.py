@@ -106,7 +106,6 @@ class _Training:
             return
         try:
             folder.open(job.config, job.file, job.changes)
-            folder.write_failure(None)
             output = folder.log.open('a')
         except (ConfigError, OSError) as e:  # the folder holds another run, or cannot be written
             self._tell_end(job, str(e), has_failed=True)

@@ -169,9 +169,8 @@ class Plan:
             {**row.about, 'runs': {job.seed: os.path.relpath(job.folder, self.folder) for job in row.jobs}}
             for row in self.rows
         ]
-        own = ('file', 'question', 'about', 'source', 'measure', 'changes', 'is_rehearsal', 'notes')
         study = Path(self.file.partition(':')[0]).stem
-        return {'study': study, **{name: getattr(self, name) for name in own}, 'rows': rows}
+        return {'study': study, **vars(self), 'changes': self.changes, 'rows': rows}
 
 
 def read(file: str, seeds: Sequence[int], changes: Mapping[str, str] | None = None, is_rehearsal: bool = False) -> Plan:

@@ -94,8 +94,7 @@ def train_all(jobs: Sequence[Job], executor: Any, train: Train) -> dict[Job, str
     for job in jobs:
         try:
             RunFolder(job.folder).open(job.config, job.file, job.changes)
-            RunFolder(job.folder).write_failure(None)
-        except ConfigError as e:
+        except (ConfigError, OSError) as e:
             failed[job] = str(e)
     jobs = [job for job in jobs if job not in failed]
     if not jobs:

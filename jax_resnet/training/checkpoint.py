@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from jax_resnet.errors import DataError, UserError
+from jax_resnet.errors import DataError, UserError, reason
 from jax_resnet.hosts import devices
 from jax_resnet.platform import memory
 from jax_resnet.training.state import TrainState
@@ -158,8 +158,8 @@ class Checkpoints:
             except Damaged as e:
                 damaged[step] = str(e)
                 continue
-            for damaged_step, reason in damaged.items():
-                _log.warning('%s; the checkpoint of step %s is used', reason, f'{step:,}')
+            for damaged_step, message in damaged.items():
+                _log.warning('%s; the checkpoint of step %s is used', message, f'{step:,}')
                 self._set_aside(damaged_step)
             return restored
         raise Damaged(
@@ -255,8 +255,6 @@ def _quietly(action: Callable[[], Any], failed: Callable[[str], DataError]) -> A
 
 
 def _reason(error: Exception) -> str:
-    """The error's message in one line. A long one is shortened in the middle: the system's reason is at its end."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    message = ' '.join(re.split(r' \[tensorstore_spec|\. See full', str(error))[0].split())
-    return message if len(message) <= 300 else f'{message[:150]} ... {message[-150:]}'
+    """The error's message in one line, without what tensorstore adds to it."""
+    is_system = isinstance(error, OSError)
+    return reason(error if is_system else Exception(re.split(r' \[tensorstore_spec|\. See full', str(error))[0]))

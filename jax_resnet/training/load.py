@@ -22,8 +22,8 @@ from jax_resnet.config.loading import as_config
 from jax_resnet.config.network import network
 from jax_resnet.data.datasets import image_shape, located, streams, without_data
 from jax_resnet.data.preprocessing import Normalization, Preprocess
-from jax_resnet.errors import ConfigError, DataError
-from jax_resnet.files import local, shown
+from jax_resnet.errors import ConfigError, DataError, printable
+from jax_resnet.files import local
 from jax_resnet.models.pytorch import unit_name
 from jax_resnet.models.variables import check_sound
 from jax_resnet.platform import exactness
@@ -214,7 +214,7 @@ def read_network(path: str | Path, config: Config | None = None) -> tuple[Weight
         expected = jax.eval_shape(models.unstack, _shapes(model, shape))
         assumed = check_weights(str(path), variables, file.network, model, expected)
         if assumed:
-            _log.info('%s %s', shown(path), assumed)
+            _log.info('%s %s', printable(path), assumed)
     return file._replace(network=file.network or config), variables
 
 

@@ -26,8 +26,7 @@ from jax_resnet.config.schedule import Schedule
 from jax_resnet.data import PictureSource, Source, open_source
 from jax_resnet.data.pictures.checks import without_unreadable
 from jax_resnet.data.sources import with_classes
-from jax_resnet.errors import ConfigError
-from jax_resnet.files import shown
+from jax_resnet.errors import ConfigError, printable
 from jax_resnet.hosts import devices, processes
 from jax_resnet.models import ResNet
 from jax_resnet.own_parts import errors
@@ -76,7 +75,7 @@ def check_pictures(path: str | Path, data: Input, specs: Sequence[str], advice: 
         return
     different = (folder := RunFolder(path)).different_pictures(data.listing(specs))
     if different and advice is None:
-        _log.warning('%s: is a run on other pictures: %s', shown(folder.path), different)
+        _log.warning('%s: is a run on other pictures: %s', printable(folder.path), different)
     elif different:
         record = folder.path / 'pictures.npz'
         raise ConfigError(

@@ -141,7 +141,6 @@ def train(
                 check_same_in_all({shared: mark.exists(), pictures: different})
         if folder.writes:
             folder.open(config, file, changes)
-        folder.write_failure(None)
         with wall_time('saving'):
             if extension is not None:
                 extend(extension, folder)

@@ -159,7 +159,7 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
     assert (
         f'test error {error_of(median):.2f} %, the run of seed {median[-1]}, the median of seeds 0, 1, 2' in ended.out
     )
-    card = weights.read_card('published/net.safetensors')
+    card = weights.read('published/net.safetensors').card
     assert (card['seed'], card['median_of_seeds']) == (int(median[-1]), [0, 1, 2])
     images = open_source('digits').read('test[:10]').images
     ours, theirs = jax_resnet.load('published/net.safetensors'), jax_resnet.load(median)
@@ -172,7 +172,7 @@ def test_weights_are_those_of_the_median_run(checkout: Path, results: Callable[.
 
 def test_the_weights_of_two_runs_are_those_of_the_better_one(checkout: Path, results: Callable[..., Ended]) -> None:
     assert results('weights', *RUNS[:2], '--out=net.safetensors').code == 0
-    assert weights.read_card('net.safetensors')['test_error'] == min(map(error_of, RUNS[:2]))
+    assert weights.read('net.safetensors').card['test_error'] == min(map(error_of, RUNS[:2]))
 
 
 def test_weights_of_several_configs_have_no_median(checkout: Path, results: Callable[..., Ended]) -> None:

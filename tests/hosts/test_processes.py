@@ -23,7 +23,7 @@ def test_one_process_exchanges_nothing_and_starts_no_coordinator() -> None:
     assert processes.from_first(7) == 7
     rows = np.arange(3.0)
     assert processes.gather_rows(rows, 3) is rows
-    with joining.joined(None):
+    with joining.joined(None, 300, 60):
         processes.barrier('nowhere')
     assert distributed.global_state.client is None
 

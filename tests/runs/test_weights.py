@@ -28,7 +28,7 @@ def test_what_is_written_is_read_and_has_the_mode_of_the_umask(tmp_path: Path) -
     np.testing.assert_array_equal(found.arrays['params/head/kernel'], kernel)
     np.testing.assert_array_equal(found.arrays['fortran'], kernel)
     assert found.arrays['one'].shape == () and found.arrays['params/head/bias'].flags.writeable
-    assert found.network is None and found.preprocessing is None and weights.read_card(path) is None
+    assert found.network is None and found.preprocessing is None and weights.read(path).card is None
 
 
 def test_a_card_says_what_the_network_is_and_how_images_become_its_input(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_card_says_what_the_network_is_and_how_images_become_its_input(tmp_pat
     weights.write(path, ARRAYS, card, ABOUT)
     found = weights.read(path)
     assert found.arrays.keys() == ARRAYS.keys() and found.network == config and found.preprocessing == ABOUT
-    assert weights.read_card(path)['test_error'] == 8.75
+    assert weights.read(path).card['test_error'] == 8.75
 
 
 def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path) -> None:

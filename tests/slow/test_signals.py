@@ -11,21 +11,23 @@ from tests.slow.processes import ROOT, python
 LOOP = """
 import os, signal, sys
 from jax_resnet import signals; from jax_resnet.commands import command_line
-def run():
+def run(words):
     with signals.StopSignals() as stop:
         os.kill(os.getpid(), {number})
         print('received', stop.received, flush=True)
         {then}
-print('ended', command_line.run(run))
+command_line._command = run
+print('ended', command_line.main([]))
 """
 BUSY = """
 import ctypes, os, threading
 from jax_resnet.commands import command_line
-def run():
+def run(words):
     # a call that does not return to Python, like a call of a compiler
     threading.Timer(0.3, os.kill, (os.getpid(), {number})).start()
     ctypes.CDLL(None).sleep(60)
-command_line.run(run)
+command_line._command = run
+command_line.main([])
 """
 
 

@@ -16,6 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from configs import scaled_cifar10
 from jax_resnet import training
 from jax_resnet.config.loading import as_config
+from jax_resnet.data.preprocessing import Augmentation
 from jax_resnet.errors import ConfigError, Diverged, OutOfMemory, Stopped
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup
@@ -305,7 +306,11 @@ def test_a_run_continues_with_other_microbatches_or_devices(whole_run: tuple, tm
 
 def test_another_seed_gives_another_run(whole_run: tuple, tmp_path: Path) -> None:
     config, folder, _ = whole_run
-    training.train(make_config(seed=1), tmp_path)
+    first, second = make_config(), make_config(seed=1)
+    assert as_config(first).stream_seed != as_config(second).stream_seed
+    with pytest.raises(AssertionError):
+        assert_equal_trees(initial_state(first).variables['params'], initial_state(second).variables['params'])
+    training.train(second, tmp_path)
     assert metrics(tmp_path)[0]['train_loss'] != metrics(folder)[0]['train_loss']
 
 
@@ -319,6 +324,7 @@ def test_a_run_with_other_options(tmp_path: Path) -> None:
     }  # fmt: skip
     summary = training.train(make_config(**changes), tmp_path, profile=True)
     assert summary['steps'] == 12 and metrics(tmp_path)[0]['train_loss'] < 5
+    assert setup.set_up(as_config(make_config(**changes))).data.augmentation == Augmentation(1, 'black', 14, True)
     assert list((tmp_path / 'profile').rglob('*.xplane.pb'))
 
 

@@ -86,13 +86,25 @@ def test_equal_up_to_rounding(expected: TrainState, changes: dict) -> None:
     jax.tree.map(close, got, expected)
 
 
-@pytest.mark.parametrize('shortcut', ['dropout', 'A'])
-def test_only_dropout_depends_on_the_step(shortcut: str) -> None:
-    """Without random crops, a step's number changes only the seed of dropout."""
-    config = small_config(ONE_LAYER, **{'model.shortcut': shortcut, 'dataset.pad': 0})
+@pytest.mark.parametrize(
+    ('changes', 'depends'),
+    [
+        ({'dataset.pad': 0}, False),
+        ({'dataset.pad': 0, 'model.shortcut': 'dropout'}, True),
+        ({'dataset.pad': 0, 'dataset.flip': True}, True),
+        ({'dataset.pad': 1}, True),
+    ],
+)
+def test_dropout_flips_and_crops_depend_on_the_step(changes: dict, depends: bool) -> None:
+    """Nothing else does: the number of the step changes only the random draws."""
+    config = small_config(ONE_LAYER, **changes)
     (step, arguments), state = step_and_arguments(config), initial_state(config)
     same, again, other = (float(step(state.replace(step=jnp.int32(k)), *arguments).totals.loss) for k in (3, 3, 4))
-    assert same == again and (same == other) == (shortcut == 'A')
+    assert same == again and (same != other) == depends
+
+
+def test_label_smoothing_changes_the_loss_of_a_step(expected: TrainState) -> None:
+    assert after_a_step(**{'loss.label_smoothing': 0.1}).totals.loss != expected.totals.loss
 
 
 @pytest.mark.parametrize('logits', [[0.0, -jnp.inf], [3e38, -3e38]])

@@ -95,6 +95,8 @@ def _opened(encoded: bytes) -> Iterator[ImageFile]:
             yield image
     except SyntaxError:  # Pillow raises it for damaged headers and chunks; its message is not helpful
         raise ValueError(f'unreadable {reader.format}: its structure is damaged') from None
+    except MemoryError:
+        raise
     except Exception as e:  # for damaged files, Pillow raises many types of errors
         raise ValueError(f'unreadable {reader.format}: {reason(e)}') from None
 

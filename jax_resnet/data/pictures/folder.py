@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES, shown_names, validation_labels
 from jax_resnet.data.sources import PictureSource
-from jax_resnet.errors import DataError
-from jax_resnet.files import shown
+from jax_resnet.errors import DataError, printable
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class FolderPictures:
 
     def name(self, index: int) -> str:
         """Path of a picture, for messages."""
-        return shown(self._path(index))
+        return printable(self._path(index))
 
     def _path(self, index: int) -> Path:
         return self.folder / os.fsdecode(self.listing[index].rpartition(b' ')[0])
@@ -107,13 +106,15 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         raise DataError(f'{e.filename}: cannot be read ({e.strerror}); {LAYOUT}') from None
     if ignored:
         reason = f'a picture must be a {", ".join(ENDINGS[:-1])} or {ENDINGS[-1]} file in the folder of a class'
-        _log.warning('ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', shown(min(ignored)), reason)
+        _log.warning(
+            'ignored %s files or folders, such as %s: %s', f'{len(ignored):,}', printable(min(ignored)), reason
+        )
     if 'validation' in found and (validation_fraction, seed) != DRAW:
         _log.warning(
             'config.dataset.validation_fraction=%s, split_seed=%s: have no effect, as %s is the validation split',
             validation_fraction,
             seed,
-            shown(folder / subfolders['validation']),
+            printable(folder / subfolders['validation']),
         )
     if not found.get('test', True) and 'train' in found:  # as in ImageNet, whose test pictures have no classes
         del found['test']
@@ -122,14 +123,16 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
     if 'train' in found and 'validation' not in found:
         found = _split_randomly(found['train'], validation_fraction, seed)
         drawn, count = (sum(map(len, found[split].values())) for split in ('validation', 'train'))
-        _log.info('%s has no validation split: %s of %s pictures are drawn for it', shown(folder), drawn, drawn + count)
+        _log.info(
+            '%s has no validation split: %s of %s pictures are drawn for it', printable(folder), drawn, drawn + count
+        )
     pictures, digest = {}, hashlib.sha256(repr(times).encode())
     for split, groups in found.items():
         missing = [class_name for class_name in classes if not groups.get(class_name)]
         if len(missing) == len(classes):
             raise DataError(f'{folder}: has no pictures for {split}; {LAYOUT}')
         if missing:
-            _log.warning('%s: %s has no pictures of %s', shown(folder), split, _list_classes(missing))
+            _log.warning('%s: %s has no pictures of %s', printable(folder), split, _list_classes(missing))
         files = [(label, path, size) for label, c in enumerate(classes) for path, size in groups.get(c, {}).items()]
         labels = np.array([label for label, _, _ in files], np.int32)
         listing = np.array([os.fsencode(f'{path} {size}') for _, path, size in files])
@@ -137,7 +140,9 @@ def open_folder(name: str, folder: Path, validation_fraction: float = DRAW[0], s
         pictures[split] = FolderPictures(folder / subfolders.get(split, ''), labels, listing)
     sizes = {split: len(each) for split, each in pictures.items()}
     listings = {split: each.listing for split, each in pictures.items()}
-    return PictureSource(name, shown_names([*map(shown, classes)]), sizes, pictures, digest.hexdigest()[:16], listings)
+    return PictureSource(
+        name, shown_names([*map(printable, classes)]), sizes, pictures, digest.hexdigest()[:16], listings
+    )
 
 
 def _list(title: str, folder: Path, may_be_flat: bool, times: list[int], ignored: set[str]) -> _Split:
@@ -245,5 +250,5 @@ def _number(seed: int, class_name: str, path: str) -> float:
 
 def _list_classes(classes: Sequence[str]) -> str:
     """The number of classes, and the first five: '2 classes (cat, dog)'."""
-    names = ', '.join(map(shown, classes[:5])) + (', ...' if len(classes) > 5 else '')
+    names = ', '.join(map(printable, classes[:5])) + (', ...' if len(classes) > 5 else '')
     return f'{len(classes):,} {"class" if len(classes) == 1 else "classes"} ({names})'

@@ -114,6 +114,8 @@ def open_tars(name: str, manual_dir: Path) -> PictureSource:
             f'{" and ".join(each.name for each in paths.values())}, from image-net.org after registration'
         )
     paths = {split: path for split, path in paths.items() if path.is_file()}
+    for split in ARCHIVES.keys() - paths.keys():
+        _log.warning('%s has no %s: there is no split %r', manual_dir, ARCHIVES[split].file, split)
     for split, path in paths.items():
         size = ARCHIVES[split].size
         if path.stat().st_size != size:
