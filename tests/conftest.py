@@ -145,6 +145,12 @@ def saved_state(folder: Path, step: int | None = None) -> TrainState:
     return jax.device_get(found)
 
 
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """Returns the lines of metrics.jsonl without what depends on the clock."""
+    clocks = ('seconds', 'images_per_second')
+    return [{k: v for k, v in line.items() if k not in clocks} for line in RunFolder(folder).metrics()]
+
+
 def assert_equal_trees(a: Any, b: Any) -> None:
     """Asserts that two trees have the same structure and equal numbers, to the last bit."""
     jax.tree.map(np.testing.assert_array_equal, a, b)

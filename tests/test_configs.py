@@ -128,17 +128,33 @@ def test_a_study_has_all_published_rows() -> None:
     [
         ('resnet{20,32,44,56,110,1202}_cifar10', [f'resnet{n}_cifar10' for n in (20, 32, 44, 56, 110, 1202)]),
         ('exclusive_gating_-6', ['shortcut_resnet110_cifar10:exclusive_gating_-6']),
+        ('order_resnet110_cifar10', ['order_resnet110_cifar10:bn_after_addition']),
+        ('preact_resnet{110,164,1001}_cifar10', [f'preact_resnet{n}_cifar10' for n in (110, 164, 1001)]),
         ('preact_resnet{164,1001}_cifar100', [f'preact_resnet{n}_cifar100' for n in (164, 1001)]),
         (
             'resnet34b,resnet34c}_imagenet',
             [f'{name}_imagenet' for name in ['plain18', 'plain34', 'resnet18', 'resnet34', 'resnet34b', 'resnet34c']],
         ),
+        ('resnet{50,101,152}_imagenet', [f'resnet{n}_imagenet' for n in (50, 101, 152)]),
+        ('table5_imagenet', ['table5_imagenet:preact_resnet200']),
     ],
 )
-def test_the_readmes_table_has_the_published_results(row: str, names: list[str]) -> None:
+def test_the_readmes_table_has_the_published_results_and_sizes(row: str, names: list[str]) -> None:
     lines = (FOLDER.parent / 'README.md').read_text().splitlines()
     (line,) = [line for line in lines if line.startswith('| `') and row in line]
     tables = [published.CONFIGS[name] for name in names]
     # the paper's table has the best run of ResNet-110
     numbers = [result.cell.split()[0] if '(the best' in result.cell else f'{result.error:.2f}' for result in tables]
     assert f' {", ".join(numbers)} %' in line
+    files = {name.partition(':')[0] for name in names}
+    parameters = [size.parameters for name, size in sizes.read().items() if name.partition(':')[0] in files]
+    assert f'{min(parameters):,}' in line and f'{max(parameters):,}' in line
+
+
+def test_the_table_of_pretrained_networks_has_their_sizes() -> None:
+    page, known = (FOLDER.parent / 'docs' / 'pretrained.md').read_text(), sizes.read()
+    rows = re.findall(r'^\| `(\w+)` \| ([\d,]+) \| ([\d.]+) G', page, re.MULTILINE)
+    sized = {name: known.get(f'torchvision_imagenet:{name}') for name, *_ in rows}
+    found = {name: numbers for name, *numbers in rows if sized[name]}
+    assert len(found) >= 9
+    assert found == {name: [f'{s.parameters:,}', f'{s.multiply_adds / 1e9:.2f}'] for name, s in sized.items() if s}

@@ -106,7 +106,6 @@ def test_add_refuses_runs_without_a_result(checkout: Path, results: Callable[...
 @pytest.fixture
 def pages(checkout: Path) -> None:
     """Both pages, without results."""
-    pytest.importorskip('altair')
     shutil.copytree('pages', '.', dirs_exist_ok=True)
 
 

@@ -27,10 +27,7 @@ def test_a_damaged_file_is_made_again(
     cache.load('k', lambda: made([]))
     path = cache.path('k')
     whole = path.read_bytes()
-    damaged = [whole[:cut] for cut in (3, 20, -1)]
-    for index in (3, 20, whole.index(b'I64'), len(whole) - 1):  # in the header, and in the array
-        damaged.append(whole[:index] + bytes([whole[index] ^ 1]) + whole[index + 1 :])
-    for content in damaged:
+    for content in (whole[:20], whole[:-1] + bytes([whole[-1] ^ 1])):
         path.write_bytes(content)
         caplog.clear()
         np.testing.assert_array_equal(cache.load('k', lambda: made([]))['x'], np.arange(5))

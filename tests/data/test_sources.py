@@ -1,7 +1,5 @@
 import hashlib
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +24,6 @@ def test_digits() -> None:
     assert (np.bincount(test.labels) >= 34).all() and (np.bincount(test.labels) <= 38).all()  # stratified
     digests = [hashlib.sha256(each.images.tobytes() + each.labels.tobytes()).hexdigest()[:16] for each in (train, test)]
     assert digests == ['324dddc0d7c2af4b', 'ada5ef88dfa547dc']
-
-
-def test_digits_and_folders_need_no_tfds() -> None:
-    """Nor does a slice, nor whatever trains on them."""
-    program = (
-        "import sys; sys.modules['tensorflow_datasets'] = None\n"
-        'import jax_resnet.training, jax_resnet.commands.data\n'
-        'from jax_resnet import data\n'
-        'from jax_resnet.errors import DataError\n'
-        "assert len(data.open_source('digits').read('train[:10%]+test')) == 504\n"
-        'try:\n'
-        "    data.open_source('folder', folder='/nowhere')\n"
-        'except DataError as e:\n'
-        '    print(e)\n'
-    )
-    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.startswith('/nowhere: cannot be read'), done.stderr
 
 
 def test_parts_of_splits() -> None:
@@ -110,9 +91,6 @@ def test_real_cifar10(data_dir: str, caplog: pytest.LogCaptureFixture) -> None:
     assert source.image_shape == (32, 32, 3)
     assert source.class_names[:3] == ('airplane', 'automobile', 'bird')
     test = source.read('test')
-    assert test.images.shape == (10_000, 32, 32, 3)
-    assert (np.bincount(test.labels) == 1000).all()
-    assert test.images.mean((0, 1, 2)) / 255 == pytest.approx([0.4942, 0.4851, 0.4504], abs=2e-4)
     caplog.clear()
     with caplog.at_level(logging.INFO):
         again = data.open_source('cifar10', data_dir).read('test[:100]')
@@ -141,12 +119,6 @@ def test_prepared_data_that_is_damaged_is_named(data_dir: str, tmp_path: Path, m
     with pytest.raises(DataError, match=rf'{here}, train, record \d+: cannot be read') as error:
         data.open_source('cifar10', str(tmp_path)).read('test')
     assert '\n' not in str(error.value)
-
-
-def test_what_two_splits_share() -> None:
-    source = data.open_source('digits')
-    assert source.shared('train', 'test') == 0
-    assert source.shared('train[:100]+test[:10]', 'train[90:200]+test') == 20
 
 
 def test_data_that_has_moved(tmp_path: Path) -> None:

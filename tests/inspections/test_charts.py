@@ -21,7 +21,6 @@ def test_names_are_short_and_distinct(paths: list[str], names: list[str]) -> Non
 
 
 def test_the_chart_has_the_names_and_the_ranks() -> None:
-    pytest.importorskip('altair')
     one = {'layers': ['stem/conv', 'conv1'], 'std': [0.5, 1.0], 'gradient_norm': [0.02, 3.0]}
     drawn = responses.draw([{'network': f'runs/{name}/seed0', **one} for name in ('resnet20', 'plain20')])
     panels = [panel.to_dict() for panel in drawn]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jax_resnet import models, training
-from jax_resnet.inspections import agreement, calibration, lesions, networks, surface
+from jax_resnet.inspections import agreement, calibration, lesions, surface
 from jax_resnet.inspections import path as paths
 from jax_resnet.runs import outputs
 from tests.conftest import Ended, small_config
@@ -179,7 +179,6 @@ def test_each_inspection_writes_numbers_and_a_chart(
     tmp_path: Path,
     command: Callable[..., Ended],
 ) -> None:
-    pytest.importorskip('altair', reason="needs the extra 'report'")
     ended = command('inspect', inspection, finished_run, other_run, *words, f'--out={tmp_path / inspection}')
     assert ended.code == 0, ended.err
     numbers = json.loads((tmp_path / f'{inspection}.json').read_text())
@@ -205,10 +204,3 @@ def test_errors_are_one_line(
     words = [str(finished_run) if word == 'RUN' else word for word in words]
     code, _, error = command('inspect', *words, f'--out={tmp_path / "x"}')
     assert code == 2 and message in error and len(error.splitlines()) == 1
-
-
-def test_a_network_is_evaluated_as_elsewhere(finished_run: Path) -> None:
-    (net,) = networks.open_networks(options(finished_run))
-    scores, own = net.scorer('test[:99]')(net.variables), training.evaluate(finished_run, 'test[:99]')
-    np.testing.assert_allclose(scores.logits, own.logits, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(scores.labels, own.labels)

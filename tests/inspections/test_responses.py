@@ -14,8 +14,6 @@ ROOT = Path(__file__).parents[2]
 DIGITS = str(ROOT / 'configs' / 'resnet20_digits.py')
 WEIGHTS = str(ROOT / 'results' / 'weights' / 'resnet20_digits.safetensors')
 
-pytest.importorskip('altair', reason="needs the extra 'report'")
-
 
 @pytest.fixture
 def responses(command: Callable[..., Ended]) -> Callable[..., Ended]:

@@ -67,13 +67,6 @@ def test_names_can_be_guessed() -> None:
     assert [len(moved[f'stage{i}']) for i in (1, 2, 3)] == [1, 3, 5]
 
 
-def test_identity4_projects_the_pre_activated_input_of_stages_2_to_4() -> None:
-    params = shapes(models.identity4())['params']
-    assert set(params['stage1']['unit1']) == {'norm1', 'conv1', 'norm2', 'conv2'}
-    assert set(params['stage2']['unit1']['shortcut']) == {'conv'}
-    assert params['stage4']['unit1']['shortcut']['conv']['kernel'].shape == (1, 1, 256, 512)
-
-
 @pytest.mark.parametrize(
     ('options', 'width'),
     [({}, 10), ({'num_classes': 100}, 100), ({'num_classes': 0}, 64), ({'dtype': jnp.bfloat16}, 10)],
@@ -145,29 +138,15 @@ def test_imagenet_networks_take_any_size() -> None:
         (lambda: models.cifar_resnet(20, shortcut='D'), 'shortcut must be one of A, A_centred, B, C, none, dropout, scaling_<'),
         (lambda: models.cifar_resnet(20, shortcut='scaling_1'), "shortcut must be one of .*; got 'scaling_1'"),
         (lambda: models.imagenet_resnet(20), 'depth must be one of 18, 26, 34, 50, 101, 152, 200; got 20'),
-        (lambda: models.imagenet_resnet(34, v1_5=True), 'need bottlenecks, which depths 18 and 34 do not have; got depth 34'),
         (lambda: models.imagenet_plain(50), 'depth must be 18 or 34; got 50'),
         (lambda: models.imagenet_plain(18, shortcut='B'), "must be 'none' in a plain network; got 'B', which only imagenet_resnet"),
         (lambda: models.scaled_resnet((1,) * 6), 'stage_sizes must be 1 to 5 counts'),
         (lambda: models.scaled_resnet(windows=(3, 4)), r'windows must be 2 odd sizes, one for each stage; got \(3, 4\)'),
         (lambda: models.scaled_resnet(windows=(5, 5)), 'parameter_limit=5,000,000: this network has 11,775,114 parameters'),
         (lambda: shapes(models.scaled_resnet(pooled_size=3)), 'pooled_size must divide the size of the last map, 16 x 16; got 3'),
-        (lambda: models.identity4((10**9,) * 4), 'must have at most 10,000 layers in its stages, since'),
         (lambda: models.from_config({'name': 'vgg', 'depth': 20}), "name must be one of cifar_resnet, .*; got 'vgg'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_says_what_can(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_a_preactivation_network_on_imagenet_activates_before_the_max_pooling() -> None:
-    """In the authors' code, BatchNorm and ReLU follow conv1; the first unit does not begin with them."""
-    names = {}
-    for net in (
-        models.imagenet_resnet(18, order='full_preactivation'),
-        models.cifar_resnet(8, order='full_preactivation'),
-    ):
-        params = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))['params']
-        names[len(net.stage_sizes)] = 'norm' in params['stem'], 'norm1' in params['stage1']['unit1']
-    assert names == {4: (True, False), 3: (False, True)}

@@ -12,7 +12,7 @@ from jax_resnet import training
 from jax_resnet.errors import ConfigError
 from jax_resnet.jax_options import OPTIONS
 from jax_resnet.platform import exactness
-from tests.conftest import small_config
+from tests.conftest import metrics, small_config
 
 OTHER_VALUES: dict[str, Any] = {
     'jax_threefry_partitionable': False,
@@ -31,12 +31,6 @@ OTHER_VALUES: dict[str, Any] = {
 CONFIG = small_config(train_for='2 steps')
 
 
-def line(folder: Path) -> dict[str, Any]:
-    """Returns the only line of metrics, without times."""
-    (content,) = map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines())
-    return {name: value for name, value in content.items() if name not in ('seconds', 'images_per_second')}
-
-
 def test_other_options_do_not_change_results_and_are_recorded(tmp_path: Path) -> None:
     training.train(CONFIG, tmp_path / 'plain')
     others = OTHER_VALUES | {'jax_default_device': jax.devices()[1]}
@@ -51,7 +45,7 @@ def test_other_options_do_not_change_results_and_are_recorded(tmp_path: Path) ->
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-    assert line(tmp_path / 'plain') == line(tmp_path / 'other')
+    assert metrics(tmp_path / 'plain') == metrics(tmp_path / 'other')
     assert scores.logits.tobytes() == training.evaluate(tmp_path / 'plain').logits.tobytes()
     (start,) = json.loads((tmp_path / 'other' / 'environment.json').read_text())
     found = others | {'jax_default_device': str(jax.devices()[1])}

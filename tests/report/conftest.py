@@ -144,8 +144,6 @@ def report(*arguments: str | Path) -> Ended:
 @pytest.fixture(scope='session')
 def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study and a run that failed, in a folder `out` beside `runs`."""
-    pytest.importorskip('altair')
-    pytest.importorskip('vl_convert')
     runs = tmp_path_factory.mktemp('page') / 'runs'
     make_study(runs)
     write_run(runs / 'only' / 'seed0', state='failed', **{'model.depth': 14})

@@ -58,7 +58,6 @@ def of_rows(tmp_path: Path, rows: dict[str, dict[str, Any]], **more: Any) -> sec
 
 
 def test_errors_are_drawn_against_the_number_that_is_varied(tmp_path: Path) -> None:
-    pytest.importorskip('altair')
     kinds = {'ResNet': 'cifar_resnet', 'plain': 'cifar_plain'}
     rows = {
         f'{title}-{depth}': {'model.name': name, 'model.depth': depth, 'batch_size': 2 * depth}
@@ -88,7 +87,6 @@ def test_what_has_an_order(tmp_path: Path, field: str, choices: Any, numbers: li
     section = of_rows(tmp_path, {f'row{i}': {field: choice} for i, choice in enumerate(choices)})
     found = curves.against(section.rows)
     if numbers is None:
-        pytest.importorskip('altair')
         assert found is None
         chart = curves.overview(section, section.rows).to_dict()
         assert chart['layer'][0]['encoding']['y']['field'] == 'row' and 'row0' in json.dumps(
@@ -99,7 +97,6 @@ def test_what_has_an_order(tmp_path: Path, field: str, choices: Any, numbers: li
 
 
 def test_charts_of_rows(study: Path) -> None:
-    pytest.importorskip('altair')
     (section,) = sections.read([study])
     drawn = curves.group_charts(section.rows)
     assert [*drawn] == ['errors', 'losses', 'learning_rates']
@@ -113,7 +110,6 @@ def test_charts_of_rows(study: Path) -> None:
 
 
 def test_top5_errors_have_curves_of_their_own_where_a_run_has_them(tmp_path: Path) -> None:
-    pytest.importorskip('altair')
     for seed in (0, 1):
         write_top5(write_run(tmp_path / 'runs' / 'net' / f'seed{seed}', seed), (60.0, 20.0, 9.0, 4.0 + 2 * seed))
     (section,) = sections.read([tmp_path / 'runs'])

@@ -68,7 +68,6 @@ def write(found: list[sections.Section], out: Path, notes: Path | None = None) -
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes long: drawing, and the library of the page."""
-    pytest.importorskip('altair')
     monkeypatch.setattr('jax_resnet.report.charts.drawn', lambda chart, suffix, about: suffix.encode())
     monkeypatch.setattr('jax_resnet.report.charts.library', str)
 
@@ -111,7 +110,6 @@ def test_a_look_at_one_run(tmp_path: Path) -> None:
     (folder / 'responses.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     done = report(folder)
     assert done.code == 0 and 'The final test error of net is 10.00 %.' in done.out and '75,002' in done.out
-    pytest.importorskip('altair')
     out = tmp_path / 'run.html'
     assert report(folder, f'--out={out}').code == 0
     html = out.read_text()

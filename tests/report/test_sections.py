@@ -87,13 +87,6 @@ def test_a_row_of_different_recipes_is_refused(tmp_path: Path) -> None:
         sections.read([folder])
 
 
-def test_where_the_data_lies_is_no_part_of_the_recipe(tmp_path: Path) -> None:
-    write_run(tmp_path / 'runs' / 'a' / 'seed0')
-    write_run(tmp_path / 'runs' / 'a' / 'seed1', 1, **{'dataset.data_dir': '/elsewhere'})
-    (section,) = sections.read([tmp_path])
-    assert len(section.rows) == 1 and len(section.rows[0].finished) == 2
-
-
 def test_runs_of_no_study_are_rows_by_recipe(tmp_path: Path) -> None:
     for seed in (0, 1):
         write_run(tmp_path / 'moved' / f'{seed}', seed, file='configs/my-net.py')

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from jax_resnet.report import single_run
 from jax_resnet.runs import outputs
 from jax_resnet.runs import run as runs
 from jax_resnet.runs.run_folder import RunFolder
-from tests.report.conftest import ROOT, write_classes, write_run
+from tests.report.conftest import write_classes, write_run
 
 
 def predictions(run: runs.Run) -> outputs.Predictions:
@@ -41,7 +40,6 @@ def of_many_classes(folder: Path, classes: int) -> runs.Run:
 
 
 def test_above_a_hundred_classes_the_most_frequent_confusions_take_the_place_of_the_matrix(tmp_path: Path) -> None:
-    pytest.importorskip('altair')
     first = {
         100: {'class': 'c1', 'predicted': 'c0', 'count': 30, 'share': 100.0},
         101: {'name': 'c1 → c0', 'length': 30},
@@ -69,8 +67,3 @@ def test_a_run_tells_its_config_dates_commit_versions_and_device(tmp_path: Path)
     assert (told['device'], told['commit'], told['versions']) == ('1 x abacus', 'b7d771a+', 'python 3.11.7, jax 0.10.2')
     assert told['data set'] == '4 pictures of the test split in /my/pictures'
     assert ('model.depth', '8') in single_run.fields(runs.read(folder))
-
-
-def test_a_result_tells_it_too() -> None:
-    told = dict(single_run.facts(runs.read(ROOT / 'results' / 'resnet20_digits' / 'seed0')))
-    assert told['config'] == 'configs/resnet20_digits.py' and len(told['commit']) == 40

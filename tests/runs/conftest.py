@@ -12,10 +12,3 @@ SUMMARY: dict[str, Any] = {
     'test_correct': 95, 'test_count': 100, 'class_errors': {'cat': 5.0, 'dog': None}, 'parameters': 75_002,
     'multiply_adds': 2_986_624, 'steps': 12, 'epochs': 2.0, 'seconds': 3.2, 'device': '1 x cpu (2 cores)',
 }  # fmt: skip
-
-STUDY: dict[str, Any] = {
-    'study': 's', 'file': 's.py', 'question': '?', 'about': '', 'source': '', 'measure': 'final', 'changes': {},
-    'is_rehearsal': False, 'notes': [],
-    'rows': [{'label': 'a', 'group': '', 'published': 8.75, 'published_text': '', 'window': None,
-              'runs': {'0': '../seed0'}}],
-}  # fmt: skip

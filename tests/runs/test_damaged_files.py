@@ -1,4 +1,4 @@
-"""A damaged file of a run or a study: one line, with the file's name and msgspec's or numpy's reason."""
+"""A damaged file of a run: one line, with the file's name and msgspec's or numpy's reason."""
 
 import json
 import shutil
@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from jax_resnet.errors import ConfigError
-from jax_resnet.runs import run, schemas
+from jax_resnet.runs import run
 from jax_resnet.runs.run_folder import RunFolder
-from tests.runs.conftest import LINE, STUDY
+from tests.runs.conftest import LINE
 
 READERS: dict[str, Callable[[Path], Any]] = {
     'config.json': run.read,
     'summary.json': run.read,
     'metrics.jsonl': run.read,
     'environment.json': lambda folder: RunFolder(folder).starts(),
-    'study.json': lambda folder: schemas.read(folder / 'study.json', schemas.Study),
     'preprocessing.npz': lambda folder: RunFolder(folder).preprocessing(),
     'predictions.npz': lambda folder: RunFolder(folder).predictions(),
     'mistakes.npz': lambda folder: RunFolder(folder).mistakes(),
@@ -28,10 +27,9 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, finished_run: Path) -> Path:
-    """A run folder with all its files, in a folder of the test's own; and a study."""
+    """A run folder with all its files, in a folder of the test's own."""
     copy = shutil.copytree(finished_run, tmp_path / 'run')
     (copy / 'metrics.jsonl').write_text(json.dumps(LINE) + '\n')
-    (copy / 'study.json').write_text(json.dumps(STUDY))
     return copy
 
 
@@ -56,7 +54,6 @@ def test_a_damaged_file_is_one_line(folder: Path, name: str) -> None:
         ('config.json', {'fields': {'seed': 'x'}}, 'config.json is damaged: Expected `int`, got `str` - at `$.fields.seed`'),
         ('summary.json', {'final_test_error': 1e30}, 'summary.json is damaged: Expected `float` <= 100.0 - at `$.final_test_error`'),
         ('metrics.jsonl', {'step': -1}, 'metrics.jsonl: line 1 is damaged: Expected `int` >= 0 - at `$.step`'),
-        ('study.json', {'rows': [{}]}, 'study.json is damaged: Object missing required field `label` - at `$.rows[0]`'),
     ],
 )  # fmt: skip
 def test_the_line_names_file_and_field(folder: Path, name: str, change: dict, message: str) -> None:

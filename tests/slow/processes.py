@@ -1,4 +1,4 @@
-"""Starts Python in new processes: one, or several of `main.py` that train one run together; and reads their metrics."""
+"""Starts Python in new processes: one, or several of `main.py` that train one run together."""
 
 import os
 import signal
@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from jax_resnet.runs.run_folder import RunFolder
 from tests.conftest import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -36,12 +34,6 @@ def printed(*words: str | Path, cwd: Path = ROOT, **environment: str) -> str:
     ended = python(*words, cwd=cwd, **environment)
     assert ended.code == 0, ended.err
     return ended.out
-
-
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a run's metrics without what clocks have measured."""
-    clocks = ('seconds', 'images_per_second')
-    return [{name: x for name, x in line.items() if name not in clocks} for line in RunFolder(folder).metrics()]
 
 
 class ProcessGroup:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
-from tests.slow.processes import ROOT, SMALL, metrics
+from tests.conftest import metrics
+from tests.slow.processes import ROOT, SMALL
 
 SRUN = """#!/bin/sh
 # Runs a command as the two tasks of a job, each on a node of its own. Ends with the code of one that failed.

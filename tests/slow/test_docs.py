@@ -1,14 +1,17 @@
 """The documentation is correct: its Python blocks run unchanged, and its shell lines with shorter training."""
 
+import argparse
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from jax_resnet.commands import command_line
 from tests.slow.processes import ROOT, printed
 
 PAGES = ['README.md', 'results/README.md', *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('docs/*.md')))]
@@ -18,6 +21,9 @@ SHORT = [
     '--config.batch_norm.group_size=0',
 ]
 FEW = [f'--config.dataset.{part}' for part in ('train=train[:64]', 'validation=train[-16:]', 'test=test[:16]')]
+
+EXTENDED = ('large_batch_digits', 'smoothing', 'runs/squeeze', 'runs/stem', 'runs/shapes', 'runs/studies')
+"""Parts of lines that need what docs/extend.md adds to the package."""
 
 ELSEWHERE = {
     'by hand': ('make ', 'pip ', '.venv'),
@@ -30,14 +36,7 @@ ELSEWHERE = {
     'tests/training/test_begin_extended.py': ('runs/trunk',),
     'tests/inspections/test_inspections.py': ('runs/branch',),
     'tests/report/test_page.py': ('notes.md',),
-    'tests/slow/test_extend.py': (
-        'large_batch_digits',
-        'smoothing',
-        'runs/squeeze',
-        'runs/stem',
-        'runs/shapes',
-        'runs/studies',
-    ),
+    'tests/slow/test_extend.py': EXTENDED,
     'tests/slow/test_processes.py': ('--coordinator',),
     'tests/slow/studies/test_slurm.py': ('--launcher=slurm',),
 }
@@ -96,6 +95,23 @@ def test_shell_line(checkout: Path, line: str, request: pytest.FixtureRequest) -
     if FEW[0] in added(line):
         environment['TFDS_DATA_DIR'] = str(Path(request.getfixturevalue('data_dir')).absolute())
     printed(*shlex.split(line)[1:], *added(line), cwd=checkout, **environment)
+
+
+UNTRIED = {
+    line
+    for page in PAGES
+    for line in shell_lines(page)
+    if re.match('python (main.py|-m jax_resnet) ', line) and not any(part in line for part in EXTENDED)
+} - LINES
+
+
+@pytest.mark.parametrize('line', sorted(UNTRIED))
+def test_the_arguments_of_a_line_that_is_left_out_are_known(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, program, *words = shlex.split(line)
+    words = ['train', *words] if program == 'main.py' else words[1:]
+    set_defaults = partial(argparse.ArgumentParser.set_defaults, run=lambda options: None)
+    monkeypatch.setattr(command_line.Parser, 'set_defaults', lambda self, **_: set_defaults(self))
+    assert command_line.main(words) == 0
 
 
 @pytest.mark.parametrize('page', [page for page in PAGES if blocks(page, 'python')])

@@ -32,7 +32,8 @@ def test_a_run_a_result_and_a_card_are_read_without_jax(finished_run: Path) -> N
     [
         ('jax_resnet.report.page, jax_resnet.report.sections', ('jax', 'altair', 'vl_convert', 'jax_resnet.training')),
         ('jax_resnet, jax_resnet.models', ('tensorflow', 'tensorflow_datasets', 'orbax', 'jax_resnet.training')),
-        ('jax_resnet.training', ('tensorflow',)),
+        ('jax_resnet.training, jax_resnet.commands.data', ('tensorflow', 'tensorflow_datasets')),
+        ('jax_resnet', ('jax',)),
     ],
 )
 def test_an_import_brings_nothing_slow(modules: str, others: tuple[str, ...]) -> None:

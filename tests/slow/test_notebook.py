@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from jax_resnet.runs.run_folder import RunFolder
 from tests.slow.processes import ROOT, printed
 
 NOTEBOOK = ROOT / 'docs' / 'from_a_run_to_a_table.ipynb'
@@ -47,6 +48,7 @@ def test_the_stored_outputs_are_those_of_a_new_run_but_for_its_numbers(tmp_path:
         (stored,) = cell['outputs']
         assert ('data' in stored) == has_value
         assert without_numbers(text).replace(', depth 0', '') == without_numbers(''.join(stored.get('text', '')))
+    assert RunFolder(tmp_path / folder).summary()['final_test_error'] < 10  # it learns: guesses are wrong in 90 %
     assert new[-1][0] + '\n' == printed('-m', 'jax_resnet', 'report', folder, cwd=tmp_path)
 
 

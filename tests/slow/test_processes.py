@@ -10,9 +10,9 @@ import pytest
 
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training.checkpoint import Checkpoints
-from tests.conftest import saved_state
+from tests.conftest import metrics, saved_state
 from tests.slow.faults import test_kills
-from tests.slow.processes import SMALL, ProcessGroup, metrics
+from tests.slow.processes import SMALL, ProcessGroup
 
 KEEP_ALL = ('--config.keep_every=1 steps',)
 

@@ -36,6 +36,16 @@ def test_errors_are_those_of_pytorch(depth: int, errors: int, data_dir: str) -> 
     assert (scores.count - scores.correct, scores.count) == (errors, 10_000)
 
 
+def test_weights_published_here_have_the_error_of_their_card(data_dir: str) -> None:
+    """And the logits of the run, which are stored as float16."""
+    scores = training.evaluate('results/weights/resnet20_cifar10.safetensors')
+    stored = np.load('results/resnet20_cifar10/seed0/logits.npz')
+    np.testing.assert_array_equal(scores.labels, stored['labels'])
+    np.testing.assert_allclose(scores.logits, stored['logits'], rtol=5e-3, atol=5e-3)
+    card = weights.read('results/weights/resnet20_cifar10.safetensors').card
+    assert scores.error == pytest.approx(card['test_error'], abs=0.02)
+
+
 def test_published_weights_with_a_card(tmp_path: Path, data_dir: str, command: Callable[..., Ended]) -> None:
     """Akamaster's ResNet-20 has 827 errors on CIFAR-10's test images in float32."""
     source = published(20)

@@ -73,11 +73,6 @@ def test_a_head_for_other_classes_is_new(run: Path, tmp_path: Path) -> None:
     assert_equal_trees(new.params['stage3'], variables['params']['stage3'])
 
 
-def test_a_run_trains_from_weights_and_logs_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    summary = train(resnet8_config(train_for='2 steps', init_from=str(run), seed=1), tmp_path)
-    assert f'initialized from {run}' in capsys.readouterr().out and summary['steps'] == 2
-
-
 def test_weights_of_another_network_leave_no_run_folder(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='not of a ResNet-14'):
         train(resnet8_config(init_from=str(run), **{'model.depth': 14}), tmp_path / 'run')
@@ -122,7 +117,6 @@ def test_another_network_with_the_same_names_of_arrays(run: Path, tmp_path: Path
         ('layer2.0.conv1.weight', np.nan, 'has NaN or infinite numbers; weights must be finite'),
         ('params/head/bias', 1e39, 'has NaN or infinite numbers; weights must be finite'),  # infinite as float32
         ('bn1.running_var', -1e-3, 'has negative numbers; a variance must be 0 or more'),
-        ('batch_stats/stage1/unit1/norm1/var', -1.0, 'has negative numbers; a variance must be 0 or more'),
     ],
 )
 def test_unsound_weights_are_an_error_that_names_the_array(

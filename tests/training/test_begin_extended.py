@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +12,7 @@ from jax_resnet.errors import ConfigError, DataError
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup
 from jax_resnet.training.begin import extend, find_extension
-from tests.conftest import small_config, whole_config
-
-CLOCKS = ('seconds', 'images_per_second')
-
-
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in line.items() if k not in CLOCKS} for line in RunFolder(folder).metrics()]
+from tests.conftest import metrics, small_config, whole_config
 
 
 def content(folder: Path) -> dict[Path, bytes]:

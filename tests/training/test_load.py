@@ -5,8 +5,6 @@ import json
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,12 +106,6 @@ def test_weights_of_bfloat16_are_read_and_two_layouts_are_not(run: Path, tmp_pat
         jax_resnet.load(tmp_path / 'both.safetensors', config)
 
 
-def test_subpackages_are_imported_when_they_are_used() -> None:
-    program = 'import sys, jax_resnet\nassert "jax" not in sys.modules\nprint(jax_resnet.models.ResNet.__name__)'
-    assert subprocess.check_output([sys.executable, '-c', program], text=True) == 'ResNet\n'
-    assert not hasattr(jax_resnet, 'nothing')
-
-
 def test_load_names_what_is_missing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='must be a run folder; it has no config.json'):
         jax_resnet.load(tmp_path)
@@ -130,16 +122,3 @@ def test_evaluate_does_not_disturb_a_run_in_progress(run: Path, tmp_path: Path) 
     incomplete.mkdir()
     training.evaluate(copy, 'test[:20]')
     assert incomplete.is_dir()
-
-
-def test_predict_prints_the_five_most_likely(run: Path, tmp_path: Path, command: Callable[..., Ended]) -> None:
-    test = open_source('digits').read('test[:2]')
-    for i, image in enumerate(test.images):
-        Image.fromarray(image[..., 0]).save(tmp_path / f'{i}.png')
-    lines = command('predict', run, tmp_path / '0.png', tmp_path / '1.png').out.splitlines()
-    assert len(lines) == 2 * (1 + 5) and lines[0] == str(tmp_path / '0.png')
-    probabilities = np.asarray(jax_resnet.load(run).probabilities(test.images))
-    for i, offset in ((0, 1), (1, 7)):
-        best = np.argsort(-probabilities[i])[:5]
-        assert [line.split()[0] for line in lines[offset : offset + 5]] == [str(label) for label in best]
-        assert float(lines[offset].split()[1]) == pytest.approx(100 * probabilities[i].max(), abs=0.02)

@@ -16,8 +16,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 from configs import scaled_cifar10
 from jax_resnet import training
 from jax_resnet.config.loading import as_config
+from jax_resnet.data import open_source
 from jax_resnet.data.preprocessing import Augmentation
 from jax_resnet.errors import ConfigError, Diverged, OutOfMemory, Stopped
+from jax_resnet.platform import cpu
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.training import setup
 from jax_resnet.training.checkpoint import Checkpoints
@@ -25,15 +27,8 @@ from jax_resnet.training.evaluate import Evaluator
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.step import Numbers, Steps
 from jax_resnet.training.summary import PARTS
-from tests.conftest import SMALLEST, assert_equal_trees, initial_state, saved_state, small_config
+from tests.conftest import SMALLEST, assert_equal_trees, initial_state, metrics, saved_state, small_config
 from tests.training.conftest import loop
-
-CLOCKS = ('seconds', 'images_per_second')
-
-
-def metrics(folder: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in CLOCKS} for line in lines]
 
 
 @pytest.fixture(scope='module')
@@ -76,6 +71,7 @@ def test_a_finished_run_folder(whole_run: tuple) -> None:
     mistakes = np.load(folder / 'mistakes.npz')
     assert mistakes['images'].shape == (36, 16, 16, 1)
     assert (predictions['logits'].argmax(1) != predictions['labels'])[mistakes['index']].all()
+    np.testing.assert_array_equal(mistakes['images'], open_source('digits').read('test').images[mistakes['index']])
     assert {path.name for path in folder.iterdir()} == {
         'config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'parameters.txt',
         'predictions.npz', 'mistakes.npz', 'preprocessing.npz', 'lock', 'checkpoints', 'tensorboard', 'progress.json',
@@ -117,14 +113,6 @@ def test_a_lost_last_line_of_metrics_is_written_again(whole_run: tuple, tmp_path
         losses = [line['train_loss'] for line in metrics(folder)]
         assert line['step'] == 12 and line['train_loss'] == pytest.approx(np.average(losses, weights=steps))
     assert training.train(config, copy) == again
-
-
-def test_evaluate_gives_the_numbers_of_the_summary(whole_run: tuple) -> None:
-    _, folder, summary = whole_run
-    scores = training.evaluate(folder)
-    assert (scores.correct, scores.count) == (summary['test_correct'], 100)
-    assert scores.class_errors == summary['class_errors']
-    assert training.evaluate(folder, 'train[:30]').count == 30
 
 
 @pytest.mark.parametrize('steps_per_dispatch', [1, 7])
@@ -172,7 +160,14 @@ def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(
     assert metrics(tmp_path) == metrics(folder) and RunFolder(tmp_path).failure() is None
 
 
-def test_adam_dropout_and_drop_block_continue_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('one_dnn', [False, True])
+def test_adam_dropout_and_drop_block_continue_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_dnn: bool
+) -> None:
+    """With oneDNN too, which runs the convolutions of long runs on a CPU."""
+    if one_dnn and not cpu.has_one_dnn():
+        pytest.skip('JAX has no oneDNN here')
+    monkeypatch.setattr(cpu, 'ONE_DNN_MULTIPLY_ADDS', 0 if one_dnn else np.inf)
     recipe = scaled_cifar10.get_config()
     config = make_config(
         model={**recipe.model, **SMALLEST}, optimizer=recipe.optimizer, train_for='6 steps', **{'schedule.drop_at': ()}
@@ -187,6 +182,7 @@ def test_adam_dropout_and_drop_block_continue_to_the_last_bit(tmp_path: Path, mo
     training.train(config, tmp_path / 'stopped')
     assert_equal_trees(saved_state(tmp_path / 'stopped', 6), saved_state(tmp_path / 'whole', 6))
     assert metrics(tmp_path / 'stopped') == metrics(tmp_path / 'whole')
+    assert RunFolder(tmp_path / 'stopped').starts()[-1]['platform'].get('oneDNN', False) == one_dnn
 
 
 def test_while_the_program_compiles_a_signal_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

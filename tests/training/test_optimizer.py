@@ -100,7 +100,3 @@ def test_adam() -> None:
         PARAMS, state, PARAMS
     )
     assert float(optax.tree.get(state, 'mu')['conv']['kernel'][0]) == pytest.approx(0.2 * 2)
-
-
-def test_describe_decay() -> None:
-    assert optimizer.describe(CONFIG, PARAMS) == ['weight decay 0.1 on kernels: 1 of 3 parameters']

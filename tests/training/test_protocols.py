@@ -102,6 +102,7 @@ def test_other_sizes(run: Path, folder: Path) -> None:
     whole = training.evaluate(run).logits
     for same in (0, 16):  # the size of the mean image, which is then subtracted as in training
         np.testing.assert_array_equal(training.evaluate(run, crop=same).logits, whole)
+    assert not np.array_equal(training.evaluate(run, recalibrate=20).logits, whole)
     with pytest.raises(ConfigError, match='recalibrate=-1: must be a number of training images'):
         training.evaluate(run, recalibrate=-1)
     with pytest.raises(ConfigError, match="config.pictures.protocol='corners': must be one of center, ten_crop, multi"):

@@ -18,10 +18,12 @@ from jax_resnet import training
 from jax_resnet.commands import predict
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.decoding import decode
+from jax_resnet.data.pictures.views import AreaCrop, CentreCrop, Crop, ScaleCrop
+from jax_resnet.data.preprocessing import ColourAugmentation
 from jax_resnet.errors import ConfigError, DataError, Stopped
 from jax_resnet.training.progress import Progress
 from jax_resnet.training.setup import open_input
-from tests.conftest import assert_equal_trees
+from tests.conftest import assert_equal_trees, metrics
 from tests.training.conftest import CLASSES
 from tests.training.conftest import picture_config as config
 
@@ -35,12 +37,6 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workdir = tmp_path_factory.mktemp('whole') / 'run'
     training.train(config(folder, **COLOURS), workdir)
     return workdir
-
-
-def lines(workdir: Path) -> list[dict[str, Any]]:
-    """Returns the lines of metrics.jsonl without their times."""
-    found = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ('seconds', 'images_per_second')} for line in found]
 
 
 def variables(workdir: Path) -> Mapping[str, Any]:
@@ -59,7 +55,7 @@ class StopAt(Progress):
 
 def test_a_run_on_pictures_writes_the_files_of_every_run(folder: Path, whole: Path, tmp_path: Path) -> None:
     summary = json.loads((whole / 'summary.json').read_text())
-    assert summary['steps'] == 9 and [line['step'] for line in lines(whole)] == [5, 9]
+    assert summary['steps'] == 9 and [line['step'] for line in metrics(whole)] == [5, 9]
     found = np.load(whole / 'predictions.npz')
     assert found['logits'].shape == (21, 3) and np.bincount(found['labels']).tolist() == [7, 7, 7]
     assert np.load(whole / 'mistakes.npz')['images'].shape[1:] == (16, 16, 3)
@@ -82,7 +78,7 @@ def check_stopped_and_continued(fields: dict[str, Any], workdir: Path, whole: Pa
     with pytest.raises(Stopped):
         training.train({**fields, 'log_every': '1 step'}, workdir, progress=StopAt)
     training.train({**fields, 'pictures': {**fields['pictures'], 'threads': 3}}, workdir)
-    assert lines(workdir) == lines(whole)
+    assert metrics(workdir) == metrics(whole)
     assert_equal_trees(variables(workdir), variables(whole))
 
 
@@ -93,8 +89,24 @@ def test_a_stopped_and_continued_run_equals_an_uninterrupted_run(folder: Path, t
 def test_so_does_a_run_on_two_devices_which_has_the_same_batches(folder: Path, tmp_path: Path, whole: Path) -> None:
     fields = config(folder, **COLOURS, **{'parallel.devices': 2})
     training.train(fields, tmp_path / 'whole')
-    assert lines(tmp_path / 'whole')[0]['train_loss'] == pytest.approx(lines(whole)[0]['train_loss'], rel=1e-4)
+    assert metrics(tmp_path / 'whole')[0]['train_loss'] == pytest.approx(metrics(whole)[0]['train_loss'], rel=1e-4)
     check_stopped_and_continued(fields, tmp_path / 'run', tmp_path / 'whole')
+
+
+@pytest.mark.parametrize(
+    ('fields', 'crop', 'decoding'),
+    [
+        ({'view': 'area', 'area': (0.5, 1.0), 'aspect_ratio': (1.0, 2.0)}, AreaCrop((0.5, 1.0), (1.0, 2.0)), ('bilinear', False)),
+        ({'view': 'scale', 'shorter_side': (16, 20), 'interpolation': 'bicubic'}, ScaleCrop((16, 20), 16), ('bicubic', False)),
+        ({'view': 'centre', 'exif_rotation': True}, CentreCrop(18, 16), ('bilinear', True)),
+    ],
+)  # fmt: skip
+def test_fields_choose_the_views(folder: Path, fields: dict, crop: Crop, decoding: tuple) -> None:
+    given = as_config(config(folder, **COLOURS, **{f'pictures.{name}': value for name, value in fields.items()}))
+    data = open_input(given)
+    batches = data._training(4)
+    assert (batches.crop, (batches.interpolation, batches.exif_rotation)) == (crop, decoding)
+    assert data.augmentation == ColourAugmentation(True, 0.4, 0.1)
 
 
 def test_augmentation_is_a_function_of_epoch_and_index(folder: Path) -> None:
@@ -126,7 +138,7 @@ def test_progress_shows_that_devices_wait_for_pictures(
     monkeypatch.setattr('jax_resnet.data.pictures.batches.decode', slowly)
     training.train(config(folder, **COLOURS, **{'pictures.threads': 1}), tmp_path / 'slow')
     assert re.search(r'left, input-bound: \d+ %', capsys.readouterr().out)
-    assert lines(tmp_path / 'slow') == lines(whole)
+    assert metrics(tmp_path / 'slow') == metrics(whole)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(folder: Path, tmp_path: Path) -> None:
@@ -182,7 +194,7 @@ def test_a_picture_that_cannot_be_read_stops_before_training(folder: Path, tmp_p
         training.train(config(copy, **COLOURS), tmp_path / 'run')
     (tmp_path / 'run' / 'pictures.npz').unlink()  # this asks for it
     training.train(config(copy, **COLOURS), tmp_path / 'run')
-    assert lines(tmp_path / 'run') == lines(whole)
+    assert metrics(tmp_path / 'run') == metrics(whole)
     broken.write_text('no picture')
     with pytest.raises(DataError, match=r'1 of 81 pictures of folder cannot be read: .*3\.jpg'):
         training.train(config(copy, **COLOURS), tmp_path / 'other')

@@ -65,13 +65,6 @@ def test_a_png_is_decoded_as_by_pillow(mode: str) -> None:
     assert size(encoded) == (60, 91)
 
 
-@pytest.mark.parametrize('lossless', [False, True])
-def test_a_webp_is_decoded_as_by_pillow(lossless: bool) -> None:
-    encoded = encode(colours(), 'WEBP', lossless=lossless)
-    assert_decodes(encoded, by_pillow(encoded))
-    assert size(encoded) == (60, 91)
-
-
 def test_16_bits_of_grey_are_scaled_and_not_clipped() -> None:
     grey = np.random.default_rng(0).integers(0, 2**16, (5, 7), dtype=np.uint16)
     grey[0, :3] = 0, 65_535, 257

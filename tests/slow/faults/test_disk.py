@@ -10,8 +10,8 @@ import pytest
 from jax_resnet import training
 from jax_resnet.errors import DataError
 from jax_resnet.training.checkpoint import Checkpoints
-from tests.conftest import small_config
-from tests.slow.processes import ROOT, SMALL, metrics
+from tests.conftest import metrics, small_config
+from tests.slow.processes import ROOT, SMALL
 
 CONFIG = small_config(evaluate_every='4 steps')
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import assert_equal_trees, saved_state
-from tests.slow.processes import ROOT, metrics, printed
+from tests.conftest import assert_equal_trees, metrics, saved_state
+from tests.slow.processes import ROOT, printed
 
 
 def digits(folder: Path) -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import assert_equal_trees, saved_state
-from tests.slow.processes import SMALL, ProcessGroup, metrics
+from tests.conftest import assert_equal_trees, metrics, saved_state
+from tests.slow.processes import SMALL, ProcessGroup
 
 PATIENCE = 8
 """Value of --patience in seconds, less than its default of 60. A step of this network takes a thousandth of it."""

@@ -13,7 +13,6 @@ from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read, slurm
 from jax_resnet.studies.progress import read_run
 
-pytest.importorskip('submitit')
 TRAIN = slurm.Train(command_line.main)
 
 

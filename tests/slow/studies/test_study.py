@@ -13,7 +13,8 @@ import pytest
 from jax_resnet.report import sections
 from jax_resnet.runs.run_folder import RunFolder
 from jax_resnet.studies import read
-from tests.slow.processes import ROOT, metrics, printed
+from tests.conftest import metrics
+from tests.slow.processes import ROOT, printed
 
 
 @pytest.mark.soak
