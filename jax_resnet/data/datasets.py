@@ -14,7 +14,6 @@ import numpy as np
 
 from jax_resnet.config.fields import Config, Dataset
 from jax_resnet.config.loading import change
-from jax_resnet.data import digits
 from jax_resnet.data.cifar import CIFAR, SIZES, open_cifar
 from jax_resnet.data.pictures import records
 from jax_resnet.data.pictures.folder import DRAW, open_folder
@@ -67,6 +66,24 @@ def arrays(load: Callable[[str], Examples]) -> Callable[[str, Path, Path | None]
     return open_arrays
 
 
+DIGITS = {'train': 1_437, 'test': 360}
+
+
+def _digits(split: str) -> Examples:
+    """Reads a split of the handwritten digits of UCI, which lie in this package: no download is needed.
+
+    `digits.npz` has the 1,797 images of the test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and
+    C. Kaynak (UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0), 8x8 pixels with 17
+    grey levels. Their order here is a draw, stratified by digit: the first 1,437 are for training, the others for the
+    test. The images are enlarged to 16x16 by repeating pixels, and have grey levels from 0 to 255.
+    """
+    chosen = slice(0, DIGITS['train']) if split == 'train' else slice(DIGITS['train'], None)
+    with np.load(Path(__file__).with_name('digits.npz'), allow_pickle=False) as file:
+        images, labels = file['images'][chosen], file['labels'][chosen]
+    images = np.round(images * (255 / 16)).astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
+    return Examples(images[..., None], labels.astype(np.int32))
+
+
 def _open_imagenet(name: str, data_dir: Path, manual_dir: Path | None) -> PictureSource:
     return open_tars(name, manual_dir) if manual_dir is not None else _open_records(name, data_dir, None)
 
@@ -93,7 +110,7 @@ _IMAGENET_SIZES = {split: archive.pictures for split, archive in ARCHIVES.items(
 DATASETS: dict[str, DataSet] = {
     'cifar10': DataSet('CIFAR-10', (32, 32, 3), CIFAR['cifar10'].class_names, SIZES, open_cifar),
     'cifar100': DataSet('CIFAR-100', (32, 32, 3), CIFAR['cifar100'].class_names, SIZES, open_cifar),
-    'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), digits.SPLITS, arrays(digits.load)),
+    'digits': DataSet('digits', (16, 16, 1), tuple('0123456789'), DIGITS, arrays(_digits)),
     'imagenet2012': DataSet('ImageNet', None, _WORDS, _IMAGENET_SIZES, _open_imagenet),
     'imagenette': DataSet(
         'Imagenette',

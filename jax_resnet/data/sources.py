@@ -270,8 +270,11 @@ def with_classes(source: Source | PictureSource, class_names: Sequence[str]) -> 
         return source
     known = {name: label for convert in (folded, str) for label, name in enumerate(map(convert, class_names))}
     labels = tuple(known.get(name, known.get(folded(name), -1)) for name in source.class_names)
-    if -1 in labels or isinstance(source, Source):
+    if isinstance(source, Source):
         raise DataError(f'{source.name}: {other_classes(class_names, source.class_names)}')
+    if -1 in labels:
+        unknown = source.class_names[labels.index(-1)]
+        raise DataError(f'{source.name}: the network has no class {unknown!r}; classes are found by their names')
     pictures = {split: Parts([(each, 0, len(each))], labels) for split, each in source.pictures.items()}
     present = labels if len({*labels}) < len(class_names) else ()
     return replace(source, class_names=tuple(class_names), pictures=pictures, present=present)

@@ -42,7 +42,7 @@ def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
     keeps_shape = find_units(net.model)
     units, same = [*keeps_shape], np.flatnonzero([*keeps_shape.values()])
     pairs = exchangeable(net.variables['params'], [units[i] for i in same])
-    split, draws = net.split(options.split), np.random.default_rng(options.seed)
+    split, draws = options.split or net.test_split, np.random.default_rng(options.seed)
     counts = [k for k in range(1, len(same) + 1) if k <= 10 or k % 5 == 0 or k == len(same)]
     swaps = [2**k for k in range(len(same).bit_length()) for _ in range(options.draws)] if pairs else []
     score = net.scorer(split, without(net.model, units))

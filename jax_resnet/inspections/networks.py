@@ -19,7 +19,7 @@ from jax_resnet.config.network import network
 from jax_resnet.data.datasets import located
 from jax_resnet.data.preprocessing import Preprocess
 from jax_resnet.errors import ConfigError, UserError
-from jax_resnet.platform import exactness, for_platform
+from jax_resnet.platform import exactness
 from jax_resnet.platform.base import Backend
 from jax_resnet.runs import outputs, results_folder, weights
 from jax_resnet.runs.run_folder import RunFolder
@@ -29,7 +29,7 @@ from jax_resnet.training.evaluate import test_split
 from jax_resnet.training.load import load
 from jax_resnet.training.resident import ResidentSplit
 from jax_resnet.training.scores import Scores
-from jax_resnet.training.setup import Input, check_pictures, open_input, set_up
+from jax_resnet.training.setup import Input, backend, check_pictures, open_input, set_up
 from jax_resnet.training.streamed import StreamedSplit
 
 BATCH = 250
@@ -62,13 +62,14 @@ class Network:
     platform: Backend
     is_elsewhere: bool
 
-    def split(self, spec: str | None = None) -> str:
-        """Returns a split of the data, by default the test split.
+    @property
+    def test_split(self) -> str:
+        """The test split of the data."""
+        return test_split(self.config.dataset.test, self.data.source.sizes)
 
-        Raises:
-            ConfigError: its pictures are not those of the network's run.
-        """
-        return _split(self.name, self.data, spec, self.is_elsewhere)
+    def split(self, spec: str, batch_size: int = BATCH) -> ResidentSplit | StreamedSplit:
+        """Opens a split. Raises ConfigError if its pictures are not those of the network's run."""
+        return _split(self.name, self.data, spec, self.is_elsewhere, batch_size)
 
     def scorer(self, split: str, apply: Callable[..., Any] | None = None) -> Callable[..., Scores]:
         """Returns a function that evaluates variants of this network on a split, with one compiled program.
@@ -80,7 +81,7 @@ class Network:
             split: a split such as 'test[:1000]'.
             apply: computes logits of (variables, inputs, ...); by default the network itself.
         """
-        part, apply = _part(self.data, split), apply or self.model.apply
+        part, apply = self.split(split), apply or self.model.apply
 
         def logits(variables: Any, normalize: Any, views: Any, *more: Any) -> Any:
             inputs = self.preprocess._replace(normalize=normalize)(views)
@@ -163,22 +164,23 @@ def pictures(options: argparse.Namespace, index: np.ndarray) -> tuple[np.ndarray
                 trained = load(name, config, options.data)
                 found, names = trained.config, trained.class_names
             data = open_input(located(found, options.data), class_names=names)
-            split = _split(name, data, options.split, options.data is not None)
-            return _part(data, split).images(index), data.source.class_names
+            spec = options.split or test_split(found.dataset.test, data.source.sizes)
+            return _split(name, data, spec, options.data is not None).images(index), data.source.class_names
         except UserError as e:
             _log.warning('no pictures are shown: %s', e)
     return np.zeros((0, 1, 1, 1), np.uint8), ()
 
 
-def _split(name: str, data: Input, spec: str | None, is_elsewhere: bool) -> str:
-    spec = spec or test_split(data.config.dataset.test, data.source.sizes)
+def _split(
+    name: str, data: Input, spec: str, is_elsewhere: bool, batch_size: int = BATCH
+) -> ResidentSplit | StreamedSplit:
     if not is_elsewhere:
         check_pictures(name, data, [spec], 'name other data by --data')
-    return spec
+    return data.split(spec, 'center', batch_size, _mesh())
 
 
-def _part(data: Input, split: str) -> ResidentSplit | StreamedSplit:
-    return data.split(split, 'center', BATCH, Mesh(np.array(jax.local_devices()[:1]), ('data',)))
+def _mesh() -> Mesh:
+    return Mesh(np.array(jax.local_devices()[:1]), ('data',))
 
 
 def _named(options: argparse.Namespace) -> list[tuple[str, Config | None]]:
@@ -208,6 +210,6 @@ def _open(name: str, config: Config | None, data: str | None, initial: bool) -> 
             state, line = begin_from(config.init_from, state, setup.model)
             _log.info(line)
         variables, preprocess = models.unstack(state.variables), inputs.preprocess
-    platform = for_platform(jax.local_devices()[0].platform)
+    platform = backend(config, _mesh())
     net = network(config, **{**platform.network, 'stacked': False, 'rematerialize': False})
     return Network(name, config, net, variables, preprocess, inputs, platform, data is not None)

@@ -34,7 +34,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     check_weights(second.name, second.variables, second.config, first.model, first.variables, first.name)
     if first.preprocess.crop != second.preprocess.crop:
         raise ConfigError(f'{second.name}: has another crop than {first.name}')
-    split, points = first.split(options.split), []
+    split, points = options.split or first.test_split, []
     score = first.scorer(split)
     for share in tqdm(np.linspace(0, 1, options.points), desc='points', disable=None, leave=False):
         a, b = np.float32(1 - share), np.float32(share)

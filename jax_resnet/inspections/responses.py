@@ -5,8 +5,10 @@ batch, as in training.
 """
 
 import argparse
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from jax_resnet.errors import ConfigError
@@ -20,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measures networks on the first examples of their training splits."""
     import jax
-    import jax.numpy as jnp
 
     from jax_resnet.inspections.networks import open_networks
     from jax_resnet.models import layer_responses
@@ -30,7 +31,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     measured, count = [], options.examples
     for net in open_networks(options):
-        batch_size, size = net.config.batch_size, net.data.source.count(net.split(net.config.dataset.train))
+        batch_size, size = net.config.batch_size, net.data.source.count(net.config.dataset.train)
         if not batch_size <= count <= size:
             name = f'the batch size of {net.name}'
             raise ConfigError(f'--examples={count}: must be from {batch_size}, {name}, to {size:,}')
@@ -39,16 +40,14 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
             count_groups(batch_size, group_size)
         except ValueError as e:
             raise ConfigError(f'{net.name}: {e}') from None
-        examples = net.data.first(count)
-        batches = [
-            (net.preprocess.normalize(jnp.asarray(examples.images[part])), examples.labels[part])
-            for part in (slice(i, i + batch_size) for i in range(0, count - batch_size + 1, batch_size))
-        ]
+        with contextlib.closing(net.split(net.config.dataset.train, batch_size).batches()) as found:
+            first = islice(found, count // batch_size)
+            batches = [(net.preprocess.normalize(views[:, 0]), labels) for _, labels, views in first]
         compiled = partial(jax.jit, compiler_options=dict(net.platform.compiler_options))
         with exactness.exact(net.config.precision.matmul):
-            found = layer_responses.measure(net.model, net.variables, batches, cross_entropy, compiled)
-        numbers = {'std': found.std.tolist(), 'gradient_norm': found.gradient_norm.tolist()}
-        measured.append({'network': net.name, 'examples': len(batches) * batch_size, 'layers': found.names, **numbers})
+            layers = layer_responses.measure(net.model, net.variables, batches, cross_entropy, compiled)
+        numbers = {'std': layers.std.tolist(), 'gradient_norm': layers.gradient_norm.tolist()}
+        measured.append({'network': net.name, 'examples': len(batches) * batch_size, 'layers': layers.names, **numbers})
     return measured
 
 

@@ -41,7 +41,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         params = net.variables['params']
         keys = jax.random.split(jax.random.key(options.seed))
         one, other = (direction(params, key) for key in keys)
-        score, coordinates = net.scorer(net.split(options.split)), [*product(line, [0.0]), *product(plane, plane)]
+        score, coordinates = net.scorer(options.split), [*product(line, [0.0]), *product(plane, plane)]
         points = []
         for a, b in tqdm(coordinates, desc=f'surface of {net.name}', disable=None, leave=False):
             moved = jax.tree.map(

@@ -55,6 +55,7 @@ class RunFolder:
             self.check_same(config)
         else:
             self._write('config.json', schemas.as_json({'file': file, 'changes': changes or {}, 'fields': config}))
+            (self.path / 'environment.json').unlink(missing_ok=True)  # of a run whose place this one takes
         (self.path / 'failure.txt').unlink(missing_ok=True)
 
     def _make(self) -> None:

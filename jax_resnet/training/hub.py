@@ -8,12 +8,12 @@ copy in the cache is used without asking the Hub.
 import logging
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from jax_resnet.config.fields import Config
+from jax_resnet.config.fields import Config, Count, Positive
 from jax_resnet.config.loading import as_config
 from jax_resnet.data.pictures.imagenet import IMAGENET_CLASSES
 from jax_resnet.data.preprocessing import channel
@@ -44,16 +44,14 @@ REASONS = {
 ARCHITECTURE = re.compile(r'resnet(18|26|34|50|101|152|200)|wide_resnet(50|101)_2|resnext(50|101)_(\d+)x(\d+)d')
 """The architectures of timm that are networks of this package."""
 
-Side = Annotated[int, Meta(ge=1)]
-Positive = Annotated[float, Meta(gt=0)]
 Channels = tuple[float, float, float]
 
 
 class TimmInput(Struct):
     """The part of timm's config.json that says how pictures become the input. The defaults are timm's."""
 
-    input_size: tuple[Side, Side, Side] = (3, 224, 224)
-    test_input_size: tuple[Side, Side, Side] | None = None
+    input_size: tuple[Count, Count, Count] = (3, 224, 224)
+    test_input_size: tuple[Count, Count, Count] | None = None
     crop_pct: Positive = 0.875
     test_crop_pct: Positive | None = None
     crop_mode: Literal['center'] = 'center'

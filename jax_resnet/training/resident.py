@@ -128,10 +128,6 @@ class ResidentInput:
         """The files of pictures: none, because the examples of these data sets are known."""
         return np.zeros(0, np.bytes_)
 
-    def first(self, count: int) -> Examples:
-        """The first training examples, at most `count`."""
-        return Examples(self.examples.images[:count], self.examples.labels[:count])
-
     def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> ResidentSplit:
         """Puts a split on the devices. `check` refuses every protocol except 'center'.
 

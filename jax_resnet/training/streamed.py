@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jax_resnet.config import fields
 from jax_resnet.config.fields import Config
-from jax_resnet.data import Examples, PictureSource, image_shape, preprocessing
+from jax_resnet.data import PictureSource, image_shape, preprocessing
 from jax_resnet.data.pictures import checks, views
 from jax_resnet.data.pictures.batches import Batch, Batches, Feed, Pass, allow_open_files, iterate, mean_image
 from jax_resnet.data.pictures.views import CentreCrop, training_crop
@@ -146,14 +146,6 @@ class StreamedInput:
         splits = sorted({split for spec in specs for split, _, _ in self.source.ranges(spec)} & {*self.source.listing})
         found = [np.char.add(f'{split}/'.encode(), self.source.listing[split]) for split in splits]
         return np.concatenate([np.zeros(0, np.bytes_), *found])
-
-    def first(self, count: int) -> Examples:
-        """The first training examples, at most `count`: their central crops."""
-        settings = self.config.pictures
-        (view,) = views.evaluation_views('center', settings.test_shorter_side, self.image_shape[0])
-        central = Pass(self.examples, view, *_decoding(settings))
-        found = [central[i] for i in range(min(count, len(central)))]
-        return Examples(np.stack([one.images[0] for one in found]), np.stack([one.labels for one in found]))
 
     def split(self, spec: str, protocol: str, batch_size: int, mesh: Mesh) -> StreamedSplit:
         """Opens a split by the views of the protocol."""

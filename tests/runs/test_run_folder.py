@@ -19,7 +19,9 @@ from tests.runs.conftest import LINE
 def test_another_config_in_the_same_folder_is_an_error_that_shows_the_difference(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / 'new' / 'run')
     folder.open(whole_config(seed=3))  # without a step or a line of metrics, another run may take its place
+    folder.record_start(0, environment({}))
     folder.open(whole_config())
+    assert folder.starts() == []
     folder.add_metrics(LINE)
     assert folder.config() == whole_config()
     folder.open(whole_config(**{'dataset.data_dir': 'elsewhere', 'parallel.devices': 4, 'log_every': '7 steps'}))

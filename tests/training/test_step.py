@@ -46,7 +46,7 @@ def step_and_arguments(given: dict[str, Any]) -> tuple[Any, tuple]:
     """Returns a jitted step of a config, and its arguments after the state: numbers, images and labels of a batch."""
     config = as_config(given)
     data, model, mesh, _, schedule, _ = setup.set_up(config)
-    settings, examples = setup.backend(config, mesh), data.first(32)
+    settings, examples = setup.backend(config, mesh), data.source.read('train[:32]')
     net, by_example = settings.program_network(model), NamedSharding(mesh, PartitionSpec('data'))
     steps = Steps(config, net, settings.flat_arrays, data.augmentation, by_example)
     numbers = Numbers.create(config.seed, schedule, data.preprocess.normalize)

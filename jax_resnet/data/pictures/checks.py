@@ -67,7 +67,7 @@ def without_unreadable(source: PictureSource) -> PictureSource:
             if gone and split == 'train':
                 raise DataError(f'class {source.class_names[gone[0]]} has no picture in train that can be read')
             absent = [f'{Path(before.name(i)).name}, number {i}, left out 0'.encode() for i in bad]
-            listing[split] = np.concatenate([listing[split], absent])
+            listing[split] = np.concatenate([listing.get(split, np.zeros(0, np.bytes_)), absent])
             fingerprint += f' without {split} {[*bad]}'
     sizes = {**source.sizes, **{split: len(each) for split, each in pictures.items()}}
     return replace(source, pictures=pictures, sizes=sizes, listing=listing, fingerprint=fingerprint)
