@@ -25,6 +25,7 @@ class Job:
         earlier: results of the parts that have ended, by name.
         end: the time at which the part should have ended.
         rehearse: whether everything is as small as possible.
+        graphs: whether CUDA graphs are used; not if they do not work here.
     """
 
     file: Path
@@ -34,6 +35,7 @@ class Job:
     earlier: dict[str, Any]
     end: float
     rehearse: bool
+    graphs: bool = True
     found: dict[str, Any] = field(default_factory=dict)
 
     def record(self, name: str, value: Any) -> None:
@@ -42,6 +44,11 @@ class Job:
         draft = self.file.with_suffix('.draft')
         draft.write_text(json.dumps(self.found))
         draft.replace(self.file)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Fields of every config."""
+        return {} if self.graphs else {'gpu.graphs': False}
 
     @property
     def left(self) -> float:
@@ -64,7 +71,7 @@ class Job:
     ) -> subprocess.Popen:
         """Starts `main.py`. Its run folder is `scratch/folder`. The caller reads its output."""
         command = [sys.executable, 'main.py', f'--config=configs/{config}.py', f'--workdir={self.scratch / folder}']
-        command += [f'--config.{name}={value}' for name, value in changes.items()]
+        command += [f'--config.{name}={value}' for name, value in {**self.changes, **changes}.items()]
         shared = {'XLA_PYTHON_CLIENT_PREALLOCATE': 'false'}  # several share a GPU's memory
         pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'text': True}
         return subprocess.Popen(command, cwd=ROOT, env=os.environ | shared | dict(environment or {}), **pipes)

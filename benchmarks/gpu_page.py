@@ -24,7 +24,7 @@ def page(results: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         titles: the titles of all parts.
     """
     sections = ['# The first quarter of an hour on a GPU', *parts(results, titles)]
-    for name, make in {'machine': machine, 'trains': trains, 'options': options}.items():
+    for name, make in {'machine': machine, 'graphs': graphs, 'trains': trains, 'options': options}.items():
         if found := results.get(name, {}).get('found'):
             sections += [f'## {titles[name]}', *make(found)]
     if rows := [one['found'] for name, one in results.items() if name.startswith('speed') and one['found']]:
@@ -65,6 +65,11 @@ def machine(found: Mapping[str, Any]) -> list[str]:
     if rate := found.get('bytes a second, copied'):
         lines.append(f'A copy: {rate / 1e9:,.0f} GB/s.')
     return lines
+
+
+def graphs(found: Mapping[str, Any]) -> list[str]:
+    """Whether CUDA graphs work."""
+    return ['They work.' if found['work'] else '**They do not work.** All that follows is without them.']
 
 
 def trains(found: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +54,13 @@ def machine(job: Job) -> None:
     job.record('multiply-adds a second, bfloat16', peers.matrix_rate('bfloat16'))
     job.record('gpu, after matrix products', nvidia_smi())
     job.record('bytes a second, copied', peers.copy_rate())
+
+
+def graphs(job: Job) -> None:
+    """Whether CUDA graphs work: a small program, in this process alone, which XLA may abort."""
+    from jax_resnet.platform import gpu
+
+    job.record('work', gpu.has_graphs())
 
 
 def nvidia_smi() -> dict[str, str]:
@@ -118,12 +126,12 @@ def trains(job: Job) -> None:
     on_cpu = {'JAX_PLATFORMS': 'cpu'}
     with ThreadPoolExecutor(2 if job.rehearse else 10) as pool:  # nothing here is timed
         tasks = [
+            pool.submit(stopped),  # the longest: two starts
+            pool.submit(bits, 'default', {}),
             pool.submit(long),
             pool.submit(first, 'first losses, GPU', {}),
             pool.submit(first, 'first losses, GPU, float32', {'precision.matmul': 'float32'}),
             pool.submit(first, 'first losses, CPU', {}, on_cpu),
-            pool.submit(stopped),
-            pool.submit(bits, 'default', {}),
             *(pool.submit(bits, name, changes) for name, changes in off.items()),
         ]
     for task in tasks:
@@ -153,11 +161,24 @@ def options(job: Job) -> None:
     variants: dict[str, dict[str, Any]] = {'default': {}, **OPTIONS, 'exact': {'precision.deterministic': True}}
     if job.rehearse:
         variants = {name: variants[name] for name in ('default', 'without all three')}
+    variants = {name: job.changes | changes for name, changes in variants.items()}
+    others = [name for name in variants if variants[name] != variants['default']]
     with contextlib.ExitStack() as stack:
-        runs = {
-            name: stack.enter_context(peers.in_a_process(peers.ours, *case, **changes))
-            for name, changes in variants.items()
-        }
+        runs = {}
+
+        def start(name: str) -> None:
+            runs[name] = stack.enter_context(peers.in_a_process(peers.ours, *case, **variants[name]))
+
+        start('default')
+        runs['default']()  # XLA chooses algorithms; the others, which start together, find its choices
+        for name in others:
+            start(name)
+        for name in others:
+            try:
+                runs[name]()
+            except RuntimeError as e:
+                print(f'{name}: {e}', flush=True)
+                del runs[name]
         rounds = []
         for one in peers.rounds_in_turn(runs, pause=0.0):
             rounds.append(one)
@@ -181,28 +202,40 @@ class Speed(NamedTuple):
 
 def speed(job: Job, case: Speed) -> None:
     """Times training steps beside PyTorch's, if it is installed, by `train_step.py`."""
-    from importlib.util import find_spec
-
     file = job.scratch / 'train_step.json'
     file.unlink(missing_ok=True)
     command = [sys.executable, str(BENCHMARKS / 'train_step.py'), '--networks', case.network, '--dtypes', case.dtype]
     command += [f'--batch_size={case.batch_size}', f'--steps={case.steps}', f'--size={case.size}', f'--json={file}']
-    command += [f'--seconds={0 if job.rehearse else max(5.0, job.left / 3)}', '--most_rounds=15']
+    command += [f'--seconds={0 if job.rehearse else 8}', '--most_rounds=15', '--fields', *job_fields(job)]
     command += ['--alone'] if job.rehearse or not find_spec('torch') else ['--compiled'] if case.compiled else []
-    subprocess.run(command, check=True, cwd=ROOT)
-    (found,) = json.loads(file.read_text())['results']
-    for name, value in found.items():
-        job.record(name, value)
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:  # what is measured is written after each round
+        code = process.poll()
+        if file.exists():
+            (found,) = json.loads(file.read_text())['results']
+            for name, value in found.items():
+                job.record(name, value)
+        if code is not None:
+            break
+        time.sleep(1)
+    if code:
+        raise SystemExit(f'train_step.py has failed with exit code {code}')
 
 
 def profile(job: Job, case: Speed) -> None:
     """Sums 20 steps by kernel, by `kernels.py`."""
     command = [sys.executable, str(BENCHMARKS / 'kernels.py'), '--network', case.network, '--dtype', case.dtype]
     command += [f'--batch_size={case.batch_size}', f'--size={case.size}', f'--steps={2 if job.rehearse else 20}']
+    command += ['--fields', *job_fields(job)]
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     print(done.stdout, flush=True)
     for name, value in json.loads(done.stdout.splitlines()[-1]).items():
         job.record(name, value[:10] if name == 'kernels' else value)
+
+
+def job_fields(job: Job) -> list[str]:
+    """The fields of every config as words of a command line."""
+    return [f'{name}={json.dumps(value)}' for name, value in job.changes.items()]
 
 
 def fails(job: Job) -> None:
@@ -227,25 +260,25 @@ def parts(rehearse: bool) -> dict[str, Part]:
     else:
         small, pictures = Speed('ResNet-20', 128, 200), Speed('ImageNet ResNet-50', 256, 20, 224)
         deep, profiled = Speed('ResNet-110', 128, 60), [small, pictures]
-        cases = [small, pictures, deep, small._replace(compiled=True), pictures._replace(compiled=True)]
-        cases += [Speed('ResNet-56', 128, 100), Speed('pre-act ResNet-164', 128, 30)]
+        cases = [small._replace(compiled=True), pictures._replace(compiled=True), deep]
         cases += [case._replace(dtype='float32') for case in (small, pictures, deep)]
-    limits = dict(zip(cases, (40, 100, 60, 60, 100, 50, 60, 40, 80, 50), strict=False))
+        cases += [Speed('ResNet-56', 128, 100)]
 
     def titled(case: Speed) -> str:
         return f'{case.network}, {case.dtype}' + (', PyTorch compiled' if case.compiled else '')
 
     return {
-        'machine': Part('The machine', machine, 30),
-        'trains': Part('Does it train', trains, 90),
-        'options': Part('What was only counted so far, with and without', options, 70),
-        **{f'speed: {titled(case)}': Part(titled(case), functools.partial(speed, case=case), limits[case])
-           for case in cases[:5]},
-        **{f'profile: {titled(case)}': Part(titled(case), functools.partial(profile, case=case), 50)
-           for case in profiled},
+        'machine': Part('The machine', machine, 60),
+        'graphs': Part('Do CUDA graphs work', graphs, 60),
+        'trains': Part('Does it train', trains, 150),
+        'options': Part('What was only counted so far, with and without', options, 120),
+        **{f'speed: {titled(case)}': Part(titled(case), functools.partial(speed, case=case), 150)
+           for case in cases[:3]},
         'runs': Part('Runs at full length', runs, 3600),
-        **{f'speed: {titled(case)}': Part(titled(case), functools.partial(speed, case=case), limits[case])
-           for case in cases[5:]},
+        **{f'profile: {titled(case)}': Part(titled(case), functools.partial(profile, case=case), 80)
+           for case in profiled},
+        **{f'speed: {titled(case)}': Part(titled(case), functools.partial(speed, case=case), 150)
+           for case in cases[3:]},
     }  # fmt: skip
 
 

@@ -152,7 +152,7 @@ def in_a_process(dump: Path | None, *case: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = temporary if dump is None else dump / '-'.join(str(word).replace(' ', '_') for word in case[:6])
         os.environ.update(
-            JAX_PLATLAYOUTS='cpu',
+            JAX_PLATFORMS='cpu',
             JAX_SKIP_CUDA_CONSTRAINTS_CHECK='1',
             DUMP=str(folder),
             XLA_FLAGS=f'--xla_gpu_autotune_level=0 --xla_dump_to={folder} --xla_dump_hlo_module_re=jit_run',

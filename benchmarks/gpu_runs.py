@@ -46,7 +46,7 @@ def runs(job: Job) -> None:
         problem = packed.unpack([file for file in job.data if file.name.startswith(f'{name}-')])
         job.record(f'data {name}', problem or 'complete')
     planned = FULL_LENGTH[4:6] if job.rehearse else FULL_LENGTH
-    changes: dict[str, Any] = {'checkpoint_every': '20 epochs', 'log_every': '40 epochs'}
+    changes: dict[str, Any] = {'checkpoint_every': '20 epochs', 'log_every': '40 epochs', 'evaluate_every': '4 epochs'}
     if job.rehearse:
         changes |= {'model.depth': 8, 'batch_size': 16, 'train_for': '6 steps', 'dataset.test': 'test[:32]'}
     folders = {run: job.scratch / 'runs' / run.config / f'seed{run.seed}' for run in planned}

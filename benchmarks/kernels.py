@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, begun, synthetic
+from networks import NETWORKS, begun, fields, many_examples, synthetic
 
 
 def trace(network: str, batch_size: int, size: int, steps: int, folder: Path, **changes: Any) -> float:
@@ -24,7 +24,9 @@ def trace(network: str, batch_size: int, size: int, steps: int, folder: Path, **
 
     import jax
 
-    program, state = begun(*synthetic(network, batch_size, size, examples=steps * batch_size, **changes))
+    is_gpu = jax.devices()[0].platform == 'gpu'  # then the program is that of train_step.py, which is in the cache
+    examples = many_examples(batch_size, size) if is_gpu else steps * batch_size
+    program, state = begun(*synthetic(network, batch_size, size, examples=examples, **changes))
 
     def run() -> float:
         nonlocal state
@@ -110,10 +112,11 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=32, help='size of the images in pixels')
     parser.add_argument('--dtype', default='bfloat16', choices=['float32', 'bfloat16'])
     parser.add_argument('--steps', type=int, default=20)
+    parser.add_argument('--fields', nargs='*', default=[], metavar='FIELD=VALUE', help='fields of the config')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         case = options.network, options.batch_size, options.size, options.steps
-        seconds = trace(*case, Path(folder), **{'precision.compute': options.dtype})
+        seconds = trace(*case, Path(folder), **{'precision.compute': options.dtype}, **fields(options.fields))
         found = summarize(kernels(read(Path(folder))), options.steps)
     print('| kernels | ms a step | number |')
     print('|---|---:|---:|')

@@ -44,6 +44,11 @@ def synthetic(
     return as_config(config.to_dict()), source
 
 
+def many_examples(batch_size: int, size: int) -> int:
+    """Returns a number of images with which a dispatch can have many steps: of small ones, those of CIFAR-10."""
+    return 50_000 if size <= 32 else 24 * batch_size
+
+
 def blackened(file: str, changes: Mapping[str, Any]) -> tuple[Any, Any]:
     """Loads a config file, and makes black images. Only their number and size are those of its data set."""
     from jax_resnet.config.loading import load
@@ -60,7 +65,8 @@ def model(network: str) -> Any:
     from jax_resnet import models
     from jax_resnet.platform import for_platform
 
-    return models.from_config(NETWORKS[network], **for_platform(jax.devices()[0].platform).network)
+    platform = for_platform(jax.devices()[0].platform, gpu_options={'graphs': False})  # no test of graphs is needed
+    return models.from_config(NETWORKS[network], **platform.network)
 
 
 def begun(config: Any, source: Any) -> tuple[Any, Any]:

@@ -37,6 +37,7 @@ GRACE = 10.0
 def perform(options: argparse.Namespace, scratch: Path) -> None:
     """Runs all parts that no earlier call has done, and writes what each has found."""
     began, out = time.time(), options.out
+    check_imports()
     out.mkdir(parents=True, exist_ok=True)
     data = sorted(options.data.glob('*.tar')) if options.data else []
     if options.rehearse:
@@ -60,7 +61,8 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
             continue
         title, _, limit = planned.get(name, gpu_parts.Part(name, gpu_parts.fails, 60.0))
         limit = min(limit * (20 if options.rehearse else 1), left)
-        job = Job(scratch / 'found.json', out, scratch, data, results, time.time() + limit, options.rehearse)
+        end, graphs = time.time() + limit, have_graphs(results)
+        job = Job(scratch / 'found.json', out, scratch, data, results, end, options.rehearse, graphs)
         print(f'{title} (at most {limit:.0f} s)', flush=True)
         results[name] = run(name, job, limit, out / 'log.txt')
         print(f'    {results[name]["seconds"]:.0f} s; {results[name]["ended"]}', flush=True)
@@ -70,12 +72,35 @@ def perform(options: argparse.Namespace, scratch: Path) -> None:
         print(f'{path.name}: {path.stat().st_size:,} bytes')
 
 
+def check_imports() -> None:
+    """Ends with a line if a package is missing, which --wheels would have listed: then no part would run."""
+    done = subprocess.run(
+        [sys.executable, '-c', 'import configs.base, jax_resnet.training.train, orbax.checkpoint, tensorboardX'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr.strip().splitlines()[-1])
+
+
+def have_graphs(results: dict[str, Any]) -> bool:
+    """Whether CUDA graphs work, as far as it is known: a small program has run, and training does not need them off."""
+    small, bits = results.get('graphs'), results.get('trains', {}).get('found', {})
+    is_broken = bits.get('bits, without CUDA graphs') and not bits.get('bits, default')
+    return (small is None or small['found'].get('work') is True) and not is_broken
+
+
 def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
     """Runs one part in its own process. Returns how it ended, its seconds, and what it has found."""
     job.file.unlink(missing_ok=True)
     began, command = time.time(), [sys.executable, str(BENCHMARKS / 'gpu_parts.py'), name, job.json()]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
-    environment = {'JAX_COMPILATION_CACHE_DIR': str(job.scratch / 'compiled'), 'PYTHONPATH': path}
+    # a folder that a second call finds again
+    environment = {
+        'JAX_COMPILATION_CACHE_DIR': str(Path(tempfile.gettempdir(), 'jax_resnet_compiled')),
+        'PYTHONPATH': path,
+    }
     with log.open('a') as file:
         file.write(f'\n=== {name}\n')
         file.flush()

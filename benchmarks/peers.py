@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from networks import begun, synthetic
+from networks import begun, many_examples, synthetic
 
 os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')  # leaves a GPU's memory to the other processes
 
@@ -26,8 +26,8 @@ def ours(network: str, batch_size: int, steps: int, size: int = 32, **changes: A
     """Returns our training: with augmentation, and several steps for each dispatch. For `changes` see `synthetic`."""
     import jax
 
-    if jax.devices()[0].platform == 'gpu':  # as many images as CIFAR-10 has, so that a dispatch can have many steps
-        changes['examples'] = 50_000 if size <= 32 else 64 * batch_size
+    if jax.devices()[0].platform == 'gpu':
+        changes['examples'] = many_examples(batch_size, size)
     program, state = begun(*synthetic(network, batch_size, size, **changes))
 
     def run(steps: int = steps) -> float:
@@ -64,9 +64,9 @@ def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
-def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, float]:
+def in_turn(runs: Mapping[str, Run], rounds: int, pause: float = 0.5) -> dict[str, float]:
     """Returns the median seconds of each run over so many rounds."""
-    return medians(list(itertools.islice(rounds_in_turn(runs), rounds)))
+    return medians(list(itertools.islice(rounds_in_turn(runs, pause), rounds)))
 
 
 def spread(numbers: Sequence[float]) -> float:
@@ -180,10 +180,9 @@ def _serve(pipe: Any, make: Callable[..., Callable], arguments: tuple, options: 
 def matrix_rate(dtype: str) -> float:
     """Measures the multiply-adds a second of one large matrix product."""
     import jax
-    import jax.numpy as jnp
 
     n = 8192 if jax.devices()[0].platform == 'gpu' else 2048
-    x = jnp.ones((n, n), dtype)
+    x = jax.random.normal(jax.random.key(0), (n, n), dtype)  # products of constants are faster
     return n**3 / _seconds(jax.jit(lambda x: x @ x), x)
 
 
@@ -199,12 +198,14 @@ def copy_rate() -> float:
 def _seconds(function: Callable, x: Any) -> float:
     import jax
 
+    pause = 0.0 if jax.devices()[0].platform == 'gpu' else 0.5
+
     def run() -> float:
         began = time.perf_counter()
         jax.block_until_ready(function(x))
         return time.perf_counter() - began
 
-    return in_turn({'run': run}, 7)['run']
+    return in_turn({'run': run}, 7, pause)['run']
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ of a matrix product, and the bytes that it must move over the rate of a copy. Bo
 
 A network is measured in rounds until the median ratio of the two times is known to 5 %, or for --most_rounds rounds, or
 for --seconds. Needs PyTorch, except with --alone. Prints a table, what else ran on the machine, and, last, a line of
-JSON; --json writes the same to a file after each network.
+JSON; --json writes the same to a file after each round.
 """
 
 import argparse
@@ -14,11 +14,12 @@ import contextlib
 import json
 import statistics
 import time
+from collections.abc import Iterator
 from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-from networks import NETWORKS, model, multiply_adds
+from networks import NETWORKS, fields, model, multiply_adds
 from peers import Load, Run, copy_rate, in_a_process, matrix_rate, medians, ours, rounds_in_turn, spread, versions
 
 ENOUGH = 0.05
@@ -50,29 +51,33 @@ def least_bytes(network: str, batch_size: int, size: int, dtype: str) -> float:
 
 def measure(
     runs: dict[str, Run], most_rounds: int, pause: float = 0.5, seconds: float = inf
-) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
-    """Measures runs in rounds. After `seconds` it begins no further round.
+) -> Iterator[tuple[dict[str, float], dict[str, dict[str, Any]]]]:
+    """Measures runs in rounds. `seconds` after the end of the first round it begins no further one.
 
-    Returns:
-        The median seconds of each run; and for each run but 'jax_resnet', the median `ratio` of the time of
-        'jax_resnet' to its time, the `spread` of the ratios (None for fewer than six rounds), and the `rounds`.
+    Yields:
+        After each round: the median seconds of each run; and for each run but 'jax_resnet', the median `ratio` of the
+        time of 'jax_resnet' to its time, the `spread` of the ratios (None for fewer than six rounds), and the `rounds`.
     """
-    began, rounds, peers = time.monotonic(), [], [name for name in runs if name != 'jax_resnet']
+    end, rounds, peers = inf, [], [name for name in runs if name != 'jax_resnet']
     for one in rounds_in_turn(runs, pause):
+        end = min(end, time.monotonic() + seconds)
         rounds.append(one)
         ratios = {name: [one['jax_resnet'] / one[name] for one in rounds] for name in peers}
         spreads = {name: spread(each) for name, each in ratios.items()}
+        yield (
+            medians(rounds),
+            {
+                name: {
+                    'ratio': statistics.median(ratios[name]),
+                    'spread': spreads[name] if len(rounds) >= 6 else None,
+                    'rounds': len(rounds),
+                }
+                for name in peers
+            },
+        )
         known = bool(peers) and max(spreads.values()) < ENOUGH
-        if len(rounds) >= most_rounds or known or time.monotonic() - began > seconds:
+        if len(rounds) >= most_rounds or known or time.monotonic() > end:
             break
-    return medians(rounds), {
-        name: {
-            'ratio': statistics.median(ratios[name]),
-            'spread': spreads[name] if len(rounds) >= 6 else None,
-            'rounds': len(rounds),
-        }
-        for name in peers
-    }
 
 
 def describe_spread(ratio: dict[str, Any]) -> str:
@@ -100,6 +105,7 @@ def main() -> None:
     )
     parser.add_argument('--most_rounds', type=int, default=30)
     parser.add_argument('--seconds', type=float, default=inf, help='begin no round of a network after so many seconds')
+    parser.add_argument('--fields', nargs='*', default=[], metavar='FIELD=VALUE', help='fields of our config')
     parser.add_argument('--alone', action='store_true', help='do not time PyTorch')
     parser.add_argument('--json', type=Path, help='file for the results')
     options = parser.parse_args()
@@ -126,7 +132,7 @@ def main() -> None:
 
                     case = (network, batch, steps, size)
                     runs = {
-                        'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}),
+                        'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}, **fields(options.fields)),
                     }
                     if not options.alone:
                         from pytorch_peer import torchs
@@ -134,17 +140,27 @@ def main() -> None:
                         runs['torch'] = peer(torchs, *case, dtype)
                         if options.compiled:
                             runs['torch.compile'] = peer(torchs, *case, dtype, compiled=True)
-                    seconds, ratios = measure(runs, options.most_rounds, seconds=options.seconds)
-                    starts = {name: run.start_seconds() for name, run in runs.items()}
-                our_time = seconds['jax_resnet']
-                compute = multiply_adds(model(network), batch, (size, size, 3)) / rate / our_time
-                memory = least_bytes(network, batch, size, dtype) / bytes_a_second / our_time
-                results.append(
-                    {'network': network, 'dtype': dtype, 'batch_size': batch, 'size': size, 'seconds': seconds}
-                    | {'ratios': ratios, 'of_matrix_rate': compute, 'of_copy_rate': memory, 'start_seconds': starts}
-                )
-                if options.json:
-                    options.json.write_text(json.dumps({**versions(), 'results': results}))
+                            try:
+                                runs['torch.compile']()
+                            except RuntimeError as e:
+                                print(f'without torch.compile: {e}', flush=True)
+                                del runs['torch.compile']
+                    products = multiply_adds(model(network), batch, (size, size, 3)) / rate
+                    moved = least_bytes(network, batch, size, dtype) / bytes_a_second
+                    for seconds, ratios in measure(
+                        runs, options.most_rounds, pause=0.0 if is_gpu else 0.5, seconds=options.seconds
+                    ):
+                        our_time = seconds['jax_resnet']
+                        compute, memory = products / our_time, moved / our_time
+                        found = {'network': network, 'dtype': dtype, 'batch_size': batch, 'size': size}
+                        found |= {'seconds': seconds, 'ratios': ratios}
+                        found |= {'of_matrix_rate': compute, 'of_copy_rate': memory}
+                        found['start_seconds'] = {name: run.start_seconds() for name, run in runs.items()}
+                        if options.json:  # after each round: a kill leaves what was measured
+                            draft = options.json.with_suffix('.draft')
+                            draft.write_text(json.dumps({**versions(), 'results': [*results, found]}))
+                            draft.replace(options.json)
+                    results.append(found)
                 cells = (
                     network,
                     dtype,

@@ -66,6 +66,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f'--devices={options.devices}: must be given without --launcher=slurm')
     if options.slurm and not on_slurm:
         raise ConfigError(f'--slurm={options.slurm[0]}: must be given with --launcher=slurm')
+    if options.json and not options.list:
+        raise ConfigError('--json: must be given with --list')
     if command_line.list_folder(options.study, 'study'):
         return
     import jax

@@ -101,10 +101,10 @@ def test_spread() -> None:
 
 def test_rounds_are_repeated_until_the_ratio_is_precise() -> None:
     runs = {'jax_resnet': lambda: 1.0, 'torch': lambda: 2.0}
-    _, ratios = train_step.measure(runs, 30, pause=0)
+    *_, (_, ratios) = train_step.measure(runs, 30, pause=0)
     assert ratios['torch'] == {'ratio': 0.5, 'spread': 0.0, 'rounds': 6}
     growing = itertools.count(1)
-    _, ratios = train_step.measure({**runs, 'jax_resnet': lambda: next(growing)}, 8, pause=0)
+    *_, (_, ratios) = train_step.measure({**runs, 'jax_resnet': lambda: next(growing)}, 8, pause=0)
     assert ratios['torch']['rounds'] == 8 and ratios['torch']['spread'] > 0.05
-    _, ratios = train_step.measure(runs, 3, pause=0)
+    *_, (_, ratios) = train_step.measure(runs, 3, pause=0)
     assert ratios['torch'] == {'ratio': 0.5, 'spread': None, 'rounds': 3}

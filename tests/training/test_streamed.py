@@ -219,7 +219,9 @@ def test_a_run_continues_with_a_moved_folder_but_not_with_other_classes(folder: 
         DataError, match=r"other: the data must have the classes .* label 0 is 'lines', must be 'circles'$"
     ):
         training.train(config(moved, **COLOURS), tmp_path / 'other')
-    with pytest.raises(DataError, match="folder: the network has no class 'zigzags'; classes are found by their names$"):
+    with pytest.raises(
+        DataError, match="folder: the network has no class 'zigzags'; classes are found by their names$"
+    ):
         training.evaluate(tmp_path / 'run', data=str(moved))
 
 
