@@ -20,7 +20,7 @@ train: $(VENV)/made
 test: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-# Runs all tests: also those that start programs, compilers or a browser, in tests/slow.
+# Runs all tests but those of `soak`: also those that start programs, compilers or a browser, in tests/slow.
 test-all: $(VENV)/made
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 

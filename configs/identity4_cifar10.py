@@ -1,4 +1,4 @@
-"""Identity4, a course's pre-activation network of four stages, on CIFAR-10; the argument counts the units of each.
+"""Identity4, a course's pre-activation network of four stages, on CIFAR-10; the argument gives the units of each stage.
 
     python main.py --config=configs/identity4_cifar10.py:4,5,6,3
 

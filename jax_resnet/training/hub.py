@@ -164,8 +164,6 @@ def _timm_config(found: Timm) -> tuple[Config, tuple[str, ...]]:
     model['v1_5'] = IMAGENET_STAGES[model['depth']][0] == 'bottleneck'
     classes = IMAGENET_CLASSES.values() if found.num_classes == 1000 else map(str, range(found.num_classes))
     names = found.label_names or source.label_names or tuple(classes)
-    if len(names) != found.num_classes:
-        raise ValueError(f'label_names: must be {found.num_classes}, num_classes; there are {len(names)}')
     return _config(model, names, source)
 
 
