@@ -20,7 +20,7 @@ class Job:
     Attributes:
         file: where the findings are written, as JSON.
         out: folder for tars of run folders.
-        scratch: folder for run folders and compiled programs.
+        scratch: folder for run folders.
         data: files of `packed`.
         earlier: results of the parts that have ended, by name.
         end: the time at which the part should have ended.

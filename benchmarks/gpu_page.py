@@ -46,7 +46,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def parts(results: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
     """How each part ended."""
     rows = [
-        (titles.get(name, name), f'{one["seconds"]:.0f}', one['ended'].replace('|', '/'))
+        (
+            titles.get(name, name) + ('' if one.get('graphs', True) else ', without CUDA graphs'),
+            f'{one["seconds"]:.0f}',
+            one['ended'].replace('|', '/'),
+        )
         for name, one in results.items()
     ]
     return [table(['part', 'seconds', 'ended'], rows)]

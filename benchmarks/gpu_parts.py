@@ -213,8 +213,8 @@ def speed(job: Job, case: Speed) -> None:
         code = process.poll()
         if file.exists():
             (found,) = json.loads(file.read_text())['results']
-            for name, value in found.items():
-                job.record(name, value)
+            job.found.update(found)
+            job.record('network', found['network'])  # all in one write
         if code is not None:
             break
         time.sleep(1)

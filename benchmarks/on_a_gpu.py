@@ -87,7 +87,7 @@ def check_imports() -> None:
 def have_graphs(results: dict[str, Any]) -> bool:
     """Whether CUDA graphs work, as far as it is known: a small program has run, and training does not need them off."""
     small, bits = results.get('graphs'), results.get('trains', {}).get('found', {})
-    is_broken = bits.get('bits, without CUDA graphs') and not bits.get('bits, default')
+    is_broken = bits.get('bits, without CUDA graphs') and bits.get('bits, default', '') is None
     return (small is None or small['found'].get('work') is True) and not is_broken
 
 
@@ -98,7 +98,7 @@ def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     # a folder that a second call finds again
     environment = {
-        'JAX_COMPILATION_CACHE_DIR': str(Path(tempfile.gettempdir(), 'jax_resnet_compiled')),
+        'JAX_COMPILATION_CACHE_DIR': str(Path(tempfile.gettempdir(), f'jax_resnet_compiled-{os.getuid()}')),
         'PYTHONPATH': path,
     }
     with log.open('a') as file:
@@ -122,7 +122,7 @@ def run(name: str, job: Job, limit: float, log: Path) -> dict[str, Any]:
     if ended.startswith('failed'):
         ended += f': {last_line(log)}'
     found = json.loads(job.file.read_text()) if job.file.exists() else {}
-    return {'ended': ended, 'seconds': time.time() - began, 'found': found}
+    return {'ended': ended, 'seconds': time.time() - began, 'found': found, 'graphs': job.graphs}
 
 
 def end_group(process: subprocess.Popen) -> None:

@@ -135,6 +135,7 @@ def main() -> None:
                         'jax_resnet': peer(ours, *case, **{'precision.compute': dtype}, **fields(options.fields)),
                     }
                     if not options.alone:
+                        runs['jax_resnet']()  # XLA chooses algorithms; nothing else uses the device meanwhile
                         from pytorch_peer import torchs
 
                         runs['torch'] = peer(torchs, *case, dtype)

@@ -54,6 +54,7 @@ from jax_resnet.models.shortcuts import PaddedIdentity
 number = 5
 tuple_optimizer = lambda config, rate: (1, 2)
 short = lambda config, clock, end: [0.1]
+negative = lambda config, clock, end: np.full(end, -1.0)
 halves = lambda key, image: image[::2]
 fails = lambda *_, **__: {}['key']
 
@@ -139,6 +140,7 @@ def test_the_name_of_a_network_may_be_an_import_path_in_a_change_too() -> None:
         ('model.name', 'builtins:dict', 'must return a models.ResNet; it returns a dict'),
         ('optimizer.name', 'wrong_parts:tuple_optimizer', 'must return an optax.GradientTransformation; it returns a tuple'),
         ('schedule.name', 'wrong_parts:short', r'must return the learning rate of each step, \[12\]'),
+        ('schedule.name', 'wrong_parts:negative', 'at least 0'),
         ('dataset.augmentation', 'wrong_parts:halves', r'must return float32 \[16, 16, 1\]; it returns float32 \[8, 16, 1\]'),
         ('dataset.augmentation', 'cutout', 'must be an import path, package.module:name, or None'),
         ('dataset.name', 'wrong_parts:of_floats', r'images must be uint8 \[8, 16, 16, 1\]; they are float64'),

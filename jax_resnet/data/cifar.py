@@ -142,6 +142,8 @@ def _read_prepared(pictures: Mapping[str, Any]) -> dict[str, _Split]:
             try:
                 (encoded, label), number = found[index], found.number(index)
                 images[number], labels[number] = np.asarray(Image.open(io.BytesIO(encoded))), label
+            except MemoryError:
+                raise
             except Exception as e:  # for a damaged file, the readers may raise any error
                 raise DataError(f'{found.name(index)}: cannot be read ({reason(e)})') from None
         splits[split] = images, labels

@@ -223,12 +223,12 @@ def read(paths: Sequence[str | Path]) -> list[Section]:
     for section in _undamaged(_study, studies, left_out):
         sections.append(replace(section, name=_unused(section.name, {RUNS, *(other.name for other in sections)})))
     taken = {run.folder.resolve() for section in sections for _, run in section.runs}
-    left_out = [line for line in left_out if not any(line in section.notes for section in sections)]
     without_study = [folder for folder in folders if folder.resolve() not in taken]
     if runs := _once([*_undamaged(run_folders.read, without_study, left_out)], left_out):
         rows = _rows(runs)
         title = rows[0].label if len(rows) == 1 else 'Runs'
         sections.append(Section(RUNS, title, rows))
+    left_out = [line for line in left_out if not any(line in section.notes for section in sections)]
     if not sections:
         raise ConfigError(left_out[0].removeprefix('Left out: '))
     sections[-1] = replace(sections[-1], notes=[*sections[-1].notes, *left_out])

@@ -31,6 +31,7 @@ def test_parts_of_splits() -> None:
     both = source.read('train[100:200]+test')
     assert len(both) == source.count('train[100:200]+test') == 100 + 360
     np.testing.assert_array_equal(both.images[:100], source.read('train').images[100:200])
+    assert source.shared('train[:100]+test[:10]', 'train[90:200]+test') == 20
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_an_import_brings_nothing_slow(modules: str, others: tuple[str, ...]) ->
     assert printed('-c', f'import sys, {modules}; print([name for name in {others} if name in sys.modules])') == '[]\n'
 
 
+def test_digits_need_no_tfds() -> None:
+    opened = "from jax_resnet import data; print(len(data.open_source('digits').read('train[:10%]+test')))"
+    assert printed('-c', f"import sys; sys.modules['tensorflow_datasets'] = None; {opened}") == '504\n'
+
+
 def test_importing_the_networks_changes_no_option() -> None:
     program = (
         'import os, jax\n'
