@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import submitit  # noqa: F401 - here, because its loggers keep the stdout of its import, and a test's is closed later
 
 from jax_resnet.commands import command_line
 from jax_resnet.errors import ConfigError
