@@ -51,6 +51,11 @@ class Job:
         return {} if self.graphs else {'gpu.graphs': False}
 
     @property
+    def words(self) -> list[str]:
+        """These fields as words of a script's command line."""
+        return [f'{name}={json.dumps(value)}' for name, value in self.changes.items()]
+
+    @property
     def left(self) -> float:
         """Seconds until the end."""
         return self.end - time.time()

@@ -206,7 +206,7 @@ def speed(job: Job, case: Speed) -> None:
     file.unlink(missing_ok=True)
     command = [sys.executable, str(BENCHMARKS / 'train_step.py'), '--networks', case.network, '--dtypes', case.dtype]
     command += [f'--batch_size={case.batch_size}', f'--steps={case.steps}', f'--size={case.size}', f'--json={file}']
-    command += [f'--seconds={0 if job.rehearse else 8}', '--most_rounds=15', '--fields', *job_fields(job)]
+    command += [f'--seconds={0 if job.rehearse else 8}', '--most_rounds=15', '--fields', *job.words]
     command += ['--alone'] if job.rehearse or not find_spec('torch') else ['--compiled'] if case.compiled else []
     process = subprocess.Popen(command, cwd=ROOT)
     while True:  # what is measured is written after each round
@@ -226,16 +226,11 @@ def profile(job: Job, case: Speed) -> None:
     """Sums 20 steps by kernel, by `kernels.py`."""
     command = [sys.executable, str(BENCHMARKS / 'kernels.py'), '--network', case.network, '--dtype', case.dtype]
     command += [f'--batch_size={case.batch_size}', f'--size={case.size}', f'--steps={2 if job.rehearse else 20}']
-    command += ['--fields', *job_fields(job)]
+    command += ['--fields', *job.words]
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     print(done.stdout, flush=True)
     for name, value in json.loads(done.stdout.splitlines()[-1]).items():
         job.record(name, value[:10] if name == 'kernels' else value)
-
-
-def job_fields(job: Job) -> list[str]:
-    """The fields of every config as words of a command line."""
-    return [f'{name}={json.dumps(value)}' for name, value in job.changes.items()]
 
 
 def fails(job: Job) -> None:

@@ -61,7 +61,7 @@ def test_there_are_no_circular_imports() -> None:
         graph = {name: others for name, others in graph.items() if name not in leaves}
 
 
-MOST_LINES, MOST_FILES, MOST_LINES_OF_TESTS = 15_401, 117, 12_716
+MOST_LINES, MOST_FILES, MOST_LINES_OF_TESTS = 15_396, 117, 12_716
 """What the package and its tests may have. Each step that makes them smaller lowers these numbers."""
 
 

@@ -67,13 +67,8 @@ def _measure(net: 'Network', options: argparse.Namespace) -> dict[str, Any]:
             order = np.arange(len(units))
             for i, j in same[draws.choice(pairs, k)]:
                 order[[i, j]] = order[[j, i]]
-            exchanged.append(
-                {
-                    'swaps': k,
-                    'tau': float(kendalltau(order, np.arange(len(units))).statistic),
-                    'error': error(order=order),
-                }
-            )
+            tau = float(kendalltau(order, np.arange(len(units))).statistic)
+            exchanged.append({'swaps': k, 'tau': tau, 'error': error(order=order)})
     about = {'network': net.name, 'split': split, 'examples': intact.count, 'seed': options.seed, 'error': intact.error}
     names = ['/'.join(unit) for unit in units]
     changes_shape = [not keeps for keeps in keeps_shape.values()]
